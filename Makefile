@@ -1,0 +1,59 @@
+# `make demo` and `make test` are all a newcomer needs: each sets up the machine, installs the package and gets a
+# LibTorch. A second run does only what has changed.
+
+export LC_ALL := C.UTF-8
+
+SOURCES := $(shell find DESCRIPTION NAMESPACE configure tools/configure.R R src inst -type f \
+  ! -name '*.o' ! -name '*.so' ! -path 'inst/shim/build/*')
+# Holds the folder of the installed package and is older than anything that changed since.
+INSTALLED := .make/installed
+
+# Another checkout may have installed its own package, or somebody removed it.
+ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INSTALLED) 2>/dev/null),)
+$(shell rm -f $(INSTALLED))
+endif
+
+.PHONY: demo test bench check docs lint format clean setup install libtorch
+
+demo: libtorch
+	Rscript inst/examples/deploy/run.R
+
+test: libtorch
+	Rscript tools/test.R
+
+bench: libtorch
+	Rscript bench/bench.R
+
+setup:
+	@tools/setup.sh
+
+install: $(INSTALLED)
+
+$(INSTALLED): $(SOURCES) | setup
+	@mkdir -p $(@D)
+	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0)' \
+	  -e 'dir.create(path.expand(Sys.getenv("R_LIBS_USER")), recursive = TRUE, showWarnings = FALSE)'
+	R CMD INSTALL .
+	@Rscript -e 'cat(find.package("torch"))' > $@
+
+libtorch: install
+	@Rscript -e 'if (!torch::torch_is_installed()) torch::install_torch()'
+
+check: libtorch
+	rm -rf .make/check && mkdir -p .make/check
+	cd .make/check && R CMD build ../.. && R CMD check --no-manual torch_*.tar.gz
+
+docs:
+	@tools/setup.sh r-cran-roxygen2
+	Rscript -e 'roxygen2::roxygenise()'
+
+lint:
+	tools/lint.sh
+
+format:
+	@tools/setup.sh clang-format
+	find src inst/shim inst/examples \( -name '*.cpp' -o -name '*.h' \) ! -name 'RcppExports*' -exec clang-format -i {} +
+
+clean:
+	./cleanup
+	rm -rf .make inst/shim/build

@@ -1,0 +1,54 @@
+# Every error of the package goes through here: an rlang condition with a class that callers match on, the problem first,
+# and the user's call.
+
+torch_abort <- function(message, class, call = caller_env(), ...) {
+  abort(message, class = c(class, "torch_error"), call = call, ...)
+}
+
+value_error <- function(message, call = caller_env()) torch_abort(message, "value_error", call)
+type_error <- function(message, call = caller_env()) torch_abort(message, "type_error", call)
+runtime_error <- function(message, call = caller_env()) torch_abort(message, "runtime_error", call)
+not_implemented_error <- function(message, call = caller_env()) torch_abort(message, "not_implemented_error", call)
+
+# Called by the glue. The call shown is the one that the user made into this package, not the helpers below it. LibTorch's
+# C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
+abort_from_glue <- function(message, class, cpp_trace) {
+  if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
+  abort(message, class = c(class, "torch_error"), call = entry_call(sys.nframe() - 1L), cpp_trace = cpp_trace)
+}
+
+# The call of the outermost of the package's functions on top of which frame `n` stands.
+entry_call <- function(n) {
+  ours <- function(i) identical(topenv(environment(sys.function(i))), topenv())
+  while (n > 1L && ours(n - 1L)) n <- n - 1L
+  call <- if (n > 0L) sys.call(n)
+  # R calls a method by its own name; the user wrote the generic's.
+  if (is.call(call) && is.symbol(call[[1]])) call[[1]] <- as.symbol(sub("(?<=.)\\.torch_tensor$", "", as.character(call[[1]]), perl = TRUE))
+  call
+}
+
+# "a double vector of length 3", for messages.
+friendly_type <- function(x) {
+  if (is.null(x)) return("NULL")
+  if (is_torch_tensor(x)) return("a tensor")
+  if (inherits(x, "nn_module")) return("an nn_module")
+  if (is.function(x)) return("a function")
+  if (is.environment(x)) return(paste0("an environment", class_note(x)))
+  if (is.data.frame(x)) return("a data frame")
+  if (is.factor(x)) return("a factor")
+  if (is.list(x)) return(sprintf("a list of length %d%s", length(x), class_note(x)))
+  if (typeof(x) == "externalptr") return(paste0("a handle", class_note(x)))
+  if (!is.atomic(x)) return(paste0("an object of type ", typeof(x)))
+  type <- if (inherits(x, "integer64")) "integer64" else typeof(x)
+  if (length(dim(x)) == 2) return(sprintf("%s %s matrix", article(type), type))
+  if (length(dim(x)) > 0) return(sprintf("%s %s array", article(type), type))
+  if (length(x) == 1 && is.na(x)) return("NA")
+  if (length(x) == 1) {
+    value <- if (is.character(x)) encodeString(x, quote = "\"") else format(unclass(x))
+    return(sprintf("the %s %s", if (type == "double") "number" else type, value))
+  }
+  sprintf("%s %s vector of length %d", article(type), type, length(x))
+}
+
+article <- function(word) if (grepl("^[aeiou]", word)) "an" else "a"
+class_note <- function(x) if (is.object(x)) paste0(" of class ", class(x)[1]) else ""

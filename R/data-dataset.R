@@ -1,0 +1,159 @@
+# Datasets: where items come from.
+
+Dataset <- R6::R6Class(
+  "dataset",
+  lock_objects = FALSE,
+  public = list(
+    .getitem = function(index) {
+      not_implemented_error("This dataset has no `.getitem` method.")
+    },
+    .length = function() {
+      not_implemented_error("This dataset has no `.length` method.")
+    }
+  )
+)
+
+#' Datasets
+#'
+#' `dataset()` makes a class of datasets: a function that creates datasets. Its methods are
+#'
+#' * `initialize`: gives that function its arguments,
+#' * `.getitem(i)`: the i-th item, counting from 1: a tensor, a vector, or a list of these,
+#' * `.length()`: the number of items,
+#' * `.getbatch(indexes)`, optional: several items as one batch, if that is faster than taking them one by one.
+#'
+#' `d[i]` calls `.getbatch` if there is one, else `.getitem`; `d[[i]]` calls `.getitem`; the index comes as an integer.
+#' `length(d)` is the number of items.
+#'
+#' `tensor_dataset()` holds tensors of the same first size; its items are lists with one slice of each.
+#' `dataset_subset()` is a dataset of some items of another.
+#'
+#' @param name name of the class, or `NULL`.
+#' @param inherit a generator to inherit from.
+#' @param ... methods and fields; for `tensor_dataset()` tensors, named or not.
+#' @param private,active lists of private members and of active bindings, as in [R6::R6Class()].
+#' @param parent_env environment in which the methods are evaluated.
+#' @param dataset a dataset.
+#' @param indices positions of the items, from 1.
+#' @returns `dataset()`: a generator, a function with the formals of `initialize` that returns a dataset, an object of
+#'   class `c(name, "dataset", "R6")`; the others: a dataset. Tensors of different first sizes are a `value_error`.
+#' @seealso [dataloader()], [iterable_dataset()]
+#' @examplesIf torch::torch_is_installed()
+#' squares <- dataset(
+#'   "squares",
+#'   initialize = function(n) self$x <- torch_arange(1, n),
+#'   .getitem = function(i) list(x = self$x[i], y = self$x[i]^2),
+#'   .length = function() self$x$size(1)
+#' )
+#' d <- squares(5)
+#' d[3]
+#' length(d)
+#' @export
+dataset <- function(name = NULL, inherit = Dataset, ..., private = NULL, active = NULL,
+                    parent_env = parent.frame()) {
+  new_generator(
+    name, inherit, function() Dataset, list2(...), private, active, parent_env, "dataset_generator"
+  )
+}
+
+#' @export
+print.dataset_generator <- function(x, ...) {
+  cat("<dataset_generator>\n")
+  print(class(x))
+  invisible(x)
+}
+
+#' @export
+`[.dataset` <- function(x, y) {
+  get <- if (is.function(x$.getbatch)) x$.getbatch else x$.getitem
+  get(as.integer(y))
+}
+
+# Fields are reached by name too, as in other R6 objects.
+#' @export
+`[[.dataset` <- function(x, y) {
+  if (is.character(y)) .subset2(x, y) else x$.getitem(as.integer(y))
+}
+
+#' @export
+length.dataset <- function(x) x$.length()
+
+#' @rdname dataset
+#' @export
+tensor_dataset <- dataset(
+  "tensor_dataset",
+  initialize = function(...) {
+    tensors <- list2(...)
+    sizes <- vapply(tensors, function(x) x$shape[1L], 0L)
+    if (length(unique(sizes)) > 1L) {
+      value_error(sprintf("The tensors must have the same first size, not %s.", toString(sizes)))
+    }
+    self$tensors <- tensors
+  },
+  .getitem = function(index) lapply(self$tensors, function(x) x$select(1L, index)),
+  .getbatch = function(index) {
+    index <- torch_tensor(index)
+    lapply(self$tensors, function(x) x$index_select(1L, index$to(device = x$device)))
+  },
+  .length = function() self$tensors[[1L]]$shape[[1L]]
+)
+
+#' @rdname dataset
+#' @export
+dataset_subset <- dataset(
+  "dataset_subset",
+  initialize = function(dataset, indices) {
+    self$dataset <- dataset
+    self$indices <- indices
+    if (is.function(dataset$.getbatch)) {
+      self$.getbatch <- self$.getitem
+    }
+    class(self) <- unique(c(paste0(setdiff(class(dataset), "R6"), "_subset"), class(self)))
+  },
+  .getitem = function(idx) self$dataset[self$indices[idx]],
+  .length = function() length(self$indices)
+)
+
+IterableDataset <- R6::R6Class(
+  "iterable_dataset",
+  lock_objects = FALSE,
+  public = list(
+    .iter = function() {
+      not_implemented_error("This iterable dataset has no `.iter` method.")
+    },
+    .length = function() NA_integer_
+  )
+)
+
+#' Datasets without positions
+#'
+#' `iterable_dataset()` makes a class of datasets whose items come one after the other, such as a stream. The method
+#' `.iter()` returns an iterator (see [loop()]); `.length()` is optional.
+#'
+#' @inheritParams dataset
+#' @returns A generator, a function with the formals of `initialize` that returns a dataset. Its `length()` is `NA` if
+#'   there is no method `.length()`.
+#' @examplesIf torch::torch_is_installed()
+#' countdown <- iterable_dataset(
+#'   "countdown",
+#'   initialize = function(from) self$from <- from,
+#'   .iter = function() as_iterator(self$from:1)
+#' )
+#' loop(for (batch in dataloader(countdown(5), batch_size = 2)) print(batch))
+#' @export
+iterable_dataset <- function(name, inherit = IterableDataset, ..., private = NULL, active = NULL,
+                             parent_env = parent.frame()) {
+  new_generator(
+    name, inherit, function() IterableDataset, list2(...), private, active, parent_env, "iterable_dataset_generator"
+  )
+}
+
+#' @export
+print.iterable_dataset_generator <- function(x, ...) {
+  cat("<iterable_dataset_generator>\n")
+  print(class(x))
+  invisible(x)
+}
+
+#' @export
+length.iterable_dataset <- function(x) x$.length()

@@ -1,0 +1,140 @@
+# Iteration. An iterator is a function that returns the next element at each call and the symbol `.__exhausted__.` after
+# the last. This is the protocol of the coro package, whose loops and generators work with our data loaders and ours with
+# its iterators.
+
+exhausted <- function() quote(.__exhausted__.)
+
+is_exhausted <- function(x) identical(x, quote(.__exhausted__.))
+
+#' Loops over data loaders and other iterators
+#'
+#' `loop(for (x in it) ...)` is a `for` loop in which `it` may be an iterator, a [dataloader()], an [iterable_dataset()],
+#' a sampler, or a vector or list as usual. The body runs where `loop()` is called: assignments stay, `break` and `next`
+#' work, and in a function `return()` returns from that function.
+#'
+#' An iterator is a function that returns the next element each time it is called, and the symbol
+#' `as.symbol(".__exhausted__.")` when there is none. `as_iterator()` makes one; it is a generic, so that loops can run
+#' over objects of other classes. This is the protocol of the coro package: `coro::loop()` takes our data loaders, and
+#' `loop()` takes coro's generators. Making generators takes coro itself; `yield()` here is an error that says so.
+#'
+#' @param loop a `for` loop.
+#' @param x an object to iterate over.
+#' @returns `loop()`: `NULL`, invisibly; `as_iterator()`: a function.
+#' @examples
+#' numbers <- local({
+#'   i <- 0
+#'   function() if (i < 3) i <<- i + 1 else as.symbol(".__exhausted__.")
+#' })
+#' loop(for (i in numbers) print(i))
+#' @export
+loop <- function(loop) {
+  loop <- substitute(loop)
+  if (!is_call(loop, "for")) {
+    value_error("`loop` must be a `for` loop, as in `loop(for (batch in dataloader) ...)`.")
+  }
+  env <- caller_env()
+  name <- as.character(loop[[2L]])
+  iterator <- as_iterator(eval(loop[[3L]], env))
+  advance <- function() {
+    value <- iterator()
+    if (identical(value, quote(.__exhausted__.))) {
+      return(FALSE)
+    }
+    assign(name, value, envir = env)
+    TRUE
+  }
+  # eval_bare() adds no frame, so that return() in the body finds the caller's.
+  eval_bare(call2("while", call2(advance), loop[[4L]]), env)
+  invisible(NULL)
+}
+
+#' @rdname loop
+#' @export
+as_iterator <- function(x) UseMethod("as_iterator")
+
+#' @export
+as_iterator.default <- function(x) {
+  if (is.function(x)) {
+    return(x)
+  }
+  if (!is_vector(x) && !is.null(x)) {
+    type_error(sprintf("`x` must be an iterator (a function), a vector or a list, not %s.", friendly_type(x)))
+  }
+  i <- 0L
+  function() {
+    if (i >= length(x)) {
+      return(exhausted())
+    }
+    i <<- i + 1L
+    x[[i]]
+  }
+}
+
+#' @export
+as_iterator.dataloader <- function(x) x$.iter()
+
+#' @export
+as_iterator.iterable_dataset <- function(x) x$.iter()
+
+#' @export
+as_iterator.utils_sampler <- function(x) x$.iter()
+
+#' @rdname loop
+#' @export
+yield <- function(x) {
+  runtime_error(paste(
+    "`yield()` works only inside a generator, and generators need the coro package:",
+    "`coro::generator(function() yield(1))`."
+  ))
+}
+
+# Lets coro's loops iterate over our objects, now or when coro is loaded. Called by .onLoad().
+register_coro_methods <- function() {
+  when_loaded("coro", function(...) {
+    for (class in c("dataloader", "iterable_dataset", "utils_sampler")) {
+      method <- get(paste0("as_iterator.", class), envir = topenv())
+      registerS3method("as_iterator", class, method, envir = asNamespace("coro"))
+    }
+  })
+}
+
+#' Batches in a plain for loop
+#'
+#' Deprecated: use [loop()]. `for (batch in enumerate(dl))` runs over the batches of a data loader. A
+#' batch is loaded when an element of it is first taken, by `[[` or `$`.
+#'
+#' @param x a [dataloader()].
+#' @param max_len no more than this many batches.
+#' @param ... not used.
+#' @returns A list with one object for each batch.
+#' @export
+enumerate <- function(x, ...) UseMethod("enumerate")
+
+#' @export
+enumerate.dataloader <- function(x, max_len = 1e6, ...) {
+  warn("`enumerate()` is deprecated: use `loop(for (batch in dataloader) ...)`.", class = "deprecated")
+  if (is.na(length(x))) {
+    value_error("`x` must have a known length: use `loop()` for iterable datasets.")
+  }
+  iterator <- x$.iter()
+  loaded <- 0L
+  # Batches that nobody looked at are skipped.
+  load <- function(i) {
+    while (loaded < i) {
+      batch <- iterator()
+      loaded <<- loaded + 1L
+    }
+    batch
+  }
+  lapply(seq_len(min(length(x), max_len)), function(i) {
+    lazy <- new_environment()
+    delayedAssign("batch", load(i), assign.env = lazy)
+    structure(lazy, class = "enum_env")
+  })
+}
+
+#' @export
+`[[.enum_env` <- function(x, name, ...) .subset2(x, "batch")[[name]]
+
+#' @export
+`$.enum_env` <- function(x, name) .subset2(x, "batch")[[name]]

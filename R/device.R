@@ -1,0 +1,101 @@
+# Devices: "cpu", "cuda:0" with a class; the default device of creation functions.
+
+#' Devices
+#'
+#' The place of a tensor's memory. Wherever a device is expected a string such as `"cuda:1"` will do; device numbers
+#' count from 0.
+#'
+#' @param type `"cpu"`, `"cuda"`, `"mps"`, `"meta"`, also with a number: `"cuda:1"`.
+#' @param index Number of the device, or `NULL`.
+#' @return A `torch_device` with the fields `$type` and `$index`.
+#' @examples
+#' torch_device("cuda", 0)
+#' @export
+torch_device <- function(type, index = NULL) {
+  if (!is_string(type)) type_error(sprintf("`type` must be a string such as \"cpu\" or \"cuda\", not %s.", friendly_type(type)))
+  if (grepl(":", type, fixed = TRUE)) {
+    if (!is.null(index)) value_error("`index` must be NULL if `type` has a number already.")
+  } else if (!is.null(index)) {
+    type <- paste0(type, ":", index)
+  }
+  if (!grepl("^[a-z]+(:[0-9]+)?$", type)) value_error(sprintf("`type` must be a device such as \"cpu\" or \"cuda:0\", not \"%s\".", type))
+  new_device(type)
+}
+
+new_device <- function(text) structure(text, class = c("torch_device", "R7"))
+
+as_device <- function(x, call = caller_env()) {
+  if (is.null(x) || inherits(x, "torch_device")) return(x)
+  if (is_string(x)) return(torch_device(x))
+  type_error(sprintf("`device` must be a torch_device or a string such as \"cuda:0\", not %s.", friendly_type(x)), call)
+}
+
+#' @rdname torch_device
+#' @param x An object.
+#' @export
+is_torch_device <- function(x) inherits(x, "torch_device")
+
+#' @export
+`$.torch_device` <- function(x, name) {
+  parts <- strsplit(unclass(x)[1], ":", fixed = TRUE)[[1]]
+  switch(name,
+    type = parts[1],
+    index = if (length(parts) > 1) as.integer(parts[2]),
+    NULL
+  )
+}
+
+#' @export
+as.character.torch_device <- function(x, ...) {
+  attributes(x) <- NULL
+  x
+}
+
+#' @export
+print.torch_device <- function(x, ...) {
+  cat("torch_device(type='", x$type, "'", if (!is.null(x$index)) paste0(", index=", x$index), ") \n", sep = "")
+  invisible(x)
+}
+
+#' @export
+`==.torch_device` <- function(x, y) {
+  if (!is_torch_device(x) || !is_torch_device(y)) value_error("One of the objects is not a device.", call = NULL)
+  identical(as.character(x), as.character(y))
+}
+#' @export
+`!=.torch_device` <- function(x, y) !(x == y)
+
+#' Use a device by default
+#'
+#' Creation functions without a `device` argument make their tensors there, until the code is through
+#' (`with_device()`) or the calling function ends (`local_device()`).
+#'
+#' @param code Code to run.
+#' @param ... Not used.
+#' @param device A device or its name.
+#' @param .env The frame at whose end the device before is in use again.
+#' @return `with_device()` the value of `code`.
+#' @export
+with_device <- function(code, ..., device) {
+  local_device(device)
+  force(code)
+}
+
+#' @rdname with_device
+#' @export
+local_device <- function(device, ..., .env = parent.frame()) {
+  before <- the$device
+  the$device <- as_device(device)
+  withr::defer(the$device <- before, envir = .env)
+  invisible(before)
+}
+
+#' CUDA devices
+#'
+#' @return `cuda_is_available()` a logical, `cuda_device_count()` an integer.
+#' @export
+cuda_is_available <- function() torch_is_installed() && cpp_cuda_device_count() > 0L
+
+#' @rdname cuda_is_available
+#' @export
+cuda_device_count <- function() if (torch_is_installed()) cpp_cuda_device_count() else 0L

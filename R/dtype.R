@@ -1,0 +1,155 @@
+# dtypes, layouts, memory formats: LibTorch's numbers with a class.
+
+# LibTorch's ScalarType numbers; the first name of a number is the one it prints with after "torch_".
+dtype_table <- data.frame(
+  name = c(
+    "Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "ComplexHalf", "ComplexFloat", "ComplexDouble",
+    "Bool", "QInt8", "QUInt8", "QInt32", "BFloat16", "Float8_e5m2", "Float8_e4m3fn"
+  ),
+  code = c(0:15, 23L, 24L)
+)
+
+# Every spelling in which users write a dtype.
+dtype_codes <- c(
+  uint8 = 0L, byte = 0L, int8 = 1L, char = 1L, int16 = 2L, short = 2L, int32 = 3L, int = 3L, int64 = 4L, long = 4L,
+  float16 = 5L, half = 5L, float32 = 6L, float = 6L, float64 = 7L, double = 7L, complex32 = 8L, chalf = 8L,
+  complex64 = 9L, cfloat = 9L, cfloat32 = 9L, complex128 = 10L, cdouble = 10L, cfloat64 = 10L, cfloat128 = 10L,
+  bool = 11L, qint8 = 12L, quint8 = 13L, qint32 = 14L, bfloat16 = 15L, float8_e5m2 = 23L, float8_e4m3fn = 24L
+)
+
+new_dtype <- function(code) structure(code, class = c("torch_dtype", "R7"))
+
+#' Data types of tensors
+#'
+#' Each function gives a `torch_dtype`. Wherever a dtype is expected its name as a string will do: `"float"`,
+#' `"float32"`, `"int64"`, ... Two dtypes are compared with `==`; `dtype$is_floating_point` and `dtype$is_complex` tell
+#' their kind.
+#'
+#' @return A `torch_dtype`.
+#' @name torch_dtype
+#' @examples
+#' torch_float() == torch_float32()
+NULL
+
+make_dtype_functions <- function(env) {
+  for (name in names(dtype_codes)) {
+    if (name %in% c("byte", "char", "complex32", "complex64", "complex128")) next
+    f <- eval(bquote(function() new_dtype(.(dtype_codes[[name]]))), env)
+    assign(paste0("torch_", name), f, envir = env)
+  }
+}
+make_dtype_functions(environment())
+
+#' @rdname torch_dtype
+#' @param x An object.
+#' @export
+is_torch_dtype <- function(x) inherits(x, "torch_dtype")
+
+as_dtype <- function(x, arg = "dtype", call = caller_env()) {
+  if (is.null(x) || inherits(x, "torch_dtype")) return(x)
+  if (is_string(x) && x %in% names(dtype_codes)) return(new_dtype(dtype_codes[[x]]))
+  if (is_string(x)) value_error(sprintf("`%s` must be the name of a dtype such as \"float\" or \"int64\", not \"%s\".", arg, x), call)
+  type_error(sprintf("`%s` must be a torch_dtype or its name, not %s.", arg, friendly_type(x)), call)
+}
+
+dtype_name <- function(x) {
+  known <- dtype_table$name[match(unclass(x), dtype_table$code)]
+  if (is.na(known)) cpp_dtype_names()[unclass(x) + 1L] else known
+}
+
+#' @export
+as.character.torch_dtype <- function(x, ...) dtype_name(x)
+
+#' @export
+print.torch_dtype <- function(x, ...) {
+  cat("torch_", dtype_name(x), "\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+format.torch_dtype <- function(x, ...) paste0("torch_", dtype_name(x))
+
+#' @export
+`$.torch_dtype` <- function(x, name) {
+  facts <- cpp_dtype_info(x)
+  switch(name,
+    is_floating_point = facts[1] == 1L,
+    is_complex = facts[2] == 1L,
+    itemsize = facts[3],
+    name = dtype_name(x),
+    NULL
+  )
+}
+
+same_dtype <- function(e1, e2) {
+  if (!is_torch_dtype(e1) || !is_torch_dtype(e2)) value_error("One of the objects is not a dtype.", call = NULL)
+  unclass(e1) == unclass(e2)
+}
+
+#' @export
+`==.torch_dtype` <- function(e1, e2) same_dtype(e1, e2)
+#' @export
+`!=.torch_dtype` <- function(e1, e2) !same_dtype(e1, e2)
+
+#' Default dtype of floating-point tensors
+#'
+#' Used by creation functions that have no data to look at, such as [torch_zeros()]. At the start it is float32.
+#' [torch_tensor()] always makes float32 of R's doubles.
+#'
+#' @param d A floating-point `torch_dtype` or its name.
+#' @return `torch_get_default_dtype()` the dtype; `torch_set_default_dtype()` the one before, invisibly.
+#' @export
+torch_get_default_dtype <- function() new_dtype(cpp_default_dtype(NULL))
+
+#' @rdname torch_get_default_dtype
+#' @export
+torch_set_default_dtype <- function(d) {
+  invisible(new_dtype(cpp_default_dtype(as_dtype(d, "d"))))
+}
+
+new_layout <- function(code) structure(code, class = c("torch_layout", "R7"))
+new_memory_format <- function(code) structure(code, class = c("torch_memory_format", "R7"))
+
+#' Layouts and memory formats
+#'
+#' How a tensor's elements lie in memory.
+#'
+#' @return A `torch_layout` or a `torch_memory_format`.
+#' @name torch_layout
+NULL
+
+#' @rdname torch_layout
+#' @export
+torch_strided <- function() new_layout(0L)
+#' @rdname torch_layout
+#' @export
+torch_sparse_coo <- function() new_layout(1L)
+#' @rdname torch_layout
+#' @export
+torch_contiguous_format <- function() new_memory_format(0L)
+#' @rdname torch_layout
+#' @export
+torch_preserve_format <- function() new_memory_format(1L)
+#' @rdname torch_layout
+#' @export
+torch_channels_last_format <- function() new_memory_format(2L)
+#' @rdname torch_layout
+#' @param x An object.
+#' @export
+is_torch_layout <- function(x) inherits(x, "torch_layout")
+#' @rdname torch_layout
+#' @export
+is_torch_memory_format <- function(x) inherits(x, "torch_memory_format")
+
+#' @export
+print.torch_layout <- function(x, ...) {
+  cat("torch_", c("strided", "sparse_coo", "sparse_csr", "mkldnn")[unclass(x) + 1L], "\n", sep = "")
+  invisible(x)
+}
+#' @export
+print.torch_memory_format <- function(x, ...) {
+  cat("torch_", c("contiguous", "preserve", "channels_last", "channels_last_3d")[unclass(x) + 1L], "_format\n", sep = "")
+  invisible(x)
+}
+#' @export
+`==.torch_memory_format` <- function(e1, e2) unclass(e1) == unclass(e2)

@@ -1,0 +1,88 @@
+# Random numbers: LibTorch's own generator, independent of R's.
+
+#' Seed and state of torch's random numbers
+#'
+#' LibTorch has its own random numbers, which `set.seed()` does not touch.
+#'
+#' @param seed A whole number or `integer64`.
+#' @param code Code to run with that seed; the state before is restored afterwards.
+#' @param ... Not used.
+#' @param .env The frame at whose end the state before is restored.
+#' @param state A state that `torch_get_rng_state()` gave.
+#' @return `torch_get_rng_state()` a uint8 tensor; `with_torch_manual_seed()` the value of `code`.
+#' @export
+torch_manual_seed <- function(seed) {
+  invisible(cpp_manual_seed(check_seed(seed)))
+}
+
+check_seed <- function(seed, call = caller_env()) {
+  if (!(is.numeric(seed) && length(seed) == 1 && !is.na(seed))) {
+    type_error(sprintf("`seed` must be one whole number, not %s.", friendly_type(seed)), call)
+  }
+  seed
+}
+
+#' @rdname torch_manual_seed
+#' @export
+with_torch_manual_seed <- function(code, ..., seed) {
+  local_torch_manual_seed(seed)
+  force(code)
+}
+
+#' @rdname torch_manual_seed
+#' @export
+local_torch_manual_seed <- function(seed, .env = parent.frame()) {
+  before <- torch_get_rng_state()
+  torch_manual_seed(seed)
+  withr::defer(torch_set_rng_state(before), envir = .env)
+  invisible()
+}
+
+#' @rdname torch_manual_seed
+#' @export
+torch_get_rng_state <- function() cpp_generator_state(NULL, NULL)
+
+#' @rdname torch_manual_seed
+#' @export
+torch_set_rng_state <- function(state) invisible(cpp_generator_state(NULL, state))
+
+#' A generator of random numbers
+#'
+#' Passed as `generator` to operators that draw random numbers.
+#'
+#' @return A `torch_generator` with `$current_seed()` and `$set_current_seed(seed)`.
+#' @export
+torch_generator <- function() cpp_generator_new()
+
+#' @export
+`$.torch_generator` <- function(x, name) {
+  switch(name,
+    current_seed = function() cpp_generator_seed(x, NULL),
+    set_current_seed = function(seed) invisible(cpp_generator_seed(x, check_seed(seed))),
+    get_state = function() cpp_generator_state(x, NULL),
+    set_state = function(state) invisible(cpp_generator_state(x, state)),
+    NULL
+  )
+}
+
+#' @export
+print.torch_generator <- function(x, ...) {
+  cat("torch_generator()\n")
+  invisible(x)
+}
+
+#' Threads that LibTorch uses
+#'
+#' @param num_threads A whole number. The interop pool can be set once, before the first operator.
+#' @return The number of threads.
+#' @export
+torch_get_num_threads <- function() cpp_threads(FALSE, NULL)
+#' @rdname torch_get_num_threads
+#' @export
+torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, num_threads))
+#' @rdname torch_get_num_threads
+#' @export
+torch_get_num_interop_threads <- function() cpp_threads(TRUE, NULL)
+#' @rdname torch_get_num_threads
+#' @export
+torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, num_threads))

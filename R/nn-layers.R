@@ -1,0 +1,288 @@
+# Layers: modules with parameters. Each is its parameters and one call of a function.
+
+#' @include nn-module.R
+NULL
+
+#' Linear layers
+#'
+#' `nn_linear()` is \eqn{x W^T + b}, `nn_bilinear()` \eqn{x_1^T W_k x_2 + b_k} for each output k. Initial values are
+#' uniform on \eqn{\pm 1 / \sqrt{in\_features}}.
+#'
+#' @param in_features,in1_features,in2_features,out_features sizes of the last dimension of inputs and output.
+#' @param bias whether there is a bias.
+#' @returns A module with the parameters `weight`, of shape `(out_features, in_features)` or
+#'   `(out_features, in1_features, in2_features)`, and `bias`. Its `forward(input)` or `forward(input1, input2)` takes
+#'   tensors of shape `(..., in_features)` and returns one of shape `(..., out_features)`.
+#' @examplesIf torch::torch_is_installed()
+#' layer <- nn_linear(3, 8)
+#' layer(torch_randn(5, 3))$shape
+#' @export
+nn_linear <- nn_module(
+  "nn_linear",
+  initialize = function(in_features, out_features, bias = TRUE) {
+    self$in_features <- in_features
+    self$out_features <- out_features
+    self$weight <- nn_parameter(torch_empty(out_features, in_features))
+    self$bias <- if (bias) nn_parameter(torch_empty(out_features))
+    self$reset_parameters()
+  },
+  reset_parameters = function() reset_weight_and_bias(self, in_features = self$in_features),
+  forward = function(input) torch_linear(input, self$weight, self$bias)
+)
+
+#' @rdname nn_linear
+#' @export
+nn_bilinear <- nn_module(
+  "nn_bilinear",
+  initialize = function(in1_features, in2_features, out_features, bias = TRUE) {
+    self$weight <- nn_parameter(torch_empty(out_features, in1_features, in2_features))
+    self$bias <- if (bias) nn_parameter(torch_empty(out_features))
+    self$reset_parameters()
+  },
+  reset_parameters = function() reset_weight_and_bias(self, in_features = self$weight$shape[[2L]]),
+  forward = function(input1, input2) torch_bilinear(input1, input2, self$weight, self$bias)
+)
+
+reset_weight_and_bias <- function(self, in_features) {
+  bound <- 1 / sqrt(in_features)
+  nn_init_uniform_(self$weight, -bound, bound)
+  if (!is.null(self$bias)) {
+    nn_init_uniform_(self$bias, -bound, bound)
+  }
+}
+
+#' Embedding
+#'
+#' A table of vectors, looked up by position; see [nnf_embedding()].
+#'
+#' @param num_embeddings,embedding_dim number and length of the vectors.
+#' @param padding_idx position, from 1, of a vector that is zero at the start and gets no gradient.
+#' @param .weight a tensor to use as the table.
+#' @inheritParams nnf_embedding
+#' @returns A module with the parameter `weight`, from the standard normal distribution at the start. Its
+#'   `forward(input)` takes integers that count from 1 and appends a dimension of size `embedding_dim`.
+#' @examplesIf torch::torch_is_installed()
+#' words <- nn_embedding(10, 3)
+#' words(torch_tensor(c(1L, 10L)))
+#' @export
+nn_embedding <- nn_module(
+  "nn_embedding",
+  initialize = function(num_embeddings, embedding_dim, padding_idx = NULL, max_norm = NULL, norm_type = 2,
+                        scale_grad_by_freq = FALSE, sparse = FALSE, .weight = NULL) {
+    self$padding_idx <- padding_idx
+    self$max_norm <- max_norm
+    self$norm_type <- norm_type
+    self$scale_grad_by_freq <- scale_grad_by_freq
+    self$sparse <- sparse
+    self$weight <- nn_parameter(.weight %||% torch_empty(num_embeddings, embedding_dim))
+    if (is.null(.weight)) {
+      self$reset_parameters()
+    }
+  },
+  reset_parameters = function() {
+    nn_init_normal_(self$weight)
+    if (!is.null(self$padding_idx)) {
+      with_no_grad(self$weight[self$padding_idx, ]$zero_())
+    }
+  },
+  forward = function(input) {
+    nnf_embedding(
+      input, self$weight, self$padding_idx, self$max_norm, self$norm_type, self$scale_grad_by_freq, self$sparse
+    )
+  }
+)
+
+# ---- Normalisation ----
+
+#' Normalisation layers
+#'
+#' `nn_batch_norm*d()` normalises each channel over the batch, `nn_layer_norm()` over the last dimensions,
+#' `nn_group_norm()` over groups of channels; see [nnf_batch_norm()].
+#'
+#' @param num_features,num_channels number of channels, the second dimension of the input.
+#' @param eps added to the variance.
+#' @param momentum weight of a batch in the running statistics; `NULL` for plain averages over all batches.
+#' @param affine,elementwise_affine whether there are the parameters `weight`, at the start 1, and `bias`, 0.
+#' @param track_running_stats whether running statistics are kept and used in evaluation.
+#' @param normalized_shape sizes of the last dimensions.
+#' @param num_groups number of groups; divides `num_channels`.
+#' @returns A module whose `forward(input)` returns a tensor of the shape of `input`. Batch norm takes shapes `(N, C)` or
+#'   `(N, C, L)`, `(N, C, H, W)`, `(N, C, D, H, W)` (else a `value_error`) and has the buffers `running_mean`,
+#'   `running_var` and `num_batches_tracked`.
+#' @source Ioffe and Szegedy (2015); Ba, Kiros and Hinton (2016); Wu and He (2018).
+#' @examplesIf torch::torch_is_installed()
+#' norm <- nn_batch_norm1d(3)
+#' norm(torch_randn(10, 3))$mean(dim = 1)
+#' @name nn_norm
+#' @aliases nn_batch_norm1d
+NULL
+
+nn_batch_norm_ <- nn_module(
+  "nn_batch_norm_",
+  initialize = function(num_features, eps = 1e-5, momentum = 0.1, affine = TRUE, track_running_stats = TRUE) {
+    self$eps <- eps
+    self$momentum <- momentum
+    self$weight <- if (affine) nn_parameter(torch_ones(num_features))
+    self$bias <- if (affine) nn_parameter(torch_zeros(num_features))
+    if (track_running_stats) {
+      self$running_mean <- nn_buffer(torch_zeros(num_features))
+      self$running_var <- nn_buffer(torch_ones(num_features))
+      self$num_batches_tracked <- nn_buffer(torch_tensor(0L))
+    }
+  },
+  reset_running_stats = function() {
+    if (!is.null(self$running_mean)) {
+      nn_init_zeros_(self$running_mean)
+      nn_init_ones_(self$running_var)
+      nn_init_zeros_(self$num_batches_tracked)
+    }
+  },
+  reset_parameters = function() {
+    self$reset_running_stats()
+    reset_scale_and_shift(self)
+  },
+  forward = function(input) {
+    if (!input$dim() %in% private$dims) {
+      value_error(sprintf(
+        "`input` must have %s dimensions, not %d.", paste(private$dims, collapse = " or "), input$dim()
+      ))
+    }
+    momentum <- self$momentum
+    if (self$training && !is.null(self$running_mean)) {
+      self$num_batches_tracked$add_(1L)
+      momentum <- momentum %||% (1 / self$num_batches_tracked$item())
+    }
+    nnf_batch_norm(
+      input, self$running_mean, self$running_var, self$weight, self$bias,
+      self$training || is.null(self$running_mean), momentum %||% 0, self$eps
+    )
+  }
+)
+
+#' @rdname nn_norm
+#' @export
+nn_batch_norm1d <- nn_module("nn_batch_norm1d", nn_batch_norm_, private = list(dims = 2:3))
+
+#' @rdname nn_norm
+#' @export
+nn_batch_norm2d <- nn_module("nn_batch_norm2d", nn_batch_norm_, private = list(dims = 4L))
+
+#' @rdname nn_norm
+#' @export
+nn_batch_norm3d <- nn_module("nn_batch_norm3d", nn_batch_norm_, private = list(dims = 5L))
+
+#' @rdname nn_norm
+#' @export
+nn_layer_norm <- nn_module(
+  "nn_layer_norm",
+  initialize = function(normalized_shape, eps = 1e-5, elementwise_affine = TRUE) {
+    self$normalized_shape <- normalized_shape
+    self$eps <- eps
+    self$weight <- if (elementwise_affine) nn_parameter(torch_ones(normalized_shape))
+    self$bias <- if (elementwise_affine) nn_parameter(torch_zeros(normalized_shape))
+  },
+  reset_parameters = function() reset_scale_and_shift(self),
+  forward = function(input) nnf_layer_norm(input, self$normalized_shape, self$weight, self$bias, self$eps)
+)
+
+#' @rdname nn_norm
+#' @export
+nn_group_norm <- nn_module(
+  "nn_group_norm",
+  initialize = function(num_groups, num_channels, eps = 1e-5, affine = TRUE) {
+    self$num_groups <- num_groups
+    self$eps <- eps
+    self$weight <- if (affine) nn_parameter(torch_ones(num_channels))
+    self$bias <- if (affine) nn_parameter(torch_zeros(num_channels))
+  },
+  reset_parameters = function() reset_scale_and_shift(self),
+  forward = function(input) nnf_group_norm(input, self$num_groups, self$weight, self$bias, self$eps)
+)
+
+reset_scale_and_shift <- function(self) {
+  if (!is.null(self$weight)) {
+    nn_init_ones_(self$weight)
+    nn_init_zeros_(self$bias)
+  }
+}
+
+# ---- Convolution ----
+
+#' Convolution layers
+#'
+#' Convolution over 1, 2 or 3 dimensions of space; see [nnf_conv1d()]. Initial values are uniform on
+#' \eqn{\pm 1 / \sqrt{in\_channels / groups \cdot \prod kernel\_size}}.
+#'
+#' @param in_channels,out_channels numbers of channels; divisible by `groups`, else a `value_error`.
+#' @param kernel_size,stride,dilation one number, or one for each dimension of space.
+#' @param padding likewise, or `"valid"` or `"same"`.
+#' @param groups number of groups of channels that are convolved separately.
+#' @param bias whether there is a bias.
+#' @param padding_mode `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
+#' @returns A module with the parameters `weight`, of shape `(out_channels, in_channels / groups, ...)`, and `bias`. Its
+#'   `forward(input)` takes a tensor of shape `(N, in_channels, ...)` and returns one of shape `(N, out_channels, ...)`.
+#' @examplesIf torch::torch_is_installed()
+#' nn_conv2d(1, 4, kernel_size = 3)(torch_randn(2, 1, 8, 8))$shape
+#' @name nn_conv
+#' @aliases nn_conv1d
+NULL
+
+nn_conv_nd <- nn_module(
+  "nn_conv_nd",
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
+                        bias = TRUE, padding_mode = "zeros") {
+    if (in_channels %% groups != 0 || out_channels %% groups != 0) {
+      value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
+    }
+    padding_mode <- arg_match0(padding_mode, c("zeros", "reflect", "replicate", "circular"))
+    self$kernel_size <- rep_len(kernel_size, private$ndim)
+    self$stride <- stride
+    self$padding <- padding
+    self$dilation <- rep_len(dilation, private$ndim)
+    self$groups <- groups
+    self$padding_mode <- padding_mode
+    self$weight <- nn_parameter(torch_empty(c(out_channels, in_channels / groups, self$kernel_size)))
+    self$bias <- if (bias) nn_parameter(torch_empty(out_channels))
+    self$reset_parameters()
+  },
+  reset_parameters = function() reset_weight_and_bias(self, in_features = prod(self$weight$shape[-1L])),
+  forward = function(input) {
+    if (self$padding_mode == "zeros") {
+      return(private$conv(input, self$weight, self$bias, self$stride, self$padding, self$dilation, self$groups))
+    }
+    input <- nnf_pad(input, private$sides(), self$padding_mode)
+    private$conv(input, self$weight, self$bias, self$stride, 0, self$dilation, self$groups)
+  },
+  private = list(
+    # Padding before and after, from the last dimension to the first.
+    sides = function() {
+      total <- if (is.numeric(self$padding)) {
+        2 * rep_len(self$padding, private$ndim)
+      } else if (self$padding == "same") {
+        self$dilation * (self$kernel_size - 1)
+      } else {
+        rep_len(0, private$ndim)
+      }
+      before <- rev(total %/% 2)
+      c(rbind(before, rev(total) - before))
+    }
+  )
+)
+
+#' @rdname nn_conv
+#' @export
+nn_conv1d <- nn_module("nn_conv1d", nn_conv_nd, private = list(
+  ndim = 1L, conv = function(...) nnf_conv1d(...)
+))
+
+#' @rdname nn_conv
+#' @export
+nn_conv2d <- nn_module("nn_conv2d", nn_conv_nd, private = list(
+  ndim = 2L, conv = function(...) nnf_conv2d(...)
+))
+
+#' @rdname nn_conv
+#' @export
+nn_conv3d <- nn_module("nn_conv3d", nn_conv_nd, private = list(
+  ndim = 3L, conv = function(...) nnf_conv3d(...)
+))

@@ -1,0 +1,202 @@
+# Loss functions. Reductions are names in R and numbers in LibTorch; class labels count from 1.
+
+#' Loss functions
+#'
+#' Each compares `input` with `target` elementwise, or sample by sample, and reduces the result. The modules are in
+#' [nn_mse_loss()].
+#'
+#' @section Class labels:
+#' An integer `target` holds class labels that count from 1. `ignore_index` is a label too: samples that have it are left
+#' out; 0 is an error. A floating `target` of `nnf_cross_entropy()` holds probabilities of the classes, of the shape of
+#' `input`. In the target of `nnf_multilabel_margin_loss()` the first label below 1 ends the list of labels.
+#'
+#' @param input a floating tensor: predictions. For `nnf_cross_entropy()` unnormalised scores and for `nnf_nll_loss()`
+#'   log probabilities, of shape `(N, C, ...)`; for `nnf_binary_cross_entropy()` probabilities; for `nnf_kl_div()` log
+#'   probabilities.
+#' @param input1,input2,anchor,positive,negative tensors to be compared.
+#' @param target what to predict: of the shape of `input`, or class labels of shape `(N, ...)`; for margin ranking,
+#'   cosine and hinge embedding loss 1 or -1.
+#' @param reduction `"mean"`, `"sum"`, or `"none"` for one value for each element or sample; for `nnf_kl_div()` also
+#'   `"batchmean"`, which is what the definition says.
+#' @param weight weights of the classes, or of the elements.
+#' @param pos_weight weights of positive examples, one a class.
+#' @param ignore_index a label to be left out.
+#' @param margin how far apart scores should be.
+#' @param p exponent of the norm.
+#' @param eps avoids division by zero and log(0).
+#' @param swap whether the distance of `positive` and `negative` is used where it is the smaller one.
+#' @param distance_function a function of two tensors, `nnf_pairwise_distance()` if `NULL`.
+#' @param log_input whether `input` is the logarithm of the rate.
+#' @param full whether to add Stirling's approximation of the term that does not depend on `input`.
+#' @param log_probs log probabilities of shape `(T, N, C)`.
+#' @param targets,input_lengths,target_lengths labels, as LibTorch counts them, from 0; lengths of the sequences.
+#' @param blank label of the blank, from 0.
+#' @param zero_infinity whether infinite losses are set to zero.
+#' @returns A tensor: 0-d, or with reduction `"none"` one value for each element or sample.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_mse_loss(torch_tensor(c(1, 2)), torch_tensor(c(1, 4)))
+#' nnf_cross_entropy(torch_randn(2, 3), torch_tensor(c(1L, 3L)))
+#' @export
+nnf_mse_loss <- function(input, target, reduction = "mean") {
+  if (!identical(input$shape, target$shape)) {
+    warn(sprintf(
+      "`target` has shape (%s) and `input` (%s): the loss of all pairs after broadcasting is likely not what you want.",
+      toString(target$shape), toString(input$shape)
+    ))
+  }
+  torch_mse_loss(input, target, reduction_code(reduction))
+}
+
+reduction_code <- function(reduction, call = caller_env()) {
+  switch(reduction[[1L]],
+    none = 0L, mean = 1L, sum = 2L,
+    value_error(
+      sprintf("`reduction` must be \"mean\", \"sum\" or \"none\", not \"%s\".", reduction[[1L]]),
+      call = call
+    )
+  )
+}
+
+# The reduction of losses that are computed here.
+reduce <- function(loss, reduction, call = caller_env()) {
+  switch(reduction_code(reduction, call) + 1L, loss, loss$mean(), loss$sum())
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_l1_loss <- function(input, target, reduction = "mean") torch_l1_loss(input, target, reduction_code(reduction))
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_smooth_l1_loss <- function(input, target, reduction = "mean") {
+  torch_smooth_l1_loss(input, target, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_soft_margin_loss <- function(input, target, reduction = "mean") {
+  torch_soft_margin_loss(input, target, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_cross_entropy <- function(input, target, weight = NULL, ignore_index = -100,
+                              reduction = c("mean", "sum", "none")) {
+  torch_cross_entropy_loss(
+    input, labels_from_zero(target), weight, reduction_code(reduction), label_from_zero(ignore_index)
+  )
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_nll_loss <- function(input, target, weight = NULL, ignore_index = -100, reduction = "mean") {
+  torch_nll_loss_nd(
+    input, labels_from_zero(target), weight, reduction_code(reduction), label_from_zero(ignore_index)
+  )
+}
+
+labels_from_zero <- function(target) if (target$dtype$is_floating_point) target else target - 1L
+
+label_from_zero <- function(label, call = caller_env()) {
+  if (label == 0) {
+    value_error("`ignore_index` must be a 1 based class index or negative, not 0.", call = call)
+  }
+  label - 1
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_binary_cross_entropy <- function(input, target, weight = NULL, reduction = c("mean", "sum", "none")) {
+  torch_binary_cross_entropy(input, target, weight, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_binary_cross_entropy_with_logits <- function(input, target, weight = NULL,
+                                                 reduction = c("mean", "sum", "none"), pos_weight = NULL) {
+  torch_binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_kl_div <- function(input, target, reduction = "mean") {
+  if (reduction == "batchmean") {
+    return(torch_kl_div(input, target, 2L) / input$shape[[1L]])
+  }
+  if (reduction == "mean") {
+    warn("`reduction = \"mean\"` averages over elements; use \"batchmean\" for the Kullback-Leibler divergence itself.")
+  }
+  torch_kl_div(input, target, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_poisson_nll_loss <- function(input, target, log_input = TRUE, full = FALSE, eps = 1e-8, reduction = "mean") {
+  torch_poisson_nll_loss(input, target, log_input, full, eps, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_hinge_embedding_loss <- function(input, target, margin = 1, reduction = "mean") {
+  torch_hinge_embedding_loss(input, target, margin, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_cosine_embedding_loss <- function(input1, input2, target, margin = 0, reduction = c("mean", "sum", "none")) {
+  torch_cosine_embedding_loss(input1, input2, target, margin, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_margin_ranking_loss <- function(input1, input2, target, margin = 0, reduction = "mean") {
+  torch_margin_ranking_loss(input1, input2, target, margin, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_multi_margin_loss <- function(input, target, p = 1, margin = 1, weight = NULL, reduction = "mean") {
+  torch_multi_margin_loss(input, target - 1L, p, margin, weight, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
+  # LibTorch's mark for the end of the labels is -1, and it takes nothing below.
+  torch_multilabel_margin_loss(input, (target - 1L)$clamp_min(-1L), reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_multilabel_soft_margin_loss <- function(input, target, weight = NULL, reduction = "mean") {
+  loss <- torch_binary_cross_entropy_with_logits(input, target, weight, reduction = 0L)
+  reduce(loss$mean(-1L), reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_triplet_margin_loss <- function(anchor, positive, negative, margin = 1, p = 2, eps = 1e-6, swap = FALSE,
+                                    reduction = "mean") {
+  torch_triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction_code(reduction))
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_triplet_margin_with_distance_loss <- function(anchor, positive, negative, distance_function = NULL, margin = 1,
+                                                  swap = FALSE, reduction = "mean") {
+  distance <- distance_function %||% nnf_pairwise_distance
+  far <- distance(anchor, negative)
+  if (swap) {
+    far <- torch_minimum(far, distance(positive, negative))
+  }
+  reduce((distance(anchor, positive) - far + margin)$clamp_min(0), reduction)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_ctc_loss <- function(log_probs, targets, input_lengths, target_lengths, blank = 0,
+                         reduction = c("mean", "sum", "none"), zero_infinity = FALSE) {
+  torch_ctc_loss(
+    log_probs, targets, input_lengths, target_lengths, blank, reduction_code(reduction), zero_infinity
+  )
+}

@@ -1,0 +1,432 @@
+# Functions without parameters of their own: what layers compute. Each is one or two operator calls; what they add is
+# R's counting of positions from 1 and defaults.
+
+#' Linear maps
+#'
+#' `nnf_linear()` is \eqn{x W^T + b}, `nnf_bilinear()` is \eqn{x_1^T W_k x_2 + b_k} for each output k.
+#'
+#' @param input,input1,input2 tensors of shape `(..., in_features)`.
+#' @param weight tensor of shape `(out_features, in_features)`; for `nnf_bilinear()`
+#'   `(out_features, in1_features, in2_features)`.
+#' @param bias tensor of shape `(out_features)`, or `NULL`.
+#' @returns A tensor of shape `(..., out_features)`.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_linear(torch_ones(2, 3), torch_ones(4, 3))
+#' @export
+nnf_linear <- function(input, weight, bias = NULL) torch_linear(input, weight, bias)
+
+#' @rdname nnf_linear
+#' @export
+nnf_bilinear <- function(input1, input2, weight, bias = NULL) torch_bilinear(input1, input2, weight, bias)
+
+# ---- Dropout ----
+
+#' Dropout
+#'
+#' In training, sets elements to zero with probability `p` and divides the others by `1 - p`. `nnf_dropout2d()` and
+#' `nnf_dropout3d()` drop whole channels (the second dimension). `nnf_alpha_dropout()` keeps mean and variance, for
+#' networks with SELU.
+#'
+#' @param input a tensor; for `nnf_dropout2d()` of shape `(N, C, H, W)`, for `nnf_dropout3d()` `(N, C, D, H, W)`.
+#' @param p probability of an element to be dropped, from 0 to 1, else a `value_error`.
+#' @param training whether to drop at all.
+#' @param inplace whether `input` itself is changed.
+#' @returns A tensor of the shape of `input`.
+#' @source Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_dropout(torch_ones(5), p = 0.2)
+#' @export
+nnf_dropout <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
+  check_probability(p)
+  if (inplace) torch_dropout_(input, p, training) else torch_dropout(input, p, training)
+}
+
+#' @rdname nnf_dropout
+#' @export
+nnf_dropout2d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
+  if (input$dim() != 4L) {
+    warn(sprintf(
+      "`input` has %d dimensions; channels are dropped from 4-d input (N, C, H, W). For other input use `nnf_dropout()`.",
+      input$dim()
+    ))
+  }
+  nnf_dropout3d(input, p, training, inplace)
+}
+
+#' @rdname nnf_dropout
+#' @export
+nnf_dropout3d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
+  check_probability(p)
+  if (inplace) torch_feature_dropout_(input, p, training) else torch_feature_dropout(input, p, training)
+}
+
+#' @rdname nnf_dropout
+#' @export
+nnf_alpha_dropout <- function(input, p = 0.5, training = FALSE, inplace = FALSE) {
+  check_probability(p)
+  if (inplace) torch_alpha_dropout_(input, p, training) else torch_alpha_dropout(input, p, training)
+}
+
+check_probability <- function(p, call = caller_env()) {
+  if (!(p >= 0 && p <= 1)) {
+    value_error(sprintf("`p` must be a probability from 0 to 1, not %s.", format(p)), call = call)
+  }
+}
+
+# ---- Normalisation ----
+
+#' Normalisation
+#'
+#' * `nnf_batch_norm()`: over all dimensions but the second (the channels).
+#' * `nnf_instance_norm()`: for each sample and channel.
+#' * `nnf_layer_norm()`: over the last dimensions, those of `normalized_shape`.
+#' * `nnf_group_norm()`: over groups of channels.
+#' * `nnf_normalize()`: divides by the `p`-norm along `dim`.
+#'
+#' @param input a tensor.
+#' @param running_mean,running_var tensors with one element a channel; used instead of the batch's own statistics when
+#'   not training, and moved towards these by `momentum` when training. May be `NULL`.
+#' @param weight,bias factor and summand after the normalisation, or `NULL`.
+#' @param training,use_input_stats whether statistics are taken from `input`.
+#' @param momentum weight of the new statistics.
+#' @param eps added to the variance; for `nnf_normalize()` the smallest divisor.
+#' @param normalized_shape sizes of the last dimensions.
+#' @param num_groups number of groups; divides the number of channels.
+#' @param p exponent of the norm.
+#' @param dim dimension, from 1.
+#' @param out a tensor to write the result to.
+#' @returns A tensor of the shape of `input`.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_layer_norm(torch_randn(2, 3), 3)
+#' @name nnf_norm
+NULL
+
+#' @rdname nnf_norm
+#' @export
+nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
+                           momentum = 0.1, eps = 1e-5) {
+  torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, TRUE)
+}
+
+#' @rdname nnf_norm
+#' @export
+nnf_instance_norm <- function(input, running_mean = NULL, running_var = NULL, weight = NULL, bias = NULL,
+                              use_input_stats = TRUE, momentum = 0.1, eps = 1e-5) {
+  torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, TRUE)
+}
+
+#' @rdname nnf_norm
+#' @export
+nnf_layer_norm <- function(input, normalized_shape, weight = NULL, bias = NULL, eps = 1e-5) {
+  torch_layer_norm(input, normalized_shape, weight, bias, eps)
+}
+
+#' @rdname nnf_norm
+#' @export
+nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 1e-5) {
+  torch_group_norm(input, num_groups, weight, bias, eps)
+}
+
+#' @rdname nnf_norm
+#' @export
+nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
+  normalized <- input / input$norm(p, dim, keepdim = TRUE)$clamp_min(eps)
+  if (is.null(out)) normalized else out$copy_(normalized)
+}
+
+# ---- Embeddings ----
+
+#' Look-up tables
+#'
+#' `nnf_embedding()` takes rows of a table, `nnf_one_hot()` makes indicator vectors.
+#'
+#' @param input,tensor integer tensor of any shape; positions count from 1.
+#' @param weight the table, of shape `(num_embeddings, embedding_dim)`.
+#' @param padding_idx position, from 1, of a row that gets no gradient.
+#' @param max_norm rows that are looked up and have a larger norm are scaled down to it, in `weight` itself.
+#' @param norm_type exponent of that norm.
+#' @param scale_grad_by_freq whether gradients are divided by how often a row occurs in `input`.
+#' @param sparse whether the gradient of `weight` is a sparse tensor.
+#' @param num_classes number of classes; -1: the largest value in `tensor`.
+#' @returns `nnf_embedding()`: a tensor of the shape of `input` with `embedding_dim` appended; `nnf_one_hot()`: int64,
+#'   the shape of `tensor` with `num_classes` appended.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_embedding(torch_tensor(c(1L, 3L)), torch_randn(3, 2))
+#' nnf_one_hot(torch_tensor(1:3))
+#' @export
+nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, norm_type = 2,
+                          scale_grad_by_freq = FALSE, sparse = FALSE) {
+  rows <- input - 1L
+  if (!is.null(max_norm)) {
+    with_no_grad(torch_embedding_renorm_(weight, rows$contiguous(), max_norm, norm_type))
+  }
+  torch_embedding(weight, rows, row_from_zero(padding_idx, weight), scale_grad_by_freq, sparse)
+}
+
+# LibTorch's spelling of "none" is -1.
+row_from_zero <- function(row, table) {
+  if (is.null(row)) -1L else if (row > 0) row - 1 else row + table$shape[[1L]]
+}
+
+#' @rdname nnf_embedding
+#' @export
+nnf_one_hot <- function(tensor, num_classes = -1) torch_one_hot(tensor - 1L, num_classes)
+
+# ---- Distances ----
+
+#' Distances
+#'
+#' @param x1,x2 tensors of the same shape, or shapes that broadcast.
+#' @param input tensor of shape `(N, M)`.
+#' @param dim dimension of the vectors, from 1.
+#' @param p exponent of the norm.
+#' @param eps avoids division by zero.
+#' @param keepdim whether the last dimension is kept with size 1.
+#' @returns `nnf_cosine_similarity()`, `nnf_pairwise_distance()`: a tensor without the dimension of the vectors;
+#'   `nnf_pdist()`: the distances of all pairs of rows, of shape `(N * (N - 1) / 2)`.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_pdist(torch_eye(3))
+#' @export
+nnf_cosine_similarity <- function(x1, x2, dim = 2, eps = 1e-8) torch_cosine_similarity(x1, x2, dim, eps)
+
+#' @rdname nnf_cosine_similarity
+#' @export
+nnf_pairwise_distance <- function(x1, x2, p = 2, eps = 1e-6, keepdim = FALSE) {
+  torch_pairwise_distance(x1, x2, p, eps, keepdim)
+}
+
+#' @rdname nnf_cosine_similarity
+#' @export
+nnf_pdist <- function(input, p = 2) torch_pdist(input, p)
+
+# ---- Convolution and pooling ----
+
+#' Convolution
+#'
+#' Cross-correlation of `input` with the kernels in `weight`, in 1, 2 or 3 dimensions of space; `nnf_conv_transpose*d()`
+#' is the gradient of the convolution with respect to its input. `nnf_conv_tbc()` takes 1-d input as (time, batch,
+#' channels).
+#'
+#' @param input tensor of shape `(N, C_in, ...)`, or `(C_in, ...)` without a batch dimension.
+#' @param weight kernels, of shape `(C_out, C_in / groups, ...)`, for the transposed ones `(C_in, C_out / groups, ...)`,
+#'   for `nnf_conv_tbc()` `(kernel, C_in, C_out)`.
+#' @param bias tensor of shape `(C_out)`, or `NULL`.
+#' @param stride,padding,dilation,output_padding,pad one number, or one for each dimension of space; `padding` may also
+#'   be `"valid"` or `"same"`.
+#' @param groups number of groups of channels that are convolved separately.
+#' @returns A tensor of shape `(N, C_out, ...)`.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_conv1d(torch_ones(1, 1, 5), torch_ones(1, 1, 3))
+#' @export
+nnf_conv1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1) {
+  torch_conv1d(input, weight, bias, stride, padding, dilation, groups)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1) {
+  torch_conv2d(input, weight, bias, stride, padding, dilation, groups)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv3d <- function(input, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1) {
+  torch_conv3d(input, weight, bias, stride, padding, dilation, groups)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv_transpose1d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0,
+                                 groups = 1, dilation = 1) {
+  torch_conv_transpose1d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv_transpose2d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0,
+                                 groups = 1, dilation = 1) {
+  torch_conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv_transpose3d <- function(input, weight, bias = NULL, stride = 1, padding = 0, output_padding = 0,
+                                 groups = 1, dilation = 1) {
+  torch_conv_transpose3d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+}
+
+#' @rdname nnf_conv1d
+#' @export
+nnf_conv_tbc <- function(input, weight, bias, pad = 0) torch_conv_tbc(input, weight, bias, pad)
+
+#' Pooling
+#'
+#' Maximum or mean over windows. The adaptive ones choose the windows so that the result has the size `output_size`.
+#'
+#' @param input tensor of shape `(N, C, ...)`, or `(C, ...)`.
+#' @param kernel_size,stride,padding,dilation one number, or one for each dimension of space; `stride` is `kernel_size`
+#'   if `NULL`.
+#' @param ceil_mode whether a last, incomplete window counts.
+#' @param return_indices whether to return the positions of the maxima too: those of `nnf_max_pool*d()` count from 1,
+#'   those of the adaptive ones from 0.
+#' @param count_include_pad whether the padding takes part in the mean.
+#' @param divisor_override divisor to use instead of the size of the window.
+#' @param output_size sizes of the result.
+#' @returns A tensor of shape `(N, C, ...)`; with `return_indices` a list of it and an int64 tensor of the same shape.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_max_pool1d(torch_randn(1, 1, 6), 2)
+#' @export
+nnf_max_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
+                           return_indices = FALSE) {
+  max_pool(torch_max_pool1d, torch_max_pool1d_with_indices, return_indices)(
+    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
+  )
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_max_pool2d <- function(input, kernel_size, stride = kernel_size, padding = 0, dilation = 1, ceil_mode = FALSE,
+                           return_indices = FALSE) {
+  max_pool(torch_max_pool2d, torch_max_pool2d_with_indices, return_indices)(
+    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
+  )
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_max_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
+                           return_indices = FALSE) {
+  max_pool(torch_max_pool3d, torch_max_pool3d_with_indices, return_indices)(
+    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
+  )
+}
+
+# The operator to use; positions are made to count from 1.
+max_pool <- function(plain, with_indices, return_indices) {
+  if (!return_indices) {
+    return(plain)
+  }
+  function(...) {
+    result <- with_indices(...)
+    list(result[[1L]], result[[2L]] + 1L)
+  }
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_avg_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
+                           count_include_pad = TRUE) {
+  torch_avg_pool1d(input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad)
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_avg_pool2d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
+                           count_include_pad = TRUE, divisor_override = NULL) {
+  torch_avg_pool2d(
+    input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad, divisor_override
+  )
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_avg_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
+                           count_include_pad = TRUE, divisor_override = NULL) {
+  torch_avg_pool3d(
+    input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad, divisor_override
+  )
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_max_pool1d <- function(input, output_size, return_indices = FALSE) {
+  first_unless(torch_adaptive_max_pool1d(input, output_size), return_indices)
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_max_pool2d <- function(input, output_size, return_indices = FALSE) {
+  first_unless(torch_adaptive_max_pool2d(input, output_size), return_indices)
+}
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_max_pool3d <- function(input, output_size, return_indices = FALSE) {
+  first_unless(torch_adaptive_max_pool3d(input, output_size), return_indices)
+}
+
+first_unless <- function(results, all) if (all) results else results[[1L]]
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_avg_pool1d <- function(input, output_size) torch_adaptive_avg_pool1d(input, output_size)
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_avg_pool2d <- function(input, output_size) torch_adaptive_avg_pool2d(input, output_size)
+
+#' @rdname nnf_max_pool1d
+#' @export
+nnf_adaptive_avg_pool3d <- function(input, output_size) torch_adaptive_avg_pool3d(input, output_size)
+
+# ---- Shape and images ----
+
+#' Padding, patches and images
+#'
+#' * `nnf_pad()` puts elements around a tensor.
+#' * `nnf_unfold()` takes sliding windows as columns, `nnf_fold()` adds such columns up to an image.
+#' * `nnf_pixel_shuffle()` turns channels into resolution.
+#' * `nnf_affine_grid()` makes the grid of an affine map, `nnf_grid_sample()` reads an image at the points of a grid.
+#'
+#' @param input a tensor; for images of shape `(N, C, H, W)`.
+#' @param pad numbers of elements before and after, beginning with the last dimension.
+#' @param mode for `nnf_pad()` `"constant"`, `"reflect"`, `"replicate"` or `"circular"`; for `nnf_grid_sample()`
+#'   `"bilinear"` or `"nearest"`.
+#' @param value what to pad with, 0 if `NULL`.
+#' @param kernel_size,dilation,padding,stride one number or two.
+#' @param output_size height and width of the image.
+#' @param upscale_factor factor for height and width.
+#' @param theta affine maps, of shape `(N, 2, 3)` or `(N, 3, 4)`.
+#' @param size sizes of the images to be made, `(N, C, H, W)` or `(N, C, D, H, W)`.
+#' @param grid points, of shape `(N, H, W, 2)`, between -1 and 1.
+#' @param padding_mode what is outside the image: `"zeros"`, `"border"` or `"reflection"`.
+#' @param align_corners whether -1 and 1 are the centres of the corner pixels (else their outer edges).
+#' @returns A tensor.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_pad(torch_ones(2, 2), c(1, 0))
+#' @export
+nnf_pad <- function(input, pad, mode = "constant", value = NULL) torch_pad(input, pad, mode, value)
+
+#' @rdname nnf_pad
+#' @export
+nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  torch_im2col(input, rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L))
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  torch_col2im(
+    input, rep_len(output_size, 2L),
+    rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L)
+  )
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_pixel_shuffle <- function(input, upscale_factor) torch_pixel_shuffle(input, upscale_factor)
+
+#' @rdname nnf_pad
+#' @export
+nnf_affine_grid <- function(theta, size, align_corners = FALSE) {
+  torch_affine_grid_generator(theta, size, align_corners)
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest"),
+                            padding_mode = c("zeros", "border", "reflection"), align_corners = FALSE) {
+  modes <- c(bilinear = 0L, nearest = 1L)
+  paddings <- c(zeros = 0L, border = 1L, reflection = 2L)
+  torch_grid_sampler(input, grid, modes[[arg_match(mode)]], paddings[[arg_match(padding_mode)]], align_corners)
+}

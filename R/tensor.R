@@ -1,0 +1,310 @@
+# Tensors: an external pointer with a class. `$` finds fields, hand-written methods, then every operator of the registry.
+
+#' Make a tensor of R data
+#'
+#' The data is copied; arrays keep their subscripts. A vector of length 1 becomes a tensor of shape (1).
+#'
+#' | R | dtype |
+#' |---|---|
+#' | double | float32 |
+#' | integer, `integer64` | int64 |
+#' | logical | bool |
+#' | complex | complex64 |
+#' | raw | uint8 |
+#' | `NULL` | bool, shape (0) |
+#' | tensor | its own; copied and detached |
+#'
+#' A double NA becomes NaN, an integer NA -2^31 (which turns back into NA), a logical NA `TRUE`.
+#'
+#' @param data A vector, matrix or array, `NULL`, or a tensor.
+#' @param dtype A [torch_dtype] or its name.
+#' @param device A [torch_device()] or its name.
+#' @param requires_grad Whether operations on the tensor are recorded for [gradients][autograd_grad].
+#' @param pin_memory Whether to use page-locked memory.
+#' @return A tensor.
+#' @examplesIf torch::torch_is_installed()
+#' torch_tensor(matrix(1:6, 2))
+#' torch_tensor(c(TRUE, FALSE), dtype = "float")
+#' @export
+torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALSE, pin_memory = FALSE) {
+  if (is.null(device)) device <- the$device
+  if (!is.null(dtype)) dtype <- as_dtype(dtype)
+  if (!is.null(device)) device <- as_device(device)
+  if (is_torch_tensor(data)) {
+    out <- data$detach()$clone()
+    if (!is.null(dtype) || !is.null(device)) out <- out$to(dtype = dtype, device = device)
+    return(if (requires_grad) cpp_tensor_set_requires_grad(out, TRUE) else out)
+  }
+  if (is.null(data)) {
+    return(torch_empty(0, dtype = if (is.null(dtype)) torch_bool() else dtype, device = device, requires_grad = requires_grad))
+  }
+  if (is.object(data)) check_tensor_data(data)
+  cpp_tensor_from_r(data, dtype, device, requires_grad, pin_memory)
+}
+
+check_tensor_data <- function(data, call = caller_env()) {
+  if (is.data.frame(data)) {
+    type_error("R type not handled: `data` is a data frame. Use `as.matrix()` first.", call)
+  }
+  if (is.factor(data)) {
+    type_error("R type not handled: `data` is a factor. Use `as.integer()` for its codes.", call)
+  }
+}
+
+#' A tensor on an R vector's memory
+#'
+#' `torch_tensor_from_buffer()` makes a tensor that shares the memory of an R vector (row-major, no copy): a change of
+#' one is a change of the other. `buffer_from_torch_tensor()` copies a tensor's bytes to a raw vector.
+#'
+#' @param buffer A raw, integer, double or complex vector.
+#' @param shape Sizes of the tensor.
+#' @param dtype A [torch_dtype] or its name: how the memory is to be read.
+#' @param tensor A tensor.
+#' @return A tensor, or a raw vector.
+#' @export
+torch_tensor_from_buffer <- function(buffer, shape, dtype = "float") {
+  cpp_tensor_from_buffer(buffer, as.double(shape), as_dtype(dtype))
+}
+
+#' @rdname torch_tensor_from_buffer
+#' @export
+buffer_from_torch_tensor <- function(tensor) {
+  check_tensor(tensor, "tensor")
+  as_array(tensor$detach()$cpu()$contiguous()$view(dtype = torch_uint8())$flatten())
+}
+
+#' Test for tensors
+#'
+#' @param x An object.
+#' @return A logical. A tensor is undefined if it holds nothing, as the `$grad` of a tensor before any backward.
+#' @export
+is_torch_tensor <- function(x) inherits(x, "torch_tensor")
+
+#' @rdname is_torch_tensor
+#' @export
+is_undefined_tensor <- function(x) {
+  check_tensor(x, "x")
+  !.Call(C_field, x, 12L)
+}
+
+check_tensor <- function(x, arg, call = caller_env()) {
+  if (!is_torch_tensor(x)) type_error(sprintf("`%s` must be a tensor, not %s.", arg, friendly_type(x)), call)
+}
+
+# Fields: functions of the tensor, found by `$`.
+tensor_fields <- list(
+  shape = function(x) .Call(C_shape, x),
+  dtype = function(x) new_dtype(.Call(C_field, x, 0L)),
+  device = function(x) new_device(.Call(C_field, x, 1L)),
+  requires_grad = function(x) .Call(C_field, x, 2L),
+  is_leaf = function(x) .Call(C_field, x, 3L),
+  ndim = function(x) .Call(C_field, x, 4L),
+  is_cuda = function(x) .Call(C_field, x, 5L),
+  layout = function(x) new_layout(.Call(C_field, x, 6L)),
+  grad = function(x) cpp_tensor_grad(x),
+  grad_fn = function(x) new_grad_fn(cpp_tensor_grad_fn(x)),
+  names = function(x) NULL,
+  real = function(x) torch_real(x),
+  imag = function(x) torch_imag(x),
+  ptr = function(x) x
+)
+
+# Methods that are no operator, or whose arguments R users write in another way. `self` is bound at each `$`.
+tensor_methods <- list(
+  dim = function() .Call(C_field, self, 4L),
+  size = function(dim) tensor_extent(.Call(C_shape, self), dim),
+  stride = function(dim) tensor_extent(.Call(C_field, self, 11L), dim),
+  numel = function() .Call(C_numel, self),
+  item = function() .Call(C_item, self),
+  is_sparse = function() .Call(C_field, self, 7L),
+  is_quantized = function() .Call(C_field, self, 8L),
+  is_floating_point = function() .Call(C_field, self, 9L),
+  is_complex = function() .Call(C_field, self, 10L),
+  is_contiguous = function() torch_is_contiguous(self) != 0,
+  cpu = function() self$to(device = "cpu"),
+  cuda = function(device = NULL) self$to(device = if (is.null(device)) "cuda" else torch_device("cuda", device)),
+  to = function(dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE, memory_format = NULL) {
+    tensor_to(self, dtype, device, other, non_blocking, copy, memory_format)
+  },
+  float = function() tensor_to(self, torch_float()),
+  double = function() tensor_to(self, torch_double()),
+  half = function() tensor_to(self, torch_half()),
+  bool = function() tensor_to(self, torch_bool()),
+  int = function() tensor_to(self, torch_int()),
+  long = function() tensor_to(self, torch_long()),
+  type = function(dtype) tensor_to(self, dtype),
+  view = function(size, dtype = NULL) {
+    if (!is.null(dtype)) torch_view(self, dtype = as_dtype(dtype)) else torch_view(self, size)
+  },
+  reshape = function(shape) torch_reshape(self, shape),
+  permute = function(dims) torch_permute(self, dims),
+  `repeat` = function(repeats) torch_repeat(self, repeats),
+  split = function(split_size, dim = 1L) torch_split(self, split_size, dim),
+  clone = function(memory_format = NULL) keep_class(torch_clone(self, memory_format = memory_format), self),
+  detach = function() keep_class(torch_detach(self), self),
+  backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
+    invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
+  },
+  requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
+  retain_grad = function() invisible(torch_retain_grad(self)),
+  copy_ = function(src, non_blocking = FALSE) torch_copy_(self, src, non_blocking)
+)
+
+# Attributes that mark a parameter or a buffer follow the tensor.
+keep_class <- function(x, from) {
+  if (length(class(from)) > 2L) class(x) <- class(from)
+  x
+}
+
+tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE,
+                      memory_format = NULL) {
+  if (!is.null(other)) {
+    dtype <- other$dtype
+    device <- other$device
+  }
+  if (is_torch_device(dtype)) {
+    device <- dtype
+    dtype <- NULL
+  }
+  torch_to(
+    x, dtype = as_dtype(dtype), layout = NULL, device = as_device(device), pin_memory = NULL,
+    non_blocking = non_blocking, copy = copy, memory_format = memory_format
+  )
+}
+
+tensor_extent <- function(all, dim, call = caller_env()) {
+  if (missing(dim)) return(all)
+  n <- length(all)
+  if (!is_scalar_integerish(dim)) value_error(sprintf("`dim` must be a whole number, not %s.", friendly_type(dim)), call)
+  if (dim == 0) value_error("Indexing starts at 1 but found a 0.", call)
+  if (abs(dim) > n) {
+    value_error(sprintf("Dimension out of range (expected to be in range of [-%d, %d], but got %d)", n, n, as.integer(dim)), call)
+  }
+  all[if (dim < 0) n + dim + 1 else dim]
+}
+
+#' @export
+`$.torch_tensor` <- function(x, name) .Call(C_dollar, x, name)
+#' @export
+`[[.torch_tensor` <- function(x, name) {
+  if (!is_string(name)) type_error("A tensor has no elements for `[[`; use `[`.")
+  .Call(C_dollar, x, name)
+}
+
+#' @export
+`$<-.torch_tensor` <- function(x, name, value) {
+  switch(name,
+    grad = cpp_tensor_set_grad(x, value),
+    requires_grad = cpp_tensor_set_requires_grad(x, value),
+    real = with_no_grad(torch_real(x)$copy_(value)),
+    imag = with_no_grad(torch_imag(x)$copy_(value)),
+    value_error(sprintf("`%s` can't be assigned. Fields of a tensor that can: grad, requires_grad, real, imag.", name))
+  )
+  x
+}
+#' @export
+`[[<-.torch_tensor` <- function(x, name, value) `$<-.torch_tensor`(x, name, value)
+
+#' @export
+dim.torch_tensor <- function(x) .Call(C_shape, x)
+#' @export
+length.torch_tensor <- function(x) .Call(C_numel, x)
+
+# --- to R ----------------------------------------------------------------------------------------------------------
+
+#' Tensors as R arrays
+#'
+#' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
+#' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
+#' and `integer64` where a value is past 2^53. Moves from the GPU and ignores `requires_grad`.
+#'
+#' @param x A tensor, or anything that `as.array()` takes.
+#' @return A vector or an array.
+#' @examplesIf torch::torch_is_installed()
+#' as_array(torch_tensor(matrix(1:6, 2)))
+#' @export
+as_array <- function(x) UseMethod("as_array")
+#' @export
+as_array.default <- function(x) as.array(x)
+#' @export
+as_array.torch_tensor <- function(x) .Call(C_to_r, x)
+#' @export
+as.array.torch_tensor <- function(x, ...) .Call(C_to_r, x)
+#' @export
+as.vector.torch_tensor <- function(x, mode = "any") as.vector(.Call(C_to_r, x), mode)
+#' @export
+as.matrix.torch_tensor <- function(x, ...) as.matrix(.Call(C_to_r, x))
+#' @export
+as.double.torch_tensor <- function(x, ...) as.double(.Call(C_to_r, x))
+#' @export
+as.integer.torch_tensor <- function(x, ...) as.integer(.Call(C_to_r, x))
+#' @export
+as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
+#' @export
+as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
+#' @exportS3Method bit64::as.integer64
+as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
+
+# --- printing ------------------------------------------------------------------------------------------------------
+
+#' @export
+print.torch_tensor <- function(x, n = 30, ...) {
+  cat(tensor_text(x, n), sep = "\n")
+  invisible(x)
+}
+
+tensor_text <- function(x, n = 30) {
+  if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
+  if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
+  if (x$is_complex()) {
+    return(c("torch_tensor", "Use `$real` or `$imag` to see its parts.", type_line(x)))
+  }
+  lines <- strsplit(cpp_tensor_print(x, getOption("width")), "\n", fixed = TRUE)[[1]]
+  type <- paste0(lines[length(lines)], grad_note(x))
+  values <- lines[-length(lines)]
+  if (n >= 0 && length(values) > n) {
+    values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
+  }
+  c("torch_tensor", values, type)
+}
+
+is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
+
+type_line <- function(x) {
+  where <- toupper(x$device$type)
+  sprintf("[ %s%sType{%s} ]%s", where, as.character(x$dtype), paste(dim(x), collapse = ","), grad_note(x))
+}
+
+grad_note <- function(x) {
+  if (!is.null(x$grad_fn)) return(sprintf("[ grad_fn = <%s> ]", x$grad_fn$name))
+  if (x$requires_grad) "[ requires_grad = TRUE ]" else ""
+}
+
+#' @export
+str.torch_tensor <- function(object, ...) {
+  ranges <- paste0("1:", dim(object), collapse = ", ")
+  cat(as.character(object$dtype), " [", if (length(dim(object))) ranges, "]\n", sep = "")
+}
+
+#' @export
+format.torch_tensor <- function(x, ...) type_line(x)
+
+#' @export
+head.torch_tensor <- function(x, n = 6, ...) {
+  size <- dim(x)[1]
+  torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
+}
+#' @export
+tail.torch_tensor <- function(x, n = 6, ...) {
+  size <- dim(x)[1]
+  keep <- if (n < 0) max(size + n, 0) else min(n, size)
+  torch_narrow(x, 1, max(size - keep + 1, 1), keep)
+}
+
+# What waldo (and so testthat's expect_equal) compares; registered when waldo is loaded.
+compare_proxy.torch_tensor <- function(x, path = "x") {
+  object <- if (is_undefined_tensor(x)) "undefined" else {
+    list(values = as_array(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
+  }
+  list(object = object, path = paste0("compare_proxy(", path, ")"))
+}

@@ -1,0 +1,164 @@
+// The registry of operators and the one call.
+#include "call.h"
+
+#include <mutex>
+#include <sstream>
+#include <unordered_map>
+
+ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op) { read_schema(op.schema(), 0); }
+
+ts_callable::ts_callable(std::shared_ptr<torch::jit::Operator> op) : jit_operator(std::move(op)) {
+  read_schema(jit_operator->schema(), 0);
+}
+
+ts_callable::ts_callable(torch::jit::Function* fn, std::shared_ptr<torch::jit::CompilationUnit> cu)
+    : function(fn), unit(std::move(cu)) {
+  read_schema(function->getSchema(), 0);
+}
+
+ts_callable::ts_callable(const torch::jit::Method& method)
+    : function(&method.function()), unit(method.owner()._ivalue()->compilation_unit()), self(method.owner()._ivalue()) {
+  read_schema(function->getSchema(), 1);
+}
+
+void ts_callable::read_schema(const c10::FunctionSchema& from, size_t skip) {
+  schema.build(from, skip);
+  for (size_t i = skip; i < from.arguments().size(); ++i) {
+    types.push_back(from.arguments()[i].type());
+    const auto& value = from.arguments()[i].default_value();
+    defaults.push_back(value ? std::optional<c10::IValue>(*value) : std::nullopt);
+  }
+}
+
+void ts_callable::run(torch::jit::Stack& stack) const {
+  if (dispatched) {
+    dispatched->callBoxed(&stack);
+  } else if (jit_operator) {
+    jit_operator->getOperation()(stack);
+  } else {
+    function->run(stack);
+  }
+}
+
+namespace shim {
+namespace {
+
+thread_local std::deque<torch::jit::Stack> stacks;
+thread_local size_t depth = 0;
+
+using Overloads = std::vector<const ts_callable*>;
+
+// Overload names by operator name; read anew when a name is unknown, since a library loaded later may have brought it.
+std::vector<std::string> overload_names(const std::string& name) {
+  static std::unordered_map<std::string, std::vector<std::string>> index;
+  auto found = index.find(name);
+  if (found == index.end()) {
+    index.clear();
+    for (auto& op : c10::Dispatcher::singleton().getAllOpNames())
+      if (c10::Dispatcher::singleton().findSchema(op)) index[op.name].push_back(op.overload_name);
+    for (auto& entry : index) std::sort(entry.second.begin(), entry.second.end());
+    found = index.find(name);
+  }
+  return found == index.end() ? std::vector<std::string>() : found->second;
+}
+
+Overloads find_overloads(const std::string& name) {
+  Overloads found;
+  for (const auto& overload : overload_names(name))
+    found.push_back(new ts_callable(*c10::Dispatcher::singleton().findSchema({name, overload})));
+  if (found.empty() && name.find("::") != std::string::npos)
+    for (const auto& op : torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name)))
+      found.push_back(new ts_callable(op));
+  return found;
+}
+
+std::string text_of(const c10::FunctionSchema& schema) {
+  std::ostringstream text;
+  text << schema;
+  return text.str();
+}
+
+}  // namespace
+
+StackFrame::StackFrame() {
+  if (stacks.size() == depth) stacks.emplace_back();
+  stack_ = &stacks[depth++];
+}
+
+StackFrame::~StackFrame() {
+  stack_->clear();
+  --depth;
+}
+
+void push_arguments(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack) {
+  TORCH_CHECK(n == callable.types.size(), "expected ", callable.types.size(), " arguments, got ", n);
+  if (callable.self) stack.push_back(*callable.self);
+  for (size_t i = 0; i < n; ++i) {
+    if (arguments[i].tag == TS_DEFAULT) {
+      TORCH_CHECK(callable.defaults[i], "argument ", i + 1, " has no default");
+      stack.push_back(*callable.defaults[i]);
+    } else {
+      stack.push_back(to_ivalue(arguments[i], *callable.types[i]));
+    }
+  }
+}
+
+}  // namespace shim
+
+int ts_operator_find(const char* name, const ts_callable* const** overloads, size_t* n) {
+  return shim::guarded([&] {
+    // Never freed: the host keeps what it was given for the whole session.
+    static auto& known = *new std::unordered_map<std::string, shim::Overloads>();
+    static std::mutex lock;
+    const std::lock_guard<std::mutex> hold(lock);
+    auto found = known.find(name);
+    if (found == known.end()) {
+      auto overloads_of_name = shim::find_overloads(name);
+      if (overloads_of_name.empty()) {
+        *n = 0;
+        return;
+      }
+      found = known.emplace(name, std::move(overloads_of_name)).first;
+    }
+    *overloads = found->second.data();
+    *n = found->second.size();
+  });
+}
+
+int ts_operator_schemas(int which, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    std::vector<std::string> texts;
+    auto& dispatcher = c10::Dispatcher::singleton();
+    if (which == 0) {
+      for (const auto& name : dispatcher.getAllOpNames())
+        if (const auto op = dispatcher.findSchema(name))
+          texts.push_back(shim::text_of(op->schema()));
+    } else {
+      for (const auto& op : torch::jit::getAllOperators())
+        if (!dispatcher.findSchema({op->schema().name(), op->schema().overload_name()}))
+          texts.push_back(shim::text_of(op->schema()));
+    }
+    std::sort(texts.begin(), texts.end());
+    value = shim::string_list(texts, own);
+  });
+}
+
+const ts_schema* ts_callable_schema(const ts_callable* callable) { return callable->schema.view(); }
+void ts_callable_release(ts_callable* callable) { delete callable; }
+
+int ts_call(const ts_callable* callable, const ts_value* arguments, size_t n, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    shim::StackFrame frame;
+    auto& stack = frame.stack();
+    shim::push_arguments(*callable, arguments, n, stack);
+    callable->run(stack);
+    if (stack.size() == 1) {
+      shim::from_ivalue(std::move(stack[0]), value, own);
+    } else if (!stack.empty()) {
+      value.tag = TS_TUPLE;
+      value.len = static_cast<int64_t>(stack.size());
+      value.as.items = own.get().new_items(stack.size());
+      for (size_t i = 0; i < stack.size(); ++i) shim::from_ivalue(std::move(stack[i]), value.as.items[i], own);
+    }
+  });
+}

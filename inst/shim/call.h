@@ -1,0 +1,44 @@
+// What a ts_callable is.
+#pragma once
+#include "schema.h"
+
+struct ts_callable {
+  explicit ts_callable(c10::OperatorHandle op);
+  explicit ts_callable(std::shared_ptr<torch::jit::Operator> op);
+  ts_callable(torch::jit::Function* function, std::shared_ptr<torch::jit::CompilationUnit> unit);
+  explicit ts_callable(const torch::jit::Method& method);
+
+  void run(torch::jit::Stack& stack) const;
+
+  // One of the three.
+  std::optional<c10::OperatorHandle> dispatched;
+  std::shared_ptr<torch::jit::Operator> jit_operator;
+  torch::jit::Function* function = nullptr;
+
+  std::shared_ptr<torch::jit::CompilationUnit> unit;  // keeps `function` alive
+  std::optional<c10::IValue> self;                    // of a method
+
+  std::vector<c10::TypePtr> types;  // what arguments are converted to, without `self`
+  std::vector<std::optional<c10::IValue>> defaults;
+  shim::Schema schema;
+
+ private:
+  void read_schema(const c10::FunctionSchema& from, size_t skip);
+};
+
+namespace shim {
+
+// A stack that keeps its memory between calls, one for each depth of nested calls on this thread.
+class StackFrame {
+ public:
+  StackFrame();
+  ~StackFrame();
+  torch::jit::Stack& stack() { return *stack_; }
+
+ private:
+  torch::jit::Stack* stack_;
+};
+
+void push_arguments(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack);
+
+}  // namespace shim

@@ -1,0 +1,49 @@
+// Messages of the last failed call, one for each thread.
+#include "boundary.h"
+
+#include <exception>
+#include <new>
+
+namespace shim {
+namespace {
+thread_local std::string last_message;
+thread_local std::string last_trace;
+
+bool is_out_of_memory(const c10::Error& e) {
+  const std::string text = e.what_without_backtrace();
+  return text.find("can't allocate memory") != std::string::npos ||
+         text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos;
+}
+}  // namespace
+
+void set_last_error(std::string message, std::string trace) {
+  last_message = std::move(message);
+  last_trace = std::move(trace);
+}
+
+int status_of_current_exception() noexcept {
+  try {
+    throw;
+  } catch (const HostJump&) {
+    return TS_HOST_JUMP;
+  } catch (const c10::Error& e) {
+    set_last_error(e.what_without_backtrace(), e.what());
+    return is_out_of_memory(e) ? TS_OUT_OF_MEMORY : TS_ERROR;
+  } catch (const std::bad_alloc&) {
+    set_last_error("not enough memory", "");
+    return TS_OUT_OF_MEMORY;
+  } catch (const std::exception& e) {
+    set_last_error(e.what(), e.what());
+    return TS_ERROR;
+  } catch (...) {
+    set_last_error("unknown C++ exception", "");
+    return TS_ERROR;
+  }
+}
+
+}  // namespace shim
+
+int ts_abi_version(void) { return TS_ABI_VERSION; }
+const char* ts_built_for(void) { return TS_BUILT_FOR; }
+const char* ts_last_error(void) { return shim::last_message.c_str(); }
+const char* ts_last_error_trace(void) { return shim::last_trace.c_str(); }

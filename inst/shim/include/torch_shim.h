@@ -1,0 +1,175 @@
+/* The contract between the R glue (src/) and LibTorch (inst/shim/*.cpp): plain C, no R type, no C++ type.
+ *
+ * Rules that hold for every function:
+ *  - It returns a status unless its comment says otherwise; results come through the last pointers. On any status
+ *    but TS_OK the results are untouched and ts_last_error() holds the message of this thread.
+ *  - No exception leaves it, and it never calls back into the host except where a ts_host_fn is an argument.
+ *  - "Owned" results are given back by the noun's _release function, once. "Borrowed" ones live as long as the
+ *    comment says. Pointers passed in are never kept unless the comment says so.
+ *  - It may be called from any thread; the glue calls it from R's main thread only.
+ */
+#ifndef TORCH_SHIM_H
+#define TORCH_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(TS_BUILD)
+#define TS_API
+#elif defined(_WIN32)
+#define TS_API __declspec(dllexport)
+#else
+#define TS_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
+#define TS_ABI_VERSION 1
+
+enum ts_status {
+  TS_OK = 0,
+  TS_ERROR = 1,
+  TS_OUT_OF_MEMORY = 2, /* the call may be tried again once memory was freed */
+  TS_HOST_JUMP = 3      /* a ts_host_fn asked to unwind: the host continues its own jump */
+};
+
+/* A tensor handle is one strong reference to a TensorImpl; equal pointers are the same tensor. */
+typedef struct ts_tensor ts_tensor;
+/* Something that can be called by schema: an operator overload, a TorchScript function, a method bound to its module. */
+typedef struct ts_callable ts_callable;
+/* A TorchScript module. */
+typedef struct ts_module ts_module;
+/* A compilation unit: the functions of one TorchScript source. */
+typedef struct ts_unit ts_unit;
+/* A random number generator. */
+typedef struct ts_generator ts_generator;
+/* Any other LibTorch value that R only holds: class instances, enums, futures, streams, storages. */
+typedef struct ts_object ts_object;
+/* Owner of the strings, items and handles of one result. */
+typedef struct ts_arena ts_arena;
+
+/* Kinds of schema types. OPTIONAL and LIST have one item, TUPLE one an element, DICT key and value. */
+typedef enum ts_kind {
+  TS_KIND_ANY,
+  TS_KIND_TENSOR,
+  TS_KIND_NUMBER,
+  TS_KIND_INT,
+  TS_KIND_FLOAT,
+  TS_KIND_BOOL,
+  TS_KIND_COMPLEX,
+  TS_KIND_STRING,
+  TS_KIND_DEVICE,
+  TS_KIND_DTYPE,
+  TS_KIND_LAYOUT,
+  TS_KIND_MEMORY_FORMAT,
+  TS_KIND_GENERATOR,
+  TS_KIND_STORAGE,
+  TS_KIND_STREAM,
+  TS_KIND_QSCHEME,
+  TS_KIND_DIMNAME,
+  TS_KIND_NONE,
+  TS_KIND_OBJECT,
+  TS_KIND_OPTIONAL,
+  TS_KIND_LIST,
+  TS_KIND_TUPLE,
+  TS_KIND_DICT
+} ts_kind;
+
+typedef struct ts_type {
+  ts_kind kind;
+  int32_t length; /* of `int[2]`: 2, so that one number stands for both; else 0 */
+  size_t n;
+  const struct ts_type *const *items;
+  const char *const *names; /* field names of a NamedTuple, else NULL */
+  const char *text;         /* as TorchScript writes it */
+} ts_type;
+
+typedef struct ts_argument {
+  const char *name;
+  const ts_type *type;
+  int32_t has_default;
+  int32_t keyword_only;
+  int32_t is_out;   /* an `out` argument */
+  int32_t is_write; /* written in place */
+} ts_argument;
+
+/* Lives as long as its callable. A method's `self` is not among the arguments. */
+typedef struct ts_schema {
+  const char *name; /* "aten::add" */
+  const char *overload;
+  const char *text;
+  size_t n_arguments;
+  size_t n_returns;
+  const ts_argument *arguments;
+  const ts_argument *returns;
+} ts_schema;
+
+/* How a value is spelt on its way through. */
+typedef enum ts_tag {
+  TS_NONE,
+  TS_DEFAULT, /* arguments only: the schema's own default */
+  TS_TENSOR,  /* handle */
+  TS_INT,     /* i; also dtype, layout, memory format, qscheme where the type says so */
+  TS_FLOAT,   /* d */
+  TS_BOOL,    /* i */
+  TS_COMPLEX, /* z: real, imaginary */
+  TS_STRING,  /* s, len bytes */
+  TS_DEVICE,  /* s: "cuda:0" */
+  TS_GENERATOR,
+  TS_LIST,        /* items, len */
+  TS_TUPLE,       /* items, len; names if it is a named one */
+  TS_DICT,        /* items: key, value, key, value; len pairs */
+  TS_MODULE,      /* handle */
+  TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value */
+  TS_OBJECT       /* handle */
+} ts_tag;
+
+typedef struct ts_value {
+  int32_t tag;
+  int32_t flag; /* of a TS_LIST result: 1 if its elements are tensors by type, also when it is empty */
+  int64_t len;
+  const char *const *names;
+  union {
+    int64_t i;
+    double d;
+    double z[2];
+    const char *s;
+    void *handle;
+    struct ts_value *items;
+  } as;
+} ts_value;
+
+/* What is known of a tensor without a copy; the pointers live as long as the tensor keeps its shape. */
+typedef struct ts_tensor_info {
+  int64_t ndim;
+  const int64_t *sizes;
+  const int64_t *strides; /* NULL if the layout has none */
+  int64_t numel;
+  int32_t dtype;
+  int32_t layout;
+  int32_t device_index; /* -1: none */
+  char device[16];      /* "cpu", "cuda:1" */
+  int8_t defined, requires_grad, is_leaf, is_complex, is_floating_point, is_quantized, is_sparse, is_cuda;
+} ts_tensor_info;
+
+typedef struct ts_memory {
+  int64_t live_bytes;      /* CPU memory that tensors hold */
+  int64_t allocated_bytes; /* allocated since ts_memory_mark() */
+  int64_t peak_bytes;      /* highest live_bytes since ts_memory_mark_peak() */
+} ts_memory;
+
+/* Called while a function is traced: the host's function on the values given, its result into `result`, whose items
+ * stay the host's and must live until the tracing call returns. A status but TS_OK ends the tracing. */
+typedef int (*ts_host_fn)(void *context, const ts_value *arguments, size_t n, ts_value *result);
+
+#define TS_FUNCTION(result, name, arguments) TS_API result name arguments;
+#include "torch_shim_functions.h"
+#undef TS_FUNCTION
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,96 @@
+#include "schema.h"
+
+#include <sstream>
+
+namespace shim {
+namespace {
+
+ts_kind kind_of(const c10::Type& type) {
+  using c10::TypeKind;
+  switch (type.kind()) {
+    case TypeKind::AnyType: return TS_KIND_ANY;
+    case TypeKind::TensorType: return TS_KIND_TENSOR;
+    case TypeKind::NumberType: return TS_KIND_NUMBER;
+    case TypeKind::IntType:
+    case TypeKind::SymIntType: return TS_KIND_INT;
+    case TypeKind::FloatType: return TS_KIND_FLOAT;
+    case TypeKind::BoolType: return TS_KIND_BOOL;
+    case TypeKind::ComplexType: return TS_KIND_COMPLEX;
+    case TypeKind::StringType: return TS_KIND_STRING;
+    case TypeKind::DeviceObjType: return TS_KIND_DEVICE;
+    case TypeKind::ScalarTypeType: return TS_KIND_DTYPE;
+    case TypeKind::LayoutType: return TS_KIND_LAYOUT;
+    case TypeKind::MemoryFormatType: return TS_KIND_MEMORY_FORMAT;
+    case TypeKind::GeneratorType: return TS_KIND_GENERATOR;
+    case TypeKind::StorageType: return TS_KIND_STORAGE;
+    case TypeKind::StreamObjType: return TS_KIND_STREAM;
+    case TypeKind::QSchemeType: return TS_KIND_QSCHEME;
+    case TypeKind::NoneType: return TS_KIND_NONE;
+    case TypeKind::OptionalType: return TS_KIND_OPTIONAL;
+    case TypeKind::ListType: return TS_KIND_LIST;
+    case TypeKind::TupleType: return TS_KIND_TUPLE;
+    case TypeKind::DictType: return TS_KIND_DICT;
+    default: return TS_KIND_OBJECT;
+  }
+}
+
+}  // namespace
+
+const char* Schema::keep(std::string text) {
+  strings_.push_back(std::move(text));
+  return strings_.back().c_str();
+}
+
+const ts_type* Schema::add_type(const c10::Type& type, int32_t length) {
+  ts_type out{};
+  out.kind = kind_of(type);
+  out.text = keep(type.annotation_str());
+  // Dimension names are strings to the dispatcher from 2.x on; 1.13 has a kind of its own, told by its name only.
+  if (out.kind == TS_KIND_OBJECT && type.str() == "Dimname") out.kind = TS_KIND_DIMNAME;
+  if (out.kind == TS_KIND_OPTIONAL || out.kind == TS_KIND_LIST || out.kind == TS_KIND_TUPLE ||
+      out.kind == TS_KIND_DICT) {
+    std::vector<const ts_type*> contained;
+    for (const auto& item : type.containedTypes()) contained.push_back(add_type(*item, length));
+    items_.push_back(std::move(contained));
+    out.items = items_.back().data();
+    out.n = items_.back().size();
+  }
+  if (out.kind == TS_KIND_LIST) out.length = length;
+  if (out.kind == TS_KIND_TUPLE) {
+    const auto& schema = type.expectRef<c10::TupleType>().schema();
+    if (schema) {
+      auto& fields = names_.emplace_back();
+      for (const auto& field : schema->arguments()) fields.push_back(keep(field.name()));
+      out.names = fields.data();
+    }
+  }
+  types_.push_back(out);
+  return &types_.back();
+}
+
+ts_argument Schema::add_argument(const c10::Argument& argument) {
+  ts_argument out{};
+  out.name = keep(argument.name());
+  out.type = add_type(*argument.real_type(), argument.N() ? *argument.N() : 0);
+  out.has_default = argument.default_value().has_value();
+  out.keyword_only = argument.kwarg_only();
+  out.is_out = argument.is_out();
+  out.is_write = argument.alias_info() && argument.alias_info()->isWrite();
+  return out;
+}
+
+void Schema::build(const c10::FunctionSchema& schema, size_t skip) {
+  for (size_t i = skip; i < schema.arguments().size(); ++i) arguments_.push_back(add_argument(schema.arguments()[i]));
+  for (const auto& result : schema.returns()) returns_.push_back(add_argument(result));
+  std::ostringstream text;
+  text << schema;
+  view_.name = keep(schema.name());
+  view_.overload = keep(schema.overload_name());
+  view_.text = keep(text.str());
+  view_.n_arguments = arguments_.size();
+  view_.n_returns = returns_.size();
+  view_.arguments = arguments_.data();
+  view_.returns = returns_.data();
+}
+
+}  // namespace shim

@@ -1,0 +1,27 @@
+// The entries that Rcpp does not know: .External2 hands a function its own frame, and calls of any length without a list.
+// All else is registered in RcppExports.cpp: the C_ entries, which R code calls without a wrapper of Rcpp, too.
+#include "r.h"
+
+SEXP op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP method_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP index_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP assign_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP callable_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP call_op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+
+namespace {
+DL_FUNC entry(SEXP (*function)(SEXP, SEXP, SEXP, SEXP)) { return reinterpret_cast<DL_FUNC>(function); }
+}  // namespace
+
+// [[Rcpp::init]]
+void register_externals(DllInfo* dll) {
+  static const R_ExternalMethodDef externals[] = {{"C_op", entry(op_external), -1},
+                                                  {"C_method", entry(method_external), -1},
+                                                  {"C_index", entry(index_external), -1},
+                                                  {"C_assign", entry(assign_external), -1},
+                                                  {"C_call", entry(callable_external), -1},
+                                                  {"C_call_op", entry(call_op_external), -1},
+                                                  {nullptr, nullptr, 0}};
+  R_registerRoutines(dll, nullptr, nullptr, nullptr, externals);
+  R_useDynamicSymbols(dll, FALSE);
+}

@@ -1,0 +1,36 @@
+#include "shim.h"
+
+#include "jump.h"
+
+#include <csetjmp>
+
+namespace {
+// The jump that waits. Tracing nests, but a waiting jump is continued before anything else runs.
+SEXP waiting = nullptr;
+
+void leave(void* point, Rboolean jumping) {
+  if (jumping) std::longjmp(*static_cast<std::jmp_buf*>(point), 1);
+}
+}  // namespace
+
+bool run_catching(SEXP (*body)(void*), void* data, SEXP* result) {
+  SEXP token = PROTECT(R_MakeUnwindCont());
+  std::jmp_buf point;
+  if (setjmp(point)) {
+    waiting = token;
+    R_PreserveObject(waiting);
+    UNPROTECT(1);
+    return false;
+  }
+  *result = R_UnwindProtect(body, data, leave, &point, token);
+  UNPROTECT(1);
+  return true;
+}
+
+void continue_jump() {
+  SEXP token = waiting;
+  waiting = nullptr;
+  R_ReleaseObject(token);
+  R_ContinueUnwind(token);
+  Rf_error("an R jump could not be continued");
+}

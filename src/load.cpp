@@ -1,0 +1,80 @@
+// Opening LibTorch and the shim. LibTorch gets a symbol scope of its own: R's BLAS, which R has put into the global
+// scope, must not replace the one inside LibTorch.
+#include "shim.h"
+
+#include "r.h"
+
+#include <cstring>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+namespace {
+
+Shim table;
+bool loaded = false;
+
+#ifdef _WIN32
+void* open_library(const char* path) {
+  return reinterpret_cast<void*>(LoadLibraryExA(path, nullptr, LOAD_WITH_ALTERED_SEARCH_PATH));
+}
+void* find_symbol(void* library, const char* name) {
+  return reinterpret_cast<void*>(GetProcAddress(reinterpret_cast<HMODULE>(library), name));
+}
+void fail_open(const char* path) {
+  fail("torch_install_error", "Can't open `%s` (Windows error %lu).", path, GetLastError());
+}
+#else
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+constexpr int own_scope = RTLD_DEEPBIND;
+#else
+constexpr int own_scope = 0;
+#endif
+void* open_library(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL | own_scope); }
+void* find_symbol(void* library, const char* name) { return dlsym(library, name); }
+void fail_open(const char* path) {
+  fail("torch_install_error", "Can't open `%s`: %s.", path, dlerror());
+}
+#endif
+
+template <class Function>
+void fill(Function*& slot, void* library, const char* name, const char* path) {
+  slot = reinterpret_cast<Function*>(find_symbol(library, name));
+  if (!slot) fail("torch_install_error", "`%s` has no function `%s`. Run `torch_build_shim(force = TRUE)`.", path, name);
+}
+
+}  // namespace
+
+const Shim& shim() {
+  if (!loaded) call_package("load_torch", R_NilValue);
+  return table;
+}
+
+const Shim* shim_if_loaded() { return loaded ? &table : nullptr; }
+
+// libraries: LibTorch's, in the order to open; path: the shim.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_load_shim(SEXP libraries, SEXP path) {
+  for (R_xlen_t i = 0; i < Rf_xlength(libraries); ++i) {
+    const char* library = CHAR(STRING_ELT(libraries, i));
+    if (!open_library(library)) fail_open(library);
+  }
+  const char* file = CHAR(STRING_ELT(path, 0));
+  void* library = open_library(file);
+  if (!library) fail_open(file);
+  fill(table.ts_abi_version, library, "ts_abi_version", file);
+  if (table.ts_abi_version() != TS_ABI_VERSION)
+    fail("torch_install_error", "The shim `%s` speaks version %d of the contract, this package version %d. Run `torch_build_shim(force = TRUE)`.",
+         file, table.ts_abi_version(), TS_ABI_VERSION);
+#define TS_FUNCTION(result, name, arguments) fill(table.name, library, #name, file);
+#include "torch_shim_functions.h"
+#undef TS_FUNCTION
+  check(table.ts_initialise());
+  loaded = true;
+  return Rf_mkString(table.ts_built_for());
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_is_loaded() { return Rf_ScalarLogical(loaded); }

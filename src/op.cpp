@@ -1,0 +1,399 @@
+#include "op.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "memory.h"
+#include "resolve.h"
+
+namespace {
+
+// Records by the address of the key's CHARSXP, which is preserved with the record.
+struct Entry {
+  SEXP key;
+  Op* op;
+};
+Entry* entries = nullptr;
+size_t n_entries = 0, capacity = 0;
+
+size_t place(SEXP key, const Entry* table, size_t size) {
+  size_t i = (reinterpret_cast<uintptr_t>(key) >> 4) * 0x9E3779B97F4A7C15ull >> 20 & (size - 1);
+  while (table[i].key && table[i].key != key) i = (i + 1) & (size - 1);
+  return i;
+}
+
+void remember(SEXP key, Op* op) {
+  if (2 * (n_entries + 1) > capacity) {
+    const size_t size = capacity ? 2 * capacity : 1024;
+    auto* table = static_cast<Entry*>(std::calloc(size, sizeof(Entry)));
+    for (size_t i = 0; i < capacity; ++i)
+      if (entries[i].key) table[place(entries[i].key, table, size)] = entries[i];
+    std::free(entries);
+    entries = table;
+    capacity = size;
+  }
+  R_PreserveObject(key);
+  entries[place(key, entries, capacity)] = {key, op};
+  ++n_entries;
+}
+
+SEXP element(SEXP list, const char* name) {
+  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < Rf_xlength(list); ++i)
+    if (std::strcmp(CHAR(STRING_ELT(names, i)), name) == 0) return VECTOR_ELT(list, i);
+  return R_NilValue;
+}
+
+bool contains(SEXP strings, const char* text) {
+  for (R_xlen_t i = 0; i < Rf_xlength(strings); ++i)
+    if (std::strcmp(CHAR(STRING_ELT(strings, i)), text) == 0) return true;
+  return false;
+}
+
+// The formal's name of a schema argument: renamed by the facts, else its own.
+const char* formal_of(SEXP rename, const char* argument) {
+  SEXP names = Rf_getAttrib(rename, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < Rf_xlength(rename); ++i)
+    if (std::strcmp(CHAR(STRING_ELT(names, i)), argument) == 0) return CHAR(STRING_ELT(rename, i));
+  return argument;
+}
+
+bool has_out(const ts_schema& schema) {
+  for (size_t i = 0; i < schema.n_arguments; ++i)
+    if (schema.arguments[i].is_out) return true;
+  return false;
+}
+
+int tensors_in(const ts_schema& schema) {
+  int n = 0;
+  for (size_t i = 0; i < schema.n_arguments; ++i) n += schema.arguments[i].type->kind == TS_KIND_TENSOR;
+  return n;
+}
+
+bool holds_integers(const ts_type& type) {
+  if (type.kind == TS_KIND_OPTIONAL || type.kind == TS_KIND_LIST) return holds_integers(*type.items[0]);
+  return type.kind == TS_KIND_INT;
+}
+
+void add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
+  Candidate& it = op->candidates[op->n_candidates];
+  it = Candidate{};
+  it.callable = callable;
+  it.schema = shim().ts_callable_schema(callable);
+  if (it.schema->n_arguments > kMaxArguments) return;
+  SEXP rename = element(facts, "rename"), positions = element(facts, "positions"), index = element(facts, "index");
+  const bool promote = tensors_in(*it.schema) > 1;
+  for (size_t i = 0; i < it.schema->n_arguments; ++i) {
+    const ts_argument& argument = it.schema->arguments[i];
+    const char* formal = formal_of(rename, argument.name);
+    it.slot[i] = -1;
+    for (int slot = 0; slot < op->n_slots; ++slot)
+      if (std::strcmp(op->slots[slot].name, formal) == 0) it.slot[i] = static_cast<int16_t>(slot);
+    // The positions of an argument are integers or tensors: the type of this overload tells which.
+    if (contains(positions, argument.name) && holds_integers(*argument.type)) it.flags[i] |= kPosition;
+    if (contains(index, argument.name) && !holds_integers(*argument.type)) it.flags[i] |= kIndexTensor;
+    if (promote) it.flags[i] |= kPromote;
+  }
+  SEXP results = element(facts, "results");
+  for (R_xlen_t i = 0; i < Rf_xlength(results); ++i) {
+    const int result = INTEGER(results)[i] - 1;
+    if (result < static_cast<int>(it.schema->n_returns)) it.position_results |= uint32_t{1} << result;
+  }
+  it.makes_tensor = it.schema->n_returns == 1 && it.schema->returns[0].type->kind == TS_KIND_TENSOR &&
+                    !it.schema->returns[0].is_write;
+  ++op->n_candidates;
+}
+
+// `results` of the facts are meant for overloads with as many results as the facts say.
+bool results_apply(const ts_schema& schema, SEXP facts) {
+  SEXP wanted = element(facts, "results_of");
+  return wanted == R_NilValue || static_cast<size_t>(Rf_asInteger(wanted)) == schema.n_returns;
+}
+
+Op* new_op(SEXP key) {
+  SEXP name = PROTECT(Rf_ScalarString(key));
+  SEXP facts = PROTECT(call_package("op_facts", name));
+  R_PreserveObject(facts);
+  SEXP formals = element(facts, "formals"), operators = element(facts, "operators");
+
+  auto* op = static_cast<Op*>(std::calloc(1, sizeof(Op)));
+  op->name = CHAR(key);
+  op->n_slots = static_cast<int>(Rf_xlength(formals));
+  if (op->n_slots > kMaxArguments) fail("torch_runtime_error", "`%s` has too many arguments.", op->name);
+  op->slots = static_cast<Slot*>(std::calloc(op->n_slots + 1, sizeof(Slot)));
+  SEXP names = Rf_getAttrib(formals, R_NamesSymbol);
+  for (int slot = 0; slot < op->n_slots; ++slot) {
+    SEXP value = VECTOR_ELT(formals, slot);
+    op->slots[slot].name = CHAR(STRING_ELT(names, slot));
+    op->slots[slot].symbol = Rf_installChar(STRING_ELT(names, slot));
+    const bool none = value == R_MissingArg || TYPEOF(value) == LANGSXP || TYPEOF(value) == SYMSXP;
+    op->slots[slot].default_value = none ? nullptr : value;
+  }
+
+  size_t total = 0;
+  for (R_xlen_t i = 0; i < Rf_xlength(operators); ++i) {
+    const ts_callable* const* overloads;
+    size_t n = 0;
+    check(shim().ts_operator_find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
+    total += n;
+  }
+  op->candidates = static_cast<Candidate*>(std::calloc(total + 1, sizeof(Candidate)));
+  const bool all = Rf_asLogical(element(facts, "all_overloads")) == TRUE;
+  // Overloads that write into `out` only where there is nothing else, or where all are asked for.
+  for (int pass = 0; pass < 2 && op->n_candidates == 0; ++pass)
+    for (R_xlen_t i = 0; i < Rf_xlength(operators); ++i) {
+      const ts_callable* const* overloads;
+      size_t n = 0;
+      check(shim().ts_operator_find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
+      for (size_t j = 0; j < n; ++j) {
+        const ts_schema& schema = *shim().ts_callable_schema(overloads[j]);
+        if (!all && pass == 0 && has_out(schema)) continue;
+        add_candidate(op, overloads[j], facts);
+        if (!results_apply(schema, facts)) op->candidates[op->n_candidates - 1].position_results = 0;
+      }
+    }
+  if (op->n_candidates == 0)
+    fail("not_implemented_error", "`%s` is not in LibTorch %s.", op->name, shim().ts_built_for());
+  rank(op->candidates, op->n_candidates);
+  UNPROTECT(2);
+  return op;
+}
+
+ts_tensor* shifted(ts_tensor* positions, SEXP cell) {
+  R_SetExternalPtrAddr(cell, positions);
+  ts_tensor* out;
+  check(shim().ts_positions_to_one(positions, &out));
+  shim().ts_tensor_release(positions);
+  R_SetExternalPtrAddr(cell, out);
+  return out;
+}
+
+// Whether a value is the formal's own default, so that it was as good as not given.
+bool is_default(SEXP value, SEXP default_value) {
+  if (value == default_value) return true;
+  if (!default_value || TYPEOF(value) != TYPEOF(default_value) || OBJECT(value)) return false;
+  if (TYPEOF(value) == NILSXP) return true;
+  if (!Rf_isVectorAtomic(value)) return false;
+  const R_xlen_t n = XLENGTH(value);
+  if (n != XLENGTH(default_value)) return false;
+  switch (TYPEOF(value)) {
+    case LGLSXP:
+    case INTSXP: return std::memcmp(INTEGER(value), INTEGER(default_value), n * sizeof(int)) == 0;
+    case REALSXP: return std::memcmp(REAL(value), REAL(default_value), n * sizeof(double)) == 0;
+    case STRSXP: return n == 1 && STRING_ELT(value, 0) == STRING_ELT(default_value, 0);
+    default: return false;
+  }
+}
+
+// The value of a formal in the function's frame, NULL if it was not given or is the default itself.
+SEXP given(const Slot& slot, SEXP frame) {
+  SEXP value = frame_variable(frame, slot.symbol);
+  if (TYPEOF(value) == PROMSXP) value = Rf_eval(value, frame);
+  if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
+  return value;
+}
+
+}  // namespace
+
+const Op& op_record(SEXP key) {
+  if (capacity) {
+    const Entry& entry = entries[place(key, entries, capacity)];
+    if (entry.key) return *entry.op;
+  }
+  Op* op = new_op(key);
+  remember(key, op);
+  return *op;
+}
+
+SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
+                  uint32_t position_results, bool makes_tensor) {
+  const Shim& it = shim();
+  SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
+  ts_value out;
+  ts_arena* arena = nullptr;
+  int status = it.ts_call(callable, arguments, n, &out, &arena);
+  if (status == TS_OUT_OF_MEMORY) {
+    collect_now(it);
+    status = it.ts_call(callable, arguments, n, &out, &arena);
+  }
+  check(status);
+
+  SEXP result;
+  if (!arena && out.tag == TS_TENSOR) {
+    auto* tensor = static_cast<ts_tensor*>(out.as.handle);
+    for (size_t i = 0; sources && i < n; ++i) {
+      if (arguments[i].tag == TS_TENSOR && arguments[i].as.handle == tensor && sources[i] && is_tensor(sources[i]) &&
+          R_ExternalPtrAddr(sources[i]) == tensor) {
+        it.ts_tensor_release(tensor);
+        UNPROTECT(1);
+        return sources[i];
+      }
+    }
+    if (cell == R_NilValue) {
+      UNPROTECT(1);
+      cell = PROTECT(new_cell(Kind::tensor));
+    }
+    if (position_results & 1)
+      shifted(tensor, cell);
+    else
+      R_SetExternalPtrAddr(cell, tensor);
+    result = cell;
+  } else {
+    // What R does not come to take, because it runs out of memory, is freed with the guard.
+    SEXP guard = PROTECT(R_MakeExternalPtr(arena, R_NilValue, R_NilValue));
+    R_RegisterCFinalizerEx(
+        guard,
+        [](SEXP x) {
+          auto* left = static_cast<ts_arena*>(R_ExternalPtrAddr(x));
+          R_ClearExternalPtr(x);
+          shim().ts_arena_release(left);
+        },
+        FALSE);
+    result = PROTECT(to_sexp(out));
+    R_ClearExternalPtr(guard);
+    it.ts_arena_release(arena);
+    if (position_results && TYPEOF(result) == VECSXP) {
+      for (R_xlen_t i = 0; i < Rf_xlength(result); ++i) {
+        SEXP item = VECTOR_ELT(result, i);
+        if (position_results >> i & 1 && is_tensor(item)) shifted(tensor_of(item), item);
+      }
+    }
+    UNPROTECT(2);
+  }
+  UNPROTECT(1);
+  PROTECT(result);
+  collect_if_due(it);
+  UNPROTECT(1);
+  return result;
+}
+
+SEXP invoke(const Op& op, SEXP* values) {
+  const void* memory = vmaxget();
+  const Candidate& candidate = resolve(op, values);
+  const size_t n = candidate.schema->n_arguments;
+  ts_value arguments[kMaxArguments];
+  SEXP sources[kMaxArguments];
+  Keeper keeper;
+  for (size_t i = 0; i < n; ++i) {
+    const int slot = candidate.slot[i];
+    SEXP value = slot < 0 ? nullptr : values[slot];
+    if (!value && !candidate.schema->arguments[i].has_default) value = op.slots[slot].default_value;
+    sources[i] = value;
+    if (value)
+      arguments[i] = to_value(value, *candidate.schema->arguments[i].type, candidate.flags[i], op.slots[slot].name, keeper);
+    else
+      arguments[i].tag = TS_DEFAULT;
+  }
+  SEXP result = PROTECT(
+      run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor));
+  UNPROTECT(1);
+  keeper.release();
+  vmaxset(memory);
+  return result;
+}
+
+// .External2(C_op, key): the body of every operator's R function; reads the function's own frame.
+SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
+  const Op& op = op_record(STRING_ELT(CADR(args), 0));
+  SEXP values[kMaxArguments];
+  for (int slot = 0; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
+  return invoke(op, values);
+}
+
+// .External2(C_method, key): the same as a method; `self` is in the environment that encloses the frame.
+SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
+  const Op& op = op_record(STRING_ELT(CADR(args), 0));
+  SEXP values[kMaxArguments];
+  static SEXP self = Rf_install("self");
+  values[0] = frame_variable(enclosing_environment(frame), self);
+  for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
+  return invoke(op, values);
+}
+
+// .External2(C_call_op, key, ...): an operator of jit_ops; arguments by position or name as each overload has them.
+SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
+  args = CDR(args);
+  const Op& op = op_record(STRING_ELT(CAR(args), 0));
+  SEXP best_values[kMaxArguments];
+  const Candidate* best = nullptr;
+  int lowest = 0;
+  for (int c = 0; c < op.n_candidates; ++c) {
+    const ts_schema& schema = *op.candidates[c].schema;
+    SEXP values[kMaxArguments];
+    if (!bind_arguments(schema, CDR(args), values)) continue;
+    int total = 0;
+    for (size_t i = 0; i < schema.n_arguments && total >= 0; ++i) {
+      if (!values[i]) {
+        if (!schema.arguments[i].has_default) total = -1;
+        continue;
+      }
+      const int one = cost(values[i], *schema.arguments[i].type);
+      total = one < 0 ? -1 : total + one;
+    }
+    if (total < 0 || (best && total >= lowest)) continue;
+    best = &op.candidates[c];
+    lowest = total;
+    std::memcpy(best_values, values, sizeof values);
+  }
+  if (!best) {
+    SEXP given = PROTECT(Rf_allocVector(VECSXP, Rf_length(CDR(args))));
+    SEXP names = PROTECT(Rf_allocVector(STRSXP, Rf_length(given)));
+    int i = 0;
+    for (SEXP cell = CDR(args); cell != R_NilValue; cell = CDR(cell), ++i) {
+      SET_VECTOR_ELT(given, i, CAR(cell));
+      char position[24];
+      std::snprintf(position, sizeof position, "argument %d", i + 1);
+      SET_STRING_ELT(names, i, TAG(cell) == R_NilValue ? Rf_mkChar(position) : PRINTNAME(TAG(cell)));
+    }
+    Rf_setAttrib(given, R_NamesSymbol, names);
+    fail_overloads(op, given);
+  }
+  const void* memory = vmaxget();
+  ts_value arguments[kMaxArguments];
+  Keeper keeper;
+  for (size_t i = 0; i < best->schema->n_arguments; ++i) {
+    const ts_argument& argument = best->schema->arguments[i];
+    if (best_values[i])
+      arguments[i] = to_value(best_values[i], *argument.type, best->flags[i], argument.name, keeper);
+    else
+      arguments[i].tag = TS_DEFAULT;
+  }
+  SEXP result = PROTECT(
+      run_callable(best->callable, arguments, best->schema->n_arguments, best_values, 0, best->makes_tensor));
+  UNPROTECT(1);
+  keeper.release();
+  vmaxset(memory);
+  return result;
+}
+
+// The schemas behind a function in the order of their rank.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_op_ranking(SEXP key) {
+  const Op& op = op_record(STRING_ELT(key, 0));
+  SEXP out = PROTECT(Rf_allocVector(STRSXP, op.n_candidates));
+  for (int i = 0; i < op.n_candidates; ++i) SET_STRING_ELT(out, i, Rf_mkChar(op.candidates[i].schema->text));
+  UNPROTECT(1);
+  return out;
+}
+
+// All schemas of the registry (which = 0: the dispatcher's, 1: the JIT's own).
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_operator_schemas(SEXP which) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_operator_schemas(Rf_asInteger(which), &out, &arena));
+  SEXP texts = PROTECT(Rf_allocVector(STRSXP, out.len));
+  for (int64_t i = 0; i < out.len; ++i) SET_STRING_ELT(texts, i, STRING_ELT(string_sexp(out.as.items[i]), 0));
+  shim().ts_arena_release(arena);
+  UNPROTECT(1);
+  return texts;
+}
+
+// Whether the registry has an operator of this name ("aten::add").
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_has_operator(SEXP name) {
+  const ts_callable* const* overloads;
+  size_t n = 0;
+  check(shim().ts_operator_find(CHAR(STRING_ELT(name, 0)), &overloads, &n));
+  return Rf_ScalarLogical(n > 0);
+}

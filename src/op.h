@@ -1,0 +1,38 @@
+// An R function over an operator: which formals it has, which overloads stand behind it, what counts from 1.
+// Records are made once at the first call, from op_facts() in R/ops.R, and never freed.
+#pragma once
+#include "convert.h"
+
+constexpr int kMaxArguments = 64;
+
+struct Slot {
+  SEXP symbol;
+  const char* name;
+  SEXP default_value;  // a constant, or NULL if there is none
+};
+
+struct Candidate {
+  const ts_callable* callable;
+  const ts_schema* schema;
+  int16_t slot[kMaxArguments];  // of each argument, -1: none
+  uint8_t flags[kMaxArguments];
+  uint32_t position_results;  // bit i: result i holds positions
+  bool makes_tensor;          // one result, a tensor of its own
+};
+
+struct Op {
+  const char* name;  // as the user writes it
+  int n_slots;
+  Slot* slots;
+  int n_candidates;
+  Candidate* candidates;  // ranked
+};
+
+const Op& op_record(SEXP key);
+
+// Calls the overload that fits the values best; values[slot] is NULL where nothing was given.
+SEXP invoke(const Op& op, SEXP* values);
+// Runs a callable on converted arguments: memory accounts, one retry after a collection, results to R.
+// `sources` are the R values behind the arguments (or NULL): a result that is one of them is that R object.
+SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
+                  uint32_t position_results, bool makes_tensor);

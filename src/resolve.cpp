@@ -1,0 +1,111 @@
+#include "resolve.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace {
+
+// Tensor before number, number before list, names last.
+int weight(const ts_type& type) {
+  switch (type.kind) {
+    case TS_KIND_OPTIONAL: return weight(*type.items[0]);
+    case TS_KIND_TENSOR: return 0;
+    case TS_KIND_NUMBER:
+    case TS_KIND_INT:
+    case TS_KIND_FLOAT:
+    case TS_KIND_BOOL:
+    case TS_KIND_COMPLEX: return 1;
+    case TS_KIND_LIST: return type.items[0]->kind == TS_KIND_DIMNAME ? 5 : 2;
+    case TS_KIND_STRING: return 3;
+    case TS_KIND_DIMNAME: return 5;
+    default: return 4;
+  }
+}
+
+bool before(const Candidate& a, const Candidate& b) {
+  const size_t n = std::min(a.schema->n_arguments, b.schema->n_arguments);
+  for (size_t i = 0; i < n; ++i) {
+    const int wa = weight(*a.schema->arguments[i].type), wb = weight(*b.schema->arguments[i].type);
+    if (wa != wb) return wa < wb;
+  }
+  if (a.schema->n_arguments != b.schema->n_arguments) return a.schema->n_arguments < b.schema->n_arguments;
+  return std::strcmp(a.schema->overload, b.schema->overload) < 0;
+}
+
+// Sum of the arguments' costs, -1 if the candidate can't take the values.
+int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
+  uint64_t used = 0;
+  int total = 0;
+  for (size_t i = 0; i < candidate.schema->n_arguments; ++i) {
+    const ts_argument& argument = candidate.schema->arguments[i];
+    const int slot = candidate.slot[i];
+    SEXP value = slot < 0 ? nullptr : values[slot];
+    if (slot >= 0) used |= uint64_t{1} << slot;
+    if (!value) {
+      if (argument.has_default) continue;
+      if (slot < 0 || !op.slots[slot].default_value) return -1;
+      value = op.slots[slot].default_value;
+    }
+    const int one = cost(value, *argument.type);
+    if (one < 0) return -1;
+    total += one;
+  }
+  for (int slot = 0; slot < op.n_slots; ++slot)
+    if (values[slot] && !(used >> slot & 1)) return -1;
+  return total;
+}
+
+}  // namespace
+
+void rank(Candidate* candidates, int n) { std::sort(candidates, candidates + n, before); }
+
+const Candidate& resolve(const Op& op, SEXP* values) {
+  const Candidate* best = nullptr;
+  int lowest = 0;
+  for (int i = 0; i < op.n_candidates; ++i) {
+    const int total = cost_of_call(op, op.candidates[i], values);
+    if (total < 0 || (best && total >= lowest)) continue;
+    best = &op.candidates[i];
+    lowest = total;
+    if (total == 0) break;
+  }
+  if (best) return *best;
+
+  SEXP given = PROTECT(Rf_allocVector(VECSXP, op.n_slots));
+  SEXP names = PROTECT(Rf_allocVector(STRSXP, op.n_slots));
+  for (int slot = 0; slot < op.n_slots; ++slot) {
+    SET_STRING_ELT(names, slot, values[slot] ? Rf_mkChar(op.slots[slot].name) : R_BlankString);
+    SET_VECTOR_ELT(given, slot, values[slot] ? values[slot] : R_NilValue);
+  }
+  Rf_setAttrib(given, R_NamesSymbol, names);
+  fail_overloads(op, given);
+}
+
+void fail_overloads(const Op& op, SEXP given) {
+  SEXP candidates = PROTECT(Rf_allocVector(STRSXP, op.n_candidates));
+  for (int i = 0; i < op.n_candidates; ++i)
+    SET_STRING_ELT(candidates, i, Rf_mkChar(op.candidates[i].schema->text));
+  SEXP message = PROTECT(call_package("no_overload_message", given, candidates));
+  fail("type_error", "%s", CHAR(STRING_ELT(message, 0)));
+}
+
+bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values) {
+  const size_t n = schema.n_arguments;
+  for (size_t i = 0; i < n; ++i) values[i] = nullptr;
+  for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell)) {
+    if (TAG(cell) == R_NilValue) continue;
+    const char* name = CHAR(PRINTNAME(TAG(cell)));
+    size_t i = 0;
+    while (i < n && std::strcmp(schema.arguments[i].name, name) != 0) ++i;
+    if (i == n || values[i]) return false;
+    values[i] = CAR(cell);
+  }
+  size_t next = 0;
+  for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell)) {
+    if (TAG(cell) != R_NilValue) continue;
+    while (next < n && values[next]) ++next;
+    if (next == n) return false;
+    values[next] = CAR(cell);
+  }
+  return true;
+}

@@ -1,0 +1,116 @@
+// dtypes, devices, random numbers, threads.
+#include "convert.h"
+
+#include <cstring>
+
+// LibTorch's names of dtypes in the order of their numbers: "Byte", "Char", ...
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_dtype_names() {
+  int n = 0;
+  while (shim().ts_dtype_name(n)) ++n;
+  SEXP out = PROTECT(Rf_allocVector(STRSXP, n));
+  for (int i = 0; i < n; ++i) SET_STRING_ELT(out, i, Rf_mkChar(shim().ts_dtype_name(i)));
+  UNPROTECT(1);
+  return out;
+}
+
+// c(is_floating_point, is_complex, bytes)
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_dtype_info(SEXP dtype) {
+  int facts[3];
+  check(shim().ts_dtype_info(Rf_asInteger(dtype), &facts[0], &facts[1], &facts[2]));
+  SEXP out = Rf_allocVector(INTSXP, 3);
+  std::memcpy(INTEGER(out), facts, sizeof facts);
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_default_dtype(SEXP set) {
+  int was;
+  check(shim().ts_default_dtype(set == R_NilValue ? -1 : Rf_asInteger(set), &was));
+  return Rf_ScalarInteger(was);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_device_check(SEXP device) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_device_check(CHAR(STRING_ELT(device, 0)), &out, &arena));
+  SEXP text = PROTECT(string_sexp(out));
+  shim().ts_arena_release(arena);
+  UNPROTECT(1);
+  return text;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_device_count() {
+  int n;
+  check(shim().ts_cuda_device_count(&n));
+  return Rf_ScalarInteger(n);
+}
+
+namespace {
+uint64_t seed_of(SEXP seed) {
+  uint64_t bits;
+  if (TYPEOF(seed) == REALSXP && Rf_inherits(seed, "integer64"))
+    std::memcpy(&bits, REAL(seed), sizeof bits);
+  else
+    bits = static_cast<uint64_t>(static_cast<int64_t>(Rf_asReal(seed)));
+  return bits;
+}
+ts_generator* generator_of(SEXP x) {
+  return x == R_NilValue ? nullptr : static_cast<ts_generator*>(handle_of(x, Kind::generator, "generator"));
+}
+}  // namespace
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_manual_seed(SEXP seed) {
+  check(shim().ts_manual_seed(seed_of(seed)));
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_generator_new() {
+  SEXP cell = PROTECT(new_cell(Kind::generator));
+  ts_generator* generator;
+  check(shim().ts_generator_new(&generator));
+  R_SetExternalPtrAddr(cell, generator);
+  UNPROTECT(1);
+  return cell;
+}
+
+// The current seed as integer64, or NULL after setting it.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_generator_seed(SEXP generator, SEXP set) {
+  uint64_t seed = set == R_NilValue ? 0 : seed_of(set);
+  check(shim().ts_generator_seed(generator_of(generator), set != R_NilValue, &seed));
+  if (set != R_NilValue) return R_NilValue;
+  SEXP out = PROTECT(Rf_ScalarReal(0));
+  std::memcpy(REAL(out), &seed, sizeof seed);
+  SEXP class_ = PROTECT(Rf_mkString("integer64"));
+  Rf_setAttrib(out, R_ClassSymbol, class_);
+  UNPROTECT(2);
+  return out;
+}
+
+// The state as a tensor, or NULL after setting it.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_generator_state(SEXP generator, SEXP set) {
+  if (set != R_NilValue) {
+    check(shim().ts_generator_state(generator_of(generator), tensor_of(set, "state"), nullptr));
+    return R_NilValue;
+  }
+  SEXP cell = PROTECT(new_cell(Kind::tensor));
+  ts_tensor* state;
+  check(shim().ts_generator_state(generator_of(generator), nullptr, &state));
+  R_SetExternalPtrAddr(cell, state);
+  UNPROTECT(1);
+  return cell;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_threads(SEXP interop, SEXP set) {
+  int n;
+  check(shim().ts_threads(Rf_asLogical(interop) == TRUE, set == R_NilValue ? 0 : Rf_asInteger(set), &n));
+  return Rf_ScalarInteger(n);
+}

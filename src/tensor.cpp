@@ -1,0 +1,290 @@
+// Tensors: from and to R's vectors, what is known of them, printing, `$`.
+#include "convert.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "memory.h"
+
+namespace {
+
+constexpr int kUInt8 = 0, kInt32 = 3, kInt64 = 4, kFloat64 = 7, kComplex128 = 10;
+
+ts_tensor_info describe(SEXP x) {
+  ts_tensor_info info;
+  check(shim().ts_tensor_describe(tensor_of(x), &info));
+  if (!info.defined) fail("value_error", "This tensor is undefined: it holds no values.");
+  return info;
+}
+
+SEXP sizes_sexp(const int64_t* sizes, int64_t n) {
+  bool fits = true;
+  for (int64_t i = 0; i < n; ++i) fits = fits && sizes[i] <= INT_MAX;
+  SEXP out = Rf_allocVector(fits ? INTSXP : REALSXP, n);
+  for (int64_t i = 0; i < n; ++i) {
+    if (fits)
+      INTEGER(out)[i] = static_cast<int>(sizes[i]);
+    else
+      REAL(out)[i] = static_cast<double>(sizes[i]);
+  }
+  return out;
+}
+
+// int64 in the narrowest R type that holds every value: integer, double up to 2^53, integer64.
+SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
+  SEXP wide = PROTECT(Rf_allocVector(REALSXP, n));
+  auto* values = reinterpret_cast<int64_t*>(REAL(wide));
+  check(shim().ts_tensor_to_data(tensor, values, kInt64));
+  int64_t low = 0, high = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    low = values[i] < low ? values[i] : low;
+    high = values[i] > high ? values[i] : high;
+  }
+  SEXP out = wide;
+  // -2^31 is R's NA; torch_tensor() makes it of an integer NA, so it turns back.
+  if (low >= INT_MIN && high <= INT_MAX) {
+    out = Rf_allocVector(INTSXP, n);
+    for (int64_t i = 0; i < n; ++i) INTEGER(out)[i] = static_cast<int>(values[i]);
+  } else if (low >= -(int64_t{1} << 53) && high <= int64_t{1} << 53) {
+    for (int64_t i = 0; i < n; ++i) REAL(wide)[i] = static_cast<double>(values[i]);
+  } else {
+    SEXP class_ = PROTECT(Rf_mkString("integer64"));
+    Rf_setAttrib(wide, R_ClassSymbol, class_);
+    UNPROTECT(1);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+struct RType {
+  SEXPTYPE type;
+  int as;  // the dtype of R's memory
+};
+
+RType r_type_of(const ts_tensor_info& info) {
+  const char* name = shim().ts_dtype_name(info.dtype);
+  if (info.is_complex) return {CPLXSXP, kComplex128};
+  if (info.is_floating_point) return {REALSXP, kFloat64};
+  if (std::strcmp(name, "Bool") == 0) return {LGLSXP, kInt32};
+  if (std::strcmp(name, "Byte") == 0) return {RAWSXP, kUInt8};
+  if (std::strcmp(name, "Int") == 0 || std::strcmp(name, "Short") == 0 || std::strcmp(name, "Char") == 0)
+    return {INTSXP, kInt32};
+  return {REALSXP, kInt64};
+}
+
+}  // namespace
+
+// Values as an R vector (0-d, 1-d) or array.
+RcppExport SEXP C_to_r(SEXP x) {
+  const ts_tensor_info info = describe(x);
+  if (info.is_sparse || !info.strides)
+    fail("type_error", "Sparse tensors are not supported. Use `$to_dense()` first.");
+  if (info.is_quantized) fail("type_error", "Quantized tensors are not supported. Use `$dequantize()` first.");
+  ts_tensor* tensor = tensor_of(x);
+  const RType type = r_type_of(info);
+  SEXP out;
+  if (type.as == kInt64) {
+    out = PROTECT(int64_sexp(tensor, info.numel));
+  } else {
+    out = PROTECT(Rf_allocVector(type.type, info.numel));
+    check(shim().ts_tensor_to_data(tensor, type.type == INTSXP || type.type == LGLSXP ? static_cast<void*>(INTEGER(out))
+                                           : type.type == RAWSXP                      ? static_cast<void*>(RAW(out))
+                                           : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
+                                                                                      : static_cast<void*>(REAL(out)),
+                                   type.as));
+  }
+  if (info.ndim > 1) {
+    SEXP dim = PROTECT(sizes_sexp(info.sizes, info.ndim));
+    Rf_setAttrib(out, R_DimSymbol, dim);
+    UNPROTECT(1);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory) {
+  const Shim& it = shim();
+  const void* memory = vmaxget();
+  SEXP cell = PROTECT(new_cell(Kind::tensor));
+  R_SetExternalPtrAddr(
+      cell, tensor_from_vector(data, dtype == R_NilValue ? -1 : Rf_asInteger(dtype),
+                               device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
+                               Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE));
+  vmaxset(memory);
+  collect_if_due(it);
+  UNPROTECT(1);
+  return cell;
+}
+
+// Exact int64 values as integer64, with dim.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_to_integer64(SEXP x) {
+  const ts_tensor_info info = describe(x);
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, info.numel));
+  check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), kInt64));
+  if (info.ndim > 1) {
+    SEXP dim = PROTECT(sizes_sexp(info.sizes, info.ndim));
+    Rf_setAttrib(out, R_DimSymbol, dim);
+    UNPROTECT(1);
+  }
+  SEXP class_ = PROTECT(Rf_mkString("integer64"));
+  Rf_setAttrib(out, R_ClassSymbol, class_);
+  UNPROTECT(2);
+  return out;
+}
+
+// The one element as an R scalar.
+RcppExport SEXP C_item(SEXP x) {
+  ts_value value;
+  check(shim().ts_tensor_item(tensor_of(x), &value));
+  if (value.tag == TS_INT && value.as.i >= INT_MIN && value.as.i <= INT_MAX)
+    return Rf_ScalarInteger(static_cast<int>(value.as.i));
+  return to_sexp(value);
+}
+
+RcppExport SEXP C_shape(SEXP x) {
+  const ts_tensor_info info = describe(x);
+  return sizes_sexp(info.sizes, info.ndim);
+}
+
+RcppExport SEXP C_numel(SEXP x) {
+  ts_tensor_info info;
+  check(shim().ts_tensor_describe(tensor_of(x), &info));
+  const double n = info.defined ? static_cast<double>(info.numel) : 0;
+  return n <= INT_MAX ? Rf_ScalarInteger(static_cast<int>(n)) : Rf_ScalarReal(n);
+}
+
+// What cheap fields need, by number: 0 dtype, 1 device, 2 requires_grad, 3 is_leaf, 4 ndim, 5 is_cuda, 6 layout,
+// 7 is_sparse, 8 is_quantized, 9 is_floating_point, 10 is_complex, 11 strides, 12 defined.
+RcppExport SEXP C_field(SEXP x, SEXP which) {
+  const int field = INTEGER(which)[0];
+  if (field == 12) {
+    ts_tensor_info any;
+    check(shim().ts_tensor_describe(tensor_of(x), &any));
+    return Rf_ScalarLogical(any.defined);
+  }
+  const ts_tensor_info info = describe(x);
+  switch (field) {
+    case 0: return Rf_ScalarInteger(info.dtype);
+    case 1: return Rf_mkString(info.device);
+    case 2: return Rf_ScalarLogical(info.requires_grad);
+    case 3: return Rf_ScalarLogical(info.is_leaf);
+    case 4: return Rf_ScalarInteger(static_cast<int>(info.ndim));
+    case 5: return Rf_ScalarLogical(info.is_cuda);
+    case 6: return Rf_ScalarInteger(info.layout);
+    case 7: return Rf_ScalarLogical(info.is_sparse);
+    case 8: return Rf_ScalarLogical(info.is_quantized);
+    case 9: return Rf_ScalarLogical(info.is_floating_point);
+    case 10: return Rf_ScalarLogical(info.is_complex);
+    case 11: return info.strides ? sizes_sexp(info.strides, info.ndim) : R_NilValue;
+    default: return Rf_ScalarLogical(info.defined);
+  }
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_print(SEXP x, SEXP width) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_tensor_print(tensor_of(x), Rf_asInteger(width), &out, &arena));
+  SEXP text = PROTECT(string_sexp(out));
+  shim().ts_arena_release(arena);
+  UNPROTECT(1);
+  return text;
+}
+
+// Which TensorImpl this is, as text that can be compared.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_address(SEXP x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", static_cast<void*>(tensor_of(x)));
+  return Rf_mkString(text);
+}
+
+// An R vector's memory as a tensor; the vector is kept until the last tensor on it is gone.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
+  const void* memory = vmaxget();
+  const R_xlen_t n = Rf_xlength(shape);
+  auto* sizes = reinterpret_cast<int64_t*>(R_alloc(n + 1, sizeof(int64_t)));
+  double elements = 1;
+  for (R_xlen_t i = 0; i < n; ++i) elements *= static_cast<double>(sizes[i] = static_cast<int64_t>(REAL(shape)[i]));
+  void* data = nullptr;
+  double bytes = 0;
+  switch (TYPEOF(buffer)) {
+    case RAWSXP: data = RAW(buffer); bytes = 1.0 * XLENGTH(buffer); break;
+    case INTSXP: data = INTEGER(buffer); bytes = 4.0 * XLENGTH(buffer); break;
+    case REALSXP: data = REAL(buffer); bytes = 8.0 * XLENGTH(buffer); break;
+    case CPLXSXP: data = COMPLEX(buffer); bytes = 16.0 * XLENGTH(buffer); break;
+    default: fail("type_error", "`buffer` must be a raw, integer, double or complex vector, not %s.", friendly(buffer));
+  }
+  int floating, complex_, size;
+  check(shim().ts_dtype_info(Rf_asInteger(dtype), &floating, &complex_, &size));
+  if (elements * size > bytes)
+    fail("value_error", "`buffer` has %.0f bytes, but `shape` and `dtype` need %.0f.", bytes, elements * size);
+  R_PreserveObject(buffer);
+  SEXP cell = PROTECT(new_cell(Kind::tensor));
+  ts_tensor* out;
+  check(shim().ts_tensor_from_buffer(
+      data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
+      [](void* kept) { R_ReleaseObject(static_cast<SEXP>(kept)); }, buffer, &out));
+  R_SetExternalPtrAddr(cell, out);
+  vmaxset(memory);
+  UNPROTECT(1);
+  return cell;
+}
+
+namespace {
+
+// Members of tensors by name: method templates are closures whose `self` is bound at each `$`; fields are functions of
+// the tensor. Keyed by the address of the name, which R keeps for all time once it is a symbol.
+struct Member {
+  SEXP name, value;
+  bool is_field;
+};
+Member members[4096];
+
+size_t place_of(SEXP name) {
+  size_t i = (reinterpret_cast<uintptr_t>(name) >> 4) * 0x9E3779B97F4A7C15ull >> 20 & 4095;
+  while (members[i].name && members[i].name != name) i = (i + 1) & 4095;
+  return i;
+}
+
+const Member* find_member(SEXP name) {
+  static int n = 0;
+  const size_t i = place_of(name);
+  if (members[i].name) return &members[i];
+  SEXP text = PROTECT(Rf_ScalarString(name));
+  SEXP found = PROTECT(call_package("tensor_member", text));
+  // list(is_field, function) or NULL.
+  if (found == R_NilValue || n >= 3500) {
+    UNPROTECT(2);
+    return nullptr;
+  }
+  ++n;
+  R_PreserveObject(name);
+  R_PreserveObject(VECTOR_ELT(found, 1));
+  members[i] = {name, VECTOR_ELT(found, 1), Rf_asLogical(VECTOR_ELT(found, 0)) == TRUE};
+  UNPROTECT(2);
+  return &members[i];
+}
+
+}  // namespace
+
+// `x$name`.
+RcppExport SEXP C_dollar(SEXP x, SEXP name) {
+  static SEXP self = Rf_install("self");
+  const Member* member = find_member(STRING_ELT(name, 0));
+  if (!member) return call_package("unknown_member", x, name);
+  if (member->is_field) {
+    SEXP call = PROTECT(Rf_lang2(member->value, x));
+    SEXP value = Rf_eval(call, R_BaseEnv);
+    UNPROTECT(1);
+    return value;
+  }
+  SEXP environment = PROTECT(R_NewEnv(package_namespace(), FALSE, 1));
+  Rf_defineVar(self, x, environment);
+  SEXP method = closure_in(member->value, environment);
+  UNPROTECT(1);
+  return method;
+}

@@ -1,0 +1,4 @@
+library(testthat)
+library(torch)
+
+test_check("torch")

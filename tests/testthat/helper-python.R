@@ -1,0 +1,19 @@
+# PyTorch as an oracle: runs the Python that belongs to the LibTorch in use. `code` has `torch` imported and leaves its
+# answer in `result`, made of numbers, strings, lists and dicts; `...` are values that it finds by name.
+python_eval <- function(code, ...) {
+  python <- libtorch_find()$python
+  skip_if(is.null(python), "This LibTorch has no Python beside it")
+  skip_if_not_installed("jsonlite")
+  folder <- withr::local_tempdir()
+  path <- function(name) file.path(folder, name)
+  jsonlite::write_json(list(...), path("in.json"), digits = NA, auto_unbox = TRUE, matrix = "rowmajor")
+  writeLines(c(
+    "import json, sys, torch",
+    "globals().update(json.load(open(sys.argv[1])))",
+    code,
+    "json.dump(result, open(sys.argv[2], 'w'))"
+  ), path("code.py"))
+  status <- without_library_path(system2(python, shQuote(path(c("code.py", "in.json", "out.json")))))
+  if (status != 0) stop("Python failed:\n", code)
+  jsonlite::read_json(path("out.json"), simplifyVector = TRUE)
+}

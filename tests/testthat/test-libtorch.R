@@ -1,0 +1,94 @@
+skip_on_os("windows")
+
+test_that("TORCH_HOME comes first, then the cache, then Python", {
+  root <- local_machine()
+  fake_python(root, fake_libtorch(file.path(root, "python/torch"), "2.5.0", pip = TRUE))
+  found <- libtorch_find()
+  expect_equal(found$source, "python")
+  expect_equal(found$version, "2.5.0")
+  expect_equal(found$python, "/fake/python3")
+
+  fake_venv(torch_cache("libtorch"), "2.6.0")
+  expect_equal(libtorch_find()$source, "python")
+  found <- libtorch_find(recheck = TRUE)
+  expect_equal(found$source, "install_torch")
+  expect_equal(found$version, "2.6.0")
+  expect_equal(found$python, file.path(torch_cache("libtorch"), "bin/python3"))
+
+  withr::local_envvar(TORCH_HOME = fake_libtorch(file.path(root, "home"), "2.7.0"))
+  found <- libtorch_find()
+  expect_equal(found$source, "TORCH_HOME")
+  expect_equal(found$version, "2.7.0")
+  expect_null(found$python)
+})
+
+test_that("a machine without LibTorch has none", {
+  skip_if(!is.null(libtorch_of_system()), "the system has a LibTorch")
+  local_machine()
+  expect_null(libtorch_find())
+  expect_false(torch_is_installed())
+  expect_equal(torch_install_path(), torch_cache("libtorch"))
+})
+
+test_that("a TORCH_HOME without LibTorch is an error that says what is expected", {
+  root <- local_machine()
+  dir.create(file.path(root, "empty"))
+  withr::local_envvar(TORCH_HOME = file.path(root, "empty"))
+  skip_on_os("mac")
+  expect_snapshot(show_error(libtorch_find()), transform = without_paths(root))
+  expect_false(torch_is_installed())
+})
+
+test_that("a folder `torch` in the working directory is not taken for Python's torch", {
+  root <- local_machine()
+  python <- Sys.glob("/usr/bin/python3")
+  skip_if(length(python) == 0, "Python is not installed")
+  fake_libtorch(file.path(root, "torch"), pip = TRUE)
+  file.create(file.path(root, "torch/__init__.py"))
+  withr::local_dir(root)
+  expect_false(identical(libtorch_of_python(python)$home, file.path(root, "torch")))
+})
+
+test_that("a LibTorch is described without being loaded", {
+  root <- local_machine()
+  lt <- libtorch_describe(fake_libtorch(file.path(root, "cuda"), "2.9.1", cuda = TRUE), "TORCH_HOME")
+  expect_named(lt, c("home", "lib", "include", "version", "cuda", "cxx11_abi", "source", "python"))
+  expect_true(lt$cuda)
+  expect_equal(lt$include, file.path(root, "cuda", c("include", "include/torch/csrc/api/include")))
+  expect_equal(
+    libtorch_files(lt),
+    file.path(root, "cuda/lib", vapply(c("c10", "torch_cpu", "torch", "c10_cuda", "torch_cuda"), library_file, "")),
+    ignore_attr = TRUE
+  )
+})
+
+test_that("Debian's LibTorch tells version and ABI by its headers and CMake files", {
+  root <- local_machine()
+  lib <- file.path(root, "usr/lib", paste0(R.version$arch, "-linux-gnu"))
+  api <- file.path(root, "usr/include/torch/csrc/api/include/torch")
+  cmake <- file.path(lib, "cmake/Torch")
+  for (folder in c(lib, api, cmake)) dir.create(folder, recursive = TRUE)
+  file.create(file.path(lib, library_file("torch_cpu")))
+  writeLines(paste("#define", c("TORCH_VERSION_MAJOR 1", "TORCH_VERSION_MINOR 13", "TORCH_VERSION_PATCH 1")),
+    file.path(api, "version.h"))
+  writeLines("set(TORCH_CXX_FLAGS \"-D_GLIBCXX_USE_CXX11_ABI=0\")", file.path(cmake, "TorchConfig.cmake"))
+
+  lt <- libtorch_of_system(file.path(root, "usr"))
+  expect_equal(lt$source, "system")
+  expect_equal(lt$version, "1.13.1")
+  expect_equal(lt$cxx11_abi, "0")
+  expect_equal(lt$lib, lib)
+  expect_equal(lt$include[[1]], file.path(root, "usr/include"))
+})
+
+test_that("libraries bear the names of their system", {
+  expect_equal(library_file("c10", "linux"), "libc10.so")
+  expect_equal(library_file("c10", "macos"), "libc10.dylib")
+  expect_equal(library_file("c10", "windows"), "c10.dll")
+})
+
+test_that("a child process does not see R's library path", {
+  withr::local_envvar(LD_LIBRARY_PATH = "/nowhere")
+  expect_equal(without_library_path(Sys.getenv("LD_LIBRARY_PATH", "unset")), "unset")
+  expect_equal(Sys.getenv("LD_LIBRARY_PATH"), "/nowhere")
+})
