@@ -3,17 +3,17 @@
 # Makes a batch of a list of items: tensors are stacked, R vectors become tensors first, lists are collated element by
 # element. Runs once for each batch.
 collate_items <- function(items) {
-  first <- items[[1L]]
-  if (is_torch_tensor(first)) {
+  first <- .subset2(items, 1L)
+  if (inherits(first, "torch_tensor")) {
     return(torch_stack(items))
   }
   if (is.list(first)) {
-    keys <- names(first) %||% seq_along(first)
+    names <- names(first)
     batch <- vector("list", length(first))
-    for (i in seq_along(keys)) {
-      batch[[i]] <- collate_items(lapply(items, .subset2, keys[[i]]))
+    for (i in seq_along(first)) {
+      batch[[i]] <- collate_items(lapply(items, .subset2, if (is.null(names)) i else names[[i]]))
     }
-    names(batch) <- names(first)
+    names(batch) <- names
     return(batch)
   }
   if (is.character(first)) {

@@ -113,7 +113,7 @@ nn_init_orthogonal_ <- function(tensor, gain = 1) {
   rows <- shape[[1L]]
   columns <- prod(shape[-1L])
   flat <- torch_randn(max(rows, columns), min(rows, columns), dtype = tensor$dtype, device = tensor$device)
-  qr <- torch_linalg_qr(flat)
+  qr <- linalg_qr(flat)
   # With the signs of the diagonal of R, Q is uniform over the orthogonal matrices.
   q <- qr[[1L]] * qr[[2L]]$diag()$sign()
   if (rows < columns) {

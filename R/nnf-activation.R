@@ -187,7 +187,7 @@ nnf_gumbel_softmax <- function(logits, tau = 1, hard = FALSE, dim = -1) {
   if (!hard) {
     return(soft)
   }
-  one_hot <- torch_zeros_like(logits)$scatter_(dim, soft$argmax(dim, keepdim = TRUE), 1)
+  one_hot <- torch_zeros_like(logits)$scatter_(dim, soft$argmax(dim, keepdim = TRUE), value = 1)
   one_hot - soft$detach() + soft
 }
 

@@ -1,4 +1,5 @@
-# Loss functions. Reductions are names in R and numbers in LibTorch; class labels count from 1.
+# Loss functions. Reductions are names in R and numbers in LibTorch. Class labels count from 1, which is the business of
+# the operators (inst/ops/notes.tsv).
 
 #' Loss functions
 #'
@@ -8,7 +9,7 @@
 #' @section Class labels:
 #' An integer `target` holds class labels that count from 1. `ignore_index` is a label too: samples that have it are left
 #' out; 0 is an error. A floating `target` of `nnf_cross_entropy()` holds probabilities of the classes, of the shape of
-#' `input`. In the target of `nnf_multilabel_margin_loss()` the first label below 1 ends the list of labels.
+#' `input`. In the target of `nnf_multilabel_margin_loss()` -1 ends the list of labels.
 #'
 #' @param input a floating tensor: predictions. For `nnf_cross_entropy()` unnormalised scores and for `nnf_nll_loss()`
 #'   log probabilities, of shape `(N, C, ...)`; for `nnf_binary_cross_entropy()` probabilities; for `nnf_kl_div()` log
@@ -82,26 +83,21 @@ nnf_soft_margin_loss <- function(input, target, reduction = "mean") {
 #' @export
 nnf_cross_entropy <- function(input, target, weight = NULL, ignore_index = -100,
                               reduction = c("mean", "sum", "none")) {
-  torch_cross_entropy_loss(
-    input, labels_from_zero(target), weight, reduction_code(reduction), label_from_zero(ignore_index)
-  )
+  check_ignored_label(ignore_index)
+  torch_cross_entropy_loss(input, target, weight, reduction_code(reduction), ignore_index)
 }
 
 #' @rdname nnf_mse_loss
 #' @export
 nnf_nll_loss <- function(input, target, weight = NULL, ignore_index = -100, reduction = "mean") {
-  torch_nll_loss_nd(
-    input, labels_from_zero(target), weight, reduction_code(reduction), label_from_zero(ignore_index)
-  )
+  check_ignored_label(ignore_index)
+  torch_nll_loss_nd(input, target, weight, reduction_code(reduction), ignore_index)
 }
 
-labels_from_zero <- function(target) if (target$dtype$is_floating_point) target else target - 1L
-
-label_from_zero <- function(label, call = caller_env()) {
+check_ignored_label <- function(label, call = caller_env()) {
   if (label == 0) {
     value_error("`ignore_index` must be a 1 based class index or negative, not 0.", call = call)
   }
-  label - 1
 }
 
 #' @rdname nnf_mse_loss
@@ -156,14 +152,13 @@ nnf_margin_ranking_loss <- function(input1, input2, target, margin = 0, reductio
 #' @rdname nnf_mse_loss
 #' @export
 nnf_multi_margin_loss <- function(input, target, p = 1, margin = 1, weight = NULL, reduction = "mean") {
-  torch_multi_margin_loss(input, target - 1L, p, margin, weight, reduction_code(reduction))
+  torch_multi_margin_loss(input, target, p, margin, weight, reduction_code(reduction))
 }
 
 #' @rdname nnf_mse_loss
 #' @export
 nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
-  # LibTorch's mark for the end of the labels is -1, and it takes nothing below.
-  torch_multilabel_margin_loss(input, (target - 1L)$clamp_min(-1L), reduction_code(reduction))
+  torch_multilabel_margin_loss(input, target, reduction_code(reduction))
 }
 
 #' @rdname nnf_mse_loss

@@ -1,5 +1,5 @@
-# Functions without parameters of their own: what layers compute. Each is one or two operator calls; what they add is
-# R's counting of positions from 1 and defaults.
+# Functions without parameters of their own: what layers compute. Each is one or two operator calls. That positions count
+# from 1 is the business of the operators (inst/ops/notes.tsv).
 
 #' Linear maps
 #'
@@ -156,11 +156,10 @@ nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
 #' @export
 nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                           scale_grad_by_freq = FALSE, sparse = FALSE) {
-  rows <- input - 1L
   if (!is.null(max_norm)) {
-    with_no_grad(torch_embedding_renorm_(weight, rows$contiguous(), max_norm, norm_type))
+    with_no_grad(torch_embedding_renorm_(weight, (input - 1L)$contiguous(), max_norm, norm_type))
   }
-  torch_embedding(weight, rows, row_from_zero(padding_idx, weight), scale_grad_by_freq, sparse)
+  torch_embedding(weight, input, row_from_zero(padding_idx, weight), scale_grad_by_freq, sparse)
 }
 
 # LibTorch's spelling of "none" is -1.
@@ -170,7 +169,7 @@ row_from_zero <- function(row, table) {
 
 #' @rdname nnf_embedding
 #' @export
-nnf_one_hot <- function(tensor, num_classes = -1) torch_one_hot(tensor - 1L, num_classes)
+nnf_one_hot <- function(tensor, num_classes = -1) torch_one_hot(tensor, num_classes)
 
 # ---- Distances ----
 
@@ -278,38 +277,24 @@ nnf_conv_tbc <- function(input, weight, bias, pad = 0) torch_conv_tbc(input, wei
 #' @export
 nnf_max_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
                            return_indices = FALSE) {
-  max_pool(torch_max_pool1d, torch_max_pool1d_with_indices, return_indices)(
-    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
-  )
+  pool <- if (return_indices) torch_max_pool1d_with_indices else torch_max_pool1d
+  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
 }
 
 #' @rdname nnf_max_pool1d
 #' @export
 nnf_max_pool2d <- function(input, kernel_size, stride = kernel_size, padding = 0, dilation = 1, ceil_mode = FALSE,
                            return_indices = FALSE) {
-  max_pool(torch_max_pool2d, torch_max_pool2d_with_indices, return_indices)(
-    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
-  )
+  pool <- if (return_indices) torch_max_pool2d_with_indices else torch_max_pool2d
+  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
 }
 
 #' @rdname nnf_max_pool1d
 #' @export
 nnf_max_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
                            return_indices = FALSE) {
-  max_pool(torch_max_pool3d, torch_max_pool3d_with_indices, return_indices)(
-    input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode
-  )
-}
-
-# The operator to use; positions are made to count from 1.
-max_pool <- function(plain, with_indices, return_indices) {
-  if (!return_indices) {
-    return(plain)
-  }
-  function(...) {
-    result <- with_indices(...)
-    list(result[[1L]], result[[2L]] + 1L)
-  }
+  pool <- if (return_indices) torch_max_pool3d_with_indices else torch_max_pool3d
+  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
 }
 
 #' @rdname nnf_max_pool1d

@@ -181,7 +181,7 @@ plan_step <- function(states, group, has_grad, rule) {
     has_grad = has_grad,
     params = params,
     first = first,
-    state = lapply(set_names(columns), function(name) unname(lapply(own, `[[`, name))),
+    state = lapply(set_names(as.character(columns)), function(name) unname(lapply(own, `[[`, name))),
     fused = length(params) > 0L && has_fused(rule, params, group)
   )
 }
@@ -317,7 +317,7 @@ adam_rule <- function(name, fused, decoupled) {
     name = name,
     new_state = adam_state,
     fused = function(params, grads, state, group, first) {
-      torch__foreach_add_(state$step, 1)
+      torch__foreach_add_(state$step, scalar = 1)
       fused(
         params, grads, state$exp_avg, state$exp_avg_sq, state$max_exp_avg_sq %||% list(), state$step,
         lr = group$lr, beta1 = group$betas[[1L]], beta2 = group$betas[[2L]], weight_decay = group$weight_decay,

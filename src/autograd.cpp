@@ -13,7 +13,7 @@ SEXP cpp_tensor_grad(SEXP x) {
   SEXP cell = PROTECT(new_cell(Kind::tensor));
   ts_tensor* grad;
   check(shim().ts_tensor_grad(tensor_of(x), &grad));
-  R_SetExternalPtrAddr(cell, grad);
+  set_handle(cell, grad);
   UNPROTECT(1);
   return cell;
 }

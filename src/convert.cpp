@@ -179,7 +179,7 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   } else {
     tensor = tensor_from_vector(x, -1, nullptr, false, false);
   }
-  R_SetExternalPtrAddr(cell, tensor);
+  set_handle(cell, tensor);
   return handle_value(TS_TENSOR, tensor);
 }
 
@@ -191,7 +191,7 @@ ts_value index_value(ts_tensor* tensor, Keeper& keeper) {
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* shifted;
   check(shim().ts_positions_from_one(tensor, &shifted));
-  R_SetExternalPtrAddr(cell, shifted);
+  set_handle(cell, shifted);
   return handle_value(TS_TENSOR, shifted);
 }
 
@@ -346,6 +346,8 @@ int cost(SEXP x, const ts_type& type) {
 }
 
 ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Keeper& keeper) {
+  if (type.kind == TS_KIND_TENSOR && !(flags & kIndexTensor) && is_tensor(x))
+    return handle_value(TS_TENSOR, tensor_of(x, what));
   if (cost(x, type) < 0) fail_fit(x, type, what);
   switch (type.kind) {
     case TS_KIND_OPTIONAL:
@@ -541,7 +543,7 @@ SEXP dict_sexp(ts_value& value) {
 
 SEXP take(Kind kind, ts_value& value) {
   SEXP cell = new_cell(kind);
-  R_SetExternalPtrAddr(cell, value.as.handle);
+  set_handle(cell, value.as.handle);
   value.as.handle = nullptr;
   return cell;
 }

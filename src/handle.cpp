@@ -1,5 +1,13 @@
 #include "handle.h"
 
+#include <R_ext/Rallocators.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
 namespace {
 
 struct KindFacts {
@@ -13,7 +21,8 @@ KindFacts facts[] = {{"torch_tensor", {"torch_tensor", "R7", nullptr}, nullptr, 
                      {"torch_script_module_handle", {"torch_script_module_handle", nullptr, nullptr}, nullptr, nullptr},
                      {"torch_unit_handle", {"torch_unit_handle", nullptr, nullptr}, nullptr, nullptr},
                      {"torch_generator", {"torch_generator", "R7", nullptr}, nullptr, nullptr},
-                     {"torch_script_object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr}};
+                     {"torch_script_object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_arena", {nullptr, nullptr, nullptr}, nullptr, nullptr}};
 
 KindFacts& facts_of(Kind kind) {
   KindFacts& it = facts[static_cast<int>(kind)];
@@ -29,40 +38,93 @@ KindFacts& facts_of(Kind kind) {
   return it;
 }
 
-template <class Handle, void (*Shim::*release)(Handle*)>
-void finalize(SEXP x) {
-  auto* handle = static_cast<Handle*>(R_ExternalPtrAddr(x));
-  const Shim* it = shim_if_loaded();
-  if (!handle || !it) return;
-  R_ClearExternalPtr(x);
-  (it->*release)(handle);
+// Where a vector's bytes lie in the block that its allocator gave; the same for all of them, seen at the first one.
+ptrdiff_t data_offset = 0;
+void* last_block = nullptr;
+
+// Blocks of cells come and go by the thousand and are all of one size.
+struct FreeBlock {
+  FreeBlock* next;
+};
+FreeBlock* free_blocks = nullptr;
+size_t block_size = 0;
+
+void* take_block(R_allocator_t*, size_t size) {
+  void* block = free_blocks;
+  if (block && size == block_size)
+    free_blocks = free_blocks->next;
+  else
+    block = std::malloc(size);
+  block_size = size;
+  last_block = block;
+  return block;
 }
 
-R_CFinalizer_t finalizer_of(Kind kind) {
+template <class Handle, void (*Shim::*release)(Handle*)>
+void release_block(R_allocator_t*, void* block) {
+  void* handle;
+  std::memcpy(&handle, static_cast<char*>(block) + data_offset, sizeof handle);
+  const Shim* it = shim_if_loaded();
+  if (handle && it) (it->*release)(static_cast<Handle*>(handle));
+  auto* free = static_cast<FreeBlock*>(block);
+  free->next = free_blocks;
+  free_blocks = free;
+}
+
+R_allocator_t allocator_of(Kind kind) {
   switch (kind) {
-    case Kind::tensor: return finalize<ts_tensor, &Shim::ts_tensor_release>;
-    case Kind::callable: return finalize<ts_callable, &Shim::ts_callable_release>;
-    case Kind::module: return finalize<ts_module, &Shim::ts_module_release>;
-    case Kind::unit: return finalize<ts_unit, &Shim::ts_unit_release>;
-    case Kind::generator: return finalize<ts_generator, &Shim::ts_generator_release>;
-    default: return finalize<ts_object, &Shim::ts_object_release>;
+    case Kind::tensor: return {take_block, release_block<ts_tensor, &Shim::ts_tensor_release>, nullptr, nullptr};
+    case Kind::callable: return {take_block, release_block<ts_callable, &Shim::ts_callable_release>, nullptr, nullptr};
+    case Kind::module: return {take_block, release_block<ts_module, &Shim::ts_module_release>, nullptr, nullptr};
+    case Kind::unit: return {take_block, release_block<ts_unit, &Shim::ts_unit_release>, nullptr, nullptr};
+    case Kind::generator: return {take_block, release_block<ts_generator, &Shim::ts_generator_release>, nullptr, nullptr};
+    case Kind::arena: return {take_block, release_block<ts_arena, &Shim::ts_arena_release>, nullptr, nullptr};
+    default: return {take_block, release_block<ts_object, &Shim::ts_object_release>, nullptr, nullptr};
   }
 }
 
+// Objects to release, as R's collector must not be entered while it sweeps; any thread may add to them.
+std::mutex released_lock;
+std::vector<SEXP>* released = nullptr;
+
 }  // namespace
+
+bool has_released_objects = false;
+
+void queue_released_object(SEXP object) {
+  const std::lock_guard<std::mutex> hold(released_lock);
+  if (!released) released = new std::vector<SEXP>();
+  released->push_back(object);
+  has_released_objects = true;
+}
+
+void drain_released_objects() {
+  const std::lock_guard<std::mutex> hold(released_lock);
+  for (SEXP object : *released) R_ReleaseObject(object);
+  released->clear();
+  has_released_objects = false;
+}
 
 SEXP new_cell(Kind kind) {
   const KindFacts& it = facts_of(kind);
-  SEXP cell = PROTECT(R_MakeExternalPtr(nullptr, it.tag, R_NilValue));
-  R_RegisterCFinalizerEx(cell, finalizer_of(kind), FALSE);
-  Rf_setAttrib(cell, R_ClassSymbol, it.classes);
-  UNPROTECT(1);
+  R_allocator_t allocator = allocator_of(kind);
+  SEXP owner = PROTECT(Rf_allocVector3(RAWSXP, sizeof(void*), &allocator));
+  data_offset = reinterpret_cast<char*>(RAW(owner)) - static_cast<char*>(last_block);
+  std::memset(RAW(owner), 0, sizeof(void*));
+  SEXP cell = PROTECT(R_MakeExternalPtr(nullptr, it.tag, owner));
+  if (XLENGTH(it.classes) > 0) Rf_setAttrib(cell, R_ClassSymbol, it.classes);
+  UNPROTECT(2);
   return cell;
+}
+
+void set_handle(SEXP cell, void* handle) {
+  R_SetExternalPtrAddr(cell, handle);
+  std::memcpy(RAW(R_ExternalPtrProtected(cell)), &handle, sizeof handle);
 }
 
 SEXP wrap(Kind kind, void* handle) {
   SEXP cell = new_cell(kind);
-  R_SetExternalPtrAddr(cell, handle);
+  set_handle(cell, handle);
   return cell;
 }
 

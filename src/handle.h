@@ -1,11 +1,24 @@
-// R objects that hold a handle of the shim: an external pointer, a tag that tells the kind, a class. The finalizer gives
-// the handle back. A pointer that came out of saveRDS() is dead (NULL) and is refused with an error.
+// R objects that hold a handle of the shim: an external pointer, a tag that tells the kind, a class. A pointer that came
+// out of saveRDS() is dead (NULL) and is refused with an error.
+//
+// The handle is given back when R's collector frees the object. That is no finalizer: R walks all its weak references at
+// every collection, which costs more than most operators. Instead each cell keeps a raw vector of 8 bytes with an
+// allocator of its own; R calls that allocator when it sweeps the vector, and there the handle is released. Nothing on
+// this way may call R: what must (releasing an R object that a tensor's memory belonged to) is queued.
 #pragma once
 #include "shim.h"
 
 #include "r.h"
 
-enum class Kind { tensor, callable, module, unit, generator, object };
+enum class Kind { tensor, callable, module, unit, generator, object, arena };
+
+// Releases R objects that the collector's sweep could only queue. Called before each operator.
+extern bool has_released_objects;
+void drain_released_objects();
+void queue_released_object(SEXP object);
+
+// The one way to put a handle into a cell; what it held before is the caller's.
+void set_handle(SEXP cell, void* handle);
 
 // A cell without a handle: made before the shim is called, so that nothing is lost if R cannot allocate.
 SEXP new_cell(Kind kind);

@@ -55,7 +55,7 @@ struct Cursor {
     ts_arena* arena = nullptr;
     check(shim().ts_call(op, arguments, n, &out, &arena));
     ts_tensor* old = static_cast<ts_tensor*>(R_ExternalPtrAddr(cell));
-    R_SetExternalPtrAddr(cell, out.as.handle);
+    set_handle(cell, out.as.handle);
     if (old) shim().ts_tensor_release(old);
     tensor = static_cast<ts_tensor*>(out.as.handle);
   }
@@ -113,7 +113,7 @@ Index tensor_index(SEXP x, Keeper& keeper) {
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* positions;
   check(shim().ts_positions_from_one(tensor, &positions));
-  R_SetExternalPtrAddr(cell, positions);
+  set_handle(cell, positions);
   if (info.ndim == 0) {
     ts_value item;
     check(shim().ts_tensor_item(positions, &item));
@@ -133,7 +133,7 @@ Index vector_index(SEXP x, Keeper& keeper) {
       if (INTEGER(x)[i] == NA_INTEGER) fail("value_error", "An index must hold whole numbers without NA.");
   }
   constexpr int kInt64 = 4, kBool = 11;
-  R_SetExternalPtrAddr(cell, tensor_from_vector(x, TYPEOF(x) == LGLSXP ? kBool : kInt64, nullptr, false, false));
+  set_handle(cell, tensor_from_vector(x, TYPEOF(x) == LGLSXP ? kBool : kInt64, nullptr, false, false));
   return tensor_index(cell, keeper);
 }
 

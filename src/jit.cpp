@@ -82,7 +82,7 @@ SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEX
   check(shim().ts_trace(call_traced, &context, values, argument_names, static_cast<size_t>(n),
                         module == R_NilValue ? nullptr : module_of(module), CHAR(STRING_ELT(method, 0)),
                         Rf_asLogical(strict) == TRUE, &out));
-  R_SetExternalPtrAddr(cell, out);
+  set_handle(cell, out);
   UNPROTECT(2);
   keeper.release();
   vmaxset(memory);
@@ -174,7 +174,7 @@ SEXP cpp_unit_compile(SEXP source) {
   SEXP cell = PROTECT(new_cell(Kind::unit));
   ts_unit* unit;
   check(shim().ts_unit_compile(Rf_translateCharUTF8(STRING_ELT(source, 0)), &unit));
-  R_SetExternalPtrAddr(cell, unit);
+  set_handle(cell, unit);
   UNPROTECT(1);
   return cell;
 }
@@ -193,7 +193,7 @@ SEXP cpp_unit_function(SEXP unit, SEXP name) {
   ts_callable* callable;
   check(shim().ts_unit_function(static_cast<ts_unit*>(handle_of(unit, Kind::unit, "unit")), CHAR(STRING_ELT(name, 0)),
                                 &callable));
-  R_SetExternalPtrAddr(cell, callable);
+  set_handle(cell, callable);
   UNPROTECT(1);
   return cell;
 }
@@ -203,7 +203,7 @@ SEXP cpp_module_new(SEXP name, SEXP unit_of) {
   SEXP cell = PROTECT(new_cell(Kind::module));
   ts_module* module;
   check(shim().ts_module_new(CHAR(STRING_ELT(name, 0)), unit_of == R_NilValue ? nullptr : module_of(unit_of), &module));
-  R_SetExternalPtrAddr(cell, module);
+  set_handle(cell, module);
   UNPROTECT(1);
   return cell;
 }
@@ -256,7 +256,7 @@ SEXP cpp_module_method(SEXP module, SEXP name) {
   SEXP cell = PROTECT(new_cell(Kind::callable));
   ts_callable* callable;
   check(shim().ts_module_method(module_of(module), CHAR(STRING_ELT(name, 0)), &callable));
-  R_SetExternalPtrAddr(cell, callable);
+  set_handle(cell, callable);
   UNPROTECT(1);
   return callable ? cell : R_NilValue;
 }
@@ -288,7 +288,7 @@ SEXP cpp_module_from_function(SEXP callable) {
   SEXP cell = PROTECT(new_cell(Kind::module));
   ts_module* module;
   check(shim().ts_module_from_function(callable_of(callable), &module));
-  R_SetExternalPtrAddr(cell, module);
+  set_handle(cell, module);
   UNPROTECT(1);
   return cell;
 }
@@ -304,7 +304,7 @@ SEXP cpp_module_load(SEXP path, SEXP device) {
   SEXP cell = PROTECT(new_cell(Kind::module));
   ts_module* module;
   check(shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(path, 0)), optional_text(device), &module));
-  R_SetExternalPtrAddr(cell, module);
+  set_handle(cell, module);
   UNPROTECT(1);
   return cell;
 }
@@ -326,7 +326,7 @@ SEXP cpp_module_unserialize(SEXP bytes, SEXP device) {
   SEXP cell = PROTECT(new_cell(Kind::module));
   ts_module* module;
   check(shim().ts_module_unserialize(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), optional_text(device), &module));
-  R_SetExternalPtrAddr(cell, module);
+  set_handle(cell, module);
   UNPROTECT(1);
   return cell;
 }

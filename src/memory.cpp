@@ -1,24 +1,57 @@
 #include "memory.h"
 
+#include <R_ext/Rallocators.h>
+
 #include <algorithm>
 
 namespace {
-constexpr int64_t kFloor = 100 * 1000 * 1000;
-int64_t threshold = kFloor;
+
+// A collection of the young objects costs about a millisecond, a full one forty. So the young are collected often, which
+// frees what a loop made and dropped; and all only when what is alive has grown past what the last full one left.
+constexpr int64_t kYoung = 64 << 20, kGrowth = 96 << 20;
+int64_t left_by_full = 0;
+
+int64_t live(const Shim& it) {
+  ts_memory memory;
+  it.ts_memory_stats(&memory);
+  return memory.live_bytes;
+}
+
+void collect_young() {
+  static SEXP call = nullptr;
+  if (!call) {
+    call = Rf_lang4(Rf_install("gc"), Rf_ScalarLogical(FALSE), Rf_ScalarLogical(FALSE), Rf_ScalarLogical(FALSE));
+    R_PreserveObject(call);
+  }
+  Rf_eval(call, R_BaseEnv);
+}
+
+void collect_all(const Shim& it) {
+  R_gc();
+  left_by_full = live(it);
+}
+
 }  // namespace
 
 void collect_now(const Shim& it) {
-  R_gc();
-  ts_memory memory;
-  it.ts_memory_stats(&memory);
+  collect_all(it);
+  it.ts_memory_flush();
   it.ts_memory_mark();
-  threshold = std::max(kFloor, memory.live_bytes);
 }
 
 void collect_if_due(const Shim& it) {
   ts_memory memory;
   it.ts_memory_stats(&memory);
-  if (memory.allocated_bytes > threshold) collect_now(it);
+  if (memory.allocated_bytes < kYoung) return;
+  it.ts_memory_mark();
+  collect_young();
+  if (live(it) > std::max(left_by_full + kGrowth, left_by_full + left_by_full / 2)) collect_all(it);
+}
+
+SEXP new_large_doubles(R_xlen_t n) {
+  R_allocator_t store = {[](R_allocator_t*, size_t size) { return shim().ts_memory_take(size); },
+                         [](R_allocator_t*, void* block) { shim().ts_memory_give(block); }, nullptr, nullptr};
+  return Rf_allocVector3(REALSXP, n, &store);
 }
 
 // Live and peak bytes of CPU tensors; reset: the peak begins anew.

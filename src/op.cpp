@@ -160,11 +160,11 @@ Op* new_op(SEXP key) {
 }
 
 ts_tensor* shifted(ts_tensor* positions, SEXP cell) {
-  R_SetExternalPtrAddr(cell, positions);
+  set_handle(cell, positions);
   ts_tensor* out;
   check(shim().ts_positions_to_one(positions, &out));
   shim().ts_tensor_release(positions);
-  R_SetExternalPtrAddr(cell, out);
+  set_handle(cell, out);
   return out;
 }
 
@@ -208,6 +208,7 @@ const Op& op_record(SEXP key) {
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
                   uint32_t position_results, bool makes_tensor) {
   const Shim& it = shim();
+  if (has_released_objects) drain_released_objects();
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
   ts_value out;
   ts_arena* arena = nullptr;
@@ -236,21 +237,14 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
     if (position_results & 1)
       shifted(tensor, cell);
     else
-      R_SetExternalPtrAddr(cell, tensor);
+      set_handle(cell, tensor);
     result = cell;
   } else {
     // What R does not come to take, because it runs out of memory, is freed with the guard.
-    SEXP guard = PROTECT(R_MakeExternalPtr(arena, R_NilValue, R_NilValue));
-    R_RegisterCFinalizerEx(
-        guard,
-        [](SEXP x) {
-          auto* left = static_cast<ts_arena*>(R_ExternalPtrAddr(x));
-          R_ClearExternalPtr(x);
-          shim().ts_arena_release(left);
-        },
-        FALSE);
+    SEXP guard = PROTECT(new_cell(Kind::arena));
+    set_handle(guard, arena);
     result = PROTECT(to_sexp(out));
-    R_ClearExternalPtr(guard);
+    set_handle(guard, nullptr);
     it.ts_arena_release(arena);
     if (position_results && TYPEOF(result) == VECSXP) {
       for (R_xlen_t i = 0; i < Rf_xlength(result); ++i) {

@@ -74,7 +74,7 @@ SEXP cpp_generator_new() {
   SEXP cell = PROTECT(new_cell(Kind::generator));
   ts_generator* generator;
   check(shim().ts_generator_new(&generator));
-  R_SetExternalPtrAddr(cell, generator);
+  set_handle(cell, generator);
   UNPROTECT(1);
   return cell;
 }
@@ -103,7 +103,7 @@ SEXP cpp_generator_state(SEXP generator, SEXP set) {
   SEXP cell = PROTECT(new_cell(Kind::tensor));
   ts_tensor* state;
   check(shim().ts_generator_state(generator_of(generator), nullptr, &state));
-  R_SetExternalPtrAddr(cell, state);
+  set_handle(cell, state);
   UNPROTECT(1);
   return cell;
 }

@@ -86,7 +86,8 @@ RcppExport SEXP C_to_r(SEXP x) {
   if (type.as == kInt64) {
     out = PROTECT(int64_sexp(tensor, info.numel));
   } else {
-    out = PROTECT(Rf_allocVector(type.type, info.numel));
+    const bool large = type.type == REALSXP && info.numel >= 1 << 15;
+    out = PROTECT(large ? new_large_doubles(info.numel) : Rf_allocVector(type.type, info.numel));
     check(shim().ts_tensor_to_data(tensor, type.type == INTSXP || type.type == LGLSXP ? static_cast<void*>(INTEGER(out))
                                            : type.type == RAWSXP                      ? static_cast<void*>(RAW(out))
                                            : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
@@ -107,7 +108,7 @@ SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, S
   const Shim& it = shim();
   const void* memory = vmaxget();
   SEXP cell = PROTECT(new_cell(Kind::tensor));
-  R_SetExternalPtrAddr(
+  set_handle(
       cell, tensor_from_vector(data, dtype == R_NilValue ? -1 : Rf_asInteger(dtype),
                                device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
                                Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE));
@@ -227,8 +228,8 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
   ts_tensor* out;
   check(shim().ts_tensor_from_buffer(
       data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
-      [](void* kept) { R_ReleaseObject(static_cast<SEXP>(kept)); }, buffer, &out));
-  R_SetExternalPtrAddr(cell, out);
+      [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, buffer, &out));
+  set_handle(cell, out);
   vmaxset(memory);
   UNPROTECT(1);
   return cell;

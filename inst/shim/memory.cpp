@@ -1,5 +1,7 @@
-// R does not see the memory behind a handle: LibTorch's CPU allocator is wrapped so that every byte is counted, whoever
-// allocates it. The host decides from the counts when to collect garbage. Thread-safe; never calls the host.
+// R does not see the memory behind a handle, and frees it late. So LibTorch's CPU allocator is wrapped: every byte is
+// counted, whoever allocates it, and the host decides from the counts when to collect; and freed blocks of some size are
+// kept for the next tensor, since tensors that wait for R's collector would else be given back to the system and fetched
+// again page by page. Thread-safe; never calls the host.
 #include "boundary.h"
 
 #include <c10/core/Allocator.h>
@@ -7,6 +9,9 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
+#include <mutex>
+#include <vector>
 #if defined(__APPLE__)
 #include <malloc/malloc.h>
 #elif defined(__linux__) || defined(_WIN32)
@@ -30,31 +35,160 @@ int64_t size_of(void* block) {
 #endif
 }
 
+// Blocks of up to 1 KiB, carved out of slabs, a free list for each multiple of 64 bytes. A program of small tensors makes
+// and frees them by the million, and an aligned malloc() for each is the dearest part of a small operator.
+class Pool {
+ public:
+  static constexpr size_t kLargest = 1024;
+
+  void* take(size_t n) {
+    const size_t c = n ? (n - 1) / kStep : 0;
+    const std::lock_guard<std::mutex> hold(lock_);
+    Free* block = free_[c];
+    if (!block) return carve(c);
+    free_[c] = block->next;
+    return block;
+  }
+  // The size of a block of this pool, 0 for any other.
+  int64_t size(const void* block) const {
+    const char* p = static_cast<const char*>(block);
+    const int n = slabs_used_.load(std::memory_order_acquire);
+    for (int i = 0; i < n; ++i)
+      if (p >= slabs_[i].begin && p < slabs_[i].begin + kSlab)
+        return (slabs_[i].class_of_page[(p - slabs_[i].begin) / kPage] + 1) * kStep;
+    return 0;
+  }
+  void give(void* block, int64_t size) {
+    auto* free = static_cast<Free*>(block);
+    const size_t c = size / kStep - 1;
+    const std::lock_guard<std::mutex> hold(lock_);
+    free->next = free_[c];
+    free_[c] = free;
+  }
+
+ private:
+  static constexpr size_t kStep = 64, kPage = 64 * 1024, kSlab = 16 * 1024 * 1024, kClasses = kLargest / kStep;
+  static constexpr int kSlabs = 256;
+  struct Free {
+    Free* next;
+  };
+  struct Slab {
+    char* begin;
+    uint8_t class_of_page[kSlab / kPage];
+  };
+
+  // One page of one class more; NULL once all slabs are used up, then the caller goes elsewhere.
+  void* carve(size_t c) {
+    int n = slabs_used_.load(std::memory_order_relaxed);
+    if (n == 0 || pages_used_ == kSlab / kPage) {
+      if (n == kSlabs) return nullptr;
+      slabs_[n].begin = static_cast<char*>(wrapped->allocate(kSlab).release_context());
+      pages_used_ = 0;
+      slabs_used_.store(++n, std::memory_order_release);
+    }
+    Slab& slab = slabs_[n - 1];
+    char* page = slab.begin + pages_used_ * kPage;
+    slab.class_of_page[pages_used_++] = static_cast<uint8_t>(c);
+    const size_t step = (c + 1) * kStep;
+    for (size_t at = step; at + step <= kPage; at += step) {
+      auto* free = reinterpret_cast<Free*>(page + at);
+      free->next = free_[c];
+      free_[c] = free;
+    }
+    return page;
+  }
+
+  std::mutex lock_;
+  Free* free_[kClasses] = {};
+  Slab slabs_[kSlabs] = {};
+  std::atomic<int> slabs_used_{0};
+  size_t pages_used_ = 0;
+};
+
+// Freed blocks by size, the last one freed first: its pages are the warmest.
+class Cache {
+ public:
+  void* take(int64_t n) {
+    if (n < kSmallest) return nullptr;
+    const std::lock_guard<std::mutex> hold(lock_);
+    const auto found = blocks_.lower_bound(n);
+    // A block is used for what fills it by seven eighths at least.
+    if (found == blocks_.end() || found->first > n + n / 8 + kPage) return nullptr;
+    void* block = found->second.back();
+    found->second.pop_back();
+    bytes_ -= found->first;
+    if (found->second.empty()) blocks_.erase(found);
+    return block;
+  }
+  bool keep(void* block, int64_t size) {
+    if (size < kSmallest) return false;
+    const std::lock_guard<std::mutex> hold(lock_);
+    if (bytes_ + size > limit_) return false;
+    blocks_[size].push_back(block);
+    bytes_ += size;
+    return true;
+  }
+  void flush() {
+    const std::lock_guard<std::mutex> hold(lock_);
+    for (auto& entry : blocks_)
+      for (void* block : entry.second) wrapped_delete(block);
+    blocks_.clear();
+    bytes_ = 0;
+  }
+  void set_limit(int64_t bytes) {
+    flush();
+    limit_ = bytes;
+  }
+
+ private:
+  static constexpr int64_t kSmallest = 64 * 1024, kPage = 4096;
+  std::mutex lock_;
+  std::map<int64_t, std::vector<void*>> blocks_;
+  int64_t bytes_ = 0, limit_ = 256 * 1024 * 1024;
+};
+
+// Never destroyed: tensors may be freed after static objects are.
+Cache& cache = *new Cache();
+Pool& pool = *new Pool();
+
 void counted_delete(void* block) {
   if (!block) return;
-  live.fetch_sub(size_of(block), std::memory_order_relaxed);
-  wrapped_delete(block);
+  if (const int64_t small = pool.size(block)) {
+    live.fetch_sub(small, std::memory_order_relaxed);
+    pool.give(block, small);
+    return;
+  }
+  const int64_t size = size_of(block);
+  live.fetch_sub(size, std::memory_order_relaxed);
+  if (!cache.keep(block, size)) wrapped_delete(block);
 }
 
-void raise_peak(int64_t now) {
+void count(int64_t size) {
+  allocated.fetch_add(size, std::memory_order_relaxed);
+  const int64_t now = live.fetch_add(size, std::memory_order_relaxed) + size;
   int64_t seen = peak.load(std::memory_order_relaxed);
   while (now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
   }
 }
 
 struct CountingAllocator final : c10::Allocator {
-  // Not const in LibTorch 2.3 and newer, const before: both are overridden by the one that fits.
   c10::DataPtr take(size_t n) const {
-    c10::DataPtr data = wrapped->allocate(n);
-    void* block = data.get();
-    if (block && data.compare_exchange_deleter(wrapped_delete, &counted_delete)) {
-      const int64_t size = size_of(block);
-      allocated.fetch_add(size, std::memory_order_relaxed);
-      raise_peak(live.fetch_add(size, std::memory_order_relaxed) + size);
+    if (n - 1 < Pool::kLargest) {
+      if (void* block = pool.take(n)) {
+        count(static_cast<int64_t>((n + 63) / 64 * 64));
+        return {block, block, &counted_delete, c10::Device(c10::DeviceType::CPU)};
+      }
     }
+    if (void* kept = cache.take(static_cast<int64_t>(n))) {
+      count(size_of(kept));
+      return {kept, kept, &counted_delete, c10::Device(c10::DeviceType::CPU)};
+    }
+    c10::DataPtr data = wrapped->allocate(n);
+    if (data.get() && data.compare_exchange_deleter(wrapped_delete, &counted_delete)) count(size_of(data.get()));
     return data;
   }
   c10::DeleterFnPtr raw_deleter() const override { return &counted_delete; }
+  // Newer LibTorch declares it without const and asks for copy_data; the build tells which.
 #ifdef TS_CONST_ALLOCATE
   c10::DataPtr allocate(size_t n) const override { return take(n); }
 #else
@@ -76,9 +210,21 @@ void count_memory() {
 }  // namespace shim
 
 void ts_memory_stats(ts_memory* out) {
-  out->live_bytes = shim::live.load();
-  out->allocated_bytes = shim::allocated.load();
-  out->peak_bytes = shim::peak.load();
+  out->live_bytes = shim::live.load(std::memory_order_relaxed);
+  out->allocated_bytes = shim::allocated.load(std::memory_order_relaxed);
+  out->peak_bytes = shim::peak.load(std::memory_order_relaxed);
 }
 void ts_memory_mark(void) { shim::allocated.store(0); }
 void ts_memory_mark_peak(void) { shim::peak.store(shim::live.load()); }
+void ts_memory_flush(void) { shim::cache.flush(); }
+void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
+
+void* ts_memory_take(size_t n) {
+  if (void* kept = shim::cache.take(static_cast<int64_t>(n))) return kept;
+  return shim::wrapped_delete ? c10::GetDefaultCPUAllocator()->allocate(n).release_context() : std::malloc(n);
+}
+void ts_memory_give(void* block) {
+  if (!block) return;
+  if (!shim::wrapped_delete) return std::free(block);
+  if (!shim::cache.keep(block, shim::size_of(block))) shim::wrapped_delete(block);
+}

@@ -6,10 +6,6 @@ namespace {
 using torch::jit::Stack;
 namespace tracer = torch::jit::tracer;
 
-struct Trace {
-  std::shared_ptr<torch::jit::Graph> graph;
-};
-
 std::shared_ptr<torch::jit::Graph> record(ts_host_fn fn, void* context, const ts_value* inputs,
                                           const char* const* names, size_t n, ts_module* self, bool strict) {
   Stack stack;
@@ -25,7 +21,13 @@ std::shared_ptr<torch::jit::Graph> record(ts_host_fn fn, void* context, const ts
     std::unique_ptr<ts_arena> keep(arena.release());
     ts_value result{};
     if (fn(context, owned, arguments.size(), &result) != TS_OK) throw shim::HostJump();
-    return {shim::to_natural_ivalue(result)};
+    c10::IValue output = shim::to_natural_ivalue(result);
+    // A tensor that does not come from the inputs is a constant of the graph.
+    output.visit([](const c10::IValue& part) {
+      if (part.isTensor() && part.toTensor().defined()) tracer::getValueTrace(part);
+      return false;
+    });
+    return {output};
   };
   auto no_names = [](const at::Tensor&) { return std::string(); };
   auto traced = tracer::trace(std::move(stack), run, no_names, strict, /*force_outplace=*/false,

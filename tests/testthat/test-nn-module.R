@@ -244,22 +244,19 @@ test_that("a deep clone has tensors of its own, shared ones shared", {
 test_that("a child may be any object of class nn_module", {
   skip_if_no_torch()
   # What a script module offers: fields by `$`, and no R6 object.
-  foreign <- structure(function(x) x, class = c("script_module", "nn_module"))
+  foreign <- structure(function(x) x, class = c("foreign_module", "nn_module"))
   parameter <- nn_parameter(torch_ones(1))
   mode <- NULL
-  local_mocked_s3_method <- function(generic, method) {
-    registerS3method(generic, "foreign_module", method, envir = asNamespace("torch"))
-  }
-  local_mocked_s3_method("$", function(x, name) {
+  field <- function(x, name) {
     switch(name,
       parameters = list(w = parameter), buffers = list(), modules = list(x),
       train = function(on) mode <<- on,
       state_dict = function(prefix, keepvars) structure(list(parameter), names = paste0(prefix, "w")),
       load_state_dict = function(sd, ...) with_no_grad(parameter$copy_(sd$w))
     )
-  })
-  local_mocked_s3_method("[[", function(x, name) `$`(x, name))
-  class(foreign) <- c("foreign_module", "nn_module")
+  }
+  registerS3method("$", "foreign_module", field, envir = asNamespace("torch"))
+  registerS3method("[[", "foreign_module", field, envir = asNamespace("torch"))
   model <- nn_module(initialize = function() self$f <- foreign)()
   expect_named(model$parameters, "f.w")
   expect_length(model$modules, 2)

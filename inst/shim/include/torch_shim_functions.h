@@ -76,6 +76,13 @@ TS_FUNCTION(void, ts_memory_stats, (ts_memory *out)) /* no status */
 TS_FUNCTION(void, ts_memory_mark, (void))            /* allocated_bytes begins anew; no status */
 TS_FUNCTION(void, ts_memory_mark_peak, (void))       /* no status */
 
+/* Freed blocks are kept for reuse up to a limit; flush gives them back. No status. */
+TS_FUNCTION(void, ts_memory_flush, (void))
+TS_FUNCTION(void, ts_memory_set_cache, (int64_t bytes))
+/* Memory of the same store for the host's own large vectors. NULL if there is none. No status. */
+TS_FUNCTION(void *, ts_memory_take, (size_t n))
+TS_FUNCTION(void, ts_memory_give, (void *block))
+
 /* Objects that R only holds. No status. */
 TS_FUNCTION(void, ts_object_release, (ts_object *))
 

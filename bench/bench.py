@@ -1,0 +1,169 @@
+"""PyTorch's side of the bench: reads "<row> <iterations>" lines, answers with the seconds one iteration took."""
+import gc
+import sys
+import time
+
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+torch.manual_seed(1)
+rows = {}
+
+
+def row(setup):
+    rows[setup.__name__] = setup
+    return setup
+
+
+@row
+def add_operator():
+    x, y = torch.randn(2, 2), torch.randn(2, 2)
+    return lambda: x + y
+
+
+@row
+def add_function():
+    x, y = torch.randn(2, 2), torch.randn(2, 2)
+    return lambda: torch.add(x, y)
+
+
+@row
+def add_method():
+    x, y = torch.randn(2, 2), torch.randn(2, 2)
+    return lambda: x.add(y)
+
+
+@row
+def relu():
+    x = torch.randn(2, 2)
+    return lambda: torch.relu(x)
+
+
+@row
+def matmul_small():
+    x, y = torch.randn(10, 10), torch.randn(10, 10)
+    return lambda: torch.matmul(x, y)
+
+
+@row
+def as_array_small():
+    x = torch.randn(4)
+    return lambda: x.numpy().copy()
+
+
+@row
+def from_doubles():
+    v = np.random.default_rng(1).random(1_000_000)
+    return lambda: torch.tensor(v, dtype=torch.float32)
+
+
+@row
+def to_doubles():
+    x = torch.randn(1_000_000)
+    return lambda: x.numpy().astype(np.float64)
+
+
+@row
+def matmul_1024():
+    x, y = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    return lambda: torch.matmul(x, y)
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l1 = torch.nn.Linear(10, 32)
+        self.l2 = torch.nn.Linear(32, 1)
+
+    def forward(self, x):
+        return self.l2(torch.relu(self.l1(x)))
+
+
+@row
+def forward_backward():
+    net, x, y = Net(), torch.randn(32, 10), torch.randn(32, 1)
+
+    def step():
+        torch.nn.functional.mse_loss(net(x), y).backward()
+
+    return step
+
+
+class Blog(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l1 = torch.nn.Linear(3, 8)
+        self.l2 = torch.nn.Linear(8, 16)
+        self.l3 = torch.nn.Linear(16, 1)
+        self.d1 = torch.nn.Dropout(0.2)
+        self.d2 = torch.nn.Dropout(0.2)
+
+    def forward(self, x):
+        x = self.d1(torch.relu(self.l1(x)))
+        x = self.d2(torch.relu(self.l2(x)))
+        return self.l3(x)
+
+
+class Toy(torch.utils.data.Dataset):
+    def __init__(self, n):
+        self.x = torch.randn(n, 3)
+        self.y = (self.x[:, [0]] * 0.2 - self.x[:, [1]] * 1.3 - self.x[:, [2]] * 0.5 + torch.randn(n, 1))
+
+    def __getitem__(self, i):
+        return {"x": self.x[i, :], "y": self.y[i]}
+
+    def __len__(self):
+        return len(self.x)
+
+
+def epoch(batch_size):
+    net, data = Blog(), Toy(1000)
+    loader = torch.utils.data.DataLoader(data, batch_size=batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.001)
+
+    def run():
+        losses = []
+        for b in loader:
+            output = net(b["x"])
+            loss = torch.nn.functional.mse_loss(output, b["y"])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+
+    return run
+
+
+@row
+def epoch_1():
+    return epoch(1)
+
+
+@row
+def epoch_32():
+    return epoch(32)
+
+
+@row
+def traced_forward():
+    net = Blog()
+    net.eval()
+    traced = torch.jit.trace(net, torch.randn(1, 3))
+    x = torch.randn(1, 3)
+    for _ in range(5):
+        traced(x)
+    return lambda: traced(x)
+
+
+ready = {}
+for line in sys.stdin:
+    name, n = line.split()
+    if name not in ready:
+        ready[name] = rows[name]()
+    work, n = ready[name], int(n)
+    gc.collect()
+    start = time.perf_counter()
+    for _ in range(n):
+        work()
+    print(repr((time.perf_counter() - start) / n), flush=True)

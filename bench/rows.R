@@ -1,0 +1,98 @@
+# R's side of the bench: one row a list of the work, what it says in the table, iterations of one round, and the goal.
+
+set_up_rows <- function() {
+  torch_set_num_threads(1)
+  torch_manual_seed(1)
+  x2 <- torch_randn(2, 2)
+  y2 <- torch_randn(2, 2)
+  x10 <- torch_randn(10, 10)
+  y10 <- torch_randn(10, 10)
+  x4 <- torch_randn(4)
+  doubles <- runif(1e6)
+  floats <- torch_randn(1e6)
+  big_x <- torch_randn(1024, 1024)
+  big_y <- torch_randn(1024, 1024)
+
+  two_layers <- nn_module(
+    initialize = function() {
+      self$l1 <- nn_linear(10, 32)
+      self$l2 <- nn_linear(32, 1)
+    },
+    forward = function(x) self$l2(torch_relu(self$l1(x)))
+  )
+  net <- two_layers()
+  x32 <- torch_randn(32, 10)
+  y32 <- torch_randn(32, 1)
+
+  blog <- nn_module(
+    initialize = function() {
+      self$l1 <- nn_linear(3, 8)
+      self$l2 <- nn_linear(8, 16)
+      self$l3 <- nn_linear(16, 1)
+      self$d1 <- nn_dropout(0.2)
+      self$d2 <- nn_dropout(0.2)
+    },
+    forward = function(x) {
+      x %>%
+        self$l1() %>%
+        nnf_relu() %>%
+        self$d1() %>%
+        self$l2() %>%
+        nnf_relu() %>%
+        self$d2() %>%
+        self$l3()
+    }
+  )
+  toy <- dataset(
+    name = "toy",
+    initialize = function(n) {
+      self$x <- torch_randn(n, 3)
+      self$y <- self$x[, 1, drop = FALSE] * 0.2 - self$x[, 2, drop = FALSE] * 1.3 -
+        self$x[, 3, drop = FALSE] * 0.5 + torch_randn(n, 1)
+    },
+    .getitem = function(i) list(x = self$x[i, ], y = self$y[i]),
+    .length = function() self$x$size(1)
+  )
+  epoch <- function(batch_size) {
+    model <- blog()
+    loader <- dataloader(toy(1000), batch_size = batch_size, shuffle = TRUE)
+    optimizer <- optim_adam(model$parameters, lr = 0.001)
+    train_batch <- function(b) {
+      output <- model(b$x)
+      loss <- nnf_mse_loss(output, b$y)
+      loss$backward()
+      optimizer$step()
+      optimizer$zero_grad()
+      loss$item()
+    }
+    function() {
+      losses <- c()
+      loop(for (b in loader) losses <- c(losses, train_batch(b)))
+    }
+  }
+  model <- blog()
+  model$eval()
+  traced <- jit_trace(model, torch_randn(1, 3))
+  traced$eval()
+  row1 <- torch_randn(1, 3)
+  for (i in 1:5) traced(row1)
+
+  list(
+    add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
+    add_function = list(work = function() torch_add(x2, y2), says = "`torch_add(x, y)`", n = 20000, goal = 1.5),
+    add_method = list(work = function() x2$add(y2), says = "`x$add(y)`", n = 20000, goal = 2.5),
+    relu = list(work = function() torch_relu(x2), says = "`torch_relu(x)`", n = 20000, goal = 1.5),
+    matmul_small = list(work = function() torch_matmul(x10, y10), says = "`torch_matmul(x, y)`, 10×10", n = 20000, goal = 1.5),
+    as_array_small = list(work = function() as_array(x4), says = "`as_array(x)` of 4 numbers", n = 20000, goal = 2),
+    from_doubles = list(work = function() torch_tensor(doubles), says = "1e6 doubles to float32", n = 50, goal = 1.2),
+    to_doubles = list(work = function() as_array(floats), says = "1e6 float32 to doubles", n = 50, goal = 1.2),
+    matmul_1024 = list(work = function() torch_matmul(big_x, big_y), says = "matmul 1024²", n = 5, goal = 1.05),
+    forward_backward = list(
+      work = function() nnf_mse_loss(net(x32), y32)$backward(),
+      says = "forward + backward, two-layer net, 32 rows", n = 500, goal = 1.5
+    ),
+    epoch_1 = list(work = epoch(1), says = "epoch of the blog's training, batch size 1", n = 1, goal = 1),
+    epoch_32 = list(work = epoch(32), says = "epoch of the blog's training, batch size 32", n = 3, goal = 1),
+    traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2)
+  )
+}
