@@ -26,6 +26,7 @@ new_dtype <- function(code) structure(code, class = c("torch_dtype", "R7"))
 #' their kind.
 #'
 #' @return A `torch_dtype`.
+#' @eval dtype_page()
 #' @name torch_dtype
 #' @examples
 #' torch_float() == torch_float32()
@@ -39,6 +40,12 @@ make_dtype_functions <- function(env) {
   }
 }
 make_dtype_functions(environment())
+
+# Aliases and usages for the page above: the functions are made from the table.
+dtype_page <- function() {
+  names <- intersect(paste0("torch_", names(dtype_codes)), readLines(op_file("exports.txt")))
+  c(paste("@aliases", paste(names, collapse = " ")), "@usage", paste0(names, "()"))
+}
 
 #' @rdname torch_dtype
 #' @param x An object.

@@ -1,0 +1,381 @@
+has_dtype <- function(x, name) expect_true(x$dtype == torch:::as_dtype(name))
+
+test_that("each R type becomes its dtype, with the same values", {
+  skip_if_no_torch()
+  cases <- list(
+    float = c(1.5, -2), int64 = c(1L, -7L), bool = c(TRUE, FALSE), cfloat = c(1 + 2i, -0.5i), uint8 = as.raw(c(0, 255)),
+    float = matrix(c(0.5, 1, 2, 4, 8, 16), 2), int64 = array(1:24, c(2, 3, 4)), bool = matrix(c(TRUE, FALSE), 1),
+    cfloat = matrix(c(1i, 2, 3, 4 - 1i), 2), uint8 = matrix(as.raw(1:6), 3)
+  )
+  for (i in seq_along(cases)) {
+    value <- cases[[i]]
+    x <- torch_tensor(value)
+    has_dtype(x, names(cases)[i])
+    expect_equal(dim(x), if (is.null(dim(value))) length(value) else dim(value))
+    expect_identical(as_array(x), value)
+  }
+})
+
+test_that("elements land row-major at the subscripts that R gives them", {
+  skip_if_no_torch()
+  a <- array(1:24, c(2, 3, 4))
+  x <- torch_tensor(a)
+  expect_equal(x$stride(), c(12, 4, 1))
+  expect_equal(as_array(x$flatten()), as.vector(aperm(a)))
+  for (at in list(c(1, 1, 1), c(2, 1, 3), c(1, 3, 2), c(2, 3, 4))) {
+    expect_equal(x[at[1], at[2], at[3]]$item(), a[at[1], at[2], at[3]])
+  }
+})
+
+test_that("integer64 keeps every bit both ways", {
+  skip_if_no_torch()
+  skip_if_not_installed("bit64")
+  big <- bit64::as.integer64(c("9223372036854775807", "-9007199254740993", "5"))
+  x <- torch_tensor(big)
+  has_dtype(x, "int64")
+  expect_identical(as_array(x), big)
+  expect_identical(bit64::as.integer64(x), big)
+  expect_identical(as.character(x[1]$item()), "9223372036854775807")
+  expect_identical(as.character((x - 1L)[1]$item()), "9223372036854775806")
+  expect_identical(as.character((x + bit64::as.integer64("9007199254740993"))[2]$item()), "0")
+})
+
+test_that("int64 comes back as the narrowest R type that holds all values", {
+  skip_if_no_torch()
+  at <- function(v) as_array(torch_tensor(v, dtype = "double")$to(dtype = "long"))
+  expect_identical(at(c(1, -5)), c(1L, -5L))
+  expect_identical(at(c(2^31, 1)), c(2^31, 1))
+  expect_identical(at(c(2^53, -2^53)), c(2^53, -2^53))
+  beyond <- at(c(2^53 + 2, 1))
+  expect_s3_class(beyond, "integer64")
+  expect_identical(as.character(beyond), c("9007199254740994", "1"))
+})
+
+test_that("doubles with dtype long are exact up to 2^53", {
+  skip_if_no_torch()
+  expect_identical(as_array(torch_tensor(c(2^53, 2^53 - 1), dtype = "long")), c(2^53, 2^53 - 1))
+  expect_identical(torch_tensor(2^53, dtype = "long")$item(), 2^53)
+})
+
+test_that("NA follows its rules", {
+  skip_if_no_torch()
+  expect_identical(as_array(torch_tensor(c(1, NA, NaN, Inf))), c(1, NaN, NaN, Inf))
+  expect_identical(as_array(torch_tensor(c(NA, 1L))), c(NA, 1L))
+  expect_identical(torch_tensor(NA_integer_)$item(), NA_integer_)
+  expect_identical(as_array(torch_tensor(c(NA, FALSE))), c(TRUE, FALSE))
+})
+
+test_that("NULL, empty vectors and matrices without rows are tensors without elements", {
+  skip_if_no_torch()
+  x <- torch_tensor(NULL)
+  has_dtype(x, "bool")
+  expect_identical(dim(x), 0L)
+  expect_identical(as_array(torch_tensor(numeric())), numeric())
+  m <- matrix(numeric(), 0, 3)
+  expect_identical(dim(torch_tensor(m)), c(0L, 3L))
+  expect_identical(as_array(torch_tensor(m)), m)
+  expect_identical(as_array(torch_tensor(matrix(integer(), 2, 0))), matrix(integer(), 2, 0))
+  expect_identical(as_array(torch_tensor(m)$sum(dim = 1)), c(0, 0, 0))
+})
+
+test_that("dtype, device and requires_grad are taken as object or string", {
+  skip_if_no_torch()
+  has_dtype(torch_tensor(1:2, dtype = torch_float64()), "double")
+  has_dtype(torch_tensor(1.7, dtype = "int"), "int32")
+  expect_identical(as_array(torch_tensor(c(1.7, -1.7), dtype = "int")), c(1L, -1L))
+  expect_identical(as_array(torch_tensor(c(0, 2), dtype = "bool")), c(FALSE, TRUE))
+  expect_identical(as.character(torch_tensor(1, device = torch_device("meta"))$device), "meta")
+  expect_identical(as.character(torch_tensor(1, device = "cpu")$device), "cpu")
+  expect_true(torch_tensor(1, requires_grad = TRUE)$requires_grad)
+  expect_false(torch_tensor(1)$requires_grad)
+})
+
+test_that("a tensor of a tensor is a detached copy", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- torch_tensor(x * 2)
+  expect_false(y$requires_grad)
+  z <- torch_tensor(c(1, 2))
+  copy <- torch_tensor(z)
+  copy$add_(1)
+  expect_identical(as_array(z), c(1, 2))
+  has_dtype(torch_tensor(torch_tensor(1:2), dtype = "float"), "float")
+})
+
+test_that("the default dtype does not matter for R data", {
+  skip_if_no_torch()
+  before <- torch_set_default_dtype("double")
+  withr::defer(torch_set_default_dtype(before))
+  has_dtype(torch_tensor(1.5), "float32")
+})
+
+test_that("floating dtypes of every width come back as doubles", {
+  skip_if_no_torch()
+  values <- c(0.5, -2, 1.25)
+  for (dtype in c("half", "bfloat16", "float", "double")) {
+    expect_identical(as_array(torch_tensor(values, dtype = dtype)), values, info = dtype)
+  }
+  for (dtype in c("int8", "int16", "int32", "int64")) {
+    expect_identical(as_array(torch_tensor(c(-3L, 7L), dtype = dtype)), c(-3L, 7L), info = dtype)
+  }
+})
+
+test_that("a tensor converts by R's own generics", {
+  skip_if_no_torch()
+  a <- matrix(c(0, 1.5, 2, -3), 2)
+  x <- torch_tensor(a)
+  expect_identical(as.array(x), a)
+  expect_identical(as.matrix(x), a)
+  expect_identical(as.vector(x), as.vector(a))
+  expect_identical(as.numeric(x), as.numeric(a))
+  expect_identical(as.integer(x), as.integer(a))
+  expect_identical(as.logical(x), as.logical(a))
+  expect_identical(as.complex(x), as.complex(a))
+  expect_identical(as.matrix(x[1, ]), matrix(a[1, ]))
+  expect_identical(as_array(a), a)
+  expect_identical(length(x), 4L)
+  expect_identical(dim(x), c(2L, 2L))
+  expect_identical(nrow(x), 2L)
+})
+
+test_that("as_array ignores requires_grad and strides", {
+  skip_if_no_torch()
+  a <- matrix(1:6 + 0.5, 2)
+  expect_identical(as_array(torch_tensor(a, requires_grad = TRUE)), a)
+  expect_identical(as_array(torch_tensor(a)$t()), t(a))
+  expect_identical(as_array(torch_tensor(a)$expand(c(2, 2, 3)))[2, , ], a)
+})
+
+test_that("item gives the R scalar of the dtype", {
+  skip_if_no_torch()
+  expect_identical(torch_tensor(1.5)$item(), 1.5)
+  expect_identical(torch_tensor(3L)$item(), 3L)
+  expect_identical(torch_tensor(TRUE)$item(), TRUE)
+  expect_identical(torch_tensor(1 + 2i)$item(), 1 + 2i)
+  expect_identical(torch_tensor(as.raw(7))$item(), 7L)
+  expect_identical(torch_tensor(matrix(4))$item(), 4)
+  expect_error(torch_tensor(c(1, 2))$item(), "2 elements|one element")
+})
+
+test_that("fields tell what is known of a tensor", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4, 5, 6), 2), requires_grad = TRUE)
+  expect_identical(x$shape, c(2L, 3L))
+  expect_identical(x$ndim, 2L)
+  expect_identical(x$dim(), 2L)
+  expect_identical(x$numel(), 6L)
+  expect_identical(x$size(), c(2L, 3L))
+  expect_identical(x$size(-1), 3L)
+  expect_identical(x$stride(1), 3L)
+  expect_identical(x$is_leaf, TRUE)
+  expect_identical((x * 2)$is_leaf, FALSE)
+  expect_identical(x$is_cuda, FALSE)
+  expect_identical(x$is_contiguous(), TRUE)
+  expect_identical(x$t()$is_contiguous(), FALSE)
+  expect_identical(x$is_sparse(), FALSE)
+  expect_identical(x$is_complex(), FALSE)
+  expect_identical(x$is_floating_point(), TRUE)
+  expect_null(x$grad_fn)
+  expect_null(x$names)
+  expect_identical(x$ptr, x)
+  expect_identical(x[["shape"]], x$shape)
+  expect_true(is_undefined_tensor(x$grad))
+  expect_false(is_undefined_tensor(x))
+  expect_identical(torch_scalar_tensor(1)$shape, integer())
+  z <- torch_tensor(c(1 + 2i, 3 - 4i))
+  expect_identical(as_array(z$real), c(1, 3))
+  expect_identical(as_array(z$imag), c(2, -4))
+})
+
+test_that("the fields that can be set are set in place", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  alias <- x
+  x$requires_grad <- TRUE
+  expect_true(alias$requires_grad)
+  x$grad <- torch_tensor(c(3, 4))
+  expect_identical(as_array(alias$grad), c(3, 4))
+  x$grad <- NULL
+  expect_true(is_undefined_tensor(alias$grad))
+  z <- torch_tensor(c(1 + 2i, 3 - 4i))
+  z$real <- torch_tensor(c(5, 6))
+  z$imag <- torch_tensor(c(0, 1))
+  expect_identical(as_array(z), c(5 + 0i, 6 + 1i))
+  expect_error(x$shape <- 3, "can't be assigned", class = "value_error")
+})
+
+test_that("a result that is the argument's own tensor is the argument's R object", {
+  skip_if_no_torch()
+  address <- function(x) rlang::obj_address(x)
+  x <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
+  class(x) <- c("marked", class(x))
+  same <- list(
+    x$add_(1), x$mul_(2), x$contiguous(), x$to(dtype = "float"), x$to(device = "cpu"), x$float(), x$cpu(),
+    torch_relu_(x), x$zero_(), x$requires_grad_(FALSE), x$copy_(torch_ones(2, 2)), x$expand_as(x)$contiguous()$ptr
+  )
+  for (i in seq_len(length(same) - 1)) {
+    expect_identical(address(same[[i]]), address(x), info = i)
+    expect_s3_class(same[[i]], "marked")
+  }
+  expect_false(identical(address(x$to(dtype = "double")), address(x)))
+  expect_false(identical(address(x$t()$contiguous()), address(x)))
+  expect_false(identical(address(x$to(dtype = "float", copy = TRUE)), address(x)))
+})
+
+test_that("clone and detach keep what marks a parameter", {
+  skip_if_no_torch()
+  p <- nn_parameter(torch_tensor(c(1, 2)))
+  expect_true(is_nn_parameter(p))
+  expect_true(is_nn_parameter(p$clone()))
+  expect_true(is_nn_parameter(p$detach()))
+  expect_false(is_nn_parameter(p + 1))
+  expect_true(is_nn_parameter(with_no_grad(p$add_(1))))
+})
+
+test_that("tensors print in LibTorch's form", {
+  skip_if_no_torch()
+  local_reproducible_output()
+  expect_snapshot({
+    torch_tensor(matrix(c(1, -2.5, 1e5, 4, 5.25, 6), 2))
+    torch_tensor(c(1L, -20L))
+    torch_tensor(c(TRUE, FALSE))
+    torch_tensor(as.raw(c(1, 255)))
+    torch_tensor(c(1 + 2i, 3))
+    torch_tensor(c(0.5, NaN, Inf), dtype = "half")
+    torch_tensor(array(1:8, c(2, 2, 2)))
+    torch_scalar_tensor(3.5)
+    torch_zeros(0, 3)
+    torch_tensor(NULL)
+    torch_zeros(2, device = "meta")
+    torch_tensor(c(1, 2), requires_grad = TRUE)
+    torch_tensor(c(1, 2), requires_grad = TRUE) * 2
+    torch_tensor(1, requires_grad = TRUE)$grad
+    (torch_tensor(1, requires_grad = TRUE) * 2)$grad_fn
+  })
+})
+
+test_that("printing stops after n lines", {
+  skip_if_no_torch()
+  x <- torch_arange(1, 50)
+  lines <- function(...) capture.output(print(x, ...))
+  expect_length(lines(), 33)
+  expect_identical(lines(n = 2), c(
+    "torch_tensor", " 1", " 2", "... [the output was truncated (use n=-1 to disable)]", "[ CPUFloatType{50} ]"
+  ))
+  expect_length(lines(n = -1), 52)
+  expect_identical(withVisible(print(torch_tensor(1)))$visible, FALSE) |> capture.output()
+})
+
+test_that("str, format, head and tail are R's", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(1:20, 10))
+  expect_output(str(x), "Long [1:10, 1:2]", fixed = TRUE)
+  expect_output(str(torch_scalar_tensor(1)), "Float []", fixed = TRUE)
+  expect_output(str(list(a = x)), "a.*Long \\[1:10, 1:2\\]")
+  expect_identical(format(x), "[ CPULongType{10,2} ]")
+  m <- matrix(1:20, 10)
+  for (n in list(6, 3, 100, -2, -100, 0)) {
+    expect_identical(as_array(head(x, n)), head(m, n), info = n)
+    expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
+  }
+})
+
+test_that("a tensor read back by readRDS is dead and says so", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  saveRDS(list(torch_tensor(1)), file)
+  x <- readRDS(file)[[1]]
+  expect_output(print(x), "dead")
+  expect_output(print(list(x)), "dead")
+  expect_output(str(x), "dead")
+  for (use in list(
+    \() x + 1, \() 1 + x, \() x$add(1), \() torch_add(torch_tensor(1), x), \() as_array(x), \() x$shape, \() dim(x),
+    \() length(x), \() x[1], \() x[1] <- 2, \() torch_tensor(1)[x], \() torch_cat(list(x)), \() x$backward(), \() x$grad,
+    \() x$requires_grad_(TRUE), \() x$item(), \() torch_tensor(x), \() format(x), \() sum(x), \() torch_tensor(1)$copy_(x),
+    \() x$dtype, \() x$grad_fn, \() autograd_grad(x, x), \() is_undefined_tensor(x), \() { x$grad <- torch_tensor(1) },
+    \() buffer_from_torch_tensor(x), \() torch_zeros_like(x)
+  )) {
+    expect_error(use(), "dead torch_tensor", info = deparse(body(use)))
+  }
+})
+
+test_that("an undefined tensor refuses what needs values", {
+  skip_if_no_torch()
+  u <- torch_tensor(1, requires_grad = TRUE)$grad
+  expect_output(print(u), "undefined")
+  expect_identical(length(u), 0L)
+  for (use in list(\() u + 1, \() u$shape, \() as_array(u), \() u[1], \() u$item(), \() u$backward(), \() u$dtype, \() u$grad)) {
+    expect_error(use(), info = deparse(body(use)))
+  }
+})
+
+test_that("a tensor from a buffer shares the R vector's memory", {
+  skip_if_no_torch()
+  buffer <- c(1.5, 2.5, 3.5, 4.5, 5.5, 6.5)
+  x <- torch_tensor_from_buffer(buffer, c(2, 3), "double")
+  expect_equal(as_array(x), matrix(c(1.5, 2.5, 3.5, 4.5, 5.5, 6.5), 2, byrow = TRUE))
+  x$add_(1)
+  expect_identical(buffer[6], 7.5)
+  expect_identical(as_array(torch_tensor_from_buffer(as.raw(c(1, 0, 0, 0, 255, 255, 255, 255)), 2, "int")), c(1L, -1L))
+  expect_error(torch_tensor_from_buffer(as.raw(1:7), 2, "int"), "7 bytes", class = "value_error")
+  expect_error(torch_tensor_from_buffer("a", 1), "buffer", class = "type_error")
+  expect_error(torch_tensor_from_buffer(buffer, -1), class = "error")
+  expect_error(torch_tensor_from_buffer(buffer, NA), class = "error")
+})
+
+test_that("the buffer lives as long as a tensor on it, and no longer", {
+  skip_if_no_torch()
+  freed <- 0
+  make <- function(i) {
+    buffer <- as.double(seq_len(1000) + i)
+    torch_tensor_from_buffer(buffer, 1000, "double")
+  }
+  tensors <- lapply(1:20, make)
+  views <- lapply(tensors, function(x) x[1:10])
+  rm(tensors)
+  for (i in 1:3) {
+    gc()
+    junk <- lapply(1:200, function(i) rep(-1, 1000))
+  }
+  for (i in 1:20) expect_identical(as_array(views[[i]]), as.double(1:10 + i))
+  rm(views, junk)
+  before <- sum(gc()[, 1])
+  for (i in 1:300) {
+    x <- torch_tensor_from_buffer(double(1e5), 1e5, "double")
+    rm(x)
+    if (i %% 50 == 0) gc()
+  }
+  torch_zeros(1)
+  gc()
+  torch_zeros(1)
+  expect_lt(gc()["Vcells", "(Mb)"], 150)
+})
+
+test_that("a tensor's bytes come as raw", {
+  skip_if_no_torch()
+  expect_identical(buffer_from_torch_tensor(torch_tensor(c(1.5, -2), dtype = "double")), writeBin(c(1.5, -2), raw()))
+  expect_identical(buffer_from_torch_tensor(torch_tensor(matrix(1:4, 2), dtype = "int")$t()), writeBin(1:4, raw()))
+  expect_identical(buffer_from_torch_tensor(torch_scalar_tensor(1)), writeBin(1, raw(), size = 4))
+  expect_identical(buffer_from_torch_tensor(torch_tensor(numeric())), raw())
+  expect_error(buffer_from_torch_tensor(1), "tensor", class = "type_error")
+})
+
+test_that("expect_equal compares values, device, requires_grad and grad_fn", {
+  skip_if_no_torch()
+  local_edition(3)
+  x <- torch_tensor(c(1, 2))
+  expect_equal(x, torch_tensor(c(1, 2)))
+  expect_failure(expect_equal(x, torch_tensor(c(1, 3))))
+  expect_failure(expect_equal(x, torch_tensor(matrix(c(1, 2)))))
+  expect_failure(expect_equal(x, torch_tensor(c(1, 2), requires_grad = TRUE)))
+  y <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  expect_failure(expect_equal(y * 1, y + 0))
+  expect_equal(y * 1, y * 1)
+})
+
+test_that("what is no data is refused", {
+  skip_if_no_torch()
+  for (value in list("a", list(1), sum, quote(x), new.env(), factor("a"), data.frame(a = 1))) {
+    expect_error(torch_tensor(value), "R type not handled", class = "type_error")
+  }
+})
