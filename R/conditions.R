@@ -14,16 +14,25 @@ not_implemented_error <- function(message, call = caller_env()) torch_abort(mess
 # C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
 abort_from_glue <- function(message, class, cpp_trace) {
   if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
+  message <- sub("\\s+$", "", message)
   abort(message, class = c(class, "torch_error"), call = entry_call(sys.nframe() - 1L), cpp_trace = cpp_trace)
 }
 
-# The call of the outermost of the package's functions on top of which frame `n` stands.
+# The call of the outermost of the package's functions that called each other down to frame `n`, also through functions
+# of base R. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
 entry_call <- function(n) {
-  ours <- function(i) identical(topenv(environment(sys.function(i))), topenv())
-  while (n > 1L && ours(n - 1L)) n <- n - 1L
+  callers <- sys.parents()
+  home <- function(i) topenv(environment(sys.function(i)))
+  caller <- n
+  while ((caller <- callers[caller]) > 0L) {
+    if (identical(home(caller), topenv())) n <- caller else if (!identical(home(caller), .BaseNamespaceEnv)) break
+  }
   call <- if (n > 0L) sys.call(n)
   # R calls a method by its own name; the user wrote the generic's.
-  if (is.call(call) && is.symbol(call[[1]])) call[[1]] <- as.symbol(sub("(?<=.)\\.torch_tensor$", "", as.character(call[[1]]), perl = TRUE))
+  if (is.call(call) && is.symbol(call[[1]])) {
+    ours <- "(?<=.)\\.(torch_tensor|nn_module|script_module|script_function|script_method)$"
+    call[[1]] <- as.symbol(sub(ours, "", as.character(call[[1]]), perl = TRUE))
+  }
   call
 }
 

@@ -175,26 +175,29 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' torch_eye(2)
 #' @export
 torch_arange <- function(start, end = NULL, step = 1L, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  if (is.null(end)) {
-    end <- start
-    start <- 1L
-  }
   for (arg in c("start", "end", "step")) {
     value <- get(arg)
+    if (is.null(value) && arg == "end") next
     if (!is.numeric(value) || length(value) != 1 || is.na(value)) {
       type_error(sprintf("`%s` must be a number, not %s.", arg, friendly_type(value)))
     }
   }
+  if (is.null(end)) {
+    end <- start
+    start <- 1L
+  }
   if (is.null(dtype)) {
     dtype <- if (is.integer(start) && is.integer(end) && is.integer(step)) torch_int64() else torch_get_default_dtype()
   }
+  dtype <- as_dtype(dtype)
   if (step == 0 || (end - start) / step < 0) {
     value_error("`step` must lead from `start` to `end`.")
   }
-  # LibTorch's arange excludes its end; half a step more includes it whatever the rounding.
+  # LibTorch's arange excludes its end; half a step more includes it whatever the rounding. Integers need a whole one.
   n <- floor((end - start) / step + 1e-9)
-  create(op_arange, start = start, end = start + n * step + sign(step) * min(abs(step), 1) / 2, step = step,
-    dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
+  beyond <- if (dtype$is_floating_point) step / 2 else sign(step)
+  create(op_arange, start = start, end = start + n * step + beyond, step = step, dtype = dtype, layout = layout,
+    device = device, requires_grad = requires_grad)
 }
 
 #' @rdname torch_arange

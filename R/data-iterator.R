@@ -43,8 +43,14 @@ loop <- function(loop) {
     assign(name, value, envir = env)
     TRUE
   }
-  # eval_bare() adds no frame, so that return() in the body finds the caller's.
-  eval_bare(call2("while", call2(advance), loop[[4L]]), env)
+  expr <- call2("while", call2(advance), loop[[4L]])
+  if (identical(env, globalenv())) {
+    # R compiles such a loop. Without a frame of its own, the profiler of R 4.2 ends R there.
+    eval(expr, env)
+  } else {
+    # eval_bare() adds no frame, so that return() in the body finds the caller's.
+    eval_bare(expr, env)
+  }
   invisible(NULL)
 }
 
@@ -104,8 +110,7 @@ register_coro_methods <- function() {
 #' batch is loaded when an element of it is first taken, by `[[` or `$`.
 #'
 #' @param x a [dataloader()].
-#' @param max_len no more than this many batches.
-#' @param ... not used.
+#' @param ... `max_len`: no more than this many batches.
 #' @returns A list with one object for each batch.
 #' @export
 enumerate <- function(x, ...) UseMethod("enumerate")

@@ -111,7 +111,11 @@ torch_get_default_dtype <- function() new_dtype(cpp_default_dtype(NULL))
 #' @rdname torch_get_default_dtype
 #' @export
 torch_set_default_dtype <- function(d) {
-  invisible(new_dtype(cpp_default_dtype(as_dtype(d, "d"))))
+  d <- as_dtype(d, "d")
+  if (is.null(d) || !d$is_floating_point) {
+    value_error(sprintf("`d` must be a floating-point dtype, not %s.", if (is.null(d)) "NULL" else format(d)))
+  }
+  invisible(new_dtype(cpp_default_dtype(d)))
 }
 
 new_layout <- function(code) structure(code, class = c("torch_layout", "R7"))

@@ -16,7 +16,8 @@ torch_manual_seed <- function(seed) {
 }
 
 check_seed <- function(seed, call = caller_env()) {
-  if (!(is.numeric(seed) && length(seed) == 1 && !is.na(seed))) {
+  whole <- is.numeric(seed) && length(seed) == 1 && !is.na(seed) && (inherits(seed, "integer64") || seed %% 1 == 0)
+  if (!whole) {
     type_error(sprintf("`seed` must be one whole number, not %s.", friendly_type(seed)), call)
   }
   seed

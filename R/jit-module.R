@@ -203,7 +203,15 @@ jit_load <- function(path, ..., device = NULL) {
   if (!is_string(path)) type_error(sprintf("`path` must be the name of a file, not %s.", friendly_type(path)))
   path <- path.expand(path)
   if (!file.exists(path) || dir.exists(path)) value_error(sprintf("There is no file `%s`.", path))
-  new_script_module(cpp_module_load(path, as.character(as_device(device))[1] %|NA|% NULL))
+  device <- as.character(as_device(device))[1] %|NA|% NULL
+  new_script_module(read_script(cpp_module_load(path, device), sprintf("`%s` can't be read as a TorchScript program", path)))
+}
+
+# LibTorch's words on a broken archive do not say which.
+read_script <- function(handle, problem, call = caller_env()) {
+  tryCatch(handle, torch_runtime_error = function(e) {
+    torch_abort(paste0(problem, ": ", conditionMessage(e)), "torch_runtime_error", call, cpp_trace = e$cpp_trace)
+  })
 }
 
 `%|NA|%` <- function(x, y) if (length(x) == 0 || is.na(x)) y else x
@@ -221,5 +229,5 @@ jit_serialize <- function(obj) {
 #' @export
 jit_unserialize <- function(obj) {
   if (!is.raw(obj)) value_error(sprintf("`obj` must be a raw vector, not %s.", friendly_type(obj)))
-  new_script_module(cpp_module_unserialize(obj, NULL))
+  new_script_module(read_script(cpp_module_unserialize(obj, NULL), "`obj` can't be read as a TorchScript program"))
 }

@@ -30,10 +30,13 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE) {
     value_error("You must initialize the nn_module before tracing: call the generator first.")
   }
   if (inherits(func, "nn_module")) {
-    return(jit_trace_module(func, forward = list(...), strict = strict, respect_mode = respect_mode))
+    return(trace_module(func, list(forward = list(...)), strict, respect_mode))
   }
   if (!is_closure(func)) {
-    value_error(sprintf("jit_trace needs a function or nn_module: `func` is %s.", friendly_type(func)))
+    value_error(sprintf(
+      "jit_trace needs a function or nn_module: `func` is %s.",
+      if (is.primitive(func)) "a primitive function, which must be wrapped in one of R" else friendly_type(func)
+    ))
   }
   load_torch()
   new_script_function(trace_call(func, list(...), NULL, "forward", strict))
@@ -62,7 +65,7 @@ match_inputs <- function(func, inputs, call) {
   unnamed <- which(given == "")
   names[unnamed] <- c(free, paste0("input_", seq_along(unnamed)))[seq_along(unnamed)]
   if (length(unnamed) > length(free) && !"..." %in% names(formals(func))) {
-    value_error(sprintf("The function takes %d arguments, not %d.", length(formals), length(inputs)), call)
+    value_error(sprintf("The function takes %d argument%s, not %d.", length(formals), if (length(formals) == 1) "" else "s", length(inputs)), call)
   }
   order <- order(match(names, formals))
   for (i in seq_along(inputs)) check_traceable(inputs[[i]], names[i], call)
@@ -106,28 +109,33 @@ python_identifiers <- function(names) {
 #' @rdname jit_trace
 #' @export
 jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE) {
+  trace_module(mod, list(...), strict, respect_mode)
+}
+
+trace_module <- function(mod, methods, strict, respect_mode, call = caller_env()) {
   if (!inherits(mod, "nn_module") || inherits(mod, "nn_module_generator")) {
-    value_error(sprintf("`mod` must be an initialized nn_module, not %s.", friendly_type(mod)))
+    value_error(sprintf("`mod` must be an initialized nn_module, not %s.", friendly_type(mod)), call)
   }
-  if (!is_bool(respect_mode)) value_error("`respect_mode` must be TRUE or FALSE.")
-  methods <- list(...)
+  if (!is_bool(respect_mode)) value_error("`respect_mode` must be TRUE or FALSE.", call)
   if (length(methods) && any(names2(methods) == "")) {
-    value_error("All arguments of `...` must be named: method name = example inputs.")
+    value_error("All arguments of `...` must be named: method name = example inputs.", call)
   }
   reserved <- intersect(names(methods), c("trainforward", "evalforward"))
-  if (length(reserved)) value_error(sprintf("`%s` is a reserved name: the traces of `forward` have it.", reserved[1]))
+  if (length(reserved)) value_error(sprintf("`%s` is a reserved name: the traces of `forward` have it.", reserved[1]), call)
   for (name in names(methods)) {
-    if (!is.function(module_method(mod, name))) value_error(sprintf("Method `%s` does not exist in `mod`.", name))
+    if (!is.function(module_method(mod, name))) value_error(sprintf("Method `%s` does not exist in `mod`.", name), call)
   }
   load_torch()
 
   mode <- mod$training
+  modules <- mod$modules
+  modes <- lapply(modules, function(m) m$training)
   buffers <- lapply(mod$buffers, function(b) b$detach()$clone())
   random <- torch_get_rng_state()
   restore <- function() {
     with_no_grad(Map(function(now, before) now$copy_(before), mod$buffers, buffers))
     torch_set_rng_state(random)
-    if (mode) mod$train() else mod$eval()
+    Map(function(m, was) m$training <- was, modules, modes)
   }
   on.exit(restore())
 
@@ -138,14 +146,14 @@ jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE) {
     method <- module_method(mod, name)
     if (name == "forward" && respect_mode) {
       mod$train()
-      train <- trace_call(method, inputs, handle, "trainforward", strict)
+      train <- trace_call(method, inputs, handle, "trainforward", strict, call)
       restore()
       mod$eval()
-      eval <- trace_call(method, inputs, handle, "evalforward", strict)
+      eval <- trace_call(method, inputs, handle, "evalforward", strict, call)
       restore()
-      cpp_module_define(handle, forward_source(train, eval))
+      cpp_module_define(handle, forward_source(train, eval, call))
     } else {
-      trace_call(method, inputs, handle, name, strict)
+      trace_call(method, inputs, handle, name, strict, call)
       restore()
     }
   }

@@ -162,12 +162,8 @@ step_groups <- function(private, groups, rule) {
   }
 }
 
-grads_of <- function(params) {
-  lapply(params, function(x) {
-    grad <- x$grad
-    if (!is_undefined_tensor(grad)) grad
-  })
-}
+# NULL for a parameter without a gradient.
+grads_of <- function(params) .Call(C_grads, params)
 
 plan_step <- function(states, group, has_grad, rule) {
   params <- group$params[has_grad]

@@ -70,7 +70,7 @@ torch_tensor_from_buffer <- function(buffer, shape, dtype = "float") {
 #' @export
 buffer_from_torch_tensor <- function(tensor) {
   check_tensor(tensor, "tensor")
-  as_array(tensor$detach()$cpu()$contiguous()$view(dtype = torch_uint8())$flatten())
+  as_array(tensor$detach()$cpu()$flatten()$contiguous()$view(dtype = torch_uint8()))
 }
 
 #' Test for tensors
@@ -259,6 +259,7 @@ tensor_text <- function(x, n = 30) {
   if (x$is_complex()) {
     return(c("torch_tensor", "Use `$real` or `$imag` to see its parts.", type_line(x)))
   }
+  if (x$device$type == "meta") return(c("torch_tensor", "...", type_line(x)))
   lines <- strsplit(cpp_tensor_print(x, getOption("width")), "\n", fixed = TRUE)[[1]]
   type <- paste0(lines[length(lines)], grad_note(x))
   values <- lines[-length(lines)]
@@ -282,6 +283,8 @@ grad_note <- function(x) {
 
 #' @export
 str.torch_tensor <- function(object, ...) {
+  if (is_dead(object)) return(cat("<dead tensor>\n"))
+  if (is_undefined_tensor(object)) return(cat("<undefined tensor>\n"))
   ranges <- paste0("1:", dim(object), collapse = ", ")
   cat(as.character(object$dtype), " [", if (length(dim(object))) ranges, "]\n", sep = "")
 }

@@ -1,6 +1,7 @@
 #' @useDynLib torch, .registration = TRUE
 #' @importFrom Rcpp evalCpp
 #' @importFrom magrittr %>%
+#' @importFrom utils head str tail
 #' @import rlang
 #' @evalNamespace op_exports()
 "_PACKAGE"

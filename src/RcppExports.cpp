@@ -563,6 +563,7 @@ RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
 RcppExport SEXP C_grad_mode(SEXP);
+RcppExport SEXP C_grads(SEXP);
 RcppExport SEXP C_item(SEXP);
 RcppExport SEXP C_numel(SEXP);
 RcppExport SEXP C_shape(SEXP);
@@ -625,6 +626,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"C_dollar",    (DL_FUNC) &C_dollar,    2},
     {"C_field",     (DL_FUNC) &C_field,     2},
     {"C_grad_mode", (DL_FUNC) &C_grad_mode, 1},
+    {"C_grads",     (DL_FUNC) &C_grads,     1},
     {"C_item",      (DL_FUNC) &C_item,      1},
     {"C_numel",     (DL_FUNC) &C_numel,     1},
     {"C_shape",     (DL_FUNC) &C_shape,     1},

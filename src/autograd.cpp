@@ -18,6 +18,24 @@ SEXP cpp_tensor_grad(SEXP x) {
   return cell;
 }
 
+// The gradients of a list of tensors; NULL where there is none.
+RcppExport SEXP C_grads(SEXP tensors) {
+  const R_xlen_t n = Rf_xlength(tensors);
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP cell = PROTECT(new_cell(Kind::tensor));
+    ts_tensor* grad;
+    ts_tensor_info info;
+    check(shim().ts_tensor_grad(tensor_of(VECTOR_ELT(tensors, i), "params"), &grad));
+    set_handle(cell, grad);
+    check(shim().ts_tensor_describe(grad, &info));
+    if (info.defined) SET_VECTOR_ELT(out, i, cell);
+    UNPROTECT(1);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_set_grad(SEXP x, SEXP grad) {
   check(shim().ts_tensor_set_grad(tensor_of(x), grad == R_NilValue ? nullptr : tensor_of(grad, "value")));

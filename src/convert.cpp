@@ -5,7 +5,7 @@
 
 namespace {
 
-constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it doubles skip integers
+constexpr int64_t kExact = int64_t{1} << 53;  // beyond it doubles skip integers
 // LibTorch's ScalarType numbers.
 constexpr int kUInt8 = 0, kInt8 = 1, kInt32 = 3, kInt64 = 4, kFloat32 = 6, kFloat64 = 7, kComplex64 = 9, kComplex128 = 10, kBool = 11;
 
@@ -484,7 +484,7 @@ SEXP with_class(SEXP x, const char* name) {
 SEXP ints_sexp(const ts_value* items, R_xlen_t n) {
   SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
   bool exact = true;
-  for (R_xlen_t i = 0; i < n; ++i) exact = exact && std::fabs(static_cast<double>(items[i].as.i)) <= kExact;
+  for (R_xlen_t i = 0; i < n; ++i) exact = exact && items[i].as.i <= kExact && items[i].as.i >= -kExact;
   for (R_xlen_t i = 0; i < n; ++i) {
     if (exact)
       REAL(out)[i] = static_cast<double>(items[i].as.i);

@@ -17,6 +17,8 @@ bool is_out_of_memory(const c10::Error& e) {
 }  // namespace
 
 void set_last_error(std::string message, std::string trace) {
+  // The compiler's messages begin with an empty line.
+  message.erase(0, message.find_first_not_of(" \n"));
   last_message = std::move(message);
   last_trace = std::move(trace);
 }

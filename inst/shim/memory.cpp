@@ -202,9 +202,9 @@ struct CountingAllocator final : c10::Allocator {
 void count_memory() {
   wrapped = c10::GetCPUAllocator();
   wrapped_delete = wrapped->raw_deleter();
-  // An allocator without a plain deleter cannot be counted this way; then the counts stay 0.
+  TORCH_CHECK(wrapped_delete, "this LibTorch's CPU allocator has no plain deleter");
   static CountingAllocator counting;
-  if (wrapped_delete) c10::SetCPUAllocator(&counting, /*priority=*/100);
+  c10::SetCPUAllocator(&counting, /*priority=*/100);
 }
 
 }  // namespace shim
@@ -220,11 +220,13 @@ void ts_memory_flush(void) { shim::cache.flush(); }
 void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
 
 void* ts_memory_take(size_t n) {
-  if (void* kept = shim::cache.take(static_cast<int64_t>(n))) return kept;
-  return shim::wrapped_delete ? c10::GetDefaultCPUAllocator()->allocate(n).release_context() : std::malloc(n);
+  void* block = shim::cache.take(static_cast<int64_t>(n));
+  if (!block && shim::guarded([&] { block = shim::wrapped->allocate(n).release_context(); }) != TS_OK) return nullptr;
+  shim::count(shim::size_of(block));
+  return block;
 }
 void ts_memory_give(void* block) {
-  if (!block) return;
-  if (!shim::wrapped_delete) return std::free(block);
-  if (!shim::cache.keep(block, shim::size_of(block))) shim::wrapped_delete(block);
+  const int64_t size = shim::size_of(block);
+  shim::live.fetch_sub(size, std::memory_order_relaxed);
+  if (!shim::cache.keep(block, size)) shim::wrapped_delete(block);
 }

@@ -10,6 +10,7 @@ local_machine <- function(env = parent.frame()) {
     },
     envir = env
   )
+  the$found <- NULL
   the$shim_source <- tiny_shim(file.path(root, "shim"))
   # A folder first on the path, in which a test may put a python3 of its own.
   dir.create(file.path(root, "bin"))

@@ -79,7 +79,8 @@ TS_FUNCTION(void, ts_memory_mark_peak, (void))       /* no status */
 /* Freed blocks are kept for reuse up to a limit; flush gives them back. No status. */
 TS_FUNCTION(void, ts_memory_flush, (void))
 TS_FUNCTION(void, ts_memory_set_cache, (int64_t bytes))
-/* Memory of the same store for the host's own large vectors. NULL if there is none. No status. */
+/* Memory of the same store, and counted with it, for the host's own large vectors (64 KiB and more). No status; throws
+ * nothing: NULL if there is none. */
 TS_FUNCTION(void *, ts_memory_take, (size_t n))
 TS_FUNCTION(void, ts_memory_give, (void *block))
 

@@ -1,0 +1,72 @@
+test_that("every spelling of a dtype is the same dtype", {
+  skip_if_no_torch()
+  expect_true(torch_float() == torch_float32())
+  expect_true(torch_double() == torch_float64())
+  expect_true(torch_long() == torch_int64())
+  expect_true(torch_int() == torch_int32())
+  expect_true(torch_half() == torch_float16())
+  expect_true(torch_cfloat() == torch_cfloat32())
+  expect_true(torch_float() != torch_double())
+  expect_false(torch_float() == torch_double())
+  for (name in c("float", "float32", "double", "float64", "long", "int64", "half", "bfloat16", "cfloat", "bool", "uint8")) {
+    expect_true(is_torch_dtype(torch_zeros(1, dtype = name)$dtype), info = name)
+  }
+  expect_error(torch_float() == "float", "not a dtype", class = "value_error")
+  expect_error(1 != torch_float(), "not a dtype", class = "value_error")
+})
+
+test_that("a dtype knows its kind and size", {
+  skip_if_no_torch()
+  kinds <- list(
+    float = c(TRUE, FALSE), double = c(TRUE, FALSE), half = c(TRUE, FALSE), bfloat16 = c(TRUE, FALSE),
+    long = c(FALSE, FALSE), bool = c(FALSE, FALSE), uint8 = c(FALSE, FALSE), cfloat = c(FALSE, TRUE)
+  )
+  sizes <- c(float = 4, double = 8, half = 2, bfloat16 = 2, long = 8, bool = 1, uint8 = 1, cfloat = 8)
+  for (name in names(kinds)) {
+    dtype <- torch:::as_dtype(name)
+    expect_identical(c(dtype$is_floating_point, dtype$is_complex), kinds[[name]], info = name)
+    expect_equal(dtype$itemsize, sizes[[name]], info = name)
+  }
+})
+
+test_that("the numbers of the table are LibTorch's", {
+  skip_if_no_torch()
+  table <- torch:::dtype_table
+  expect_identical(torch:::cpp_dtype_names()[table$code + 1L], table$name)
+})
+
+test_that("dtypes, layouts and memory formats print", {
+  expect_output(print(torch_float()), "torch_Float", fixed = TRUE)
+  expect_output(print(torch_long()), "torch_Long", fixed = TRUE)
+  expect_output(print(list(torch_bool())), "torch_Bool", fixed = TRUE)
+  expect_identical(format(torch_half()), "torch_Half")
+  expect_output(print(torch_strided()), "torch_strided", fixed = TRUE)
+  expect_output(print(torch_channels_last_format()), "torch_channels_last_format", fixed = TRUE)
+})
+
+test_that("a name that is none is refused", {
+  skip_if_no_torch()
+  expect_error(torch_zeros(1, dtype = "flaot"), "flaot", class = "value_error")
+  expect_error(torch_zeros(1, dtype = 6), "dtype", class = "type_error")
+  expect_error(torch_zeros(1)$to(dtype = c("float", "int")), "dtype", class = "type_error")
+})
+
+test_that("the default dtype is set and given back", {
+  skip_if_no_torch()
+  expect_true(torch_get_default_dtype() == torch_float())
+  before <- torch_set_default_dtype("double")
+  withr::defer(torch_set_default_dtype("float"))
+  expect_true(before == torch_float())
+  expect_true(torch_get_default_dtype() == torch_double())
+  expect_error(torch_set_default_dtype("long"), "floating-point", class = "value_error")
+  expect_error(torch_set_default_dtype(NULL), "NULL", class = "value_error")
+  expect_true(torch_get_default_dtype() == torch_double())
+})
+
+test_that("a memory format is the order of the elements", {
+  skip_if_no_torch()
+  x <- torch_zeros(2, 3, 4, 5)$contiguous(memory_format = torch_channels_last_format())
+  expect_equal(x$stride(), c(3 * 4 * 5, 1, 3 * 5, 3))
+  expect_equal(torch_empty_like(x)$stride(), x$stride())
+  expect_equal(torch_empty_like(x, memory_format = torch_contiguous_format())$stride(), c(60, 20, 5, 1))
+})

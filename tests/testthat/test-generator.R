@@ -1,0 +1,73 @@
+test_that("a seed makes random numbers repeatable, and R's seed does not matter", {
+  skip_if_no_torch()
+  state <- torch_get_rng_state()
+  withr::defer(torch_set_rng_state(state))
+  torch_manual_seed(42)
+  first <- as_array(torch_rand(5))
+  set.seed(1)
+  torch_manual_seed(42)
+  expect_identical(as_array(torch_rand(5)), first)
+  torch_manual_seed(43)
+  expect_false(identical(as_array(torch_rand(5)), first))
+})
+
+test_that("the numbers of a seed are PyTorch's", {
+  skip_if_no_torch()
+  answer <- python_eval(c(
+    "torch.manual_seed(7)",
+    "result = dict(rand=torch.rand(4).tolist(), randn=torch.randn(3).tolist(), perm=torch.randperm(5).tolist())"
+  ))
+  local_torch_manual_seed(7)
+  expect_equal(as_array(torch_rand(4)), answer$rand)
+  expect_equal(as_array(torch_randn(3)), answer$randn)
+  expect_equal(as_array(torch_randperm(5)), answer$perm)
+})
+
+test_that("with_ and local_ restore the state", {
+  skip_if_no_torch()
+  before <- as_array(torch_get_rng_state())
+  one <- with_torch_manual_seed(as_array(torch_rand(3)), seed = 1)
+  expect_identical(as_array(torch_get_rng_state()), before)
+  f <- function() {
+    local_torch_manual_seed(1)
+    as_array(torch_rand(3))
+  }
+  expect_identical(f(), one)
+  expect_identical(as_array(torch_get_rng_state()), before)
+  expect_error(with_torch_manual_seed(stop("here"), seed = 1), "here")
+  expect_identical(as_array(torch_get_rng_state()), before)
+})
+
+test_that("a state can be taken up again", {
+  skip_if_no_torch()
+  state <- torch_get_rng_state()
+  expect_true(state$dtype == torch_uint8())
+  first <- as_array(torch_rand(3))
+  torch_set_rng_state(state)
+  expect_identical(as_array(torch_rand(3)), first)
+  expect_error(torch_set_rng_state(1), "tensor")
+})
+
+test_that("a generator has a seed of its own", {
+  skip_if_no_torch()
+  skip_if_not_installed("bit64")
+  g <- torch_generator()
+  expect_s3_class(g, "torch_generator")
+  expect_output(print(g), "torch_generator()", fixed = TRUE)
+  g$set_current_seed(123)
+  expect_s3_class(g$current_seed(), "integer64")
+  expect_identical(as.character(g$current_seed()), "123")
+  before <- as_array(torch_get_rng_state())
+  draw <- function() as_array(torch_randint(0, 1000, 5, generator = g))
+  first <- draw()
+  expect_identical(as_array(torch_get_rng_state()), before)
+  g$set_current_seed(123L)
+  expect_identical(draw(), first)
+  g$set_current_seed(bit64::as.integer64("9007199254740993"))
+  expect_identical(as.character(g$current_seed()), "9007199254740993")
+  for (seed in list("a", NULL, c(1, 2), NA, NA_real_)) {
+    expect_error(g$set_current_seed(seed), "seed", class = "type_error")
+    expect_error(torch_manual_seed(seed), "seed", class = "type_error")
+  }
+  expect_error(torch_manual_seed(1.5), "seed")
+})

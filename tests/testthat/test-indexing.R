@@ -1,0 +1,309 @@
+a <- array(1:60 + 0.5, c(3, 4, 5))
+
+test_that("numbers, slices and missing indices read as in base R", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  same <- function(got, expected) expect_identical(as_array(got), expected)
+  same(x[1, 2, 3], a[1, 2, 3])
+  same(x[2, , ], a[2, , ])
+  same(x[, 3, ], a[, 3, ])
+  same(x[2], a[2, , ])
+  same(x[, , 5], a[, , 5])
+  same(x[], a)
+  same(x[2:3, 1:4, 2], a[2:3, 1:4, 2])
+  same(x[1:3:2, , ], a[c(1, 3), , ])
+  same(x[, 1:4:3, 1:5:2], a[, c(1, 4), c(1, 3, 5)])
+  same(x[-1, , ], a[3, , ])
+  same(x[, -2, -5], a[, 3, 1])
+  same(x[2:-1, 2:N, 3:N], a[2:3, 2:4, 3:5])
+  same(x[-2:-1, , ], a[2:3, , ])
+  same(x[, 1:-2, ], a[, 1:3, ])
+  same(x[N, N, N], a[3, 4, 5])
+  same(x[.., 1], a[, , 1])
+  same(x[1, ..], a[1, , ])
+  same(x[1, .., 2], a[1, , 2])
+  same(x[1, 2, 3, ..], a[1, 2, 3])
+  i <- 2
+  n <- 3
+  same(x[i, i:n, (i + 1):(n + 2)], a[2, 2:3, 3:5])
+  same(x[1, 2:100, 1], a[1, 2:4, 1])
+})
+
+test_that("drop = FALSE keeps the dimension of a number", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  expect_identical(as_array(x[1, 2:3, 4, drop = FALSE]), a[1, 2:3, 4, drop = FALSE])
+  expect_identical(as_array(x[-1, , -1, drop = FALSE]), a[3, , 5, drop = FALSE])
+  expect_identical(dim(x[1, drop = FALSE]), c(1L, 4L, 5L))
+})
+
+test_that("new axes stand where they are written", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  expect_identical(dim(x[newaxis, ..]), c(1L, 3L, 4L, 5L))
+  expect_identical(dim(x[, newaxis, 1, ]), c(3L, 1L, 5L))
+  expect_identical(dim(x[.., NULL]), c(3L, 4L, 5L, 1L))
+  expect_identical(as_array(x[, NULL, 2, 1:2])[, 1, ], a[, 2, 1:2])
+  expect_identical(dim(torch_scalar_tensor(1)[newaxis]), 1L)
+  expect_identical(dim(torch_scalar_tensor(1)[]), integer())
+})
+
+test_that("vectors take positions, each on its own dimension", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  same <- function(got, expected) expect_identical(as_array(got), expected)
+  same(x[c(3, 1), , ], a[c(3, 1), , ])
+  same(x[c(1, 2), c(1, 3), 2], a[c(1, 2), c(1, 3), 2])
+  same(x[c(1, 1, 3), 2:3, c(5, 1)], a[c(1, 1, 3), 2:3, c(5, 1)])
+  same(x[, c(-1, 1), ], a[, c(4, 1), ])
+  i <- 1:3
+  same(x[, i, ], a[, i, ])
+  same(x[, c(TRUE, FALSE, TRUE, FALSE), ], a[, c(1, 3), ])
+  flags <- c(FALSE, TRUE, TRUE)
+  same(x[flags, , 1], a[flags, , 1])
+  same(x[torch_tensor(c(2L, 3L)), , 1], a[2:3, , 1])
+  same(x[torch_tensor(c(-1L, 2L)), , 1], a[c(3, 2), , 1])
+  same(x[torch_scalar_tensor(2L), , 1], a[2, , 1])
+  same(x[torch_tensor(flags), , ], a[flags, , ])
+  same(x[NA, 1, 1], a[, 1, 1])
+  grid <- matrix(c(1, 2, 3, 1), 2)
+  got <- as_array(x[grid, 1, 1])
+  expect_identical(got, matrix(a[grid, 1, 1], 2))
+})
+
+test_that("a mask may span dimensions", {
+  skip_if_no_torch()
+  m <- matrix(c(1, -2, 3, -4, 5, -6), 2)
+  x <- torch_tensor(m)
+  row_major <- function(v) as.vector(t(v))
+  expect_identical(as_array(x[x > 0]), row_major(m)[row_major(m) > 0])
+  mask <- matrix(c(TRUE, FALSE, TRUE, TRUE, FALSE, FALSE), 2)
+  expect_identical(as_array(x[mask]), row_major(m)[row_major(mask)])
+  cube <- torch_tensor(a)
+  plane <- a[, , 1] > 6
+  expect_identical(as_array(cube[torch_tensor(plane), 2]), as.vector(t(a[, , 2]))[as.vector(t(plane))])
+  expect_identical(dim(cube[torch_tensor(a < 0)]), 0L)
+})
+
+test_that("slices can be made beforehand", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  expect_identical(as_array(x[slc(2, 3), 1, 1]), a[2:3, 1, 1])
+  expect_identical(as_array(x[1, slc(1, Inf, 3), 1]), a[1, c(1, 4), 1])
+  expect_identical(as_array(x[1, 1, slc(-3, -1)]), a[1, 1, 3:5])
+  s <- slc(2, -1)
+  expect_identical(as_array(x[s, 1, 1]), a[2:3, 1, 1])
+  expect_output(print(s), "<slice>", fixed = TRUE)
+})
+
+test_that("random indices agree with a naive model", {
+  skip_if_no_torch()
+  set.seed(11)
+  whole <- function(n) list(quote(expr = ), seq_len(n), FALSE)
+  number <- function(n) {
+    i <- sample(n, 1)
+    list(if (runif(1) < 0.5) i else i - n - 1, i, TRUE)
+  }
+  slice <- function(n) {
+    ends <- sort(sample(n, 2, replace = TRUE))
+    step <- sample(3, 1)
+    written <- ifelse(runif(2) < 0.3, ends - n - 1, ends)
+    expression <- if (step == 1 && runif(1) < 0.5) bquote(.(written[1]):.(written[2])) else
+      bquote(.(written[1]):.(written[2]):.(step))
+    list(expression, seq(ends[1], ends[2], by = step), FALSE)
+  }
+  positions <- function(n) {
+    i <- sample(n, sample(2:4, 1), replace = TRUE)
+    list(ifelse(runif(length(i)) < 0.3, i - n - 1, i), i, FALSE)
+  }
+  mask <- function(n) {
+    m <- runif(n) < 0.6
+    if (n == 1) return(whole(n))
+    list(m, which(m), FALSE)
+  }
+  kinds <- list(whole, number, slice, positions, mask)
+  for (round in 1:150) {
+    sizes <- sample(1:5, sample(1:4, 1), replace = TRUE)
+    data <- array(sample(1000, prod(sizes)), sizes)
+    x <- torch_tensor(data)
+    picks <- lapply(sizes, function(n) kinds[[sample(length(kinds), 1)]](n))
+    given <- lapply(picks, `[[`, 1)
+    expected <- do.call(`[`, c(list(data), lapply(picks, `[[`, 2), drop = FALSE))
+    dropped <- vapply(picks, `[[`, NA, 3)
+    drop <- runif(1) < 0.7
+    shape <- if (drop) dim(expected)[!dropped] else dim(expected)
+    # A trailing run of whole dimensions may be left out or written as `..`.
+    blank <- vapply(given, identical, NA, quote(expr = ))
+    tail <- rev(cumprod(rev(blank))) == 1
+    if (any(tail) && !all(tail) && runif(1) < 0.5) given <- c(given[!tail], if (runif(1) < 0.5) quote(..))
+    # A new axis somewhere.
+    if (drop && !any(vapply(given, identical, NA, quote(..))) && runif(1) < 0.3) {
+      at <- sample(0:length(given), 1)
+      given <- append(given, list(quote(newaxis)), at)
+      kept <- sum(!dropped[seq_len(at)])
+      shape <- append(shape, 1L, kept)
+    }
+    call <- as.call(c(list(quote(`[`), quote(x)), given, if (!drop) list(drop = FALSE)))
+    got <- eval(call)
+    info <- paste(toString(sizes), deparse1(call))
+    expect_identical(dim(got), as.integer(shape), info = info)
+    expect_identical(as.vector(as_array(got)), as.vector(expected), info = info)
+  }
+})
+
+test_that("numbers and slices are views, vectors and masks copies", {
+  skip_if_no_torch()
+  x <- torch_zeros(3, 4)
+  x[2, ]$fill_(7)
+  x[, 1:2]$add_(1)
+  expected <- matrix(0, 3, 4)
+  expected[2, ] <- 7
+  expected[, 1:2] <- expected[, 1:2] + 1
+  expect_identical(as_array(x), expected)
+  x[c(1, 2), ]$fill_(100)
+  x[x > 0]$fill_(100)
+  expect_identical(as_array(x), expected)
+})
+
+test_that("indices that are none are refused", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(1:6, 2))
+  expect_error(x[0, 1], "1-based", class = "value_error")
+  expect_error(x[0:1, 1], "1-based", class = "value_error")
+  expect_error(x[c(0, 1), ], "starts at 1|1-based")
+  expect_error(x[torch_tensor(0L), ], "starts at 1|1-based")
+  expect_error(x[1.5, ], "whole number", class = "value_error")
+  expect_error(x[c(1, 1.5), ], "whole number", class = "value_error")
+  expect_error(x[NA_integer_, ], "whole number", class = "value_error")
+  expect_error(x[c(1, NA), ], "NA", class = "value_error")
+  expect_error(x[c(1L, NA), ], "NA", class = "value_error")
+  expect_error(x[c(TRUE, NA), ], "NA", class = "value_error")
+  expect_error(x[NaN, ], class = "value_error")
+  expect_error(x[Inf, ], class = "error")
+  expect_error(x[1e30, ], class = "error")
+  expect_error(x[3, ], "out of range")
+  expect_error(x[-3, ], "out of range")
+  expect_error(x[c(1, 3), ], "out of (range|bounds)")
+  expect_error(x[c(TRUE, FALSE, TRUE), ], "mask|shape")
+  expect_error(x[1, 1, 1], "Too many indices", class = "value_error")
+  expect_error(x[1, 1, ], "Too many indices", class = "value_error")
+  expect_error(x["a", ], "Unsupported index", class = "type_error")
+  expect_error(x[list(1), ], "Unsupported index", class = "type_error")
+  expect_error(x[integer(), ], "Unsupported index", class = "type_error")
+  expect_error(x[torch_tensor(1.5), ], "long and boolean", class = "type_error")
+  expect_error(x[1:2:0, ], "0", class = "value_error")
+  expect_error(x[1:2:-1, ], "step", class = "value_error")
+  expect_error(x[1:NA, ], "slice", class = "value_error")
+  expect_error(x["a":2, ], "slice", class = "value_error")
+  expect_error(x[.., 1, ..], class = "error")
+  expect_error(x[1.5:2, ], "whole|slice", class = "value_error")
+  expect_error(torch_scalar_tensor(1)[1], "Too many indices", class = "value_error")
+  expect_error(x[stop("mine"), ], "mine")
+  expect_error(x[nowhere, ], "nowhere")
+  expect_error(x[slc("a", 2), ], "slice", class = "value_error")
+})
+
+test_that("assignment changes the tensor in place, for all its aliases", {
+  skip_if_no_torch()
+  start <- matrix(c(1, 2, 3, 4, 5, 6), 2)
+  x <- torch_tensor(start)
+  alias <- x
+  x[1, 2] <- 10
+  start[1, 2] <- 10
+  expect_identical(as_array(alias), start)
+  expect_identical(alias, x)
+  x[, 1] <- c(20, 30)
+  start[, 1] <- c(20, 30)
+  x[2, 2:3] <- torch_tensor(c(40, 50))
+  start[2, 2:3] <- c(40, 50)
+  expect_identical(as_array(alias), start)
+  x[1, ] <- 0
+  start[1, ] <- 0
+  expect_identical(as_array(alias), start)
+  x[c(2, 1), 1] <- c(7, 8)
+  start[c(2, 1), 1] <- c(7, 8)
+  expect_identical(as_array(alias), start)
+  x[, c(3, 1)] <- 5
+  start[, c(3, 1)] <- 5
+  expect_identical(as_array(alias), start)
+  x[x > 6] <- -1
+  start[start > 6] <- -1
+  expect_identical(as_array(alias), start)
+  x[c(FALSE, TRUE), ] <- 9
+  start[2, ] <- 9
+  expect_identical(as_array(alias), start)
+  x[] <- 3
+  expect_identical(as_array(alias), matrix(3, 2, 3))
+  x[..] <- matrix(1:6, 2)
+  expect_identical(as_array(alias), matrix(as.double(1:6), 2))
+  x[1:2, 1:3:2] <- matrix(c(0, 0, 1, 1), 2)
+  expect_identical(as_array(alias), matrix(c(0, 0, 3, 4, 1, 1), 2))
+  x[-1, N] <- TRUE
+  expect_identical(as_array(alias)[2, 3], 1)
+})
+
+test_that("the value takes the dtype of the tensor", {
+  skip_if_no_torch()
+  x <- torch_tensor(1:3)
+  x[1] <- 7.9
+  expect_identical(as_array(x), c(7L, 2L, 3L))
+  x[2:3] <- c(4.5, 5.5)
+  expect_identical(as_array(x), c(7L, 4L, 5L))
+  x[c(1, 3)] <- c(1, 2)
+  expect_identical(as_array(x), c(1L, 4L, 2L))
+  flags <- torch_tensor(c(TRUE, TRUE))
+  flags[1] <- FALSE
+  expect_identical(as_array(flags), c(FALSE, TRUE))
+  d <- torch_tensor(c(0.1, 0.2), dtype = "double")
+  d[1] <- 0.3
+  d[c(2, 2)] <- 0.4
+  expect_equal(as_array(d), c(0.3, 0.4), tolerance = 1e-15)
+  z <- torch_tensor(c(1i, 2))
+  z[1] <- 3 - 1i
+  expect_identical(as_array(z), c(3 - 1i, 2 + 0i))
+})
+
+test_that("assignments that can't be are refused", {
+  skip_if_no_torch()
+  x <- torch_zeros(2, 3)
+  expect_error(x[3, 1] <- 1, "out of range")
+  expect_error(x[0, 1] <- 1, "1-based", class = "value_error")
+  expect_error(x[, 1] <- c(1, 2, 3), "size|shape|expand")
+  expect_error(x[1, 1] <- "a", "value", class = "type_error")
+  expect_error(x[1, 1] <- NULL, "value", class = "type_error")
+  expect_error(x[1, 1] <- list(1), "value", class = "type_error")
+  expect_error(x[c(1, 2), c(1, 2)] <- 1, "Only one tensor", class = "value_error")
+  expect_error(x[1, 1, 1] <- 1, "Too many indices", class = "value_error")
+  expect_identical(as_array(x), matrix(0, 2, 3))
+})
+
+test_that("gradients flow through reading and assignment", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4), 2), requires_grad = TRUE)
+  (x[1, ] * c(10, 20))$sum()$backward()
+  expect_identical(as_array(x$grad), matrix(c(10, 0, 20, 0), 2))
+  v <- torch_tensor(c(5, 6), requires_grad = TRUE)
+  y <- torch_zeros(2, 2)
+  y[1, ] <- v
+  (y * torch_tensor(matrix(c(2, 0, 3, 0), 2)))$sum()$backward()
+  expect_identical(as_array(v$grad), c(2, 3))
+})
+
+test_that("indices are evaluated in the caller's frame, once", {
+  skip_if_no_torch()
+  x <- torch_arange(1, 5)
+  calls <- 0
+  two <- function() {
+    calls <<- calls + 1
+    2
+  }
+  expect_identical(x[two()]$item(), 2)
+  expect_identical(as_array(x[two():4]), c(2, 3, 4))
+  expect_identical(calls, 2)
+  pick <- function(x, ...) x[...]
+  expect_identical(as_array(pick(x, 2:3)), c(2, 3))
+  i <- 3
+  f <- function(i) x[i]$item()
+  expect_identical(f(5), 5)
+  expect_identical(vapply(1:3, function(k) x[k]$item(), 1), c(1, 2, 3))
+})

@@ -1,0 +1,383 @@
+# Inputs of a graph by name, as its first lines show them.
+graph_inputs <- function(f) {
+  head <- sub("\\):\n.*", "", as.character(f$graph))
+  gsub("%", "", regmatches(head, gregexpr("%[A-Za-z0-9_.]+", head))[[1]])
+}
+graph_operators <- function(f) {
+  text <- as.character(f$graph)
+  regmatches(text, gregexpr("aten::\\w+", text))[[1]]
+}
+
+test_that("the arguments of the function name the inputs of the graph, made fit for Python", {
+  skip_if_no_torch()
+  one <- torch_tensor(1)
+  f <- jit_trace(function(my.arg, lambda, self, `2x`) my.arg + lambda * self - `2x`, one, one, one, one)
+  expect_equal(graph_inputs(f), c("my_arg", "lambda_", "self_", "_2x"))
+  expect_equal(as.numeric(f(torch_tensor(10), torch_tensor(2), torch_tensor(3), torch_tensor(4))), 12)
+
+  file <- withr::local_tempfile()
+  jit_save(f, file)
+  from_python <- python_eval("
+t = torch.tensor
+result = torch.jit.load(file)(t(10.), _2x=t(4.), self_=t(3.), lambda_=t(2.)).item()", file = file)
+  expect_equal(from_python, 12)
+})
+
+test_that("names that become one identifier stay two inputs", {
+  skip_if_no_torch()
+  f <- jit_trace(function(a.b, a_b) a.b - a_b, torch_tensor(1), torch_tensor(1))
+  expect_equal(graph_inputs(f), c("a_b", "a_b_"))
+  expect_equal(as.numeric(f(torch_tensor(5), torch_tensor(3))), 2)
+})
+
+test_that("example inputs and arguments of calls go by name", {
+  skip_if_no_torch()
+  f <- jit_trace(function(x, y) x - y, y = torch_tensor(1), torch_tensor(2))
+  expect_equal(graph_inputs(f), c("x", "y"))
+  expect_equal(as.numeric(f(torch_tensor(5), torch_tensor(3))), 2)
+  expect_equal(as.numeric(f(y = torch_tensor(5), x = torch_tensor(3))), -2)
+  expect_equal(as.numeric(f(y = torch_tensor(5), torch_tensor(3))), -2)
+  dots <- jit_trace(function(...) Reduce(`-`, list(...)), torch_tensor(1), torch_tensor(2), torch_tensor(4))
+  expect_equal(as.numeric(dots(torch_tensor(10), torch_tensor(2), torch_tensor(4))), 4)
+})
+
+test_that("lists, named lists and tuples of tensors go in", {
+  skip_if_no_torch()
+  a <- torch_tensor(c(1, 2))
+  b <- torch_tensor(c(10, 20))
+  as_list <- jit_trace(function(l) l[[1]] - l[[2]], list(a, b))
+  expect_match(as_list$schema, "Tensor[] l", fixed = TRUE)
+  expect_equal(as.numeric(as_list(list(b, a))), c(9, 18))
+
+  as_dict <- jit_trace(function(l) l$a - l$b, list(a = a, b = b))
+  expect_match(as_dict$schema, "Dict(str, Tensor) l", fixed = TRUE)
+  expect_equal(as.numeric(as_dict(list(b = a, a = b))), c(9, 18))
+
+  as_tuple <- jit_trace(function(l) l[[1]] - l[[2]], jit_tuple(list(a, b)))
+  expect_match(as_tuple$schema, "(Tensor, Tensor) l", fixed = TRUE)
+  expect_equal(as.numeric(as_tuple(jit_tuple(list(b, a)))), c(9, 18))
+  expect_error(as_tuple(jit_tuple(list(b, a, a))), class = "type_error")
+
+  named <- jit_trace(function(l) l$a - l$b, jit_tuple(list(a = a, b = b)))
+  expect_equal(as.numeric(named(jit_tuple(list(a = b, b = a)))), c(9, 18))
+
+  nested <- jit_trace(function(l) l[[1]]$a - l[[2]][[1]], jit_tuple(list(list(a = a), list(b, b))))
+  expect_equal(as.numeric(nested(jit_tuple(list(list(a = b), list(a, b))))), c(9, 18))
+})
+
+test_that("lists, named lists and tuples of tensors come out", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  numbers <- function(values) lapply(values, as.numeric)
+  as_tuple <- jit_trace(function(x) jit_tuple(list(x, x + 1)), x)
+  expect_equal(numbers(as_tuple(x)), list(c(1, 2), c(2, 3)))
+  as_list <- jit_trace(function(x) list(x, x + 1), x, strict = FALSE)
+  expect_equal(numbers(as_list(x)), list(c(1, 2), c(2, 3)))
+  expect_match(as_list$schema, "Tensor[]", fixed = TRUE)
+  as_dict <- jit_trace(function(x) list(b = x, a = x + 1), x, strict = FALSE)
+  expect_equal(numbers(as_dict(x)), list(b = c(1, 2), a = c(2, 3)))
+  expect_error(jit_trace(function(x) list(b = x, a = x + 1), x), "strict", class = "torch_error")
+  nested <- jit_trace(function(x) jit_tuple(list(x, jit_tuple(list(x + 1, x + 2)))), x)
+  expect_equal(numbers(nested(x)[[2]]), list(c(2, 3), c(3, 4)))
+})
+
+test_that("tensors from outside are constants of the graph, also when they change later", {
+  skip_if_no_torch()
+  w <- torch_tensor(c(2, 3))
+  f <- jit_trace(function(x) x * w, torch_tensor(c(1, 1)))
+  expect_match(as.character(f$graph), "prim::Constant\\[value=")
+  expect_equal(as.numeric(f(torch_tensor(c(10, 10)))), c(20, 30))
+  w <- torch_tensor(c(0, 0))
+  expect_equal(as.numeric(f(torch_tensor(c(10, 10)))), c(20, 30))
+  needs_grad <- torch_tensor(1, requires_grad = TRUE)
+  expect_error(jit_trace(function(x) x * needs_grad, torch_tensor(1)), "Cannot insert a Tensor that requires grad")
+})
+
+test_that("operators are recorded as they are called", {
+  skip_if_no_torch()
+  f <- jit_trace(function(x) torch_relu(x$matmul(x))$sum(dim = 1), torch_ones(2, 2))
+  expect_equal(graph_operators(f), c("aten::matmul", "aten::relu", "aten::sum"))
+  # What PyTorch records for the same function.
+  expect_equal(
+    graph_operators(f),
+    python_eval("
+import re
+g = torch.jit.trace(lambda x: torch.relu(x.matmul(x)).sum(0), torch.ones(2, 2)).graph
+result = re.findall(r'aten::\\w+', str(g))")
+  )
+})
+
+test_that("a function is run once, a module once in each mode", {
+  skip_if_no_torch()
+  runs <- 0
+  jit_trace(function(x) {
+    runs <<- runs + 1
+    x + 1
+  }, torch_tensor(1))
+  expect_equal(runs, 1)
+
+  modes <- logical()
+  Counted <- nn_module(forward = function(x) {
+    modes <<- c(modes, self$training)
+    x + 1
+  })
+  jit_trace(Counted(), torch_tensor(1))
+  expect_equal(modes, c(TRUE, FALSE))
+  modes <- logical()
+  jit_trace(Counted()$eval(), torch_tensor(1), respect_mode = FALSE)
+  expect_equal(modes, FALSE)
+})
+
+# What tracing must leave alone: modes of all modules, buffers, torch's random numbers.
+module_facts <- function(module) {
+  list(
+    modes = vapply(module$modules, function(m) m$training, NA),
+    state = lapply(module$state_dict(), as_array),
+    random = as_array(torch_get_rng_state())
+  )
+}
+
+batch_norm_net <- nn_module(
+  "batch_norm_net",
+  initialize = function(fail = FALSE) {
+    self$linear <- nn_linear(3, 3)
+    self$norm <- nn_batch_norm1d(3)
+    self$drop <- nn_dropout(0.5)
+    self$fail <- fail
+  },
+  forward = function(x) {
+    x <- self$drop(self$norm(self$linear(x)))
+    if (self$fail) stop("not today")
+    x
+  }
+)
+
+test_that("tracing leaves the module and the random numbers as they were", {
+  skip_if_no_torch()
+  module <- batch_norm_net()
+  drop <- module$drop
+  drop$training <- FALSE
+  x <- torch_randn(4, 3)
+  before <- module_facts(module)
+  expect_equal(before$modes, c(TRUE, TRUE, TRUE, FALSE))
+  jit_trace(module, x)
+  expect_equal(module_facts(module), before)
+
+  module$eval()
+  before <- module_facts(module)
+  jit_trace(module, x)
+  expect_equal(module_facts(module), before)
+})
+
+test_that("also after an error in its forward", {
+  skip_if_no_torch()
+  module <- batch_norm_net(fail = TRUE)
+  x <- torch_randn(4, 3)
+  before <- module_facts(module)
+  expect_error(jit_trace(module, x), "^not today$", class = "simpleError")
+  expect_equal(module_facts(module), before)
+  module$fail <- FALSE
+  expect_s3_class(jit_trace(module, x), "script_module")
+})
+
+test_that("an error in a traced function keeps its class, message and data; the next trace works", {
+  skip_if_no_torch()
+  x <- torch_tensor(1)
+  error <- tryCatch(
+    jit_trace(function(x) rlang::abort("my words", class = "mine", detail = 42), x),
+    mine = identity
+  )
+  expect_equal(conditionMessage(error), "my words")
+  expect_equal(error$detail, 42)
+  expect_error(jit_trace(function(x) stop("plain"), x), "^plain$", class = "simpleError")
+  expect_error(jit_trace(function(x) x$matmul(torch_ones(3, 3)), torch_ones(2)), "cannot be multiplied", class = "torch_error")
+  f <- jit_trace(function(x) x + 1, x)
+  expect_equal(graph_operators(f), "aten::add")
+  # No graph is open any more: eager operators are not recorded into anything.
+  expect_equal(as.numeric(torch_tensor(1) + 1), 2)
+})
+
+test_that("restarts, interrupts and returns leave a trace in order", {
+  skip_if_no_torch()
+  x <- torch_tensor(1)
+  expect_equal(withRestarts(jit_trace(function(x) invokeRestart("leave", 8), x), leave = identity), 8)
+  expect_equal(tryCatch(jit_trace(function(x) rlang::interrupt(), x), interrupt = function(c) "interrupted"), "interrupted")
+  expect_equal(callCC(function(leave) jit_trace(function(x) leave(7), x)), 7)
+  # The argument is evaluated while the trace is open, and ends the function that gave it.
+  trace_with <- function(argument) jit_trace(function(x) argument, x)
+  outer <- function() {
+    trace_with(return("early"))
+    "late"
+  }
+  expect_equal(outer(), "early")
+  # Clean-up code of the traced function runs on the way out.
+  closed <- FALSE
+  try(jit_trace(function(x) {
+    on.exit(closed <<- TRUE)
+    stop("x")
+  }, x), silent = TRUE)
+  expect_true(closed)
+  # A warning is handled where it is raised, and the trace goes on.
+  expect_warning(f <- jit_trace(function(x) {
+    warning("careful")
+    x + 1
+  }, x), "careful")
+  expect_equal(as.numeric(f(x)), 2)
+})
+
+test_that("a traced function or module called while another is traced is recorded in it", {
+  skip_if_no_torch()
+  inner <- jit_trace(function(y) y$cos(), torch_tensor(1))
+  module <- jit_trace(nn_relu(), torch_tensor(1))
+  compiled <- jit_compile("def fn(x):\n  return torch.exp(x)\n")$fn
+  f <- jit_trace(function(x) compiled(module(inner(x))), torch_tensor(0.5))
+  expect_setequal(graph_operators(list(graph = f$inlined_graph)), c("aten::cos", "aten::relu", "aten::exp"))
+  expect_equal(as.numeric(f(torch_tensor(c(0, pi)))), exp(c(1, 0)), tolerance = 1e-6)
+})
+
+test_that("a trace inside a trace is an error that leaves both closed", {
+  skip_if_no_torch()
+  x <- torch_tensor(1)
+  expect_error(jit_trace(function(x) jit_trace(function(y) y * 2, x)(x), x), "nested", class = "torch_error")
+  expect_equal(as.numeric(jit_trace(function(x) x * 2, x)(x)), 2)
+})
+
+test_that("a module that forwards to a traced child keeps it", {
+  skip_if_no_torch()
+  child <- jit_trace(nn_linear(2, 1), torch_ones(1, 2))
+  Parent <- nn_module(initialize = function(child) self$child <- child, forward = function(x) self$child(x) * 2)
+  parent <- Parent(child)
+  traced <- jit_trace(parent, torch_ones(1, 2))
+  x <- torch_randn(3, 2)
+  expect_equal(as_array(traced(x)), 2 * as_array(child(x)))
+  expect_equal(names(traced$parameters), c("child.weight", "child.bias"))
+})
+
+test_that("wrong functions, modules and inputs are refused", {
+  skip_if_no_torch()
+  x <- torch_tensor(1)
+  module <- nn_linear(1, 1)
+  expect_snapshot({
+    show_error(jit_trace(nn_linear, x))
+    show_error(jit_trace(sum, x))
+    show_error(jit_trace(1, x))
+    show_error(jit_trace(function(x) x, 1L))
+    show_error(jit_trace(function(x) x, list(x, "a")))
+    show_error(jit_trace(function(x) x, x, x))
+    show_error(jit_trace(function(x) x, z = x))
+    show_error(jit_trace(function(x) 1, x))
+    show_error(jit_trace(function(x) NULL, x))
+    show_error(jit_trace_module(1, forward = x))
+    show_error(jit_trace_module(module, list(x)))
+    show_error(jit_trace_module(module, nope = x))
+    show_error(jit_trace_module(module, trainforward = x))
+    show_error(jit_trace_module(module, forward = x, respect_mode = NA))
+  })
+})
+
+test_that("traces of other types in the two modes can't be one forward", {
+  skip_if_no_torch()
+  Differs <- nn_module(forward = function(x) if (self$training) jit_tuple(list(x + 1, x)) else x + 1)
+  module <- Differs()
+  expect_snapshot(show_error(jit_trace(module, torch_tensor(1))))
+  expect_true(module$training)
+  expect_length(jit_trace(module, torch_tensor(1), respect_mode = FALSE)(torch_tensor(1)), 2)
+})
+
+test_that("train() and eval() of a traced module reach its children and choose the trace", {
+  skip_if_no_torch()
+  module <- batch_norm_net()
+  x <- torch_randn(4, 3)
+  traced <- jit_trace(module, x)
+  expect_true(traced$training)
+  traced$eval()
+  expect_false(traced$training)
+  expect_equal(vapply(traced$modules, function(m) m$training, NA), rep(FALSE, 4))
+  module$eval()
+  expect_equal(as_array(traced(x)), as_array(module(x)))
+  expect_equal(as_array(traced$evalforward(x)), as_array(module(x)))
+  traced$train()
+  expect_equal(vapply(traced$modules, function(m) m$training, NA), rep(TRUE, 4))
+  mean_before <- as_array(traced$norm$running_mean)
+  traced(x)
+  expect_false(isTRUE(all.equal(as_array(traced$norm$running_mean), mean_before)))
+  expect_false(jit_trace(module, x)$training)
+})
+
+test_that("the forward of the saved file obeys self.training in Python", {
+  skip_if_no_torch()
+  Modal <- nn_module(
+    initialize = function() self$inner <- nn_module(forward = function(x) if (self$training) x * 2 else x * 3)(),
+    forward = function(x) self$inner(x) + 1
+  )
+  file <- withr::local_tempfile()
+  jit_save(jit_trace(Modal(), torch_tensor(1)), file)
+  from_python <- python_eval("
+m = torch.jit.load(file)
+x = torch.tensor(10.)
+result = [m(x).item(), m.eval()(x).item(), m.train()(x).item(), m.inner.training]", file = file)
+  expect_equal(from_python, c(21, 31, 21, 1))
+})
+
+test_that("methods other than forward are traced on request", {
+  skip_if_no_torch()
+  Coder <- nn_module(
+    initialize = function() self$w <- nn_parameter(torch_tensor(2)),
+    forward = function(x) x * self$w,
+    decode = function(x, y) x / self$w + y
+  )
+  traced <- jit_trace_module(Coder(), forward = torch_tensor(1), decode = list(torch_tensor(1), torch_tensor(1)))
+  expect_equal(as.numeric(traced$decode(torch_tensor(10), torch_tensor(1))), 6)
+  expect_equal(as.numeric(traced(torch_tensor(10))), 20)
+  file <- withr::local_tempfile()
+  jit_save(traced, file)
+  expect_equal(as.numeric(jit_load(file)$decode(torch_tensor(10), torch_tensor(1))), 6)
+})
+
+test_that("gradients go through traced functions and modules", {
+  skip_if_no_torch()
+  f <- jit_trace(function(x) (x^3)$sum(), torch_ones(3))
+  x <- torch_tensor(c(1, 2, 3), requires_grad = TRUE)
+  for (run in 1:3) {
+    gradient <- autograd_grad(f(x), x)[[1]]
+    expect_equal(as.numeric(gradient), 3 * c(1, 2, 3)^2)
+  }
+  module <- nn_linear(2, 1)
+  traced <- jit_trace(module, torch_ones(1, 2))
+  input <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
+  traced(input)$sum()$backward()
+  # d sum(x w + b) / d w are the column sums of x. The parameters are the module's own tensors.
+  expect_equal(as.numeric(module$weight$grad), c(3, 7))
+  expect_equal(as.numeric(traced$weight$grad), c(3, 7))
+})
+
+test_that("a traced module shares its parameters with the module", {
+  skip_if_no_torch()
+  module <- nn_linear(2, 1)
+  traced <- jit_trace(module, torch_ones(1, 2))
+  with_no_grad(module$weight$zero_())
+  with_no_grad(module$bias$fill_(5))
+  expect_equal(as.numeric(traced(torch_randn(1, 2))), 5)
+  with_no_grad(traced$bias$fill_(7))
+  expect_equal(as.numeric(module$bias), 7)
+  expect_equal(as.numeric(module(torch_randn(1, 2))), 7)
+})
+
+test_that("one parameter in two places stays one", {
+  skip_if_no_torch()
+  Tied <- nn_module(
+    initialize = function() {
+      self$a <- nn_linear(2, 2, bias = FALSE)
+      self$b <- nn_linear(2, 2, bias = FALSE)
+      self$b$weight <- self$a$weight
+    },
+    forward = function(x) self$b(self$a(x))
+  )
+  file <- withr::local_tempfile()
+  traced <- jit_trace(Tied(), torch_ones(1, 2))
+  jit_save(traced, file)
+  for (module in list(traced, jit_load(file))) {
+    with_no_grad(module$a$weight$copy_(torch_tensor(diag(2) * 3)))
+    expect_equal(as.numeric(module(torch_tensor(matrix(c(1, 2), 1)))), c(9, 18))
+  }
+})

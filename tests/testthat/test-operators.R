@@ -1,0 +1,190 @@
+a <- matrix(c(1, -2, 3, 4, 5, -6), 2)
+b <- matrix(c(2, 2, -4, 1, 8, 16), 2)
+
+arithmetic <- list(`+` = `+`, `-` = `-`, `*` = `*`, `/` = `/`)
+comparison <- list(`==` = `==`, `!=` = `!=`, `<` = `<`, `<=` = `<=`, `>` = `>`, `>=` = `>=`)
+
+test_that("arithmetic and comparison agree with base R, with numbers on either side", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  y <- torch_tensor(b)
+  operators <- c(arithmetic, comparison)
+  for (name in names(operators)) {
+    op <- operators[[name]]
+    expect_equal(as_array(op(x, y)), op(a, b), info = name, tolerance = 1e-6)
+    for (number in list(2, -3L, 1)) {
+      expect_equal(as_array(op(x, number)), op(a, number), info = name, tolerance = 1e-6)
+      expect_equal(as_array(op(number, x)), op(number, a), info = name, tolerance = 1e-6)
+    }
+    expect_equal(as_array(op(x, a)), op(a, a), info = name)
+    expect_equal(as_array(op(b, x)), op(b, a), info = name, tolerance = 1e-6)
+  }
+})
+
+test_that("powers agree with base R", {
+  skip_if_no_torch()
+  p <- abs(a)
+  x <- torch_tensor(p)
+  expect_equal(as_array(x^2), p^2)
+  expect_equal(as_array(x^-0.5), p^-0.5, tolerance = 1e-6)
+  expect_equal(as_array(2^x), 2^p)
+  expect_equal(as_array(x^torch_tensor(b)), p^b, tolerance = 1e-6)
+  expect_equal(as_array(torch_tensor(c(1L, 2L, 3L))^2L), c(1, 4, 9))
+})
+
+test_that("the remainder has the sign of the left side and the quotient is cut towards zero", {
+  skip_if_no_torch()
+  left <- c(7, -7, 7, -7, 5.5)
+  right <- c(3, 3, -3, -3, 2)
+  quotient <- trunc(left / right)
+  x <- torch_tensor(left)
+  y <- torch_tensor(right)
+  expect_equal(as_array(x %/% y), quotient)
+  expect_equal(as_array(x %% y), left - right * quotient)
+  expect_equal(as_array(x %% 3), left - 3 * trunc(left / 3))
+  expect_equal(as_array(x %/% 3), trunc(left / 3))
+  expect_equal(as_array(7 %/% y), trunc(7 / right))
+  expect_equal(as_array(7 %% y), 7 - right * trunc(7 / right))
+})
+
+test_that("logical operators give bool for any dtype", {
+  skip_if_no_torch()
+  p <- c(TRUE, TRUE, FALSE, FALSE)
+  q <- c(TRUE, FALSE, TRUE, FALSE)
+  for (dtype in c("bool", "long", "float")) {
+    x <- torch_tensor(p, dtype = dtype)
+    y <- torch_tensor(q, dtype = dtype)
+    expect_identical(as_array(x & y), p & q, info = dtype)
+    expect_identical(as_array(x | y), p | q, info = dtype)
+    expect_identical(as_array(!x), !p, info = dtype)
+  }
+  expect_identical(as_array(torch_tensor(p) & TRUE), p)
+  expect_identical(as_array(FALSE | torch_tensor(p)), p)
+})
+
+test_that("unary minus and plus are operators of one argument", {
+  skip_if_no_torch()
+  expect_identical(as_array(-torch_tensor(a)), -a)
+  expect_identical(as_array(+torch_tensor(a)), a)
+  expect_error(-torch_tensor(TRUE), "bool")
+})
+
+test_that("%*% is matmul", {
+  skip_if_no_torch()
+  skip_if(getRversion() < "4.3.0", "R before 4.3 knows no methods of %*%")
+  expect_equal(as_array(torch_tensor(a) %*% torch_tensor(t(b))), a %*% t(b))
+})
+
+test_that("operands are broadcast", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  expect_equal(as_array(x + c(10, 20, 30)), sweep(a, 2, c(10, 20, 30), "+"))
+  expect_equal(as_array(x * torch_tensor(matrix(c(2, 3)))), a * c(2, 3))
+  expect_error(x + c(1, 2), "size of tensor")
+})
+
+test_that("types are promoted as in PyTorch", {
+  skip_if_no_torch()
+  dtypes <- c("uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "bool")
+  answer <- python_eval(c(
+    "import operator",
+    "ops = dict(add=operator.add, mul=operator.mul, div=operator.truediv, pow=operator.pow, lt=operator.lt)",
+    "def name(f):",
+    "    try:",
+    "        r = f()",
+    "        return str(r.dtype)[6:] + ':' + str(r.dim())",
+    "    except Exception: return 'error'",
+    "scalars = dict(int=2, double=2.5, logical=True)",
+    "result = []",
+    "for d in dtypes:",
+    "    for shape in ([2], []):",
+    "        x = torch.ones(shape, dtype=getattr(torch, d))",
+    "        for o, op in ops.items():",
+    "            for s, v in scalars.items():",
+    "                result.append([d, len(shape), o, s, name(lambda: op(x, v)), name(lambda: op(v, x))])",
+    "            for e in dtypes:",
+    "                y = torch.ones([2], dtype=getattr(torch, e))",
+    "                result.append([d, len(shape), o, e, name(lambda: op(x, y)), name(lambda: op(y, x))])"
+  ), dtypes = dtypes)
+  answer <- as.data.frame(answer)
+  names(answer) <- c("dtype", "ndim", "op", "other", "right", "left")
+  names_of <- c(
+    Byte = "uint8", Int = "int32", Long = "int64", Half = "float16", BFloat16 = "bfloat16", Float = "float32",
+    Double = "float64", ComplexFloat = "complex64", ComplexDouble = "complex128", Bool = "bool",
+    ComplexHalf = "complex32"
+  )
+  ops <- list(add = `+`, mul = `*`, div = `/`, pow = `^`, lt = `<`)
+  numbers <- list(int = 2L, double = 2.5, logical = TRUE)
+  name <- function(code) {
+    x <- tryCatch(code, error = function(e) NULL)
+    if (is.null(x)) "error" else paste0(names_of[[as.character(x$dtype)]], ":", x$ndim)
+  }
+  ours <- t(apply(answer, 1, function(row) {
+    one <- torch_ones(if (row[["ndim"]] == "1") 2 else integer(), dtype = torch:::as_dtype(row[["dtype"]]))
+    other <- numbers[[row[["other"]]]]
+    if (is.null(other)) other <- torch_ones(2, dtype = torch:::as_dtype(row[["other"]]))
+    op <- ops[[row[["op"]]]]
+    c(right = name(op(one, other)), left = name(op(other, one)))
+  }))
+  label <- paste(answer$dtype, answer$ndim, answer$op, answer$other)
+  expect_gt(length(label), 500)
+  expect_identical(setNames(ours[, "right"], label), setNames(answer$right, label))
+  expect_identical(setNames(ours[, "left"], label), setNames(answer$left, label))
+})
+
+test_that("R's mathematical functions work on tensors", {
+  skip_if_no_torch()
+  values <- c(0.1, 0.35, 0.5, 0.95)
+  x <- torch_tensor(values, dtype = "double")
+  for (name in c(
+    "abs", "acos", "asin", "atan", "ceiling", "cos", "cosh", "cumsum", "exp", "expm1", "floor", "log", "log10", "log1p",
+    "log2", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc", "round"
+  )) {
+    f <- get(name, baseenv())
+    expect_equal(as_array(f(x)), f(values), info = name)
+  }
+  signed <- c(-1.7, -0.5, 0, 2.5)
+  y <- torch_tensor(signed, dtype = "double")
+  for (name in c("abs", "ceiling", "floor", "sign", "trunc", "round")) {
+    f <- get(name, baseenv())
+    expect_equal(as_array(f(y)), f(signed), info = name)
+  }
+  expect_equal(as_array(log(x, 3)), log(values, 3))
+  expect_equal(as_array(log(x, base = 2)), log(values, 2))
+  expect_equal(as_array(round(torch_tensor(c(1.234, -5.678), dtype = "double"), 2)), c(1.23, -5.68))
+  m <- torch_tensor(a)
+  expect_equal(as_array(cumsum(m)), apply(a, 2, cumsum))
+})
+
+test_that("R's summaries work on tensors", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  y <- torch_tensor(b)
+  for (name in c("sum", "prod", "max", "min")) {
+    f <- get(name, baseenv())
+    expect_equal(as_array(f(x)), f(a), info = name)
+    expect_equal(as_array(f(x, y)), f(a, b), info = name)
+  }
+  expect_equal(as_array(mean(x)), mean(a), tolerance = 1e-6)
+  expect_equal(as_array(sum(x, dim = 1)), colSums(a))
+  expect_equal(as_array(sum(x, dim = 2)), rowSums(a))
+  expect_equal(as_array(sum(x, dim = c(1, 2))), sum(a))
+  expect_equal(as_array(prod(x, dim = 2)), apply(a, 1, prod))
+  expect_equal(as_array(mean(x, dim = 1)), colMeans(a))
+  expect_identical(dim(sum(x, dim = 1, keepdim = TRUE)), c(1L, 3L))
+  expect_identical(dim(mean(x, dim = 2, keepdim = TRUE)), c(2L, 1L))
+})
+
+test_that("na.rm is refused", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  for (f in list(sum, prod, max, min, mean)) {
+    expect_error(f(x, na.rm = TRUE), "na.rm", class = "value_error")
+  }
+})
+
+test_that("a tensor is no condition, but converts to one", {
+  skip_if_no_torch()
+  expect_error(if (torch_tensor(TRUE)) 1)
+  expect_identical(if (as.logical(torch_tensor(TRUE))) 1, 1)
+})

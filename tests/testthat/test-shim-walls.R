@@ -1,0 +1,123 @@
+# The walls between the rooms: R glue | plain C header | LibTorch.
+
+# The files of the source tree in `folder` that match, where the tests run in it.
+source_files <- function(folder, pattern) {
+  root <- testthat::test_path("../..")
+  skip_if_not(
+    dir.exists(file.path(root, "src")) && dir.exists(file.path(root, "inst/shim")), "The source tree is not beside the tests"
+  )
+  list.files(file.path(root, folder), pattern, recursive = TRUE, full.names = TRUE)
+}
+includes <- function(files) {
+  lines <- unlist(lapply(files, readLines))
+  sub("^\\s*#\\s*include\\s*[<\"]([^>\"]+).*", "\\1", grep("^\\s*#\\s*include\\b", lines, value = TRUE))
+}
+
+shim_include <- function() system.file("shim/include", package = "torch", mustWork = TRUE)
+
+c_compiler <- function() {
+  skip_on_os("windows")
+  compiler <- strsplit(system2(file.path(R.home("bin"), "R"), c("CMD", "config", "CC"), stdout = TRUE)[1], " ")[[1]][1]
+  skip_if(!nzchar(Sys.which(compiler)), "There is no C compiler")
+  compiler
+}
+
+# Compiles `lines` as C99, strictly; gives the compiler's words, none if all is well.
+compile_c <- function(lines, flags = "-fsyntax-only", env = parent.frame()) {
+  file <- withr::local_tempfile(fileext = ".c", lines = lines, .local_envir = env)
+  options <- c("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", flags, "-I", shQuote(shim_include()), shQuote(file))
+  suppressWarnings(system2(c_compiler(), options, stdout = TRUE, stderr = TRUE))
+}
+
+header_version <- function() {
+  line <- grep("^#define TS_ABI_VERSION ", readLines(file.path(shim_include(), "torch_shim.h")), value = TRUE)
+  as.integer(sub(".* ", "", line))
+}
+
+# Names of all functions of the contract.
+contract <- function() {
+  lines <- grep("^TS_FUNCTION\\(", readLines(file.path(shim_include(), "torch_shim_functions.h")), value = TRUE)
+  sub("^TS_FUNCTION\\([^,]*, *(ts_[a-z0-9_]+),.*", "\\1", lines)
+}
+
+test_that("the header is plain C", {
+  expect_equal(compile_c(c("#include \"torch_shim.h\"", "int version(void) { return TS_ABI_VERSION; }")), character())
+  # The check can fail.
+  expect_true(length(compile_c(c("#include \"torch_shim.h\"", "class ts_tensor;"))) > 0)
+})
+
+test_that("the header stands alone: it asks for C's own headers only", {
+  files <- list.files(shim_include(), full.names = TRUE)
+  expect_setequal(basename(files), c("torch_shim.h", "torch_shim_functions.h"))
+  expect_setequal(includes(files), c("stddef.h", "stdint.h", "torch_shim_functions.h"))
+})
+
+test_that("every function of the contract can be called from C", {
+  names <- contract()
+  expect_gt(length(names), 70)
+  expect_equal(anyDuplicated(names), 0)
+  expect_equal(compile_c(c(
+    "#include \"torch_shim.h\"",
+    "typedef void (*any)(void);",
+    "any all[] = {", paste0("  (any)", names, ","), "};"
+  )), character())
+})
+
+test_that("the glue includes no header of LibTorch", {
+  files <- source_files("src", "\\.(cpp|h|c)$")
+  expect_gt(length(files), 15)
+  expect_equal(grep("^(torch|ATen|c10|caffe2)/", includes(files), value = TRUE), character())
+})
+
+test_that("the shim includes no header of R, and its C++ only its own, LibTorch's and the standard library's", {
+  files <- setdiff(source_files("inst/shim", "\\.(cpp|h)$"), source_files("inst/shim/tests", "\\.(cpp|h)$"))
+  expect_gt(length(files), 10)
+  asked <- includes(files)
+  expect_equal(grep("^(R|Rinternals|Rcpp|Rdefines|Rmath|Rversion|R_ext/.*|cpp11.*)(\\.h(pp)?)?$", asked, value = TRUE), character())
+  ours <- basename(files)
+  others <- setdiff(asked, ours)
+  expect_equal(grep("^(torch|ATen|c10)/|^[a-z_]+$|^(stddef|stdint|malloc)\\.h$|^malloc/malloc\\.h$", others, value = TRUE, invert = TRUE), character())
+})
+
+test_that("only one file of the glue opens libraries, and R code is run from one place in a trace", {
+  files <- source_files("src", "\\.cpp$")
+  users <- function(word) basename(files)[vapply(files, function(f) any(grepl(word, readLines(f), fixed = TRUE)), NA)]
+  expect_equal(users("dlopen("), "load.cpp")
+  expect_equal(users("R_UnwindProtect("), "jump.cpp")
+  # XPtr copies cost more than an operator.
+  expect_equal(users("XPtr"), character())
+})
+
+test_that("the loaded shim speaks the version of the header", {
+  skip_if_no_torch()
+  skip_on_os("windows")
+  torch_ones(1)
+  # A program of a few lines asks it, as R's glue does.
+  library <- withr::local_tempfile(fileext = ".so")
+  code <- c(
+    "#define _POSIX_C_SOURCE 200809L", "#include <dlfcn.h>", "#include \"torch_shim.h\"",
+    "void ask(char **path, int *version) {",
+    "  void *it = dlopen(*path, RTLD_NOW | RTLD_LOCAL);",
+    "  int (*f)(void);",
+    "  *version = -1;",
+    "  if (!it) return;",
+    "  *(void **)(&f) = dlsym(it, \"ts_abi_version\");",
+    "  *version = f();",
+    "}"
+  )
+  skip_if(length(compile_c(code, c("-shared", "-fPIC", "-o", shQuote(library)))) > 0, "The C compiler makes no shared library")
+  asker <- dyn.load(library)
+  withr::defer(dyn.unload(library))
+  answer <- .C(getNativeSymbolInfo("ask", asker), normalizePath(shim_path(libtorch_find())), 0L)
+  expect_equal(answer[[2]], header_version())
+})
+
+test_that("the shim shows the functions of the contract and nothing else", {
+  skip_if_no_torch()
+  skip_on_os(c("windows", "mac"))
+  skip_if(!nzchar(Sys.which("nm")), "nm is not installed")
+  lines <- system2("nm", c("-D", "--defined-only", shQuote(shim_path(libtorch_find()))), stdout = TRUE)
+  parts <- strsplit(trimws(lines), "\\s+")
+  functions <- vapply(Filter(function(p) p[2] == "T", parts), `[`, "", 3)
+  expect_setequal(functions, contract())
+})
