@@ -53,6 +53,7 @@ friendly_type <- function(x) {
   if (length(dim(x)) > 0) return(sprintf("%s %s array", article(type), type))
   if (length(x) == 1 && is.na(x)) return("NA")
   if (length(x) == 1) {
+    if (type == "integer64") return(paste("the integer64", if (requireNamespace("bit64", quietly = TRUE)) as.character(x)))
     value <- if (is.character(x)) encodeString(x, quote = "\"") else format(unclass(x))
     return(sprintf("the %s %s", if (type == "double") "number" else type, value))
   }

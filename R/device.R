@@ -18,15 +18,21 @@ torch_device <- function(type, index = NULL) {
   } else if (!is.null(index)) {
     type <- paste0(type, ":", index)
   }
-  if (!grepl("^[a-z]+(:[0-9]+)?$", type)) value_error(sprintf("`type` must be a device such as \"cpu\" or \"cuda:0\", not \"%s\".", type))
-  new_device(type)
+  device_of(type, "type", current_env())
+}
+
+device_of <- function(text, arg, call) {
+  if (!grepl("^[a-z]+(:[0-9]+)?$", text)) {
+    value_error(sprintf("`%s` must be a device such as \"cpu\" or \"cuda:0\", not \"%s\".", arg, text), call)
+  }
+  new_device(text)
 }
 
 new_device <- function(text) structure(text, class = c("torch_device", "R7"))
 
 as_device <- function(x, call = caller_env()) {
   if (is.null(x) || inherits(x, "torch_device")) return(x)
-  if (is_string(x)) return(torch_device(x))
+  if (is_string(x)) return(device_of(x, "device", call))
   type_error(sprintf("`device` must be a torch_device or a string such as \"cuda:0\", not %s.", friendly_type(x)), call)
 }
 

@@ -169,7 +169,7 @@ is_module_self <- function(x) is.environment(x) && !is.object(x) && !is.null(x$.
 
 module_assign <- function(self, name, value) {
   if (name == "training" && !is_bool(value)) {
-    value_error(sprintf("`training` must be TRUE or FALSE, not %s.", friendly_type(value)))
+    value_error(sprintf("`training` must be TRUE or FALSE, not %s.", friendly_type(value)), call = NULL)
   }
   if (is_nn_module(value) || is_nn_parameter(value) || is_nn_buffer(value)) {
     private <- self$.__enclos_env__$private
@@ -285,7 +285,7 @@ module_apply <- function(self, fn) {
 tensor_mover <- function(dtype, device, non_blocking, copy, memory_format) {
   options <- list(non_blocking = non_blocking, copy = copy, memory_format = memory_format)
   if (!is.null(dtype) && !torch_empty(0L, dtype = dtype)$dtype$is_floating_point) {
-    value_error("`dtype` must be a floating point type: the parameters of a module can't be integers.")
+    value_error("`dtype` must be a floating point type: the parameters of a module can't be integers.", call = NULL)
   }
   function(x) {
     exec(x$to, dtype = if (x$dtype$is_floating_point) dtype, device = device, !!!options)

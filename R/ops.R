@@ -251,8 +251,15 @@ schema_in_r <- function(schema) {
 
 # --- methods -------------------------------------------------------------------------------------------------------
 
-# What `x$name` is: list(is_field, function), or NULL. The glue keeps the answer.
+# What `x$name` is: list(is_field, function), or NULL. The glue keeps the answer. Compiled here, since R compiles neither
+# functions in lists nor the copies that `$` makes of a method.
 tensor_member <- function(name) {
+  member <- find_member(name)
+  if (!is.null(member)) member[[2]] <- compiler::cmpfun(member[[2]])
+  member
+}
+
+find_member <- function(name) {
   field <- tensor_fields[[name]]
   if (!is.null(field)) return(list(TRUE, field))
   method <- tensor_methods[[name]]

@@ -157,7 +157,7 @@ keep_class <- function(x, from) {
 }
 
 tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE,
-                      memory_format = NULL) {
+                      memory_format = NULL, call = caller_env()) {
   if (!is.null(other)) {
     dtype <- other$dtype
     device <- other$device
@@ -167,7 +167,7 @@ tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking
     dtype <- NULL
   }
   torch_to(
-    x, dtype = as_dtype(dtype), layout = NULL, device = as_device(device), pin_memory = NULL,
+    x, dtype = as_dtype(dtype, call = call), layout = NULL, device = as_device(device, call), pin_memory = NULL,
     non_blocking = non_blocking, copy = copy, memory_format = memory_format
   )
 }

@@ -1,3 +1,17 @@
+#' @section Errors:
+#' Every error is an rlang condition of class `torch_error` and one of `value_error`, `type_error`, `runtime_error`,
+#' `not_implemented_error`, `torch_runtime_error` (LibTorch's own), `torch_memory_error` (not enough memory),
+#' `torch_install_error` (no LibTorch, or one that does not fit). `options(torch.cpp_trace = TRUE)` adds LibTorch's C++
+#' trace to the message.
+#'
+#' @section Memory:
+#' The memory of a tensor is freed when R's garbage collector finds it unused. The package counts the bytes that tensors
+#' hold and asks for a collection when many were allocated since the last one, and once more when LibTorch finds no
+#' memory before it reports an error.
+#'
+#' @section Environment:
+#' `TORCH_HOME`, `TORCH_URL`: see [install_torch()]. LibTorch is loaded at the first use, not by `library(torch)`.
+#'
 #' @useDynLib torch, .registration = TRUE
 #' @importFrom Rcpp evalCpp
 #' @importFrom magrittr %>%

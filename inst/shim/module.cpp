@@ -17,8 +17,10 @@ using shim::guarded_result;
 
 namespace {
 
-std::optional<c10::Device> device_of(const char* device) {
-  return device ? std::optional<c10::Device>(c10::Device(device)) : std::nullopt;
+// `source` is a file name or a stream. No device: as saved.
+template <class Source>
+torch::jit::Module load_module(Source&& source, const char* device) {
+  return device ? torch::jit::load(source, c10::Device(device)) : torch::jit::load(source);
 }
 
 // A dict in the order given, keyed by name.
@@ -52,7 +54,7 @@ std::vector<std::string> other_attributes(const torch::jit::Module& module) {
 int ts_unit_compile(const char* source, ts_unit** out) {
   return guarded([&] {
     auto unit = std::make_shared<torch::jit::CompilationUnit>();
-    unit->define(std::nullopt, source, torch::jit::nativeResolver(), nullptr);
+    unit->define({}, source, torch::jit::nativeResolver(), nullptr);
     *out = new ts_unit{unit};
   });
 }
@@ -217,7 +219,7 @@ int ts_module_save(ts_module* module, const char* path, int mobile) {
 }
 
 int ts_module_load(const char* path, const char* device, ts_module** out) {
-  return guarded([&] { *out = new ts_module{torch::jit::load(std::string(path), device_of(device))}; });
+  return guarded([&] { *out = new ts_module{load_module(std::string(path), device)}; });
 }
 
 int ts_module_serialize(ts_module* module, ts_value* out, ts_arena** arena) {
@@ -231,6 +233,6 @@ int ts_module_serialize(ts_module* module, ts_value* out, ts_arena** arena) {
 int ts_module_unserialize(const void* data, size_t n, const char* device, ts_module** out) {
   return guarded([&] {
     std::istringstream bytes(std::string(static_cast<const char*>(data), n));
-    *out = new ts_module{torch::jit::load(bytes, device_of(device))};
+    *out = new ts_module{load_module(bytes, device)};
   });
 }

@@ -28,7 +28,8 @@ const char* ts_dtype_name(int dtype) {
 
 int ts_default_dtype(int set, int* was) {
   return guarded([&] {
-    *was = static_cast<int>(at::get_default_dtype().toScalarType());
+    auto type = at::get_default_dtype();
+    *was = static_cast<int>(type.toScalarType());
     if (set >= 0) at::set_default_dtype(at::scalarTypeToTypeMeta(static_cast<at::ScalarType>(set)));
   });
 }
@@ -48,10 +49,19 @@ int ts_device_check(const char* device, ts_value* out, ts_arena** arena) {
   });
 }
 
+namespace {
+// The name changed with LibTorch 2.4.
+template <class Hooks>
+int count_devices(const Hooks& hooks) {
+  if constexpr (requires { hooks.deviceCount(); })
+    return static_cast<int>(hooks.deviceCount());
+  else
+    return static_cast<int>(hooks.getNumGPUs());
+}
+}  // namespace
+
 int ts_cuda_device_count(int* out) {
-  return guarded([&] {
-    *out = at::globalContext().hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
-  });
+  return guarded([&] { *out = at::globalContext().hasCUDA() ? count_devices(at::detail::getCUDAHooks()) : 0; });
 }
 
 int ts_manual_seed(uint64_t seed) {

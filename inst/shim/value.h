@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 // Owns what a result points to. Handles that the host took are NULL by then.
 struct ts_arena {

@@ -69,6 +69,15 @@ test_that("optimizers step as those of PyTorch", {
   }
 })
 
+test_that("the fused operators are used where LibTorch has them for the CPU", {
+  skip_if_no_torch()
+  skip_if(package_version(libtorch_find()$version) < "2.6")
+  for (make in cases[c(1, 3, 4)]) {
+    run_steps(make, 1)
+  }
+  expect_true(all(unlist(the$fused[paste(c("adam", "adamw", "sgd"), "Float cpu")])))
+})
+
 test_that("parameters without a gradient are left out, and have no state", {
   skip_if_no_torch()
   for (make in list(function(p) optim_adam(p), function(p) optim_sgd(p, lr = 0.1, momentum = 0.9))) {

@@ -1,0 +1,206 @@
+# Bytes that tensors hold, by the shim's own count; `peak` since the last reset.
+memory <- function(reset = FALSE) as.list(cpp_memory_stats(reset))
+full_gc <- function() for (i in 1:2) gc(full = TRUE)
+
+MB <- 1e6
+block <- function(bytes) torch_empty(bytes / 4, dtype = torch_float32())
+
+test_that("what a tensor holds is counted, and given back when R collects it", {
+  skip_if_no_torch()
+  x <- torch_ones(1)
+  full_gc()
+  before <- memory()$live
+  x <- block(40 * MB)
+  held <- memory()$live - before
+  expect_gte(held, 40 * MB)
+  expect_lt(held, 41 * MB)
+  # A view holds no memory of its own, and keeps that of its base.
+  y <- x$view(c(2, -1))
+  expect_equal(memory()$live - before, held)
+  rm(x)
+  full_gc()
+  expect_equal(memory()$live - before, held)
+  rm(y)
+  full_gc()
+  expect_lt(memory()$live - before, 1 * MB)
+})
+
+test_that("1e5 tensors are freed", {
+  skip_if_no_torch()
+  x <- torch_ones(10)
+  full_gc()
+  before <- memory()$live
+  kept <- vector("list", 1e5)
+  for (i in seq_along(kept)) kept[[i]] <- torch_relu(x)
+  # At least their numbers, 64 bytes at a time.
+  expect_gte(memory()$live - before, 1e5 * 40)
+  rm(kept)
+  full_gc()
+  expect_lt(memory()$live - before, 1e5)
+})
+
+# Highest count while `code` runs, over what was held before, in multiples of `bytes`.
+peak_of <- function(code, bytes) {
+  full_gc()
+  before <- memory(reset = TRUE)$live
+  force(code)
+  (memory()$peak - before) / bytes
+}
+
+test_that("loops of large temporaries stay below six of them", {
+  skip_if_no_torch()
+  one <- 40 * MB
+  expect_lt(peak_of(for (i in 1:40) block(one), one), 6)
+  x <- torch_zeros(one / 4)
+  expect_lt(peak_of(for (i in 1:40) x <- x + 1, one), 6)
+  expect_equal(as.numeric(x[1]), 40)
+  expect_lt(peak_of(for (i in 1:20) torch_relu(x)$mul(2)$add(1), one), 6)
+  # In place there is nothing to collect.
+  expect_lt(peak_of(for (i in 1:10) x$add_(1), one), 0.1)
+})
+
+test_that("a loop of backward passes stays below six of its tensors", {
+  skip_if_no_torch()
+  one <- 20 * MB
+  w <- torch_ones(one / 4, requires_grad = TRUE)
+  # Each pass makes the product, its square, and their gradients.
+  peak <- peak_of(for (i in 1:20) {
+    w$grad <- NULL
+    (w * 2)$pow(2)$sum()$backward()
+  }, one)
+  expect_lt(peak, 12)
+  expect_equal(as.numeric(w$grad[1]), 8)
+})
+
+test_that("large results of as_array() are not forgotten by the collector", {
+  skip_if_no_torch()
+  x <- torch_ones(5e6)
+  expect_lt(peak_of(for (i in 1:20) as.numeric(x), 40 * MB), 6)
+})
+
+test_that("values outlive the tensor they came from", {
+  skip_if_no_torch()
+  x <- torch_arange(1, 1e6, dtype = torch_float64())
+  values <- as_array(x)
+  rm(x)
+  full_gc()
+  # What was freed is used again.
+  for (i in 1:20) torch_zeros(1e6, dtype = torch_float64())
+  expect_equal(values, as.numeric(1:1e6))
+  # And the other way.
+  numbers <- as.numeric(1:1e6)
+  y <- torch_tensor(numbers, dtype = torch_float64())
+  numbers[1] <- -1
+  rm(numbers)
+  full_gc()
+  expect_equal(as.numeric(y$sum()), 1e6 * (1e6 + 1) / 2)
+  # Vectors of the store are ordinary vectors: changed, copied, saved.
+  values[5] <- NA
+  expect_equal(which(is.na(unserialize(serialize(values, NULL)))), 5)
+})
+
+test_that("a freed block is used again", {
+  skip_if_no_torch()
+  # An allocator that gives a block back to the system writes into it or drops its pages; a kept one is as it was.
+  x <- torch_full(3e5, 1234.5)
+  rm(x)
+  full_gc()
+  y <- torch_empty(3e5)
+  expect_true(as.logical(torch_all(y == 1234.5)))
+})
+
+test_that("no memory is an error that names the size, after one collection", {
+  skip_if_no_torch()
+  torch_ones(1)
+  collected <- FALSE
+  local({
+    e <- new.env()
+    reg.finalizer(e, function(e) collected <<- TRUE)
+  })
+  error <- tryCatch(torch_empty(1e15, dtype = torch_uint8()), error = identity)
+  expect_s3_class(error, c("torch_memory_error", "torch_error"))
+  expect_match(conditionMessage(error), "you tried to allocate 1000000000000000 bytes")
+  expect_equal(conditionCall(error)[[1]], quote(torch_empty))
+  expect_true(collected)
+  expect_equal(as.numeric(torch_ones(2) + 1), c(2, 2))
+})
+
+test_that("garbage makes room when memory is short", {
+  skip_if_no_torch()
+  skip_if_not_installed("callr")
+  skip_if(!nzchar(Sys.which("prlimit")), "prlimit is not installed")
+  said <- callr::r(libpath = .libPaths(), timeout = 300, function() {
+    library(torch)
+    torch_ones(1)
+    status <- readLines("/proc/self/status")
+    size <- as.numeric(gsub("[^0-9]", "", grep("^VmSize", status, value = TRUE))) * 1024
+    # Room for one large tensor and a half.
+    one <- 400e6
+    system2("prlimit", c("--pid", Sys.getpid(), sprintf("--as=%.0f", size + 1.5 * one)))
+    make <- function() torch_empty(one / 4)
+    made <- 0
+    for (i in 1:4) {
+      x <- make()
+      made <- made + x$numel() / (one / 4)
+      rm(x)
+    }
+    kept <- make()
+    full <- tryCatch(make(), torch_memory_error = function(e) "no memory")
+    list(made = made, full = full, alive = as.numeric(torch_ones(1)))
+  })
+  expect_equal(said, list(made = 4, full = "no memory", alive = 1))
+})
+
+test_that("the hot path holds what it makes while R collects at every allocation", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
+  f <- jit_trace(function(x) torch_relu(x) * 2, x)
+  tuple <- jit_compile("def f(x: List[int], y: Optional[str] = None) -> Tuple[int, List[str], Dict[str, float]]:
+  return (len(x), ['a', 'b'], {'k': 0.5})")$f
+  net <- nn_linear(2, 1)
+  # All is called once, so that nothing is made for the first time below.
+  calls <- function() {
+    list(
+      sum = as_array(x + x),
+      number = as_array(2 - x),
+      method = as_array(x$mul(3)),
+      field = x$shape,
+      index = as.numeric(x[2, 1]),
+      traced = as_array(f(x)),
+      list = lapply(torch_unbind(x, dim = 1), as.numeric),
+      several = lapply(torch_max(x, dim = 2), as.numeric),
+      given = as.numeric(torch_cat(list(x, x), dim = 1)$sum()),
+      results = tuple(1:3, "a"),
+      made = as_array(torch_tensor(c(1.5, 2))),
+      text = utils::capture.output(print(x))[1],
+      net = dim(net(x)),
+      ops = as.numeric(jit_ops$aten$relu(x)$sum()),
+      error = class(tryCatch(x + torch_ones(3), error = identity))[1]
+    )
+  }
+  calls()
+  gctorture(TRUE)
+  result <- tryCatch(calls(), finally = gctorture(FALSE))
+  m <- matrix(c(1, 2, 3, 4), 2)
+  expect_equal(result, list(
+    sum = 2 * m, number = 2 - m, method = 3 * m, field = c(2, 2), index = 2, traced = 2 * m,
+    list = list(c(1, 3), c(2, 4)), several = list(c(3, 4), c(2, 2)), given = 20,
+    results = list(3, list("a", "b"), list(k = 0.5)), made = c(1.5, 2), text = "torch_tensor", net = c(2, 1), ops = 10,
+    error = "torch_runtime_error"
+  ))
+})
+
+test_that("tracing, compiling and files hold what they make while R collects at every allocation", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  x <- torch_tensor(c(-1, 2))
+  calls <- function() {
+    f <- jit_trace(function(a, l) jit_tuple(list(a + l[[1]], l[[2]])), x, list(x, x))
+    jit_save(f, file)
+    c(as.numeric(jit_load(file)(x, list(x, x))[[1]]), jit_compile("def f(x: int) -> int:\n  return x + 1\n")$f(1L))
+  }
+  calls()
+  gctorture2(20)
+  result <- tryCatch(calls(), finally = gctorture2(0))
+  expect_equal(result, c(-2, 4, 2))
+})
