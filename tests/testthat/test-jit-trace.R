@@ -37,6 +37,9 @@ test_that("example inputs and arguments of calls go by name", {
   expect_equal(as.numeric(f(torch_tensor(5), torch_tensor(3))), 2)
   expect_equal(as.numeric(f(y = torch_tensor(5), x = torch_tensor(3))), -2)
   expect_equal(as.numeric(f(y = torch_tensor(5), torch_tensor(3))), -2)
+  # The examples go to the arguments that they name: these shapes fit in one order only.
+  product <- jit_trace(function(x, y) x$matmul(y), y = torch_ones(3, 4), x = torch_ones(2, 3))
+  expect_equal(dim(product(torch_ones(2, 3), torch_ones(3, 4))), c(2, 4))
   dots <- jit_trace(function(...) Reduce(`-`, list(...)), torch_tensor(1), torch_tensor(2), torch_tensor(4))
   expect_equal(as.numeric(dots(torch_tensor(10), torch_tensor(2), torch_tensor(4))), 4)
 })

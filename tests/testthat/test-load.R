@@ -176,5 +176,6 @@ test_that("a LibTorch that is not the chosen one is refused", {
   skip_if_not(file.exists("/proc/self/maps"), "This system has no /proc/self/maps")
   torch_ones(1)
   expect_null(check_mapped(libtorch_files(libtorch_find())))
-  expect_error(check_mapped(tempfile("libtorch_cpu")), "another LibTorch than the one chosen", class = "torch_install_error")
+  other <- withr::local_tempfile(pattern = "libtorch_cpu", lines = "")
+  expect_error(check_mapped(other), "another LibTorch than the one chosen", class = "torch_install_error")
 })

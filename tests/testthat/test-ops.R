@@ -128,7 +128,7 @@ test_that("every type of the registry is converted", {
     "Tensor?[]" = \() expect_identical(as_array(torch_index(x, list(NULL, torch_tensor(2L)))), matrix(c(3, 4))),
     "Scalar" = \() expect_identical(as_array(torch_full(2, 7L)), c(7L, 7L)),
     "Scalar?" = \() expect_identical(as_array(torch_clamp(v, min = NULL, max = 2)), c(2, 1, 2)),
-    "Scalar[]" = \() expect_identical(lapply(call("torch__foreach_add", list(v, v), c(1, 2)), as_array), list(c(4, 2, 3), c(5, 3, 4))),
+    "Scalar[]" = \() expect_identical(lapply(call("torch__foreach_add", list(v, v), scalars = c(1, 2)), as_array), list(c(4, 2, 3), c(5, 3, 4))),
     "int" = \() expect_identical(as_array(torch_diag_embed(v, 0L, -2L, -1L)), diag(c(3, 1, 2))),
     "int?" = \() expect_identical(as_array(torch_diff(v, n = 1, dim = 1, prepend = NULL)), c(-2, 1)),
     "int[]" = \() expect_identical(as_array(torch_permute(x, c(2, 1))), matrix(c(1, 3, 2, 4), 2)),
