@@ -24,7 +24,8 @@ entry_call <- function(n) {
   callers <- sys.parents()
   home <- function(i) topenv(environment(sys.function(i)))
   caller <- n
-  while ((caller <- callers[caller]) > 0L) {
+  # R names a frame that C++ called as its own caller: that is the one below it.
+  while ((caller <- min(callers[caller], caller - 1L)) > 0L) {
     if (identical(home(caller), topenv())) n <- caller else if (!identical(home(caller), .BaseNamespaceEnv)) break
   }
   call <- if (n > 0L) sys.call(n)

@@ -101,6 +101,11 @@ script_fields <- list(
     invisible(x)
   },
   zero_grad = function(x) function() tensors_zero_grad(unname(script_tensors(script_handle(x), 0L, TRUE)), FALSE),
+  apply = function(x) function(fn) {
+    for (child in script_children(script_handle(x))) child$apply(fn)
+    fn(x)
+    invisible(x)
+  },
   .apply = function(x) function(fn) {
     for (tensor in c(x$parameters, x$buffers)) with_no_grad(tensor$set_data(fn(tensor$detach())))
     invisible(x)

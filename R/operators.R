@@ -92,7 +92,7 @@ tanh.torch_tensor <- function(x) torch_tanh(x)
 #' @export
 trunc.torch_tensor <- function(x, ...) torch_trunc(x)
 
-refuse_na_rm <- function(na.rm, call = sys.call(-1)) {
+refuse_na_rm <- function(na.rm, call = entry_call(sys.nframe() - 1L)) {
   if (!isFALSE(na.rm)) value_error("`na.rm` must be FALSE: tensors have NaN, but no NA.", call)
 }
 

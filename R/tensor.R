@@ -152,7 +152,7 @@ tensor_methods <- list(
 
 # Attributes that mark a parameter or a buffer follow the tensor.
 keep_class <- function(x, from) {
-  if (length(class(from)) > 2L) class(x) <- class(from)
+  if (length(class(from)) > 2L) attributes(x) <- attributes(from)
   x
 }
 

@@ -19,19 +19,20 @@ SEXP package_namespace() {
   return ns;
 }
 
+// The arguments go by name: names and calls are data here, and rlang's traces must not look into a dead tensor.
 SEXP call_package(const char* name, SEXP a, SEXP b) {
-  SEXP call = PROTECT(Rf_lang3(Rf_install(name), a, b));
-  SEXP value = Rf_eval(call, package_namespace());
-  UNPROTECT(1);
+  SEXP symbols[] = {Rf_install("a"), Rf_install("b")};
+  SEXP environment = PROTECT(R_NewEnv(package_namespace(), FALSE, 2));
+  Rf_defineVar(symbols[0], a, environment);
+  if (b) Rf_defineVar(symbols[1], b, environment);
+  SEXP function = Rf_install(name);
+  SEXP call = PROTECT(b ? Rf_lang3(function, symbols[0], symbols[1]) : Rf_lang2(function, symbols[0]));
+  SEXP value = Rf_eval(call, environment);
+  UNPROTECT(2);
   return value;
 }
 
-SEXP call_package(const char* name, SEXP a) {
-  SEXP call = PROTECT(Rf_lang2(Rf_install(name), a));
-  SEXP value = Rf_eval(call, package_namespace());
-  UNPROTECT(1);
-  return value;
-}
+SEXP call_package(const char* name, SEXP a) { return call_package(name, a, nullptr); }
 
 namespace {
 [[noreturn]] void raise(const char* class_, SEXP message, SEXP trace) {

@@ -19,6 +19,7 @@ struct Index {
 };
 
 constexpr int kMaxIndices = 64;
+constexpr double kFarthest = 9007199254740992.0;  // 2^53: no tensor is longer
 
 const ts_callable* overload(const char* name, const char* which) {
   const ts_callable* const* all;
@@ -79,6 +80,8 @@ int64_t bound(SEXP value) {
   if (std::isnan(v)) fail("value_error", "The ends of a slice must be numbers, not %s.", friendly(value));
   if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
   if (std::isinf(v)) return v > 0 ? -1 : 1;
+  if (v != std::trunc(v)) fail("value_error", "The ends of a slice must be whole numbers, not %g.", v);
+  if (std::fabs(v) > kFarthest) return v > 0 ? INT64_MAX / 2 : INT64_MIN / 2;
   return static_cast<int64_t>(v);
 }
 
@@ -131,6 +134,9 @@ Index vector_index(SEXP x, Keeper& keeper) {
   } else if (TYPEOF(x) == INTSXP) {
     for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
       if (INTEGER(x)[i] == NA_INTEGER) fail("value_error", "An index must hold whole numbers without NA.");
+  } else {
+    for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
+      if (LOGICAL(x)[i] == NA_LOGICAL) fail("value_error", "A mask must hold TRUE and FALSE without NA.");
   }
   constexpr int kInt64 = 4, kBool = 11;
   set_handle(cell, tensor_from_vector(x, TYPEOF(x) == LGLSXP ? kBool : kInt64, nullptr, false, false));
@@ -150,7 +156,8 @@ Index value_index(SEXP x, Keeper& keeper) {
     return {IndexKind::whole, 0, 0, 0, nullptr, 1};
   if (plain && XLENGTH(x) == 1 && number) {
     const double v = Rf_asReal(x);
-    if (std::isnan(v) || v != std::trunc(v)) fail("value_error", "An index must be a whole number, not %g.", v);
+    if (std::isnan(v) || v != std::trunc(v) || std::fabs(v) > kFarthest)
+      fail("value_error", "An index must be a whole number, not %s.", friendly(x));
     if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
     return {IndexKind::number, static_cast<int64_t>(v > 0 ? v - 1 : v), 0, 0, nullptr, 1};
   }
@@ -187,6 +194,7 @@ int read_indices(SEXP frame, int64_t ndim, Index* indices, Keeper& keeper) {
   for (; TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
     indices[n] = read_index(CAR(dots), keeper);
+    if (has_ellipsis && indices[n].kind == IndexKind::ellipsis) fail("value_error", "Only one `..` is allowed in an index.");
     has_ellipsis = has_ellipsis || indices[n].kind == IndexKind::ellipsis;
     taken += indices[n].ndim;
     ++n;
@@ -306,6 +314,7 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   static const ts_callable* const copy = overload("aten::copy_", "");
   static const ts_callable* const put = overload("aten::index_put_", "");
   static const ts_callable* const fill = overload("aten::fill_", "Scalar");
+  static const ts_callable* const like = overload("aten::to", "other");
   static SEXP value_symbol = Rf_install("value");
   SEXP x = tensor_argument(frame);
   SEXP value = frame_variable(frame, value_symbol);
@@ -322,19 +331,34 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   static const ts_type tensor_type = {TS_KIND_TENSOR, 0, 0, nullptr, nullptr, "Tensor"};
   static const ts_type number_type = {TS_KIND_NUMBER, 0, 0, nullptr, nullptr, "number"};
   const bool number = !is_tensor(value) && vectors == 0 && cost(value, number_type) >= 0;
-  const ts_value given = number ? to_value(value, number_type, kPlain, "value", keeper)
-                                : to_value(value, tensor_type, kPromote, "value", keeper);
+  ts_value given;
+  if (number || is_tensor(value) || cost(value, tensor_type) < 0) {
+    given = to_value(value, number ? number_type : tensor_type, kPlain, "value", keeper);
+  } else {
+    // R's values keep their precision: they become at once what they are put into.
+    SEXP cell = keeper.keep(new_cell(Kind::tensor));
+    ts_tensor* tensor = tensor_from_vector(value, info.dtype, info.device, false, false);
+    set_handle(cell, tensor);
+    given = tensor_value(tensor);
+  }
   Cursor cursor = cursor_on(x);
   const Index* where = nullptr;
   int64_t dim = 0;
   apply(cursor, indices, n, true, &where, &dim);
-  ts_value arguments[4], out;
+  ts_value arguments[5], out;
   ts_arena* arena = nullptr;
   arguments[0] = tensor_value(cursor.tensor);
   ts_value items[kMaxIndices + 1];
   const ts_callable* op = number ? fill : copy;
   size_t count = 2;
   if (where) {
+    // copy_ converts, index_put_ does not.
+    Cursor source{keeper.keep(new_cell(Kind::tensor)), static_cast<ts_tensor*>(given.as.handle)};
+    arguments[1] = tensor_value(cursor.tensor);
+    arguments[2] = arguments[3] = arguments[4] = tagged(TS_DEFAULT);
+    source.step(like, arguments, 5);
+    given = tensor_value(source.tensor);
+    arguments[0] = tensor_value(cursor.tensor);
     for (int64_t d = 0; d < dim; ++d) items[d] = tagged(TS_NONE);
     items[dim] = tensor_value(where->tensor);
     arguments[1] = tagged(TS_LIST);

@@ -67,6 +67,7 @@ int call_traced(void* context, const ts_value* arguments, size_t n, ts_value* re
 SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEXP strict) {
   const void* memory = vmaxget();
   const R_xlen_t n = Rf_xlength(inputs);
+  if (Rf_xlength(names) != n) fail("value_error", "`names` must have as many elements as `inputs`.");
   Keeper keeper;
   auto* values = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value)));
   auto** argument_names = reinterpret_cast<const char**>(R_alloc(n + 1, sizeof(char*)));

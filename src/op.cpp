@@ -280,6 +280,12 @@ SEXP invoke(const Op& op, SEXP* values) {
   }
   SEXP result = PROTECT(
       run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor));
+  // A dtype leaves the shim as its number.
+  if (candidate.schema->n_returns == 1 && candidate.schema->returns[0].type->kind == TS_KIND_DTYPE) {
+    SEXP code = PROTECT(Rf_ScalarInteger(Rf_asInteger(result)));
+    result = call_package("new_dtype", code);
+    UNPROTECT(1);
+  }
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);

@@ -277,14 +277,14 @@ RcppExport SEXP C_dollar(SEXP x, SEXP name) {
   static SEXP self = Rf_install("self");
   const Member* member = find_member(STRING_ELT(name, 0));
   if (!member) return call_package("unknown_member", x, name);
-  if (member->is_field) {
-    SEXP call = PROTECT(Rf_lang2(member->value, x));
-    SEXP value = Rf_eval(call, R_BaseEnv);
-    UNPROTECT(1);
-    return value;
-  }
   SEXP environment = PROTECT(R_NewEnv(package_namespace(), FALSE, 1));
   Rf_defineVar(self, x, environment);
+  if (member->is_field) {
+    SEXP call = PROTECT(Rf_lang2(member->value, self));
+    SEXP value = Rf_eval(call, environment);
+    UNPROTECT(2);
+    return value;
+  }
   SEXP method = closure_in(member->value, environment);
   UNPROTECT(1);
   return method;

@@ -123,7 +123,8 @@ class Cache {
   bool keep(void* block, int64_t size) {
     if (size < kSmallest) return false;
     const std::lock_guard<std::mutex> hold(lock_);
-    if (bytes_ + size > limit_) return false;
+    if (size > limit_) return false;
+    while (bytes_ + size > limit_) drop_largest();
     blocks_[size].push_back(block);
     bytes_ += size;
     return true;
@@ -142,6 +143,15 @@ class Cache {
 
  private:
   static constexpr int64_t kSmallest = 64 * 1024, kPage = 4096;
+
+  void drop_largest() {
+    const auto last = std::prev(blocks_.end());
+    wrapped_delete(last->second.back());
+    last->second.pop_back();
+    bytes_ -= last->first;
+    if (last->second.empty()) blocks_.erase(last);
+  }
+
   std::mutex lock_;
   std::map<int64_t, std::vector<void*>> blocks_;
   int64_t bytes_ = 0, limit_ = 256 * 1024 * 1024;

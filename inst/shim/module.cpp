@@ -206,6 +206,8 @@ int ts_module_from_function(const ts_callable* callable, ts_module** out) {
     torch::jit::Module module("PlaceholderModule");
     module.register_attribute("training", c10::BoolType::get(), true);
     auto graph = torch::jit::toGraphFunction(*callable->function).graph()->copy();
+    // Other functions of its unit are not in the module.
+    torch::jit::Inline(*graph);
     graph->insertInput(0, "self")->setType(module._ivalue()->type());
     const auto name = c10::QualifiedName(*module.type()->name(), "forward");
     auto* forward = module._ivalue()->compilation_unit()->create_function(name, graph);

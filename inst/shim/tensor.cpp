@@ -58,6 +58,11 @@ bool convert_plainly(const void* from, at::ScalarType source, void* to, at::Scal
   return true;
 }
 
+// R aligns its small vectors to 8 bytes; LibTorch's kernels take 16 for granted for complex128.
+bool misaligned(const void* data, at::ScalarType dtype) {
+  return dtype == at::kComplexDouble && reinterpret_cast<uintptr_t>(data) % 16 != 0;
+}
+
 // Making and reading constants is no operation of the user's: neither the tracer nor autograd may see it.
 struct Unrecorded {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
@@ -110,6 +115,12 @@ int ts_tensor_from_data(const void* data, int source, const int64_t* sizes, size
       Unrecorded guard;
       tensor = at::empty(shape, at::TensorOptions().dtype(to).pinned_memory(pin_memory != 0));
       const auto layout = column_major(shape);
+      at::Tensor aligned;
+      if (misaligned(data, from)) {
+        aligned = at::empty({tensor.numel()}, from);
+        std::memcpy(aligned.data_ptr(), data, aligned.nbytes());
+        data = aligned.data_ptr();
+      }
       if (!layout.row_major || !convert_plainly(data, from, tensor.data_ptr(), to, tensor.numel()))
         tensor.copy_(at::from_blob(const_cast<void*>(data), shape, layout.strides, at::TensorOptions().dtype(from)));
       if (device && std::strcmp(device, "cpu") != 0) tensor = tensor.to(c10::Device(device));
@@ -139,7 +150,10 @@ int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
     if (layout.row_major && tensor.is_contiguous() &&
         convert_plainly(tensor.data_ptr(), tensor.scalar_type(), data, to, tensor.numel()))
       return;
-    at::from_blob(data, tensor.sizes(), layout.strides, at::TensorOptions().dtype(to)).copy_(tensor);
+    const at::Tensor aligned = misaligned(data, to) ? at::empty({tensor.numel()}, to) : at::Tensor();
+    void* target_data = aligned.defined() ? aligned.data_ptr() : data;
+    at::from_blob(target_data, tensor.sizes(), layout.strides, at::TensorOptions().dtype(to)).copy_(tensor);
+    if (aligned.defined()) std::memcpy(data, target_data, aligned.nbytes());
   });
 }
 
@@ -147,6 +161,8 @@ int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dty
                           void* context, ts_tensor** out) {
   return shim::guarded([&] {
     Unrecorded guard;
+    TORCH_CHECK_VALUE(!misaligned(data, static_cast<at::ScalarType>(dtype)),
+                      "The memory of this buffer does not begin at a multiple of 16 bytes, as complex128 needs.");
     *out = give(at::from_blob(
         data, c10::IntArrayRef(sizes, ndim), [release, context](void*) { release(context); },
         at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));

@@ -1,4 +1,4 @@
-/* The contract between the R glue (src/) and LibTorch (inst/shim/*.cpp): plain C, no R type, no C++ type.
+/* The contract between the R glue (src/) and LibTorch (the C++ files of inst/shim): plain C, no R type, no C++ type.
  *
  * Rules that hold for every function:
  *  - It returns a status unless its comment says otherwise; results come through the last pointers. On any status
