@@ -8,7 +8,7 @@ namespace {
 
 // A collection of the young objects costs about a millisecond, a full one forty. So the young are collected often, which
 // frees what a loop made and dropped; and all only when what is alive has grown past what the last full one left.
-constexpr int64_t kYoung = 32 << 20, kGrowth = 96 << 20;
+constexpr int64_t kYoung = 64 << 20, kGrowth = 96 << 20;
 int64_t left_by_full = 0;
 
 int64_t live(const Shim& it) {
