@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "value.h"
+
 namespace {
 
 constexpr int64_t kExact = int64_t{1} << 53;  // beyond it doubles skip integers
@@ -112,16 +114,6 @@ bool is_named(SEXP x) {
   return true;
 }
 
-ts_value tagged(int tag) {
-  ts_value value{};
-  value.tag = tag;
-  return value;
-}
-ts_value int_value(int64_t i) {
-  ts_value value = tagged(TS_INT);
-  value.as.i = i;
-  return value;
-}
 ts_value float_value(double d) {
   ts_value value = tagged(TS_FLOAT);
   value.as.d = d;
@@ -142,11 +134,6 @@ ts_value charsxp_value(SEXP s, int tag = TS_STRING) {
   ts_value value = tagged(tag);
   value.as.s = Rf_translateCharUTF8(s);
   value.len = static_cast<int64_t>(std::strlen(value.as.s));
-  return value;
-}
-ts_value handle_value(int tag, void* handle) {
-  ts_value value = tagged(tag);
-  value.as.handle = handle;
   return value;
 }
 ts_value items_value(int tag, R_xlen_t n, R_xlen_t entries) {

@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "memory.h"
+#include "value.h"
 
 namespace {
 
@@ -30,21 +31,7 @@ const ts_callable* overload(const char* name, const char* which) {
   fail("not_implemented_error", "`%s` is not in LibTorch %s.", name, shim().ts_built_for());
 }
 
-ts_value tagged(int tag) {
-  ts_value value{};
-  value.tag = tag;
-  return value;
-}
-ts_value integer(int64_t i) {
-  ts_value value = tagged(TS_INT);
-  value.as.i = i;
-  return value;
-}
-ts_value tensor_value(ts_tensor* tensor) {
-  ts_value value = tagged(TS_TENSOR);
-  value.as.handle = tensor;
-  return value;
-}
+ts_value tensor_value(ts_tensor* tensor) { return handle_value(TS_TENSOR, tensor); }
 
 // The tensor under the operators: it replaces what it holds, so that nothing in between is lost or kept.
 struct Cursor {
@@ -231,23 +218,23 @@ void apply(Cursor& cursor, const Index* indices, int n, bool drop, const Index**
         dim += it.ndim;
         break;
       case IndexKind::newaxis:
-        arguments[1] = integer(dim++);
+        arguments[1] = int_value(dim++);
         cursor.step(unsqueeze, arguments, 2);
         break;
       case IndexKind::number:
-        arguments[1] = integer(dim);
-        arguments[2] = integer(it.start);
+        arguments[1] = int_value(dim);
+        arguments[2] = int_value(it.start);
         cursor.step(select, arguments, 3);
         if (!drop) {
-          arguments[1] = integer(dim++);
+          arguments[1] = int_value(dim++);
           cursor.step(unsqueeze, arguments, 2);
         }
         break;
       case IndexKind::slice:
-        arguments[1] = integer(dim++);
-        arguments[2] = integer(it.start);
-        arguments[3] = integer(it.end);
-        arguments[4] = integer(it.step);
+        arguments[1] = int_value(dim++);
+        arguments[2] = int_value(it.start);
+        arguments[3] = int_value(it.end);
+        arguments[4] = int_value(it.step);
         cursor.step(slice, arguments, 5);
         break;
       case IndexKind::positions:

@@ -1,0 +1,19 @@
+// How the glue spells a ts_value.
+#pragma once
+#include "torch_shim.h"
+
+inline ts_value tagged(int tag) {
+  ts_value value{};
+  value.tag = tag;
+  return value;
+}
+inline ts_value int_value(int64_t i) {
+  ts_value value = tagged(TS_INT);
+  value.as.i = i;
+  return value;
+}
+inline ts_value handle_value(int tag, void* handle) {
+  ts_value value = tagged(tag);
+  value.as.handle = handle;
+  return value;
+}
