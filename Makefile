@@ -33,7 +33,8 @@ $(INSTALLED): $(SOURCES) | setup
 	@mkdir -p $(@D)
 	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0)' \
 	  -e 'dir.create(path.expand(Sys.getenv("R_LIBS_USER")), recursive = TRUE, showWarnings = FALSE)'
-	R CMD INSTALL .
+	# Objects of an earlier build know nothing of a changed header.
+	R CMD INSTALL --preclean .
 	@Rscript -e 'cat(find.package("torch"))' > $@
 
 libtorch: install
