@@ -11,5 +11,5 @@ struct Shim {
 
 // Loads LibTorch at the first call; an R error if there is none. R's main thread only.
 const Shim& shim();
-// What is loaded, without loading: NULL before the first use. For finalizers.
+// What is loaded, without loading: NULL before the first use. For the hooks that release handles.
 const Shim* shim_if_loaded();
