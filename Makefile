@@ -46,7 +46,9 @@ check: libtorch
 
 docs:
 	@tools/setup.sh r-cran-roxygen2
-	Rscript -e 'roxygen2::roxygenise()'
+	Rscript -e 'Rcpp::compileAttributes()' -e 'roxygen2::update_collate(".")'
+	$(MAKE) install
+	Rscript -e 'roxygen2::roxygenise(load_code = "installed")'
 
 lint:
 	tools/lint.sh

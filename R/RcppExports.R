@@ -25,8 +25,16 @@ cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
 
-cpp_trace <- function(func, inputs, names, module, method, strict) {
-    .Call(`_torch_cpp_trace`, func, inputs, names, module, method, strict)
+cpp_unit_compile <- function(source) {
+    .Call(`_torch_cpp_unit_compile`, source)
+}
+
+cpp_unit_functions <- function(unit) {
+    .Call(`_torch_cpp_unit_functions`, unit)
+}
+
+cpp_unit_function <- function(unit, name) {
+    .Call(`_torch_cpp_unit_function`, unit, name)
 }
 
 cpp_callable_schema <- function(callable) {
@@ -47,18 +55,6 @@ cpp_callable_text <- function(callable, which) {
 
 cpp_profiled_runs <- function() {
     .Call(`_torch_cpp_profiled_runs`)
-}
-
-cpp_unit_compile <- function(source) {
-    .Call(`_torch_cpp_unit_compile`, source)
-}
-
-cpp_unit_functions <- function(unit) {
-    .Call(`_torch_cpp_unit_functions`, unit)
-}
-
-cpp_unit_function <- function(unit, name) {
-    .Call(`_torch_cpp_unit_function`, unit, name)
 }
 
 cpp_module_new <- function(name, unit_of) {
@@ -119,6 +115,10 @@ cpp_module_serialize <- function(module) {
 
 cpp_module_unserialize <- function(bytes, device) {
     .Call(`_torch_cpp_module_unserialize`, bytes, device)
+}
+
+cpp_trace <- function(func, inputs, names, module, method, strict) {
+    .Call(`_torch_cpp_trace`, func, inputs, names, module, method, strict)
 }
 
 cpp_load_shim <- function(libraries, path) {

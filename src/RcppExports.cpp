@@ -77,18 +77,34 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_trace
-SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEXP strict);
-RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP, SEXP strictSEXP) {
+// cpp_unit_compile
+SEXP cpp_unit_compile(SEXP source);
+RcppExport SEXP _torch_cpp_unit_compile(SEXP sourceSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type func(funcSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type strict(strictSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_trace(func, inputs, names, module, method, strict));
+    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_compile(source));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_unit_functions
+SEXP cpp_unit_functions(SEXP unit);
+RcppExport SEXP _torch_cpp_unit_functions(SEXP unitSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_functions(unit));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_unit_function
+SEXP cpp_unit_function(SEXP unit, SEXP name);
+RcppExport SEXP _torch_cpp_unit_function(SEXP unitSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_function(unit, name));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -139,37 +155,6 @@ RcppExport SEXP _torch_cpp_profiled_runs() {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     rcpp_result_gen = Rcpp::wrap(cpp_profiled_runs());
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_unit_compile
-SEXP cpp_unit_compile(SEXP source);
-RcppExport SEXP _torch_cpp_unit_compile(SEXP sourceSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_unit_compile(source));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_unit_functions
-SEXP cpp_unit_functions(SEXP unit);
-RcppExport SEXP _torch_cpp_unit_functions(SEXP unitSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_unit_functions(unit));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_unit_function
-SEXP cpp_unit_function(SEXP unit, SEXP name);
-RcppExport SEXP _torch_cpp_unit_function(SEXP unitSEXP, SEXP nameSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_unit_function(unit, name));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -338,6 +323,21 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
     Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_module_unserialize(bytes, device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace
+SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEXP strict);
+RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP, SEXP strictSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type func(funcSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type strict(strictSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_trace(func, inputs, names, module, method, strict));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -577,15 +577,14 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_grad_fn", (DL_FUNC) &_torch_cpp_tensor_grad_fn, 1},
     {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
-    {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 6},
+    {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 1},
+    {"_torch_cpp_unit_functions", (DL_FUNC) &_torch_cpp_unit_functions, 1},
+    {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},
     {"_torch_cpp_callable_schema", (DL_FUNC) &_torch_cpp_callable_schema, 1},
     {"_torch_cpp_callable_argument_names", (DL_FUNC) &_torch_cpp_callable_argument_names, 1},
     {"_torch_cpp_callable_types", (DL_FUNC) &_torch_cpp_callable_types, 1},
     {"_torch_cpp_callable_text", (DL_FUNC) &_torch_cpp_callable_text, 2},
     {"_torch_cpp_profiled_runs", (DL_FUNC) &_torch_cpp_profiled_runs, 0},
-    {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 1},
-    {"_torch_cpp_unit_functions", (DL_FUNC) &_torch_cpp_unit_functions, 1},
-    {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},
     {"_torch_cpp_module_new", (DL_FUNC) &_torch_cpp_module_new, 2},
     {"_torch_cpp_module_register", (DL_FUNC) &_torch_cpp_module_register, 4},
     {"_torch_cpp_module_add_child", (DL_FUNC) &_torch_cpp_module_add_child, 3},
@@ -601,6 +600,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 2},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 1},
     {"_torch_cpp_module_unserialize", (DL_FUNC) &_torch_cpp_module_unserialize, 2},
+    {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 6},
     {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 2},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},

@@ -1,27 +1,11 @@
-// Modules, compilation units, graphs, files.
+// Modules.
 #include "call.h"
-
-#include <torch/csrc/jit/passes/inliner.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/csrc/jit/runtime/profiling_graph_executor_impl.h>
-
-#include <sstream>
-
-struct ts_unit {
-  std::shared_ptr<torch::jit::CompilationUnit> unit;
-};
 
 using shim::Arena;
 using shim::guarded;
 using shim::guarded_result;
 
 namespace {
-
-// `source` is a file name or a stream. No device: as saved.
-template <class Source>
-torch::jit::Module load_module(Source&& source, const char* device) {
-  return device ? torch::jit::load(source, c10::Device(device)) : torch::jit::load(source);
-}
 
 // A dict in the order given, keyed by name.
 template <class Pairs, class Fill>
@@ -38,8 +22,6 @@ void named(const Pairs& pairs, ts_value& out, Arena& own, Fill&& fill) {
   }
 }
 
-bool is_tensor_type(const c10::TypePtr& type) { return type->isSubtypeOf(*c10::TensorType::get()); }
-
 std::vector<std::string> other_attributes(const torch::jit::Module& module) {
   std::vector<std::string> names;
   const auto type = module.type();
@@ -50,60 +32,6 @@ std::vector<std::string> other_attributes(const torch::jit::Module& module) {
 }
 
 }  // namespace
-
-int ts_unit_compile(const char* source, ts_unit** out) {
-  return guarded([&] {
-    auto unit = std::make_shared<torch::jit::CompilationUnit>();
-    unit->define({}, source, torch::jit::nativeResolver(), nullptr);
-    *out = new ts_unit{unit};
-  });
-}
-
-int ts_unit_functions(ts_unit* unit, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    std::vector<std::string> names;
-    for (auto* function : unit->unit->get_functions()) names.push_back(function->name());
-    value = shim::string_list(names, own);
-  });
-}
-
-int ts_unit_function(ts_unit* unit, const char* name, ts_callable** out) {
-  return guarded([&] {
-    auto* function = unit->unit->find_function(c10::QualifiedName(name));
-    TORCH_CHECK(function, "there is no function `", name, "` in this unit");
-    *out = new ts_callable(function, unit->unit);
-  });
-}
-
-void ts_unit_release(ts_unit* unit) { delete unit; }
-
-int ts_callable_text(const ts_callable* callable, int which, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    TORCH_CHECK(callable->function, "an operator has no graph");
-    auto& function = torch::jit::toGraphFunction(*callable->function);
-    std::shared_ptr<torch::jit::Graph> graph = function.graph();
-    if (which == 1) {
-      graph = graph->copy();
-      torch::jit::Inline(*graph);
-    } else if (which == 2) {
-      // What the executor's inner plans ran last; a wrapper's own plan only calls them.
-      graph = torch::jit::lastExecutedOptimizedGraph();
-    }
-    if (which == 3) {
-      std::vector<at::IValue> constants;
-      torch::jit::PrintDepsTable classes;
-      torch::jit::PythonPrint printer(constants, classes);
-      callable->self ? printer.printMethod(function) : printer.printFunction(function);
-      value = shim::string_value(printer.str(), own);
-    } else {
-      value = shim::string_value(graph->toString(), own);
-    }
-  });
-}
-
-int ts_profiled_runs(int* out) {
-  return guarded([&] { *out = static_cast<int>(torch::jit::getNumProfiledRuns().load()); });
-}
 
 int ts_module_new(const char* name, ts_module* unit_of, ts_module** out) {
   return guarded([&] {
@@ -197,44 +125,5 @@ int ts_module_train(ts_module* module, int set, int* was) {
 int ts_module_type_name(ts_module* module, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     value = shim::string_value(module->module.type()->name()->name(), own);
-  });
-}
-
-int ts_module_from_function(const ts_callable* callable, ts_module** out) {
-  return guarded([&] {
-    TORCH_CHECK(callable->function && !callable->self, "only a script function becomes a module");
-    torch::jit::Module module("PlaceholderModule");
-    module.register_attribute("training", c10::BoolType::get(), true);
-    auto graph = torch::jit::toGraphFunction(*callable->function).graph()->copy();
-    // Other functions of its unit are not in the module.
-    torch::jit::Inline(*graph);
-    graph->insertInput(0, "self")->setType(module._ivalue()->type());
-    const auto name = c10::QualifiedName(*module.type()->name(), "forward");
-    auto* forward = module._ivalue()->compilation_unit()->create_function(name, graph);
-    module.type()->addMethod(forward);
-    *out = new ts_module{module};
-  });
-}
-
-int ts_module_save(ts_module* module, const char* path, int mobile) {
-  return guarded([&] { mobile ? module->module._save_for_mobile(path) : module->module.save(path); });
-}
-
-int ts_module_load(const char* path, const char* device, ts_module** out) {
-  return guarded([&] { *out = new ts_module{load_module(std::string(path), device)}; });
-}
-
-int ts_module_serialize(ts_module* module, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    std::ostringstream bytes;
-    module->module.save(bytes);
-    value = shim::string_value(bytes.str(), own);
-  });
-}
-
-int ts_module_unserialize(const void* data, size_t n, const char* device, ts_module** out) {
-  return guarded([&] {
-    std::istringstream bytes(std::string(static_cast<const char*>(data), n));
-    *out = new ts_module{load_module(bytes, device)};
   });
 }

@@ -1,0 +1,87 @@
+// Script modules.
+#include "jit.h"
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_new(SEXP name, SEXP unit_of) {
+  SEXP cell = PROTECT(new_cell(Kind::module));
+  ts_module* module;
+  check(shim().ts_module_new(CHAR(STRING_ELT(name, 0)), unit_of == R_NilValue ? nullptr : module_of(unit_of), &module));
+  set_handle(cell, module);
+  UNPROTECT(1);
+  return cell;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_register(SEXP module, SEXP name, SEXP tensor, SEXP is_buffer) {
+  check(shim().ts_module_register(module_of(module), CHAR(STRING_ELT(name, 0)),
+                                  tensor == R_NilValue ? nullptr : tensor_of(tensor, "tensor"),
+                                  Rf_asLogical(is_buffer) == TRUE));
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_add_child(SEXP module, SEXP name, SEXP child) {
+  check(shim().ts_module_add_child(module_of(module), CHAR(STRING_ELT(name, 0)), module_of(child, "child")));
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_set_attribute(SEXP module, SEXP name, SEXP value) {
+  const void* memory = vmaxget();
+  Keeper keeper;
+  const ts_value attribute = to_natural_value(value, CHAR(STRING_ELT(name, 0)), keeper);
+  check(shim().ts_module_set_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &attribute));
+  keeper.release();
+  vmaxset(memory);
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_attribute(SEXP module, SEXP name) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
+  return finish(&out, arena);
+}
+
+// what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_module_list(module_of(module), Rf_asInteger(what), Rf_asLogical(recursive) == TRUE, &out, &arena));
+  return finish(&out, arena);
+}
+
+// NULL if there is none of that name.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_method(SEXP module, SEXP name) {
+  SEXP cell = PROTECT(new_cell(Kind::callable));
+  ts_callable* callable;
+  check(shim().ts_module_method(module_of(module), CHAR(STRING_ELT(name, 0)), &callable));
+  set_handle(cell, callable);
+  UNPROTECT(1);
+  return callable ? cell : R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_define(SEXP module, SEXP source) {
+  check(shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0))));
+  return R_NilValue;
+}
+
+// set: TRUE, FALSE, or NULL to ask only. Gives what it was.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_train(SEXP module, SEXP set) {
+  int was;
+  check(shim().ts_module_train(module_of(module), set == R_NilValue ? -1 : Rf_asLogical(set) == TRUE, &was));
+  return Rf_ScalarLogical(was);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_type_name(SEXP module) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_module_type_name(module_of(module), &out, &arena));
+  return finish(&out, arena);
+}

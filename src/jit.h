@@ -1,0 +1,18 @@
+// What the files of TorchScript's glue share.
+#pragma once
+#include "convert.h"
+
+inline ts_callable* callable_of(SEXP x, const char* what = "f") {
+  return static_cast<ts_callable*>(handle_of(x, Kind::callable, what));
+}
+inline ts_module* module_of(SEXP x, const char* what = "module") {
+  return static_cast<ts_module*>(handle_of(x, Kind::module, what));
+}
+
+// A result of the shim as an R value; the arena is gone afterwards.
+inline SEXP finish(ts_value* value, ts_arena* arena) {
+  SEXP out = PROTECT(to_sexp(*value));
+  shim().ts_arena_release(arena);
+  UNPROTECT(1);
+  return out;
+}
