@@ -89,6 +89,10 @@ cpp_module_define <- function(module, source) {
     .Call(`_torch_cpp_module_define`, module, source)
 }
 
+cpp_module_add_choice <- function(module, name, when_training, otherwise) {
+    .Call(`_torch_cpp_module_add_choice`, module, name, when_training, otherwise)
+}
+
 cpp_module_train <- function(module, set) {
     .Call(`_torch_cpp_module_train`, module, set)
 }
@@ -117,8 +121,48 @@ cpp_module_unserialize <- function(bytes, device) {
     .Call(`_torch_cpp_module_unserialize`, bytes, device)
 }
 
-cpp_trace <- function(func, inputs, names, module, method, strict) {
-    .Call(`_torch_cpp_trace`, func, inputs, names, module, method, strict)
+cpp_trace <- function(func, inputs, names, module, method) {
+    .Call(`_torch_cpp_trace`, func, inputs, names, module, method)
+}
+
+cpp_trace_difference <- function(callable, func, inputs, names, module, state, tolerance) {
+    .Call(`_torch_cpp_trace_difference`, callable, func, inputs, names, module, state, tolerance)
+}
+
+cpp_trace_warnings <- function() {
+    .Call(`_torch_cpp_trace_warnings`)
+}
+
+cpp_trace_source <- function(name, text, first_line) {
+    .Call(`_torch_cpp_trace_source`, name, text, first_line)
+}
+
+cpp_trace_suspend <- function() {
+    .Call(`_torch_cpp_trace_suspend`)
+}
+
+cpp_trace_resume <- function(depth) {
+    .Call(`_torch_cpp_trace_resume`, depth)
+}
+
+cpp_is_tracing <- function() {
+    .Call(`_torch_cpp_is_tracing`)
+}
+
+cpp_callable_interpret <- function(callable, inputs, names) {
+    .Call(`_torch_cpp_callable_interpret`, callable, inputs, names)
+}
+
+cpp_callable_is_random <- function(callable) {
+    .Call(`_torch_cpp_callable_is_random`, callable)
+}
+
+cpp_state_save <- function(tensors) {
+    .Call(`_torch_cpp_state_save`, tensors)
+}
+
+cpp_state_restore <- function(state) {
+    .Call(`_torch_cpp_state_restore`, state)
 }
 
 cpp_load_shim <- function(libraries, path) {
@@ -183,6 +227,14 @@ cpp_generator_state <- function(generator, set) {
 
 cpp_threads <- function(interop, set) {
     .Call(`_torch_cpp_threads`, interop, set)
+}
+
+cpp_size_parts <- function(x) {
+    .Call(`_torch_cpp_size_parts`, x)
+}
+
+cpp_new_size <- function(numbers, tensors) {
+    .Call(`_torch_cpp_new_size`, numbers, tensors)
 }
 
 cpp_tensor_from_r <- function(data, dtype, device, requires_grad, pin_memory) {

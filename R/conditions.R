@@ -14,13 +14,23 @@ not_implemented_error <- function(message, call = caller_env()) torch_abort(mess
 # C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
 abort_from_glue <- function(message, class, cpp_trace) {
   if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
-  message <- sub("\\s+$", "", message)
+  message <- problem_first(sub("\\s+$", "", message))
   abort(message, class = c(class, "torch_error"), call = entry_call(sys.nframe() - 1L), cpp_trace = cpp_trace)
 }
 
-# The call of the outermost of the package's functions that called each other down to frame `n`, also through functions
+# LibTorch's interpreter tells where it was before it tells what is wrong.
+problem_first <- function(message) {
+  head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
+  if (!grepl(head, message)) return(message)
+  message <- sub(head, "", message)
+  parts <- regmatches(message, regexec("(?s)^(.*?)\\s*RuntimeError: (.*)$", message, perl = TRUE))[[1]]
+  if (!length(parts)) return(message)
+  paste0(parts[3], "\nIn the TorchScript program:\n", parts[2])
+}
+
+# The frame of the outermost of the package's functions that called each other down to frame `n`, also through functions
 # of base R. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
-entry_call <- function(n) {
+entry_frame <- function(n) {
   callers <- sys.parents()
   home <- function(i) topenv(environment(sys.function(i)))
   caller <- n
@@ -28,10 +38,19 @@ entry_call <- function(n) {
   while ((caller <- min(callers[caller], caller - 1L)) > 0L) {
     if (identical(home(caller), topenv())) n <- caller else if (!identical(home(caller), .BaseNamespaceEnv)) break
   }
-  call <- if (n > 0L) sys.call(n)
+  n
+}
+
+# What the user called: the call of the entry frame above frame `n`.
+entry_call <- function(n) {
+  n <- entry_frame(n)
+  as_user_wrote(if (n > 0L) sys.call(n))
+}
+
+as_user_wrote <- function(call) {
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {
-    ours <- "(?<=.)\\.(torch_tensor|nn_module|script_module|script_function|script_method)$"
+    ours <- "(?<=.)\\.(torch_tensor|torch_size|nn_module|script_module|script_function|script_method)$"
     call[[1]] <- as.symbol(sub(ours, "", as.character(call[[1]]), perl = TRUE))
   }
   call

@@ -11,6 +11,7 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
   } else if (length(given) == 1 && (is.list(given[[1]]) || length(given[[1]]) != 1)) {
     given <- as.list(given[[1]])
   }
+  if (any(vapply(given, is_size, NA))) return(do.call(c, given))
   for (value in given) {
     if (!is_scalar_integerish(value, finite = TRUE)) {
       value_error(sprintf("A size must be a whole number, not %s.", friendly_type(value)), call)

@@ -1,11 +1,11 @@
 # Script modules: what tracing a module, jit_load() and jit_unserialize() give. A closure over the module's `forward`.
 
 new_script_module <- function(handle) {
-  forward <- cpp_module_method(handle, "forward")
+  forward <- named_method(handle, "forward")
   # Files of other tools may hold two traces and no `forward`.
   if (is.null(forward)) {
-    train <- cpp_module_method(handle, "trainforward")
-    eval <- cpp_module_method(handle, "evalforward")
+    train <- named_method(handle, "trainforward")
+    eval <- named_method(handle, "evalforward")
     f <- function(...) {
       method <- if (cpp_module_train(handle, NULL)) train else eval
       if (is.null(method)) runtime_error("This script module has no `forward` method.")
@@ -30,7 +30,7 @@ script_modules <- function(x) {
 script_handle <- function(x) attr(x, "handle", exact = TRUE)
 
 script_method <- function(x, name) {
-  method <- cpp_module_method(script_handle(x), name)
+  method <- named_method(script_handle(x), name)
   if (!is.null(method)) new_script_function(method, "script_method")
 }
 
@@ -121,7 +121,7 @@ script_fields <- list(
 `$.script_module` <- function(x, y) {
   handle <- script_handle(x)
   # A number, string or logical that a traced or scripted module holds.
-  if (y %in% setdiff(cpp_module_list(handle, 4L, FALSE), "training")) return(cpp_module_attribute(handle, y))
+  if (y %in% setdiff(cpp_module_list(handle, 4L, FALSE), c("training", names_attribute))) return(cpp_module_attribute(handle, y))
   for (what in 0:2) {
     own <- cpp_module_list(handle, what, FALSE)
     if (y %in% names(own)) return(own[[y]])

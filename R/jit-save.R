@@ -42,7 +42,13 @@ save_script <- function(obj, path, mobile, call = caller_env()) {
 
 script_to_save <- function(obj, call = caller_env()) {
   if (inherits(obj, "script_module")) return(script_handle(obj))
-  if (inherits(obj, "script_function")) return(cpp_module_from_function(attr(obj, "handle", exact = TRUE)))
+  if (inherits(obj, "script_function")) {
+    handle <- attr(obj, "handle", exact = TRUE)
+    module <- cpp_module_from_function(handle)
+    names <- attr(handle, "r_names", exact = TRUE)
+    if (!is.null(names)) add_r_names(module, "forward", names)
+    return(module)
+  }
   value_error(sprintf("`obj` must be a script_function or a script_module, not %s.", friendly_type(obj)), call)
 }
 

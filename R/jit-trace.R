@@ -9,15 +9,42 @@
 #' A module is traced once in each mode (`respect_mode = TRUE`): the result has the methods `trainforward` and
 #' `evalforward`, and an ordinary `forward` that chooses by `self.training`, so that the saved file is called as
 #' `model(x)` in Python and C++. With `respect_mode = FALSE` one trace is made in the module's mode, which later changes
-#' of the mode do not alter. Tracing leaves the module as it was: its mode, its buffers, and torch's random numbers.
-#' Source: LibTorch's `torch::jit::tracer::trace`.
+#' of the mode do not alter. Source: LibTorch's `torch::jit::tracer::trace`.
+#'
+#' @section What stays as it was:
+#' Tracing changes nothing: parameters, buffers, gradients and the mode of the module, R's and torch's random numbers are
+#' after it what they were before, also after an error.
+#'
+#' @section Names:
+#' The names of the function's arguments are those of the program, made fit for Python: `my.arg` becomes `my_arg`,
+#' `lambda` becomes `lambda_`. In R both spellings may be used at the call, also after [jit_load()].
+#'
+#' @section Sizes:
+#' A size that goes from `x$size(1)`, `x$shape`, `dim(x)` or `x$numel()` into an operator, as in
+#' `x$view(c(x$size(1), -1))`, is recorded: the program works for other sizes. So is whole-number arithmetic with it
+#' (`+`, `-`, `*`, `%/%`, `%%`, `sum()`, `prod()`), `c()`, `[` and `rep()`. Any other use makes it a constant.
+#'
+#' @section Warnings:
+#' Where a value of the trace becomes a number of R (`as.numeric(x)`, `x$item()`, `if (as.logical(x))`, `length(x)`,
+#' `seq_len(x$size(1))`) the program holds the number of the example. A warning of class `torch_tracer_warning` names
+#' the call and its file and line.
+#'
+#' @section The check:
+#' With `check_trace = TRUE` the graph is run on copies of the example inputs and compared with what the function gave;
+#' with `check_inputs` also on further inputs, for which the R function runs once more. A warning of class
+#' `torch_tracer_warning` names the first node that differs and its line in R. Programs that draw random numbers are
+#' compared from the same random state.
 #'
 #' @param func A function, or an instance of an [nn_module()].
 #' @param mod An instance of an [nn_module()].
 #' @param ... For `jit_trace()` example inputs, by position or by name; for `jit_trace_module()` method name = list of
 #'   example inputs (or one that is no list).
-#' @param strict `FALSE` allows lists and named lists as output without a warning.
+#' @param strict `FALSE` allows a named list as output without a warning.
 #' @param respect_mode Whether `forward` is traced in train and in eval mode.
+#' @param check_trace Whether the program is compared with the function.
+#' @param check_inputs Further example inputs: a list with one element, a list of inputs, for each call. For
+#'   `jit_trace_module()` such a list for each method, by name.
+#' @param check_tolerance How far results may differ, relative and absolute.
 #' @return A `script_function` or a `script_module`: callable, with `$graph`, `$graph_for(...)`, `$code`, `$schema`.
 #' @seealso [jit_save()], [jit_compile()]
 #' @examplesIf torch::torch_is_installed()
@@ -25,12 +52,14 @@
 #' f(torch_tensor(c(-3, 3)))
 #' f$graph
 #' @export
-jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE) {
+jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace = TRUE, check_inputs = NULL,
+                      check_tolerance = 1e-5) {
+  check <- new_check(check_trace, list(forward = check_inputs), check_tolerance)
   if (inherits(func, "nn_module_generator")) {
     value_error("You must initialize the nn_module before tracing: call the generator first.")
   }
   if (inherits(func, "nn_module")) {
-    return(trace_module(func, list(forward = list(...)), strict, respect_mode))
+    return(trace_module(func, list(forward = list(...)), strict, respect_mode, check))
   }
   if (!is_closure(func)) {
     value_error(sprintf(
@@ -38,19 +67,163 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE) {
       if (is.primitive(func)) "a primitive function, which must be wrapped in one of R" else friendly_type(func)
     ))
   }
-  load_torch()
-  new_script_function(trace_call(func, list(...), NULL, "forward", strict))
+  local_suspended_trace()
+  restore <- keep_state(list())
+  on.exit(restore(), add = TRUE, after = FALSE)
+  traced <- trace_call(func, list(...), NULL, "forward", strict, check, restore)
+  new_script_function(name_in_r(traced$handle, traced$names))
 }
 
-# Records `func` on the inputs; gives a callable handle. Also for a method of a script module (`module` its handle).
-trace_call <- function(func, inputs, module, method, strict, call = caller_env()) {
-  arguments <- match_inputs(func, inputs, call)
-  run <- function(values) {
-    names(values) <- arguments$given
-    do.call(func, values, quote = TRUE)
-  }
-  cpp_trace(run, arguments$inputs, arguments$identifiers, module, method, strict)
+#' @rdname jit_trace
+#' @export
+jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE, check_trace = TRUE, check_inputs = NULL,
+                             check_tolerance = 1e-5) {
+  trace_module(mod, list(...), strict, respect_mode, new_check(check_trace, check_inputs, check_tolerance))
 }
+
+# Records `func` on the inputs; `module` is the handle of the script module that it becomes a method of. Gives the
+# callable's handle and the R names of its arguments. `restore` puts everything back that running `func` changes.
+trace_call <- function(func, inputs, module, method, strict, check, restore, call = caller_env()) {
+  arguments <- match_inputs(func, inputs, call)
+  run <- caller_of(func, arguments)
+  copies <- if (check$enabled) copy_value(arguments$inputs)
+  traced <- record(cpp_trace(run, arguments$inputs, arguments$identifiers, module, method))
+  if (strict) warn_of_dict(traced[[2]], call)
+  handle <- traced[[1]]
+  restore()
+  compare <- function(inputs, result) {
+    got <- with_no_grad(cpp_callable_interpret(handle, inputs, arguments$identifiers))
+    restore()
+    same_value(got, result, check$tolerance)
+  }
+  accuse <- function(inputs, which) {
+    where <- suppress_tracer_warnings(record(cpp_trace_difference(
+      handle, run, inputs, arguments$identifiers, module, attr(restore, "state"), rep(check$tolerance, 2)
+    )))
+    restore()
+    warn_of_difference(where, which, call)
+  }
+  if (check$enabled && !compare(copies, traced[[2]]) && !cpp_callable_is_random(handle)) accuse(copies, "the example inputs")
+  further <- check$inputs[[if (method %in% c("trainforward", "evalforward")) "forward" else method]]
+  for (i in seq_along(further)) {
+    given <- further[[i]]
+    more <- match_inputs(func, if (is_bare_list(given)) given else list(given), call)
+    copies <- copy_value(more$inputs)
+    result <- run(more$inputs)
+    restore()
+    if (!compare(copies, result) && !cpp_callable_is_random(handle)) accuse(copies, sprintf("`check_inputs[[%d]]`", i))
+  }
+  list(handle = handle, names = arguments$names)
+}
+
+# Calls `func` on a list of values, by a call that reads as the user would write it: warnings and places show it.
+caller_of <- function(func, arguments) {
+  symbols <- lapply(arguments$identifiers, as.symbol)
+  names(symbols) <- arguments$given
+  call <- as.call(c(quote(func), symbols))
+  function(values) {
+    if (!is.null(the$trace)) the$trace$floor <- sys.nframe()
+    scope <- list2env(structure(values, names = arguments$identifiers), parent = emptyenv())
+    assign("func", func, envir = scope)
+    as_program_value(eval(call, scope))
+  }
+}
+
+# Evaluates a call of the tracer with the state that src/ and jit-place.R share.
+record <- function(code) {
+  outer <- the$trace
+  the$trace <- new_trace()
+  on.exit(the$trace <- outer)
+  value <- code
+  for (text in cpp_trace_warnings()) warn(sub("\\s+$", "", text), class = "torch_tracer_warning")
+  value
+}
+
+suppress_tracer_warnings <- function(code) {
+  withCallingHandlers(code, torch_tracer_warning = function(w) invokeRestart("muffleWarning"))
+}
+
+# A trace may begin while another one runs: the outer one goes on when the caller is left.
+local_suspended_trace <- function(frame = caller_env()) {
+  load_torch()
+  if (!cpp_is_tracing()) return(invisible())
+  depth <- cpp_trace_suspend()
+  outer <- the$trace
+  the$trace <- NULL
+  withr::defer({
+    cpp_trace_resume(depth)
+    the$trace <- outer
+  }, envir = frame)
+}
+
+# A function that puts back values and gradients of the tensors, and the random states, as they are now.
+keep_state <- function(tensors) {
+  state <- cpp_state_save(unname(tensors))
+  seed <- globalenv()$.Random.seed
+  restore <- function() {
+    cpp_state_restore(state)
+    if (!is.null(seed)) {
+      assign(".Random.seed", seed, envir = globalenv())
+    } else if (exists(".Random.seed", globalenv(), inherits = FALSE)) {
+      rm(".Random.seed", envir = globalenv())
+    }
+  }
+  structure(restore, state = state)
+}
+
+# --- the check -----------------------------------------------------------------------------------------------------
+
+new_check <- function(enabled, inputs, tolerance, call = caller_env()) {
+  if (!is_bool(enabled)) value_error("`check_trace` must be TRUE or FALSE.", call)
+  if (!is_double(tolerance, 1) || !isTRUE(tolerance >= 0)) value_error("`check_tolerance` must be a number, 0 or more.", call)
+  if (!is.null(inputs) && !is.list(inputs)) {
+    type_error(sprintf("`check_inputs` must be a list of lists of inputs, not %s.", friendly_type(inputs)), call)
+  }
+  list(enabled = enabled, inputs = inputs, tolerance = tolerance)
+}
+
+copy_value <- function(x) {
+  if (is_torch_tensor(x)) return(x$detach()$clone()$requires_grad_(x$requires_grad))
+  if (is.list(x)) x[] <- lapply(x, copy_value)
+  x
+}
+
+same_value <- function(a, b, tolerance) {
+  if (is_torch_tensor(a) && is_torch_tensor(b)) {
+    if (!identical(a$shape, b$shape) || a$dtype != b$dtype) return(FALSE)
+    if (!a$is_floating_point() && !a$is_complex()) return(torch_equal(a, b))
+    return(torch_allclose(a$detach(), b$detach(), rtol = tolerance, atol = tolerance, equal_nan = TRUE))
+  }
+  if (!is.list(a) || !is.list(b) || length(a) != length(b)) return(FALSE)
+  all(vapply(seq_along(a), function(i) same_value(a[[i]], b[[i]], tolerance), NA))
+}
+
+warn_of_difference <- function(where, which, call) {
+  where <- unlist(where)
+  at <- if (length(where)) {
+    sprintf(
+      " The first node that differs is %s%s:\n  %s", where[1], if (nzchar(where[2])) paste0(" at ", where[2]) else "",
+      sub("\n.*", "", where[3])
+    )
+  }
+  warn(
+    paste0("The program does not give what the R function gives for ", which, ".", at),
+    class = "torch_tracer_warning", call = call
+  )
+}
+
+warn_of_dict <- function(result, call) {
+  if (!is.list(result) || inherits(result, "jit_tuple") || !length(result) || !is_named(result)) return(invisible())
+  warn(
+    paste(
+      "The function gives a named list, a Dict in the program: its names are those of the example.",
+      "`strict = FALSE` says that this is meant; `jit_tuple()` makes it a named tuple."
+    ),
+    class = "torch_tracer_warning", call = call
+  )
+}
+
+# --- inputs and names ----------------------------------------------------------------------------------------------
 
 # Inputs in the order of the function's formals, with the names they will have in the graph.
 match_inputs <- function(func, inputs, call) {
@@ -70,8 +243,9 @@ match_inputs <- function(func, inputs, call) {
   order <- order(match(names, formals))
   for (i in seq_along(inputs)) check_traceable(inputs[[i]], names[i], call)
   list(
-    inputs = unname(inputs[order]),
+    inputs = lapply(unname(inputs[order]), as_program_value),
     given = ifelse(names %in% formals, names, given)[order],
+    names = names[order],
     identifiers = python_identifiers(names[order])
   )
 }
@@ -88,17 +262,19 @@ check_traceable <- function(x, name, call) {
   ), name, friendly_type(x)), call)
 }
 
-python_keywords <- c(
+# What LibTorch would rename in a file: the words of Python, and those that its reader knows.
+reserved_identifiers <- c(
   "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
   "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-  "pass", "raise", "return", "try", "while", "with", "yield", "self"
+  "pass", "raise", "return", "try", "while", "with", "yield", "self", "_", "aten", "attribute", "CONSTANTS", "fork",
+  "getattr", "inf", "nan", "infj", "nanj", "ops", "__torch__", "uninitialized", "unchecked_cast"
 )
 
 # One unique Python identifier for each R name.
 python_identifiers <- function(names) {
   out <- gsub("[^A-Za-z0-9_]", "_", names)
   out <- ifelse(grepl("^[0-9]", out), paste0("_", out), out)
-  out <- ifelse(out %in% python_keywords, paste0(out, "_"), out)
+  out <- ifelse(out %in% reserved_identifiers, paste0(out, "_"), out)
   while (anyDuplicated(out)) {
     again <- duplicated(out)
     out[again] <- paste0(out[again], "_")
@@ -106,13 +282,43 @@ python_identifiers <- function(names) {
   out
 }
 
-#' @rdname jit_trace
-#' @export
-jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE) {
-  trace_module(mod, list(...), strict, respect_mode)
+# The fields of named tuples, made identifiers too.
+as_program_value <- function(x) {
+  if (!is.list(x) || is_torch_tensor(x)) return(x)
+  if (inherits(x, "jit_tuple") && is_named(x)) names(x) <- python_identifiers(names(x))
+  x[] <- lapply(x, as_program_value)
+  x
 }
 
-trace_module <- function(mod, methods, strict, respect_mode, call = caller_env()) {
+# The R names of a program's arguments travel with its handle, and in files as an attribute of the module: a line for
+# each method, its name and those of its arguments, separated by tabs.
+name_in_r <- function(handle, names) {
+  if (!identical(names, cpp_callable_argument_names(handle))) attr(handle, "r_names") <- names
+  handle
+}
+
+names_attribute <- "_r_names"
+
+add_r_names <- function(module, method, names) {
+  if (identical(names, python_identifiers(names))) return(invisible())
+  before <- if (names_attribute %in% cpp_module_list(module, 4L, FALSE)) cpp_module_attribute(module, names_attribute)
+  line <- paste(c(method, names), collapse = "\t")
+  cpp_module_set_attribute(module, names_attribute, paste(c(before, line), collapse = "\n"))
+}
+
+# A method's handle with the R names that its module holds.
+named_method <- function(module, method) {
+  handle <- cpp_module_method(module, method)
+  if (is.null(handle) || !names_attribute %in% cpp_module_list(module, 4L, FALSE)) return(handle)
+  lines <- strsplit(strsplit(cpp_module_attribute(module, names_attribute), "\n", fixed = TRUE)[[1]], "\t", fixed = TRUE)
+  names <- lines[vapply(lines, function(line) line[1] == method, NA)]
+  if (length(names)) attr(handle, "r_names") <- names[[1]][-1]
+  handle
+}
+
+# --- modules -------------------------------------------------------------------------------------------------------
+
+trace_module <- function(mod, methods, strict, respect_mode, check, call = caller_env()) {
   if (!inherits(mod, "nn_module") || inherits(mod, "nn_module_generator")) {
     value_error(sprintf("`mod` must be an initialized nn_module, not %s.", friendly_type(mod)), call)
   }
@@ -125,36 +331,33 @@ trace_module <- function(mod, methods, strict, respect_mode, call = caller_env()
   for (name in names(methods)) {
     if (!is.function(module_method(mod, name))) value_error(sprintf("Method `%s` does not exist in `mod`.", name), call)
   }
-  load_torch()
+  local_suspended_trace()
 
   mode <- mod$training
-  modules <- mod$modules
-  modes <- lapply(modules, function(m) m$training)
-  buffers <- lapply(mod$buffers, function(b) b$detach()$clone())
-  random <- torch_get_rng_state()
-  restore <- function() {
-    with_no_grad(Map(function(now, before) now$copy_(before), mod$buffers, buffers))
-    torch_set_rng_state(random)
-    Map(function(m, was) m$training <- was, modules, modes)
-  }
-  on.exit(restore())
+  restore <- keep_module(mod)
+  on.exit(restore(), add = TRUE, after = FALSE)
 
   handle <- script_module_handle(mod, NULL)
   for (name in names(methods)) {
     inputs <- methods[[name]]
     if (!is.list(inputs)) inputs <- list(inputs)
     method <- module_method(mod, name)
+    trace <- function(as, mode = NULL) {
+      in_mode <- function() {
+        restore()
+        if (!is.null(mode)) mod$train(mode)
+      }
+      in_mode()
+      trace_call(method, inputs, handle, as, strict, check, structure(in_mode, state = attr(restore, "state")), call)
+    }
     if (name == "forward" && respect_mode) {
-      mod$train()
-      train <- trace_call(method, inputs, handle, "trainforward", strict, call)
-      restore()
-      mod$eval()
-      eval <- trace_call(method, inputs, handle, "evalforward", strict, call)
-      restore()
-      cpp_module_define(handle, forward_source(train, eval, call))
+      train <- trace("trainforward", TRUE)
+      eval <- trace("evalforward", FALSE)
+      add_forward(handle, train$handle, eval$handle, call)
+      for (as in c("trainforward", "evalforward", "forward")) add_r_names(handle, as, train$names)
     } else {
-      trace_call(method, inputs, handle, name, strict, call)
-      restore()
+      traced <- trace(name)
+      add_r_names(handle, name, traced$names)
     }
   }
   cpp_module_train(handle, mode)
@@ -166,7 +369,7 @@ module_method <- function(mod, name) {
 }
 
 # The method that chooses between the two traces.
-forward_source <- function(train, eval, call = caller_env()) {
+add_forward <- function(module, train, eval, call) {
   types <- cpp_callable_types(train)
   if (!identical(types, cpp_callable_types(eval))) {
     value_error(sprintf(paste0(
@@ -174,12 +377,7 @@ forward_source <- function(train, eval, call = caller_env()) {
       "Use `respect_mode = FALSE` to trace the present mode only."
     ), types[1], cpp_callable_types(eval)[1]), call)
   }
-  names <- cpp_callable_argument_names(train)
-  arguments <- paste(names, collapse = ", ")
-  sprintf(
-    "def forward(%s) -> %s:\n  if self.training:\n    return self.trainforward(%s)\n  else:\n    return self.evalforward(%s)\n",
-    paste(c("self", paste0(names, rep(": ", length(names)), types[-1])), collapse = ", "), types[1], arguments, arguments
-  )
+  cpp_module_add_choice(module, "forward", "trainforward", "evalforward")
 }
 
 # A script module with the parameters, buffers and children of an nn_module; all share one home for their types.
@@ -195,4 +393,20 @@ script_module_handle <- function(mod, home) {
   children <- mod$children
   for (name in names(children)) cpp_module_add_child(handle, name, script_module_handle(children[[name]], home))
   handle
+}
+
+# A function that puts the module back to what it is now: its tensors, which tensors it holds, and the modes of all its
+# modules.
+keep_module <- function(mod) {
+  selves <- lapply(mod$modules, attr, "module", exact = TRUE)
+  selves <- selves[!vapply(selves, is.null, NA)]
+  members <- lapply(selves, function(self) c(own_members(self, is_torch_tensor), list(training = self$training)))
+  scripts <- Filter(function(m) inherits(m, "script_module"), mod$modules)
+  modes <- lapply(scripts, function(m) m$training)
+  restore <- keep_state(c(mod$parameters, mod$buffers))
+  structure(function() {
+    Map(list2env, members, selves)
+    Map(function(m, was) m$training <- was, scripts, modes)
+    restore()
+  }, state = attr(restore, "state"))
 }

@@ -516,11 +516,11 @@ print.nn_module <- function(x, ...) {
 }
 
 count_parameters <- function(module) {
-  format(sum(0, vapply(module$parameters, function(x) prod(x$shape), 0)), big.mark = ",", scientific = FALSE)
+  format(sum(0, vapply(module$parameters, function(x) prod(.Call(C_shape, x)), 0)), big.mark = ",", scientific = FALSE)
 }
 
 describe_tensor <- function(x) {
-  sprintf("%s [%s]", as.character(x$dtype), paste(sprintf("1:%d", x$shape), collapse = ", "))
+  sprintf("%s [%s]", as.character(x$dtype), paste(sprintf("1:%d", .Call(C_shape, x)), collapse = ", "))
 }
 
 print_section <- function(title, members, describe) {

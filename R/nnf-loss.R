@@ -39,10 +39,10 @@
 #' nnf_cross_entropy(torch_randn(2, 3), torch_tensor(c(1L, 3L)))
 #' @export
 nnf_mse_loss <- function(input, target, reduction = "mean") {
-  if (!identical(input$shape, target$shape)) {
+  if (!identical(.Call(C_shape, input), .Call(C_shape, target))) {
     warn(sprintf(
       "`target` has shape (%s) and `input` (%s): the loss of all pairs after broadcasting is likely not what you want.",
-      toString(target$shape), toString(input$shape)
+      toString(.Call(C_shape, target)), toString(.Call(C_shape, input))
     ))
   }
   torch_mse_loss(input, target, reduction_code(reduction))

@@ -164,7 +164,7 @@ nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, no
 
 # LibTorch's spelling of "none" is -1.
 row_from_zero <- function(row, table) {
-  if (is.null(row)) -1L else if (row > 0) row - 1 else row + table$shape[[1L]]
+  if (is.null(row)) -1L else if (row > 0) row - 1 else row + .Call(C_shape, table)[[1L]]
 }
 
 #' @rdname nnf_embedding

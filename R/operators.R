@@ -20,7 +20,10 @@ r_operators <- list(
 #' @export
 `%%.torch_tensor` <- function(e1, e2) .External2(C_op, "%%")
 #' @export
-`%/%.torch_tensor` <- function(e1, e2) torch_div(e1, e2, rounding_mode = "trunc")
+`%/%.torch_tensor` <- function(e1, e2) {
+  if (!is_torch_tensor(e1) && !is_torch_tensor(e2)) return(size_arithmetic("%/%", list(e1, e2)))
+  torch_div(e1, e2, rounding_mode = "trunc")
+}
 #' @export
 `==.torch_tensor` <- function(e1, e2) .External2(C_op, "==")
 #' @export

@@ -179,7 +179,7 @@ op_facts <- function(key) {
     operators <- r_operators[[key]]
     note <- op_notes[[operators[1]]]
     return(list(
-      operators = paste0("aten::", operators), formals = alist(e1 = , e2 = ),
+      operators = paste0("aten::", operators), formals = alist(e1 = , e2 = ), is_r_operator = TRUE,
       rename = c(self = "e1", other = "e2", exponent = "e2", mat2 = "e2")
     ))
   }

@@ -93,7 +93,7 @@ check_tensor <- function(x, arg, call = caller_env()) {
 
 # Fields: functions of the tensor, found by `$`.
 tensor_fields <- list(
-  shape = function(x) .Call(C_shape, x),
+  shape = function(x) .Call(C_size, x),
   dtype = function(x) new_dtype(.Call(C_field, x, 0L)),
   device = function(x) new_device(.Call(C_field, x, 1L)),
   requires_grad = function(x) .Call(C_field, x, 2L),
@@ -112,7 +112,7 @@ tensor_fields <- list(
 # Methods that are no operator, or whose arguments R users write in another way. `self` is bound at each `$`.
 tensor_methods <- list(
   dim = function() .Call(C_field, self, 4L),
-  size = function(dim) tensor_extent(.Call(C_shape, self), dim),
+  size = function(dim) tensor_extent(.Call(C_size, self), dim),
   stride = function(dim) tensor_extent(.Call(C_field, self, 11L), dim),
   numel = function() .Call(C_numel, self),
   item = function() .Call(C_item, self),
@@ -206,9 +206,9 @@ tensor_extent <- function(all, dim, call = caller_env()) {
 `[[<-.torch_tensor` <- function(x, name, value) `$<-.torch_tensor`(x, name, value)
 
 #' @export
-dim.torch_tensor <- function(x) .Call(C_shape, x)
+dim.torch_tensor <- function(x) .Call(C_size, x)
 #' @export
-length.torch_tensor <- function(x) .Call(C_numel, x)
+length.torch_tensor <- function(x) .Call(C_length, x)
 
 # --- to R ----------------------------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
 
 type_line <- function(x) {
   where <- toupper(x$device$type)
-  sprintf("[ %s%sType{%s} ]%s", where, as.character(x$dtype), paste(dim(x), collapse = ","), grad_note(x))
+  sprintf("[ %s%sType{%s} ]%s", where, as.character(x$dtype), paste(.Call(C_shape, x), collapse = ","), grad_note(x))
 }
 
 grad_note <- function(x) {
@@ -285,8 +285,8 @@ grad_note <- function(x) {
 str.torch_tensor <- function(object, ...) {
   if (is_dead(object)) return(cat("<dead tensor>\n"))
   if (is_undefined_tensor(object)) return(cat("<undefined tensor>\n"))
-  ranges <- paste0("1:", dim(object), collapse = ", ")
-  cat(as.character(object$dtype), " [", if (length(dim(object))) ranges, "]\n", sep = "")
+  shape <- .Call(C_shape, object)
+  cat(as.character(object$dtype), " [", if (length(shape)) paste0("1:", shape, collapse = ", "), "]\n", sep = "")
 }
 
 #' @export
@@ -294,12 +294,12 @@ format.torch_tensor <- function(x, ...) type_line(x)
 
 #' @export
 head.torch_tensor <- function(x, n = 6, ...) {
-  size <- dim(x)[1]
+  size <- .Call(C_shape, x)[1]
   torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
 }
 #' @export
 tail.torch_tensor <- function(x, n = 6, ...) {
-  size <- dim(x)[1]
+  size <- .Call(C_shape, x)[1]
   keep <- if (n < 0) max(size + n, 0) else min(n, size)
   torch_narrow(x, 1, max(size - keep + 1, 1), keep)
 }

@@ -33,6 +33,10 @@ make_op_functions(environment(), by_hand = ls(environment()))
     registerS3method("compare_proxy", "torch_tensor", compare_proxy.torch_tensor, envir = asNamespace("waldo"))
   })
   register_coro_methods()
+  # One function for both classes: R refuses `x * size` if its operands bring two.
+  for (operator in size_operands) {
+    registerS3method(operator, "torch_size", get(paste0(operator, ".torch_tensor")), envir = topenv())
+  }
 }
 
 when_loaded <- function(package, register) {

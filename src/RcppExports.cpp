@@ -251,6 +251,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_add_choice
+SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP otherwise);
+RcppExport SEXP _torch_cpp_module_add_choice(SEXP moduleSEXP, SEXP nameSEXP, SEXP when_trainingSEXP, SEXP otherwiseSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type when_training(when_trainingSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type otherwise(otherwiseSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_add_choice(module, name, when_training, otherwise));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_train
 SEXP cpp_module_train(SEXP module, SEXP set);
 RcppExport SEXP _torch_cpp_module_train(SEXP moduleSEXP, SEXP setSEXP) {
@@ -327,8 +340,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_trace
-SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEXP strict);
-RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP, SEXP strictSEXP) {
+SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method);
+RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type func(funcSEXP);
@@ -336,8 +349,114 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type strict(strictSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_trace(func, inputs, names, module, method, strict));
+    rcpp_result_gen = Rcpp::wrap(cpp_trace(func, inputs, names, module, method));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace_difference
+SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP state, SEXP tolerance);
+RcppExport SEXP _torch_cpp_trace_difference(SEXP callableSEXP, SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP stateSEXP, SEXP toleranceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type func(funcSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type state(stateSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type tolerance(toleranceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_trace_difference(callable, func, inputs, names, module, state, tolerance));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace_warnings
+SEXP cpp_trace_warnings();
+RcppExport SEXP _torch_cpp_trace_warnings() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_trace_warnings());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace_source
+SEXP cpp_trace_source(SEXP name, SEXP text, SEXP first_line);
+RcppExport SEXP _torch_cpp_trace_source(SEXP nameSEXP, SEXP textSEXP, SEXP first_lineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type text(textSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type first_line(first_lineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_trace_source(name, text, first_line));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace_suspend
+SEXP cpp_trace_suspend();
+RcppExport SEXP _torch_cpp_trace_suspend() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_trace_suspend());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_trace_resume
+SEXP cpp_trace_resume(SEXP depth);
+RcppExport SEXP _torch_cpp_trace_resume(SEXP depthSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type depth(depthSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_trace_resume(depth));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_is_tracing
+SEXP cpp_is_tracing();
+RcppExport SEXP _torch_cpp_is_tracing() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_is_tracing());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_callable_interpret
+SEXP cpp_callable_interpret(SEXP callable, SEXP inputs, SEXP names);
+RcppExport SEXP _torch_cpp_callable_interpret(SEXP callableSEXP, SEXP inputsSEXP, SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_interpret(callable, inputs, names));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_callable_is_random
+SEXP cpp_callable_is_random(SEXP callable);
+RcppExport SEXP _torch_cpp_callable_is_random(SEXP callableSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_is_random(callable));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_state_save
+SEXP cpp_state_save(SEXP tensors);
+RcppExport SEXP _torch_cpp_state_save(SEXP tensorsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type tensors(tensorsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_state_save(tensors));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_state_restore
+SEXP cpp_state_restore(SEXP state);
+RcppExport SEXP _torch_cpp_state_restore(SEXP stateSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type state(stateSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_state_restore(state));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -501,6 +620,27 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_size_parts
+SEXP cpp_size_parts(SEXP x);
+RcppExport SEXP _torch_cpp_size_parts(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_size_parts(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_new_size
+SEXP cpp_new_size(SEXP numbers, SEXP tensors);
+RcppExport SEXP _torch_cpp_new_size(SEXP numbersSEXP, SEXP tensorsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type numbers(numbersSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type tensors(tensorsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_new_size(numbers, tensors));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_from_r
 SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory);
 RcppExport SEXP _torch_cpp_tensor_from_r(SEXP dataSEXP, SEXP dtypeSEXP, SEXP deviceSEXP, SEXP requires_gradSEXP, SEXP pin_memorySEXP) {
@@ -565,8 +705,10 @@ RcppExport SEXP C_field(SEXP, SEXP);
 RcppExport SEXP C_grad_mode(SEXP);
 RcppExport SEXP C_grads(SEXP);
 RcppExport SEXP C_item(SEXP);
+RcppExport SEXP C_length(SEXP);
 RcppExport SEXP C_numel(SEXP);
 RcppExport SEXP C_shape(SEXP);
+RcppExport SEXP C_size(SEXP);
 RcppExport SEXP C_to_r(SEXP);
 RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
@@ -593,6 +735,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_list", (DL_FUNC) &_torch_cpp_module_list, 3},
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
     {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 2},
+    {"_torch_cpp_module_add_choice", (DL_FUNC) &_torch_cpp_module_add_choice, 4},
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
@@ -600,7 +743,17 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 2},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 1},
     {"_torch_cpp_module_unserialize", (DL_FUNC) &_torch_cpp_module_unserialize, 2},
-    {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 6},
+    {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
+    {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
+    {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},
+    {"_torch_cpp_trace_source", (DL_FUNC) &_torch_cpp_trace_source, 3},
+    {"_torch_cpp_trace_suspend", (DL_FUNC) &_torch_cpp_trace_suspend, 0},
+    {"_torch_cpp_trace_resume", (DL_FUNC) &_torch_cpp_trace_resume, 1},
+    {"_torch_cpp_is_tracing", (DL_FUNC) &_torch_cpp_is_tracing, 0},
+    {"_torch_cpp_callable_interpret", (DL_FUNC) &_torch_cpp_callable_interpret, 3},
+    {"_torch_cpp_callable_is_random", (DL_FUNC) &_torch_cpp_callable_is_random, 1},
+    {"_torch_cpp_state_save", (DL_FUNC) &_torch_cpp_state_save, 1},
+    {"_torch_cpp_state_restore", (DL_FUNC) &_torch_cpp_state_restore, 1},
     {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 2},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
@@ -617,6 +770,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_generator_seed", (DL_FUNC) &_torch_cpp_generator_seed, 2},
     {"_torch_cpp_generator_state", (DL_FUNC) &_torch_cpp_generator_state, 2},
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},
+    {"_torch_cpp_size_parts", (DL_FUNC) &_torch_cpp_size_parts, 1},
+    {"_torch_cpp_new_size", (DL_FUNC) &_torch_cpp_new_size, 2},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},
     {"_torch_cpp_tensor_print", (DL_FUNC) &_torch_cpp_tensor_print, 2},
@@ -628,8 +783,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"C_grad_mode", (DL_FUNC) &C_grad_mode, 1},
     {"C_grads",     (DL_FUNC) &C_grads,     1},
     {"C_item",      (DL_FUNC) &C_item,      1},
+    {"C_length",    (DL_FUNC) &C_length,    1},
     {"C_numel",     (DL_FUNC) &C_numel,     1},
     {"C_shape",     (DL_FUNC) &C_shape,     1},
+    {"C_size",      (DL_FUNC) &C_size,      1},
     {"C_to_r",      (DL_FUNC) &C_to_r,      1},
     {"C_zero_grad", (DL_FUNC) &C_zero_grad, 2},
     {NULL, NULL, 0}

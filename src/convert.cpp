@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "trace.h"
 #include "value.h"
 
 namespace {
@@ -261,6 +262,7 @@ const char** names_of(SEXP x) {
 const char* friendly(SEXP x) { return CHAR(STRING_ELT(call_package("friendly_type", x), 0)); }
 
 int cost(SEXP x, const ts_type& type) {
+  if (tracing && is_size(x)) x = size_numbers(x);
   switch (type.kind) {
     case TS_KIND_OPTIONAL:
       if (x == R_NilValue) return 0;
@@ -336,6 +338,10 @@ ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, 
   if (type.kind == TS_KIND_TENSOR && !(flags & kIndexTensor) && is_tensor(x))
     return handle_value(TS_TENSOR, tensor_of(x, what));
   if (cost(x, type) < 0) fail_fit(x, type, what);
+  if (tracing && is_size(x)) {
+    ts_value size;
+    if (size_value(x, type, flags, &size)) return size;
+  }
   switch (type.kind) {
     case TS_KIND_OPTIONAL:
       if (x == R_NilValue) return tagged(TS_NONE);

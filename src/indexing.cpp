@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "memory.h"
+#include "trace.h"
 #include "value.h"
 
 namespace {
@@ -41,6 +42,7 @@ struct Cursor {
     arguments[0] = tensor_value(tensor);
     ts_value out;
     ts_arena* arena = nullptr;
+    if (tracing) mark_place();
     check(shim().ts_call(op, arguments, n, &out, &arena));
     ts_tensor* old = static_cast<ts_tensor*>(R_ExternalPtrAddr(cell));
     set_handle(cell, out.as.handle);
@@ -362,6 +364,7 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
       count = 3;
     }
   }
+  if (tracing) mark_place();
   check(shim().ts_call(op, arguments, count, &out, &arena));
   shim().ts_tensor_release(static_cast<ts_tensor*>(out.as.handle));
   UNPROTECT(1);

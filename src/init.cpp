@@ -7,6 +7,7 @@ SEXP method_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP index_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP assign_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP callable_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+void register_size_class(DllInfo* dll);
 SEXP call_op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 
 namespace {
@@ -22,6 +23,7 @@ void register_externals(DllInfo* dll) {
                                                   {"C_call", entry(callable_external), -1},
                                                   {"C_call_op", entry(call_op_external), -1},
                                                   {nullptr, nullptr, 0}};
+  register_size_class(dll);
   R_registerRoutines(dll, nullptr, nullptr, nullptr, externals);
   R_useDynamicSymbols(dll, FALSE);
 }

@@ -13,7 +13,7 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
   const size_t n = schema.n_arguments;
   auto* arguments = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value)));
   auto* sources = reinterpret_cast<SEXP*>(R_alloc(n + 1, sizeof(SEXP)));
-  if (!bind_arguments(schema, CDR(args), sources))
+  if (!bind_arguments(schema, CDR(args), sources, Rf_getAttrib(CAR(args), Rf_install("r_names"))))
     fail("type_error", "The arguments do not match the function's: %s.", schema.text);
 
   Keeper keeper;

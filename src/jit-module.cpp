@@ -70,6 +70,13 @@ SEXP cpp_module_define(SEXP module, SEXP source) {
   return R_NilValue;
 }
 
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP otherwise) {
+  check(shim().ts_module_add_choice(module_of(module), CHAR(STRING_ELT(name, 0)), CHAR(STRING_ELT(when_training, 0)),
+                                    CHAR(STRING_ELT(otherwise, 0))));
+  return R_NilValue;
+}
+
 // set: TRUE, FALSE, or NULL to ask only. Gives what it was.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_train(SEXP module, SEXP set) {

@@ -1,6 +1,10 @@
 // Tracing: R functions run on LibTorch's values while LibTorch records.
+#include "trace.h"
+
 #include "jit.h"
 #include "jump.h"
+
+int tracing = 0;
 
 namespace {
 
@@ -10,7 +14,7 @@ struct Traced {
   size_t n;
   ts_value* result;
   Keeper* keeper;
-  SEXP* values;
+  SEXP kept;  // a list: what the function gave outlives its frame
 };
 
 SEXP run_traced(void* data) {
@@ -20,8 +24,8 @@ SEXP run_traced(void* data) {
     SET_VECTOR_ELT(list, static_cast<R_xlen_t>(i), to_sexp(const_cast<ts_value&>(it->arguments[i])));
   SEXP call = PROTECT(Rf_lang2(it->function, list));
   SEXP value = PROTECT(Rf_eval(call, R_GlobalEnv));
-  // The result must outlive this frame: it is kept in the list of values of the tracing call.
-  SET_VECTOR_ELT(*it->values, 0, value);
+  SET_VECTOR_ELT(it->kept, 0, value);
+  mark_place();
   *it->result = to_natural_value(value, "result", *it->keeper);
   it->keeper->release();
   UNPROTECT(3);
@@ -35,35 +39,161 @@ int call_traced(void* context, const ts_value* arguments, size_t n, ts_value* re
   it.n = n;
   it.result = result;
   SEXP ignored;
-  return run_catching(run_traced, &it, &ignored) ? TS_OK : TS_HOST_JUMP;
+  ++tracing;
+  const bool done = run_catching(run_traced, &it, &ignored);
+  --tracing;
+  return done ? TS_OK : TS_HOST_JUMP;
 }
+
+// The inputs of a trace as the shim wants them, in R_alloc memory.
+struct Inputs {
+  Inputs(SEXP inputs, SEXP names, Keeper& keeper) : n(Rf_xlength(inputs)) {
+    values = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value)));
+    identifiers = reinterpret_cast<const char**>(R_alloc(n + 1, sizeof(char*)));
+    for (R_xlen_t i = 0; i < n; ++i) {
+      identifiers[i] = CHAR(STRING_ELT(names, i));
+      values[i] = to_natural_value(VECTOR_ELT(inputs, i), identifiers[i], keeper);
+    }
+  }
+  R_xlen_t n;
+  ts_value* values;
+  const char** identifiers;
+};
+
+ts_module* optional_module(SEXP module) { return module == R_NilValue ? nullptr : module_of(module); }
+
+ts_state* state_of(SEXP x) { return static_cast<ts_state*>(handle_of(x, Kind::state, "state")); }
 
 }  // namespace
 
-// func: takes one list of arguments. module: a handle or NULL. Gives a callable handle.
+void mark_place() {
+  if (tracing == 0) return;
+  SEXP place = PROTECT(call_package("trace_place", R_NilValue));
+  const int* it = INTEGER(place);
+  check(shim().ts_trace_place(it[0], static_cast<size_t>(it[1]), static_cast<size_t>(it[2])));
+  UNPROTECT(1);
+}
+
+void leaves_trace(SEXP tensor) {
+  if (tracing > 0 && shim().ts_trace_knows(tensor_of(tensor))) call_package("trace_leaves", R_NilValue);
+}
+
+// func: takes one list of arguments. module: a handle or NULL. Gives a callable handle and what func gave.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method, SEXP strict) {
+SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   const void* memory = vmaxget();
-  const R_xlen_t n = Rf_xlength(inputs);
-  if (Rf_xlength(names) != n) fail("value_error", "`names` must have as many elements as `inputs`.");
-  Keeper keeper;
-  auto* values = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value)));
-  auto** argument_names = reinterpret_cast<const char**>(R_alloc(n + 1, sizeof(char*)));
-  for (R_xlen_t i = 0; i < n; ++i) {
-    argument_names[i] = CHAR(STRING_ELT(names, i));
-    values[i] = to_natural_value(VECTOR_ELT(inputs, i), argument_names[i], keeper);
-  }
-  SEXP kept = PROTECT(Rf_allocVector(VECSXP, 1));
-  SEXP cell = PROTECT(new_cell(Kind::callable));
-  Keeper results;
-  Traced context{func, nullptr, 0, nullptr, &results, &kept};
-  ts_callable* out;
-  check(shim().ts_trace(call_traced, &context, values, argument_names, static_cast<size_t>(n),
-                        module == R_NilValue ? nullptr : module_of(module), CHAR(STRING_ELT(method, 0)),
-                        Rf_asLogical(strict) == TRUE, &out));
-  set_handle(cell, out);
+  Keeper keeper, results;
+  const Inputs it(inputs, names, keeper);
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, 2)), kept = PROTECT(Rf_allocVector(VECSXP, 1));
+  SEXP cell = new_cell(Kind::callable);
+  SET_VECTOR_ELT(out, 0, cell);
+  Traced context{func, nullptr, 0, nullptr, &results, kept};
+  ts_callable* callable;
+  check(shim().ts_trace(call_traced, &context, it.values, it.identifiers, static_cast<size_t>(it.n),
+                        optional_module(module), CHAR(STRING_ELT(method, 0)), &callable));
+  set_handle(cell, callable);
+  SET_VECTOR_ELT(out, 1, VECTOR_ELT(kept, 0));
   UNPROTECT(2);
   keeper.release();
   vmaxset(memory);
+  return out;
+}
+
+// The first node in which another trace differs from `callable`: its operator, place and text; NULL if none does.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP state, SEXP tolerance) {
+  const void* memory = vmaxget();
+  Keeper keeper, results;
+  const Inputs it(inputs, names, keeper);
+  SEXP kept = PROTECT(Rf_allocVector(VECSXP, 1));
+  Traced context{func, nullptr, 0, nullptr, &results, kept};
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_trace_difference(callable_of(callable), call_traced, &context, it.values, it.identifiers,
+                                   static_cast<size_t>(it.n), optional_module(module), state_of(state),
+                                   REAL(tolerance)[0], REAL(tolerance)[1], &out, &arena));
+  SEXP difference = PROTECT(finish(&out, arena));
+  UNPROTECT(2);
+  keeper.release();
+  vmaxset(memory);
+  return difference;
+}
+
+// What LibTorch's own tracer warned of.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_trace_warnings() {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_trace_warnings(&out, &arena));
+  return finish(&out, arena);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_trace_source(SEXP name, SEXP text, SEXP first_line) {
+  int source;
+  check(shim().ts_trace_source(Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_translateCharUTF8(STRING_ELT(text, 0)),
+                               Rf_asInteger(first_line), &source));
+  return Rf_ScalarInteger(source);
+}
+
+// Sets the running trace aside; gives what cpp_trace_resume() takes to go on with it.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_trace_suspend() {
+  SEXP depth = PROTECT(Rf_ScalarInteger(tracing));
+  check(shim().ts_trace_suspend(1));
+  tracing = 0;
+  UNPROTECT(1);
+  return depth;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_trace_resume(SEXP depth) {
+  tracing = INTEGER(depth)[0];
+  check(shim().ts_trace_suspend(0));
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_is_tracing() { return Rf_ScalarLogical(tracing > 0); }
+
+// Runs a traced program on example inputs, without the executor.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_callable_interpret(SEXP callable, SEXP inputs, SEXP names) {
+  const void* memory = vmaxget();
+  Keeper keeper;
+  const Inputs it(inputs, names, keeper);
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_callable_interpret(callable_of(callable), it.values, static_cast<size_t>(it.n), &out, &arena));
+  SEXP result = PROTECT(finish(&out, arena));
+  UNPROTECT(1);
+  keeper.release();
+  vmaxset(memory);
+  return result;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_callable_is_random(SEXP callable) {
+  return Rf_ScalarLogical(shim().ts_callable_is_random(callable_of(callable)));
+}
+
+// tensors: a list. Keeps their values and gradients and torch's random states.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_state_save(SEXP tensors) {
+  const void* memory = vmaxget();
+  size_t n;
+  ts_tensor** handles = tensors_of(tensors, "tensors", &n);
+  SEXP cell = PROTECT(new_cell(Kind::state));
+  ts_state* state;
+  check(shim().ts_state_save(handles, n, &state));
+  set_handle(cell, state);
+  UNPROTECT(1);
+  vmaxset(memory);
   return cell;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_state_restore(SEXP state) {
+  check(shim().ts_state_restore(state_of(state)));
+  return R_NilValue;
 }

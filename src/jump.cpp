@@ -27,10 +27,14 @@ bool run_catching(SEXP (*body)(void*), void* data, SEXP* result) {
   return true;
 }
 
+void drop_jump() {
+  R_ReleaseObject(waiting);
+  waiting = nullptr;
+}
+
 void continue_jump() {
   SEXP token = waiting;
-  waiting = nullptr;
-  R_ReleaseObject(token);
+  drop_jump();
   R_ContinueUnwind(token);
   Rf_error("an R jump could not be continued");
 }

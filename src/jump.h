@@ -6,3 +6,5 @@
 // Runs body(data) with R's jumps caught. false: a jump waits, to be continued by continue_jump().
 bool run_catching(SEXP (*body)(void*), void* data, SEXP* result);
 [[noreturn]] void continue_jump();
+// Forgets it.
+void drop_jump();

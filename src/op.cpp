@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "resolve.h"
+#include "trace.h"
 
 namespace {
 
@@ -118,6 +119,7 @@ Op* new_op(SEXP key) {
 
   auto* op = static_cast<Op*>(std::calloc(1, sizeof(Op)));
   op->name = CHAR(key);
+  op->is_r_operator = Rf_asLogical(element(facts, "is_r_operator")) == TRUE;
   op->n_slots = static_cast<int>(Rf_xlength(formals));
   if (op->n_slots > kMaxArguments) fail("torch_runtime_error", "`%s` has too many arguments.", op->name);
   op->slots = static_cast<Slot*>(std::calloc(op->n_slots + 1, sizeof(Slot)));
@@ -193,6 +195,16 @@ SEXP given(const Slot& slot, SEXP frame) {
   return value;
 }
 
+// An operator of R whose method was chosen for a size of a traced tensor.
+SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
+  SEXP key = PROTECT(Rf_mkString(op.name));
+  SEXP operands = PROTECT(Rf_allocVector(VECSXP, values[1] ? 2 : 1));
+  for (R_xlen_t i = 0; i < XLENGTH(operands); ++i) SET_VECTOR_ELT(operands, i, values[i]);
+  SEXP out = call_package("size_arithmetic", key, operands);
+  UNPROTECT(2);
+  return out;
+}
+
 }  // namespace
 
 const Op& op_record(SEXP key) {
@@ -209,6 +221,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
                   uint32_t position_results, bool makes_tensor) {
   const Shim& it = shim();
   if (has_released_objects) drain_released_objects();
+  if (tracing) mark_place();
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
   ts_value out;
   ts_arena* arena = nullptr;
@@ -297,6 +310,8 @@ SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
   SEXP values[kMaxArguments];
   for (int slot = 0; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
+  if (op.is_r_operator && !is_tensor(values[0]) && !(values[1] && is_tensor(values[1])))
+    return arithmetic_of_sizes(op, values);
   return invoke(op, values);
 }
 

@@ -22,6 +22,7 @@ struct Candidate {
 
 struct Op {
   const char* name;  // as the user writes it
+  bool is_r_operator;
   int n_slots;
   Slot* slots;
   int n_candidates;

@@ -89,7 +89,7 @@ void fail_overloads(const Op& op, SEXP given) {
   fail("type_error", "%s", CHAR(STRING_ELT(message, 0)));
 }
 
-bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values) {
+bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP spellings) {
   const size_t n = schema.n_arguments;
   for (size_t i = 0; i < n; ++i) values[i] = nullptr;
   for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell)) {
@@ -97,6 +97,8 @@ bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values) {
     const char* name = CHAR(PRINTNAME(TAG(cell)));
     size_t i = 0;
     while (i < n && std::strcmp(schema.arguments[i].name, name) != 0) ++i;
+    if (i == n && spellings != R_NilValue)
+      for (i = 0; i < n && std::strcmp(CHAR(STRING_ELT(spellings, i)), name) != 0;) ++i;
     if (i == n || values[i]) return false;
     values[i] = CAR(cell);
   }

@@ -9,4 +9,5 @@ const Candidate& resolve(const Op& op, SEXP* values);
 // The R error for values (a named list) that no overload takes.
 [[noreturn]] void fail_overloads(const Op& op, SEXP given);
 // Arguments of a call (a pairlist with tags) by position and name; NULL where none was given. false: they do not bind.
-bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values);
+// `spellings`: further names of the arguments, or NULL.
+bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP spellings = R_NilValue);

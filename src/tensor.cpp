@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "memory.h"
+#include "trace.h"
 
 namespace {
 
@@ -76,6 +77,7 @@ RType r_type_of(const ts_tensor_info& info) {
 
 // Values as an R vector (0-d, 1-d) or array.
 RcppExport SEXP C_to_r(SEXP x) {
+  leaves_trace(x);
   const ts_tensor_info info = describe(x);
   if (info.is_sparse || !info.strides)
     fail("type_error", "Sparse tensors are not supported. Use `$to_dense()` first.");
@@ -121,6 +123,7 @@ SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, S
 // Exact int64 values as integer64, with dim.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_to_integer64(SEXP x) {
+  leaves_trace(x);
   const ts_tensor_info info = describe(x);
   SEXP out = PROTECT(Rf_allocVector(REALSXP, info.numel));
   check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), kInt64));
@@ -137,6 +140,7 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
 
 // The one element as an R scalar.
 RcppExport SEXP C_item(SEXP x) {
+  leaves_trace(x);
   ts_value value;
   check(shim().ts_tensor_item(tensor_of(x), &value));
   if (value.tag == TS_INT && value.as.i >= INT_MIN && value.as.i <= INT_MAX)
@@ -144,16 +148,39 @@ RcppExport SEXP C_item(SEXP x) {
   return to_sexp(value);
 }
 
+// Sizes as numbers: for what the package itself looks at.
 RcppExport SEXP C_shape(SEXP x) {
   const ts_tensor_info info = describe(x);
   return sizes_sexp(info.sizes, info.ndim);
 }
 
+// Sizes as users get them: while a trace runs, those of the trace.
+RcppExport SEXP C_size(SEXP x) {
+  const ts_tensor_info info = describe(x);
+  SEXP traced = tracing ? traced_sizes(x, info, false) : R_NilValue;
+  return traced == R_NilValue ? sizes_sexp(info.sizes, info.ndim) : traced;
+}
+
+namespace {
+SEXP numel(const ts_tensor_info& info) {
+  const double n = info.defined ? static_cast<double>(info.numel) : 0;
+  return n <= INT_MAX ? Rf_ScalarInteger(static_cast<int>(n)) : Rf_ScalarReal(n);
+}
+}  // namespace
+
 RcppExport SEXP C_numel(SEXP x) {
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x), &info));
-  const double n = info.defined ? static_cast<double>(info.numel) : 0;
-  return n <= INT_MAX ? Rf_ScalarInteger(static_cast<int>(n)) : Rf_ScalarReal(n);
+  SEXP traced = tracing ? traced_sizes(x, info, true) : R_NilValue;
+  return traced == R_NilValue ? numel(info) : traced;
+}
+
+// R's length() gives a number and nothing else.
+RcppExport SEXP C_length(SEXP x) {
+  leaves_trace(x);
+  ts_tensor_info info;
+  check(shim().ts_tensor_describe(tensor_of(x), &info));
+  return numel(info);
 }
 
 // What cheap fields need, by number: 0 dtype, 1 device, 2 requires_grad, 3 is_leaf, 4 ndim, 5 is_cuda, 6 layout,

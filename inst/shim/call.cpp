@@ -1,5 +1,5 @@
 // The registry of operators and the one call.
-#include "call.h"
+#include "trace.h"
 
 #include <mutex>
 #include <sstream>
@@ -151,7 +151,10 @@ int ts_call(const ts_callable* callable, const ts_value* arguments, size_t n, ts
     shim::StackFrame frame;
     auto& stack = frame.stack();
     shim::push_arguments(*callable, arguments, n, stack);
-    callable->run(stack);
+    if (torch::jit::tracer::isTracing())
+      shim::run_traced(*callable, arguments, n, stack);
+    else
+      callable->run(stack);
     if (stack.size() == 1) {
       shim::from_ivalue(std::move(stack[0]), value, own);
     } else if (!stack.empty()) {

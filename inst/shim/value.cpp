@@ -41,7 +41,7 @@ void release_handle(ts_value& value) {
 
 [[noreturn]] void misfit(const ts_value& value, const Type& type) {
   static const char* const names[] = {"None",   "default", "Tensor", "int",  "float", "bool",   "complex", "str",
-                                      "Device", "Generator", "list", "tuple", "dict", "Module", "enum",    "object"};
+                                      "Device", "Generator", "list", "tuple", "dict", "Module", "enum",    "object", "size"};
   TORCH_CHECK(false, "a value of kind ", names[value.tag], " does not fit ", type.annotation_str());
 }
 
@@ -132,6 +132,13 @@ std::vector<at::Tensor> borrow_all(ts_tensor* const* handles, size_t n) {
 }
 
 IValue to_ivalue(const ts_value& value, const Type& type) {
+  if (value.tag == TS_SIZE) {
+    if (type.kind() == TypeKind::TensorType) return IValue(borrow(value.as.size.traced));
+    ts_value plain{};
+    plain.tag = TS_INT;
+    plain.as.i = value.as.size.i;
+    return to_ivalue(plain, type);
+  }
   if (value.tag == TS_NONE) return IValue();
   switch (type.kind()) {
     case TypeKind::OptionalType:

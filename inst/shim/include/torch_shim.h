@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
-#define TS_ABI_VERSION 2
+#define TS_ABI_VERSION 3
 
 enum ts_status {
   TS_OK = 0,
@@ -48,6 +48,8 @@ typedef struct ts_unit ts_unit;
 typedef struct ts_generator ts_generator;
 /* Any other LibTorch value that R only holds: class instances, enums, futures, streams, storages. */
 typedef struct ts_object ts_object;
+/* What was kept of tensors and generators to be put back. */
+typedef struct ts_state ts_state;
 /* Owner of the strings, items and handles of one result. */
 typedef struct ts_arena ts_arena;
 
@@ -124,7 +126,8 @@ typedef enum ts_tag {
   TS_DICT,        /* items: key, value, key, value; len pairs */
   TS_MODULE,      /* handle */
   TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value */
-  TS_OBJECT       /* handle */
+  TS_OBJECT,      /* handle */
+  TS_SIZE         /* arguments only: size, an int that the running trace has recorded */
 } ts_tag;
 
 typedef struct ts_value {
@@ -139,6 +142,10 @@ typedef struct ts_value {
     const char *s;
     void *handle;
     struct ts_value *items;
+    struct {
+      int64_t i;
+      ts_tensor *traced; /* from ts_trace_size(), or computed of such */
+    } size;
   } as;
 } ts_value;
 

@@ -89,8 +89,32 @@ TS_FUNCTION(void, ts_object_release, (ts_object *))
 
 /* Tracing. Runs `fn` once on the inputs and records it; `names` are the arguments' names. With a module the graph
  * becomes its method `method`, and its parameters and buffers become attributes of the graph; *out is owned. */
-TS_FUNCTION(int, ts_trace, (ts_host_fn fn, void *context, const ts_value *inputs, const char *const *names, size_t n, ts_module *self, const char *method, int strict, ts_callable **out))
+TS_FUNCTION(int, ts_trace, (ts_host_fn fn, void *context, const ts_value *inputs, const char *const *names, size_t n, ts_module *self, const char *method, ts_callable **out))
 TS_FUNCTION(int, ts_is_tracing, (void)) /* 1 or 0, no status */
+/* suspend 1: what runs from now on is not recorded, and another trace may begin; 0: the one that was suspended last goes
+ * on. */
+TS_FUNCTION(int, ts_trace_suspend, (int suspend))
+/* Whether the running trace has recorded where the tensor comes from: 1 or 0, no status. */
+TS_FUNCTION(int, ts_trace_knows, (ts_tensor *))
+/* Where the host's code is: nodes recorded from now on carry it. A source lives as long as its trace; source -1: nowhere.
+ * Positions are bytes of the text, whose first line is the (first_line + 1)st of the file. */
+TS_FUNCTION(int, ts_trace_source, (const char *name, const char *text, int first_line, int *source))
+TS_FUNCTION(int, ts_trace_place, (int source, size_t begin, size_t end))
+/* A size as the trace's own value, a 0-d int64 tensor; dim -1: the number of elements. NULL where the trace does not
+ * know the tensor. Owned. */
+TS_FUNCTION(int, ts_trace_size, (ts_tensor *, int64_t dim, ts_tensor **out))
+/* Traces once more and compares with a callable that was traced before: the first node that is another one, else the
+ * first whose result in the trace is not what the graph gives, run after `state` (may be NULL) was restored. A list of
+ * strings: the node's operator, its place, its source text; or none. */
+TS_FUNCTION(int, ts_trace_difference, (const ts_callable *, ts_host_fn fn, void *context, const ts_value *inputs, const char *const *names, size_t n, ts_module *self, ts_state *state, double rtol, double atol, ts_value *out, ts_arena **arena))
+/* What LibTorch's tracer warned of in the last trace of this thread: strings. */
+TS_FUNCTION(int, ts_trace_warnings, (ts_value *out, ts_arena **arena))
+
+/* What a run of the host's code may change: values and gradients of these tensors, the default random number
+ * generators' states. Owned. */
+TS_FUNCTION(int, ts_state_save, (ts_tensor *const *tensors, size_t n, ts_state **out))
+TS_FUNCTION(int, ts_state_restore, (ts_state *))
+TS_FUNCTION(void, ts_state_release, (ts_state *)) /* no status */
 
 /* TorchScript text. Functions are listed as strings; a function is owned and keeps its unit alive. */
 TS_FUNCTION(int, ts_unit_compile, (const char *source, ts_unit **out))
@@ -100,6 +124,9 @@ TS_FUNCTION(void, ts_unit_release, (ts_unit *)) /* no status */
 
 /* Graphs as text. which: 0 the graph, 1 inlined, 2 the plan that ran last, 3 TorchScript code. */
 TS_FUNCTION(int, ts_callable_text, (const ts_callable *, int which, ts_value *out, ts_arena **arena))
+/* Runs the graph as it is, without profiling or optimising it; else as ts_call. */
+TS_FUNCTION(int, ts_callable_interpret, (const ts_callable *, const ts_value *arguments, size_t n, ts_value *out, ts_arena **arena))
+TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *)) /* whether a node draws random numbers: 1 or 0, no status */
 /* How many runs the executor profiles before it optimises. */
 TS_FUNCTION(int, ts_profiled_runs, (int *out))
 
@@ -115,6 +142,8 @@ TS_FUNCTION(int, ts_module_attribute, (ts_module *, const char *name, ts_value *
 TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
+/* A method that calls `when_training` or `otherwise` by the attribute `training`; both have one type. */
+TS_FUNCTION(int, ts_module_add_choice, (ts_module *, const char *name, const char *when_training, const char *otherwise))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
 TS_FUNCTION(int, ts_module_type_name, (ts_module *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out))

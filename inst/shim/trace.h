@@ -1,0 +1,11 @@
+// What the call knows of tracing.
+#pragma once
+#include "call.h"
+
+namespace shim {
+
+// Runs a callable whose arguments are on the stack while a trace is running. Sizes that the trace has recorded reach
+// LibTorch's kernels as plain numbers; the tracer finds what they stand for by the names of the arguments.
+void run_traced(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack);
+
+}  // namespace shim
