@@ -23,7 +23,7 @@ problem_first <- function(message) {
   head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
   if (!grepl(head, message)) return(message)
   message <- sub(head, "", message)
-  parts <- regmatches(message, regexec("(?s)^(.*?)\\s*RuntimeError: (.*)$", message, perl = TRUE))[[1]]
+  parts <- regmatches(message, regexec("(?s)^(.*?)\\s*(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
   paste0(parts[3], "\nIn the TorchScript program:\n", parts[2])
 }

@@ -176,8 +176,9 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' torch_eye(2)
 #' @export
 torch_arange <- function(start, end = NULL, step = 1L, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  sized <- is_size(start) || is_size(end)
   for (arg in c("start", "end", "step")) {
-    value <- get(arg)
+    value <- size_parts(get(arg))$numbers
     if (is.null(value) && arg == "end") next
     if (!is.numeric(value) || length(value) != 1 || is.na(value)) {
       type_error(sprintf("`%s` must be a number, not %s.", arg, friendly_type(value)))
@@ -191,6 +192,10 @@ torch_arange <- function(start, end = NULL, step = 1L, dtype = NULL, layout = NU
     dtype <- if (is.integer(start) && is.integer(end) && is.integer(step)) torch_int64() else torch_get_default_dtype()
   }
   dtype <- as_dtype(dtype)
+  if (sized && step == 1) {
+    return(create(op_arange, start = start, end = end + 1L, step = 1L, dtype = dtype, layout = layout, device = device,
+      requires_grad = requires_grad))
+  }
   if (step == 0 || (end - start) / step < 0) {
     value_error("`step` must lead from `start` to `end`.")
   }

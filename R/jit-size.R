@@ -14,7 +14,7 @@ is_size <- function(x) !is.null(cpp_size_parts(x))
 # list(numbers, tensors), also of plain numbers: without tensors.
 size_parts <- function(x) {
   parts <- cpp_size_parts(x)
-  if (is.null(parts)) return(list(numbers = as.vector(x), tensors = vector("list", length(x))))
+  if (is.null(parts)) return(list(numbers = x, tensors = vector("list", length(x))))
   names(parts) <- c("numbers", "tensors")
   parts
 }
@@ -23,7 +23,7 @@ is_whole <- function(x) is.numeric(x) && all(is.finite(x)) && all(x == trunc(x))
 
 # A size where there is a tensor behind a number, else plain numbers.
 as_size <- function(numbers, tensors) {
-  if (all(vapply(tensors, is.null, NA))) return(numbers)
+  if (!cpp_is_tracing() || all(vapply(tensors, is.null, NA))) return(numbers)
   cpp_new_size(as.integer(numbers), tensors)
 }
 

@@ -176,8 +176,9 @@ keep_state <- function(tensors) {
 new_check <- function(enabled, inputs, tolerance, call = caller_env()) {
   if (!is_bool(enabled)) value_error("`check_trace` must be TRUE or FALSE.", call)
   if (!is_double(tolerance, 1) || !isTRUE(tolerance >= 0)) value_error("`check_tolerance` must be a number, 0 or more.", call)
-  if (!is.null(inputs) && !is.list(inputs)) {
-    type_error(sprintf("`check_inputs` must be a list of lists of inputs, not %s.", friendly_type(inputs)), call)
+  for (set in if (is_bare_list(inputs)) inputs else list(inputs)) {
+    if (is.null(set) || is_bare_list(set)) next
+    type_error(sprintf("`check_inputs` must be a list of lists of inputs, not %s.", friendly_type(set)), call)
   }
   list(enabled = enabled, inputs = inputs, tolerance = tolerance)
 }

@@ -30,7 +30,7 @@ test_that("errors in the source show the place", {
 test_that("errors while the program runs show its line and its own message", {
   skip_if_no_torch()
   f <- jit_compile("def f(x):\n  assert bool(x.sum() > 0), 'must be positive'\n  return x.view(3)\n")$f
-  expect_error(f(torch_zeros(1)), "line 2, in f.*must be positive", class = "torch_error")
-  expect_error(f(torch_ones(2)), "line 3, in f.*shape '\\[3\\]' is invalid for input of size 2", class = "torch_error")
+  expect_error(f(torch_zeros(1)), "^must be positive\nIn the TorchScript program:.*line 2, in f", class = "torch_error")
+  expect_error(f(torch_ones(2)), "^shape '\\[3\\]' is invalid for input of size 2\n.*line 3, in f", class = "torch_error")
   expect_equal(as.numeric(f(torch_ones(3))), c(1, 1, 1))
 })

@@ -79,7 +79,10 @@ test_that("lists, named lists and tuples of tensors come out", {
   expect_match(as_list$schema, "Tensor[]", fixed = TRUE)
   as_dict <- jit_trace(function(x) list(b = x, a = x + 1), x, strict = FALSE)
   expect_equal(numbers(as_dict(x)), list(b = c(1, 2), a = c(2, 3)))
-  expect_error(jit_trace(function(x) list(b = x, a = x + 1), x), "strict", class = "torch_error")
+  expect_warning(
+    strictly <- jit_trace(function(x) list(b = x, a = x + 1), x), "strict = FALSE", class = "torch_tracer_warning"
+  )
+  expect_equal(numbers(strictly(x)), list(b = c(1, 2), a = c(2, 3)))
   nested <- jit_trace(function(x) jit_tuple(list(x, jit_tuple(list(x + 1, x + 2)))), x)
   expect_equal(numbers(nested(x)[[2]]), list(c(2, 3), c(3, 4)))
 })
@@ -238,10 +241,14 @@ test_that("a traced function or module called while another is traced is recorde
   expect_equal(as.numeric(f(torch_tensor(c(0, pi)))), exp(c(1, 0)), tolerance = 1e-6)
 })
 
-test_that("a trace inside a trace is an error that leaves both closed", {
+test_that("a trace inside a trace is recorded in it, and leaves no mark of its own", {
   skip_if_no_torch()
   x <- torch_tensor(1)
-  expect_error(jit_trace(function(x) jit_trace(function(y) y * 2, x)(x), x), "nested", class = "torch_error")
+  f <- jit_trace(function(x) jit_trace(function(y) y * 2, x)(x) + 1, x)
+  expect_equal(as.numeric(f(torch_tensor(5))), 11)
+  text <- f$inlined_graph$text
+  expect_equal(unlist(regmatches(text, gregexpr("aten::\\w+", text))), c("aten::mul", "aten::add"))
+  expect_error(jit_trace(function(x) jit_trace(function(y) stop("inner"), x)(x), x), "inner")
   expect_equal(as.numeric(jit_trace(function(x) x * 2, x)(x)), 2)
 })
 
@@ -383,4 +390,148 @@ test_that("one parameter in two places stays one", {
     with_no_grad(module$a$weight$copy_(torch_tensor(diag(2) * 3)))
     expect_equal(as.numeric(module(torch_tensor(matrix(c(1, 2), 1)))), c(9, 18))
   }
+})
+
+test_that("R names are made fit for Python once, and both spellings go at every call", {
+  skip_if_no_torch()
+  one <- torch_tensor(1)
+  f <- jit_trace(function(my.arg, x.1, x.2, lambda) my.arg + 10 * x.1 + 100 * x.2 + 1000 * lambda, one, one, one, one)
+  expect_match(f$schema, "Tensor my_arg, Tensor x_1, Tensor x_2, Tensor lambda_", fixed = TRUE)
+  call <- function(f) {
+    n <- function(i) torch_tensor(i)
+    expect_equal(as.numeric(f(n(1), n(2), n(3), n(4))), 4321)
+    expect_equal(as.numeric(f(lambda = n(4), x.2 = n(3), my.arg = n(1), x.1 = n(2))), 4321)
+    expect_equal(as.numeric(f(lambda_ = n(4), x_2 = n(3), my_arg = n(1), x_1 = n(2))), 4321)
+    expect_equal(as.numeric(f(x.2 = n(3), n(1), n(2), n(4))), 4321)
+  }
+  call(f)
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(f, file)
+  call(jit_load(file))
+  value <- python_eval(
+    "result = torch.jit.load(file)(my_arg=torch.tensor(1.), x_1=torch.tensor(2.), x_2=torch.tensor(3.), lambda_=torch.tensor(4.)).item()",
+    file = file
+  )
+  expect_equal(value, 4321)
+  module <- nn_module(forward = function(my.arg, lambda) my.arg - lambda)()
+  traced <- jit_trace(module, torch_tensor(1), torch_tensor(2))
+  jit_save(traced, file)
+  for (m in list(traced, jit_load(file))) {
+    expect_equal(as.numeric(m(lambda = torch_tensor(5), my.arg = torch_tensor(1))), -4)
+    expect_equal(as.numeric(m$eval()(lambda_ = torch_tensor(5), my_arg = torch_tensor(1))), -4)
+    expect_equal(as.numeric(m$trainforward(lambda = torch_tensor(5), torch_tensor(1))), -4)
+  }
+})
+
+test_that("no name of an argument is changed in the file", {
+  skip_if_no_torch()
+  names <- c(
+    setdiff(reserved_identifiers, "_"), "torch", "x", "x_1", "x.1", "len", "print", "annotate", "Tensor", "int", "0x",
+    "\u00e9t\u00e9", "input", "forward", "range", "%x", "a b"
+  )
+  f <- eval(call("function", as.pairlist(structure(rep(alist(x = ), length(names)), names = names)), quote(x + len)))
+  traced <- do.call(jit_trace, c(list(f), rep(list(torch_tensor(1)), length(names))))
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(traced, file)
+  expected <- python_identifiers(names)
+  expect_false(anyDuplicated(expected) > 0)
+  seen <- python_eval("result = [a.name for a in torch.jit.load(file).forward.schema.arguments][1:]", file = file)
+  expect_equal(seen, expected)
+})
+
+test_that("a named tuple keeps its names in the type and back in R", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  f <- jit_trace(function(x) jit_tuple(list(low = x - 1, both = jit_tuple(list(a = x, b = x * 2)))), x)
+  expect_named(f(x), c("low", "both"))
+  expect_named(f(x)$both, c("a", "b"))
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(f, file)
+  expect_named(jit_load(file)(x), c("low", "both"))
+  value <- python_eval("y = torch.jit.load(file)(torch.tensor([1., 2.]))\nresult = y.both.b.tolist()", file = file)
+  expect_equal(value, c(2, 4))
+  # As an input too, and in a list.
+  g <- jit_trace(function(p) list(jit_tuple(list(q = p$u + p$v))), jit_tuple(list(u = x, v = x)))
+  expect_equal(as.numeric(g(list(u = x, v = x))[[1]]$q), c(2, 4))
+})
+
+test_that("gradients, R's random numbers, and what a forward assigns are put back", {
+  skip_if_no_torch()
+  module <- nn_module(
+    initialize = function() {
+      self$w <- nn_parameter(torch_ones(2))
+      self$seen <- nn_buffer(torch_zeros(1))
+    },
+    forward = function(x) {
+      self$seen <- self$seen + stats::runif(1)
+      with_no_grad(self$w$add_(1))
+      self$w$grad <- torch_ones(2)
+      x * self$w + torch_rand(1)
+    }
+  )()
+  set.seed(3)
+  before <- list(stats::runif(1), .Random.seed)
+  torch_manual_seed(1)
+  random <- as.numeric(torch_rand(1))
+  set.seed(3)
+  stats::runif(1)
+  torch_manual_seed(1)
+  seen <- module$seen
+  jit_trace(module, torch_ones(2))
+  expect_identical(.Random.seed, before[[2]])
+  expect_equal(as.numeric(torch_rand(1)), random)
+  expect_equal(as.numeric(module$w), c(1, 1))
+  expect_identical(module$seen, seen)
+  expect_equal(as.numeric(module$seen), 0)
+  expect_true(is_undefined_tensor(module$w$grad))
+  expect_true(module$training)
+})
+
+test_that("an eval-mode net with batch norm is traced on one row without a NaN in its statistics", {
+  skip_if_no_torch()
+  net <- nn_sequential(nn_linear(3, 4), nn_batch_norm1d(4))
+  net$eval()
+  traced <- jit_trace(net, torch_randn(1, 3))
+  for (m in list(net, traced)) {
+    for (buffer in m$buffers) expect_false(any(is.nan(as.numeric(buffer))))
+  }
+  expect_false(traced$training)
+})
+
+test_that("a traced module in train mode changes its buffers as the module does", {
+  skip_if_no_torch()
+  net <- nn_batch_norm1d(3)
+  traced <- jit_trace(net, torch_randn(5, 3))
+  x <- torch_randn(8, 3)
+  twin <- net$clone()
+  traced(x)
+  twin(x)
+  expect_equal(as.numeric(traced$buffers$running_mean), as.numeric(twin$buffers$running_mean))
+  expect_equal(as.numeric(traced$buffers$num_batches_tracked), 1)
+})
+
+test_that("a list of states, as a recurrent net gives it, comes out", {
+  skip_if_no_torch()
+  cell <- nn_module(
+    initialize = function() self$inner <- nn_linear(2, 2),
+    forward = function(x, state) {
+      h <- torch_tanh(self$inner(x) + state[[1]])
+      list(h, list(h, state[[2]] * 2))
+    }
+  )()
+  x <- torch_ones(1, 2)
+  traced <- jit_trace(cell, x, list(x, x))
+  expected <- cell(x, list(x, x * 3))
+  out <- traced(x, list(x, x * 3))
+  expect_equal(as.numeric(out[[1]]), as.numeric(expected[[1]]))
+  expect_equal(as.numeric(out[[2]][[2]]), c(6, 6))
+})
+
+test_that("tracing does not depend on the gradient mode", {
+  skip_if_no_torch()
+  net <- nn_linear(2, 1)
+  x <- torch_ones(1, 2)
+  inside <- with_no_grad(jit_trace(net, x))
+  expect_true(inside(x)$requires_grad)
+  expect_equal(as.numeric(inside(x)), as.numeric(net(x)))
 })

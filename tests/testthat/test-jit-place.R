@@ -1,0 +1,104 @@
+# Functions in a file of their own, so that they have lines.
+from_file <- function(code, name = "model.R", env = parent.frame()) {
+  folder <- withr::local_tempdir(.local_envir = env)
+  file <- file.path(folder, name)
+  writeLines(code, file)
+  scope <- new.env(parent = env)
+  source(file, local = scope, keep.source = TRUE)
+  scope
+}
+
+test_that("nodes carry the file and line of the R code, constants and lists too", {
+  skip_if_no_torch()
+  scope <- from_file(c(
+    "# the first line", "f <- function(x) {", "  y <- torch_relu(x)", "  z <- y$view(c(x$size(1), -1)) +", "    20",
+    "  z %>%", "    torch_exp() %>%", "    torch_log()", "}"
+  ))
+  text <- jit_trace(scope$f, torch_randn(2, 3))$graph$text
+  nodes <- grep(" = ", strsplit(text, "\n", fixed = TRUE)[[1]], value = TRUE)
+  line_of <- function(operator) unique(sub(".*# model.R:([0-9]+):.*", "\\1", grep(operator, nodes, value = TRUE, fixed = TRUE)))
+  expect_true(all(grepl("# model.R:", nodes, fixed = TRUE)))
+  expect_equal(line_of("aten::relu"), "3")
+  expect_equal(line_of("aten::add"), "4")
+  expect_equal(line_of("value=20."), "4")
+  expect_equal(line_of("prim::ListConstruct"), "4")
+  expect_equal(line_of("aten::exp"), "6")
+})
+
+test_that("the lines of layers are those of the user's forward", {
+  skip_if_no_torch()
+  scope <- from_file(c(
+    "net <- nn_module(", "  initialize = function() {", "    self$l <- nn_linear(2, 2)", "  },", "  forward = function(x) {",
+    "    y <- self$l(x)", "    nnf_relu(y)", "  }", ")"
+  ))
+  text <- jit_trace(scope$net(), torch_randn(1, 2))$graph$text
+  expect_match(text, "aten::linear\\(.*# model.R:6:")
+  expect_match(text, "aten::relu\\(.*# model.R:7:")
+})
+
+test_that("a run-time error shows the line, in R and in Python, also after a file", {
+  skip_if_no_torch()
+  scope <- from_file(c("f <- function(x, y) {", "  z <- x + 1", "  torch_matmul(z, y)", "}"), "broken.R")
+  f <- jit_trace(scope$f, torch_randn(2, 3), torch_randn(3, 2))
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(f, file)
+  for (program in list(f, jit_load(file))) {
+    error <- expect_error(program(torch_randn(2, 3), torch_randn(4, 2)), class = "torch_error")
+    lines <- strsplit(conditionMessage(error), "\n", fixed = TRUE)[[1]]
+    # The problem comes first.
+    expect_match(lines[1], "shapes cannot be multiplied")
+    expect_match(conditionMessage(error), "File \"broken.R\", line 3", fixed = TRUE)
+    expect_match(conditionMessage(error), "torch_matmul\\(z, y\\)\n *~+ <--- HERE")
+  }
+  message <- python_eval("
+try:
+  torch.jit.load(file)(torch.randn(2, 3), torch.randn(4, 2))
+except Exception as e:
+  result = str(e)", file = file)
+  expect_match(message, "File \"broken.R\", line 3", fixed = TRUE)
+})
+
+test_that("without a file the text of the function stands for it", {
+  skip_if_no_torch()
+  f <- eval(parse(text = "function(x) {\n  y <- x * 2\n  torch_matmul(y, y)\n}", keep.source = FALSE))
+  traced <- jit_trace(f, torch_randn(2, 2))
+  error <- expect_error(traced(torch_randn(2, 3)), class = "torch_error")
+  expect_match(conditionMessage(error), "torch_matmul\\(y, y\\)\n *~+ <--- HERE")
+})
+
+test_that("where a value leaves the trace one warning names the call, the file and the line", {
+  skip_if_no_torch()
+  scope <- from_file(c(
+    "f <- function(x) {", "  a <- as.numeric(x$sum())", "  b <- x$mean()$item()", "  if (as.logical(x$sum() > 0)) x <- x + a",
+    "  for (i in 1:2) x <- x * as.numeric(x$max())", "  n <- length(x)", "  x + b + n", "}"
+  ))
+  seen <- list()
+  withCallingHandlers(traced <- jit_trace(scope$f, torch_tensor(c(1, 2))), warning = function(w) {
+    seen <<- c(seen, list(w))
+    invokeRestart("muffleWarning")
+  })
+  expect_length(seen, 5)
+  for (w in seen) expect_s3_class(w, "torch_tracer_warning")
+  expect_snapshot(writeLines(vapply(seen, conditionMessage, "")))
+  # The values are those of the example.
+  expect_equal(as.numeric(traced(torch_tensor(c(1, 2)))), as.numeric(scope$f(torch_tensor(c(1, 2)))))
+})
+
+test_that("looking at a value that does not go back into the graph by itself, as printing does, warns of nothing", {
+  skip_if_no_torch()
+  expect_no_warning(jit_trace(function(x) {
+    utils::capture.output(print(x))
+    utils::capture.output(str(x))
+    x + as.numeric(torch_tensor(1))
+  }, torch_tensor(1)))
+})
+
+test_that("a warning that becomes an error leaves the tracer closed", {
+  skip_if_no_torch()
+  f <- function(x) x + as.numeric(x)
+  expect_error(tryCatch(jit_trace(f, torch_tensor(1)), torch_tracer_warning = function(w) stop("stopped")), "stopped")
+  g <- function(x) x * sqrt(x$size(1))
+  expect_error(tryCatch(jit_trace(g, torch_tensor(1)), torch_tracer_warning = function(w) stop("stopped")), "stopped")
+  gc()
+  expect_equal(as.numeric(jit_trace(function(x) x + 1, torch_tensor(1))(torch_tensor(2))), 3)
+})
