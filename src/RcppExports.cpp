@@ -10,6 +10,18 @@ Rcpp::Rostream<true>&  Rcpp::Rcout = Rcpp::Rcpp_cout_get();
 Rcpp::Rostream<false>& Rcpp::Rcerr = Rcpp::Rcpp_cerr_get();
 #endif
 
+// cpp_autocast
+SEXP cpp_autocast(SEXP device, SEXP nesting, SEXP state);
+RcppExport SEXP _torch_cpp_autocast(SEXP deviceSEXP, SEXP nestingSEXP, SEXP stateSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type nesting(nestingSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type state(stateSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_autocast(device, nesting, state));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_grad
 SEXP cpp_tensor_grad(SEXP x);
 RcppExport SEXP _torch_cpp_tensor_grad(SEXP xSEXP) {
@@ -713,6 +725,7 @@ RcppExport SEXP C_to_r(SEXP);
 RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
+    {"_torch_cpp_autocast", (DL_FUNC) &_torch_cpp_autocast, 3},
     {"_torch_cpp_tensor_grad", (DL_FUNC) &_torch_cpp_tensor_grad, 1},
     {"_torch_cpp_tensor_set_grad", (DL_FUNC) &_torch_cpp_tensor_set_grad, 2},
     {"_torch_cpp_tensor_set_requires_grad", (DL_FUNC) &_torch_cpp_tensor_set_requires_grad, 2},

@@ -58,6 +58,10 @@ TS_FUNCTION(int, ts_gradients, (ts_tensor *const *outputs, ts_tensor *const *gra
 /* Gradients of all to zero, or away. */
 TS_FUNCTION(int, ts_zero_grad, (ts_tensor *const *tensors, size_t n, int set_to_none))
 
+/* Mixed precision of a device type. nesting 1: a region begins, -1: it ends, and with the outermost one the casts that
+ * were kept. Sets the three (dtype, cache -1: not) and gives back what they were. */
+TS_FUNCTION(int, ts_autocast, (const char *device, int nesting, int *enabled, int *dtype, int *cache))
+
 /* dtypes are LibTorch's ScalarType numbers. The name is static: "Float"; NULL if there is no such dtype. No status. */
 TS_FUNCTION(const char *, ts_dtype_name, (int dtype))
 TS_FUNCTION(int, ts_default_dtype, (int set, int *was)) /* set: -1 ask only */
