@@ -101,20 +101,20 @@ cpp_module_from_function <- function(callable) {
     .Call(`_torch_cpp_module_from_function`, callable)
 }
 
-cpp_module_save <- function(module, path, mobile) {
-    .Call(`_torch_cpp_module_save`, module, path, mobile)
+cpp_module_save <- function(module, path, mobile, extra) {
+    .Call(`_torch_cpp_module_save`, module, path, mobile, extra)
 }
 
-cpp_module_load <- function(path, device) {
-    .Call(`_torch_cpp_module_load`, path, device)
+cpp_module_serialize <- function(module, mobile, extra) {
+    .Call(`_torch_cpp_module_serialize`, module, mobile, extra)
 }
 
-cpp_module_serialize <- function(module) {
-    .Call(`_torch_cpp_module_serialize`, module)
+cpp_module_load <- function(source, device) {
+    .Call(`_torch_cpp_module_load`, source, device)
 }
 
-cpp_module_unserialize <- function(bytes, device) {
-    .Call(`_torch_cpp_module_unserialize`, bytes, device)
+cpp_crc32 <- function(bytes, portable) {
+    .Call(`_torch_cpp_crc32`, bytes, portable)
 }
 
 cpp_trace <- function(func, inputs, names, module, method, strict) {

@@ -283,46 +283,49 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_module_save
-SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile);
-RcppExport SEXP _torch_cpp_module_save(SEXP moduleSEXP, SEXP pathSEXP, SEXP mobileSEXP) {
+SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile, SEXP extra);
+RcppExport SEXP _torch_cpp_module_save(SEXP moduleSEXP, SEXP pathSEXP, SEXP mobileSEXP, SEXP extraSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
     Rcpp::traits::input_parameter< SEXP >::type mobile(mobileSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_save(module, path, mobile));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_module_load
-SEXP cpp_module_load(SEXP path, SEXP device);
-RcppExport SEXP _torch_cpp_module_load(SEXP pathSEXP, SEXP deviceSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_load(path, device));
+    Rcpp::traits::input_parameter< SEXP >::type extra(extraSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_save(module, path, mobile, extra));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_module_serialize
-SEXP cpp_module_serialize(SEXP module);
-RcppExport SEXP _torch_cpp_module_serialize(SEXP moduleSEXP) {
+SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra);
+RcppExport SEXP _torch_cpp_module_serialize(SEXP moduleSEXP, SEXP mobileSEXP, SEXP extraSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_serialize(module));
+    Rcpp::traits::input_parameter< SEXP >::type mobile(mobileSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type extra(extraSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_serialize(module, mobile, extra));
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_module_unserialize
-SEXP cpp_module_unserialize(SEXP bytes, SEXP device);
-RcppExport SEXP _torch_cpp_module_unserialize(SEXP bytesSEXP, SEXP deviceSEXP) {
+// cpp_module_load
+SEXP cpp_module_load(SEXP source, SEXP device);
+RcppExport SEXP _torch_cpp_module_load(SEXP sourceSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_load(source, device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_crc32
+SEXP cpp_crc32(SEXP bytes, SEXP portable);
+RcppExport SEXP _torch_cpp_crc32(SEXP bytesSEXP, SEXP portableSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_unserialize(bytes, device));
+    Rcpp::traits::input_parameter< SEXP >::type portable(portableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_crc32(bytes, portable));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -596,10 +599,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
-    {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 3},
+    {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
+    {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},
     {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 2},
-    {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 1},
-    {"_torch_cpp_module_unserialize", (DL_FUNC) &_torch_cpp_module_unserialize, 2},
+    {"_torch_cpp_crc32", (DL_FUNC) &_torch_cpp_crc32, 2},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 6},
     {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 2},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
-#define TS_ABI_VERSION 2
+#define TS_ABI_VERSION 3
 
 enum ts_status {
   TS_OK = 0,
@@ -160,6 +160,13 @@ typedef struct ts_memory {
   int64_t allocated_bytes; /* allocated since ts_memory_mark() */
   int64_t peak_bytes;      /* highest live_bytes since ts_memory_mark_peak() */
 } ts_memory;
+
+/* A file that travels in the archive of a module. */
+typedef struct ts_extra_file {
+  const char *name;
+  const void *data;
+  size_t n;
+} ts_extra_file;
 
 /* Called while a function is traced: the host's function on the values given, its result into `result`, whose items
  * stay the host's and must live until the tracing call returns. A status but TS_OK ends the tracing. */

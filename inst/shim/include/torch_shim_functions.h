@@ -118,8 +118,12 @@ TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
 TS_FUNCTION(int, ts_module_type_name, (ts_module *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out))
-TS_FUNCTION(int, ts_module_save, (ts_module *, const char *path, int mobile))
-TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, ts_module **out)) /* device NULL: as saved */
+/* A file is replaced at once and only if all went well; a device or a pipe is written to. mobile: with bytecode. */
+TS_FUNCTION(int, ts_module_save, (ts_module *, const char *path, int mobile, const ts_extra_file *extra, size_t n_extra))
 /* The bytes of the file as a string of len bytes. */
-TS_FUNCTION(int, ts_module_serialize, (ts_module *, ts_value *out, ts_arena **arena))
-TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, ts_module **out))
+TS_FUNCTION(int, ts_module_serialize, (ts_module *, int mobile, const ts_extra_file *extra, size_t n_extra, ts_value *out, ts_arena **arena))
+/* device NULL: as saved. `extra`: a dict of the extra files, name and bytes. */
+TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
+TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
+/* The checksum that archives hold; portable: without the processor's instructions. No status. */
+TS_FUNCTION(uint32_t, ts_crc32, (const void *data, size_t n, int portable))
