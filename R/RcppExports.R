@@ -77,6 +77,10 @@ cpp_module_attribute <- function(module, name) {
     .Call(`_torch_cpp_module_attribute`, module, name)
 }
 
+cpp_module_get <- function(module, name) {
+    .Call(`_torch_cpp_module_get`, module, name)
+}
+
 cpp_module_list <- function(module, what, recursive) {
     .Call(`_torch_cpp_module_list`, module, what, recursive)
 }
@@ -93,8 +97,16 @@ cpp_module_train <- function(module, set) {
     .Call(`_torch_cpp_module_train`, module, set)
 }
 
+cpp_module_clone <- function(module) {
+    .Call(`_torch_cpp_module_clone`, module)
+}
+
 cpp_module_type_name <- function(module) {
     .Call(`_torch_cpp_module_type_name`, module)
+}
+
+cpp_choose_method <- function(methods, arguments) {
+    .Call(`_torch_cpp_choose_method`, methods, arguments)
 }
 
 cpp_module_from_function <- function(callable) {

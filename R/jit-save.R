@@ -91,10 +91,16 @@ check_no_dots <- function(..., call = caller_env()) {
   if (...length() > 0) value_error("Only the first arguments go by position: name the others, as in `device = \"cpu\"`.", call)
 }
 
-# LibTorch's words on what went wrong do not say where.
+# LibTorch's words on what went wrong do not say where, and call a bug of LibTorch what is a bad program.
 about_script <- function(expr, problem, call) {
   tryCatch(expr, torch_runtime_error = function(e) {
-    torch_abort(paste0(problem, ": ", conditionMessage(e)), "torch_runtime_error", call, cpp_trace = e$cpp_trace)
+    message <- conditionMessage(e)
+    if (grepl("INTERNAL ASSERT FAILED", message, fixed = TRUE)) {
+      message <- "LibTorch finds no sense in the program."
+    } else if (grepl("'CUDA' backend|CUDA device|NVIDIA driver", message)) {
+      message <- "its tensors were saved on a CUDA device, and there is none. Use `device = \"cpu\"`."
+    }
+    torch_abort(paste0(problem, ": ", message), "torch_runtime_error", call, cpp_trace = e$cpp_trace)
   })
 }
 

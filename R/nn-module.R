@@ -268,10 +268,14 @@ mark_like <- function(x, model) {
   nn_parameter(x, requires_grad = tryCatch(model$requires_grad, error = function(e) x$requires_grad))
 }
 
-# Replaces the contents of own tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers
-# and modules that share them see the change.
 module_apply <- function(self, fn) {
-  for (x in c(own_members(self, is_nn_parameter), own_members(self, is_nn_buffer))) {
+  tensors_apply(c(own_members(self, is_nn_parameter), own_members(self, is_nn_buffer)), fn)
+}
+
+# Replaces the contents of tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers and
+# modules that share them see the change.
+tensors_apply <- function(tensors, fn) {
+  for (x in tensors) {
     grad <- x$grad
     with_no_grad({
       torch_set_data(x, fn(x$detach()))
@@ -409,9 +413,7 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 #' @export
 clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
   self <- attr(module, "module", exact = TRUE)
-  if (is.null(self)) {
-    value_error("`module` must be an nn_module made in R: script modules can't be cloned.")
-  }
+  if (is.null(self)) return(module$clone(deep))
   if (!deep) {
     return(module_callable(self$clone()))
   }
@@ -508,7 +510,8 @@ print.nn_module <- function(x, ...) {
   cat(sprintf("An `nn_module` containing %s parameters.\n", count_parameters(x)))
   children <- x$children
   print_section("Modules", children, function(child) {
-    sprintf("<%s> #%s parameters", class(child)[[1L]], count_parameters(child))
+    kind <- if (inherits(child, "script_module")) cpp_module_type_name(script_handle(child)) else class(child)[[1L]]
+    sprintf("<%s> #%s parameters", kind, count_parameters(child))
   })
   print_section("Parameters", x$named_parameters(recursive = FALSE), describe_tensor)
   print_section("Buffers", x$named_buffers(recursive = FALSE), describe_tensor)

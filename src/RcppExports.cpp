@@ -217,6 +217,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_get
+SEXP cpp_module_get(SEXP module, SEXP name);
+RcppExport SEXP _torch_cpp_module_get(SEXP moduleSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_get(module, name));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_list
 SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive);
 RcppExport SEXP _torch_cpp_module_list(SEXP moduleSEXP, SEXP whatSEXP, SEXP recursiveSEXP) {
@@ -262,6 +273,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_clone
+SEXP cpp_module_clone(SEXP module);
+RcppExport SEXP _torch_cpp_module_clone(SEXP moduleSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_clone(module));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_type_name
 SEXP cpp_module_type_name(SEXP module);
 RcppExport SEXP _torch_cpp_module_type_name(SEXP moduleSEXP) {
@@ -269,6 +290,17 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_module_type_name(module));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_choose_method
+SEXP cpp_choose_method(SEXP methods, SEXP arguments);
+RcppExport SEXP _torch_cpp_choose_method(SEXP methodsSEXP, SEXP argumentsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type methods(methodsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type arguments(argumentsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_choose_method(methods, arguments));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -593,11 +625,14 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_add_child", (DL_FUNC) &_torch_cpp_module_add_child, 3},
     {"_torch_cpp_module_set_attribute", (DL_FUNC) &_torch_cpp_module_set_attribute, 3},
     {"_torch_cpp_module_attribute", (DL_FUNC) &_torch_cpp_module_attribute, 2},
+    {"_torch_cpp_module_get", (DL_FUNC) &_torch_cpp_module_get, 2},
     {"_torch_cpp_module_list", (DL_FUNC) &_torch_cpp_module_list, 3},
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
     {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 2},
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
+    {"_torch_cpp_module_clone", (DL_FUNC) &_torch_cpp_module_clone, 1},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
+    {"_torch_cpp_choose_method", (DL_FUNC) &_torch_cpp_choose_method, 2},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
     {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},

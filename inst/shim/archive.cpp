@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <unordered_set>
 
 #include "crc32.h"
 #include "inflate.h"
@@ -104,10 +103,10 @@ size_t MemoryBytes::read(uint64_t at, void* to, size_t n) {
 
 Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
   uint64_t end = read_end();
-  std::unordered_set<std::string> names;
+  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.header < b.header; });
   for (const Entry& entry : entries_) {
     require(is_sane_name(entry.name), "an entry has no proper name");
-    require(names.insert(entry.name).second, "two entries have one name");
+    require(index_.emplace(entry.name, index_.size()).second, "two entries have one name");
     const size_t slash = entry.name.find('/');
     TORCH_CHECK(slash != std::string::npos, "it is no archive of LibTorch's: `", entry.name, "` is in no folder");
     if (root_.empty()) root_ = entry.name.substr(0, slash);
@@ -116,7 +115,6 @@ Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
   // Before 1.4 there was a model.json instead.
   TORCH_CHECK((find("data.pkl") && find("constants.pkl")) || find("model.json"),
               "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` writes programs");
-  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.header < b.header; });
   uint64_t free = 0;
   for (Entry& entry : entries_) {
     require(entry.header >= free, "two entries overlap");
@@ -259,10 +257,8 @@ void Archive::check_local_header(Entry& entry, uint64_t& end) const {
 }
 
 const Entry* Archive::find(const std::string& name) const {
-  for (const Entry& entry : entries_)
-    if (entry.name.size() == root_.size() + 1 + name.size() && entry.name.compare(root_.size() + 1, std::string::npos, name) == 0)
-      return &entry;
-  return nullptr;
+  const auto found = index_.find(root_ + "/" + name);
+  return found == index_.end() ? nullptr : &entries_[found->second];
 }
 
 void Archive::fail(const Entry& entry, const char* problem) const {

@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace shim {
@@ -89,6 +90,7 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
   std::unique_ptr<Bytes> bytes_;
   std::string root_;
   mutable std::vector<Entry> entries_;  // by position in the file
+  std::unordered_map<std::string, size_t> index_;
   mutable std::string failure_;
 };
 

@@ -2,6 +2,7 @@
 #include "archive.h"
 #include "call.h"
 #include "crc32.h"
+#include "module.h"
 #include "program.h"
 
 #include <torch/csrc/jit/passes/inliner.h>
@@ -155,6 +156,7 @@ class FileSink final : public Sink {
 };
 
 void export_module(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, Sink& sink) {
+  shim::complete_tree(module->module);
   torch::jit::ExtraFilesMap files;
   for (size_t i = 0; i < n_extra; ++i) files[extra[i].name] = std::string(static_cast<const char*>(extra[i].data), extra[i].n);
   const std::function<size_t(const void*, size_t)> writer = [&](const void* data, size_t n) { return sink(data, n); };
@@ -166,19 +168,24 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// All that LibTorch reads otherwise than as the bytes of a tensor.
+// What torch::jit::load() reads otherwise than as the bytes of a tensor.
 void check_program(shim::Archive& archive) {
   for (const shim::Entry& entry : archive.entries()) {
-    const bool is_pickle = ends_with(entry.name, "pkl"), is_code = ends_with(entry.name, ".py");
-    if (!is_pickle && !is_code && !entry.is_packed()) continue;
+    const std::string name = entry.name.substr(archive.root().size() + 1);
+    const bool is_values = name == "data.pkl" || name == "constants.pkl" || name == "attributes.pkl";
+    const bool is_code = name.compare(0, 5, "code/") == 0;
+    if (!is_values && !is_code && !entry.is_packed()) continue;
     const std::string contents = archive.contents(entry);
-    if (is_code) shim::check_code(contents);
-    // The tensors of data.pkl are in the folder data.
-    const std::string stem = entry.name.substr(0, entry.name.rfind('.')).substr(archive.root().size() + 1);
-    if (is_pickle) shim::check_pickle(contents, [&](const std::string& key) -> int64_t {
-      const shim::Entry* record = archive.find(stem + "/" + key);
-      return record ? static_cast<int64_t>(record->size) : -1;
-    });
+    if (is_code && ends_with(name, ".py")) {
+      shim::check_code(contents);
+    } else if (is_values || (is_code && ends_with(name, ".debug_pkl"))) {
+      // The tensors of data.pkl are in the folder data.
+      const std::string folder = name.substr(0, name.rfind('.')) + "/";
+      shim::check_pickle(contents, [&](const std::string& key) -> int64_t {
+        const shim::Entry* record = archive.find(folder + key);
+        return record ? static_cast<int64_t>(record->size) : -1;
+      });
+    }
   }
 }
 

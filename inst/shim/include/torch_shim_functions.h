@@ -111,11 +111,16 @@ TS_FUNCTION(int, ts_module_add_child, (ts_module *, const char *name, ts_module 
 /* An attribute that is no tensor, by the natural type of the value. */
 TS_FUNCTION(int, ts_module_set_attribute, (ts_module *, const char *name, const ts_value *value))
 TS_FUNCTION(int, ts_module_attribute, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
-/* what: 0 parameters, 1 buffers, 2 children, 3 names of methods, 4 names of other attributes. Named dict or list. */
+/* The attribute or constant of that name, or none. */
+TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
+/* what: 0 parameters, 1 buffers (each tensor once, children's first), 2 children, 3 names of methods, 4 names of other
+ * attributes and constants, 5 all modules of the tree, each once, 6 all tensors of the tree under all their names, own
+ * first. A dict by name, of 3 and 4 a list. */
 TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
+TS_FUNCTION(int, ts_module_clone, (ts_module *, ts_module **out)) /* with copies of all tensors */
 TS_FUNCTION(int, ts_module_type_name, (ts_module *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out))
 /* A file is replaced at once and only if all went well; a device or a pipe is written to. mobile: with bytecode. */
