@@ -63,7 +63,7 @@ script_trace <- function(x) {
 }
 
 # A name for an attribute of a module; LibTorch takes any, but a file with a dot in one can't be read again.
-script_name <- function(name, call = caller_env(2)) {
+script_name <- function(name, call = caller_env()) {
   if (is.numeric(name) && length(name) == 1) name <- as.character(name)
   if (!is_string(name) || !grepl("^[A-Za-z0-9_]+$", name)) {
     value_error(sprintf("`name` must be made of letters, digits and `_`, not %s.", friendly_type(name)), call)
@@ -159,7 +159,7 @@ script_fields <- list(
   }
 )
 
-load_script_state <- function(handle, state, refer, call = caller_env(2)) {
+load_script_state <- function(handle, state, refer, call = caller_env()) {
   own <- script_tensors(handle, 6L, TRUE)
   missing <- setdiff(names(own), names(state))
   if (length(missing)) value_error(sprintf("`state_dict` has no entry `%s`, which the module needs.", missing[1]), call)

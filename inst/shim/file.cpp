@@ -196,11 +196,9 @@ void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_modu
   const std::string folder = archive->root() + "/extra/";
   for (const shim::Entry& entry : archive->entries())
     if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/') files[entry.name.substr(folder.size())];
-  std::optional<c10::Device> target;
-  if (device) target = c10::Device(device);
   std::optional<torch::jit::Module> module;
   try {
-    module = torch::jit::load(archive, target, files);
+    module = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
   } catch (...) {
     archive->throw_failure();
     throw;

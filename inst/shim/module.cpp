@@ -217,6 +217,7 @@ int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts
 int ts_module_clone(ts_module* module, ts_module** out) {
   return guarded([&] {
     shim::complete_tree(module->module);
+    const at::NoGradGuard no_history;
     auto copy = module->module.deepcopy();
     // It copies the values only.
     const auto flags = [](const torch::jit::Module& tree) {
@@ -227,8 +228,7 @@ int ts_module_clone(ts_module* module, ts_module** out) {
     };
     const auto from = flags(module->module), to = flags(copy);
     for (size_t i = 0; i < from.size(); ++i) {
-      const at::Tensor target = to[i].value.toTensor();
-      if (target.is_leaf()) target.requires_grad_(from[i].value.toTensor().requires_grad());
+      to[i].value.toTensor().requires_grad_(from[i].value.toTensor().requires_grad());
     }
     *out = new ts_module{std::move(copy)};
   });
