@@ -97,6 +97,10 @@ cpp_module_train <- function(module, set) {
     .Call(`_torch_cpp_module_train`, module, set)
 }
 
+cpp_module_identity <- function(module) {
+    .Call(`_torch_cpp_module_identity`, module)
+}
+
 cpp_module_clone <- function(module) {
     .Call(`_torch_cpp_module_clone`, module)
 }

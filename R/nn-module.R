@@ -136,8 +136,11 @@ module_callable <- function(self) {
   callable
 }
 
-# Script modules have no R6 object; they stand for themselves.
-module_identity <- function(module) attr(module, "module", exact = TRUE) %||% module
+# Script modules have no R6 object; many R objects may stand for one.
+module_identity <- function(module) {
+  if (inherits(module, "script_module")) return(cpp_module_identity(script_handle(module)))
+  attr(module, "module", exact = TRUE) %||% module
+}
 
 # ---- Assignment ----
 
@@ -429,6 +432,8 @@ clone_deep <- function(self, done, copy_tensors) {
     copied <- function(x) {
       if (is_torch_tensor(x)) {
         if (copy_tensors) clone_tensor(x, done) else x
+      } else if (inherits(x, "script_module")) {
+        if (copy_tensors) clone_script(x, done) else x
       } else if (is_nn_module(x) && !is.null(attr(x, "module"))) {
         clone_deep(attr(x, "module"), done, copy_tensors)
       } else if (is_bare_list(x)) {
@@ -449,6 +454,12 @@ clone_deep <- function(self, done, copy_tensors) {
       private$finalize_deep_clone()
     }
   }
+  done[[key]]
+}
+
+clone_script <- function(x, done) {
+  key <- module_identity(x)
+  if (is.null(done[[key]])) done[[key]] <- x$clone()
   done[[key]]
 }
 

@@ -273,6 +273,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_identity
+SEXP cpp_module_identity(SEXP module);
+RcppExport SEXP _torch_cpp_module_identity(SEXP moduleSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_identity(module));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_clone
 SEXP cpp_module_clone(SEXP module);
 RcppExport SEXP _torch_cpp_module_clone(SEXP moduleSEXP) {
@@ -630,6 +640,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
     {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 2},
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
+    {"_torch_cpp_module_identity", (DL_FUNC) &_torch_cpp_module_identity, 1},
     {"_torch_cpp_module_clone", (DL_FUNC) &_torch_cpp_module_clone, 1},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
     {"_torch_cpp_choose_method", (DL_FUNC) &_torch_cpp_choose_method, 2},

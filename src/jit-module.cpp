@@ -1,4 +1,6 @@
 // Script modules.
+#include <cstdio>
+
 #include "jit.h"
 #include "resolve.h"
 
@@ -86,6 +88,13 @@ SEXP cpp_module_train(SEXP module, SEXP set) {
   int was;
   check(shim().ts_module_train(module_of(module), set == R_NilValue ? -1 : Rf_asLogical(set) == TRUE, &was));
   return Rf_ScalarLogical(was);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_identity(SEXP module) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", shim().ts_module_identity(module_of(module)));
+  return Rf_mkString(text);
 }
 
 // [[Rcpp::export(rng = false)]]

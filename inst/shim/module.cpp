@@ -214,6 +214,8 @@ int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts
   });
 }
 
+const void* ts_module_identity(ts_module* module) { return module->module._ivalue().get(); }
+
 int ts_module_clone(ts_module* module, ts_module** out) {
   return guarded([&] {
     shim::complete_tree(module->module);

@@ -346,3 +346,54 @@ test_that("a state dict must fit, and may be taken over", {
   with_no_grad(taken[["two.bias"]]$fill_(9))
   expect_equal(as.numeric(loaded$two$bias), 9)
 })
+
+test_that("a module of R holds script modules as children", {
+  skip_if_no_torch()
+  inner <- jit_load(saved_net())
+  outer <- nn_module(
+    initialize = function() {
+      self$inner <- inner
+      self$same <- inner$clone(deep = FALSE)
+      self$head <- nn_linear(1, 1)
+    },
+    forward = function(x) self$head(self$inner(x)) + self$same(x)
+  )()
+  expect_equal(names(outer$parameters), c(paste0("inner.", names(inner$parameters)), "head.weight", "head.bias"))
+  # Itself, the inner one with its three, the head.
+  expect_length(outer$modules, 6)
+  expect_output(print(outer), "inner: <small_net> #29 parameters")
+  outer$eval()
+  expect_false(inner$norm$training)
+  outer$train()
+  expect_true(inner$norm$training)
+  before <- as_array(inner$norm$running_mean)
+  outer(torch_randn(4, 3))$sum()$backward()
+  expect_false(isTRUE(all.equal(as_array(inner$norm$running_mean), before)))
+  expect_equal(as.numeric(inner$two$bias$grad), 4 + 4 * as.numeric(outer$head$weight), tolerance = 1e-5)
+  outer$to(dtype = torch_float64())
+  expect_equal(as.character(inner$one$weight$dtype), "Double")
+  outer$load_state_dict(lapply(outer$state_dict(), torch_zeros_like))
+  expect_equal(as.numeric(inner$two$bias), 0)
+  copy <- outer$clone()
+  with_no_grad(copy$inner$two$bias$fill_(3))
+  expect_equal(as.numeric(inner$two$bias), 0)
+  # What was one is one in the copy.
+  expect_equal(as.numeric(copy$same$two$bias), 3)
+})
+
+test_that("tensors that modules share are shared after loading too", {
+  skip_if_no_torch()
+  tied <- nn_module(
+    initialize = function() {
+      self$a <- nn_linear(2, 2)
+      self$b <- nn_linear(2, 2)
+      self$b$weight <- self$a$weight
+    },
+    forward = function(x) self$b(self$a(x))
+  )
+  loaded <- jit_load(jit_serialize(jit_trace(tied(), torch_ones(1, 2))))
+  expect_equal(names(loaded$parameters), c("a.weight", "a.bias", "b.bias"))
+  with_no_grad(loaded$a$weight$fill_(2))
+  expect_equal(as.numeric(loaded$b$weight), rep(2, 4))
+  expect_length(loaded$state_dict(), 4)
+})

@@ -120,6 +120,7 @@ TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
+TS_FUNCTION(const void *, ts_module_identity, (ts_module *)) /* the same of all handles of one module; no status */
 TS_FUNCTION(int, ts_module_clone, (ts_module *, ts_module **out)) /* with copies of all tensors */
 TS_FUNCTION(int, ts_module_type_name, (ts_module *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out))
