@@ -81,6 +81,10 @@ cpp_module_attribute <- function(module, name) {
     .Call(`_torch_cpp_module_attribute`, module, name)
 }
 
+cpp_module_get <- function(module, name) {
+    .Call(`_torch_cpp_module_get`, module, name)
+}
+
 cpp_module_list <- function(module, what, recursive) {
     .Call(`_torch_cpp_module_list`, module, what, recursive)
 }
@@ -101,28 +105,40 @@ cpp_module_train <- function(module, set) {
     .Call(`_torch_cpp_module_train`, module, set)
 }
 
+cpp_module_identity <- function(module) {
+    .Call(`_torch_cpp_module_identity`, module)
+}
+
+cpp_module_clone <- function(module) {
+    .Call(`_torch_cpp_module_clone`, module)
+}
+
 cpp_module_type_name <- function(module) {
     .Call(`_torch_cpp_module_type_name`, module)
+}
+
+cpp_choose_method <- function(methods, arguments) {
+    .Call(`_torch_cpp_choose_method`, methods, arguments)
 }
 
 cpp_module_from_function <- function(callable) {
     .Call(`_torch_cpp_module_from_function`, callable)
 }
 
-cpp_module_save <- function(module, path, mobile) {
-    .Call(`_torch_cpp_module_save`, module, path, mobile)
+cpp_module_save <- function(module, path, mobile, extra) {
+    .Call(`_torch_cpp_module_save`, module, path, mobile, extra)
 }
 
-cpp_module_load <- function(path, device) {
-    .Call(`_torch_cpp_module_load`, path, device)
+cpp_module_serialize <- function(module, mobile, extra) {
+    .Call(`_torch_cpp_module_serialize`, module, mobile, extra)
 }
 
-cpp_module_serialize <- function(module) {
-    .Call(`_torch_cpp_module_serialize`, module)
+cpp_module_load <- function(source, device) {
+    .Call(`_torch_cpp_module_load`, source, device)
 }
 
-cpp_module_unserialize <- function(bytes, device) {
-    .Call(`_torch_cpp_module_unserialize`, bytes, device)
+cpp_crc32 <- function(bytes, portable) {
+    .Call(`_torch_cpp_crc32`, bytes, portable)
 }
 
 cpp_trace <- function(func, inputs, names, module, method) {

@@ -1,20 +1,42 @@
 # Script modules: what tracing a module, jit_load() and jit_unserialize() give. A closure over the module's `forward`.
 
 new_script_module <- function(handle) {
+  structure(script_forward(handle), class = c("script_module", "nn_module"), handle = handle)
+}
+
+script_forward <- function(handle) {
   forward <- named_method(handle, "forward")
+  if (!is.null(forward)) return(function(...) .External2(C_call, forward, ...))
+  overloads <- method_overloads(handle, "forward")
+  if (length(overloads)) return(overloaded_call(overloads, "forward"))
   # Files of other tools may hold two traces and no `forward`.
-  if (is.null(forward)) {
-    train <- named_method(handle, "trainforward")
-    eval <- named_method(handle, "evalforward")
-    f <- function(...) {
-      method <- if (cpp_module_train(handle, NULL)) train else eval
-      if (is.null(method)) runtime_error("This script module has no `forward` method.")
-      .External2(C_call, method, ...)
-    }
-  } else {
-    f <- function(...) .External2(C_call, forward, ...)
+  train <- named_method(handle, "trainforward")
+  eval <- named_method(handle, "evalforward")
+  function(...) {
+    method <- if (cpp_module_train(handle, NULL)) train else eval
+    if (is.null(method)) runtime_error("This script module has no `forward` method.")
+    .External2(C_call, method, ...)
   }
-  structure(f, class = c("script_module", "nn_module"), handle = handle)
+}
+
+# TorchScript writes the overloads of a method as name__0, name__1, ...
+method_overloads <- function(handle, name) {
+  found <- list()
+  while (!is.null(one <- named_method(handle, paste0(name, "__", length(found))))) found[[length(found) + 1]] <- one
+  found
+}
+
+overloaded_call <- function(methods, name) {
+  function(...) {
+    best <- cpp_choose_method(methods, list(...))
+    if (best == 0) {
+      type_error(paste0(
+        "No overload of `", name, "` takes these arguments. There are:",
+        paste0("\n* ", vapply(methods, cpp_callable_schema, ""), collapse = "")
+      ))
+    }
+    .External2(C_call, methods[[best]], ...)
+  }
 }
 
 named_or_empty <- function(x) if (length(x)) x else structure(list(), names = character())
@@ -23,15 +45,14 @@ script_tensors <- function(handle, what, recursive) named_or_empty(cpp_module_li
 
 script_children <- function(handle) named_or_empty(cpp_module_list(handle, 2L, FALSE))
 
-script_modules <- function(x) {
-  c(list(x), unlist(lapply(unname(script_children(script_handle(x))), script_modules), recursive = FALSE))
-}
-
 script_handle <- function(x) attr(x, "handle", exact = TRUE)
 
 script_method <- function(x, name) {
-  method <- named_method(script_handle(x), name)
-  if (!is.null(method)) new_script_function(method, "script_method")
+  handle <- script_handle(x)
+  method <- named_method(handle, name)
+  if (!is.null(method)) return(new_script_function(method, "script_method"))
+  overloads <- method_overloads(handle, name)
+  if (length(overloads)) structure(overloaded_call(overloads, name), class = "script_method", handle = overloads[[1]])
 }
 
 # The trace of the current mode, or `forward`.
@@ -41,21 +62,35 @@ script_trace <- function(x) {
   if (is.null(method)) script_method(x, "forward") else method
 }
 
+# A name for an attribute of a module; LibTorch takes any, but a file with a dot in one can't be read again.
+script_name <- function(name, call = caller_env()) {
+  if (is.numeric(name) && length(name) == 1) name <- as.character(name)
+  if (!is_string(name) || !grepl("^[A-Za-z0-9_]+$", name)) {
+    value_error(sprintf("`name` must be made of letters, digits and `_`, not %s.", friendly_type(name)), call)
+  }
+  name
+}
+
 # Fields and methods of a script module: functions of the module.
 script_fields <- list(
   parameters = function(x) script_tensors(script_handle(x), 0L, TRUE),
   buffers = function(x) script_tensors(script_handle(x), 1L, TRUE),
   children = function(x) script_children(script_handle(x)),
-  modules = function(x) script_modules(x),
+  modules = function(x) c(list(x), unname(cpp_module_list(script_handle(x), 5L, TRUE))[-1]),
   training = function(x) cpp_module_train(script_handle(x), NULL),
   is_training = function(x) function() cpp_module_train(script_handle(x), NULL),
   train = function(x) function(mode = TRUE) {
-    cpp_module_train(script_handle(x), isTRUE(mode))
+    if (!is_bool(mode)) value_error(sprintf("`mode` must be TRUE or FALSE, not %s.", friendly_type(mode)))
+    cpp_module_train(script_handle(x), mode)
     invisible(x)
   },
   eval = function(x) function() {
     cpp_module_train(script_handle(x), FALSE)
     invisible(x)
+  },
+  forward = function(x) {
+    attributes(x) <- NULL
+    x
   },
   graph = function(x) script_trace(x)$graph,
   inlined_graph = function(x) script_trace(x)$inlined_graph,
@@ -65,23 +100,24 @@ script_fields <- list(
   named_parameters = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 0L, recursive),
   named_buffers = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 1L, recursive),
   register_parameter = function(x) function(name, param) {
-    cpp_module_register(script_handle(x), name, param, FALSE)
+    cpp_module_register(script_handle(x), script_name(name), param, FALSE)
     invisible(x)
   },
   register_buffer = function(x) function(name, tensor, persistent = TRUE) {
     if (!isTRUE(persistent)) runtime_error("`persistent` must be TRUE: buffers of a script module are always saved.")
-    cpp_module_register(script_handle(x), name, tensor, TRUE)
+    cpp_module_register(script_handle(x), script_name(name), tensor, TRUE)
     invisible(x)
   },
   register_module = function(x) function(name, module) {
     if (!inherits(module, "script_module")) {
       runtime_error(sprintf("`module` must be a script module, not %s.", friendly_type(module)))
     }
-    cpp_module_add_child(script_handle(x), as.character(name), script_handle(module))
+    cpp_module_add_child(script_handle(x), script_name(name), script_handle(module))
     invisible(x)
   },
+  add_module = function(x) function(name, module) x$register_module(name, module),
   add_constant = function(x) function(name, value) {
-    cpp_module_set_attribute(script_handle(x), name, value)
+    cpp_module_set_attribute(script_handle(x), script_name(name), value)
     invisible(x)
   },
   define = function(x) function(source) {
@@ -89,43 +125,69 @@ script_fields <- list(
     invisible(x)
   },
   state_dict = function(x) function(prefix = "", keepvars = FALSE) {
-    all <- c(script_tensors(script_handle(x), 0L, TRUE), script_tensors(script_handle(x), 1L, TRUE))
-    names(all) <- paste0(prefix, names(all))
-    if (keepvars) all else lapply(all, function(t) t$detach())
+    state <- script_tensors(script_handle(x), 6L, TRUE)
+    names(state) <- paste0(prefix, names(state), recycle0 = TRUE)
+    if (keepvars) state else lapply(state, function(t) t$detach()$requires_grad_(t$requires_grad))
   },
   load_state_dict = function(x) function(state_dict, ..., .refer_to_state_dict = FALSE) {
-    own <- c(script_tensors(script_handle(x), 0L, TRUE), script_tensors(script_handle(x), 1L, TRUE))
-    missing <- setdiff(names(own), names(state_dict))
-    if (length(missing)) value_error(sprintf("`state_dict` has no entry `%s`.", missing[1]))
-    with_no_grad(for (name in names(own)) own[[name]]$copy_(state_dict[[name]]))
+    load_script_state(script_handle(x), state_dict, .refer_to_state_dict)
     invisible(x)
   },
-  zero_grad = function(x) function() tensors_zero_grad(unname(script_tensors(script_handle(x), 0L, TRUE)), FALSE),
+  zero_grad = function(x) function() {
+    tensors_zero_grad(unname(script_tensors(script_handle(x), 0L, TRUE)), FALSE)
+    invisible(x)
+  },
   apply = function(x) function(fn) {
-    for (child in script_children(script_handle(x))) child$apply(fn)
-    fn(x)
+    for (module in rev(x$modules)) fn(module)
     invisible(x)
   },
   .apply = function(x) function(fn) {
-    for (tensor in c(x$parameters, x$buffers)) with_no_grad(tensor$set_data(fn(tensor$detach())))
+    tensors_apply(c(x$parameters, x$buffers), fn)
     invisible(x)
   },
-  to = function(x) function(dtype = NULL, device = NULL, ...) {
-    x$.apply(function(t) t$to(dtype = if (t$is_floating_point()) dtype, device = device))
+  to = function(x) function(dtype = NULL, device = NULL, tensor = NULL, non_blocking = FALSE, copy = FALSE,
+                            memory_format = torch_preserve_format()) {
+    x$.apply(tensor_mover(dtype %||% tensor$dtype, device %||% tensor$device, non_blocking, copy, memory_format))
   },
-  cuda = function(x) function(device = NULL) x$.apply(function(t) t$cuda(device)),
-  cpu = function(x) function() x$.apply(function(t) t$cpu())
+  cuda = function(x) function(device = NULL) x$to(device = device %||% "cuda"),
+  cpu = function(x) function() x$to(device = "cpu"),
+  clone = function(x) function(deep = TRUE, ...) {
+    if (!isTRUE(deep)) return(new_script_module(script_handle(x)))
+    copy <- new_script_module(cpp_module_clone(script_handle(x)))
+    attr(copy, "extra_files") <- attr(x, "extra_files", exact = TRUE)
+    copy
+  }
 )
+
+load_script_state <- function(handle, state, refer, call = caller_env()) {
+  own <- script_tensors(handle, 6L, TRUE)
+  missing <- setdiff(names(own), names(state))
+  if (length(missing)) value_error(sprintf("`state_dict` has no entry `%s`, which the module needs.", missing[1]), call)
+  for (name in names(own)) {
+    value <- state[[name]]
+    if (!is_torch_tensor(value)) {
+      type_error(sprintf("`state_dict$%s` must be a tensor, not %s.", name, friendly_type(value)), call)
+    }
+    if (!identical(value$shape, own[[name]]$shape)) {
+      value_error(sprintf(
+        "`state_dict$%s` must have the shape (%s) of the module's, not (%s).", name, toString(own[[name]]$shape),
+        toString(value$shape)
+      ), call)
+    }
+    if (refer) refer_to_tensor(handle, strsplit(name, ".", fixed = TRUE)[[1]], value) else with_no_grad(own[[name]]$copy_(value))
+  }
+}
+
+refer_to_tensor <- function(handle, path, value) {
+  for (child in path[-length(path)]) handle <- script_handle(cpp_module_get(handle, child))
+  cpp_module_register(handle, path[length(path)], value, FALSE)
+}
 
 #' @export
 `$.script_module` <- function(x, y) {
   handle <- script_handle(x)
-  # A number, string or logical that a traced or scripted module holds.
-  if (y %in% setdiff(cpp_module_list(handle, 4L, FALSE), c("training", names_attribute))) return(cpp_module_attribute(handle, y))
-  for (what in 0:2) {
-    own <- cpp_module_list(handle, what, FALSE)
-    if (y %in% names(own)) return(own[[y]])
-  }
+  found <- if (y != names_attribute) cpp_module_get(handle, y)
+  if (!is.null(found)) return(found)
   method <- script_method(x, y)
   if (!is.null(method)) return(method)
   field <- script_fields[[y]]
@@ -133,15 +195,19 @@ script_fields <- list(
 }
 
 #' @export
-`[[.script_module` <- function(x, y) {
-  if (is.numeric(y)) return(script_children(script_handle(x))[[y]])
-  `$.script_module`(x, y)
+`[[.script_module` <- function(x, i) {
+  if (is.character(i)) return(`$.script_module`(x, i))
+  children <- script_children(script_handle(x))
+  if (!is.numeric(i) || length(i) != 1 || !i %in% seq_along(children)) {
+    value_error(sprintf("The module has %d children: there is no child %s.", length(children), paste(format(i), collapse = ", ")))
+  }
+  children[[i]]
 }
 
 #' @export
 `$<-.script_module` <- function(x, name, value) {
   if (name == "training") {
-    cpp_module_train(script_handle(x), isTRUE(value))
+    x$train(value)
   } else if (inherits(value, "script_module")) {
     x$register_module(name, value)
   } else if (is_nn_parameter(value)) {
@@ -154,4 +220,13 @@ script_fields <- list(
   x
 }
 #' @export
-`[[<-.script_module` <- function(x, name, value) `$<-.script_module`(x, name, value)
+`[[<-.script_module` <- function(x, i, value) {
+  `$<-.script_module`(x, if (is.character(i)) i else names(x$children)[[i]], value)
+}
+
+#' @export
+names.script_module <- function(x) {
+  handle <- script_handle(x)
+  own <- c(names(script_tensors(handle, 0L, FALSE)), names(script_tensors(handle, 1L, FALSE)), names(script_children(handle)))
+  unique(c(own, as.character(cpp_module_list(handle, 4L, FALSE)), as.character(cpp_module_list(handle, 3L, FALSE)), names(script_fields)))
+}

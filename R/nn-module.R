@@ -136,8 +136,11 @@ module_callable <- function(self) {
   callable
 }
 
-# Script modules have no R6 object; they stand for themselves.
-module_identity <- function(module) attr(module, "module", exact = TRUE) %||% module
+# Script modules have no R6 object; many R objects may stand for one.
+module_identity <- function(module) {
+  if (inherits(module, "script_module")) return(cpp_module_identity(script_handle(module)))
+  attr(module, "module", exact = TRUE) %||% module
+}
 
 # ---- Assignment ----
 
@@ -268,10 +271,14 @@ mark_like <- function(x, model) {
   nn_parameter(x, requires_grad = tryCatch(model$requires_grad, error = function(e) x$requires_grad))
 }
 
-# Replaces the contents of own tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers
-# and modules that share them see the change.
 module_apply <- function(self, fn) {
-  for (x in c(own_members(self, is_nn_parameter), own_members(self, is_nn_buffer))) {
+  tensors_apply(c(own_members(self, is_nn_parameter), own_members(self, is_nn_buffer)), fn)
+}
+
+# Replaces the contents of tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers and
+# modules that share them see the change.
+tensors_apply <- function(tensors, fn) {
+  for (x in tensors) {
     grad <- x$grad
     with_no_grad({
       torch_set_data(x, fn(x$detach()))
@@ -409,9 +416,7 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 #' @export
 clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
   self <- attr(module, "module", exact = TRUE)
-  if (is.null(self)) {
-    value_error("`module` must be an nn_module made in R: script modules can't be cloned.")
-  }
+  if (is.null(self)) return(module$clone(deep))
   if (!deep) {
     return(module_callable(self$clone()))
   }
@@ -427,6 +432,8 @@ clone_deep <- function(self, done, copy_tensors) {
     copied <- function(x) {
       if (is_torch_tensor(x)) {
         if (copy_tensors) clone_tensor(x, done) else x
+      } else if (inherits(x, "script_module")) {
+        if (copy_tensors) clone_script(x, done) else x
       } else if (is_nn_module(x) && !is.null(attr(x, "module"))) {
         clone_deep(attr(x, "module"), done, copy_tensors)
       } else if (is_bare_list(x)) {
@@ -447,6 +454,12 @@ clone_deep <- function(self, done, copy_tensors) {
       private$finalize_deep_clone()
     }
   }
+  done[[key]]
+}
+
+clone_script <- function(x, done) {
+  key <- module_identity(x)
+  if (is.null(done[[key]])) done[[key]] <- x$clone()
   done[[key]]
 }
 
@@ -508,7 +521,8 @@ print.nn_module <- function(x, ...) {
   cat(sprintf("An `nn_module` containing %s parameters.\n", count_parameters(x)))
   children <- x$children
   print_section("Modules", children, function(child) {
-    sprintf("<%s> #%s parameters", class(child)[[1L]], count_parameters(child))
+    kind <- if (inherits(child, "script_module")) cpp_module_type_name(script_handle(child)) else class(child)[[1L]]
+    sprintf("<%s> #%s parameters", kind, count_parameters(child))
   })
   print_section("Parameters", x$named_parameters(recursive = FALSE), describe_tensor)
   print_section("Buffers", x$named_buffers(recursive = FALSE), describe_tensor)

@@ -1,6 +1,10 @@
 """PyTorch's side of the bench: reads "<row> <iterations>" lines, answers with the seconds one iteration took."""
+import atexit
 import gc
+import os
+import shutil
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -154,6 +158,15 @@ def traced_forward():
     for _ in range(5):
         traced(x)
     return lambda: traced(x)
+
+
+@row
+def load_100mb():
+    layers = torch.nn.Sequential(*[torch.nn.Linear(1024, 1024) for _ in range(25)])
+    file = os.path.join(tempfile.mkdtemp(), "large.pt")
+    torch.jit.trace(layers.eval(), torch.randn(1, 1024)).save(file)
+    atexit.register(shutil.rmtree, os.path.dirname(file))
+    return lambda: torch.jit.load(file)
 
 
 ready = {}

@@ -76,6 +76,10 @@ set_up_rows <- function() {
   traced$eval()
   row1 <- torch_randn(1, 3)
   for (i in 1:5) traced(row1)
+  # 25 layers of 4 MB.
+  large <- tempfile(fileext = ".pt")
+  layers <- do.call(nn_sequential, lapply(1:25, function(i) nn_linear(1024, 1024)))
+  jit_save(jit_trace(layers$eval(), torch_randn(1, 1024), respect_mode = FALSE), large)
 
   list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
@@ -93,6 +97,7 @@ set_up_rows <- function() {
     ),
     epoch_1 = list(work = epoch(1), says = "epoch of the blog's training, batch size 1", n = 1, goal = 1),
     epoch_32 = list(work = epoch(32), says = "epoch of the blog's training, batch size 32", n = 3, goal = 1),
-    traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2)
+    traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2),
+    load_100mb = list(work = function() jit_load(large), says = "`jit_load(file)` of 100 MB", n = 10, goal = 1.1)
   )
 }

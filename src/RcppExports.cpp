@@ -229,6 +229,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_get
+SEXP cpp_module_get(SEXP module, SEXP name);
+RcppExport SEXP _torch_cpp_module_get(SEXP moduleSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_get(module, name));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_list
 SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive);
 RcppExport SEXP _torch_cpp_module_list(SEXP moduleSEXP, SEXP whatSEXP, SEXP recursiveSEXP) {
@@ -287,6 +298,26 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_identity
+SEXP cpp_module_identity(SEXP module);
+RcppExport SEXP _torch_cpp_module_identity(SEXP moduleSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_identity(module));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_clone
+SEXP cpp_module_clone(SEXP module);
+RcppExport SEXP _torch_cpp_module_clone(SEXP moduleSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_clone(module));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_type_name
 SEXP cpp_module_type_name(SEXP module);
 RcppExport SEXP _torch_cpp_module_type_name(SEXP moduleSEXP) {
@@ -294,6 +325,17 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_module_type_name(module));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_choose_method
+SEXP cpp_choose_method(SEXP methods, SEXP arguments);
+RcppExport SEXP _torch_cpp_choose_method(SEXP methodsSEXP, SEXP argumentsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type methods(methodsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type arguments(argumentsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_choose_method(methods, arguments));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -308,46 +350,49 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_module_save
-SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile);
-RcppExport SEXP _torch_cpp_module_save(SEXP moduleSEXP, SEXP pathSEXP, SEXP mobileSEXP) {
+SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile, SEXP extra);
+RcppExport SEXP _torch_cpp_module_save(SEXP moduleSEXP, SEXP pathSEXP, SEXP mobileSEXP, SEXP extraSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
     Rcpp::traits::input_parameter< SEXP >::type mobile(mobileSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_save(module, path, mobile));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_module_load
-SEXP cpp_module_load(SEXP path, SEXP device);
-RcppExport SEXP _torch_cpp_module_load(SEXP pathSEXP, SEXP deviceSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_load(path, device));
+    Rcpp::traits::input_parameter< SEXP >::type extra(extraSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_save(module, path, mobile, extra));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_module_serialize
-SEXP cpp_module_serialize(SEXP module);
-RcppExport SEXP _torch_cpp_module_serialize(SEXP moduleSEXP) {
+SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra);
+RcppExport SEXP _torch_cpp_module_serialize(SEXP moduleSEXP, SEXP mobileSEXP, SEXP extraSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_serialize(module));
+    Rcpp::traits::input_parameter< SEXP >::type mobile(mobileSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type extra(extraSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_serialize(module, mobile, extra));
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_module_unserialize
-SEXP cpp_module_unserialize(SEXP bytes, SEXP device);
-RcppExport SEXP _torch_cpp_module_unserialize(SEXP bytesSEXP, SEXP deviceSEXP) {
+// cpp_module_load
+SEXP cpp_module_load(SEXP source, SEXP device);
+RcppExport SEXP _torch_cpp_module_load(SEXP sourceSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_load(source, device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_crc32
+SEXP cpp_crc32(SEXP bytes, SEXP portable);
+RcppExport SEXP _torch_cpp_crc32(SEXP bytesSEXP, SEXP portableSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_unserialize(bytes, device));
+    Rcpp::traits::input_parameter< SEXP >::type portable(portableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_crc32(bytes, portable));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -745,17 +790,21 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_add_child", (DL_FUNC) &_torch_cpp_module_add_child, 3},
     {"_torch_cpp_module_set_attribute", (DL_FUNC) &_torch_cpp_module_set_attribute, 3},
     {"_torch_cpp_module_attribute", (DL_FUNC) &_torch_cpp_module_attribute, 2},
+    {"_torch_cpp_module_get", (DL_FUNC) &_torch_cpp_module_get, 2},
     {"_torch_cpp_module_list", (DL_FUNC) &_torch_cpp_module_list, 3},
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
     {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 2},
     {"_torch_cpp_module_add_choice", (DL_FUNC) &_torch_cpp_module_add_choice, 4},
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
+    {"_torch_cpp_module_identity", (DL_FUNC) &_torch_cpp_module_identity, 1},
+    {"_torch_cpp_module_clone", (DL_FUNC) &_torch_cpp_module_clone, 1},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
+    {"_torch_cpp_choose_method", (DL_FUNC) &_torch_cpp_choose_method, 2},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
-    {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 3},
+    {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
+    {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},
     {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 2},
-    {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 1},
-    {"_torch_cpp_module_unserialize", (DL_FUNC) &_torch_cpp_module_unserialize, 2},
+    {"_torch_cpp_crc32", (DL_FUNC) &_torch_cpp_crc32, 2},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
     {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
     {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},

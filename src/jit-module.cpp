@@ -1,5 +1,8 @@
 // Script modules.
+#include <cstdio>
+
 #include "jit.h"
+#include "resolve.h"
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_new(SEXP name, SEXP unit_of) {
@@ -44,7 +47,16 @@ SEXP cpp_module_attribute(SEXP module, SEXP name) {
   return finish(&out, arena);
 }
 
-// what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes.
+// NULL if there is none of that name.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_get(SEXP module, SEXP name) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_module_get(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
+  return finish(&out, arena);
+}
+
+// what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes, 5 modules of the tree, 6 tensors of the tree.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive) {
   ts_value out;
@@ -86,9 +98,53 @@ SEXP cpp_module_train(SEXP module, SEXP set) {
 }
 
 // [[Rcpp::export(rng = false)]]
+SEXP cpp_module_identity(SEXP module) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", shim().ts_module_identity(module_of(module)));
+  return Rf_mkString(text);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_clone(SEXP module) {
+  SEXP cell = PROTECT(new_cell(Kind::module));
+  ts_module* copy;
+  check(shim().ts_module_clone(module_of(module), &copy));
+  set_handle(cell, copy);
+  UNPROTECT(1);
+  return cell;
+}
+
+// [[Rcpp::export(rng = false)]]
 SEXP cpp_module_type_name(SEXP module) {
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_module_type_name(module_of(module), &out, &arena));
   return finish(&out, arena);
+}
+
+// Which of the methods (a list of callables) these arguments fit best, counted from 1; 0: none.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_choose_method(SEXP methods, SEXP arguments) {
+  const void* memory = vmaxget();
+  SEXP given = PROTECT(Rf_VectorToPairList(arguments));
+  int best = 0, least = 0;
+  for (R_xlen_t i = 0; i < XLENGTH(methods); ++i) {
+    const ts_schema& schema = *shim().ts_callable_schema(callable_of(VECTOR_ELT(methods, i)));
+    auto* values = reinterpret_cast<SEXP*>(R_alloc(schema.n_arguments + 1, sizeof(SEXP)));
+    bool fits = bind_arguments(schema, given, values);
+    int total = 0;
+    for (size_t k = 0; k < schema.n_arguments && fits; ++k) {
+      const ts_argument& argument = schema.arguments[k];
+      const int one = values[k] ? cost(values[k], *argument.type) : argument.has_default ? 0 : -1;
+      fits = one >= 0 && !(values[k] && argument.type->kind == TS_KIND_TENSOR && !is_tensor(values[k]));
+      total += one;
+    }
+    if (fits && (best == 0 || total < least)) {
+      best = static_cast<int>(i) + 1;
+      least = total;
+    }
+  }
+  UNPROTECT(1);
+  vmaxset(memory);
+  return Rf_ScalarInteger(best);
 }

@@ -4,7 +4,54 @@
 #include "jit.h"
 
 namespace {
+
 const char* optional_text(SEXP x) { return x == R_NilValue ? nullptr : CHAR(STRING_ELT(x, 0)); }
+
+// A named list of raw vectors, which must outlive the result.
+ts_extra_file* extra_files(SEXP files, size_t* n) {
+  *n = static_cast<size_t>(Rf_xlength(files));
+  auto* out = reinterpret_cast<ts_extra_file*>(R_alloc(*n + 1, sizeof(ts_extra_file)));
+  SEXP names = Rf_getAttrib(files, R_NamesSymbol);
+  for (size_t i = 0; i < *n; ++i) {
+    SEXP file = VECTOR_ELT(files, static_cast<R_xlen_t>(i));
+    out[i] = {Rf_translateCharUTF8(STRING_ELT(names, static_cast<R_xlen_t>(i))), RAW(file), static_cast<size_t>(XLENGTH(file))};
+  }
+  return out;
+}
+
+SEXP raw_of(const ts_value& value) {
+  SEXP out = PROTECT(Rf_allocVector(RAWSXP, value.len));
+  if (value.len > 0) std::memcpy(RAW(out), value.as.s, static_cast<size_t>(value.len));
+  UNPROTECT(1);
+  return out;
+}
+
+// list(handle, extra files); `load` fills the two results.
+template <class Load>
+SEXP loaded(Load&& load) {
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
+  SEXP cell = new_cell(Kind::module);
+  SET_VECTOR_ELT(out, 0, cell);
+  // Owns the arena, should R be out of memory below.
+  SEXP keeper = PROTECT(new_cell(Kind::arena));
+  ts_module* module;
+  ts_value extra;
+  ts_arena* arena = nullptr;
+  check(load(&module, &extra, &arena));
+  set_handle(cell, module);
+  set_handle(keeper, arena);
+  SEXP files = Rf_allocVector(VECSXP, extra.len);
+  SET_VECTOR_ELT(out, 1, files);
+  SEXP names = Rf_allocVector(STRSXP, extra.len);
+  Rf_setAttrib(files, R_NamesSymbol, PROTECT(names));
+  for (int64_t i = 0; i < extra.len; ++i) {
+    SET_STRING_ELT(names, i, STRING_ELT(string_sexp(extra.as.items[2 * i]), 0));
+    SET_VECTOR_ELT(files, i, raw_of(extra.as.items[2 * i + 1]));
+  }
+  UNPROTECT(3);
+  return out;
+}
+
 }  // namespace
 
 // [[Rcpp::export(rng = false)]]
@@ -18,39 +65,45 @@ SEXP cpp_module_from_function(SEXP callable) {
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile) {
-  check(shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)), Rf_asLogical(mobile) == TRUE));
+SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile, SEXP extra) {
+  const void* memory = vmaxget();
+  size_t n;
+  const ts_extra_file* files = extra_files(extra, &n);
+  check(shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)), Rf_asLogical(mobile) == TRUE, files, n));
+  vmaxset(memory);
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_load(SEXP path, SEXP device) {
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* module;
-  check(shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(path, 0)), optional_text(device), &module));
-  set_handle(cell, module);
-  UNPROTECT(1);
-  return cell;
-}
-
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_module_serialize(SEXP module) {
+SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra) {
+  const void* memory = vmaxget();
+  size_t n;
+  const ts_extra_file* files = extra_files(extra, &n);
+  SEXP keeper = PROTECT(new_cell(Kind::arena));
   ts_value out;
   ts_arena* arena = nullptr;
-  check(shim().ts_module_serialize(module_of(module), &out, &arena));
-  SEXP bytes = PROTECT(Rf_allocVector(RAWSXP, out.len));
-  std::memcpy(RAW(bytes), out.as.s, static_cast<size_t>(out.len));
-  shim().ts_arena_release(arena);
+  check(shim().ts_module_serialize(module_of(module), Rf_asLogical(mobile) == TRUE, files, n, &out, &arena));
+  set_handle(keeper, arena);
+  SEXP bytes = raw_of(out);
   UNPROTECT(1);
+  vmaxset(memory);
   return bytes;
 }
 
+// source: the name of a file, or bytes.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_unserialize(SEXP bytes, SEXP device) {
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* module;
-  check(shim().ts_module_unserialize(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), optional_text(device), &module));
-  set_handle(cell, module);
-  UNPROTECT(1);
-  return cell;
+SEXP cpp_module_load(SEXP source, SEXP device) {
+  const void* memory = vmaxget();
+  SEXP out = loaded([&](ts_module** module, ts_value* extra, ts_arena** arena) {
+    if (TYPEOF(source) == RAWSXP)
+      return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)), optional_text(device), module, extra, arena);
+    return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)), optional_text(device), module, extra, arena);
+  });
+  vmaxset(memory);
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_crc32(SEXP bytes, SEXP portable) {
+  return Rf_ScalarReal(shim().ts_crc32(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), Rf_asLogical(portable) == TRUE));
 }

@@ -1,5 +1,10 @@
 // Modules.
+#include "module.h"
+
 #include "call.h"
+
+#include <algorithm>
+#include <unordered_set>
 
 using shim::Arena;
 using shim::guarded;
@@ -7,31 +12,109 @@ using shim::guarded_result;
 
 namespace {
 
-// A dict in the order given, keyed by name.
-template <class Pairs, class Fill>
-void named(const Pairs& pairs, ts_value& out, Arena& own, Fill&& fill) {
+using Object = c10::ivalue::Object;
+
+// See complete_tree().
+const torch::jit::Module& complete(const torch::jit::Module& module) {
+  const auto object = module._ivalue();
+  const size_t n = module.type()->numAttributes();
+  if (object->slots().size() < n) object->setSlot(n - 1, c10::IValue());
+  return module;
+}
+
+struct Slot {
+  std::string name;
+  c10::IValue value;
+  bool is_parameter, is_buffer;
+};
+
+std::vector<Slot> slots(const torch::jit::Module& module) {
+  complete(module);
+  const auto type = module.type();
+  std::vector<Slot> out;
+  for (size_t i = 0; i < type->numAttributes(); ++i)
+    out.push_back({type->getAttributeName(i), module._ivalue()->getSlot(i), type->is_parameter(i), type->is_buffer(i)});
+  return out;
+}
+
+bool is_tensor(const Slot& slot) { return slot.value.isTensor() && slot.value.toTensor().defined(); }
+
+struct Named {
+  std::string name;
+  c10::IValue value;
+};
+
+enum class Order { children_first, own_first };
+
+// Tensors of a tree of modules, whose names begin with `prefix`. A module that holds itself ends where it does.
+template <class Wanted>
+void add_tensors(const torch::jit::Module& module, const std::string& prefix, Order order, Wanted&& wanted,
+                 std::vector<const Object*>& way, std::vector<Named>& out) {
+  const auto* self = module._ivalue().get();
+  if (std::find(way.begin(), way.end(), self) != way.end()) return;
+  way.push_back(self);
+  const auto all = slots(module);
+  const auto add_own = [&] {
+    for (const Slot& slot : all)
+      if (is_tensor(slot) && wanted(slot)) out.push_back({prefix + slot.name, slot.value});
+  };
+  if (order == Order::own_first) add_own();
+  for (const Slot& slot : all)
+    if (slot.value.isModule()) add_tensors(slot.value.toModule(), prefix + slot.name + ".", order, wanted, way, out);
+  if (order == Order::children_first) add_own();
+  way.pop_back();
+}
+
+// Each tensor once.
+void drop_repeats(std::vector<Named>& tensors) {
+  std::unordered_set<const at::TensorImpl*> seen;
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
+                               [&](const Named& it) { return !seen.insert(it.value.toTensor().unsafeGetTensorImpl()).second; }),
+                tensors.end());
+}
+
+// The module and all below it, each once, parents first.
+void add_modules(const torch::jit::Module& module, std::unordered_set<const Object*>& seen, std::vector<torch::jit::Module>& out) {
+  if (!seen.insert(module._ivalue().get()).second) return;
+  out.push_back(module);
+  for (const Slot& slot : slots(module))
+    if (slot.value.isModule()) add_modules(slot.value.toModule(), seen, out);
+}
+
+std::vector<torch::jit::Module> all_modules(const torch::jit::Module& module) {
+  std::unordered_set<const Object*> seen;
+  std::vector<torch::jit::Module> out;
+  add_modules(module, seen, out);
+  return out;
+}
+
+void give_named(const std::vector<Named>& items, ts_value& out, Arena& own) {
   out.tag = TS_DICT;
-  size_t n = 0;
-  for (const auto& pair : pairs) (void)pair, ++n;
-  out.len = static_cast<int64_t>(n);
-  out.as.items = own.get().new_items(2 * n);
+  out.len = static_cast<int64_t>(items.size());
+  out.as.items = own.get().new_items(2 * items.size());
   size_t i = 0;
-  for (const auto& pair : pairs) {
-    out.as.items[i++] = shim::string_value(pair.name, own);
-    fill(pair.value, out.as.items[i++]);
+  for (const Named& item : items) {
+    out.as.items[i++] = shim::string_value(item.name, own);
+    shim::from_ivalue(item.value, out.as.items[i++], own);
   }
 }
 
+// That are neither tensors of the module nor modules; constants too.
 std::vector<std::string> other_attributes(const torch::jit::Module& module) {
   std::vector<std::string> names;
   const auto type = module.type();
   for (size_t i = 0; i < type->numAttributes(); ++i)
     if (!type->is_parameter(i) && !type->is_buffer(i) && !type->getAttribute(i)->is_module())
       names.push_back(type->getAttributeName(i));
+  for (size_t i = 0; i < type->numConstants(); ++i) names.push_back(type->getConstantName(i));
   return names;
 }
 
 }  // namespace
+
+void shim::complete_tree(const torch::jit::Module& module) {
+  for (const auto& item : all_modules(module)) complete(item);
+}
 
 int ts_module_new(const char* name, ts_module* unit_of, ts_module** out) {
   return guarded([&] {
@@ -74,36 +157,88 @@ int ts_module_set_attribute(ts_module* module, const char* name, const ts_value*
 
 int ts_module_attribute(ts_module* module, const char* name, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena,
-                        [&](ts_value& value, Arena& own) { shim::from_ivalue(module->module.attr(name), value, own); });
+                        [&](ts_value& value, Arena& own) { shim::from_ivalue(complete(module->module).attr(name), value, own); });
+}
+
+int ts_module_get(ts_module* module, const char* name, ts_value* out, ts_arena** arena) {
+  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
+    value.tag = TS_NONE;
+    const auto type = module->module.type();
+    if (const auto slot = type->findAttributeSlot(name)) {
+      const c10::IValue found = complete(module->module)._ivalue()->getSlot(*slot);
+      if (!found.isTensor() || found.toTensor().defined()) shim::from_ivalue(found, value, own);
+    } else if (const auto constant = type->findConstant(name)) {
+      shim::from_ivalue(*constant, value, own);
+    }
+  });
 }
 
 int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    const auto tensor = [&](const at::Tensor& item, ts_value& target) { shim::from_ivalue(item, target, own); };
+    const torch::jit::Module& self = module->module;
+    std::vector<Named> items;
+    std::vector<const Object*> way;
     switch (what) {
       case 0:
-        return named(module->module.named_parameters(recursive != 0), value, own, tensor);
-      case 1:
-        return named(module->module.named_buffers(recursive != 0), value, own, tensor);
+      case 1: {
+        const auto wanted = [&](const Slot& slot) { return what == 0 ? slot.is_parameter : slot.is_buffer; };
+        if (recursive) {
+          add_tensors(self, "", Order::children_first, wanted, way, items);
+        } else {
+          for (const Slot& slot : slots(self))
+            if (is_tensor(slot) && wanted(slot)) items.push_back({slot.name, slot.value});
+        }
+        drop_repeats(items);
+        return give_named(items, value, own);
+      }
       case 2:
-        return named(module->module.named_children(), value, own,
-                     [&](const torch::jit::Module& item, ts_value& target) {
-                       shim::from_ivalue(item._ivalue(), target, own);
-                     });
+        for (const Slot& slot : slots(self))
+          if (slot.value.isModule()) items.push_back({slot.name, slot.value});
+        return give_named(items, value, own);
       case 3: {
         std::vector<std::string> names;
-        for (const auto& method : module->module.get_methods()) names.push_back(method.name());
+        for (const auto& method : self.get_methods()) names.push_back(method.name());
         value = shim::string_list(names, own);
         return;
       }
+      case 4:
+        value = shim::string_list(other_attributes(self), own);
+        return;
+      case 5:
+        for (const auto& item : all_modules(self)) items.push_back({"", item._ivalue()});
+        return give_named(items, value, own);
       default:
-        value = shim::string_list(other_attributes(module->module), own);
+        add_tensors(self, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, items);
+        give_named(items, value, own);
     }
+  });
+}
+
+const void* ts_module_identity(ts_module* module) { return module->module._ivalue().get(); }
+
+int ts_module_clone(ts_module* module, ts_module** out) {
+  return guarded([&] {
+    shim::complete_tree(module->module);
+    const at::NoGradGuard no_history;
+    auto copy = module->module.deepcopy();
+    // It copies the values only.
+    const auto flags = [](const torch::jit::Module& tree) {
+      std::vector<Named> all;
+      std::vector<const Object*> way;
+      add_tensors(tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
+      return all;
+    };
+    const auto from = flags(module->module), to = flags(copy);
+    for (size_t i = 0; i < from.size(); ++i) {
+      to[i].value.toTensor().requires_grad_(from[i].value.toTensor().requires_grad());
+    }
+    *out = new ts_module{std::move(copy)};
   });
 }
 
 int ts_module_method(ts_module* module, const char* name, ts_callable** out) {
   return guarded([&] {
+    shim::complete_tree(module->module);
     const auto method = module->module.find_method(name);
     *out = method ? new ts_callable(*method) : nullptr;
   });
@@ -115,9 +250,9 @@ int ts_module_define(ts_module* module, const char* source) {
 
 int ts_module_train(ts_module* module, int set, int* was) {
   return guarded([&] {
-    *was = module->module.hasattr("training") ? module->module.is_training() : 1;
+    *was = module->module.hasattr("training") ? complete(module->module).is_training() : 1;
     if (set < 0) return;
-    for (auto item : module->module.modules())
+    for (auto item : all_modules(module->module))
       if (item.hasattr("training")) item.setattr("training", set != 0);
   });
 }

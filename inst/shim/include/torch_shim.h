@@ -168,6 +168,13 @@ typedef struct ts_memory {
   int64_t peak_bytes;      /* highest live_bytes since ts_memory_mark_peak() */
 } ts_memory;
 
+/* A file that travels in the archive of a module. */
+typedef struct ts_extra_file {
+  const char *name;
+  const void *data;
+  size_t n;
+} ts_extra_file;
+
 /* Called while a function is traced: the host's function on the values given, its result into `result`, whose items
  * stay the host's and must live until the tracing call returns. A status but TS_OK ends the tracing. */
 typedef int (*ts_host_fn)(void *context, const ts_value *arguments, size_t n, ts_value *result);

@@ -142,17 +142,27 @@ TS_FUNCTION(int, ts_module_add_child, (ts_module *, const char *name, ts_module 
 /* An attribute that is no tensor, by the natural type of the value. */
 TS_FUNCTION(int, ts_module_set_attribute, (ts_module *, const char *name, const ts_value *value))
 TS_FUNCTION(int, ts_module_attribute, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
-/* what: 0 parameters, 1 buffers, 2 children, 3 names of methods, 4 names of other attributes. Named dict or list. */
+/* The attribute or constant of that name, or none. */
+TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
+/* what: 0 parameters, 1 buffers (each tensor once, children's first), 2 children, 3 names of methods, 4 names of other
+ * attributes and constants, 5 all modules of the tree, each once, 6 all tensors of the tree under all their names, own
+ * first. A dict by name, of 3 and 4 a list. */
 TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
 /* A method that calls `when_training` or `otherwise` by the attribute `training`; both have one type. */
 TS_FUNCTION(int, ts_module_add_choice, (ts_module *, const char *name, const char *when_training, const char *otherwise))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
+TS_FUNCTION(const void *, ts_module_identity, (ts_module *)) /* the same of all handles of one module; no status */
+TS_FUNCTION(int, ts_module_clone, (ts_module *, ts_module **out)) /* with copies of all tensors */
 TS_FUNCTION(int, ts_module_type_name, (ts_module *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out))
-TS_FUNCTION(int, ts_module_save, (ts_module *, const char *path, int mobile))
-TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, ts_module **out)) /* device NULL: as saved */
+/* A file is replaced at once and only if all went well; a device or a pipe is written to. mobile: with bytecode. */
+TS_FUNCTION(int, ts_module_save, (ts_module *, const char *path, int mobile, const ts_extra_file *extra, size_t n_extra))
 /* The bytes of the file as a string of len bytes. */
-TS_FUNCTION(int, ts_module_serialize, (ts_module *, ts_value *out, ts_arena **arena))
-TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, ts_module **out))
+TS_FUNCTION(int, ts_module_serialize, (ts_module *, int mobile, const ts_extra_file *extra, size_t n_extra, ts_value *out, ts_arena **arena))
+/* device NULL: as saved. `extra`: a dict of the extra files, name and bytes. */
+TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
+TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
+/* The checksum that archives hold; portable: without the processor's instructions. No status. */
+TS_FUNCTION(uint32_t, ts_crc32, (const void *data, size_t n, int portable))
