@@ -76,5 +76,13 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
   return Rf_mkString(table.ts_built_for());
 }
 
+// A library of the user's that registers operators: in the symbol scope of LibTorch's.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_load_library(SEXP path) {
+  const char* file = CHAR(STRING_ELT(path, 0));
+  if (!open_library(file)) fail_open(file);
+  return R_NilValue;
+}
+
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_is_loaded() { return Rf_ScalarLogical(loaded); }
