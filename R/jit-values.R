@@ -105,7 +105,7 @@ length.torch_dict <- function(x) length(dict_parts(x)$keys)
 #' @export
 names.torch_dict <- function(x) {
   keys <- dict_parts(x)$keys
-  if (is.list(keys)) vapply(keys, format, "") else vapply(seq_along(keys), function(i) key_text(keys[i]), "")
+  if (is.list(keys)) vapply(keys, function(key) gsub("^\\[ | \\]$", "", format(key)), "") else vapply(seq_along(keys), function(i) key_text(keys[i]), "")
 }
 
 key_text <- function(key) if (inherits(key, "integer64")) as.character(key) else format(key, digits = 15)

@@ -164,6 +164,8 @@ int cost_of_vector_list(SEXP x, const ts_type& element) {
       return TYPEOF(x) == STRSXP && !is_enum(x) ? (is_scalar(x) ? 2 : 0) : -1;
     case TS_KIND_OPTIONAL:
       return cost_of_vector_list(x, *element.items[0]);
+    case TS_KIND_ANY:
+      return is_sequence(x) ? 4 : -1;
     default:
       return -1;
   }
@@ -405,6 +407,8 @@ int alternative(SEXP x, const ts_type& type, uint8_t flags, int* lowest) {
   return best;
 }
 
+const ts_type* natural_leaf(SEXP x);
+
 // One reading: goes down into containers, and on a misfit back up, leaving the way to it.
 class Reader {
  public:
@@ -457,6 +461,7 @@ class Reader {
 };
 
 bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_value* out) {
+  if (element.kind == TS_KIND_ANY) return read_vector(x, *natural_leaf(x), 0, out);
   const ts_type& leaf = element.kind == TS_KIND_OPTIONAL ? *element.items[0] : element;
   const R_xlen_t n = XLENGTH(x);
   // `int[2]`: one number stands for all.
@@ -489,6 +494,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
     return true;
   }
   *out = items_value(TS_LIST, wanted, wanted);
+  out->flag = leaf.kind;
   for (R_xlen_t i = 0; i < wanted; ++i) {
     ts_value& item = out->as.items[i];
     if (TYPEOF(x) == STRSXP) {
@@ -928,9 +934,7 @@ ts_value natural_vector(SEXP x, const ts_type& leaf, const char* what, Keeper& k
   list.items = items;
   list.n = 1;
   list.text = "List";
-  ts_value value = to_value(x, list, kStrict, what, keeper);
-  value.flag = leaf.kind;
-  return value;
+  return to_value(x, list, kStrict, what, keeper);
 }
 
 ts_value natural_list(SEXP x, const char* what, Keeper& keeper) {

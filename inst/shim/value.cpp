@@ -107,7 +107,12 @@ bool is_list(const ts_value& value) {
 
 IValue list_ivalue(const ts_value& value, const c10::TypePtr& element) {
   // A list of no matter what, as operators like `len` have it.
-  if (value.tag >= TS_INT_LIST || element->kind() == TypeKind::VarType) return to_natural_ivalue(value);
+  if (element->kind() == TypeKind::VarType) return to_natural_ivalue(value);
+  if (value.tag >= TS_INT_LIST) {
+    IValue packed = to_natural_ivalue(value);
+    if (element->kind() == TypeKind::AnyType) packed.toList().unsafeSetElementType(element);
+    return packed;
+  }
   c10::impl::GenericList list(element);
   list.reserve(value.len);
   for (int64_t i = 0; i < value.len; ++i) list.push_back(to_ivalue(value.as.items[i], *element));
