@@ -31,7 +31,7 @@ entry_call <- function(n) {
   call <- if (n > 0L) sys.call(n)
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {
-    ours <- "(?<=.)\\.(torch_tensor|nn_module|script_module|script_function|script_method)$"
+    ours <- "(?<=.)\\.(torch_tensor|nn_module|script_module|script_function|script_method|torch_script_object|torch_dict)$"
     call[[1]] <- as.symbol(sub(ours, "", as.character(call[[1]]), perl = TRUE))
   }
   call
@@ -57,7 +57,7 @@ friendly_type <- function(x) {
   type <- if (inherits(x, "integer64")) "integer64" else typeof(x)
   if (length(dim(x)) == 2) return(sprintf("%s %s matrix", article(type), type))
   if (length(dim(x)) > 0) return(sprintf("%s %s array", article(type), type))
-  if (length(x) == 1 && is.na(x)) return("NA")
+  if (length(x) == 1 && is.na(x)) return(if (is.double(x) && is.nan(x)) "NaN" else "NA")
   if (length(x) == 1) {
     if (type == "integer64") return(paste("the integer64", if (requireNamespace("bit64", quietly = TRUE)) as.character(x)))
     value <- if (is.character(x)) encodeString(x, quote = "\"") else format(unclass(x))

@@ -85,8 +85,7 @@ no_jit_overload_message <- function(name, given) {
 #' Load a library of operators
 #'
 #' Opens a shared library that registers operators with LibTorch (`TORCH_LIBRARY` in its C++ sources). They are then
-#' `jit_ops$ns$op`, can be traced, and are known to the compiler of TorchScript text; a program that runs a saved module
-#' with such an operator must load the library too. The library must be built against the LibTorch in use, whose folders
+#' `jit_ops$ns$op` and can be traced; a program that runs a saved module with such an operator must load the library too. The library must be built against the LibTorch in use, whose folders
 #' [install_torch_sitrep()] tells.
 #'
 #' @param path The library's file.
@@ -98,5 +97,6 @@ jit_load_library <- function(path) {
   if (!file.exists(path) || dir.exists(path)) value_error(sprintf("`path` must be a shared library: there is no file `%s`.", path))
   load_torch()
   cpp_load_library(normalizePath(path))
+  check_mapped(libtorch_files(libtorch_find()))
   invisible(path)
 }

@@ -26,6 +26,71 @@ jit_tuple <- function(x) {
   x
 }
 
+#' Values between R and TorchScript
+#'
+#' Traced, compiled and loaded functions, methods and [jit_ops] declare the types of their arguments, and these decide how
+#' an R value is read. A value that does not fit is an error that tells the argument, what fits, and the function.
+#'
+#' | TorchScript | from R | back in R |
+#' |---|---|---|
+#' | `Tensor` | a tensor; never a number | a tensor |
+#' | `bool` | `TRUE` or `FALSE` | a logical |
+#' | `int` | a whole number: integer, double, logical, `integer64`, a `torch_dtype`, a `torch_layout` | a double |
+#' | `float` | a number | a double |
+#' | `complex` | a number or complex number | a complex |
+#' | `str` | a string | a string |
+#' | `Device` | a `torch_device` or its name | a `torch_device` |
+#' | `List[int]`, `List[float]`, `List[bool]`, `List[complex]` | a vector, or a list of such scalars | a vector |
+#' | `List[str]` | a character vector or a list of strings | a list |
+#' | other `List[T]` | a list; all elements fit `T` | a list |
+#' | `Tuple[T0, T1]` | a list (or vector) of as many elements, each fits its type | a list |
+#' | `NamedTuple` | a named list with the fields in any order, or a list without names | a named list |
+#' | `Dict[str, V]` | a named list or vector | a named list |
+#' | `Dict[K, V]`, other keys | a [jit_dict()] | a `torch_dict` |
+#' | `Optional[T]` | `NULL`, or what fits `T` | `NULL` or the value |
+#' | `Union[T0, T1]` | what fits one of them; the one that needs least conversion | the value |
+#' | an `Enum` | the member's name, or a [torch_enum] | a [torch_enum] |
+#' | a class | a [torch_script_object] | a [torch_script_object] |
+#' | a module | a `script_module` | a `script_module` |
+#' | `Future[T]` | a `torch_future`, or what fits `T` | a `torch_future` |
+#' | `Any` | see below | by the value |
+#'
+#' Where nothing tells (`Any`, example inputs of a trace, results of a traced R function, new attributes of modules): a
+#' vector is a list, also of length 1, but a string is a `str` and [jit_scalar()] makes a scalar; a named list of tensors is
+#' a `Dict`, another list of tensors a `List`, any other list a tuple, a named one a named tuple; [jit_tuple()] makes every
+#' list a tuple.
+#'
+#' @section Special values:
+#' * `NA` has no counterpart: it is an error for `int`, `bool` and `str`, and NaN for `float` and `complex`. A double NA
+#'   that TorchScript hands through comes back as NA.
+#' * `NaN`, `Inf`, `-Inf` are what they are for `float`, and an error for `int`.
+#' * `NULL` is `None`, and fits `Optional[T]` and `Any` only; it is no empty list.
+#' * A vector or list of length 0 is an empty list or dict. Empty lists come back as `numeric(0)`, `logical(0)`,
+#'   `complex(0)` or `list()` by their type, an empty `Dict[str, V]` as a named `list()`.
+#' * `integer64` is exact. As `float` it is an error if a double would round it.
+#' * Factors, `Date`, `POSIXct` and `difftime` are an error: their numbers mean nothing without their class. Use
+#'   `as.integer()`, `as.character()` or `as.numeric()`.
+#' * Nothing is rounded: 2.5 is no `int`.
+#' * A string with a NUL byte can't come back and is an error; so is a key given twice.
+#'
+#' @section Integers of 64 bits:
+#' A result of `int` is a double, which is exact up to 2^53; if one element of a list is beyond, the whole vector is an
+#' `integer64` (package bit64). `options(torch.int64 = "integer64")` always gives `integer64`,
+#' `options(torch.int64 = "double")` always doubles, with a warning of class `torch_int64_warning` where one is rounded.
+#'
+#' @seealso [jit_scalar()], [jit_dict()], [torch_enum], [torch_script_object]
+#' @name jit_values
+#' @examplesIf torch::torch_is_installed()
+#' unit <- jit_compile("
+#' def again(x: List[float], times: int, name: str = 'x', scale: Optional[float] = None):
+#'   if scale is not None:
+#'     x = [v * scale for v in x]
+#'   return name, x * times
+#' ")
+#' unit$again(c(1, 2), 2)
+#' unit$again(5, times = 3, scale = 0.5, name = "fives")
+NULL
+
 # Integers that doubles can't hold, where `options(torch.int64 = "double")` asks for doubles all the same.
 warn_int64 <- function(values) {
   rlang::warn(

@@ -166,6 +166,10 @@ int cost_of_vector_list(SEXP x, const ts_type& element) {
       return cost_of_vector_list(x, *element.items[0]);
     case TS_KIND_ANY:
       return is_sequence(x) ? 4 : -1;
+    case TS_KIND_ENUM:
+    case TS_KIND_DEVICE:
+    case TS_KIND_UNION:
+      return is_sequence(x) ? cost_of_elements(x, element, kStrict) : -1;
     default:
       return -1;
   }
@@ -407,7 +411,19 @@ int alternative(SEXP x, const ts_type& type, uint8_t flags, int* lowest) {
   return best;
 }
 
-const ts_type* natural_leaf(SEXP x);
+constexpr ts_type leaf_type(ts_kind kind, const char* text) { return {kind, 0, 0, nullptr, nullptr, text, 0, nullptr}; }
+constexpr ts_type kAny = leaf_type(TS_KIND_ANY, "Any");
+constexpr ts_type kLeaves[] = {leaf_type(TS_KIND_BOOL, "bool"), leaf_type(TS_KIND_INT, "int"),
+                               leaf_type(TS_KIND_FLOAT, "float"), leaf_type(TS_KIND_COMPLEX, "complex"),
+                               leaf_type(TS_KIND_STRING, "str")};
+
+// The type of a vector's elements where no schema tells; NULL if `x` is none.
+const ts_type* natural_leaf(SEXP x) {
+  if (TYPEOF(x) == STRSXP) return is_enum(x) ? nullptr : &kLeaves[4];
+  if (TYPEOF(x) == CPLXSXP) return &kLeaves[3];
+  if (!is_number_vector(x)) return nullptr;
+  return &kLeaves[TYPEOF(x) == LGLSXP ? 0 : TYPEOF(x) == INTSXP || is_integer64(x) ? 1 : 2];
+}
 
 // One reading: goes down into containers, and on a misfit back up, leaving the way to it.
 class Reader {
@@ -416,6 +432,8 @@ class Reader {
       : flags_(flags), what_(what), keeper_(keeper), why_(why) {}
 
   bool read(SEXP x, const ts_type& type, ts_value* out);
+  // Without a type: a vector is a list, a named list of tensors a dict, any other list a tuple.
+  bool read_natural(SEXP x, ts_value* out);
 
  private:
   bool misfit(SEXP x, const ts_type& type) {
@@ -423,6 +441,11 @@ class Reader {
     why_->type = &type;
     why_->path[0] = '\0';
     why_->note[0] = '\0';
+    return false;
+  }
+  // What did not fit the one item of a type would have fitted the type in another way too.
+  bool widen(const ts_type& type) {
+    if (why_->type == type.items[0] && !why_->path[0]) why_->type = &type;
     return false;
   }
   bool misfit_at(SEXP x, R_xlen_t i, const ts_type& type) {
@@ -441,8 +464,7 @@ class Reader {
     return false;
   }
   bool read_element(SEXP x, R_xlen_t i, const ts_type& type, ts_value* out) {
-    if (TYPEOF(x) == VECSXP ? read(VECTOR_ELT(x, i), type, out) : read(keeper_.keep(element(x, i)), type, out))
-      return true;
+    if (read(TYPEOF(x) == VECSXP ? VECTOR_ELT(x, i) : keeper_.keep(element(x, i)), type, out)) return true;
     SEXP names = Rf_getAttrib(x, R_NamesSymbol);
     if (names == R_NilValue || !CHAR(STRING_ELT(names, i))[0]) return below("[[", static_cast<size_t>(i) + 1);
     below(Rf_translateCharUTF8(STRING_ELT(names, i)));
@@ -453,6 +475,8 @@ class Reader {
   bool read_vector(SEXP x, const ts_type& element, int32_t length, ts_value* out);
   bool read_tuple(SEXP x, const ts_type& type, ts_value* out);
   bool read_dict(SEXP x, const ts_type& type, ts_value* out);
+  bool read_natural_list(SEXP x, ts_value* out);
+  bool read_natural_dict(SEXP x, ts_value* out);
 
   uint8_t flags_;
   const char* what_;
@@ -580,6 +604,70 @@ bool Reader::read_dict(SEXP x, const ts_type& type, ts_value* out) {
   return true;
 }
 
+bool Reader::read_natural_list(SEXP x, ts_value* out) {
+  const R_xlen_t n = XLENGTH(x);
+  bool all_tensors = true;
+  for (R_xlen_t i = 0; i < n; ++i) all_tensors = all_tensors && is_tensor(VECTOR_ELT(x, i));
+  const bool tuple = has_class(x, "jit_tuple"), named = n > 0 && is_named(x);
+  if (named && all_tensors && !tuple) {
+    *out = items_value(TS_DICT, n, 2 * n);
+    SEXP names = Rf_getAttrib(x, R_NamesSymbol);
+    for (R_xlen_t i = 0; i < n; ++i) {
+      out->as.items[2 * i] = charsxp_value(STRING_ELT(names, i));
+      if (!read_element(x, i, kAny, &out->as.items[2 * i + 1])) return false;
+    }
+    return true;
+  }
+  *out = items_value(all_tensors && !tuple ? TS_LIST : TS_TUPLE, n, n);
+  if (named) out->names = names_of(x);
+  for (R_xlen_t i = 0; i < n; ++i)
+    if (!read_element(x, i, kAny, &out->as.items[i])) return false;
+  return true;
+}
+
+// Whole keys are int, as they came out of TorchScript.
+bool Reader::read_natural_dict(SEXP x, ts_value* out) {
+  SEXP keys = VECTOR_ELT(x, 0), values = VECTOR_ELT(x, 1);
+  const R_xlen_t n = Rf_xlength(keys);
+  const ts_type* leaf = natural_leaf(keys);
+  const bool whole = leaf && leaf->kind == TS_KIND_FLOAT && all_whole(keys);
+  *out = items_value(TS_DICT, n, 2 * n);
+  for (R_xlen_t i = 0; i < n; ++i) {
+    ts_value& key = out->as.items[2 * i];
+    if (!read_element(keys, i, leaf ? *leaf : kAny, &key)) return below("$keys");
+    if (whole) key = int_value(static_cast<int64_t>(key.as.d));
+    if (!read_element(values, i, kAny, &out->as.items[2 * i + 1])) return below("$values");
+  }
+  return true;
+}
+
+bool Reader::read_natural(SEXP x, ts_value* out) {
+  if (x == R_NilValue) {
+    *out = tagged(TS_NONE);
+  } else if (is_tensor(x)) {
+    *out = handle_value(TS_TENSOR, tensor_of(x, what_));
+  } else if (held_value(x, what_, out)) {
+    return true;
+  } else if (is_kind(x, Kind::generator)) {
+    *out = handle_value(TS_GENERATOR, handle_of(x, Kind::generator, what_));
+  } else if (has_class(x, "torch_device")) {
+    *out = charsxp_value(STRING_ELT(x, 0), TS_DEVICE);
+  } else if (has_class(x, "torch_dtype") || has_class(x, "torch_layout") || has_class(x, "torch_memory_format")) {
+    *out = int_value(INTEGER(x)[0]);
+  } else if (is_string(x)) {
+    *out = charsxp_value(STRING_ELT(x, 0));
+  } else if (is_dict(x)) {
+    return read_natural_dict(x, out);
+  } else if (is_plain_list(x)) {
+    return read_natural_list(x, out);
+  } else if (const ts_type* leaf = natural_leaf(x)) {
+    return has_class(x, "jit_scalar") ? read(x, *leaf, out) : read_vector(x, *leaf, 0, out);
+  } else {
+    return misfit(x, kAny);
+  }
+  return true;
+}
+
 bool Reader::read(SEXP x, const ts_type& type, ts_value* out) {
   switch (type.kind) {
     case TS_KIND_OPTIONAL:
@@ -587,10 +675,7 @@ bool Reader::read(SEXP x, const ts_type& type, ts_value* out) {
         *out = tagged(TS_NONE);
         return true;
       }
-      if (read(x, *type.items[0], out)) return true;
-      // NULL would have done too.
-      if (why_->type == type.items[0] && !why_->path[0]) why_->type = &type;
-      return false;
+      return read(x, *type.items[0], out) || widen(type);
     case TS_KIND_TENSOR:
       if (is_tensor(x)) {
         *out = handle_value(TS_TENSOR, tensor_of(x, what_));
@@ -607,7 +692,12 @@ bool Reader::read(SEXP x, const ts_type& type, ts_value* out) {
       return true;
     case TS_KIND_FLOAT: {
       double d;
-      if (!is_number_vector(x) || !is_scalar(x) || !double_at(x, 0, &d)) return misfit(x, type);
+      if (!is_number_vector(x) || !is_scalar(x)) return misfit(x, type);
+      if (!double_at(x, 0, &d)) {
+        misfit(x, type);
+        Text(why_->note, sizeof why_->note) << " A double would round it.";
+        return false;
+      }
       *out = float_value(d);
       return true;
     }
@@ -627,10 +717,9 @@ bool Reader::read(SEXP x, const ts_type& type, ts_value* out) {
     }
     case TS_KIND_FUTURE:
       if (held_value_fits(x, type)) return held_value(x, what_, out);
-      return read(x, *type.items[0], out);
+      return read(x, *type.items[0], out) || widen(type);
     case TS_KIND_ANY:
-      *out = to_natural_value(x, what_, keeper_);
-      return true;
+      return read_natural(x, out);
     default:
       break;
   }
@@ -748,6 +837,7 @@ void describe(const ts_type& type, Text& out) {
       }
       break;
     case TS_KIND_OBJECT: out << "an instance of " << class_name(type); break;
+    case TS_KIND_ANY: out << "a tensor, a number, a string, a logical, or a list of these"; break;
     default: out << type_text(type);
   }
 }
@@ -784,14 +874,15 @@ const char* misfit_message(const Misfit& why, const char* what) {
   char* wanted = R_alloc(size, 1);
   Text into(wanted, size);
   describe(*why.type, into);
-  // A bare type says it as well.
-  if (why.type->kind != TS_KIND_TENSOR) into << " (" << type_text(*why.type) << ")";
+  // Of these that says it as well as the type's name.
+  const ts_kind kind = why.type->kind;
+  if (kind != TS_KIND_TENSOR && kind != TS_KIND_ANY && kind != TS_KIND_OBJECT) into << " (" << type_text(*why.type) << ")";
   const ts_type& inner = why.type->kind == TS_KIND_OPTIONAL ? *why.type->items[0] : *why.type;
   const char* hint = "";
   if ((inner.kind == TS_KIND_TENSOR || (inner.kind == TS_KIND_LIST && inner.items[0]->kind == TS_KIND_TENSOR)) &&
       is_atomic_data(why.x))
     hint = " Use `torch_tensor()` to make a tensor of it.";
-  else if (inner.kind == TS_KIND_OBJECT && TYPEOF(why.x) == CLOSXP && has_class(why.x, "nn_module"))
+  else if ((inner.kind == TS_KIND_OBJECT || inner.kind == TS_KIND_ANY) && TYPEOF(why.x) == CLOSXP && has_class(why.x, "nn_module"))
     hint = " Use `jit_trace()` to make a script module of it.";
   else if (is_coded(why.x))
     hint = has_class(why.x, "factor") ? " Use `as.integer()` or `as.character()`." : " Use `as.numeric()`.";
@@ -908,89 +999,12 @@ ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, 
   return value;
 }
 
-namespace {
-
-// The type of a vector's elements where no schema tells.
-const ts_type* natural_leaf(SEXP x) {
-  static const auto leaf = [](ts_kind kind, const char* text) {
-    ts_type type{};
-    type.kind = kind;
-    type.text = text;
-    return type;
-  };
-  static const ts_type types[] = {leaf(TS_KIND_BOOL, "bool"), leaf(TS_KIND_INT, "int"), leaf(TS_KIND_FLOAT, "float"),
-                                  leaf(TS_KIND_COMPLEX, "complex"), leaf(TS_KIND_STRING, "str")};
-  if (TYPEOF(x) == STRSXP) return is_enum(x) ? nullptr : &types[4];
-  if (TYPEOF(x) == CPLXSXP) return &types[3];
-  if (!is_number_vector(x)) return nullptr;
-  return TYPEOF(x) == LGLSXP ? &types[0] : TYPEOF(x) == INTSXP || is_integer64(x) ? &types[1] : &types[2];
-}
-
-ts_value natural_vector(SEXP x, const ts_type& leaf, const char* what, Keeper& keeper) {
-  if (has_class(x, "jit_scalar")) return to_value(x, leaf, kStrict, what, keeper);
-  const ts_type* items[] = {&leaf};
-  ts_type list{};
-  list.kind = TS_KIND_LIST;
-  list.items = items;
-  list.n = 1;
-  list.text = "List";
-  return to_value(x, list, kStrict, what, keeper);
-}
-
-ts_value natural_list(SEXP x, const char* what, Keeper& keeper) {
-  const R_xlen_t n = XLENGTH(x);
-  bool all_tensors = true;
-  for (R_xlen_t i = 0; i < n; ++i) all_tensors = all_tensors && is_tensor(VECTOR_ELT(x, i));
-  const bool tuple = has_class(x, "jit_tuple"), named = n > 0 && is_named(x);
-  if (named && all_tensors && !tuple) {
-    ts_value value = items_value(TS_DICT, n, 2 * n);
-    SEXP names = Rf_getAttrib(x, R_NamesSymbol);
-    for (R_xlen_t i = 0; i < n; ++i) {
-      value.as.items[2 * i] = charsxp_value(STRING_ELT(names, i));
-      value.as.items[2 * i + 1] = to_natural_value(VECTOR_ELT(x, i), what, keeper);
-    }
-    return value;
-  }
-  ts_value value = items_value(all_tensors && !tuple ? TS_LIST : TS_TUPLE, n, n);
-  if (named) value.names = names_of(x);
-  for (R_xlen_t i = 0; i < n; ++i) value.as.items[i] = to_natural_value(VECTOR_ELT(x, i), what, keeper);
-  return value;
-}
-
-// Whole keys are int, as they came out of TorchScript.
-ts_value natural_dict(SEXP x, const char* what, Keeper& keeper) {
-  SEXP keys = VECTOR_ELT(x, 0), values = VECTOR_ELT(x, 1);
-  const R_xlen_t n = Rf_xlength(keys);
-  const ts_type* leaf = natural_leaf(keys);
-  const bool whole = leaf && leaf->kind == TS_KIND_FLOAT && all_whole(keys);
-  ts_value value = items_value(TS_DICT, n, 2 * n);
-  for (R_xlen_t i = 0; i < n; ++i) {
-    SEXP key = keeper.keep(element(keys, i));
-    ts_value& item = value.as.items[2 * i];
-    item = leaf ? to_value(key, *leaf, kStrict, what, keeper) : to_natural_value(key, what, keeper);
-    if (whole) item = int_value(static_cast<int64_t>(item.as.d));
-    value.as.items[2 * i + 1] = to_natural_value(keeper.keep(element(values, i)), what, keeper);
-  }
-  return value;
-}
-
-}  // namespace
-
 ts_value to_natural_value(SEXP x, const char* what, Keeper& keeper) {
-  ts_value held;
-  if (x == R_NilValue) return tagged(TS_NONE);
-  if (is_tensor(x)) return handle_value(TS_TENSOR, tensor_of(x, what));
-  if (held_value(x, what, &held)) return held;
-  if (is_kind(x, Kind::generator)) return handle_value(TS_GENERATOR, handle_of(x, Kind::generator, what));
-  if (has_class(x, "torch_device")) return charsxp_value(STRING_ELT(x, 0), TS_DEVICE);
-  if (has_class(x, "torch_dtype") || has_class(x, "torch_layout") || has_class(x, "torch_memory_format"))
-    return int_value(INTEGER(x)[0]);
-  if (is_string(x)) return charsxp_value(STRING_ELT(x, 0));
-  if (is_dict(x)) return natural_dict(x, what, keeper);
-  if (is_plain_list(x)) return natural_list(x, what, keeper);
-  if (const ts_type* leaf = natural_leaf(x)) return natural_vector(x, *leaf, what, keeper);
-  fail("type_error", "Unsupported type: `%s` must be a tensor, a list of tensors, a number, a string or a logical, not %s.",
-       what, friendly(x));
+  ts_value value;
+  Misfit why;
+  if (!Reader(kStrict, what, keeper, &why).read_natural(x, &value))
+    fail("type_error", "%s%s", why.type->kind == TS_KIND_ANY ? "Unsupported type: " : "", misfit_message(why, what));
+  return value;
 }
 
 namespace {
@@ -1062,37 +1076,32 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
   return out;
 }
 
-bool all_tagged(const ts_value* items, int64_t n, int64_t step, int tag) {
-  for (int64_t i = 0; i < n; ++i)
-    if (items[i * step].tag != tag) return false;
-  return n > 0;
-}
-
 SEXP items_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, Int64& mode);
 
-// Items of one kind as a vector; `kind` tells what no items are.
+// Items whose declared kind has a vector type in R as that; the declared one, so that the values don't decide.
 SEXP scalars_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, int kind, Int64& mode) {
-  const auto is = [&](int tag, int of_kind) { return n > 0 ? all_tagged(items, n, step, tag) : kind == of_kind; };
-  if (is(TS_INT, TS_KIND_INT)) return ints_sexp(&items->as.i, n, sizeof(ts_value) * static_cast<size_t>(step), mode);
-  if (is(TS_FLOAT, TS_KIND_FLOAT)) {
-    SEXP out = Rf_allocVector(REALSXP, n);
-    for (R_xlen_t i = 0; i < n; ++i) REAL(out)[i] = items[i * step].as.d;
-    return out;
+  SEXP out;
+  switch (kind) {
+    case TS_KIND_INT:
+      return ints_sexp(&items->as.i, n, sizeof(ts_value) * static_cast<size_t>(step), mode);
+    case TS_KIND_FLOAT:
+      out = Rf_allocVector(REALSXP, n);
+      for (R_xlen_t i = 0; i < n; ++i) REAL(out)[i] = items[i * step].as.d;
+      return out;
+    case TS_KIND_BOOL:
+      out = Rf_allocVector(LGLSXP, n);
+      for (R_xlen_t i = 0; i < n; ++i) LOGICAL(out)[i] = items[i * step].as.i != 0;
+      return out;
+    case TS_KIND_COMPLEX:
+      out = Rf_allocVector(CPLXSXP, n);
+      for (R_xlen_t i = 0; i < n; ++i) {
+        COMPLEX(out)[i].r = items[i * step].as.z[0];
+        COMPLEX(out)[i].i = items[i * step].as.z[1];
+      }
+      return out;
+    default:
+      return items_sexp(items, n, step, mode);
   }
-  if (is(TS_BOOL, TS_KIND_BOOL)) {
-    SEXP out = Rf_allocVector(LGLSXP, n);
-    for (R_xlen_t i = 0; i < n; ++i) LOGICAL(out)[i] = items[i * step].as.i != 0;
-    return out;
-  }
-  if (is(TS_COMPLEX, TS_KIND_COMPLEX)) {
-    SEXP out = Rf_allocVector(CPLXSXP, n);
-    for (R_xlen_t i = 0; i < n; ++i) {
-      COMPLEX(out)[i].r = items[i * step].as.z[0];
-      COMPLEX(out)[i].i = items[i * step].as.z[1];
-    }
-    return out;
-  }
-  return items_sexp(items, n, step, mode);
 }
 
 SEXP dict_sexp(ts_value& value, Int64& mode) {

@@ -35,6 +35,7 @@ void ts_callable::read_schema(const c10::FunctionSchema& from, size_t skip) {
   schema.build(from, skip);
   for (size_t i = skip; i < from.arguments().size(); ++i) {
     types.push_back(from.arguments()[i].type());
+    generic = generic || types.back()->hasFreeVariables();
     const auto& value = from.arguments()[i].default_value();
     defaults.push_back(value ? std::optional<c10::IValue>(*value) : std::nullopt);
   }
@@ -132,6 +133,21 @@ StackFrame::~StackFrame() {
   --depth;
 }
 
+namespace {
+
+// Operators over type variables trust that these were matched when the graph was made.
+void match_variables(const ts_callable& callable, const torch::jit::Stack& stack) {
+  c10::TypeEnv variables;
+  const size_t first = stack.size() - callable.types.size();
+  for (size_t i = 0; i < callable.types.size(); ++i) {
+    if (!callable.types[i]->hasFreeVariables()) continue;
+    const auto match = c10::matchTypeVariables(callable.types[i], stack[first + i].type(), variables);
+    TORCH_CHECK(match.success(), "the types of the arguments do not go together: ", match.reason());
+  }
+}
+
+}  // namespace
+
 void push_arguments(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack) {
   TORCH_CHECK(n == callable.types.size(), "expected ", callable.types.size(), " arguments, got ", n);
   if (callable.self) stack.push_back(*callable.self);
@@ -143,6 +159,7 @@ void push_arguments(const ts_callable& callable, const ts_value* arguments, size
       stack.push_back(to_ivalue(arguments[i], *callable.types[i]));
     }
   }
+  if (callable.generic) match_variables(callable, stack);
 }
 
 }  // namespace shim

@@ -27,6 +27,7 @@ struct ts_callable {
 
   std::vector<c10::TypePtr> types;  // what arguments are converted to, without `self`
   std::vector<std::optional<c10::IValue>> defaults;
+  bool generic = false;             // some argument's type holds a type variable
   std::vector<c10::TypePtr> results;  // declared types, NULL where they hold a type variable
   shim::Schema schema;
 

@@ -139,11 +139,15 @@ IValue tuple_ivalue(const ts_value& value, const c10::TupleType& type) {
                             std::static_pointer_cast<const c10::TupleType>(type.shared_from_this()))));
 }
 
+void insert(c10::impl::GenericDict& dict, IValue key, IValue value) {
+  TORCH_CHECK(dict.insert(key, std::move(value)).second, "a dict can't have a key twice, as it is with ", key);
+}
+
 IValue dict_ivalue(const ts_value& value, const c10::TypePtr& key, const c10::TypePtr& mapped) {
   c10::impl::GenericDict dict(key, mapped);
   dict.reserve(value.len);
   for (int64_t i = 0; i < value.len; ++i)
-    dict.insert(to_ivalue(value.as.items[2 * i], *key), to_ivalue(value.as.items[2 * i + 1], *mapped));
+    insert(dict, to_ivalue(value.as.items[2 * i], *key), to_ivalue(value.as.items[2 * i + 1], *mapped));
   return IValue(std::move(dict));
 }
 
@@ -304,7 +308,7 @@ IValue to_natural_ivalue(const ts_value& value) {
         TORCH_CHECK(c10::unshapedType(items[2 * i].type())->isSubtypeOf(*key) &&
                         c10::unshapedType(items[2 * i + 1].type())->isSubtypeOf(*mapped),
                     "the keys of a dict must have one type, and its values too");
-        dict.insert(items[2 * i], items[2 * i + 1]);
+        insert(dict, items[2 * i], items[2 * i + 1]);
       }
       return IValue(std::move(dict));
     }
