@@ -140,13 +140,17 @@ jit_dict <- function(keys, values) {
   if (length(keys) != length(values)) {
     value_error(sprintf("`values` must be as many as `keys`: %d, not %d.", length(keys), length(values)))
   }
-  for (i in seq_along(keys)[-1]) {
-    if (any(key_matches(keys[seq_len(i - 1)], keys[[i]]))) value_error("`keys` must not hold a key twice.")
-  }
+  if (has_duplicates(keys)) value_error("`keys` must not hold a key twice.")
   new_torch_dict(unname(keys), unname(as.list(values)))
 }
 
 new_torch_dict <- function(keys, values) structure(list(keys = keys, values = values), class = "torch_dict")
+
+has_duplicates <- function(keys) {
+  if (!is.list(keys)) return(anyDuplicated(if (inherits(keys, "integer64")) key_text(keys) else keys) > 0)
+  for (i in seq_along(keys)[-1]) if (any(key_matches(keys[seq_len(i - 1)], keys[[i]]))) return(TRUE)
+  FALSE
+}
 
 # Which keys are this one.
 key_matches <- function(keys, key) {
@@ -170,10 +174,14 @@ length.torch_dict <- function(x) length(dict_parts(x)$keys)
 #' @export
 names.torch_dict <- function(x) {
   keys <- dict_parts(x)$keys
-  if (is.list(keys)) vapply(keys, function(key) gsub("^\\[ | \\]$", "", format(key)), "") else vapply(seq_along(keys), function(i) key_text(keys[i]), "")
+  if (is.list(keys)) vapply(keys, function(key) gsub("^\\[ | \\]$", "", format(key)), "") else key_text(keys)
 }
 
-key_text <- function(key) if (inherits(key, "integer64")) as.character(key) else format(key, digits = 15)
+key_text <- function(keys) {
+  if (inherits(keys, "integer64")) requireNamespace("bit64", quietly = TRUE)
+  # Doubles are written with 15 digits.
+  as.character(keys)
+}
 
 #' @export
 `[[.torch_dict` <- function(x, key) {

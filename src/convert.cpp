@@ -463,8 +463,16 @@ class Reader {
     std::memcpy(why_->path, path, sizeof path);
     return false;
   }
+  // One element of a vector. A scalar is read for good: to keep them all would fill R's stack of protected objects.
+  bool read_scalar(SEXP x, R_xlen_t i, const ts_type& type, ts_value* out) {
+    const int before = keeper_.n;
+    if (!read(keeper_.keep(element(x, i)), type, out)) return false;
+    const bool scalar = out->tag == TS_NONE || (out->tag >= TS_INT && out->tag <= TS_DEVICE);
+    if (scalar && keeper_.n == before + 1) keeper_.drop();
+    return true;
+  }
   bool read_element(SEXP x, R_xlen_t i, const ts_type& type, ts_value* out) {
-    if (read(TYPEOF(x) == VECSXP ? VECTOR_ELT(x, i) : keeper_.keep(element(x, i)), type, out)) return true;
+    if (TYPEOF(x) == VECSXP ? read(VECTOR_ELT(x, i), type, out) : read_scalar(x, i, type, out)) return true;
     SEXP names = Rf_getAttrib(x, R_NamesSymbol);
     if (names == R_NilValue || !CHAR(STRING_ELT(names, i))[0]) return below("[[", static_cast<size_t>(i) + 1);
     below(Rf_translateCharUTF8(STRING_ELT(names, i)));
@@ -478,6 +486,9 @@ class Reader {
   bool read_natural_list(SEXP x, ts_value* out);
   bool read_natural_dict(SEXP x, ts_value* out);
 
+  // Types end, values need not.
+  static constexpr int kDeepest = 500;
+  int depth_ = 0;
   uint8_t flags_;
   const char* what_;
   Keeper& keeper_;
@@ -503,10 +514,17 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
     out->len = wanted;
     return true;
   }
-  if (packed && leaf.kind == TS_KIND_FLOAT && wanted == n && TYPEOF(x) == REALSXP && !OBJECT(x)) {
+  if (packed && leaf.kind == TS_KIND_FLOAT) {
     *out = tagged(TS_FLOAT_LIST);
-    out->as.doubles = REAL(x);
-    out->len = n;
+    out->len = wanted;
+    if (wanted == n && TYPEOF(x) == REALSXP && !OBJECT(x)) {
+      out->as.doubles = REAL(x);
+      return true;
+    }
+    auto* doubles = reinterpret_cast<double*>(R_alloc(wanted + 1, sizeof(double)));
+    for (R_xlen_t i = 0; i < wanted; ++i)
+      if (!double_at(x, from(i), &doubles[i])) return misfit_at(x, from(i), leaf);
+    out->as.doubles = doubles;
     return true;
   }
   if (packed && leaf.kind == TS_KIND_BOOL && wanted == n) {
@@ -524,7 +542,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
     if (TYPEOF(x) == STRSXP) {
       if (STRING_ELT(x, from(i)) == NA_STRING) return misfit_at(x, from(i), leaf);
       item = charsxp_value(STRING_ELT(x, from(i)));
-    } else if (!read(keeper_.keep(::element(x, from(i))), leaf, &item)) {
+    } else if (!read_scalar(x, from(i), leaf, &item)) {
       return misfit_at(x, from(i), leaf);
     }
   }
@@ -605,6 +623,7 @@ bool Reader::read_dict(SEXP x, const ts_type& type, ts_value* out) {
 }
 
 bool Reader::read_natural_list(SEXP x, ts_value* out) {
+  if (++depth_ > kDeepest) fail("value_error", "`%s` is nested more than %d levels deep.", what_, kDeepest);
   const R_xlen_t n = XLENGTH(x);
   bool all_tensors = true;
   for (R_xlen_t i = 0; i < n; ++i) all_tensors = all_tensors && is_tensor(VECTOR_ELT(x, i));
@@ -616,12 +635,13 @@ bool Reader::read_natural_list(SEXP x, ts_value* out) {
       out->as.items[2 * i] = charsxp_value(STRING_ELT(names, i));
       if (!read_element(x, i, kAny, &out->as.items[2 * i + 1])) return false;
     }
-    return true;
+  } else {
+    *out = items_value(all_tensors && !tuple ? TS_LIST : TS_TUPLE, n, n);
+    if (named) out->names = names_of(x);
+    for (R_xlen_t i = 0; i < n; ++i)
+      if (!read_element(x, i, kAny, &out->as.items[i])) return false;
   }
-  *out = items_value(all_tensors && !tuple ? TS_LIST : TS_TUPLE, n, n);
-  if (named) out->names = names_of(x);
-  for (R_xlen_t i = 0; i < n; ++i)
-    if (!read_element(x, i, kAny, &out->as.items[i])) return false;
+  --depth_;
   return true;
 }
 

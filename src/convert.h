@@ -11,6 +11,11 @@ struct Keeper {
     ++n;
     return x;
   }
+  // The last one is not needed after all.
+  void drop() {
+    UNPROTECT(1);
+    --n;
+  }
   void release() {
     UNPROTECT(n);
     n = 0;

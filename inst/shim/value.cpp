@@ -468,10 +468,13 @@ void from_ivalue(IValue value, const Type* type, ts_value& out, Arena& arena) {
   } else if (value.isString()) {
     out = string_value(value.toStringRef(), arena);
   } else if (value.isList()) {
+    const Arena::Level level(arena);
     from_list(value, type, out, arena);
   } else if (value.isTuple()) {
+    const Arena::Level level(arena);
     from_tuple(value.toTupleRef(), type, out, arena);
   } else if (value.isGenericDict()) {
+    const Arena::Level level(arena);
     from_dict(value, type, out, arena);
   } else if (value.isNone()) {
     out.tag = TS_NONE;

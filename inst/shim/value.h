@@ -71,7 +71,20 @@ class Arena {
   }
   ts_arena* release() { return arena_.release(); }
 
+  // A list of Any may hold itself.
+  class Level {
+   public:
+    explicit Level(Arena& arena) : depth_(arena.depth_) {
+      TORCH_CHECK(++depth_ <= 500, "a value is nested more than 500 levels deep, or holds itself");
+    }
+    ~Level() { --depth_; }
+
+   private:
+    int& depth_;
+  };
+
  private:
+  int depth_ = 0;
   std::unique_ptr<ts_arena> arena_;
 };
 

@@ -129,6 +129,41 @@ test_that("special values have a defined result", {
   })
 })
 
+test_that("long vectors of every kind are read, deep and endless values refused", {
+  skip_if_no_torch()
+  n <- 1e5
+  expect_identical(identity_of("List[float]")(rep(1L, n)), rep(1, n))
+  expect_identical(identity_of("List[float]")(bit64::as.integer64(rep(2, n))), rep(2, n))
+  expect_identical(identity_of("List[complex]")(rep(1, n)), rep(1 + 0i, n))
+  expect_length(identity_of("List[str]")(rep("a", n)), n)
+  expect_length(identity_of("List[Optional[int]]")(seq_len(n)), n)
+  expect_length(identity_of("Dict[int, float]")(jit_dict(seq_len(n), rep(1, n))), n)
+  expect_length(identity_of("Dict[str, float]")(structure(rep(1, n), names = paste0("k", seq_len(n)))), n)
+
+  deep <- list()
+  for (i in 1:1e5) deep <- list(deep)
+  expect_error(identity_of("Any")(deep), "nested", class = "value_error")
+  endless <- jit_compile("
+    def f() -> List[Any]:
+      x: List[Any] = []
+      x.append(x)
+      return x
+  ")$f
+  expect_error(endless(), "holds itself", class = "torch_runtime_error")
+})
+
+test_that("a data frame is a dict of its columns", {
+  skip_if_no_torch()
+  f <- jit_compile("
+    def f(x: Dict[str, List[float]]) -> Dict[str, float]:
+      sums: Dict[str, float] = {}
+      for k in x.keys():
+        sums[k] = sum(x[k])
+      return sums
+  ")$f
+  expect_equal(f(mtcars), as.list(colSums(mtcars)))
+})
+
 test_that("strings that R can't hold are an error", {
   skip_if_no_torch()
   nul <- jit_compile("def f() -> str:\n  return chr(97) + chr(0)\n")$f
