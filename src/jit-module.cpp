@@ -41,7 +41,7 @@ SEXP cpp_module_attribute(SEXP module, SEXP name) {
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena);
+  return finish(&out, arena, Int64::ask);
 }
 
 // what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes.

@@ -75,6 +75,31 @@ test_that("lists of tensors and of lists fit a list of anything", {
   expect_equal(c(n(1:3), n(letters), n(list(1, "a", NULL)), n(list())), c(3, 26, 3, 0))
 })
 
+test_that("of a union the alternative is taken that needs least", {
+  skip_if_no_torch()
+  f <- jit_compile("
+    def f(x: Union[int, float, str, List[str], Dict[str, int]]) -> str:
+      if isinstance(x, int):
+        return 'int'
+      if isinstance(x, float):
+        return 'float'
+      if isinstance(x, str):
+        return 'str'
+      if isinstance(x, List[str]):
+        return 'List[str]'
+      return 'Dict[str, int]'
+  ")$f
+  expect_equal(f(1L), "int")
+  expect_equal(f(1.5), "float")
+  expect_equal(f("a"), "str")
+  expect_equal(f(c("a", "b")), "List[str]")
+  expect_equal(f(list(a = 1)), "Dict[str, int]")
+  same <- identity_of("Union[int, List[str]]")
+  expect_equal(same(3), 3)
+  expect_equal(same(c("a", "b")), list("a", "b"))
+  expect_null(identity_of("Optional[Union[int, str]]")(NULL))
+})
+
 test_that("special values have a defined result", {
   skip_if_no_torch()
   int <- identity_of("int")
