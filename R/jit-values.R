@@ -207,6 +207,10 @@ key_text <- function(keys) {
   switch(name, keys = dict_parts(x)$keys, values = dict_parts(x)$values, NULL)
 }
 #' @export
+`$<-.torch_dict` <- function(x, name, value) value_error("`$` can't be assigned. Use `d[[key]] <- value`.")
+#' @export
+`[.torch_dict` <- function(x, i) value_error("A dict has no positions. Use `d[[key]]`, `d$keys` or `as.list(d)`.")
+#' @export
 .DollarNames.torch_dict <- function(x, pattern = "") grep(pattern, c("keys", "values"), value = TRUE)
 
 #' @export

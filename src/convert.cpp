@@ -1,5 +1,6 @@
 #include "convert.h"
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -25,12 +26,19 @@ bool is_number_vector(SEXP x) {
 }
 bool is_atomic_data(SEXP x) { return is_number_vector(x) || TYPEOF(x) == CPLXSXP || TYPEOF(x) == RAWSXP; }
 bool is_scalar(SEXP x) { return XLENGTH(x) == 1; }
-bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && has_class(x, "torch_enum"); }
+bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && has_class(x, "torch_enum"); }
+// LibTorch's number of a dtype, a layout, ...
+bool is_code(SEXP x, const char* class_) { return TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && has_class(x, class_); }
 bool is_string(SEXP x) {
   return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING && !is_enum(x);
 }
 bool is_whole(double v) { return std::isfinite(v) && v == std::trunc(v) && std::fabs(v) < 9223372036854775808.0; }
-bool is_dict(SEXP x) { return TYPEOF(x) == VECSXP && has_class(x, "torch_dict"); }
+bool is_device(SEXP x) { return is_string(x) && has_class(x, "torch_device"); }
+// Keys and values; a user may have put the class on anything.
+bool is_dict(SEXP x) {
+  return TYPEOF(x) == VECSXP && XLENGTH(x) == 2 && has_class(x, "torch_dict") && TYPEOF(VECTOR_ELT(x, 1)) == VECSXP &&
+         Rf_isVector(VECTOR_ELT(x, 0)) && XLENGTH(VECTOR_ELT(x, 0)) == XLENGTH(VECTOR_ELT(x, 1));
+}
 bool is_plain_list(SEXP x) { return TYPEOF(x) == VECSXP && !is_dict(x); }
 // A list, or a vector that may stand for a list of scalars.
 bool is_sequence(SEXP x) {
@@ -333,8 +341,9 @@ bool key_of_name(SEXP name, const ts_type& type, ts_value* out) {
       *out = charsxp_value(name);
       return true;
     case TS_KIND_INT:
+      errno = 0;
       *out = int_value(std::strtoll(text, &end, 10));
-      return *text && !*end;
+      return *text && !*end && errno == 0;
     case TS_KIND_FLOAT:
       *out = float_value(R_strtod(text, &end));
       return *text && !*end;
@@ -539,7 +548,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
   out->flag = leaf.kind;
   for (R_xlen_t i = 0; i < wanted; ++i) {
     ts_value& item = out->as.items[i];
-    if (TYPEOF(x) == STRSXP) {
+    if (leaf.kind == TS_KIND_STRING || leaf.kind == TS_KIND_DIMNAME) {
       if (STRING_ELT(x, from(i)) == NA_STRING) return misfit_at(x, from(i), leaf);
       item = charsxp_value(STRING_ELT(x, from(i)));
     } else if (!read_scalar(x, from(i), leaf, &item)) {
@@ -670,9 +679,9 @@ bool Reader::read_natural(SEXP x, ts_value* out) {
     return true;
   } else if (is_kind(x, Kind::generator)) {
     *out = handle_value(TS_GENERATOR, handle_of(x, Kind::generator, what_));
-  } else if (has_class(x, "torch_device")) {
+  } else if (is_device(x)) {
     *out = charsxp_value(STRING_ELT(x, 0), TS_DEVICE);
-  } else if (has_class(x, "torch_dtype") || has_class(x, "torch_layout") || has_class(x, "torch_memory_format")) {
+  } else if (is_code(x, "torch_dtype") || is_code(x, "torch_layout") || is_code(x, "torch_memory_format")) {
     *out = int_value(INTEGER(x)[0]);
   } else if (is_string(x)) {
     *out = charsxp_value(STRING_ELT(x, 0));
@@ -943,15 +952,15 @@ int cost(SEXP x, const ts_type& type, uint8_t flags) {
     case TS_KIND_DIMNAME:
       return is_string(x) ? 0 : -1;
     case TS_KIND_DEVICE:
-      return has_class(x, "torch_device") ? 0 : is_string(x) ? 2 : -1;
+      return is_device(x) ? 0 : is_string(x) ? 2 : -1;
     case TS_KIND_DTYPE:
-      return has_class(x, "torch_dtype") ? 0 : is_string(x) ? 3 : -1;
+      return is_code(x, "torch_dtype") ? 0 : is_string(x) ? 3 : -1;
     case TS_KIND_LAYOUT:
-      return has_class(x, "torch_layout") ? 0 : -1;
+      return is_code(x, "torch_layout") ? 0 : -1;
     case TS_KIND_MEMORY_FORMAT:
-      return has_class(x, "torch_memory_format") ? 0 : -1;
+      return is_code(x, "torch_memory_format") ? 0 : -1;
     case TS_KIND_QSCHEME:
-      return has_class(x, "torch_qscheme") ? 0 : -1;
+      return is_code(x, "torch_qscheme") ? 0 : -1;
     case TS_KIND_GENERATOR:
       return is_kind(x, Kind::generator) ? 0 : -1;
     case TS_KIND_NONE:

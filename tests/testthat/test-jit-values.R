@@ -98,6 +98,44 @@ test_that("of a union the alternative is taken that needs least", {
   expect_equal(same(3), 3)
   expect_equal(same(c("a", "b")), list("a", "b"))
   expect_null(identity_of("Optional[Union[int, str]]")(NULL))
+  expect_equal(identity_of("List[Union[int, str]]")(c("a", "b")), list("a", "b"))
+  expect_equal(identity_of("List[Union[int, str]]")(list("a", 2)), list("a", 2))
+  expect_equal(identity_of("List[Device]")(c("cpu", "cuda:1")), list(torch_device("cpu"), torch_device("cuda:1")))
+})
+
+test_that("what only has the class of a value does not kill R", {
+  skip_if_no_torch()
+  types <- c("Dict[int, int]", "List[int]", "Device", "Any", "Tuple[int]", "int", "str", "Dict[str, int]", "Union[int, str]")
+  functions <- lapply(types, identity_of)
+  tried <- 0
+  for (class in c("torch_dict", "torch_enum", "torch_device", "torch_dtype", "script_module", "torch_script_object")) {
+    for (x in list(list(), list(1), list(1, 2), 1, 1L, "a", character(), integer(), function() NULL)) {
+      for (f in functions) {
+        try(f(structure(x, class = class)), silent = TRUE)
+        tried <- tried + 1
+      }
+    }
+  }
+  expect_equal(tried, 6 * 9 * 9)
+})
+
+test_that("a value that does not fit is found before LibTorch sees it", {
+  skip_if_no_torch()
+  withr::local_seed(21)
+  types <- lapply(1:60, function(i) random_type(sample(0:3, 1)))
+  values <- lapply(types, function(of) of$draw()$r)
+  outcomes <- character()
+  for (i in seq_along(types)) {
+    f <- identity_of(types[[i]]$type)
+    for (x in values[sample(length(values), 25)]) {
+      outcome <- tryCatch({
+        f(x)
+        "fits"
+      }, error = function(e) class(e)[1])
+      outcomes <- c(outcomes, outcome)
+    }
+  }
+  expect_setequal(outcomes, c("fits", "type_error"))
 })
 
 test_that("special values have a defined result", {
@@ -306,6 +344,7 @@ test_that("dicts of any key print, are looked up and go back", {
   expect_null(ints[["3"]])
   expect_equal(as.list(ints), list(`3` = "three", `1` = "one"))
   expect_equal(ints$values, list("three", "one"))
+  expect_equal(lapply(ints, toupper), list(`3` = "THREE", `1` = "ONE"))
   ints[[2]] <- "two"
   ints[[1]] <- "ONE"
   expect_equal(ints$keys, c(3, 1, 2))
@@ -340,6 +379,8 @@ test_that("dicts of any key print, are looked up and go back", {
     show_error(jit_dict(1, sum))
     show_error(ints[[c(1, 2)]])
     show_error(ints[[x]] <- 1)
+    show_error(ints[1])
+    show_error(ints$keys <- 1)
   })
 })
 
