@@ -120,7 +120,10 @@ warn_int64 <- function(values) {
 #' d[[20]]
 #' unit <- jit_compile("
 #' def swap(d: Dict[int, str]) -> Dict[str, int]:
-#'   return {value: key for key, value in d.items()}
+#'   out: Dict[str, int] = {}
+#'   for key in d.keys():
+#'     out[d[key]] = key
+#'   return out
 #' ")
 #' unit$swap(d)
 #' unit$swap(list(`1` = "one"))
