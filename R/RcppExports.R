@@ -41,6 +41,14 @@ cpp_unit_function <- function(unit, name) {
     .Call(`_torch_cpp_unit_function`, unit, name)
 }
 
+cpp_callable_signature <- function(callable) {
+    .Call(`_torch_cpp_callable_signature`, callable)
+}
+
+cpp_op_signatures <- function(key) {
+    .Call(`_torch_cpp_op_signatures`, key)
+}
+
 cpp_callable_schema <- function(callable) {
     .Call(`_torch_cpp_callable_schema`, callable)
 }
@@ -121,6 +129,30 @@ cpp_choose_method <- function(methods, arguments) {
     .Call(`_torch_cpp_choose_method`, methods, arguments)
 }
 
+cpp_object_describe <- function(object, what) {
+    .Call(`_torch_cpp_object_describe`, object, what)
+}
+
+cpp_object_attribute <- function(object, name) {
+    .Call(`_torch_cpp_object_attribute`, object, name)
+}
+
+cpp_object_member <- function(object, name, what) {
+    .Call(`_torch_cpp_object_member`, object, name, what)
+}
+
+cpp_future_wait <- function(future) {
+    .Call(`_torch_cpp_future_wait`, future)
+}
+
+cpp_future_done <- function(future) {
+    .Call(`_torch_cpp_future_done`, future)
+}
+
+cpp_same_tensor <- function(x, y) {
+    .Call(`_torch_cpp_same_tensor`, x, y)
+}
+
 cpp_module_from_function <- function(callable) {
     .Call(`_torch_cpp_module_from_function`, callable)
 }
@@ -189,6 +221,10 @@ cpp_load_shim <- function(libraries, path) {
     .Call(`_torch_cpp_load_shim`, libraries, path)
 }
 
+cpp_load_library <- function(path) {
+    .Call(`_torch_cpp_load_library`, path)
+}
+
 cpp_is_loaded <- function() {
     .Call(`_torch_cpp_is_loaded`)
 }
@@ -199,6 +235,10 @@ cpp_memory_stats <- function(reset) {
 
 cpp_op_ranking <- function(key) {
     .Call(`_torch_cpp_op_ranking`, key)
+}
+
+cpp_op_kinds <- function(name) {
+    .Call(`_torch_cpp_op_kinds`, name)
 }
 
 cpp_operator_schemas <- function(which) {

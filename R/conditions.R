@@ -50,7 +50,7 @@ entry_call <- function(n) {
 as_user_wrote <- function(call) {
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {
-    ours <- "(?<=.)\\.(torch_tensor|torch_size|nn_module|script_module|script_function|script_method)$"
+    ours <- "(?<=.)\\.(torch_tensor|torch_size|nn_module|script_module|script_function|script_method|torch_script_object|torch_dict)$"
     call[[1]] <- as.symbol(sub(ours, "", as.character(call[[1]]), perl = TRUE))
   }
   call
@@ -60,7 +60,11 @@ as_user_wrote <- function(call) {
 friendly_type <- function(x) {
   if (is.null(x)) return("NULL")
   if (is_torch_tensor(x)) return("a tensor")
+  if (inherits(x, "script_module")) return("a script module")
   if (inherits(x, "nn_module")) return("an nn_module")
+  if (inherits(x, "torch_enum")) return(format(x))
+  if (inherits(x, "torch_dict")) return(sprintf("a torch_dict of length %d", length(x)))
+  if (inherits(x, "torch_script_object")) return(paste("an instance of", cpp_object_describe(x, 0L)))
   if (is.function(x)) return("a function")
   if (is.environment(x)) return(paste0("an environment", class_note(x)))
   if (is.data.frame(x)) return("a data frame")
@@ -68,10 +72,11 @@ friendly_type <- function(x) {
   if (is.list(x)) return(sprintf("a list of length %d%s", length(x), class_note(x)))
   if (typeof(x) == "externalptr") return(paste0("a handle", class_note(x)))
   if (!is.atomic(x)) return(paste0("an object of type ", typeof(x)))
+  if (inherits(x, c("Date", "POSIXct", "difftime"))) return(paste0("a ", class(x)[1]))
   type <- if (inherits(x, "integer64")) "integer64" else typeof(x)
   if (length(dim(x)) == 2) return(sprintf("%s %s matrix", article(type), type))
   if (length(dim(x)) > 0) return(sprintf("%s %s array", article(type), type))
-  if (length(x) == 1 && is.na(x)) return("NA")
+  if (length(x) == 1 && is.na(x)) return(if (is.double(x) && is.nan(x)) "NaN" else "NA")
   if (length(x) == 1) {
     if (type == "integer64") return(paste("the integer64", if (requireNamespace("bit64", quietly = TRUE)) as.character(x)))
     value <- if (is.character(x)) encodeString(x, quote = "\"") else format(unclass(x))

@@ -4,6 +4,19 @@ new_script_function <- function(handle, class = "script_function") {
   structure(function(...) .External2(C_call, handle, ...), class = class, handle = handle)
 }
 
+# "fn(x: Tensor, times: int = 2)": a function, a method or an operator's overload as R users read it.
+script_signature <- function(handle) signature_in_r(cpp_callable_signature(handle))
+
+signature_in_r <- function(signature, name = signature$name) {
+  default <- vapply(signature$defaults, function(one) if (is.null(one)) "" else paste(" =", value_in_r(one[[1]])), "")
+  paste0(name, "(", paste0(signature$arguments, ": ", signature$types, default, collapse = if (length(default)) ", "), ")")
+}
+
+value_in_r <- function(value) {
+  if (is_torch_tensor(value) || inherits(value, "torch_enum")) return(format(value))
+  if (is.function(value) || typeof(value) == "externalptr") friendly_type(value) else deparse1(value)
+}
+
 #' @export
 `$.script_function` <- function(x, name) {
   handle <- attr(x, "handle", exact = TRUE)

@@ -76,7 +76,7 @@ script_fields <- list(
   parameters = function(x) script_tensors(script_handle(x), 0L, TRUE),
   buffers = function(x) script_tensors(script_handle(x), 1L, TRUE),
   children = function(x) script_children(script_handle(x)),
-  modules = function(x) c(list(x), unname(cpp_module_list(script_handle(x), 5L, TRUE))[-1]),
+  modules = function(x) c(list(x), unname(as.list(cpp_module_list(script_handle(x), 5L, TRUE)))[-1]),
   training = function(x) cpp_module_train(script_handle(x), NULL),
   is_training = function(x) function() cpp_module_train(script_handle(x), NULL),
   train = function(x) function(mode = TRUE) {

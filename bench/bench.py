@@ -167,6 +167,27 @@ def load_100mb():
     torch.jit.trace(layers.eval(), torch.randn(1, 1024)).save(file)
     atexit.register(shutil.rmtree, os.path.dirname(file))
     return lambda: torch.jit.load(file)
+compiled = torch.jit.CompilationUnit("""
+def empty(x):
+    return x
+def containers(x: List[float], d: Dict[str, int], t: Tuple[Tensor, str]) -> Tuple[List[float], Dict[str, int], Tuple[Tensor, str]]:
+    return x, d, t
+""")
+
+
+@row
+def empty_compiled():
+    empty, x = compiled.empty, torch.randn(2, 2)
+    return lambda: empty(x)
+
+
+@row
+def compiled_containers():
+    containers = compiled.containers
+    ten = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5]
+    three = {"one": 1, "two": 2, "three": 3}
+    two = (torch.randn(4), "two")
+    return lambda: containers(ten, three, two)
 
 
 ready = {}

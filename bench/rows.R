@@ -80,6 +80,17 @@ set_up_rows <- function() {
   large <- tempfile(fileext = ".pt")
   layers <- do.call(nn_sequential, lapply(1:25, function(i) nn_linear(1024, 1024)))
   jit_save(jit_trace(layers$eval(), torch_randn(1, 1024), respect_mode = FALSE), large)
+  compiled <- jit_compile("
+    def empty(x):
+      return x
+    def containers(x: List[float], d: Dict[str, int], t: Tuple[Tensor, str]) -> Tuple[List[float], Dict[str, int], Tuple[Tensor, str]]:
+      return x, d, t
+  ")
+  empty <- compiled$empty
+  containers <- compiled$containers
+  ten <- c(0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5)
+  three <- list(one = 1, two = 2, three = 3)
+  two <- list(x4, "two")
 
   list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
@@ -98,6 +109,11 @@ set_up_rows <- function() {
     epoch_1 = list(work = epoch(1), says = "epoch of the blog's training, batch size 1", n = 1, goal = 1),
     epoch_32 = list(work = epoch(32), says = "epoch of the blog's training, batch size 32", n = 3, goal = 1),
     traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2),
-    load_100mb = list(work = function() jit_load(large), says = "`jit_load(file)` of 100 MB", n = 10, goal = 1.1)
+    load_100mb = list(work = function() jit_load(large), says = "`jit_load(file)` of 100 MB", n = 10, goal = 1.1),
+    empty_compiled = list(work = function() empty(x2), says = "empty compiled function, a tensor in and out", n = 20000, goal = 1),
+    compiled_containers = list(
+      work = function() containers(ten, three, two),
+      says = "compiled function with list, dict, tuple in and out", n = 10000, goal = 1.5
+    )
   )
 }

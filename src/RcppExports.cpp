@@ -120,6 +120,26 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_callable_signature
+SEXP cpp_callable_signature(SEXP callable);
+RcppExport SEXP _torch_cpp_callable_signature(SEXP callableSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_signature(callable));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_op_signatures
+SEXP cpp_op_signatures(SEXP key);
+RcppExport SEXP _torch_cpp_op_signatures(SEXP keySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type key(keySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_op_signatures(key));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_callable_schema
 SEXP cpp_callable_schema(SEXP callable);
 RcppExport SEXP _torch_cpp_callable_schema(SEXP callableSEXP) {
@@ -339,6 +359,71 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_object_describe
+SEXP cpp_object_describe(SEXP object, SEXP what);
+RcppExport SEXP _torch_cpp_object_describe(SEXP objectSEXP, SEXP whatSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type what(whatSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_object_describe(object, what));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_object_attribute
+SEXP cpp_object_attribute(SEXP object, SEXP name);
+RcppExport SEXP _torch_cpp_object_attribute(SEXP objectSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_object_attribute(object, name));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_object_member
+SEXP cpp_object_member(SEXP object, SEXP name, SEXP what);
+RcppExport SEXP _torch_cpp_object_member(SEXP objectSEXP, SEXP nameSEXP, SEXP whatSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type what(whatSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_object_member(object, name, what));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_future_wait
+SEXP cpp_future_wait(SEXP future);
+RcppExport SEXP _torch_cpp_future_wait(SEXP futureSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type future(futureSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_future_wait(future));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_future_done
+SEXP cpp_future_done(SEXP future);
+RcppExport SEXP _torch_cpp_future_done(SEXP futureSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type future(futureSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_future_done(future));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_same_tensor
+SEXP cpp_same_tensor(SEXP x, SEXP y);
+RcppExport SEXP _torch_cpp_same_tensor(SEXP xSEXP, SEXP ySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type y(ySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_same_tensor(x, y));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_from_function
 SEXP cpp_module_from_function(SEXP callable);
 RcppExport SEXP _torch_cpp_module_from_function(SEXP callableSEXP) {
@@ -528,6 +613,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_load_library
+SEXP cpp_load_library(SEXP path);
+RcppExport SEXP _torch_cpp_load_library(SEXP pathSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_load_library(path));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_is_loaded
 SEXP cpp_is_loaded();
 RcppExport SEXP _torch_cpp_is_loaded() {
@@ -554,6 +649,16 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type key(keySEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_op_ranking(key));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_op_kinds
+SEXP cpp_op_kinds(SEXP name);
+RcppExport SEXP _torch_cpp_op_kinds(SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_op_kinds(name));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -780,6 +885,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 1},
     {"_torch_cpp_unit_functions", (DL_FUNC) &_torch_cpp_unit_functions, 1},
     {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},
+    {"_torch_cpp_callable_signature", (DL_FUNC) &_torch_cpp_callable_signature, 1},
+    {"_torch_cpp_op_signatures", (DL_FUNC) &_torch_cpp_op_signatures, 1},
     {"_torch_cpp_callable_schema", (DL_FUNC) &_torch_cpp_callable_schema, 1},
     {"_torch_cpp_callable_argument_names", (DL_FUNC) &_torch_cpp_callable_argument_names, 1},
     {"_torch_cpp_callable_types", (DL_FUNC) &_torch_cpp_callable_types, 1},
@@ -800,6 +907,12 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_clone", (DL_FUNC) &_torch_cpp_module_clone, 1},
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
     {"_torch_cpp_choose_method", (DL_FUNC) &_torch_cpp_choose_method, 2},
+    {"_torch_cpp_object_describe", (DL_FUNC) &_torch_cpp_object_describe, 2},
+    {"_torch_cpp_object_attribute", (DL_FUNC) &_torch_cpp_object_attribute, 2},
+    {"_torch_cpp_object_member", (DL_FUNC) &_torch_cpp_object_member, 3},
+    {"_torch_cpp_future_wait", (DL_FUNC) &_torch_cpp_future_wait, 1},
+    {"_torch_cpp_future_done", (DL_FUNC) &_torch_cpp_future_done, 1},
+    {"_torch_cpp_same_tensor", (DL_FUNC) &_torch_cpp_same_tensor, 2},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
     {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},
@@ -817,9 +930,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_state_save", (DL_FUNC) &_torch_cpp_state_save, 1},
     {"_torch_cpp_state_restore", (DL_FUNC) &_torch_cpp_state_restore, 1},
     {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 2},
+    {"_torch_cpp_load_library", (DL_FUNC) &_torch_cpp_load_library, 1},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
     {"_torch_cpp_op_ranking", (DL_FUNC) &_torch_cpp_op_ranking, 1},
+    {"_torch_cpp_op_kinds", (DL_FUNC) &_torch_cpp_op_kinds, 1},
     {"_torch_cpp_operator_schemas", (DL_FUNC) &_torch_cpp_operator_schemas, 1},
     {"_torch_cpp_has_operator", (DL_FUNC) &_torch_cpp_has_operator, 1},
     {"_torch_cpp_dtype_names", (DL_FUNC) &_torch_cpp_dtype_names, 0},

@@ -11,6 +11,11 @@ struct Keeper {
     ++n;
     return x;
   }
+  // The last one is not needed after all.
+  void drop() {
+    UNPROTECT(1);
+    --n;
+  }
   void release() {
     UNPROTECT(n);
     n = 0;
@@ -22,18 +27,35 @@ enum ArgumentFlag : uint8_t {
   kPlain = 0,
   kPosition = 1,     // counts dimensions or positions from 1
   kIndexTensor = 2,  // its values count from 1
-  kPromote = 4       // a lone number is a number to type promotion, not a tensor of shape (1)
+  kPromote = 4,      // a lone number is a number to type promotion, not a tensor of shape (1)
+  kStrict = 8        // as TorchScript has it: a number is no tensor, nor one tensor a list of them
 };
 
-// Cost of reading `x` as `type`: 0 fits as it is, more for each coercion, -1 does not fit. Never allocates.
-int cost(SEXP x, const ts_type& type);
-// Reads `x`, whose cost is not -1, or fails with an error that names `what`.
+// Cost of reading `x` as `type`: 0 fits as it is, more for each coercion, -1 does not fit. What it allocates is garbage.
+int cost(SEXP x, const ts_type& type, uint8_t flags = kPlain);
+
+// Why a value does not fit: the innermost part that does not, and what it should have been.
+struct Misfit {
+  SEXP x;  // kept by the Keeper of the reading
+  const ts_type* type;
+  char path[128];  // from the argument to that part: "$a[[2]]"
+  char note[160];
+};
+// Reads `x` in one pass; false if it does not fit.
+bool read_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Keeper& keeper, ts_value* out, Misfit* why);
+// "`x[[2]]` must be a whole number (int), not NA.", in R_alloc memory.
+const char* misfit_message(const Misfit& why, const char* what);
+// Reads `x`, or fails with an error that names `what`.
 ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Keeper& keeper);
 // Without a type to guide: what tracing and TorchScript's Any see.
 ts_value to_natural_value(SEXP x, const char* what, Keeper& keeper);
 
+// How int64 comes to R: exact is double, or integer64 where a double would round; ask reads `options(torch.int64 =)`.
+enum class Int64 { exact, ask, as_double, as_integer64 };
 // Takes the handles that it wraps out of `value`.
-SEXP to_sexp(ts_value& value);
+SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
+// A type as R users read it: without the names of modules and of LibTorch's own before a class.
+const char* type_text(const ts_type& type);
 SEXP string_sexp(const ts_value& value);
 
 // An R vector or array as a tensor, as torch_tensor() reads it. dtype -1: by R's type.

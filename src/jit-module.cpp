@@ -44,7 +44,7 @@ SEXP cpp_module_attribute(SEXP module, SEXP name) {
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena);
+  return finish(&out, arena, Int64::ask);
 }
 
 // NULL if there is none of that name.
@@ -131,12 +131,13 @@ SEXP cpp_choose_method(SEXP methods, SEXP arguments) {
   for (R_xlen_t i = 0; i < XLENGTH(methods); ++i) {
     const ts_schema& schema = *shim().ts_callable_schema(callable_of(VECTOR_ELT(methods, i)));
     auto* values = reinterpret_cast<SEXP*>(R_alloc(schema.n_arguments + 1, sizeof(SEXP)));
-    bool fits = bind_arguments(schema, given, values);
+    SEXP wrong;
+    bool fits = bind_arguments(schema, given, values, &wrong);
     int total = 0;
     for (size_t k = 0; k < schema.n_arguments && fits; ++k) {
       const ts_argument& argument = schema.arguments[k];
-      const int one = values[k] ? cost(values[k], *argument.type) : argument.has_default ? 0 : -1;
-      fits = one >= 0 && !(values[k] && argument.type->kind == TS_KIND_TENSOR && !is_tensor(values[k]));
+      const int one = values[k] ? cost(values[k], *argument.type, kStrict) : argument.has_default ? 0 : -1;
+      fits = one >= 0;
       total += one;
     }
     if (fits && (best == 0 || total < least)) {

@@ -4,7 +4,9 @@
 
 #include "r.h"
 
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #ifdef _WIN32
 #include <windows.h>
 #else
@@ -74,6 +76,25 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
   check(table.ts_initialise());
   loaded = true;
   return Rf_mkString(table.ts_built_for());
+}
+
+// A library of the user's that registers operators: in the symbol scope of LibTorch's.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_load_library(SEXP path) {
+  const char* file = CHAR(STRING_ELT(path, 0));
+  char problem[1000] = "";
+  void* library = nullptr;
+  // Its registrations run now, and throw where a name is taken. The pointer hides that dlopen() is declared to throw
+  // nothing, for which the compiler would drop the handler.
+  void* (*volatile open)(const char*) = open_library;
+  try {
+    library = open(file);
+  } catch (const std::exception& error) {
+    std::snprintf(problem, sizeof problem, "%s", error.what());
+  }
+  if (problem[0]) fail("torch_runtime_error", "`%s` can't register its operators: %s", file, problem);
+  if (!library) fail_open(file);
+  return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]

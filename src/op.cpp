@@ -132,21 +132,22 @@ Op* new_op(SEXP key) {
     op->slots[slot].default_value = none ? nullptr : value;
   }
 
+  const bool all = Rf_asLogical(element(facts, "all_overloads")) == TRUE;
+  const auto find = all ? shim().ts_operator_find_all : shim().ts_operator_find;
   size_t total = 0;
   for (R_xlen_t i = 0; i < Rf_xlength(operators); ++i) {
     const ts_callable* const* overloads;
     size_t n = 0;
-    check(shim().ts_operator_find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
+    check(find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
     total += n;
   }
   op->candidates = static_cast<Candidate*>(std::calloc(total + 1, sizeof(Candidate)));
-  const bool all = Rf_asLogical(element(facts, "all_overloads")) == TRUE;
   // Overloads that write into `out` only where there is nothing else, or where all are asked for.
   for (int pass = 0; pass < 2 && op->n_candidates == 0; ++pass)
     for (R_xlen_t i = 0; i < Rf_xlength(operators); ++i) {
       const ts_callable* const* overloads;
       size_t n = 0;
-      check(shim().ts_operator_find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
+      check(find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
       for (size_t j = 0; j < n; ++j) {
         const ts_schema& schema = *shim().ts_callable_schema(overloads[j]);
         if (!all && pass == 0 && has_out(schema)) continue;
@@ -218,7 +219,7 @@ const Op& op_record(SEXP key) {
 }
 
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor) {
+                  uint32_t position_results, bool makes_tensor, Int64 ints) {
   const Shim& it = shim();
   if (has_released_objects) drain_released_objects();
   if (tracing) mark_place();
@@ -256,7 +257,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
     // What R does not come to take, because it runs out of memory, is freed with the guard.
     SEXP guard = PROTECT(new_cell(Kind::arena));
     set_handle(guard, arena);
-    result = PROTECT(to_sexp(out));
+    result = PROTECT(to_sexp(out, ints));
     set_handle(guard, nullptr);
     it.ts_arena_release(arena);
     if (position_results && TYPEOF(result) == VECSXP) {
@@ -329,52 +330,20 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
 SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
   args = CDR(args);
   const Op& op = op_record(STRING_ELT(CAR(args), 0));
-  SEXP best_values[kMaxArguments];
-  const Candidate* best = nullptr;
-  int lowest = 0;
-  for (int c = 0; c < op.n_candidates; ++c) {
-    const ts_schema& schema = *op.candidates[c].schema;
-    SEXP values[kMaxArguments];
-    if (!bind_arguments(schema, CDR(args), values)) continue;
-    int total = 0;
-    for (size_t i = 0; i < schema.n_arguments && total >= 0; ++i) {
-      if (!values[i]) {
-        if (!schema.arguments[i].has_default) total = -1;
-        continue;
-      }
-      const int one = cost(values[i], *schema.arguments[i].type);
-      total = one < 0 ? -1 : total + one;
-    }
-    if (total < 0 || (best && total >= lowest)) continue;
-    best = &op.candidates[c];
-    lowest = total;
-    std::memcpy(best_values, values, sizeof values);
-  }
-  if (!best) {
-    SEXP given = PROTECT(Rf_allocVector(VECSXP, Rf_length(CDR(args))));
-    SEXP names = PROTECT(Rf_allocVector(STRSXP, Rf_length(given)));
-    int i = 0;
-    for (SEXP cell = CDR(args); cell != R_NilValue; cell = CDR(cell), ++i) {
-      SET_VECTOR_ELT(given, i, CAR(cell));
-      char position[24];
-      std::snprintf(position, sizeof position, "argument %d", i + 1);
-      SET_STRING_ELT(names, i, TAG(cell) == R_NilValue ? Rf_mkChar(position) : PRINTNAME(TAG(cell)));
-    }
-    Rf_setAttrib(given, R_NamesSymbol, names);
-    fail_overloads(op, given);
-  }
+  SEXP values[kMaxArguments];
+  const Candidate& best = resolve_call(op, CDR(args), values);
   const void* memory = vmaxget();
   ts_value arguments[kMaxArguments];
   Keeper keeper;
-  for (size_t i = 0; i < best->schema->n_arguments; ++i) {
-    const ts_argument& argument = best->schema->arguments[i];
-    if (best_values[i])
-      arguments[i] = to_value(best_values[i], *argument.type, best->flags[i], argument.name, keeper);
+  for (size_t i = 0; i < best.schema->n_arguments; ++i) {
+    const ts_argument& argument = best.schema->arguments[i];
+    if (values[i])
+      arguments[i] = to_value(values[i], *argument.type, kStrict, argument.name, keeper);
     else
       arguments[i].tag = TS_DEFAULT;
   }
-  SEXP result = PROTECT(
-      run_callable(best->callable, arguments, best->schema->n_arguments, best_values, 0, best->makes_tensor));
+  SEXP result = PROTECT(run_callable(best.callable, arguments, best.schema->n_arguments, values, 0, best.makes_tensor,
+                                     Int64::ask));
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);
@@ -389,6 +358,18 @@ SEXP cpp_op_ranking(SEXP key) {
   for (int i = 0; i < op.n_candidates; ++i) SET_STRING_ELT(out, i, Rf_mkChar(op.candidates[i].schema->text));
   UNPROTECT(1);
   return out;
+}
+
+// What LibTorch lists first of an operator "ns::op": kinds of its arguments by name, kinds of its results.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_op_kinds(SEXP name) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_operator_kinds(CHAR(STRING_ELT(name, 0)), &out, &arena));
+  SEXP kinds = PROTECT(to_sexp(out));
+  shim().ts_arena_release(arena);
+  UNPROTECT(1);
+  return kinds;
 }
 
 // All schemas of the registry (which = 0: the dispatcher's, 1: the JIT's own).
@@ -409,6 +390,6 @@ SEXP cpp_operator_schemas(SEXP which) {
 SEXP cpp_has_operator(SEXP name) {
   const ts_callable* const* overloads;
   size_t n = 0;
-  check(shim().ts_operator_find(CHAR(STRING_ELT(name, 0)), &overloads, &n));
+  check(shim().ts_operator_find_all(CHAR(STRING_ELT(name, 0)), &overloads, &n));
   return Rf_ScalarLogical(n > 0);
 }

@@ -36,4 +36,4 @@ SEXP invoke(const Op& op, SEXP* values);
 // Runs a callable on converted arguments: memory accounts, one retry after a collection, results to R.
 // `sources` are the R values behind the arguments (or NULL): a result that is one of them is that R object.
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor);
+                  uint32_t position_results, bool makes_tensor, Int64 ints = Int64::exact);

@@ -1,6 +1,7 @@
 #include "resolve.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 namespace {
@@ -78,10 +79,6 @@ const Candidate& resolve(const Op& op, SEXP* values) {
     SET_VECTOR_ELT(given, slot, values[slot] ? values[slot] : R_NilValue);
   }
   Rf_setAttrib(given, R_NamesSymbol, names);
-  fail_overloads(op, given);
-}
-
-void fail_overloads(const Op& op, SEXP given) {
   SEXP candidates = PROTECT(Rf_allocVector(STRSXP, op.n_candidates));
   for (int i = 0; i < op.n_candidates; ++i)
     SET_STRING_ELT(candidates, i, Rf_mkChar(op.candidates[i].schema->text));
@@ -89,24 +86,71 @@ void fail_overloads(const Op& op, SEXP given) {
   fail("type_error", "%s", CHAR(STRING_ELT(message, 0)));
 }
 
-bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP spellings) {
+const Candidate& resolve_call(const Op& op, SEXP given, SEXP* values) {
+  const Candidate* best = nullptr;
+  int lowest = 0;
+  for (int c = 0; c < op.n_candidates; ++c) {
+    const ts_schema& schema = *op.candidates[c].schema;
+    SEXP bound[kMaxArguments], wrong;
+    if (schema.n_arguments > kMaxArguments || !bind_arguments(schema, given, bound, &wrong)) continue;
+    int total = 0;
+    for (size_t i = 0; i < schema.n_arguments && total >= 0; ++i) {
+      if (!bound[i]) {
+        if (!schema.arguments[i].has_default) total = -1;
+        continue;
+      }
+      const int one = cost(bound[i], *schema.arguments[i].type, kStrict);
+      total = one < 0 ? -1 : total + one;
+    }
+    if (total < 0 || (best && total >= lowest)) continue;
+    best = &op.candidates[c];
+    lowest = total;
+    std::memcpy(values, bound, sizeof bound);
+  }
+  if (best) return *best;
+
+  const int n = Rf_length(given);
+  SEXP list = PROTECT(Rf_allocVector(VECSXP, n));
+  SEXP names = PROTECT(Rf_allocVector(STRSXP, n));
+  int i = 0;
+  for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell), ++i) {
+    SET_VECTOR_ELT(list, i, CAR(cell));
+    char position[24];
+    std::snprintf(position, sizeof position, "argument %d", i + 1);
+    SET_STRING_ELT(names, i, TAG(cell) == R_NilValue ? Rf_mkChar(position) : PRINTNAME(TAG(cell)));
+  }
+  Rf_setAttrib(list, R_NamesSymbol, names);
+  SEXP name = PROTECT(Rf_mkString(op.name));
+  SEXP message = PROTECT(call_package("no_jit_overload_message", name, list));
+  fail("type_error", "%s", CHAR(STRING_ELT(message, 0)));
+}
+
+bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP* wrong, SEXP spellings) {
   const size_t n = schema.n_arguments;
   for (size_t i = 0; i < n; ++i) values[i] = nullptr;
+  bool all_by_position = true;
   for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell)) {
     if (TAG(cell) == R_NilValue) continue;
+    all_by_position = false;
     const char* name = CHAR(PRINTNAME(TAG(cell)));
     size_t i = 0;
     while (i < n && std::strcmp(schema.arguments[i].name, name) != 0) ++i;
     if (i == n && spellings != R_NilValue)
       for (i = 0; i < n && std::strcmp(CHAR(STRING_ELT(spellings, i)), name) != 0;) ++i;
-    if (i == n || values[i]) return false;
+    if (i == n || values[i]) {
+      *wrong = cell;
+      return false;
+    }
     values[i] = CAR(cell);
   }
   size_t next = 0;
   for (SEXP cell = given; cell != R_NilValue; cell = CDR(cell)) {
-    if (TAG(cell) != R_NilValue) continue;
+    if (!all_by_position && TAG(cell) != R_NilValue) continue;
     while (next < n && values[next]) ++next;
-    if (next == n) return false;
+    if (next == n) {
+      *wrong = cell;
+      return false;
+    }
     values[next] = CAR(cell);
   }
   return true;

@@ -6,8 +6,9 @@
 void rank(Candidate* candidates, int n);
 // The best overload for these values, or an R error that lists the candidates.
 const Candidate& resolve(const Op& op, SEXP* values);
-// The R error for values (a named list) that no overload takes.
-[[noreturn]] void fail_overloads(const Op& op, SEXP given);
-// Arguments of a call (a pairlist with tags) by position and name; NULL where none was given. false: they do not bind.
-// `spellings`: further names of the arguments, or NULL.
-bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP spellings = R_NilValue);
+// The best overload for the arguments of a call (a pairlist with tags) by position and name, as each overload has them,
+// or the same error. values[i] is NULL where an argument was not given.
+const Candidate& resolve_call(const Op& op, SEXP given, SEXP* values);
+// Arguments of a call by position and name. false: they do not bind, because of the argument `*wrong`. `spellings`:
+// further names of the arguments, or NULL.
+bool bind_arguments(const ts_schema& schema, SEXP given, SEXP* values, SEXP* wrong, SEXP spellings = R_NilValue);

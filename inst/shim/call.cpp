@@ -21,13 +21,26 @@ ts_callable::ts_callable(const torch::jit::Method& method)
   read_schema(function->getSchema(), 1);
 }
 
+ts_callable::ts_callable(torch::jit::Function* fn, c10::intrusive_ptr<c10::ivalue::Object> object)
+    : function(fn), unit(object->compilation_unit()), self(c10::IValue(std::move(object))) {
+  read_schema(function->getSchema(), 1);
+}
+
+ts_callable::ts_callable(const c10::FunctionSchema& from, std::function<void(torch::jit::Stack&)> does)
+    : body(std::move(does)) {
+  read_schema(from, 0);
+}
+
 void ts_callable::read_schema(const c10::FunctionSchema& from, size_t skip) {
   schema.build(from, skip);
   for (size_t i = skip; i < from.arguments().size(); ++i) {
     types.push_back(from.arguments()[i].type());
+    generic = generic || types.back()->hasFreeVariables();
     const auto& value = from.arguments()[i].default_value();
     defaults.push_back(value ? std::optional<c10::IValue>(*value) : std::nullopt);
   }
+  for (const auto& result : from.returns())
+    results.push_back(result.type()->hasFreeVariables() ? nullptr : result.real_type());
 }
 
 void ts_callable::run(torch::jit::Stack& stack) const {
@@ -35,8 +48,10 @@ void ts_callable::run(torch::jit::Stack& stack) const {
     dispatched->callBoxed(&stack);
   } else if (jit_operator) {
     jit_operator->getOperation()(stack);
-  } else {
+  } else if (function) {
     function->run(stack);
+  } else {
+    body(stack);
   }
 }
 
@@ -62,14 +77,42 @@ std::vector<std::string> overload_names(const std::string& name) {
   return found == index.end() ? std::vector<std::string>() : found->second;
 }
 
-Overloads find_overloads(const std::string& name) {
+// What the JIT has besides the dispatcher: only what can be called without a node of a graph and has a fixed schema.
+void add_jit_overloads(const std::string& name, Overloads& found) {
+  if (name.find("::") == std::string::npos) return;
+  for (const auto& op : torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name)))
+    if (op->hasOperation() && !op->schema().is_vararg() &&
+        !c10::Dispatcher::singleton().findSchema({name, op->schema().overload_name()}))
+      found.push_back(new ts_callable(op));
+}
+
+Overloads find_overloads(const std::string& name, bool all) {
   Overloads found;
   for (const auto& overload : overload_names(name))
     found.push_back(new ts_callable(*c10::Dispatcher::singleton().findSchema({name, overload})));
-  if (found.empty() && name.find("::") != std::string::npos)
-    for (const auto& op : torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name)))
-      found.push_back(new ts_callable(op));
+  if (all || found.empty()) add_jit_overloads(name, found);
   return found;
+}
+
+int find(const char* name, bool all, const ts_callable* const** overloads, size_t* n) {
+  return guarded([&] {
+    // Never freed: the host keeps what it was given for the whole session.
+    static auto* known = new std::unordered_map<std::string, Overloads>[2];
+    static std::mutex lock;
+    const std::lock_guard<std::mutex> hold(lock);
+    auto& of_kind = known[all];
+    auto found = of_kind.find(name);
+    if (found == of_kind.end()) {
+      auto overloads_of_name = find_overloads(name, all);
+      if (overloads_of_name.empty()) {
+        *n = 0;
+        return;
+      }
+      found = of_kind.emplace(name, std::move(overloads_of_name)).first;
+    }
+    *overloads = found->second.data();
+    *n = found->second.size();
+  });
 }
 
 std::string text_of(const c10::FunctionSchema& schema) {
@@ -90,6 +133,21 @@ StackFrame::~StackFrame() {
   --depth;
 }
 
+namespace {
+
+// Operators over type variables trust that these were matched when the graph was made.
+void match_variables(const ts_callable& callable, const torch::jit::Stack& stack) {
+  c10::TypeEnv variables;
+  const size_t first = stack.size() - callable.types.size();
+  for (size_t i = 0; i < callable.types.size(); ++i) {
+    if (!callable.types[i]->hasFreeVariables()) continue;
+    const auto match = c10::matchTypeVariables(callable.types[i], stack[first + i].type(), variables);
+    TORCH_CHECK(match.success(), "the types of the arguments do not go together: ", match.reason());
+  }
+}
+
+}  // namespace
+
 void push_arguments(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack) {
   TORCH_CHECK(n == callable.types.size(), "expected ", callable.types.size(), " arguments, got ", n);
   if (callable.self) stack.push_back(*callable.self);
@@ -101,27 +159,39 @@ void push_arguments(const ts_callable& callable, const ts_value* arguments, size
       stack.push_back(to_ivalue(arguments[i], *callable.types[i]));
     }
   }
+  if (callable.generic) match_variables(callable, stack);
 }
 
 }  // namespace shim
 
 int ts_operator_find(const char* name, const ts_callable* const** overloads, size_t* n) {
-  return shim::guarded([&] {
-    // Never freed: the host keeps what it was given for the whole session.
-    static auto& known = *new std::unordered_map<std::string, shim::Overloads>();
-    static std::mutex lock;
-    const std::lock_guard<std::mutex> hold(lock);
-    auto found = known.find(name);
-    if (found == known.end()) {
-      auto overloads_of_name = shim::find_overloads(name);
-      if (overloads_of_name.empty()) {
-        *n = 0;
-        return;
-      }
-      found = known.emplace(name, std::move(overloads_of_name)).first;
+  return shim::find(name, false, overloads, n);
+}
+
+int ts_operator_find_all(const char* name, const ts_callable* const** overloads, size_t* n) {
+  return shim::find(name, true, overloads, n);
+}
+
+int ts_operator_kinds(const char* name, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    const auto all = torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name));
+    TORCH_CHECK(!all.empty(), "there is no operator ", name);
+    const auto kind = [](const c10::Argument& argument) { return c10::typeKindToString(argument.type()->kind()); };
+    const auto& schema = all[0]->schema();
+    value.tag = TS_TUPLE;
+    value.len = 2;
+    value.as.items = own.get().new_items(2);
+    ts_value& arguments = value.as.items[0];
+    arguments.tag = TS_DICT;
+    arguments.len = static_cast<int64_t>(schema.arguments().size());
+    arguments.as.items = own.get().new_items(2 * schema.arguments().size());
+    for (size_t i = 0; i < schema.arguments().size(); ++i) {
+      arguments.as.items[2 * i] = shim::string_value(schema.arguments()[i].name(), own);
+      arguments.as.items[2 * i + 1] = shim::string_value(kind(schema.arguments()[i]), own);
     }
-    *overloads = found->second.data();
-    *n = found->second.size();
+    std::vector<std::string> results;
+    for (const auto& result : schema.returns()) results.push_back(kind(result));
+    value.as.items[1] = shim::string_list(results, own);
   });
 }
 
@@ -144,6 +214,14 @@ int ts_operator_schemas(int which, ts_value* out, ts_arena** arena) {
 }
 
 const ts_schema* ts_callable_schema(const ts_callable* callable) { return callable->schema.view(); }
+
+int ts_callable_default(const ts_callable* callable, size_t i, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    TORCH_CHECK(i < callable->defaults.size() && callable->defaults[i], "argument ", i + 1, " has no default");
+    shim::from_ivalue(*callable->defaults[i], callable->types[i].get(), value, own);
+  });
+}
+
 void ts_callable_release(ts_callable* callable) { delete callable; }
 
 int ts_call(const ts_callable* callable, const ts_value* arguments, size_t n, ts_value* out, ts_arena** arena) {
@@ -155,13 +233,14 @@ int ts_call(const ts_callable* callable, const ts_value* arguments, size_t n, ts
       shim::run_traced(*callable, arguments, n, stack);
     else
       callable->run(stack);
+    const auto type = [&](size_t i) { return i < callable->results.size() ? callable->results[i].get() : nullptr; };
     if (stack.size() == 1) {
-      shim::from_ivalue(std::move(stack[0]), value, own);
+      shim::from_ivalue(std::move(stack[0]), type(0), value, own);
     } else if (!stack.empty()) {
       value.tag = TS_TUPLE;
       value.len = static_cast<int64_t>(stack.size());
       value.as.items = own.get().new_items(stack.size());
-      for (size_t i = 0; i < stack.size(); ++i) shim::from_ivalue(std::move(stack[i]), value.as.items[i], own);
+      for (size_t i = 0; i < stack.size(); ++i) shim::from_ivalue(std::move(stack[i]), type(i), value.as.items[i], own);
     }
   });
 }

@@ -2,24 +2,33 @@
 #pragma once
 #include "schema.h"
 
+#include <functional>
+
 struct ts_callable {
   explicit ts_callable(c10::OperatorHandle op);
   explicit ts_callable(std::shared_ptr<torch::jit::Operator> op);
   ts_callable(torch::jit::Function* function, std::shared_ptr<torch::jit::CompilationUnit> unit);
   explicit ts_callable(const torch::jit::Method& method);
+  // A method, or what reads or sets a property, of an instance of a class.
+  ts_callable(torch::jit::Function* function, c10::intrusive_ptr<c10::ivalue::Object> self);
+  // Something of the shim's own.
+  ts_callable(const c10::FunctionSchema& schema, std::function<void(torch::jit::Stack&)> body);
 
   void run(torch::jit::Stack& stack) const;
 
-  // One of the three.
+  // One of the four.
   std::optional<c10::OperatorHandle> dispatched;
   std::shared_ptr<torch::jit::Operator> jit_operator;
   torch::jit::Function* function = nullptr;
+  std::function<void(torch::jit::Stack&)> body;
 
   std::shared_ptr<torch::jit::CompilationUnit> unit;  // keeps `function` alive
   std::optional<c10::IValue> self;                    // of a method
 
   std::vector<c10::TypePtr> types;  // what arguments are converted to, without `self`
   std::vector<std::optional<c10::IValue>> defaults;
+  bool generic = false;             // some argument's type holds a type variable
+  std::vector<c10::TypePtr> results;  // declared types, NULL where they hold a type variable
   shim::Schema schema;
 
  private:

@@ -3,7 +3,6 @@
 #include <sstream>
 
 namespace shim {
-namespace {
 
 ts_kind kind_of(const c10::Type& type) {
   using c10::TypeKind;
@@ -30,39 +29,47 @@ ts_kind kind_of(const c10::Type& type) {
     case TypeKind::ListType: return TS_KIND_LIST;
     case TypeKind::TupleType: return TS_KIND_TUPLE;
     case TypeKind::DictType: return TS_KIND_DICT;
+    case TypeKind::EnumType: return TS_KIND_ENUM;
+    case TypeKind::FutureType: return TS_KIND_FUTURE;
+    case TypeKind::UnionType: return TS_KIND_UNION;
+    case TypeKind::VarType: return TS_KIND_ANY;
     default: return TS_KIND_OBJECT;
   }
 }
-
-}  // namespace
 
 const char* Schema::keep(std::string text) {
   strings_.push_back(std::move(text));
   return strings_.back().c_str();
 }
 
-const ts_type* Schema::add_type(const c10::Type& type, int32_t length) {
+const ts_type* Schema::add_type(const c10::TypePtr& type, int32_t length) {
   ts_type out{};
-  out.kind = kind_of(type);
-  out.text = keep(type.annotation_str());
+  out.kind = kind_of(*type);
+  out.text = keep(type->annotation_str());
+  out.own = type.get();
+  kept_.push_back(type);
   // Dimension names are strings to the dispatcher from 2.x on; 1.13 has a kind of its own, told by its name only.
-  if (out.kind == TS_KIND_OBJECT && type.str() == "Dimname") out.kind = TS_KIND_DIMNAME;
+  if (out.kind == TS_KIND_OBJECT && type->str() == "Dimname") out.kind = TS_KIND_DIMNAME;
   if (out.kind == TS_KIND_OPTIONAL || out.kind == TS_KIND_LIST || out.kind == TS_KIND_TUPLE ||
-      out.kind == TS_KIND_DICT) {
+      out.kind == TS_KIND_DICT || out.kind == TS_KIND_FUTURE || out.kind == TS_KIND_UNION) {
     std::vector<const ts_type*> contained;
-    for (const auto& item : type.containedTypes()) contained.push_back(add_type(*item, length));
+    for (const auto& item : type->containedTypes()) contained.push_back(add_type(item, length));
     items_.push_back(std::move(contained));
     out.items = items_.back().data();
     out.n = items_.back().size();
   }
   if (out.kind == TS_KIND_LIST) out.length = length;
+  std::vector<const char*> names;
   if (out.kind == TS_KIND_TUPLE) {
-    const auto& schema = type.expectRef<c10::TupleType>().schema();
-    if (schema) {
-      auto& fields = names_.emplace_back();
-      for (const auto& field : schema->arguments()) fields.push_back(keep(field.name()));
-      out.names = fields.data();
-    }
+    if (const auto& schema = type->expectRef<c10::TupleType>().schema())
+      for (const auto& field : schema->arguments()) names.push_back(keep(field.name()));
+  } else if (out.kind == TS_KIND_ENUM) {
+    for (const auto& member : type->expectRef<c10::EnumType>().enumNamesValues()) names.push_back(keep(member.first));
+  }
+  if (!names.empty()) {
+    names_.push_back(std::move(names));
+    out.names = names_.back().data();
+    out.n_names = names_.back().size();
   }
   types_.push_back(out);
   return &types_.back();
@@ -71,7 +78,7 @@ const ts_type* Schema::add_type(const c10::Type& type, int32_t length) {
 ts_argument Schema::add_argument(const c10::Argument& argument) {
   ts_argument out{};
   out.name = keep(argument.name());
-  out.type = add_type(*argument.real_type(), argument.N() ? *argument.N() : 0);
+  out.type = add_type(argument.real_type(), argument.N() ? *argument.N() : 0);
   out.has_default = argument.default_value().has_value();
   out.keyword_only = argument.kwarg_only();
   out.is_out = argument.is_out();

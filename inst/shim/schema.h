@@ -4,6 +4,8 @@
 
 namespace shim {
 
+ts_kind kind_of(const c10::Type& type);
+
 class Schema {
  public:
   // skip: leading arguments that the host does not see (`self` of a method).
@@ -11,7 +13,7 @@ class Schema {
   const ts_schema* view() const { return &view_; }
 
  private:
-  const ts_type* add_type(const c10::Type& type, int32_t length);
+  const ts_type* add_type(const c10::TypePtr& type, int32_t length);
   ts_argument add_argument(const c10::Argument& argument);
   const char* keep(std::string text);
 
@@ -20,6 +22,7 @@ class Schema {
   std::deque<ts_type> types_;
   std::deque<std::vector<const ts_type*>> items_;
   std::deque<std::vector<const char*>> names_;
+  std::vector<c10::TypePtr> kept_;  // what ts_type::own points to
   std::vector<ts_argument> arguments_, returns_;
 };
 

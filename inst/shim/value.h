@@ -8,15 +8,35 @@
 #include <memory>
 #include <optional>
 
-// Owns what a result points to. Handles that the host took are NULL by then.
+// Owns what a result points to: memory taken bit by bit from a few blocks. Handles that the host took are NULL by then.
 struct ts_arena {
-  std::deque<std::vector<ts_value>> items;
-  std::deque<std::string> strings;
-  std::deque<std::vector<const char*>> names;
+  ts_arena() = default;
+  ts_arena(const ts_arena&) = delete;
+  ts_arena& operator=(const ts_arena&) = delete;
   ~ts_arena();
 
   ts_value* new_items(size_t n);
   const char* keep(std::string text);
+  // Uninitialised plain data.
+  template <class T>
+  T* allocate(size_t n) {
+    return static_cast<T*>(take(n * sizeof(T)));
+  }
+
+ private:
+  struct Items {
+    Items* next;
+    size_t n;
+  };
+  void* take(size_t bytes);
+
+  Items* items_ = nullptr;
+  std::vector<std::string> long_strings_;
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  size_t left_ = sizeof first_;
+  char* at_ = first_;
+  // Most results need no other.
+  alignas(16) char first_[960];
 };
 
 struct ts_module {
@@ -51,7 +71,20 @@ class Arena {
   }
   ts_arena* release() { return arena_.release(); }
 
+  // A list of Any may hold itself.
+  class Level {
+   public:
+    explicit Level(Arena& arena) : depth_(arena.depth_) {
+      TORCH_CHECK(++depth_ <= 500, "a value is nested more than 500 levels deep, or holds itself");
+    }
+    ~Level() { --depth_; }
+
+   private:
+    int& depth_;
+  };
+
  private:
+  int depth_ = 0;
   std::unique_ptr<ts_arena> arena_;
 };
 
@@ -60,7 +93,11 @@ c10::IValue to_ivalue(const ts_value& value, const c10::Type& type);
 // The type a value has when nobody asks for one, as tracing sees it.
 c10::IValue to_natural_ivalue(const ts_value& value);
 
-void from_ivalue(c10::IValue value, ts_value& out, Arena& arena);
+// `type` is the declared one, or NULL: then the value tells.
+void from_ivalue(c10::IValue value, const c10::Type* type, ts_value& out, Arena& arena);
+inline void from_ivalue(c10::IValue value, ts_value& out, Arena& arena) {
+  from_ivalue(std::move(value), nullptr, out, arena);
+}
 ts_value string_value(std::string text, Arena& arena);
 // Strings as a list.
 ts_value string_list(const std::vector<std::string>& strings, Arena& arena);

@@ -22,6 +22,8 @@ test_that("wrong arguments are refused by name", {
     show_error(scale(x, 2.5))
     show_error(scale(x, NA))
     show_error(scale(x, q = 2))
+    show_error(scale(x, x = x))
+    show_error(scale(x = x, x = x))
     show_error(scale(x, 1, "a", 3))
     show_error(scale(mtcars))
     show_error(unit$or_minus_one("a"))

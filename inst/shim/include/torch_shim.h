@@ -46,14 +46,15 @@ typedef struct ts_module ts_module;
 typedef struct ts_unit ts_unit;
 /* A random number generator. */
 typedef struct ts_generator ts_generator;
-/* Any other LibTorch value that R only holds: class instances, enums, futures, streams, storages. */
+/* Any other LibTorch value behind a reference: class instances, enums, futures, streams, storages. */
 typedef struct ts_object ts_object;
 /* What was kept of tensors and generators to be put back. */
 typedef struct ts_state ts_state;
 /* Owner of the strings, items and handles of one result. */
 typedef struct ts_arena ts_arena;
 
-/* Kinds of schema types. OPTIONAL and LIST have one item, TUPLE one an element, DICT key and value. */
+/* Kinds of schema types. OPTIONAL, LIST and FUTURE have one item, TUPLE one an element, DICT key and value, UNION one an
+ * alternative. OBJECT is a class or an interface, also of modules. */
 typedef enum ts_kind {
   TS_KIND_ANY,
   TS_KIND_TENSOR,
@@ -77,7 +78,10 @@ typedef enum ts_kind {
   TS_KIND_OPTIONAL,
   TS_KIND_LIST,
   TS_KIND_TUPLE,
-  TS_KIND_DICT
+  TS_KIND_DICT,
+  TS_KIND_ENUM,
+  TS_KIND_FUTURE,
+  TS_KIND_UNION
 } ts_kind;
 
 typedef struct ts_type {
@@ -85,8 +89,10 @@ typedef struct ts_type {
   int32_t length; /* of `int[2]`: 2, so that one number stands for both; else 0 */
   size_t n;
   const struct ts_type *const *items;
-  const char *const *names; /* field names of a NamedTuple, else NULL */
+  const char *const *names; /* n field names of a NamedTuple; n_names members of an enum; else NULL */
   const char *text;         /* as TorchScript writes it */
+  size_t n_names;
+  const void *own; /* the shim's */
 } ts_type;
 
 typedef struct ts_argument {
@@ -125,14 +131,19 @@ typedef enum ts_tag {
   TS_TUPLE,       /* items, len; names if it is a named one */
   TS_DICT,        /* items: key, value, key, value; len pairs */
   TS_MODULE,      /* handle */
-  TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value */
-  TS_OBJECT,      /* handle */
+  TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value, items[3]: the member itself,
+                     a TS_OBJECT; arguments: TS_STRING, the member's name */
+  TS_OBJECT,      /* handle; flag of a result: 0 an instance of a class, 1 a future, 2 anything else */
+  TS_INT_LIST,    /* ints, len: a list of int, and so on */
+  TS_FLOAT_LIST,  /* doubles, len */
+  TS_BOOL_LIST,   /* bools, len */
   TS_SIZE         /* arguments only: size, an int that the running trace has recorded */
 } ts_tag;
 
 typedef struct ts_value {
   int32_t tag;
-  int32_t flag; /* of a TS_LIST result: 1 if its elements are tensors by type, also when it is empty */
+  int32_t flag; /* TS_LIST: the ts_kind of its elements, TS_DICT result: of its keys, where it is known; TS_INT result:
+                   TS_KIND_DTYPE and the like where the type says so; an argument of a UNION: the alternative */
   int64_t len;
   const char *const *names;
   union {
@@ -142,6 +153,9 @@ typedef struct ts_value {
     const char *s;
     void *handle;
     struct ts_value *items;
+    const int64_t *ints;
+    const double *doubles;
+    const int32_t *bools;
     struct {
       int64_t i;
       ts_tensor *traced; /* from ts_trace_size(), or computed of such */

@@ -12,11 +12,18 @@ TS_FUNCTION(void, ts_arena_release, (ts_arena *))
 
 /* Operators. Overloads of "aten::add": borrowed for ever; n = 0 if there is no such name. */
 TS_FUNCTION(int, ts_operator_find, (const char *name, const ts_callable *const **overloads, size_t *n))
+/* The same with the overloads that only the JIT knows, as for numbers and strings. */
+TS_FUNCTION(int, ts_operator_find_all, (const char *name, const ts_callable *const **overloads, size_t *n))
+/* LibTorch's kinds of the types of the overload that it lists first: a named dict of the arguments, a list of the
+ * results. A tuple of the two. */
+TS_FUNCTION(int, ts_operator_kinds, (const char *name, ts_value *out, ts_arena **arena))
 /* All schemas: which = 0 the dispatcher's, 1 those that only the JIT knows. A list of strings. */
 TS_FUNCTION(int, ts_operator_schemas, (int which, ts_value *out, ts_arena **arena))
 
 /* Callables. The schema is borrowed from the callable. No status. */
 TS_FUNCTION(const ts_schema *, ts_callable_schema, (const ts_callable *))
+/* The default of argument i. */
+TS_FUNCTION(int, ts_callable_default, (const ts_callable *, size_t i, ts_value *out, ts_arena **arena))
 /* Only for callables that were given as owned. No status. */
 TS_FUNCTION(void, ts_callable_release, (ts_callable *))
 /* Exactly as many arguments as the schema has. *arena is NULL if the result needs none; else the host releases it.
@@ -88,8 +95,19 @@ TS_FUNCTION(void, ts_memory_set_cache, (int64_t bytes))
 TS_FUNCTION(void *, ts_memory_take, (size_t n))
 TS_FUNCTION(void, ts_memory_give, (void *block))
 
-/* Objects that R only holds. No status. */
-TS_FUNCTION(void, ts_object_release, (ts_object *))
+/* Objects. */
+TS_FUNCTION(void, ts_object_release, (ts_object *)) /* no status */
+/* Whether a module, object or enum member is of a type; 1 or 0, no status. */
+TS_FUNCTION(int, ts_value_fits, (const ts_value *, const ts_type *))
+/* what: 0 name of its type, a string; lists of strings: 1 attributes, 2 properties, 3 methods. */
+TS_FUNCTION(int, ts_object_describe, (ts_object *, int what, ts_value *out, ts_arena **arena))
+TS_FUNCTION(int, ts_object_attribute, (ts_object *, const char *name, ts_value *out, ts_arena **arena))
+/* what: 0 a method, 1 what reads a property, 2 what sets a property or an attribute: takes one argument. Owned; NULL if
+ * there is none. */
+TS_FUNCTION(int, ts_object_member, (ts_object *, const char *name, int what, ts_callable **out))
+/* The result of a future, waited for. */
+TS_FUNCTION(int, ts_future_wait, (ts_object *, ts_value *out, ts_arena **arena))
+TS_FUNCTION(int, ts_future_done, (ts_object *, int *out))
 
 /* Tracing. Runs `fn` once on the inputs and records it; `names` are the arguments' names. With a module the graph
  * becomes its method `method`, and its parameters and buffers become attributes of the graph; *out is owned. */

@@ -1,0 +1,57 @@
+// Instances of TorchScript classes, and futures.
+#include "jit.h"
+
+namespace {
+ts_object* object_of(SEXP x) { return static_cast<ts_object*>(handle_of(x, Kind::object, "x")); }
+}  // namespace
+
+// what: 0 name of the type, 1 attributes, 2 properties, 3 methods.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_object_describe(SEXP object, SEXP what) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_object_describe(object_of(object), Rf_asInteger(what), &out, &arena));
+  return finish(&out, arena);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_object_attribute(SEXP object, SEXP name) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_object_attribute(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), &out, &arena));
+  return finish(&out, arena, Int64::ask);
+}
+
+// A callable, or NULL if there is none of that name. what: 0 a method, 1 what reads a property, 2 what sets a property or
+// an attribute.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_object_member(SEXP object, SEXP name, SEXP what) {
+  SEXP cell = PROTECT(new_cell(Kind::callable));
+  ts_callable* callable;
+  check(shim().ts_object_member(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_asInteger(what),
+                                &callable));
+  set_handle(cell, callable);
+  UNPROTECT(1);
+  return callable ? cell : R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_future_wait(SEXP future) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_future_wait(object_of(future), &out, &arena));
+  return finish(&out, arena, Int64::ask);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_future_done(SEXP future) {
+  int done;
+  check(shim().ts_future_done(object_of(future), &done));
+  return Rf_ScalarLogical(done);
+}
+
+// Whether two R objects are the same tensor.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_same_tensor(SEXP x, SEXP y) {
+  return Rf_ScalarLogical(is_tensor(x) && is_tensor(y) && R_ExternalPtrAddr(x) == R_ExternalPtrAddr(y));
+}
