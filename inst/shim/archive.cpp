@@ -21,6 +21,8 @@ constexpr uint16_t kStored = 0, kDeflated = 8;
 constexpr size_t kLongestName = 511;
 // Deflate can't do better, so what claims more is a bomb.
 constexpr uint64_t kBestRatio = 1032;
+// LibTorch packs code only.
+constexpr uint64_t kLargestUnpacked = uint64_t{1} << 30;
 // Of the format: what 64-bit archives need.
 constexpr uint16_t kVersion = 45;
 constexpr uint32_t kFolder = 0x10;
@@ -215,7 +217,8 @@ void Archive::read_directory(const std::string& directory, uint64_t count) {
     TORCH_CHECK(entry.method == kStored || entry.method == kDeflated, "entry `", entry.name,
                 "` is packed in a way that LibTorch can't unpack");
     require(entry.method != kStored || entry.packed_size == entry.size, "an entry that is not packed has two sizes");
-    require(entry.size <= kFull32 || entry.method == kStored, "a packed entry is larger than it can be");
+    TORCH_CHECK(entry.method == kStored || entry.size <= kLargestUnpacked, "entry `", entry.name,
+                "` is packed and would need more than 1 GiB");
     require(entry.method == kStored || entry.size <= entry.packed_size * kBestRatio,
             "a packed entry is larger than it can be");
     entries_.push_back(std::move(entry));
