@@ -22,8 +22,11 @@ script_forward <- function(handle) {
 # TorchScript writes the overloads of a method as name__0, name__1, ...
 method_overloads <- function(handle, name) {
   found <- list()
-  while (!is.null(one <- named_method(handle, paste0(name, "__", length(found))))) found[[length(found) + 1]] <- one
-  found
+  repeat {
+    one <- named_method(handle, paste0(name, "__", length(found)))
+    if (is.null(one)) return(found)
+    found[[length(found) + 1]] <- one
+  }
 }
 
 overloaded_call <- function(methods, name) {
@@ -174,7 +177,11 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
         toString(value$shape)
       ), call)
     }
-    if (refer) refer_to_tensor(handle, strsplit(name, ".", fixed = TRUE)[[1]], value) else with_no_grad(own[[name]]$copy_(value))
+    if (refer) {
+      refer_to_tensor(handle, strsplit(name, ".", fixed = TRUE)[[1]], value)
+    } else {
+      with_no_grad(own[[name]]$copy_(value))
+    }
   }
 }
 
@@ -199,7 +206,7 @@ refer_to_tensor <- function(handle, path, value) {
   if (is.character(i)) return(`$.script_module`(x, i))
   children <- script_children(script_handle(x))
   if (!is.numeric(i) || length(i) != 1 || !i %in% seq_along(children)) {
-    value_error(sprintf("The module has %d children: there is no child %s.", length(children), paste(format(i), collapse = ", ")))
+    value_error(sprintf("The module has %d children: there is no child %s.", length(children), toString(format(i))))
   }
   children[[i]]
 }
@@ -227,6 +234,10 @@ refer_to_tensor <- function(handle, path, value) {
 #' @export
 names.script_module <- function(x) {
   handle <- script_handle(x)
-  own <- c(names(script_tensors(handle, 0L, FALSE)), names(script_tensors(handle, 1L, FALSE)), names(script_children(handle)))
-  unique(c(own, as.character(cpp_module_list(handle, 4L, FALSE)), as.character(cpp_module_list(handle, 3L, FALSE)), names(script_fields)))
+  # Parameters, buffers and children by their names, then those of other attributes and of methods.
+  own <- c(
+    lapply(0:2, function(what) names(cpp_module_list(handle, what, FALSE))),
+    lapply(4:3, function(what) cpp_module_list(handle, what, FALSE))
+  )
+  unique(c(as.character(unlist(own)), names(script_fields)))
 }

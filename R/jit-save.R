@@ -16,8 +16,8 @@
 #' @section Safety:
 #' A file gets its name when it is whole: a full disk, an error or a killed process leaves an old file as it was. What a
 #' killed process left beside it is removed by the next save. A file that is read is checked first, directory, sizes and
-#' checksums, so that a damaged one is an error and not a wrong weight. A program can do what TorchScript can, which does
-#' not reach files or the system; it can still take time and memory without end, so load only what you trust.
+#' checksums, so that a damaged one is an error and not a wrong weight. A program can do what TorchScript can, which
+#' does not reach files or the system; it can still take time and memory without end, so load only what you trust.
 #'
 #' @param obj A `script_function` or `script_module`; for `jit_unserialize()` a raw vector. A function becomes the
 #'   `forward` of a module.
@@ -30,8 +30,8 @@
 #'   names of the extra files that must be there; `NULL`: whatever there is.
 #' @param x A `script_module`.
 #' @param raw Whether all are given as raw vectors. Else text (UTF-8 without zero bytes) comes as a string.
-#' @returns `jit_save()` its `obj`, invisibly; `jit_load()` and `jit_unserialize()` a `script_module`; `jit_serialize()` a
-#'   raw vector; `jit_extra_files()` a named list.
+#' @returns `jit_save()` its `obj`, invisibly; `jit_load()` and `jit_unserialize()` a `script_module`;
+#'   `jit_serialize()` a raw vector; `jit_extra_files()` a named list.
 #'
 #'   What cannot be written or read is a `torch_runtime_error` that names the file; arguments of a wrong kind are
 #'   `type_error`s and `value_error`s. Source: LibTorch's `torch::jit::ExportModule` and `torch::jit::load`.
@@ -76,7 +76,9 @@ save_script <- function(obj, path, mobile, extra_files = NULL, call = caller_env
   }
   path <- path.expand(path)
   if (dir.exists(path)) value_error(sprintf("`path` must be a file, but `%s` is a folder.", path), call)
-  if (!dir.exists(dirname(path))) value_error(sprintf("`path` can't be written: there is no folder `%s`.", dirname(path)), call)
+  if (!dir.exists(dirname(path))) {
+    value_error(sprintf("`path` can't be written: there is no folder `%s`.", dirname(path)), call)
+  }
   about_script(cpp_module_save(handle, path, mobile, extra_files), sprintf("`%s` can't be written", path), call)
   invisible(obj)
 }
@@ -94,7 +96,9 @@ script_to_save <- function(obj, call = caller_env()) {
 }
 
 check_no_dots <- function(..., call = caller_env()) {
-  if (...length() > 0) value_error("Only the first arguments go by position: name the others, as in `device = \"cpu\"`.", call)
+  if (...length() > 0) {
+    value_error("Only the first arguments go by position: name the others, as in `device = \"cpu\"`.", call)
+  }
 }
 
 # LibTorch's words on what went wrong do not say where, and call a bug of LibTorch what is a bad program.
@@ -129,7 +133,8 @@ extra_files_to_save <- function(obj, files, call) {
   bad <- nchar(names, "bytes") > 255 | grepl("(^|/)[.]{0,2}(/|$)|\\\\", names)
   if (any(bad)) {
     value_error(sprintf(
-      "`extra_files` must have names such as \"scaling.json\" or \"data/mean.csv\", not %s.", encodeString(names[bad][1], quote = "\"")
+      "`extra_files` must have names such as \"scaling.json\" or \"data/mean.csv\", not %s.",
+      encodeString(names[bad][1], quote = "\"")
     ), call)
   }
   names(files) <- names

@@ -14,7 +14,8 @@ ts_extra_file* extra_files(SEXP files, size_t* n) {
   SEXP names = Rf_getAttrib(files, R_NamesSymbol);
   for (size_t i = 0; i < *n; ++i) {
     SEXP file = VECTOR_ELT(files, static_cast<R_xlen_t>(i));
-    out[i] = {Rf_translateCharUTF8(STRING_ELT(names, static_cast<R_xlen_t>(i))), RAW(file), static_cast<size_t>(XLENGTH(file))};
+    out[i] = {Rf_translateCharUTF8(STRING_ELT(names, static_cast<R_xlen_t>(i))), RAW(file),
+              static_cast<size_t>(XLENGTH(file))};
   }
   return out;
 }
@@ -69,7 +70,8 @@ SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile, SEXP extra) {
   const void* memory = vmaxget();
   size_t n;
   const ts_extra_file* files = extra_files(extra, &n);
-  check(shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)), Rf_asLogical(mobile) == TRUE, files, n));
+  check(shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)),
+                              Rf_asLogical(mobile) == TRUE, files, n));
   vmaxset(memory);
   return R_NilValue;
 }
@@ -96,8 +98,10 @@ SEXP cpp_module_load(SEXP source, SEXP device) {
   const void* memory = vmaxget();
   SEXP out = loaded([&](ts_module** module, ts_value* extra, ts_arena** arena) {
     if (TYPEOF(source) == RAWSXP)
-      return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)), optional_text(device), module, extra, arena);
-    return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)), optional_text(device), module, extra, arena);
+      return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)), optional_text(device),
+                                          module, extra, arena);
+    return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)), optional_text(device), module, extra,
+                                 arena);
   });
   vmaxset(memory);
   return out;
@@ -105,5 +109,6 @@ SEXP cpp_module_load(SEXP source, SEXP device) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_crc32(SEXP bytes, SEXP portable) {
-  return Rf_ScalarReal(shim().ts_crc32(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), Rf_asLogical(portable) == TRUE));
+  return Rf_ScalarReal(
+      shim().ts_crc32(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), Rf_asLogical(portable) == TRUE));
 }

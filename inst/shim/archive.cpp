@@ -21,6 +21,8 @@ constexpr uint16_t kStored = 0, kDeflated = 8;
 constexpr size_t kLongestName = 511;
 // Deflate can't do better, so what claims more is a bomb.
 constexpr uint64_t kBestRatio = 1032;
+// LibTorch packs code only.
+constexpr uint64_t kLargestUnpacked = uint64_t{1} << 30;
 // Of the format: what 64-bit archives need.
 constexpr uint16_t kVersion = 45;
 constexpr uint32_t kFolder = 0x10;
@@ -110,11 +112,13 @@ Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
     const size_t slash = entry.name.find('/');
     TORCH_CHECK(slash != std::string::npos, "it is no archive of LibTorch's: `", entry.name, "` is in no folder");
     if (root_.empty()) root_ = entry.name.substr(0, slash);
-    TORCH_CHECK(entry.name.compare(0, slash + 1, root_ + "/") == 0, "it is no archive of LibTorch's: it has two folders at its top");
+    TORCH_CHECK(entry.name.compare(0, slash + 1, root_ + "/") == 0,
+                "it is no archive of LibTorch's: it has two folders at its top");
   }
   // Before 1.4 there was a model.json instead.
   TORCH_CHECK((find("data.pkl") && find("constants.pkl")) || find("model.json"),
-              "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` writes programs");
+              "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` "
+              "writes programs");
   uint64_t free = 0;
   for (Entry& entry : entries_) {
     require(entry.header >= free, "two entries overlap");
@@ -137,7 +141,8 @@ uint64_t Archive::read_end() {
   const std::string start = read_all(0, std::min<uint64_t>(size, 4));
   TORCH_CHECK(start.size() == 4 && (u32(start.data()) == kLocal || u32(start.data()) == kEnd),
               "it is no archive as `jit_save()` and `torch.jit.save()` write");
-  const std::string tail = read_all(size - std::min<uint64_t>(size, kEndSize + kFull16), std::min<uint64_t>(size, kEndSize + kFull16));
+  const std::string tail =
+      read_all(size - std::min<uint64_t>(size, kEndSize + kFull16), std::min<uint64_t>(size, kEndSize + kFull16));
   size_t at = tail.size();
   bool found = false;
   for (size_t back = kEndSize; back <= tail.size() && !found; ++back) {
@@ -207,12 +212,15 @@ void Archive::read_directory(const std::string& directory, uint64_t count) {
     require(entry.size == 0 || !looks_like_folder, "an entry is a folder and a file");
     read_zip64(directory.data() + at + name, extra, {&entry.size, &entry.packed_size, &entry.header});
     at += name + extra + comment;
-    TORCH_CHECK((entry.flags & (kEncrypted | kPatch | kStrong | kMasked)) == 0, "entry `", entry.name, "` is encrypted");
+    TORCH_CHECK((entry.flags & (kEncrypted | kPatch | kStrong | kMasked)) == 0, "entry `", entry.name,
+                "` is encrypted");
     TORCH_CHECK(entry.method == kStored || entry.method == kDeflated, "entry `", entry.name,
                 "` is packed in a way that LibTorch can't unpack");
     require(entry.method != kStored || entry.packed_size == entry.size, "an entry that is not packed has two sizes");
-    require(entry.size <= kFull32 || entry.method == kStored, "a packed entry is larger than it can be");
-    require(entry.method == kStored || entry.size <= entry.packed_size * kBestRatio, "a packed entry is larger than it can be");
+    TORCH_CHECK(entry.method == kStored || entry.size <= kLargestUnpacked, "entry `", entry.name,
+                "` is packed and would need more than 1 GiB");
+    require(entry.method == kStored || entry.size <= entry.packed_size * kBestRatio,
+            "a packed entry is larger than it can be");
     entries_.push_back(std::move(entry));
   }
   require(at == directory.size(), "it holds more than its entries");
@@ -246,7 +254,8 @@ void Archive::check_local_header(Entry& entry, uint64_t& end) const {
       const size_t length = signature + 4 + 2 * wide;
       if (behind.size() < length || (signature && u32(behind.data()) != kDescriptor)) continue;
       const char* q = behind.data() + signature;
-      const uint64_t packed_size_here = wide == 8 ? u64(q + 4) : u32(q + 4), size_here = wide == 8 ? u64(q + 12) : u32(q + 8);
+      const uint64_t packed_size_here = wide == 8 ? u64(q + 4) : u32(q + 4),
+                     size_here = wide == 8 ? u64(q + 12) : u32(q + 8);
       if (u32(q) == entry.crc && packed_size_here == entry.packed_size && size_here == entry.size) {
         end += length;
         return;
@@ -297,7 +306,8 @@ std::string Archive::contents(const Entry& wanted) {
   } else {
     const std::string packed = read_all(entry.data, entry.packed_size);
     const auto bytes = [](auto* p) { return reinterpret_cast<unsigned char*>(const_cast<char*>(p)); };
-    if (!inflate(bytes(packed.data()), packed.size(), bytes(out.data()), out.size()) || crc32(0, out.data(), out.size()) != entry.crc)
+    if (!inflate(bytes(packed.data()), packed.size(), bytes(out.data()), out.size()) ||
+        crc32(0, out.data(), out.size()) != entry.crc)
       fail(entry, "is damaged: it does not unpack to what its checksum says");
     entry.checked = true;
   }

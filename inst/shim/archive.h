@@ -1,16 +1,16 @@
-// A zip archive that may be damaged or hostile, as LibTorch's reader wants it. LibTorch believes what an archive says and
-// compares no checksum; here the directory is checked before LibTorch sees anything, and the bytes of every entry on
-// their way to it. No thread but the one that made it may use it.
+// A zip archive that may be damaged or hostile, as LibTorch's reader wants it. LibTorch believes what an archive says
+// and compares no checksum; here the directory is checked before LibTorch sees anything, and the bytes of every entry
+// on their way to it. No thread but the one that made it may use it.
 #pragma once
-#include "boundary.h"
-#include "pch.h"
-
 #include <caffe2/serialize/read_adapter_interface.h>
 
 #include <fstream>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "boundary.h"
+#include "pch.h"
 
 namespace shim {
 
@@ -62,7 +62,8 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
   // Checks the directory; throws what is wrong with it.
   explicit Archive(std::unique_ptr<Bytes> bytes);
 
-  // An entry, unpacked and checked. LibTorch reads packed entries piece by piece, and gets none that was not checked so.
+  // An entry, unpacked and checked. LibTorch reads packed entries piece by piece, and gets none that was not checked
+  // so.
   std::string contents(const Entry& entry);
   // Checks what nobody has read yet.
   void check_rest();

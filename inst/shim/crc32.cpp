@@ -1,6 +1,6 @@
 // A model's bytes are all checked while they are loaded, so this must keep up with memory: 128-bit carry-less products
-// where the processor has them (the method of Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ
-// Instruction", Intel 2009), ARM's own instruction, else eight tables.
+// where the processor has them (the method of Gopal et al., "Fast CRC Computation for Generic Polynomials Using
+// PCLMULQDQ Instruction", Intel 2009), ARM's own instruction, else eight tables.
 #include "crc32.h"
 
 #include <array>
@@ -56,10 +56,12 @@ __attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i x, __m128i 
 }
 
 // Powers of x modulo the polynomial, bits reversed: what moves a block by 256, 64 and 16 bytes.
-constexpr long long kBy256[2] = {0x011542778a, 0x01322d1430}, kBy64[2] = {0x0154442bd4, 0x01c6e41596}, kBy16[2] = {0x01751997d0, 0x00ccaa009e};
+constexpr long long kBy256[2] = {0x011542778a, 0x01322d1430}, kBy64[2] = {0x0154442bd4, 0x01c6e41596},
+                    kBy16[2] = {0x01751997d0, 0x00ccaa009e};
 
 // The rest of n bytes after four blocks that lie 16 bytes from each other.
-__attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m128i b, __m128i c, __m128i d, const unsigned char* p, size_t n) {
+__attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m128i b, __m128i c, __m128i d,
+                                                                const unsigned char* p, size_t n) {
   const __m128i by_64 = _mm_set_epi64x(kBy64[1], kBy64[0]), by_16 = _mm_set_epi64x(kBy16[1], kBy16[0]);
   const auto* block = reinterpret_cast<const __m128i*>(p);
   for (; n >= 64; block += 4, n -= 64) {
@@ -79,21 +81,24 @@ __attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m12
 // n is at least 64.
 __attribute__((target("pclmul,sse4.1"))) uint32_t run_carry_less(uint32_t state, const unsigned char* p, size_t n) {
   const auto* block = reinterpret_cast<const __m128i*>(p);
-  return finish_blocks(_mm_xor_si128(_mm_loadu_si128(block), _mm_cvtsi32_si128(static_cast<int>(state))), _mm_loadu_si128(block + 1),
-                       _mm_loadu_si128(block + 2), _mm_loadu_si128(block + 3), p + 64, n - 64);
+  return finish_blocks(_mm_xor_si128(_mm_loadu_si128(block), _mm_cvtsi32_si128(static_cast<int>(state))),
+                       _mm_loadu_si128(block + 1), _mm_loadu_si128(block + 2), _mm_loadu_si128(block + 3), p + 64,
+                       n - 64);
 }
 
 #define TS_WIDE __attribute__((target("vpclmulqdq,avx512f,pclmul,sse4.1")))
 
 TS_WIDE inline __m512i fold_wide(__m512i x, __m512i by, __m512i next) {
-  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(x, by, 0x00), _mm512_clmulepi64_epi128(x, by, 0x11), next, 0x96);
+  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(x, by, 0x00), _mm512_clmulepi64_epi128(x, by, 0x11), next,
+                                   0x96);
 }
 
 // Sixteen blocks at a time. n is at least 256.
 TS_WIDE uint32_t run_wide(uint32_t state, const unsigned char* p, size_t n) {
   const __m512i by_256 = _mm512_set4_epi64(kBy256[1], kBy256[0], kBy256[1], kBy256[0]);
   const __m512i by_64 = _mm512_set4_epi64(kBy64[1], kBy64[0], kBy64[1], kBy64[0]);
-  __m512i a = _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
+  __m512i a =
+      _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
   __m512i b = _mm512_loadu_si512(p + 64), c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
   for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
     a = fold_wide(a, by_256, _mm512_loadu_si512(p));

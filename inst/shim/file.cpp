@@ -1,10 +1,4 @@
 // Programs in files and in memory.
-#include "archive.h"
-#include "call.h"
-#include "crc32.h"
-#include "module.h"
-#include "program.h"
-
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <cerrno>
@@ -12,6 +6,12 @@
 #include <fstream>
 #include <random>
 #include <system_error>
+
+#include "archive.h"
+#include "call.h"
+#include "crc32.h"
+#include "module.h"
+#include "program.h"
 #if !defined(_WIN32)
 #include <signal.h>
 #include <unistd.h>
@@ -133,6 +133,8 @@ class FileSink final : public Sink {
     return false;
 #else
     const long id = std::strtol(process.c_str(), nullptr, 10);
+    // This process writes nothing else now: an earlier one had its number.
+    if (id == getpid()) return false;
     return id <= 0 || kill(static_cast<pid_t>(id), 0) == 0 || errno != ESRCH;
 #endif
   }
@@ -158,7 +160,8 @@ class FileSink final : public Sink {
 void export_module(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, Sink& sink) {
   shim::complete_tree(module->module);
   torch::jit::ExtraFilesMap files;
-  for (size_t i = 0; i < n_extra; ++i) files[extra[i].name] = std::string(static_cast<const char*>(extra[i].data), extra[i].n);
+  for (size_t i = 0; i < n_extra; ++i)
+    files[extra[i].name] = std::string(static_cast<const char*>(extra[i].data), extra[i].n);
   const std::function<size_t(const void*, size_t)> writer = [&](const void* data, size_t n) { return sink(data, n); };
   torch::jit::ExportModule(module->module, writer, files, /*bytecode_format=*/mobile != 0);
   sink.check();
@@ -195,7 +198,8 @@ void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_modu
   torch::jit::ExtraFilesMap files;
   const std::string folder = archive->root() + "/extra/";
   for (const shim::Entry& entry : archive->entries())
-    if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/') files[entry.name.substr(folder.size())];
+    if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/')
+      files[entry.name.substr(folder.size())];
   std::optional<torch::jit::Module> module;
   try {
     module = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
@@ -250,7 +254,8 @@ int ts_module_save(ts_module* module, const char* path, int mobile, const ts_ext
   });
 }
 
-int ts_module_serialize(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, ts_value* out, ts_arena** arena) {
+int ts_module_serialize(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, ts_value* out,
+                        ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     MemorySink sink;
     export_module(module, mobile, extra, n_extra, sink);
@@ -264,7 +269,8 @@ int ts_module_load(const char* path, const char* device, ts_module** out, ts_val
   });
 }
 
-int ts_module_unserialize(const void* data, size_t n, const char* device, ts_module** out, ts_value* extra, ts_arena** arena) {
+int ts_module_unserialize(const void* data, size_t n, const char* device, ts_module** out, ts_value* extra,
+                          ts_arena** arena) {
   return guarded_result(extra, arena, [&](ts_value& value, Arena& own) {
     load_module(std::make_unique<shim::MemoryBytes>(data, n), device, out, value, own);
   });

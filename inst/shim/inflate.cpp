@@ -35,7 +35,8 @@ struct Code {
 
 class Inflater {
  public:
-  Inflater(const unsigned char* in, size_t n, unsigned char* out, size_t size) : in_(in), end_(in + n), out_(out), size_(size) {}
+  Inflater(const unsigned char* in, size_t n, unsigned char* out, size_t size)
+      : in_(in), end_(in + n), out_(out), size_(size) {}
 
   bool run() {
     for (bool last = false; !last;) {
@@ -132,7 +133,9 @@ class Inflater {
       }
       if (symbol == 16 && i == 0) return false;
       const uint8_t again = symbol == 16 ? lengths[i - 1] : 0;
-      int times = symbol == 16 ? 3 + static_cast<int>(bits(2)) : symbol == 17 ? 3 + static_cast<int>(bits(3)) : 11 + static_cast<int>(bits(7));
+      int times = symbol == 16   ? 3 + static_cast<int>(bits(2))
+                  : symbol == 17 ? 3 + static_cast<int>(bits(3))
+                                 : 11 + static_cast<int>(bits(7));
       if (i + times > n_literals + n_distances) return false;
       while (times-- > 0) lengths[i++] = again;
     }
@@ -144,10 +147,13 @@ class Inflater {
   bool block() {
     static constexpr uint16_t length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                                  31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-    static constexpr uint8_t length_bits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-    static constexpr uint16_t distance_base[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                                   193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
-    static constexpr uint8_t distance_bits[30] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
+    static constexpr uint8_t length_bits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                                2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+    static constexpr uint16_t distance_base[30] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                                   33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                                   1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+    static constexpr uint8_t distance_bits[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
+                                                  6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
     for (;;) {
       int symbol = decode(literals_);
       if (symbol < 0) return false;

@@ -1,10 +1,10 @@
 // Modules.
 #include "module.h"
 
-#include "call.h"
-
 #include <algorithm>
 #include <unordered_set>
+
+#include "call.h"
 
 using shim::Arena;
 using shim::guarded;
@@ -68,13 +68,15 @@ void add_tensors(const torch::jit::Module& module, const std::string& prefix, Or
 // Each tensor once.
 void drop_repeats(std::vector<Named>& tensors) {
   std::unordered_set<const at::TensorImpl*> seen;
-  tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
-                               [&](const Named& it) { return !seen.insert(it.value.toTensor().unsafeGetTensorImpl()).second; }),
-                tensors.end());
+  tensors.erase(
+      std::remove_if(tensors.begin(), tensors.end(),
+                     [&](const Named& it) { return !seen.insert(it.value.toTensor().unsafeGetTensorImpl()).second; }),
+      tensors.end());
 }
 
 // The module and all below it, each once, parents first.
-void add_modules(const torch::jit::Module& module, std::unordered_set<const Object*>& seen, std::vector<torch::jit::Module>& out) {
+void add_modules(const torch::jit::Module& module, std::unordered_set<const Object*>& seen,
+                 std::vector<torch::jit::Module>& out) {
   if (!seen.insert(module._ivalue().get()).second) return;
   out.push_back(module);
   for (const Slot& slot : slots(module))
@@ -118,8 +120,8 @@ void shim::complete_tree(const torch::jit::Module& module) {
 
 int ts_module_new(const char* name, ts_module* unit_of, ts_module** out) {
   return guarded([&] {
-    auto unit = unit_of ? unit_of->module._ivalue()->compilation_unit()
-                        : std::make_shared<torch::jit::CompilationUnit>();
+    auto unit =
+        unit_of ? unit_of->module._ivalue()->compilation_unit() : std::make_shared<torch::jit::CompilationUnit>();
     *out = new ts_module{torch::jit::Module(c10::QualifiedName(name), unit, /*shouldMangle=*/true)};
   });
 }
@@ -156,8 +158,9 @@ int ts_module_set_attribute(ts_module* module, const char* name, const ts_value*
 }
 
 int ts_module_attribute(ts_module* module, const char* name, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena,
-                        [&](ts_value& value, Arena& own) { shim::from_ivalue(complete(module->module).attr(name), value, own); });
+  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
+    shim::from_ivalue(complete(module->module).attr(name), value, own);
+  });
 }
 
 int ts_module_get(ts_module* module, const char* name, ts_value* out, ts_arena** arena) {
@@ -208,7 +211,9 @@ int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts
         for (const auto& item : all_modules(self)) items.push_back({"", item._ivalue()});
         return give_named(items, value, own);
       default:
-        add_tensors(self, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, items);
+        add_tensors(
+            self, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way,
+            items);
         give_named(items, value, own);
     }
   });
@@ -225,7 +230,8 @@ int ts_module_clone(ts_module* module, ts_module** out) {
     const auto flags = [](const torch::jit::Module& tree) {
       std::vector<Named> all;
       std::vector<const Object*> way;
-      add_tensors(tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
+      add_tensors(
+          tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
       return all;
     };
     const auto from = flags(module->module), to = flags(copy);

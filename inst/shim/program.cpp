@@ -60,7 +60,8 @@ class Pickle {
   struct Storage {
     int64_t numel;
   };
-  // A value that holds others. Tuples never change, so their items are looked at; of the rest only which nodes it holds.
+  // A value that holds others. Tuples never change, so their items are looked at; of the rest only which nodes it
+  // holds.
   struct Node {
     uint32_t edge = 0;
     size_t first = 0, n = 0;
@@ -165,7 +166,8 @@ class Pickle {
   // ("storage", type, record, device, number of elements)
   void storage() {
     const Value* item = items_of(pop(), 5);
-    require(item[2].kind == Kind::text && item[4].kind == Kind::integer && item[1].kind == Kind::global, "a tensor's storage is described wrongly");
+    require(item[2].kind == Kind::text && item[4].kind == Kind::integer && item[1].kind == Kind::global,
+            "a tensor's storage is described wrongly");
     const std::string& type = text(item[1]);
     const size_t size = type.compare(0, 6, "torch ") == 0 ? element_size(type.substr(6)) : 0;
     require(size > 0, "a tensor's storage has an unknown type");
@@ -179,7 +181,8 @@ class Pickle {
   // (storage, offset, sizes, strides, ...)
   void tensor(const Value& arguments) {
     const Value* item = items_of(arguments, 4);
-    require(item[0].kind == Kind::storage && item[1].kind == Kind::integer && item[1].n >= 0, "a tensor is described wrongly");
+    require(item[0].kind == Kind::storage && item[1].kind == Kind::integer && item[1].n >= 0,
+            "a tensor is described wrongly");
     const Value* sizes = items_of(item[2], 0);
     const size_t n = nodes_[static_cast<size_t>(item[2].n)].n;
     const Value* strides = items_of(item[3], n);
@@ -187,8 +190,9 @@ class Pickle {
     int64_t left = storages_[static_cast<size_t>(item[0].n)].numel - 1 - item[1].n;
     bool is_empty = false, is_inside = left >= 0;
     for (size_t i = 0; i < n; ++i) {
-      require(sizes[i].kind == Kind::integer && strides[i].kind == Kind::integer && sizes[i].n >= 0 && strides[i].n >= 0,
-              "a tensor is described wrongly");
+      require(
+          sizes[i].kind == Kind::integer && strides[i].kind == Kind::integer && sizes[i].n >= 0 && strides[i].n >= 0,
+          "a tensor is described wrongly");
       if (sizes[i].n == 0) is_empty = true;
       if (sizes[i].n <= 1 || strides[i].n == 0) continue;
       is_inside = is_inside && sizes[i].n - 1 <= left / strides[i].n;
@@ -204,7 +208,8 @@ class Pickle {
       if (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_qtensor") tensor(arguments);
       if (name == "torch.jit._pickle restore_type_tag") {
         const Value* item = items_of(arguments, 2);
-        if (item[1].kind == Kind::text) require(deepest_bracket(text(item[1])) <= kDeepestType, "a type is nested too deeply");
+        if (item[1].kind == Kind::text)
+          require(deepest_bracket(text(item[1])) <= kDeepestType, "a type is nested too deeply");
       }
     }
     const uint32_t node = new_node();
@@ -372,8 +377,8 @@ void check_pickle(const std::string& pickle, const std::function<int64_t(const s
   Pickle(pickle, record_size).run();
 }
 
-// A chain is what one expression holds between its commas, operators and brackets one after the other: LibTorch reads it
-// as a tree of that depth. What LibTorch writes are short lines.
+// A chain is what one expression holds between its commas, operators and brackets one after the other: LibTorch reads
+// it as a tree of that depth. What LibTorch writes are short lines.
 void check_code(const std::string& code) {
   const auto require = [](bool holds) { TORCH_CHECK(holds, "its code is nested too deeply"); };
   std::vector<int> chain{0};  // at each depth of brackets

@@ -34,7 +34,8 @@ test_that("a file of LibTorch 1.13.1 loads, runs, trains and is saved again", {
 old_libtorch <- function() {
   root <- Sys.getenv("TORCH_TEST_OLD_LIBTORCH", "/usr")
   versions <- file.path(root, "include/torch/csrc/api/include/torch/version.h")
-  skip_if(!file.exists(versions) || !any(grepl("define TORCH_VERSION_MINOR 13", readLines(versions))), "Debian's libtorch-dev 1.13 is not installed")
+  is_old <- file.exists(versions) && any(grepl("define TORCH_VERSION_MINOR 13", readLines(versions)))
+  skip_if(!is_old, "Debian's libtorch-dev 1.13 is not installed")
   skip_if(!nzchar(Sys.which("g++")), "g++ is not installed")
   libraries <- list.files(file.path(root, "lib"), "^libtorch_cpu[.]so$", recursive = TRUE, full.names = TRUE)[1]
   list(include = file.path(root, "include"), lib = dirname(libraries), root = root)
@@ -43,12 +44,14 @@ old_libtorch <- function() {
 compat_program <- function(env = parent.frame()) {
   old <- old_libtorch()
   program <- withr::local_tempfile(.local_envir = env)
+  headers <- file.path(old$include, c("", "torch/csrc/api/include"))
   status <- without_library_path(system2("g++", c(
-    "-std=c++17", "-w", shQuote(fixture("compat.cpp")), "-I", shQuote(old$include), "-I", shQuote(file.path(old$include, "torch/csrc/api/include")),
+    "-std=c++17", "-w", shQuote(fixture("compat.cpp")), paste0("-I", shQuote(headers)),
     "-L", shQuote(old$lib), "-Wl,--allow-shlib-undefined", "-ltorch", "-ltorch_cpu", "-lc10", "-o", shQuote(program)
   )))
   if (status != 0) stop("compat.cpp can't be compiled")
-  path <- if (old$root == "/usr") NA else paste(c(list.dirs(file.path(old$root, "lib")), list.dirs(file.path(dirname(old$root), "lib"))), collapse = ":")
+  folders <- unlist(lapply(file.path(c(old$root, dirname(old$root)), "lib"), list.dirs))
+  path <- if (old$root == "/usr") NA else paste(folders, collapse = ":")
   function(...) {
     out <- withr::with_envvar(c(LD_LIBRARY_PATH = path), system2(program, c(...), stdout = TRUE))
     if (!is.null(attr(out, "status"))) stop("compat ", paste(c(...), collapse = " "), " failed")
