@@ -8,6 +8,8 @@ new_script_module <- function(handle) {
     eval <- cpp_module_method(handle, "evalforward")
     f <- function(...) {
       method <- if (cpp_module_train(handle, NULL)) train else eval
+      # It may have been defined since.
+      if (is.null(method)) method <- cpp_module_method(handle, "forward")
       if (is.null(method)) runtime_error("This script module has no `forward` method.")
       .External2(C_call, method, ...)
     }
@@ -61,7 +63,7 @@ script_fields <- list(
   inlined_graph = function(x) script_trace(x)$inlined_graph,
   code = function(x) script_trace(x)$code,
   schema = function(x) script_trace(x)$schema,
-  graph_for = function(x) function(...) script_method(x, "forward")$graph_for(...),
+  graph_for = function(x) function(...) script_trace(x)$graph_for(...),
   named_parameters = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 0L, recursive),
   named_buffers = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 1L, recursive),
   register_parameter = function(x) function(name, param) {
@@ -84,8 +86,9 @@ script_fields <- list(
     cpp_module_set_attribute(script_handle(x), name, value)
     invisible(x)
   },
-  define = function(x) function(source) {
-    cpp_module_define(script_handle(x), dedent(source))
+  define = function(x) function(source, file = NULL) {
+    text <- script_text(source, file, sys.call())
+    cpp_module_define(script_handle(x), text$text, text$file, text$line)
     invisible(x)
   },
   state_dict = function(x) function(prefix = "", keepvars = FALSE) {

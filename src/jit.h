@@ -16,3 +16,8 @@ inline SEXP finish(ts_value* value, ts_arena* arena) {
   UNPROTECT(1);
   return out;
 }
+
+// What TorchScript's `print` wrote on other threads, which may not call R, appears in R's output. R's main thread only.
+void show_printed();
+// Where LibTorch is told to print, once it is loaded.
+int print_text(const char* text, size_t n);

@@ -7,8 +7,12 @@ struct ts_callable {
   explicit ts_callable(std::shared_ptr<torch::jit::Operator> op);
   ts_callable(torch::jit::Function* function, std::shared_ptr<torch::jit::CompilationUnit> unit);
   explicit ts_callable(const torch::jit::Method& method);
+  // What makes an instance of a class that has an `__init__`.
+  ts_callable(c10::ClassTypePtr makes, std::shared_ptr<torch::jit::CompilationUnit> unit);
 
   void run(torch::jit::Stack& stack) const;
+  // Of `__init__`, but without `self` and with the instance as result.
+  c10::FunctionSchema constructor_schema() const;
 
   // One of the three.
   std::optional<c10::OperatorHandle> dispatched;
@@ -17,6 +21,7 @@ struct ts_callable {
 
   std::shared_ptr<torch::jit::CompilationUnit> unit;  // keeps `function` alive
   std::optional<c10::IValue> self;                    // of a method
+  c10::ClassTypePtr makes;                            // the class of which each call makes an instance
 
   std::vector<c10::TypePtr> types;  // what arguments are converted to, without `self`
   std::vector<std::optional<c10::IValue>> defaults;
