@@ -8,7 +8,7 @@
 #' Arguments without annotation are tensors. Indentation that all lines share is accepted, so is text pasted from a
 #' Python file: docstrings, and imports of `torch`, `math`, `typing` and `enum`, whose names are there without. `torch.x`
 #' is any operator of LibTorch, or a dtype, layout or memory format; `torch.linalg`, `torch.fft`, `torch.special`,
-#' `torch.ops`, `torch.jit.fork`, `torch.jit.wait` and `torch.jit.annotate` are as in Python. What the program prints
+#' `torch.ops`, `torch.autograd`, `torch.no_grad()`, `torch.jit.fork`, `torch.jit.wait` and `torch.jit.annotate` are as in Python. What the program prints
 #' arrives in R's output.
 #'
 #' @param source A string of TorchScript, or a connection to read it from.
@@ -176,7 +176,7 @@ print.script_class <- function(x, ...) {
 #' @examplesIf torch::torch_is_installed()
 #' affine <- jit_module("Affine")
 #' affine$scale <- nn_parameter(torch_tensor(2))
-#' affine$shift <- 1
+#' affine$shift <- jit_scalar(1)
 #' affine$define("
 #'   def forward(self, x, times: int = 1):
 #'     for i in range(times):

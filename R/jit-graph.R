@@ -62,6 +62,14 @@ graph_for <- function(handle, ..., class) {
 #' @export
 .DollarNames.torch_graph <- function(x, pattern = "") grep(pattern, c("nodes", "inputs", "outputs", "text"), value = TRUE)
 #' @export
+.DollarNames.script_function <- function(x, pattern = "") {
+  fields <- c("graph", "inlined_graph", "graph_for", "code", "schema", if (!inherits(x, "script_method")) "save")
+  grep(pattern, fields, value = TRUE)
+}
+#' @export
+.DollarNames.script_method <- .DollarNames.script_function
+
+#' @export
 print.torch_graph <- function(x, ...) {
   cat(as.character(x))
   invisible(x)
@@ -133,9 +141,10 @@ graph_picture <- function(x, constants) {
     data.frame(from = as.integer(from), to = rep(i, length(names)), name = as.character(names))
   }))
   edges <- edges[!is.na(edges$from) & edges$from %in% which(shown), ]
-  # A node that holds blocks stands before what they hold.
-  first <- which(shown & rows$depth > 0 & !rows$parent %in% which(!shown))
-  first <- first[!first %in% edges$to]
+  # A node that holds blocks stands before the first node of each.
+  inner <- which(shown & rows$depth > 0)
+  first <- inner[!duplicated(paste(rows$parent, rows$block)[inner])]
+  first <- first[!paste(rows$parent[first], first) %in% paste(edges$from, edges$to)]
   held <- data.frame(from = rows$parent[first], to = first, name = rep("", length(first)))
   list(
     id = which(shown), text = text[shown], depth = rows$depth[shown], group = paste(rows$parent, rows$block)[shown],
@@ -214,7 +223,7 @@ layered_layout <- function(picture) {
   list(
     x = x, y = y, width = width, height = rep(26, n), text = picture$text, shape = picture$shape,
     edges = lapply(seq_along(from), function(i) cbind(c(x[from[i]], x[to[i]]), c(y[from[i]] + 13, y[to[i]] - 13))),
-    labels = data.frame(x = (x[from] + x[to]) / 2, y = (y[from] + y[to]) / 2, text = paste0("%", edges$name))[edges$name != "", ],
+    labels = data.frame(x = 0.3 * x[from] + 0.7 * x[to], y = 0.3 * y[from] + 0.7 * y[to] - 4, text = paste0("%", edges$name))[edges$name != "", ],
     size = c(max(x + width / 2) + 10, max(y) + 24)
   )
 }

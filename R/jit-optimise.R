@@ -181,13 +181,12 @@ jit_warmup <- function(f, ...) {
   invisible(f)
 }
 
-# Runs as often as the executor watches, until it follows its final plan; the last run makes that plan's kernels.
+# Runs as often as the executor watches, and once more: that run makes the final plan and its kernels.
 run_until_final <- function(handle, ...) {
   for (i in seq_len(cpp_jit_switch(jit_switches[["profiled_runs"]], NULL) + 1L)) {
     .External2(C_call, handle, ...)
     if (cpp_callable_is_optimised(handle)) break
   }
-  .External2(C_call, handle, ...)
 }
 
 #' Modules for inference

@@ -145,15 +145,31 @@ def epoch_32():
     return epoch(32)
 
 
-@row
-def traced_forward():
+def traced_blog():
     net = Blog()
     net.eval()
-    traced = torch.jit.trace(net, torch.randn(1, 3))
-    x = torch.randn(1, 3)
+    return torch.jit.trace(net, torch.randn(1, 3))
+
+
+@row
+def traced_forward():
+    traced, x = traced_blog(), torch.randn(1, 3)
     for _ in range(5):
         traced(x)
     return lambda: traced(x)
+
+
+@row
+def traced_mlp_no_grad():
+    traced, x = traced_blog(), torch.randn(1, 3)
+
+    def work():
+        with torch.no_grad():
+            return traced(x)
+
+    for _ in range(5):
+        work()
+    return work
 
 
 ready = {}

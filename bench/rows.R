@@ -76,6 +76,10 @@ set_up_rows <- function() {
   traced$eval()
   row1 <- torch_randn(1, 3)
   for (i in 1:5) traced(row1)
+  # Its plan is made without autograd in view.
+  for_inference <- jit_trace(model, torch_randn(1, 3))
+  for_inference$eval()
+  with_no_grad(jit_warmup(for_inference, row1))
 
   list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
@@ -93,6 +97,10 @@ set_up_rows <- function() {
     ),
     epoch_1 = list(work = epoch(1), says = "epoch of the blog's training, batch size 1", n = 1, goal = 1),
     epoch_32 = list(work = epoch(32), says = "epoch of the blog's training, batch size 32", n = 3, goal = 1),
-    traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2)
+    traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2),
+    traced_mlp_no_grad = list(
+      work = function() with_no_grad(for_inference(row1)), says = "traced MLP (3-8-16-1), one row, under `with_no_grad()`", n = 5000,
+      goal = 1
+    )
   )
 }

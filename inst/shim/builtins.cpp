@@ -1,5 +1,8 @@
 #include "builtins.h"
 
+#include <torch/csrc/jit/frontend/parser.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+
 #include <cmath>
 #include <limits>
 #include <unordered_map>
@@ -97,10 +100,38 @@ SugaredValuePtr jit_name(const SourceRange&, GraphFunction&, const std::string& 
   return form == forms.end() ? operation("aten::" + field) : SpecialFormValue::create(form->second);
 }
 
+// `with torch.no_grad():` needs a class, as Python has one. It stays for the whole session: graphs point to it.
+const c10::ClassTypePtr& no_grad() {
+  static const auto& type = *new c10::ClassTypePtr([] {
+    auto& unit = *new std::shared_ptr<torch::jit::CompilationUnit>(new torch::jit::CompilationUnit());
+    const auto source = std::make_shared<torch::jit::Source>(
+        std::string("class no_grad:\n"
+                    "  def __init__(self):\n"
+                    "    self.before = True\n"
+                    "  def __enter__(self) -> None:\n"
+                    "    self.before = torch.is_grad_enabled()\n"
+                    "    torch.set_grad_enabled(False)\n"
+                    "  def __exit__(self, kind: Any, value: Any, trace: Any) -> None:\n"
+                    "    torch.set_grad_enabled(self.before)\n"),
+        std::string("torch"), 1);
+    const torch::jit::ClassDef def(torch::jit::Parser(source).parseClass());
+    const auto made = c10::ClassType::create(c10::QualifiedName("__torch__.no_grad"), unit, /*is_module=*/false);
+    unit->register_type(made);
+    std::vector<torch::jit::Def> methods;
+    for (const auto& statement : def.body()) methods.emplace_back(statement);
+    const torch::jit::SimpleSelf self(made);
+    unit->define(*made->name(), {}, {}, methods,
+                 std::vector<torch::jit::ResolverPtr>(methods.size(), torch::jit::nativeResolver()), &self);
+    return made;
+  }());
+  return type;
+}
+
 SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, const std::string& field) {
   if (const auto* value = enumerator(field)) return constant(*value, function, place);
   if (const auto* value = number(field)) return constant(*value, function, place);
   if (field == "jit") return make_namespace(jit_name);
+  if (field == "no_grad") return std::make_shared<torch::jit::ClassValue>(no_grad());
   if (field == "ops")
     return make_namespace([](const SourceRange&, GraphFunction&, const std::string& space) -> SugaredValuePtr {
       return std::make_shared<BuiltinModule>(space);

@@ -133,6 +133,9 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
         type->addAttribute(Var(field->lhs()).name().name(), types.parseTypeFromExpr(field->type().get()));
       }
     }
+    const bool has_init = std::any_of(methods.begin(), methods.end(),
+                                      [](const Def& method) { return method.name().name() == "__init__"; });
+    if (!has_init) throw ErrorReport(def.name().range()) << "a class needs a method `__init__`";
     const SimpleSelf self(type);
     unit_->define(name, {}, {}, methods, std::vector<ResolverPtr>(methods.size(), shared_from_this()), &self);
   }
@@ -213,23 +216,32 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
   std::unordered_map<std::string, TreeRef> waiting_;
 };
 
-// `self` of a module's method: children are called as in Python, `self.layer(x)`, and a list of them is walked over.
-struct ModuleValue : SimpleValue {
-  explicit ModuleValue(Value* value) : SimpleValue(value) {}
+// A module in a module's method: children are called as in Python, `self.layer(x)`, and a list of them is walked over. No
+// SimpleValue: the compiler would store it as a plain value.
+struct ModuleValue : SugaredValue {
+  explicit ModuleValue(Value* value) : value(value) {}
 
+  std::string kind() const override { return "module"; }
+  Value* asValue(const SourceRange&, GraphFunction&) override { return value; }
   SugaredValuePtr attr(const SourceRange& place, GraphFunction& function, const std::string& field) override {
-    auto value = SimpleValue::attr(place, function, field);
-    const auto simple = std::dynamic_pointer_cast<SimpleValue>(value);
+    const auto found = SimpleValue(value).attr(place, function, field);
+    const auto simple = std::dynamic_pointer_cast<SimpleValue>(found);
     const auto type = simple ? simple->getValue()->type()->cast<c10::ClassType>() : nullptr;
     if (type && type->is_module()) return std::make_shared<ModuleValue>(simple->getValue());
-    return value;
+    return found;
+  }
+  bool hasAttr(const SourceRange& place, GraphFunction& function, const std::string& field) override {
+    return SimpleValue(value).hasAttr(place, function, field);
+  }
+  void setAttr(const SourceRange& place, GraphFunction& function, const std::string& field, Value* to) override {
+    SimpleValue(value).setAttr(place, function, field, to);
   }
   SugaredValuePtr call(const SourceRange& place, GraphFunction& function, at::ArrayRef<NamedValue> arguments,
                        at::ArrayRef<NamedValue> named, size_t n_binders) override {
     return attr(place, function, "forward")->call(place, function, arguments, named, n_binders);
   }
   SugaredValuePtr iter(const SourceRange& place, GraphFunction& function) override {
-    const auto type = getValue()->type()->expect<c10::ClassType>();
+    const auto type = value->type()->expect<c10::ClassType>();
     std::vector<SugaredValuePtr> children;
     for (size_t i = 0; i < type->numAttributes(); ++i)
       if (type->getAttribute(i)->is_module()) children.push_back(attr(place, function, type->getAttributeName(i)));
@@ -241,6 +253,8 @@ struct ModuleValue : SimpleValue {
   Value* len(const SourceRange& place, GraphFunction& function) override {
     return function.graph()->insertConstant(*iter(place, function)->staticLen(), place);
   }
+
+  Value* value;
 };
 
 struct ModuleSelf : Self {
@@ -395,9 +409,7 @@ int ts_unit_function(ts_unit* handle, const char* name, ts_callable** out) {
     if (const auto tuple = type->cast<c10::TupleType>()) {
       *out = new ts_callable(shim::tuple_maker(unit, name, tuple), handle->unit);
     } else {
-      const auto class_type = type->cast<c10::ClassType>();
-      TORCH_CHECK(class_type && class_type->findMethod("__init__"), "`", name, "` has no `__init__`");
-      *out = new ts_callable(class_type, handle->unit);
+      *out = new ts_callable(type->expect<c10::ClassType>(), handle->unit);
     }
   });
 }
