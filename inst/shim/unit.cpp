@@ -250,9 +250,6 @@ struct ModuleValue : SugaredValue {
   SugaredValuePtr getitem(const SourceRange& place, GraphFunction& function, Value* index, TypePtr hint) override {
     return iter(place, function)->getitem(place, function, index, std::move(hint));
   }
-  Value* len(const SourceRange& place, GraphFunction& function) override {
-    return function.graph()->insertConstant(*iter(place, function)->staticLen(), place);
-  }
 
   Value* value;
 };
@@ -282,6 +279,17 @@ void skip_import(Lexer& lexer) {
   while (lexer.cur().kind != TK_NEWLINE && lexer.cur().kind != TK_EOF) lexer.next();
 }
 
+// `for i, x in y` as `for (i, x) in y`: the compiler cannot unroll loops of the first form, as over children.
+TreeRef with_single_targets(const TreeRef& tree) {
+  const TreeRef whole = tree->map([](TreeRef inner) { return with_single_targets(inner); });
+  if (whole->kind() != TK_FOR) return whole;
+  const For loop(whole);
+  const auto targets = loop.targets();
+  if (targets.size() < 2) return whole;
+  const auto tuple = TupleLiteral::create(targets.range(), targets);
+  return For::create(loop.range(), List<Expr>::create(targets.range(), {tuple}), loop.itrs(), loop.body()).tree();
+}
+
 std::vector<TreeRef> parse(const char* source, const char* file, int line, bool methods) {
   Parser parser(std::make_shared<Source>(std::string(source), std::string(file), static_cast<size_t>(line)));
   auto& lexer = parser.lexer();
@@ -289,9 +297,9 @@ std::vector<TreeRef> parse(const char* source, const char* file, int line, bool 
   while (lexer.cur().kind != TK_EOF) {
     const int kind = lexer.cur().kind;
     if (kind == TK_DEF)
-      definitions.push_back(parser.parseFunction(methods));
+      definitions.push_back(with_single_targets(parser.parseFunction(methods)));
     else if (kind == TK_CLASS_DEF && !methods)
-      definitions.push_back(parser.parseClass());
+      definitions.push_back(with_single_targets(parser.parseClass()));
     else if (kind == TK_NEWLINE || kind == TK_STRINGLITERAL)
       lexer.next();
     else if (kind == TK_IMPORT || (kind == TK_IDENT && lexer.cur().text() == "from"))
