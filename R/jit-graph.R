@@ -210,6 +210,8 @@ layered_layout <- function(picture) {
   layer <- integer(n)
   # Rows are in the order of execution: what comes in was placed before.
   for (i in seq_len(n)) layer[i] <- max(c(-1L, layer[from[to == i & from < i]])) + 1L
+  # Constants stand just above what uses them first.
+  for (i in which(picture$shape == "plaintext")) layer[i] <- max(0L, min(layer[to[from == i]], 1L + n) - 1L)
   ends <- picture$text == "return" & picture$depth == 0
   layer[ends] <- max(layer) + (sum(layer == max(layer)) > 1 || !any(ends & layer == max(layer)))
   width <- 7 * nchar(picture$text) + 16
@@ -224,7 +226,7 @@ layered_layout <- function(picture) {
     x = x, y = y, width = width, height = rep(26, n), text = picture$text, shape = picture$shape,
     edges = lapply(seq_along(from), function(i) cbind(c(x[from[i]], x[to[i]]), c(y[from[i]] + 13, y[to[i]] - 13))),
     labels = data.frame(x = 0.3 * x[from] + 0.7 * x[to], y = 0.3 * y[from] + 0.7 * y[to] - 4, text = paste0("%", edges$name))[edges$name != "", ],
-    size = c(max(x + width / 2) + 10, max(y) + 24)
+    size = ceiling(c(max(x + width / 2) + 10, max(y) + 24))
   )
 }
 
@@ -238,7 +240,7 @@ dot_layout <- function(picture, text, dot) {
   kind <- vapply(words, `[`, "", 1)
   number <- function(from, at) as.numeric(vapply(from, `[`, "", at)) * 72
   graph <- words[kind == "graph"]
-  size <- c(number(graph, 3), number(graph, 4))
+  size <- ceiling(c(number(graph, 3), number(graph, 4)))
   nodes <- words[kind == "node"]
   nodes <- nodes[match(paste0("n", picture$id), vapply(nodes, `[`, "", 2))]
   edges <- words[kind == "edge"]

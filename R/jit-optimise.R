@@ -232,7 +232,9 @@ check_inference <- function(module, names, what, call = caller_env()) {
     type_error(sprintf("`%s` must be a character vector, not %s.", what, friendly_type(names)), call)
   }
   if (is.null(script_method(module, "forward"))) value_error("`module` has no method `forward`.", call)
-  if (cpp_module_train(script_handle(module), NULL)) {
+  handle <- script_handle(module)
+  # A frozen module has no mode.
+  if ("training" %in% cpp_module_list(handle, 4L, FALSE) && cpp_module_train(handle, NULL)) {
     value_error("`module` is in train mode, which would become a constant of it. Call `module$eval()` before.", call)
   }
 }

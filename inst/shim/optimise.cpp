@@ -1,6 +1,7 @@
 // The executor's switches, and modules made for inference.
 #include "call.h"
 
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
@@ -27,6 +28,21 @@ void set_default_fusion() {
   torch::jit::setFusionStrategy(strategy);
 }
 
+namespace {
+
+torch::jit::Module freeze(const torch::jit::Module& module, const char* const* names, size_t n, bool numerics) {
+  const std::vector<std::string> preserved(names, names + n);
+  auto frozen = torch::jit::freeze(module, preserved, numerics);
+  // LibTorch optimises `forward` only; Python's front end does the other methods too.
+  for (const auto& name : preserved) {
+    if (name == "forward" || !frozen.find_method(name)) continue;
+    auto graph = frozen.get_method(name).graph();
+    torch::jit::OptimizeFrozenGraph(graph, numerics);
+  }
+  return frozen;
+}
+
+}  // namespace
 }  // namespace shim
 
 int ts_callable_is_optimised(const ts_callable* callable, int* out) {
@@ -97,15 +113,13 @@ int ts_fusion_strategy(const int64_t* set, size_t n, ts_value* out, ts_arena** a
 }
 
 int ts_module_freeze(ts_module* module, const char* const* preserved, size_t n, int optimise_numerics, ts_module** out) {
-  return guarded([&] {
-    const std::vector<std::string> names(preserved, preserved + n);
-    *out = new ts_module{torch::jit::freeze(module->module, names, optimise_numerics != 0)};
-  });
+  return guarded([&] { *out = new ts_module{shim::freeze(module->module, preserved, n, optimise_numerics != 0)}; });
 }
 
 int ts_module_optimise(ts_module* module, const char* const* methods, size_t n, ts_module** out) {
   return guarded([&] {
-    const std::vector<std::string> names(methods, methods + n);
-    *out = new ts_module{torch::jit::optimize_for_inference(module->module, names)};
+    // LibTorch's function would freeze what it is not given frozen, and lose the other methods.
+    auto frozen = shim::freeze(module->module, methods, n, true);
+    *out = new ts_module{torch::jit::optimize_for_inference(frozen, {methods, methods + n})};
   });
 }
