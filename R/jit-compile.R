@@ -49,7 +49,10 @@ jit_compile <- function(source, file = NULL, units = NULL) {
   new_compilation_unit(cpp_unit_compile(text$text, text$file, text$line, used$handles, used$names))
 }
 
-new_compilation_unit <- function(handle) structure(list(handle = handle), class = c("torch_compilation_unit", "R7"))
+# `made`: what `$` gave before, as programs call `unit$f()` in loops.
+new_compilation_unit <- function(handle) {
+  structure(list(handle = handle, made = new.env(parent = emptyenv())), class = c("torch_compilation_unit", "R7"))
+}
 
 # The text with the file and line where it begins. `statement`: the user's call, which knows the R file if R keeps that.
 script_text <- function(source, file = NULL, statement = NULL, call = caller_env()) {
@@ -121,7 +124,12 @@ is_unit <- function(x) inherits(x, "torch_compilation_unit")
 
 #' @export
 `$.torch_compilation_unit` <- function(x, name) {
-  handle <- unclass(x)$handle
+  made <- unclass(x)$made
+  if (is.null(made[[name]])) made[[name]] <- unit_member(unclass(x)$handle, name)
+  made[[name]]
+}
+
+unit_member <- function(handle, name) {
   kind <- cpp_unit_list(handle)[[name]][[1]]
   switch(
     if (is.null(kind)) "none" else kind,

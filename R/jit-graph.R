@@ -294,7 +294,7 @@ as_svg.torch_graph <- function(x, ..., constants = TRUE) {
 }
 
 #' @rdname jit_graph
-#' @importFrom graphics arrows lines par plot.window plot.new rect symbols text
+#' @importFrom graphics arrows lines par plot.window plot.new rect text
 #' @export
 plot.torch_graph <- function(x, ..., constants = TRUE) {
   layout <- graph_layout(x, constants)

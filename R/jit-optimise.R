@@ -177,6 +177,7 @@ jit_warmup <- function(f, ...) {
     type_error(sprintf("`f` must be a script function, method or module, not %s.", friendly_type(f)))
   }
   method <- if (inherits(f, "script_module")) f$forward else f
+  if (is.null(method)) value_error("`f` has no method `forward`.")
   run_until_final(attr(method, "handle", exact = TRUE), ...)
   invisible(f)
 }

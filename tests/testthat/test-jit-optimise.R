@@ -70,6 +70,7 @@ test_that("bad switches are refused and change nothing", {
     show_error(set_jit_executor(profiled_runs = 1.5))
     show_error(with_jit_executor(1, optimize = NA))
     show_error(jit_warmup(function(x) x, 1))
+    show_error(jit_warmup(jit_module("Empty"), 1))
   })
   expect_equal(jit_options(), before)
 })
