@@ -105,7 +105,9 @@ used_units <- function(units, call = caller_env()) {
   if (is.null(units)) return(list(handles = list(), names = character()))
   if (is_unit(units)) units <- list(units)
   if (!is.list(units)) {
-    type_error(sprintf("`units` must be a list of compilation units and script functions, not %s.", friendly_type(units)), call)
+    type_error(
+      sprintf("`units` must be a list of compilation units and script functions, not %s.", friendly_type(units)), call
+    )
   }
   names <- names2(units)
   handles <- lapply(seq_along(units), function(i) {
@@ -140,7 +142,9 @@ unit_member <- function(handle, name) {
   )
 }
 #' @export
-`[[.torch_compilation_unit` <- function(x, name) `$.torch_compilation_unit`(x, name)
+`[[.torch_compilation_unit` <- function(x, name) {
+  `$.torch_compilation_unit`(x, if (is.numeric(name)) names(x)[[name]] else name)
+}
 #' @export
 names.torch_compilation_unit <- function(x) as.character(names(cpp_unit_list(unclass(x)$handle)))
 #' @export

@@ -60,7 +60,9 @@ graph_for <- function(handle, ..., class) {
 }
 #' @importFrom utils .DollarNames
 #' @export
-.DollarNames.torch_graph <- function(x, pattern = "") grep(pattern, c("nodes", "inputs", "outputs", "text"), value = TRUE)
+.DollarNames.torch_graph <- function(x, pattern = "") {
+  grep(pattern, c("nodes", "inputs", "outputs", "text"), value = TRUE)
+}
 #' @export
 .DollarNames.script_function <- function(x, pattern = "") {
   fields <- c("graph", "inlined_graph", "graph_for", "code", "schema", if (!inherits(x, "script_method")) "save")
@@ -126,7 +128,7 @@ graph_picture <- function(x, constants) {
     encodeString(paste(format(unlist(value)), collapse = ", "))
   }, "")
   # A block without parameters needs no box for them.
-  empty <- (rows$kind == "prim::Param" & lengths(rows$outputs) == 0) | (rows$kind == "prim::Return" & lengths(rows$inputs) == 0)
+  empty <- rows$kind %in% c("prim::Param", "prim::Return") & lengths(rows$outputs) + lengths(rows$inputs) == 0
   shown <- shown & !empty
   maker <- rep(seq_len(nrow(rows)), lengths(rows$outputs))
   # Subgraphs use their values' names anew: a name means the nearest one before.
@@ -186,13 +188,15 @@ as_dot.torch_graph <- function(x, ..., constants = TRUE) {
     }))
   }
   edges <- picture$edges
+  style <- ifelse(edges$name == "", "style=dashed", paste0("label=", quoted(edge_label(edges))))
   paste0(c(
     "digraph {", "  node [fontsize=11];", "  edge [fontsize=9];", boxes(NA, "  "),
-    sprintf("  n%d -> n%d [label=%s%s];", edges$from, edges$to, quoted(ifelse(edges$name == "", "", paste0("%", edges$name))),
-      ifelse(edges$name == "", ", style=dashed", "")),
+    sprintf("  n%d -> n%d [%s];", edges$from, edges$to, style),
     "}", ""
   ), collapse = "\n")
 }
+
+edge_label <- function(edges) sprintf("%%%s", edges$name)
 
 # Places of nodes and ways of edges, in points, y from the top: by `dot` if it is there.
 graph_layout <- function(x, constants) {
@@ -213,7 +217,7 @@ layered_layout <- function(picture) {
   # Constants stand just above what uses them first.
   for (i in which(picture$shape == "plaintext")) layer[i] <- max(0L, min(layer[to[from == i]], 1L + n) - 1L)
   ends <- picture$text == "return" & picture$depth == 0
-  layer[ends] <- max(layer) + (sum(layer == max(layer)) > 1 || !any(ends & layer == max(layer)))
+  layer[ends] <- max(layer[!ends], -1L) + 1L
   width <- 7 * nchar(picture$text) + 16
   x <- numeric(n)
   for (nodes in split(seq_len(n), layer)) {
@@ -222,10 +226,13 @@ layered_layout <- function(picture) {
   }
   x <- x - min(x - width / 2) + 10
   y <- layer * 54 + 24
+  labels <- data.frame(
+    x = 0.3 * x[from] + 0.7 * x[to], y = 0.3 * y[from] + 0.7 * y[to] - 4, text = edge_label(edges)
+  )
   list(
     x = x, y = y, width = width, height = rep(26, n), text = picture$text, shape = picture$shape,
     edges = lapply(seq_along(from), function(i) cbind(c(x[from[i]], x[to[i]]), c(y[from[i]] + 13, y[to[i]] - 13))),
-    labels = data.frame(x = 0.3 * x[from] + 0.7 * x[to], y = 0.3 * y[from] + 0.7 * y[to] - 4, text = paste0("%", edges$name))[edges$name != "", ],
+    labels = labels[edges$name != "", ],
     size = ceiling(c(max(x + width / 2) + 10, max(y) + 24))
   )
 }
@@ -248,15 +255,14 @@ dot_layout <- function(picture, text, dot) {
     points <- matrix(as.numeric(edge[4 + seq_len(2 * as.integer(edge[4]))]) * 72, ncol = 2, byrow = TRUE)
     cbind(points[, 1], size[2] - points[, 2])
   })
-  labelled <- Filter(function(edge) length(edge) > 4 + 2 * as.integer(edge[4]) + 2, edges)
+  # What follows the points: a label and its place, if there is one, then two words on style.
   after <- function(edge, k) edge[4 + 2 * as.integer(edge[4]) + k]
+  labelled <- Filter(function(edge) !is.na(after(edge, 3)), edges)
+  place <- function(k) as.numeric(vapply(labelled, after, "", k)) * 72
   list(
     x = number(nodes, 3), y = size[2] - number(nodes, 4), width = number(nodes, 5), height = number(nodes, 6),
     text = picture$text, shape = picture$shape, edges = ways,
-    labels = data.frame(
-      x = as.numeric(vapply(labelled, after, "", 2)) * 72, y = size[2] - as.numeric(vapply(labelled, after, "", 3)) * 72,
-      text = vapply(labelled, after, "", 1)
-    ),
+    labels = data.frame(x = place(2), y = size[2] - place(3), text = vapply(labelled, after, "", 1)),
     size = size
   )
 }
@@ -271,24 +277,31 @@ as_svg.torch_graph <- function(x, ..., constants = TRUE) {
   escaped <- function(text) {
     gsub(">", "&gt;", gsub("<", "&lt;", gsub("&", "&amp;", text, fixed = TRUE), fixed = TRUE), fixed = TRUE)
   }
+  element <- function(chosen, format, ...) do.call(sprintf, c(format, lapply(list(...), `[`, chosen)))
   left <- layout$x - layout$width / 2
   top <- layout$y - layout$height / 2
-  outline <- ifelse(
-    layout$shape == "box", sprintf("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f'/>", left, top, layout$width, layout$height),
-    ifelse(layout$shape == "ellipse", sprintf(
-      "<ellipse cx='%.1f' cy='%.1f' rx='%.1f' ry='%.1f'/>", layout$x, layout$y, layout$width / 2, layout$height / 2
-    ), "")
-  )
-  way <- vapply(layout$edges, function(points) paste(sprintf("%.1f,%.1f", points[, 1], points[, 2]), collapse = " "), "")
+  way <- vapply(layout$edges, function(way) paste(sprintf("%.1f,%.1f", way[, 1], way[, 2]), collapse = " "), "")
   paste0(c(
-    sprintf("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %.0f %.0f' width='%.0f' height='%.0f'>",
-      layout$size[1], layout$size[2], layout$size[1], layout$size[2]),
-    "<defs><marker id='tip' markerWidth='8' markerHeight='8' refX='7' refY='3' orient='auto'><path d='M0,0 L7,3 L0,6 z'/></marker></defs>",
-    "<g fill='none' stroke='black'>", outline[outline != ""],
+    do.call(sprintf, c(
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %.0f %.0f' width='%.0f' height='%.0f'>", as.list(rep(layout$size, 2))
+    )),
+    "<defs><marker id='tip' markerWidth='8' markerHeight='8' refX='7' refY='3' orient='auto'>",
+    "<path d='M0,0 L7,3 L0,6 z'/></marker></defs>",
+    "<g fill='none' stroke='black'>",
+    element(
+      layout$shape == "box", "<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f'/>", left, top, layout$width, layout$height
+    ),
+    element(
+      layout$shape == "ellipse", "<ellipse cx='%.1f' cy='%.1f' rx='%.1f' ry='%.1f'/>", layout$x, layout$y, layout$width / 2,
+      layout$height / 2
+    ),
     sprintf("<polyline points='%s' marker-end='url(#tip)'/>", way), "</g>",
     "<g font-family='sans-serif' text-anchor='middle'>",
     sprintf("<text x='%.1f' y='%.1f' font-size='11'>%s</text>", layout$x, layout$y + 4, escaped(layout$text)),
-    sprintf("<text x='%.1f' y='%.1f' font-size='9' fill='gray'>%s</text>", layout$labels$x, layout$labels$y, escaped(layout$labels$text)),
+    sprintf(
+      "<text x='%.1f' y='%.1f' font-size='9' fill='gray'>%s</text>", layout$labels$x, layout$labels$y,
+      escaped(layout$labels$text)
+    ),
     "</g>", "</svg>", ""
   ), collapse = "\n")
 }
@@ -313,6 +326,6 @@ plot.torch_graph <- function(x, ..., constants = TRUE) {
   rect(left[box], top[box], (left + layout$width)[box], (top + layout$height)[box],
     col = ifelse(layout$shape[box] == "ellipse", "gray92", "white"))
   text(layout$x, layout$y, layout$text, cex = 0.8)
-  text(layout$labels$x, layout$labels$y, layout$labels$text, cex = 0.6, col = "gray40")
+  if (nrow(layout$labels)) text(layout$labels$x, layout$labels$y, layout$labels$text, cex = 0.6, col = "gray40")
   invisible(x)
 }

@@ -8,8 +8,8 @@
 #include <torch/csrc/jit/frontend/script_type_parser.h>
 #include <torch/csrc/jit/runtime/print_handler.h>
 
+#include <algorithm>
 #include <atomic>
-#include <iostream>
 #include <sstream>
 
 namespace shim {

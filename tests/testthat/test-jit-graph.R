@@ -284,10 +284,14 @@ test_that("a graph is drawn, with and without Graphviz", {
     expect_true(one$inside && one$apart)
     expect_true(all(diff(unlist(one$y[c("aten::mul", "aten::relu", "aten::add", "aten::sum", "return")])) > 0))
     expect_true(svg_of(picture[[2]])$apart)
+    # Nothing but a constant.
+    alone <- jit_compile("def f():\n  return 1\n")$f$graph
+    expect_equal(svg_of(withr::with_envvar(c(PATH = drawn[[name]]), as_svg(alone, constants = FALSE)))$texts, "return")
     file <- withr::local_tempfile(fileext = ".pdf")
     grDevices::pdf(file)
     withr::with_envvar(c(PATH = drawn[[name]]), expect_invisible(plot(graph)))
     withr::with_envvar(c(PATH = drawn[[name]]), plot(plan, constants = FALSE))
+    withr::with_envvar(c(PATH = drawn[[name]]), plot(alone, constants = FALSE))
     grDevices::dev.off()
     expect_gt(file.size(file), 1000)
   }
