@@ -142,9 +142,9 @@ unit_member <- function(handle, name) {
   )
 }
 #' @export
-`[[.torch_compilation_unit` <- function(x, name) {
-  `$.torch_compilation_unit`(x, if (is.numeric(name)) names(x)[[name]] else name)
-}
+`[[.torch_compilation_unit` <- function(x, name) `$.torch_compilation_unit`(x, name)
+#' @export
+as.list.torch_compilation_unit <- function(x, ...) sapply(names(x), function(name) x[[name]], simplify = FALSE)
 #' @export
 names.torch_compilation_unit <- function(x) as.character(names(cpp_unit_list(unclass(x)$handle)))
 #' @export
