@@ -420,6 +420,31 @@ test_that("print from other threads arrives too", {
   expect_setequal(out, paste("work", 0:19))
 })
 
+test_that("an R error while TorchScript prints ends the program", {
+  skip_if_no_torch()
+  f <- jit_compile("def f(x):\n  print('a')\n  print('b')\n  return x\n")$f
+  attempt <- function() {
+    calls <- 0
+    # The connection's first assignment is its opening, the second the first line.
+    makeActiveBinding("lines", function(value) {
+      if (!missing(value)) calls <<- calls + 1
+      if (calls > 1) stop("no place for text")
+      character()
+    }, environment())
+    con <- textConnection("lines", "w", local = TRUE)
+    sink(con)
+    on.exit({
+      sink()
+      close(con)
+    })
+    f(torch_ones(1))
+  }
+  expect_error(attempt(), "no place for text")
+  # LibTorch was left in order.
+  expect_equal(capture.output(result <- f(torch_ones(1))), c("a", "b"))
+  expect_equal(as.numeric(result), 1)
+})
+
 test_that("methods of modules are written as text", {
   skip_if_no_torch()
   module <- jit_module("Affine")
