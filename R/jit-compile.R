@@ -8,8 +8,8 @@
 #' Arguments without annotation are tensors. Indentation that all lines share is accepted, so is text pasted from a
 #' Python file: docstrings, and imports of `torch`, `math`, `typing` and `enum`, whose names are there without. `torch.x`
 #' is any operator of LibTorch, or a dtype, layout or memory format; `torch.linalg`, `torch.fft`, `torch.special`,
-#' `torch.ops`, `torch.autograd`, `torch.no_grad()`, `torch.jit.fork`, `torch.jit.wait` and `torch.jit.annotate` are as in Python. What the program prints
-#' arrives in R's output.
+#' `torch.ops`, `torch.autograd`, `torch.no_grad()`, `torch.jit.fork`, `torch.jit.wait` and `torch.jit.annotate` are as in
+#' Python. What the program prints arrives in R's output.
 #'
 #' @param source A string of TorchScript, or a connection to read it from.
 #' @param file Instead of `source`: the path of a file to read.

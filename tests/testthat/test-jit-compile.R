@@ -435,6 +435,7 @@ test_that("an R error while TorchScript prints ends the program", {
     sink(con)
     on.exit({
       sink()
+      calls <- -Inf
       close(con)
     })
     f(torch_ones(1))
