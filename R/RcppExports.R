@@ -29,16 +29,20 @@ cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
 
-cpp_unit_compile <- function(source) {
-    .Call(`_torch_cpp_unit_compile`, source)
+cpp_unit_compile <- function(source, file, line, uses, names) {
+    .Call(`_torch_cpp_unit_compile`, source, file, line, uses, names)
 }
 
-cpp_unit_functions <- function(unit) {
-    .Call(`_torch_cpp_unit_functions`, unit)
+cpp_unit_list <- function(unit) {
+    .Call(`_torch_cpp_unit_list`, unit)
 }
 
 cpp_unit_function <- function(unit, name) {
     .Call(`_torch_cpp_unit_function`, unit, name)
+}
+
+cpp_unit_enum <- function(unit, name) {
+    .Call(`_torch_cpp_unit_enum`, unit, name)
 }
 
 cpp_callable_signature <- function(callable) {
@@ -61,12 +65,20 @@ cpp_callable_types <- function(callable) {
     .Call(`_torch_cpp_callable_types`, callable)
 }
 
-cpp_callable_text <- function(callable, which) {
-    .Call(`_torch_cpp_callable_text`, callable, which)
+cpp_callable_graph <- function(callable, which) {
+    .Call(`_torch_cpp_callable_graph`, callable, which)
 }
 
-cpp_profiled_runs <- function() {
-    .Call(`_torch_cpp_profiled_runs`)
+cpp_graph_text <- function(graph) {
+    .Call(`_torch_cpp_graph_text`, graph)
+}
+
+cpp_graph_nodes <- function(graph) {
+    .Call(`_torch_cpp_graph_nodes`, graph)
+}
+
+cpp_callable_code <- function(callable) {
+    .Call(`_torch_cpp_callable_code`, callable)
 }
 
 cpp_module_new <- function(name, unit_of) {
@@ -101,8 +113,8 @@ cpp_module_method <- function(module, name) {
     .Call(`_torch_cpp_module_method`, module, name)
 }
 
-cpp_module_define <- function(module, source) {
-    .Call(`_torch_cpp_module_define`, module, source)
+cpp_module_define <- function(module, source, file = NULL, line = 1L) {
+    .Call(`_torch_cpp_module_define`, module, source, file, line)
 }
 
 cpp_module_add_choice <- function(module, name, when_training, otherwise) {
@@ -151,6 +163,26 @@ cpp_future_done <- function(future) {
 
 cpp_same_tensor <- function(x, y) {
     .Call(`_torch_cpp_same_tensor`, x, y)
+}
+
+cpp_callable_is_optimised <- function(callable) {
+    .Call(`_torch_cpp_callable_is_optimised`, callable)
+}
+
+cpp_jit_switch <- function(which, set) {
+    .Call(`_torch_cpp_jit_switch`, which, set)
+}
+
+cpp_fusion_strategy <- function(set) {
+    .Call(`_torch_cpp_fusion_strategy`, set)
+}
+
+cpp_module_freeze <- function(module, preserved, optimise_numerics) {
+    .Call(`_torch_cpp_module_freeze`, module, preserved, optimise_numerics)
+}
+
+cpp_module_optimise <- function(module, methods) {
+    .Call(`_torch_cpp_module_optimise`, module, methods)
 }
 
 cpp_module_from_function <- function(callable) {

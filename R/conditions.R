@@ -14,7 +14,9 @@ not_implemented_error <- function(message, call = caller_env()) torch_abort(mess
 # C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
 abort_from_glue <- function(message, class, cpp_trace) {
   if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
-  message <- problem_first(sub("\\s+$", "", message))
+  # LibTorch adds an address to the names of classes.
+  message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
+  message <- problem_first(message)
   abort(message, class = c(class, "torch_error"), call = entry_call(sys.nframe() - 1L), cpp_trace = cpp_trace)
 }
 

@@ -21,10 +21,10 @@ value_in_r <- function(value) {
 `$.script_function` <- function(x, name) {
   handle <- attr(x, "handle", exact = TRUE)
   switch(name,
-    graph = new_graph(cpp_callable_text(handle, 0L), "graph_function"),
-    inlined_graph = new_graph(cpp_callable_text(handle, 1L), "graph_function"),
+    graph = new_graph(handle, 0L, "graph_function"),
+    inlined_graph = new_graph(handle, 1L, "graph_function"),
     graph_for = function(...) graph_for(handle, ..., class = "graph_function"),
-    code = cpp_callable_text(handle, 3L),
+    code = cpp_callable_code(handle),
     schema = cpp_callable_schema(handle),
     save = function(filename) save_script(x, filename, FALSE),
     save_for_mobile = function(filename) save_script(x, filename, TRUE),
@@ -43,10 +43,10 @@ print.script_function <- function(x, ...) {
 `$.script_method` <- function(x, y) {
   handle <- attr(x, "handle", exact = TRUE)
   switch(y,
-    graph = new_graph(cpp_callable_text(handle, 0L), "script_method_graph"),
-    inlined_graph = new_graph(cpp_callable_text(handle, 1L), "script_method_graph"),
+    graph = new_graph(handle, 0L, "script_method_graph"),
+    inlined_graph = new_graph(handle, 1L, "script_method_graph"),
     graph_for = function(...) graph_for(handle, ..., class = "script_method_graph"),
-    code = cpp_callable_text(handle, 3L),
+    code = cpp_callable_code(handle),
     schema = cpp_callable_schema(handle),
     NULL
   )

@@ -14,6 +14,8 @@ script_forward <- function(handle) {
   eval <- named_method(handle, "evalforward")
   function(...) {
     method <- if (cpp_module_train(handle, NULL)) train else eval
+    # It may have been defined since.
+    if (is.null(method)) method <- named_method(handle, "forward")
     if (is.null(method)) runtime_error("This script module has no `forward` method.")
     .External2(C_call, method, ...)
   }
@@ -99,7 +101,7 @@ script_fields <- list(
   inlined_graph = function(x) script_trace(x)$inlined_graph,
   code = function(x) script_trace(x)$code,
   schema = function(x) script_trace(x)$schema,
-  graph_for = function(x) function(...) script_method(x, "forward")$graph_for(...),
+  graph_for = function(x) function(...) script_trace(x)$graph_for(...),
   named_parameters = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 0L, recursive),
   named_buffers = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 1L, recursive),
   register_parameter = function(x) function(name, param) {
@@ -123,8 +125,9 @@ script_fields <- list(
     cpp_module_set_attribute(script_handle(x), script_name(name), value)
     invisible(x)
   },
-  define = function(x) function(source) {
-    cpp_module_define(script_handle(x), dedent(source))
+  define = function(x) function(source, file = NULL) {
+    text <- script_text(source, file, sys.call())
+    cpp_module_define(script_handle(x), text$text, text$file, text$line)
     invisible(x)
   },
   state_dict = function(x) function(prefix = "", keepvars = FALSE) {

@@ -149,12 +149,15 @@ def epoch_32():
     return epoch(32)
 
 
-@row
-def traced_forward():
+def traced_blog():
     net = Blog()
     net.eval()
-    traced = torch.jit.trace(net, torch.randn(1, 3))
-    x = torch.randn(1, 3)
+    return torch.jit.trace(net, torch.randn(1, 3))
+
+
+@row
+def traced_forward():
+    traced, x = traced_blog(), torch.randn(1, 3)
     for _ in range(5):
         traced(x)
     return lambda: traced(x)
@@ -188,6 +191,23 @@ def compiled_containers():
     three = {"one": 1, "two": 2, "three": 3}
     two = (torch.randn(4), "two")
     return lambda: containers(ten, three, two)
+def traced_mlp_no_grad():
+    traced, x = traced_blog(), torch.randn(1, 3)
+
+    def work():
+        with torch.no_grad():
+            return traced(x)
+
+    for _ in range(5):
+        work()
+    return work
+
+
+@row
+def trace_deep():
+    net = torch.nn.Sequential(*[m for _ in range(50) for m in (torch.nn.Linear(16, 16), torch.nn.ReLU())])
+    x = torch.randn(8, 16)
+    return lambda: torch.jit.trace(net, x, check_trace=False)
 
 
 ready = {}

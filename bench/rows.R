@@ -91,6 +91,13 @@ set_up_rows <- function() {
   ten <- c(0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5)
   three <- list(one = 1, two = 2, three = 3)
   two <- list(x4, "two")
+  # Its plan is made without autograd in view.
+  for_inference <- jit_trace(model, torch_randn(1, 3))
+  for_inference$eval()
+  with_no_grad(jit_warmup(for_inference, row1))
+
+  deep <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
+  rows16 <- torch_randn(8, 16)
 
   list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
@@ -114,6 +121,14 @@ set_up_rows <- function() {
     compiled_containers = list(
       work = function() containers(ten, three, two),
       says = "compiled function with list, dict, tuple in and out", n = 10000, goal = 1.5
+    ),
+    traced_mlp_no_grad = list(
+      work = function() with_no_grad(for_inference(row1)), says = "traced MLP (3-8-16-1), one row, under `with_no_grad()`", n = 5000,
+      goal = 1
+    ),
+    trace_deep = list(
+      work = function() jit_trace(deep, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
+      n = 10, goal = 2
     )
   )
 }

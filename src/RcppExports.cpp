@@ -90,22 +90,26 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_unit_compile
-SEXP cpp_unit_compile(SEXP source);
-RcppExport SEXP _torch_cpp_unit_compile(SEXP sourceSEXP) {
+SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names);
+RcppExport SEXP _torch_cpp_unit_compile(SEXP sourceSEXP, SEXP fileSEXP, SEXP lineSEXP, SEXP usesSEXP, SEXP namesSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_unit_compile(source));
+    Rcpp::traits::input_parameter< SEXP >::type file(fileSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type line(lineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type uses(usesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_compile(source, file, line, uses, names));
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_unit_functions
-SEXP cpp_unit_functions(SEXP unit);
-RcppExport SEXP _torch_cpp_unit_functions(SEXP unitSEXP) {
+// cpp_unit_list
+SEXP cpp_unit_list(SEXP unit);
+RcppExport SEXP _torch_cpp_unit_list(SEXP unitSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_unit_functions(unit));
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_list(unit));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -117,6 +121,17 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
     Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_unit_function(unit, name));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_unit_enum
+SEXP cpp_unit_enum(SEXP unit, SEXP name);
+RcppExport SEXP _torch_cpp_unit_enum(SEXP unitSEXP, SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type unit(unitSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unit_enum(unit, name));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -170,23 +185,44 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_callable_text
-SEXP cpp_callable_text(SEXP callable, SEXP which);
-RcppExport SEXP _torch_cpp_callable_text(SEXP callableSEXP, SEXP whichSEXP) {
+// cpp_callable_graph
+SEXP cpp_callable_graph(SEXP callable, SEXP which);
+RcppExport SEXP _torch_cpp_callable_graph(SEXP callableSEXP, SEXP whichSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
     Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_callable_text(callable, which));
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_graph(callable, which));
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_profiled_runs
-SEXP cpp_profiled_runs();
-RcppExport SEXP _torch_cpp_profiled_runs() {
+// cpp_graph_text
+SEXP cpp_graph_text(SEXP graph);
+RcppExport SEXP _torch_cpp_graph_text(SEXP graphSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(cpp_profiled_runs());
+    Rcpp::traits::input_parameter< SEXP >::type graph(graphSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_graph_text(graph));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_graph_nodes
+SEXP cpp_graph_nodes(SEXP graph);
+RcppExport SEXP _torch_cpp_graph_nodes(SEXP graphSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type graph(graphSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_graph_nodes(graph));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_callable_code
+SEXP cpp_callable_code(SEXP callable);
+RcppExport SEXP _torch_cpp_callable_code(SEXP callableSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_code(callable));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -284,13 +320,15 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_module_define
-SEXP cpp_module_define(SEXP module, SEXP source);
-RcppExport SEXP _torch_cpp_module_define(SEXP moduleSEXP, SEXP sourceSEXP) {
+SEXP cpp_module_define(SEXP module, SEXP source, SEXP file, int line);
+RcppExport SEXP _torch_cpp_module_define(SEXP moduleSEXP, SEXP sourceSEXP, SEXP fileSEXP, SEXP lineSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
     Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_define(module, source));
+    Rcpp::traits::input_parameter< SEXP >::type file(fileSEXP);
+    Rcpp::traits::input_parameter< int >::type line(lineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_define(module, source, file, line));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -421,6 +459,60 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     Rcpp::traits::input_parameter< SEXP >::type y(ySEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_same_tensor(x, y));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_callable_is_optimised
+SEXP cpp_callable_is_optimised(SEXP callable);
+RcppExport SEXP _torch_cpp_callable_is_optimised(SEXP callableSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_is_optimised(callable));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_jit_switch
+SEXP cpp_jit_switch(SEXP which, SEXP set);
+RcppExport SEXP _torch_cpp_jit_switch(SEXP whichSEXP, SEXP setSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type set(setSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_jit_switch(which, set));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fusion_strategy
+SEXP cpp_fusion_strategy(SEXP set);
+RcppExport SEXP _torch_cpp_fusion_strategy(SEXP setSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type set(setSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fusion_strategy(set));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_freeze
+SEXP cpp_module_freeze(SEXP module, SEXP preserved, SEXP optimise_numerics);
+RcppExport SEXP _torch_cpp_module_freeze(SEXP moduleSEXP, SEXP preservedSEXP, SEXP optimise_numericsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type preserved(preservedSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type optimise_numerics(optimise_numericsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_freeze(module, preserved, optimise_numerics));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_optimise
+SEXP cpp_module_optimise(SEXP module, SEXP methods);
+RcppExport SEXP _torch_cpp_module_optimise(SEXP moduleSEXP, SEXP methodsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type methods(methodsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_optimise(module, methods));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -882,16 +974,19 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_grad_fn", (DL_FUNC) &_torch_cpp_tensor_grad_fn, 1},
     {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
-    {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 1},
-    {"_torch_cpp_unit_functions", (DL_FUNC) &_torch_cpp_unit_functions, 1},
+    {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
+    {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},
     {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},
+    {"_torch_cpp_unit_enum", (DL_FUNC) &_torch_cpp_unit_enum, 2},
     {"_torch_cpp_callable_signature", (DL_FUNC) &_torch_cpp_callable_signature, 1},
     {"_torch_cpp_op_signatures", (DL_FUNC) &_torch_cpp_op_signatures, 1},
     {"_torch_cpp_callable_schema", (DL_FUNC) &_torch_cpp_callable_schema, 1},
     {"_torch_cpp_callable_argument_names", (DL_FUNC) &_torch_cpp_callable_argument_names, 1},
     {"_torch_cpp_callable_types", (DL_FUNC) &_torch_cpp_callable_types, 1},
-    {"_torch_cpp_callable_text", (DL_FUNC) &_torch_cpp_callable_text, 2},
-    {"_torch_cpp_profiled_runs", (DL_FUNC) &_torch_cpp_profiled_runs, 0},
+    {"_torch_cpp_callable_graph", (DL_FUNC) &_torch_cpp_callable_graph, 2},
+    {"_torch_cpp_graph_text", (DL_FUNC) &_torch_cpp_graph_text, 1},
+    {"_torch_cpp_graph_nodes", (DL_FUNC) &_torch_cpp_graph_nodes, 1},
+    {"_torch_cpp_callable_code", (DL_FUNC) &_torch_cpp_callable_code, 1},
     {"_torch_cpp_module_new", (DL_FUNC) &_torch_cpp_module_new, 2},
     {"_torch_cpp_module_register", (DL_FUNC) &_torch_cpp_module_register, 4},
     {"_torch_cpp_module_add_child", (DL_FUNC) &_torch_cpp_module_add_child, 3},
@@ -900,7 +995,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_get", (DL_FUNC) &_torch_cpp_module_get, 2},
     {"_torch_cpp_module_list", (DL_FUNC) &_torch_cpp_module_list, 3},
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
-    {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 2},
+    {"_torch_cpp_module_define", (DL_FUNC) &_torch_cpp_module_define, 4},
     {"_torch_cpp_module_add_choice", (DL_FUNC) &_torch_cpp_module_add_choice, 4},
     {"_torch_cpp_module_train", (DL_FUNC) &_torch_cpp_module_train, 2},
     {"_torch_cpp_module_identity", (DL_FUNC) &_torch_cpp_module_identity, 1},
@@ -913,6 +1008,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_future_wait", (DL_FUNC) &_torch_cpp_future_wait, 1},
     {"_torch_cpp_future_done", (DL_FUNC) &_torch_cpp_future_done, 1},
     {"_torch_cpp_same_tensor", (DL_FUNC) &_torch_cpp_same_tensor, 2},
+    {"_torch_cpp_callable_is_optimised", (DL_FUNC) &_torch_cpp_callable_is_optimised, 1},
+    {"_torch_cpp_jit_switch", (DL_FUNC) &_torch_cpp_jit_switch, 2},
+    {"_torch_cpp_fusion_strategy", (DL_FUNC) &_torch_cpp_fusion_strategy, 1},
+    {"_torch_cpp_module_freeze", (DL_FUNC) &_torch_cpp_module_freeze, 3},
+    {"_torch_cpp_module_optimise", (DL_FUNC) &_torch_cpp_module_optimise, 2},
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
     {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},

@@ -23,7 +23,8 @@ KindFacts facts[] = {{"torch_tensor", {"torch_tensor", "R7", nullptr}, nullptr, 
                      {"torch_generator", {"torch_generator", "R7", nullptr}, nullptr, nullptr},
                      {"torch_script_object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr},
                      {"torch_arena", {nullptr, nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_state", {nullptr, nullptr, nullptr}, nullptr, nullptr}};
+                     {"torch_state", {nullptr, nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_graph_handle", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr}};
 
 KindFacts& facts_of(Kind kind) {
   KindFacts& it = facts[static_cast<int>(kind)];
@@ -79,6 +80,7 @@ R_allocator_t allocator_of(Kind kind) {
     case Kind::module: return {take_block, release_block<ts_module, &Shim::ts_module_release>, nullptr, nullptr};
     case Kind::unit: return {take_block, release_block<ts_unit, &Shim::ts_unit_release>, nullptr, nullptr};
     case Kind::generator: return {take_block, release_block<ts_generator, &Shim::ts_generator_release>, nullptr, nullptr};
+    case Kind::graph: return {take_block, release_block<ts_graph, &Shim::ts_graph_release>, nullptr, nullptr};
     case Kind::arena: return {take_block, release_block<ts_arena, &Shim::ts_arena_release>, nullptr, nullptr};
     case Kind::state: return {take_block, release_block<ts_state, &Shim::ts_state_release>, nullptr, nullptr};
     default: return {take_block, release_block<ts_object, &Shim::ts_object_release>, nullptr, nullptr};

@@ -10,7 +10,7 @@
 
 #include "r.h"
 
-enum class Kind { tensor, callable, module, unit, generator, object, arena, state };
+enum class Kind { tensor, callable, module, unit, generator, object, arena, state, graph };
 
 // Releases R objects that the collector's sweep could only queue. Called before each operator.
 extern bool has_released_objects;

@@ -66,6 +66,7 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
   }
   const bool makes_tensor = schema.n_returns == 1 && schema.returns[0].type->kind == TS_KIND_TENSOR;
   SEXP result = PROTECT(run_callable(callable, arguments, n, sources, 0, makes_tensor, Int64::ask));
+  show_printed();
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);

@@ -1,18 +1,42 @@
-// Graphs and the executor.
+// Graphs and code.
 #include "jit.h"
 
-// which: 0 the graph, 1 inlined, 2 the plan that ran last, 3 code.
+namespace {
+ts_graph* graph_of(SEXP x) { return static_cast<ts_graph*>(handle_of(x, Kind::graph, "graph")); }
+}  // namespace
+
+// which: 0 the graph, 1 inlined, 2 the plan of the last run.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_callable_text(SEXP callable, SEXP which) {
+SEXP cpp_callable_graph(SEXP callable, SEXP which) {
+  SEXP cell = PROTECT(new_cell(Kind::graph));
+  ts_graph* graph;
+  check(shim().ts_callable_graph(callable_of(callable), Rf_asInteger(which), &graph));
+  set_handle(cell, graph);
+  UNPROTECT(1);
+  return cell;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_graph_text(SEXP graph) {
   ts_value out;
   ts_arena* arena = nullptr;
-  check(shim().ts_callable_text(callable_of(callable), Rf_asInteger(which), &out, &arena));
+  check(shim().ts_graph_text(graph_of(graph), &out, &arena));
+  return finish(&out, arena);
+}
+
+// A list of columns.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_graph_nodes(SEXP graph) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_graph_nodes(graph_of(graph), &out, &arena));
   return finish(&out, arena);
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_profiled_runs() {
-  int n;
-  check(shim().ts_profiled_runs(&n));
-  return Rf_ScalarInteger(n);
+SEXP cpp_callable_code(SEXP callable) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_callable_code(callable_of(callable), &out, &arena));
+  return finish(&out, arena);
 }

@@ -76,9 +76,11 @@ SEXP cpp_module_method(SEXP module, SEXP name) {
   return callable ? cell : R_NilValue;
 }
 
+// file, line: where the source begins, for messages.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_define(SEXP module, SEXP source) {
-  check(shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0))));
+SEXP cpp_module_define(SEXP module, SEXP source, SEXP file = R_NilValue, int line = 1) {
+  check(shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0)),
+                                file == R_NilValue ? "<source>" : Rf_translateCharUTF8(STRING_ELT(file, 0)), line));
   return R_NilValue;
 }
 

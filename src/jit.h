@@ -19,3 +19,8 @@ inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) 
   UNPROTECT(2);
   return out;
 }
+
+// What TorchScript's `print` wrote on other threads, which may not call R, appears in R's output. R's main thread only.
+void show_printed();
+// Where LibTorch is told to print, once it is loaded.
+int print_text(const char* text, size_t n);

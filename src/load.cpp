@@ -2,6 +2,7 @@
 // scope, must not replace the one inside LibTorch.
 #include "shim.h"
 
+#include "jit.h"
 #include "r.h"
 
 #include <cstdio>
@@ -74,6 +75,7 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION
   check(table.ts_initialise());
+  check(table.ts_set_print(print_text));
   loaded = true;
   return Rf_mkString(table.ts_built_for());
 }

@@ -31,6 +31,17 @@ ts_callable::ts_callable(const c10::FunctionSchema& from, std::function<void(tor
   read_schema(from, 0);
 }
 
+ts_callable::ts_callable(c10::ClassTypePtr type, std::shared_ptr<torch::jit::CompilationUnit> cu)
+    : function(&type->getMethod("__init__")), unit(std::move(cu)), makes(std::move(type)) {
+  read_schema(constructor_schema(), 0);
+}
+
+c10::FunctionSchema ts_callable::constructor_schema() const {
+  const auto& arguments = function->getSchema().arguments();
+  return c10::FunctionSchema(makes->name()->name(), "", {arguments.begin() + 1, arguments.end()},
+                             {c10::Argument("", makes)});
+}
+
 void ts_callable::read_schema(const c10::FunctionSchema& from, size_t skip) {
   schema.build(from, skip);
   for (size_t i = skip; i < from.arguments().size(); ++i) {
@@ -48,6 +59,10 @@ void ts_callable::run(torch::jit::Stack& stack) const {
     dispatched->callBoxed(&stack);
   } else if (jit_operator) {
     jit_operator->getOperation()(stack);
+  } else if (makes) {
+    c10::IValue made = stack.front();
+    function->run(stack);
+    stack.back() = std::move(made);
   } else if (function) {
     function->run(stack);
   } else {
@@ -151,6 +166,9 @@ void match_variables(const ts_callable& callable, const torch::jit::Stack& stack
 void push_arguments(const ts_callable& callable, const ts_value* arguments, size_t n, torch::jit::Stack& stack) {
   TORCH_CHECK(n == callable.types.size(), "expected ", callable.types.size(), " arguments, got ", n);
   if (callable.self) stack.push_back(*callable.self);
+  if (callable.makes)
+    stack.push_back(c10::ivalue::Object::create(c10::StrongTypePtr(callable.unit, callable.makes),
+                                                callable.makes->numAttributes()));
   for (size_t i = 0; i < n; ++i) {
     if (arguments[i].tag == TS_DEFAULT) {
       TORCH_CHECK(callable.defaults[i], "argument ", i + 1, " has no default");

@@ -13,10 +13,14 @@ struct ts_callable {
   ts_callable(torch::jit::Function* function, c10::intrusive_ptr<c10::ivalue::Object> self);
   // Something of the shim's own.
   ts_callable(const c10::FunctionSchema& schema, std::function<void(torch::jit::Stack&)> body);
+  // What makes an instance of a class that has an `__init__`.
+  ts_callable(c10::ClassTypePtr makes, std::shared_ptr<torch::jit::CompilationUnit> unit);
 
   void run(torch::jit::Stack& stack) const;
+  // Of `__init__`, but without `self` and with the instance as result.
+  c10::FunctionSchema constructor_schema() const;
 
-  // One of the four.
+  // One of the five; `makes` beside `function`.
   std::optional<c10::OperatorHandle> dispatched;
   std::shared_ptr<torch::jit::Operator> jit_operator;
   torch::jit::Function* function = nullptr;
@@ -24,6 +28,7 @@ struct ts_callable {
 
   std::shared_ptr<torch::jit::CompilationUnit> unit;  // keeps `function` alive
   std::optional<c10::IValue> self;                    // of a method
+  c10::ClassTypePtr makes;                            // the class of which each call makes an instance
 
   std::vector<c10::TypePtr> types;  // what arguments are converted to, without `self`
   std::vector<std::optional<c10::IValue>> defaults;

@@ -250,10 +250,6 @@ int ts_module_method(ts_module* module, const char* name, ts_callable** out) {
   });
 }
 
-int ts_module_define(ts_module* module, const char* source) {
-  return guarded([&] { module->module.define(source); });
-}
-
 int ts_module_train(ts_module* module, int set, int* was) {
   return guarded([&] {
     *was = module->module.hasattr("training") ? complete(module->module).is_training() : 1;

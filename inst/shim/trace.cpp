@@ -4,6 +4,9 @@
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/frontend/schema_matching.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/resource_guard.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 namespace {
@@ -268,13 +271,53 @@ void keep_results(const Stack& results) {
     }
 }
 
+// Whether the tracer can know a value: a tensor, or lists, tuples and dicts of such.
+bool is_traceable(const c10::IValue& value) {
+  if (value.isTensor()) return true;
+  if (value.isTuple()) {
+    const auto elements = value.toTuple()->elements();
+    return std::all_of(elements.begin(), elements.end(), is_traceable);
+  }
+  if (value.isList()) {
+    const auto list = value.toList();
+    for (size_t i = 0; i < list.size(); ++i)
+      if (!is_traceable(list.get(i))) return false;
+    return true;
+  }
+  return value.isGenericDict() && is_traceable(value.toGenericDict().size() ? value.toGenericDict().begin()->value() : value);
+}
+
+// A TorchScript function or method becomes a call in the graph: its own plan may hold operators that only the executor
+// knows. `false`: the trace does not know the object whose method it is.
+bool insert_call(const ts_callable& callable, Stack& stack) {
+  const auto& state = tracer::getTracingState();
+  if (callable.self && !state->hasValue(*callable.self)) return false;
+  Graph& graph = *state->graph;
+  std::vector<torch::jit::NamedValue> inputs;
+  for (const auto& value : stack) inputs.emplace_back(tracer::getValueTrace(value));
+  const torch::jit::SourceRange range = running && running->place ? *running->place : torch::jit::SourceRange();
+  const auto matched = torch::jit::matchSchema(callable.function->getSchema(), range, graph, inputs, {});
+  Value* output = callable.self ? graph.insertMethodCall(callable.function->name(), matched)
+                                : graph.insertFunctionCall(callable.function, matched);
+  {
+    torch::jit::ResourceGuard resume(tracer::pauseTracing());
+    callable.run(stack);
+  }
+  if (!stack.empty() && is_traceable(stack.back())) tracer::setValueTrace(stack.back(), output);
+  return true;
+}
+
 }  // namespace
 
 void shim::run_traced(const ts_callable& callable, const ts_value* arguments, size_t n, Stack& stack) {
   {
     StashedSizes sizes;
     for (size_t i = 0; i < n; ++i) sizes.add(callable.schema.view()->arguments[i].name, arguments[i]);
-    callable.run(stack);
+    const bool is_program = callable.function && !callable.makes;
+    if (is_program && !insert_call(callable, stack))
+      interpret(torch::jit::toGraphFunction(*callable.function).graph(), stack);
+    else if (!is_program)
+      callable.run(stack);
   }
   if (running && running->keeps_results) keep_results(stack);
 }
@@ -309,6 +352,8 @@ int ts_trace(ts_host_fn fn, void* context, const ts_value* inputs, const char* c
       Fresh fresh;
       graph = record(fresh, fn, context, inputs, names, n, self);
     }
+    // What is called may be gone before the graph is.
+    torch::jit::Inline(*graph);
     tidy(*graph);
     if (self) {
       auto type = self->module.type();
@@ -375,6 +420,7 @@ int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* contex
     Fresh fresh(/*keeps_results=*/true);
     const auto graph = record(fresh, fn, context, inputs, names, n, self);
     tracer::setTracingState(nullptr);
+    torch::jit::Inline(*graph);
     tidy(*graph);
     if (const Node* other = first_other(*torch::jit::toGraphFunction(*callable->function).graph(), *graph))
       return describe(other, value, own);

@@ -535,3 +535,41 @@ test_that("tracing does not depend on the gradient mode", {
   expect_true(inside(x)$requires_grad)
   expect_equal(as.numeric(inside(x)), as.numeric(net(x)))
 })
+
+test_that("script modules that ran before, with gradients, are recorded as what they compute", {
+  skip_if_no_torch()
+  inner <- jit_trace(nn_sequential(nn_linear(2, 2), nn_batch_norm1d(2), nn_dropout(0.5)), torch_randn(4, 2))
+  outer <- nn_module(
+    initialize = function() {
+      self$head <- nn_linear(2, 1)
+      self$inner <- inner
+    },
+    forward = function(x) self$head(self$inner(x))
+  )()
+  for (i in 1:3) outer(torch_randn(4, 2))$sum()$backward()
+  x <- torch_randn(4, 2)
+  traced <- jit_trace(outer, x)
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(traced, file)
+  outer$eval()
+  for (program in list(traced$eval(), jit_load(file)$eval())) {
+    expect_equal(as_array(program(x)), as_array(outer(x)), tolerance = 1e-6)
+  }
+  expect_true("inner.0.weight" %in% names(traced$parameters))
+})
+
+test_that("a program that is called in a trace keeps its control flow, also when it is gone itself", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+    def positive_sum(x):
+      out = torch.zeros(1)
+      for i in range(x.size(0)):
+        if bool(x[i] > 0):
+          out = out + x[i]
+      return out
+  ")
+  f <- jit_trace(function(x) unit$positive_sum(x) * 2, torch_tensor(c(1, -1, 3)))
+  rm(unit)
+  gc()
+  expect_equal(as.numeric(f(torch_tensor(c(1, 2, 3, 4, -1)))), 20)
+})

@@ -42,8 +42,10 @@ typedef struct ts_tensor ts_tensor;
 typedef struct ts_callable ts_callable;
 /* A TorchScript module. */
 typedef struct ts_module ts_module;
-/* A compilation unit: the functions of one TorchScript source. */
+/* A compilation unit: the functions and classes of one TorchScript source. */
 typedef struct ts_unit ts_unit;
+/* A graph of a TorchScript function; keeps alive what its nodes point to. */
+typedef struct ts_graph ts_graph;
 /* A random number generator. */
 typedef struct ts_generator ts_generator;
 /* Any other LibTorch value behind a reference: class instances, enums, futures, streams, storages. */
@@ -192,6 +194,17 @@ typedef struct ts_extra_file {
 /* Called while a function is traced: the host's function on the values given, its result into `result`, whose items
  * stay the host's and must live until the tracing call returns. A status but TS_OK ends the tracing. */
 typedef int (*ts_host_fn)(void *context, const ts_value *arguments, size_t n, ts_value *result);
+
+/* Called for each text that TorchScript's `print` writes, `n` bytes of UTF-8, from whichever thread runs the program. A
+ * status but TS_OK ends the program; only the thread that called the shim may give one. */
+typedef int (*ts_print_fn)(const char *text, size_t n);
+
+/* What a source may call: the names of a unit, after `name.` if there is a name, or a function by that name. */
+typedef struct ts_use {
+  const char *name; /* "" for the plain names of a unit */
+  ts_unit *unit;    /* one of the two is NULL */
+  const ts_callable *function;
+} ts_use;
 
 #define TS_FUNCTION(result, name, arguments) TS_API result name arguments;
 #include "torch_shim_functions.h"

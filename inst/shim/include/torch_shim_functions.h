@@ -138,19 +138,42 @@ TS_FUNCTION(int, ts_state_save, (ts_tensor *const *tensors, size_t n, ts_state *
 TS_FUNCTION(int, ts_state_restore, (ts_state *))
 TS_FUNCTION(void, ts_state_release, (ts_state *)) /* no status */
 
-/* TorchScript text. Functions are listed as strings; a function is owned and keeps its unit alive. */
-TS_FUNCTION(int, ts_unit_compile, (const char *source, ts_unit **out))
-TS_FUNCTION(int, ts_unit_functions, (ts_unit *, ts_value *out, ts_arena **arena))
+/* TorchScript text. `file` and `line` say where the source begins, for messages. The unit keeps what it uses alive. */
+TS_FUNCTION(int, ts_unit_compile, (const char *source, const char *file, int line, const ts_use *uses, size_t n_uses, ts_unit **out))
+/* What the source defines, in its order: name -> list of the kind ("function", "class", "NamedTuple", "enum") and lines
+ * that describe it, methods or members last. */
+TS_FUNCTION(int, ts_unit_list, (ts_unit *, ts_value *out, ts_arena **arena))
+/* A function, or what makes an instance of a class or a NamedTuple. Owned; keeps its unit alive. */
 TS_FUNCTION(int, ts_unit_function, (ts_unit *, const char *name, ts_callable **out))
+/* The members of an enum by name. */
+TS_FUNCTION(int, ts_unit_enum, (ts_unit *, const char *name, ts_value *out, ts_arena **arena))
 TS_FUNCTION(void, ts_unit_release, (ts_unit *)) /* no status */
+/* Where `print` goes. Kept until the next call. */
+TS_FUNCTION(int, ts_set_print, (ts_print_fn print))
 
-/* Graphs as text. which: 0 the graph, 1 inlined, 2 the plan that ran last, 3 TorchScript code. */
-TS_FUNCTION(int, ts_callable_text, (const ts_callable *, int which, ts_value *out, ts_arena **arena))
+/* Graphs. which: 0 as compiled or traced, 1 with calls inlined, 2 the plan of the last run. Owned. */
+TS_FUNCTION(int, ts_callable_graph, (const ts_callable *, int which, ts_graph **out))
+TS_FUNCTION(void, ts_graph_release, (ts_graph *)) /* no status */
+TS_FUNCTION(int, ts_graph_text, (const ts_graph *, ts_value *out, ts_arena **arena))
+/* One row a node in the order of execution, also of blocks and subgraphs, as a dict of columns: "kind", "inputs",
+ * "outputs", "types" (of the outputs), "attributes" (name -> value), "file", "line" (0: none), "source", "scope",
+ * "parent" (row of the node that holds it, from 1; 0: none), "block" (which of the parent's, from 1). Rows of kind
+ * prim::Param and prim::Return begin and end each block. */
+TS_FUNCTION(int, ts_graph_nodes, (const ts_graph *, ts_value *out, ts_arena **arena))
+/* TorchScript code of a function. */
+TS_FUNCTION(int, ts_callable_code, (const ts_callable *, ts_value *out, ts_arena **arena))
+
 /* Runs the graph as it is, without profiling or optimising it; else as ts_call. */
 TS_FUNCTION(int, ts_callable_interpret, (const ts_callable *, const ts_value *arguments, size_t n, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *)) /* whether a node draws random numbers: 1 or 0, no status */
-/* How many runs the executor profiles before it optimises. */
-TS_FUNCTION(int, ts_profiled_runs, (int *out))
+
+/* The executor. Whether the next runs will follow the final plan of the last one's kind of arguments. */
+TS_FUNCTION(int, ts_callable_is_optimised, (const ts_callable *, int *out))
+/* which: 0 profiling executor, 1 profiling, 2 runs to profile, 3 optimisation, 4 fusion on the CPU, 5 on CUDA.
+ * set: -1 ask only. Holds for functions that have not run yet; 3 is the thread's. */
+TS_FUNCTION(int, ts_jit_switch, (int which, int set, int *was))
+/* The fusion strategy as pairs of behaviour (0 static, 1 dynamic) and depth; n = 0 asks only. A list of numbers. */
+TS_FUNCTION(int, ts_fusion_strategy, (const int64_t *set, size_t n, ts_value *was, ts_arena **arena))
 
 /* Modules. All that give a ts_module give it owned; modules share state as LibTorch's do. */
 TS_FUNCTION(int, ts_module_new, (const char *name, ts_module *unit_of, ts_module **out)) /* unit_of: share its type's home */
@@ -167,7 +190,11 @@ TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, t
  * first. A dict by name, of 3 and 4 a list. */
 TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
-TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source))
+/* Methods as text; all of them or none. */
+TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source, const char *file, int line))
+/* A copy in which all attributes but the preserved ones are constants; the module must be in eval mode. */
+TS_FUNCTION(int, ts_module_freeze, (ts_module *, const char *const *preserved, size_t n, int optimise_numerics, ts_module **out))
+TS_FUNCTION(int, ts_module_optimise, (ts_module *, const char *const *methods, size_t n, ts_module **out))
 /* A method that calls `when_training` or `otherwise` by the attribute `training`; both have one type. */
 TS_FUNCTION(int, ts_module_add_choice, (ts_module *, const char *name, const char *when_training, const char *otherwise))
 TS_FUNCTION(int, ts_module_train, (ts_module *, int set, int *was)) /* set: -1 ask only */
