@@ -57,7 +57,7 @@ type_weight <- function(type) {
 # The R constant of a schema's default; the empty symbol where R has no form for it.
 default_value <- function(text, is_position) {
   if (is.na(text)) return(quote(expr = ))
-  if (text == "None") return(NULL)
+  if (text %in% c("None", "[]")) return(NULL)
   if (text %in% c("True", "False")) return(text == "True")
   if (grepl("^-?[0-9]+$", text)) {
     value <- as.numeric(text)
@@ -198,7 +198,8 @@ op_facts <- function(key) {
     positions = op_positions(note),
     index = note_fields(note$index),
     results = as.integer(note_fields(note$results)),
-    results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of))
+    results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of)),
+    names = note_fields(note$names)
   )
 }
 

@@ -147,6 +147,12 @@ tensor_methods <- list(
   },
   requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
+  nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
+  where = function(condition, other) op_where(condition, self, other),
+  stft = function(n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE, pad_mode = "reflect",
+                  normalized = FALSE, onesided = NULL, return_complex = NULL) {
+    torch_stft(self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex)
+  },
   copy_ = function(src, non_blocking = FALSE) torch_copy_(self, src, non_blocking)
 )
 

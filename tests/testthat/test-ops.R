@@ -1,26 +1,41 @@
+# Names, order and defaults as users know them; a default list() is NULL here, and more arguments may follow.
+formals_differ <- function(have, known) {
+  value <- function(v) {
+    if (is.symbol(v) && !nzchar(as.character(v))) return("missing")
+    if (is.call(v)) v <- if (all(all.names(v) %in% c("c", "-", "list"))) eval(v) else deparse(v)
+    if (identical(v, list()) || is.null(v)) "NULL" else paste(format(v), collapse = " ")
+  }
+  have <- have[names(have) != "..."]
+  known <- known[names(known) != "..."]
+  have <- have[seq_len(min(length(have), length(known)))]
+  if (!identical(names(have), names(known))) return(TRUE)
+  !identical(vapply(have, value, ""), vapply(known, value, ""))
+}
+
+known_formals <- function(text) as.list(formals(eval(parse(text = paste("function", text, "NULL")))))
+
 test_that("operators have the formals that R users know", {
   skip_if_no_torch()
-  facts <- alist(
-    torch_sum = function(self, dim, keepdim = FALSE, dtype = NULL) NULL,
-    torch_mean = function(self, dim, keepdim = FALSE, dtype = NULL) NULL,
-    torch_add = function(self, other, alpha = 1L) NULL,
-    torch_matmul = function(self, other) NULL,
-    torch_clamp = function(self, min = NULL, max = NULL) NULL,
-    torch_cat = function(tensors, dim = 1L) NULL,
-    torch_stack = function(tensors, dim = 1L) NULL,
-    torch_gather = function(self, dim, index, sparse_grad = FALSE) NULL,
-    torch_topk = function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) NULL,
-    torch_sort = function(self, dim = -1L, descending = FALSE, stable) NULL,
-    torch_argmax = function(self, dim = NULL, keepdim = FALSE) NULL,
-    torch_cumsum = function(self, dim, dtype = NULL) NULL,
-    torch_transpose = function(self, dim0, dim1) NULL,
-    torch_squeeze = function(self, dim) NULL,
-    torch_einsum = function(equation, tensors, path = NULL) NULL
-  )
-  value <- function(f) lapply(as.list(formals(f)), function(v) if (is.call(v)) eval(v) else v)
-  for (name in names(facts)) {
-    expect_identical(value(get(name)), value(eval(facts[[name]])), info = name)
+  known <- utils::read.delim(test_path("fixtures/exports.tsv"), quote = "", colClasses = "character")
+  exported <- getNamespaceExports("torch")
+  expect_identical(setdiff(known$name, exported), character())
+  # Defaults that were of no use: a dimension that counts from 0, none, none.
+  differ <- Map(function(name, text) formals_differ(as.list(formals(get(name))), known_formals(text)), known$name, known$formals)
+  expect_identical(sort(known$name[unlist(differ)]), c("torch_arange", "torch_kaiser_window", "torch_rot90"))
+  expect_identical(formals(torch_rot90)$dims, c(1L, 2L))
+})
+
+test_that("every argument that counts from 1 for R users does", {
+  skip_if_no_torch()
+  known <- utils::read.delim(test_path("fixtures/index-arguments.tsv"), quote = "", colClasses = "character")
+  counts <- function(operator, argument, kind) {
+    # Written by hand.
+    if (operator == "stride") return(TRUE)
+    facts <- torch:::op_facts(operator)
+    argument %in% if (startsWith(kind, "index")) facts$index else facts$positions
   }
+  wrong <- !unlist(Map(counts, known$name, known$argument, known$kind))
+  expect_identical(known[wrong, c("name", "argument")], known[0, c("name", "argument")])
 })
 
 test_that("the arguments decide on the overload", {
@@ -179,7 +194,7 @@ test_that("every type of the registry is converted", {
     "bool" = \() expect_identical(torch_equal(x, x), TRUE),
     "int" = \() expect_identical(call("torch_dim", x), 2),
     "Scalar" = \() expect_identical(call("torch_item", torch_tensor(4)), 4),
-    "ScalarType" = \() expect_true(torch_result_type(tensor = x, other = torch_tensor(1, dtype = "double")) == torch_double()),
+    "ScalarType" = \() expect_true(torch_result_type(x, torch_tensor(1, dtype = "double")) == torch_double()),
     "()" = \() expect_null(call("torch__foreach_add_", list(x), scalar = 1))
   )
   for (type in names(arguments)) arguments[[type]]()
@@ -208,7 +223,7 @@ test_that("dimensions count from 1, in arguments and from the end", {
   expect_identical(as_array(torch_permute(x, c(3, 1, 2))), aperm(a, c(3, 1, 2)))
   expect_identical(as_array(torch_transpose(x, 1, 3)), aperm(a, c(3, 2, 1)))
   expect_identical(as_array(torch_flatten(x[, , 1], start_dim = 1)), as.vector(t(a[, , 1])))
-  expect_identical(dim(torch_flatten(x, 2, 3)), c(2L, 12L))
+  expect_identical(dim(torch_flatten(x, start_dim = 2, end_dim = 3)), c(2L, 12L))
   expect_identical(dim(torch_unsqueeze(x, 1)), c(1L, 2L, 3L, 4L))
   expect_identical(dim(torch_unsqueeze(x, -1)), c(2L, 3L, 4L, 1L))
   expect_identical(dim(torch_stack(list(x, x), 4)), c(2L, 3L, 4L, 2L))
@@ -288,4 +303,36 @@ test_that("names are completed", {
   expect_true(all(c("add", "add_", "addmm") %in% names))
   expect_true(all(startsWith(names, "ad")))
   expect_true(all(c("shape", "backward", "to") %in% utils::.DollarNames(torch_tensor(1), "")))
+})
+
+test_that("operators whose arguments are R's own agree with base R", {
+  skip_if_no_torch()
+  m <- matrix(c(0, 2, 3, 0, 5, 0), 2)
+  x <- torch_tensor(m)
+  by_row <- function(p) unname(p[order(p[, 1], p[, 2]), ])
+  expect_identical(as_array(torch_nonzero(x)), by_row(which(m != 0, arr.ind = TRUE)))
+  expect_identical(lapply(torch_nonzero(x, as_list = TRUE), as_array), as.list(as.data.frame(as_array(torch_nonzero(x)))) |> unname())
+  expect_identical(lapply(torch_where(x > 2), as_array), lapply(torch_nonzero(x > 2, as_list = TRUE), as_array))
+  expect_identical(lapply(x$nonzero(as_list = TRUE), as_array), lapply(torch_nonzero(x, as_list = TRUE), as_array))
+  expect_identical(as_array(x$where(x > 2, 0)), ifelse(m > 2, m, 0))
+  expect_error(torch_where(x > 2, x), "both", class = "value_error")
+  a <- array(as.double(1:24), c(2, 3, 4))
+  b <- array(as.double(1:36), c(3, 4, 3))
+  flat <- matrix(aperm(a, c(1, 3, 2)), 2) %*% matrix(aperm(b, c(2, 1, 3)), 12)
+  expect_equal(as_array(torch_tensordot(torch_tensor(a), torch_tensor(b), 2)), flat)
+  expect_equal(as_array(torch_tensordot(torch_tensor(a), torch_tensor(b), list(c(2, 3), c(1, 2)))), flat)
+  expect_identical(dim(torch_tensordot(torch_ones(2), torch_ones(3), 0)), 2:3)
+  expect_error(torch_tensordot(torch_ones(2), torch_ones(2), "a"), "`dims`", class = "value_error")
+  A <- matrix(c(4, 3, 6, 3), 2)
+  lu <- torch_lu(torch_tensor(A, dtype = "double"))
+  expect_length(lu, 2)
+  parts <- lapply(torch_lu_unpack(lu[[1]], lu[[2]]), as_array)
+  expect_equal(parts[[1]] %*% parts[[2]] %*% parts[[3]], A)
+  expect_identical(as_array(torch_lu(torch_tensor(A), get_infos = TRUE)[[3]]), 0L)
+  expect_named(linalg_lstsq(torch_tensor(A), torch_tensor(A)), c("solution", "residuals", "rank", "singular_values"))
+  expect_named(linalg_inv_ex(torch_tensor(A)), c("inverse", "info"))
+  expect_named(linalg_cholesky_ex(torch_tensor(crossprod(A))), c("L", "info"))
+  expect_null(names(torch_max(torch_tensor(A), 1)))
+  expect_error(linalg_lstsq(torch_tensor(A), torch_tensor(A), NULL, "gels"), "must be empty", class = "type_error")
+  expect_equal(as_array(linalg_tensorinv(torch_eye(6)$reshape(c(6, 2, 3)), ind = 2))[, , 1], rbind(c(1, 0, 0), 0))
 })
