@@ -240,7 +240,9 @@ torch_range <- function(start, end, step = 1, dtype = NULL, layout = NULL, devic
 #' @rdname torch_zeros
 #' @export
 torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  like(op_randint_like, input, dtype, layout, device, requires_grad, NULL, low = low, high = high)
+  check_tensor(input, "input")
+  # Detached, since LibTorch has no gradient of it, not even zero.
+  like(op_randint_like, input$detach(), dtype, layout, device, requires_grad, NULL, low = low, high = high)
 }
 
 #' @rdname torch_zeros

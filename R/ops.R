@@ -270,9 +270,14 @@ find_member <- function(name) {
     if (!cpp_has_operator(paste0("aten::", name))) return(NULL)
     f <- new_op_function(name, registry_formals(name, op_notes[[name]]))
   }
-  formals <- as.list(formals(f))
-  if (!length(formals) || !names(formals)[1] %in% c("self", "input", "A")) return(NULL)
-  list(FALSE, new_op_function(name, formals[-1], topenv(), quote(C_method)))
+  if (!takes_self(f, op_notes[[name]])) return(NULL)
+  list(FALSE, new_op_function(name, as.list(formals(f))[-1], topenv(), quote(C_method)))
+}
+
+# An operator is a method if its first argument is the tensor.
+takes_self <- function(f, note) {
+  first <- names(formals(f))[1]
+  !is.null(first) && first %in% c("self", "input", "A", note_renames(note)[c("self", "input")])
 }
 
 unknown_member <- function(x, name) {
@@ -284,7 +289,7 @@ unknown_member <- function(x, name) {
 .DollarNames.torch_tensor <- function(x, pattern = "") {
   first <- vapply(op_names, function(op) {
     f <- op_function(op)
-    !is.null(f) && names(formals(f))[1] %in% c("self", "input", "A")
+    !is.null(f) && takes_self(f, op_notes[[op]])
   }, NA)
   members <- unique(c(names(tensor_fields), names(tensor_methods), op_names[first & !startsWith(op_names, "_")]))
   sort(grep(pattern, members, value = TRUE))

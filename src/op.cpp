@@ -278,8 +278,12 @@ SEXP invoke(const Op& op, SEXP* values) {
     SEXP value = slot < 0 ? nullptr : values[slot];
     if (!value && !candidate.schema->arguments[i].has_default) value = op.slots[slot].default_value;
     sources[i] = value;
-    if (value)
-      arguments[i] = to_value(value, *candidate.schema->arguments[i].type, candidate.flags[i], op.slots[slot].name, keeper);
+    if (value && !keeper.like && is_tensor(value)) keeper.like = tensor_of(value, op.slots[slot].name);
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (sources[i])
+      arguments[i] = to_value(sources[i], *candidate.schema->arguments[i].type, candidate.flags[i],
+                              op.slots[candidate.slot[i]].name, keeper);
     else
       arguments[i].tag = TS_DEFAULT;
   }

@@ -95,3 +95,12 @@ test_that("a quantized tensor tells its scheme", {
   expect_true(q$qscheme() == torch_per_tensor_affine())
   expect_output(print(q$qscheme()), "torch_per_tensor_affine")
 })
+
+test_that("quantized tensors turn back, alone and in a list", {
+  skip_if_no_torch()
+  q <- torch_quantize_per_tensor(torch_tensor(c(0, 1, 2)), 0.1, 10L, torch_quint8())
+  expect_equal(as_array(torch_dequantize(q)), c(0, 1, 2), tolerance = 1e-6)
+  expect_equal(lapply(torch_dequantize(list(q, q)), as_array), list(c(0, 1, 2), c(0, 1, 2)), tolerance = 1e-6)
+  expect_equal(as_array(q$dequantize()), c(0, 1, 2), tolerance = 1e-6)
+  expect_identical(as.integer(as_array(q$int_repr())), c(10L, 20L, 30L))
+})

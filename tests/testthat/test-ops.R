@@ -336,3 +336,10 @@ test_that("operators whose arguments are R's own agree with base R", {
   expect_error(linalg_lstsq(torch_tensor(A), torch_tensor(A), NULL, "gels"), "must be empty", class = "type_error")
   expect_equal(as_array(linalg_tensorinv(torch_eye(6)$reshape(c(6, 2, 3)), ind = 2))[, , 1], rbind(c(1, 0, 0), 0))
 })
+
+test_that("a product is sampled where a sparse matrix has values", {
+  skip_if_no_torch()
+  sparse <- torch_tensor(diag(c(1, 2)))$to_sparse_csr()
+  sampled <- torch_sparse_sampled_addmm(sparse, torch_ones(2, 3), torch_ones(3, 2), beta = 2, alpha = 0.5)
+  expect_identical(as_array(sampled$to_dense()), diag(c(3.5, 5.5)))
+})

@@ -382,3 +382,11 @@ test_that("what is no data is refused", {
     expect_error(torch_tensor(value), "R type not handled", class = "type_error")
   }
 })
+
+test_that("a gradient that is zero without memory is printed and read", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2), dtype = "double", requires_grad = TRUE)
+  gradient <- autograd_grad(torch_sgn(x)$sum(), x)[[1]]
+  expect_identical(as_array(gradient), c(0, 0))
+  expect_output(print(gradient), "CPUDoubleType")
+})
