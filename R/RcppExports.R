@@ -201,6 +201,10 @@ cpp_tensor_address <- function(x) {
     .Call(`_torch_cpp_tensor_address`, x)
 }
 
+cpp_tensor_storage <- function(x) {
+    .Call(`_torch_cpp_tensor_storage`, x)
+}
+
 cpp_tensor_from_buffer <- function(buffer, shape, dtype) {
     .Call(`_torch_cpp_tensor_from_buffer`, buffer, shape, dtype)
 }

@@ -131,15 +131,19 @@ note_renames <- function(note) {
   structure(vapply(pairs, `[`, "", 2), names = vapply(pairs, `[`, "", 1))
 }
 
+# Formals written in a note, NULL if there are none.
+noted_formals <- function(text) {
+  if (is.null(text) || is.na(text) || text == "-") return(NULL)
+  values <- as.list(formals(eval(parse(text = paste0("function", text, " NULL"), keep.source = FALSE))))
+  # A constant such as -1L is a call in the text; as a value it is told apart from what a user gives.
+  constant <- vapply(values, function(v) is.call(v) && all(all.names(v) %in% c("-", "c")), NA)
+  values[constant] <- lapply(values[constant], eval)
+  values
+}
+
 op_formals <- function(overloads, note) {
-  text <- if (is.null(note)) NA else note$formals
-  if (!is.na(text) && text != "-") {
-    values <- as.list(formals(eval(parse(text = paste0("function", text, " NULL"), keep.source = FALSE))))
-    # A constant such as -1L is a call in the text; as a value it is told apart from what a user gives.
-    constant <- vapply(values, function(v) is.call(v) && !length(all.vars(v)) && identical(v[[1]], quote(`-`)), NA)
-    values[constant] <- lapply(values[constant], eval)
-    return(values)
-  }
+  noted <- noted_formals(note$formals)
+  if (!is.null(noted)) return(noted)
   formals <- union_formals(overloads, note)
   renames <- note_renames(note)
   hit <- match(names(formals), names(renames))
@@ -267,11 +271,13 @@ find_member <- function(name) {
   if (!is.null(method)) return(list(FALSE, method))
   f <- op_function(name)
   if (is.null(f)) {
-    if (!cpp_has_operator(paste0("aten::", name))) return(NULL)
+    if (!cpp_has_operator(paste0("aten::", name))) return(if (name %in% named_methods) list(FALSE, no_named_tensors))
     f <- new_op_function(name, registry_formals(name, op_notes[[name]]))
   }
   if (!takes_self(f, op_notes[[name]])) return(NULL)
-  list(FALSE, new_op_function(name, as.list(formals(f))[-1], topenv(), quote(C_method)))
+  formals <- noted_formals(op_notes[[name]]$method)
+  if (is.null(formals)) formals <- as.list(formals(f))[-1]
+  list(FALSE, new_op_function(name, formals, topenv(), quote(C_method)))
 }
 
 # An operator is a method if its first argument is the tensor.
@@ -291,7 +297,7 @@ unknown_member <- function(x, name) {
     f <- op_function(op)
     !is.null(f) && takes_self(f, op_notes[[op]])
   }, NA)
-  members <- unique(c(names(tensor_fields), names(tensor_methods), op_names[first & !startsWith(op_names, "_")]))
+  members <- unique(c(names(tensor_fields), names(tensor_methods), named_methods, op_names[first & !startsWith(op_names, "_")]))
   sort(grep(pattern, members, value = TRUE))
 }
 

@@ -120,16 +120,25 @@ tensor_methods <- list(
   is_quantized = function() .Call(C_field, self, 8L),
   is_floating_point = function() .Call(C_field, self, 9L),
   is_complex = function() .Call(C_field, self, 10L),
+  is_sparse_csr = function() .Call(C_field, self, 6L) == 2L,
   is_contiguous = function() torch_is_contiguous(self) != 0,
-  cpu = function() self$to(device = "cpu"),
-  cuda = function(device = NULL) self$to(device = if (is.null(device)) "cuda" else torch_device("cuda", device)),
+  length = function() .Call(C_numel, self),
+  has_storage = function() !is.null(.Call(C_field, self, 11L)),
+  has_names = function() FALSE,
+  element_size = function() self$dtype$itemsize,
+  print = function(n = 30) print.torch_tensor(self, n = n),
+  cpu = function(memory_format = torch_preserve_format()) tensor_to(self, device = "cpu", memory_format = memory_format),
+  cuda = function(device = NULL, non_blocking = FALSE, memory_format = torch_preserve_format()) {
+    device <- if (is.null(device)) "cuda" else torch_device("cuda", device)
+    tensor_to(self, device = device, non_blocking = non_blocking, memory_format = memory_format)
+  },
   to = function(dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE, memory_format = NULL) {
     tensor_to(self, dtype, device, other, non_blocking, copy, memory_format)
   },
   float = function() tensor_to(self, torch_float()),
   double = function() tensor_to(self, torch_double()),
   half = function() tensor_to(self, torch_half()),
-  bool = function() tensor_to(self, torch_bool()),
+  bool = function(memory_format = torch_preserve_format()) tensor_to(self, torch_bool(), memory_format = memory_format),
   int = function() tensor_to(self, torch_int()),
   long = function() tensor_to(self, torch_long()),
   type = function(dtype) tensor_to(self, dtype),
@@ -141,7 +150,7 @@ tensor_methods <- list(
   `repeat` = function(repeats) torch_repeat(self, repeats),
   split = function(split_size, dim = 1L) torch_split(self, split_size, dim),
   clone = function(memory_format = NULL) keep_class(torch_clone(self, memory_format = memory_format), self),
-  detach = function() keep_class(torch_detach(self), self),
+  detach = function(...) keep_class(torch_detach(self), self),
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
     invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
   },
@@ -150,11 +159,50 @@ tensor_methods <- list(
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
   where = function(condition, other) op_where(condition, self, other),
   stft = function(n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE, pad_mode = "reflect",
-                  normalized = FALSE, onesided = NULL, return_complex = NULL) {
+                  normalized = FALSE, onesided = NULL, return_complex = NULL, align_to_window = NULL) {
+    if (!is.null(align_to_window)) return(op_stft(self, n_fft, hop_length, win_length, window,
+      normalized = normalized, onesided = onesided, return_complex = return_complex, align_to_window = align_to_window))
     torch_stft(self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex)
   },
+  hardshrink_backward = function(grad_out, lambd) torch_hardshrink_backward(grad_out, self, lambd),
+  new_empty = function(size, options = list(), ...) new_like(torch_new_empty, self, options, size = sizes_of(size = size), ...),
+  new_zeros = function(size, options = list(), ...) new_like(torch_new_zeros, self, options, size = sizes_of(size = size), ...),
+  new_ones = function(size, options = list(), ...) new_like(torch_new_ones, self, options, size = sizes_of(size = size), ...),
+  new_full = function(size, fill_value, options = list(), ...) {
+    new_like(torch_new_full, self, options, size = sizes_of(size = size), fill_value = fill_value, ...)
+  },
+  new_empty_strided = function(size, stride, options = list(), ...) {
+    new_like(torch_new_empty_strided, self, options, size = sizes_of(size = size), stride = sizes_of(size = stride), ...)
+  },
+  storage = function() tensor_storage(self),
+  set_grad_ = function(new_grad) cpp_tensor_set_grad(self, new_grad),
   copy_ = function(src, non_blocking = FALSE) torch_copy_(self, src, non_blocking)
 )
+
+# Options (dtype, device, layout, requires_grad) come in a list or as arguments of their own.
+new_like <- function(op, self, options, ..., dtype = options$dtype, device = options$device, layout = options$layout,
+                     requires_grad = options$requires_grad) {
+  out <- op(self, ..., dtype = as_dtype(dtype), layout = layout, device = as_device(device))
+  if (isTRUE(requires_grad)) cpp_tensor_set_requires_grad(out, TRUE) else out
+}
+
+# The memory behind a tensor; views of one tensor have the same.
+tensor_storage <- function(x) structure(list(data_ptr = function() cpp_tensor_storage(x)), class = "torch_storage")
+
+#' @export
+print.torch_storage <- function(x, ...) {
+  cat("<torch_storage> at", x$data_ptr(), "\n")
+  invisible(x)
+}
+
+# Methods of named tensors, which LibTorch had as operators until 2.12.
+named_methods <- c("align_as", "align_to", "refine_names", "rename", "rename_")
+no_named_tensors <- function(...) {
+  not_implemented_error(sprintf("Named tensors are not in LibTorch %s.", libtorch_find()$version), call = NULL)
+}
+
+#' @export
+`names<-.torch_tensor` <- function(x, value) if (is.null(value)) x else no_named_tensors()
 
 # Attributes that mark a parameter or a buffer follow the tensor.
 keep_class <- function(x, from) {

@@ -546,6 +546,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_tensor_storage
+SEXP cpp_tensor_storage(SEXP x);
+RcppExport SEXP _torch_cpp_tensor_storage(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tensor_storage(x));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_from_buffer
 SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype);
 RcppExport SEXP _torch_cpp_tensor_from_buffer(SEXP bufferSEXP, SEXP shapeSEXP, SEXP dtypeSEXP) {
@@ -621,6 +631,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},
     {"_torch_cpp_tensor_print", (DL_FUNC) &_torch_cpp_tensor_print, 2},
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
+    {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
     {"C_backward",  (DL_FUNC) &C_backward,  5},
     {"C_dollar",    (DL_FUNC) &C_dollar,    2},

@@ -202,6 +202,16 @@ SEXP cpp_tensor_address(SEXP x) {
   return Rf_mkString(text);
 }
 
+// Where the memory of a tensor begins, as text that can be compared.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_storage(SEXP x) {
+  uint64_t address;
+  check(shim().ts_tensor_storage(tensor_of(x), &address));
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(address));
+  return Rf_mkString(text);
+}
+
 // An R vector's memory as a tensor; the vector is kept until the last tensor on it is gone.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {

@@ -202,6 +202,13 @@ int ts_tensor_item(ts_tensor* handle, ts_value* out) {
   });
 }
 
+int ts_tensor_storage(ts_tensor* handle, uint64_t* out) {
+  return shim::guarded([&] {
+    const at::Tensor tensor = borrow(handle);
+    *out = tensor.has_storage() ? reinterpret_cast<uint64_t>(tensor.storage().data()) : 0;
+  });
+}
+
 int ts_tensor_print(ts_tensor* handle, int width, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
     Unrecorded guard;

@@ -343,3 +343,47 @@ test_that("a product is sampled where a sparse matrix has values", {
   sampled <- torch_sparse_sampled_addmm(sparse, torch_ones(2, 3), torch_ones(3, 2), beta = 2, alpha = 0.5)
   expect_identical(as_array(sampled$to_dense()), diag(c(3.5, 5.5)))
 })
+
+test_that("every method that R users know is there, with its formals", {
+  skip_if_no_torch()
+  known <- utils::read.delim(test_path("fixtures/tensor-methods.tsv"), quote = "", colClasses = "character")
+  members <- lapply(known$name, torch:::find_member)
+  # Recorded by autograd, not by an operator.
+  missing <- known$name[vapply(members, is.null, NA)]
+  expect_identical(missing, "register_hook")
+  is_field <- vapply(members, function(m) isTRUE(m[[1]]), NA)
+  expect_identical(known$name[is_field], known$name[known$kind != "method"])
+  differ <- Map(function(member, text) {
+    !is.null(member) && !member[[1]] && formals_differ(as.list(formals(member[[2]])), known_formals(text))
+  }, members, known$formals)
+  # A default that is LibTorch's own, dimensions from 1, and what has gone with named tensors.
+  gone <- setdiff(torch:::named_methods, "rename")
+  expect_setequal(setdiff(known$name[unlist(differ)], gone), c("contiguous", "rot90"))
+  completed <- utils::.DollarNames(torch_tensor(1), "")
+  expect_identical(setdiff(known$name[!startsWith(known$name, "_")], c(completed, missing)), character())
+})
+
+test_that("methods with arguments of their own", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
+  expect_identical(as_array(x$addmm(x, x, 2)), 2 * as_array(x) + as_array(x) %*% as_array(x))
+  expect_true(x$new_zeros(2, dtype = "int")$dtype == torch_int())
+  expect_true(x$new_ones(c(2, 3), options = list(dtype = torch_double(), requires_grad = TRUE))$requires_grad)
+  expect_identical(as_array(x$new_full(2, 7)), c(7, 7))
+  expect_identical(x$new_empty_strided(c(2, 2), c(1, 2))$stride(), c(1L, 2L))
+  expect_identical(lapply(x$hsplit(sections = 2), dim), list(c(2L, 1L), c(2L, 1L)))
+  expect_identical(lapply(x$tensor_split(sections = 2), dim), list(1:2, 1:2))
+  expect_identical(x$length(), 4L)
+  expect_identical(x[1]$storage()$data_ptr(), x$storage()$data_ptr())
+  expect_false(x$clone()$storage()$data_ptr() == x$storage()$data_ptr())
+  expect_false(x$has_names())
+  expect_false(x$is_sparse_csr())
+  expect_true(x$to_sparse_csr()$is_sparse_csr())
+  x$set_grad_(torch_ones(2, 2))
+  expect_identical(as_array(x$grad), matrix(1, 2, 2))
+  expect_output(x$print(), "CPUFloatType")
+  skip_if("align_to" %in% sub("^aten::([^.(]+).*", "\\1", torch:::cpp_operator_schemas(0L)), "LibTorch has named tensors")
+  expect_error(x$rename(c("a", "b")), "Named tensors are not in LibTorch", class = "not_implemented_error")
+  expect_error(x$align_to("a"), "Named tensors", class = "not_implemented_error")
+  expect_error(names(x) <- c("a", "b"), "Named tensors", class = "not_implemented_error")
+})

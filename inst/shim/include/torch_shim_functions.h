@@ -38,6 +38,8 @@ TS_FUNCTION(int, ts_tensor_to_data, (ts_tensor *, void *data, int target))
 TS_FUNCTION(int, ts_tensor_from_buffer, (void *data, const int64_t *sizes, size_t ndim, int dtype, void (*release)(void *), void *context, ts_tensor **out))
 /* The element of a tensor with one element, as a scalar value. */
 TS_FUNCTION(int, ts_tensor_item, (ts_tensor *, ts_value *out))
+/* Where its memory begins, 0 if it has none of its own. */
+TS_FUNCTION(int, ts_tensor_storage, (ts_tensor *, uint64_t *out))
 /* LibTorch's print, lines of at most `width` characters. A string. */
 TS_FUNCTION(int, ts_tensor_print, (ts_tensor *, int width, ts_value *out, ts_arena **arena))
 /* Index values that count from 1 (negative from the end) to those that count from 0; 0 is an error. Owned. */
