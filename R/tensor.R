@@ -257,7 +257,10 @@ tensor_extent <- function(all, dim, call = caller_env()) {
   x
 }
 #' @export
-`[[<-.torch_tensor` <- function(x, name, value) `$<-.torch_tensor`(x, name, value)
+`[[<-.torch_tensor` <- function(x, name, value) {
+  if (!is_string(name)) type_error("A tensor has no elements for `[[<-`; use `[<-`.")
+  `$<-.torch_tensor`(x, name, value)
+}
 
 #' @export
 dim.torch_tensor <- function(x) .Call(C_shape, x)
