@@ -193,8 +193,8 @@ cpp_tensor_to_integer64 <- function(x) {
     .Call(`_torch_cpp_tensor_to_integer64`, x)
 }
 
-cpp_tensor_print <- function(x, width) {
-    .Call(`_torch_cpp_tensor_print`, x, width)
+cpp_is_tracing <- function() {
+    .Call(`_torch_cpp_is_tracing`)
 }
 
 cpp_tensor_address <- function(x) {

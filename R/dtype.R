@@ -118,6 +118,7 @@ torch_set_default_dtype <- function(d) {
   invisible(new_dtype(cpp_default_dtype(d)))
 }
 
+layout_names <- c("strided", "sparse_coo", "sparse_csr", "mkldnn", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged")
 new_layout <- function(code) structure(code, class = c("torch_layout", "R7"))
 new_memory_format <- function(code) structure(code, class = c("torch_memory_format", "R7"))
 
@@ -154,7 +155,7 @@ is_torch_memory_format <- function(x) inherits(x, "torch_memory_format")
 
 #' @export
 print.torch_layout <- function(x, ...) {
-  cat("torch_", c("strided", "sparse_coo", "sparse_csr", "mkldnn")[unclass(x) + 1L], "\n", sep = "")
+  cat("torch_", layout_names[unclass(x) + 1L], "\n", sep = "")
   invisible(x)
 }
 #' @export

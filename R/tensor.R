@@ -273,7 +273,8 @@ length.torch_tensor <- function(x) .Call(C_numel, x)
 #'
 #' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
 #' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
-#' and `integer64` where a value is past 2^53. Moves from the GPU and ignores `requires_grad`.
+#' and `integer64` where a value is past 2^53. Quantized tensors give the numbers they stand for. Moves from the GPU and
+#' ignores `requires_grad`.
 #'
 #' @param x A tensor, or anything that `as.array()` takes.
 #' @return A vector or an array.
@@ -287,6 +288,7 @@ as_array.default <- function(x) as.array(x)
 as_array.torch_tensor <- function(x) .Call(C_to_r, x)
 #' @export
 as.array.torch_tensor <- function(x, ...) .Call(C_to_r, x)
+quantized_array <- function(x) as_array(torch_dequantize(x))
 #' @export
 as.vector.torch_tensor <- function(x, mode = "any") as.vector(.Call(C_to_r, x), mode)
 #' @export
@@ -299,6 +301,8 @@ as.integer.torch_tensor <- function(x, ...) as.integer(.Call(C_to_r, x))
 as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
 #' @export
 as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
+#' @export
+as.character.torch_tensor <- function(x, ...) as.character(.Call(C_to_r, x))
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
 
@@ -313,24 +317,98 @@ print.torch_tensor <- function(x, n = 30, ...) {
 tensor_text <- function(x, n = 30) {
   if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
-  if (x$is_complex()) {
-    return(c("torch_tensor", "Use `$real` or `$imag` to see its parts.", type_line(x)))
-  }
-  if (x$device$type == "meta") return(c("torch_tensor", "...", type_line(x)))
-  lines <- strsplit(cpp_tensor_print(x, getOption("width")), "\n", fixed = TRUE)[[1]]
-  type <- paste0(lines[length(lines)], grad_note(x))
-  values <- lines[-length(lines)]
+  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n))
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
-  c("torch_tensor", values, type)
+  c("torch_tensor", values, type_line(x))
+}
+
+value_lines <- function(x, n) {
+  layout <- layout_names[unclass(x$layout) + 1L]
+  switch(layout,
+    strided = array_lines(as_array(first_rows(x, n))),
+    sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n),
+    sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n),
+    sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n),
+    "..."
+  )
+}
+
+# No more than can be seen: of a long tensor the first rows, which are also what the numbers' format is made for.
+first_rows <- function(x, n) {
+  size <- dim(x)
+  if (n < 0 || !length(size) || size[1] <= n + 1 || x$is_quantized() || cpp_is_tracing()) x else torch_narrow(x, 1, 1, n + 1)
+}
+
+parts_lines <- function(x, parts, n) {
+  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n))))))
+}
+
+# An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
+# one after the other, of whose leading subscripts the last runs fastest.
+array_lines <- function(a) {
+  if (length(a) == 0) return(character())
+  size <- dim(a)
+  text <- cell_text(a)
+  if (is.null(size)) return(text)
+  rows <- size[length(size) - 1]
+  columns <- size[length(size)]
+  fit <- max(1, (getOption("width") + 1) %/% (nchar(text[1]) + 1))
+  starts <- seq(1, columns, by = fit)
+  block <- function(m) {
+    lines <- lapply(starts, function(start) {
+      end <- min(columns, start + fit - 1)
+      rows <- apply(m[, start:end, drop = FALSE], 1, paste, collapse = " ")
+      if (length(starts) > 1) c(if (start > 1) "", sprintf("Columns %d to %d", start, end), rows) else rows
+    })
+    unlist(lines)
+  }
+  if (length(size) == 2) return(block(matrix(text, rows)))
+  leading <- as.matrix(rev(expand.grid(rev(lapply(size[seq_len(length(size) - 2)], seq_len)))))
+  text <- aperm(array(text, size), c(length(size) - 1, length(size), rev(seq_len(length(size) - 2))))
+  matrices <- matrix(text, rows * columns)
+  unlist(lapply(seq_len(nrow(leading)), function(i) {
+    c(if (i > 1) "", paste0("(", paste(leading[i, ], collapse = ","), ",.,.) ="), block(matrix(matrices[, i], rows)))
+  }))
+}
+
+# Numbers in one format of one width, with room for a sign: whole ones without a point, others with four decimals where
+# that tells them, else with an exponent.
+cell_text <- function(a) {
+  if (is.complex(a)) {
+    text <- format(as.vector(a))
+  } else if (inherits(a, "integer64")) {
+    text <- as.character(a)
+  } else {
+    v <- as.double(a)
+    finite <- v[is.finite(v)]
+    size <- abs(finite[finite != 0])
+    digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+    whole <- all(finite == trunc(finite)) && digits[2] <= 10
+    wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+    text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
+    text[is.nan(v)] <- "nan"
+    text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  }
+  formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
 }
 
 is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
 
 type_line <- function(x) {
-  where <- toupper(x$device$type)
-  sprintf("[ %s%sType{%s} ]%s", where, as.character(x$dtype), paste(dim(x), collapse = ","), grad_note(x))
+  layout <- setdiff(layout_names[unclass(x$layout) + 1L], "strided")
+  kind <- sub("Coo", "", gsub("(?:^|_)(.)", "\\U\\1", layout, perl = TRUE))
+  sprintf(
+    "[ %s%s%s%sType{%s}%s ]%s", paste(kind, collapse = ""), if (x$is_quantized()) "Quantized" else "", toupper(x$device$type),
+    as.character(x$dtype), paste(dim(x), collapse = ","), if (x$is_quantized()) quantizer_note(x) else "", grad_note(x)
+  )
+}
+
+quantizer_note <- function(x) {
+  scheme <- x$qscheme()
+  note <- paste0(", qscheme: ", qscheme_names[unclass(scheme) + 1L])
+  if (unclass(scheme) %in% c(0L, 2L)) sprintf("%s, scale: %g, zero_point: %g", note, x$q_scale(), x$q_zero_point()) else note
 }
 
 grad_note <- function(x) {
@@ -349,14 +427,19 @@ str.torch_tensor <- function(object, ...) {
 #' @export
 format.torch_tensor <- function(x, ...) type_line(x)
 
+rows_of <- function(x, call = caller_env()) {
+  if (!length(dim(x))) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)
+  dim(x)[1]
+}
+
 #' @export
 head.torch_tensor <- function(x, n = 6, ...) {
-  size <- dim(x)[1]
+  size <- rows_of(x)
   torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
 }
 #' @export
 tail.torch_tensor <- function(x, n = 6, ...) {
-  size <- dim(x)[1]
+  size <- rows_of(x)
   keep <- if (n < 0) max(size + n, 0) else min(n, size)
   torch_narrow(x, 1, max(size - keep + 1, 1), keep)
 }

@@ -525,14 +525,12 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_tensor_print
-SEXP cpp_tensor_print(SEXP x, SEXP width);
-RcppExport SEXP _torch_cpp_tensor_print(SEXP xSEXP, SEXP widthSEXP) {
+// cpp_is_tracing
+SEXP cpp_is_tracing();
+RcppExport SEXP _torch_cpp_is_tracing() {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type width(widthSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_tensor_print(x, width));
+    rcpp_result_gen = Rcpp::wrap(cpp_is_tracing());
     return rcpp_result_gen;
 END_RCPP
 }
@@ -629,7 +627,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},
-    {"_torch_cpp_tensor_print", (DL_FUNC) &_torch_cpp_tensor_print, 2},
+    {"_torch_cpp_is_tracing", (DL_FUNC) &_torch_cpp_is_tracing, 0},
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
     {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},

@@ -1,7 +1,6 @@
 // Tensors in and out of plain memory, and what can be told of them.
 #include "value.h"
 
-#include <ATen/Formatting.h>
 #include <ATen/ScalarOps.h>
 
 #include <cstring>
@@ -206,15 +205,6 @@ int ts_tensor_storage(ts_tensor* handle, uint64_t* out) {
   return shim::guarded([&] {
     const at::Tensor tensor = borrow(handle);
     *out = tensor.has_storage() ? reinterpret_cast<uint64_t>(tensor.storage().data()) : 0;
-  });
-}
-
-int ts_tensor_print(ts_tensor* handle, int width, ts_value* out, ts_arena** arena) {
-  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
-    Unrecorded guard;
-    std::ostringstream text;
-    at::print(text, in_memory(borrow(handle)), width);
-    value = shim::string_value(text.str(), own);
   });
 }
 

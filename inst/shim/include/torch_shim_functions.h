@@ -40,8 +40,6 @@ TS_FUNCTION(int, ts_tensor_from_buffer, (void *data, const int64_t *sizes, size_
 TS_FUNCTION(int, ts_tensor_item, (ts_tensor *, ts_value *out))
 /* Where its memory begins, 0 if it has none of its own. */
 TS_FUNCTION(int, ts_tensor_storage, (ts_tensor *, uint64_t *out))
-/* LibTorch's print, lines of at most `width` characters. A string. */
-TS_FUNCTION(int, ts_tensor_print, (ts_tensor *, int width, ts_value *out, ts_arena **arena))
 /* Index values that count from 1 (negative from the end) to those that count from 0; 0 is an error. Owned. */
 TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */
