@@ -121,7 +121,7 @@ Math.torch_tensor <- function(x, ...) {
     cospi = torch_cos(x * pi), sinpi = torch_sin(x * pi), tanpi = torch_tan(x * pi),
     lgamma = torch_lgamma(x), digamma = torch_digamma(x), trigamma = torch_polygamma(1L, x), gamma = tensor_gamma(x),
     cumprod = torch_cumprod(x, dim = 1), cummax = torch_cummax(x, dim = 1)[[1]], cummin = torch_cummin(x, dim = 1)[[1]],
-    value_error(sprintf("`%s()` has no form for tensors. Use `torch_round(x, decimals = )`.", .Generic), call = NULL)
+    value_error(sprintf("`%s()` has no form for tensors. Use `torch_round(x, decimals = )`.", .Generic))
   )
 }
 

@@ -235,23 +235,52 @@ jit_op_formals <- function(key) {
 no_overload_message <- function(given, schemas) {
   given <- given[nzchar(names(given))]
   what <- paste0("`", names(given), "` is ", vapply(given, friendly_type, ""), collapse = ", ")
-  candidates <- vapply(schemas, schema_in_r, "", USE.NAMES = FALSE)
+  raw <- grepl("::", attr(schemas, "key"), fixed = TRUE)
+  candidates <- vapply(schemas, schema_in_r, "", raw = raw, USE.NAMES = FALSE)
   paste0(
     "The arguments fit no form of this operator.\n",
     "Given: ", if (length(given)) what else "nothing", ".\n",
     if (length(candidates) > 1) "It takes one of:\n" else "It takes:\n",
-    paste0("  ", candidates, collapse = "\n")
+    paste0("  ", unique(candidates), collapse = "\n")
   )
 }
 
-# "aten::sum.dim_IntList(Tensor self, int[1]? dim, *, bool keepdim=False) -> Tensor" as "(self: Tensor, dim: int[1]?, ...)".
-schema_in_r <- function(schema) {
+# "aten::sum.dim_IntList(Tensor self, int[1]? dim, *, bool keepdim=False) -> Tensor" as R users write it:
+# "torch_sum(self: tensor, dim: whole numbers or NULL, keepdim: logical = FALSE)".
+# `raw`: for jit_ops, which takes what the schema says.
+schema_in_r <- function(schema, raw = FALSE) {
+  parts <- read_schemas(schema)
   arguments <- parse_arguments(sub("^[^(]*\\((.*)\\) -> .*$", "\\1", schema))
   arguments <- arguments[!grepl("!", arguments$type, fixed = TRUE) | !arguments$keyword, ]
-  type <- gsub("\\([a-z]!?( -> \\*)?\\)", "", arguments$type)
-  default <- ifelse(is.na(arguments$default), "", paste0(" = ", arguments$default))
-  default <- gsub("True", "TRUE", gsub("False", "FALSE", gsub("None", "NULL", default)))
-  paste0("(", paste0(arguments$name, ": ", type, default, collapse = ", "), ")")
+  ours <- !raw && !is.na(parts$operator)
+  note <- if (ours) op_notes[[parts$operator]]
+  default <- vapply(seq_len(nrow(arguments)), function(i) {
+    value <- list(default_value(arguments$default[i], ours && arguments$name[i] %in% op_positions(note)))
+    if (identical(value, list(quote(expr = )))) return("")
+    if (is.integer(value[[1]])) value <- lapply(value, as.double)
+    paste0(" = ", paste(deparse(value[[1]]), collapse = ""))
+  }, "")
+  renames <- note_renames(note)
+  name <- ifelse(arguments$name %in% names(renames), renames[arguments$name], arguments$name)
+  paste0(
+    if (ours) op_function_name(parts$operator) else sub("[.(].*$", "", schema),
+    "(", paste0(name, ": ", type_in_words(arguments$type), default, collapse = ", "), ")"
+  )
+}
+
+type_words <- c(
+  Tensor = "tensor", Scalar = "number", int = "whole number", SymInt = "whole number", float = "number",
+  complex = "complex number", bool = "logical", str = "string", ScalarType = "dtype", Device = "device", Layout = "layout",
+  MemoryFormat = "memory format", Generator = "generator"
+)
+
+type_in_words <- function(type) {
+  type <- gsub("\\([a-z]!?( -> \\*)?\\)", "", type)
+  leaf <- sub("^([A-Za-z]+).*$", "\\1", type)
+  word <- ifelse(leaf %in% names(type_words), type_words[leaf], leaf)
+  list <- grepl("[", type, fixed = TRUE)
+  plural <- ifelse(leaf == "Tensor", "list of tensors", ifelse(word == "logical", "logicals", paste0(word, "s")))
+  paste0(ifelse(list, plural, word), ifelse(endsWith(type, "?"), " or NULL", ""))
 }
 
 # --- methods -------------------------------------------------------------------------------------------------------

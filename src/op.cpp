@@ -262,6 +262,8 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
   UNPROTECT(1);
   PROTECT(result);
   collect_if_due(it);
+  static const int* const warnings = it.ts_warnings();
+  if (*warnings) pass_warnings();
   UNPROTECT(1);
   return result;
 }

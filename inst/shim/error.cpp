@@ -1,6 +1,7 @@
 // Messages of the last failed call, one for each thread.
 #include "boundary.h"
 
+#include <deque>
 #include <exception>
 #include <new>
 
@@ -8,6 +9,18 @@ namespace shim {
 namespace {
 thread_local std::string last_message;
 thread_local std::string last_trace;
+
+// LibTorch would write its warnings to stderr; here they wait until the host asks for them.
+std::deque<std::string> warnings;
+std::string taken;
+int waiting = 0;
+
+struct Keeper : c10::WarningHandler {
+  void process(const c10::Warning& warning) override {
+    warnings.push_back(warning.msg());
+    ++waiting;
+  }
+};
 
 bool is_out_of_memory(const c10::Error& e) {
   const std::string text = e.what_without_backtrace();
@@ -43,7 +56,23 @@ int status_of_current_exception() noexcept {
   }
 }
 
+// LibTorch has a handler for each thread: other threads go on writing to stderr.
+void keep_warnings() {
+  static Keeper keeper;
+  c10::WarningUtils::set_warning_handler(&keeper);
+}
+
 }  // namespace shim
+
+const int* ts_warnings(void) { return &shim::waiting; }
+
+const char* ts_take_warning(void) {
+  if (shim::warnings.empty()) return nullptr;
+  shim::taken = std::move(shim::warnings.front());
+  shim::warnings.pop_front();
+  --shim::waiting;
+  return shim::taken.c_str();
+}
 
 int ts_abi_version(void) { return TS_ABI_VERSION; }
 const char* ts_built_for(void) { return TS_BUILT_FOR; }

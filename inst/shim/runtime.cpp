@@ -8,6 +8,7 @@
 
 namespace shim {
 void count_memory();
+void keep_warnings();
 }
 
 using shim::guarded;
@@ -18,6 +19,7 @@ int ts_initialise(void) {
     if (done) return;
     done = true;
     shim::count_memory();
+    shim::keep_warnings();
   });
 }
 

@@ -90,7 +90,7 @@ test_that("finfo and iinfo are PyTorch's", {
 
 test_that("a quantized tensor tells its scheme", {
   skip_if_no_torch()
-  q <- torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, torch_quint8())
+  q <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, torch_quint8()))
   expect_true(is_torch_qscheme(q$qscheme()))
   expect_true(q$qscheme() == torch_per_tensor_affine())
   expect_output(print(q$qscheme()), "torch_per_tensor_affine")
@@ -98,7 +98,7 @@ test_that("a quantized tensor tells its scheme", {
 
 test_that("quantized tensors turn back, alone and in a list", {
   skip_if_no_torch()
-  q <- torch_quantize_per_tensor(torch_tensor(c(0, 1, 2)), 0.1, 10L, torch_quint8())
+  q <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1, 2)), 0.1, 10L, torch_quint8()))
   expect_equal(as_array(torch_dequantize(q)), c(0, 1, 2), tolerance = 1e-6)
   expect_equal(lapply(torch_dequantize(list(q, q)), as_array), list(c(0, 1, 2), c(0, 1, 2)), tolerance = 1e-6)
   expect_equal(as_array(q$dequantize()), c(0, 1, 2), tolerance = 1e-6)

@@ -6,6 +6,10 @@ TS_FUNCTION(const char *, ts_built_for, (void)) /* LibTorch's version at compile
 TS_FUNCTION(const char *, ts_last_error, (void))
 TS_FUNCTION(const char *, ts_last_error_trace, (void)) /* with LibTorch's C++ trace */
 TS_FUNCTION(int, ts_initialise, (void))                /* once, after loading */
+/* How many of LibTorch's warnings wait in the thread that called ts_initialise; the address is valid for ever. */
+TS_FUNCTION(const int *, ts_warnings, (void))
+/* The oldest of them, NULL if there is none; valid until the next call. */
+TS_FUNCTION(const char *, ts_take_warning, (void))
 
 /* Results. Releases what the host did not take: a handle is taken by setting it to NULL. NULL is fine. No status. */
 TS_FUNCTION(void, ts_arena_release, (ts_arena *))
