@@ -11,6 +11,8 @@
 #' the dimensions that a list of two vectors names. `torch_lu()` factors matrices into one packed matrix and the pivots,
 #' `torch_lu_unpack()` takes them apart.
 #'
+#' `linalg_eigvals()` gives the eigenvalues of matrices, complex and in no order.
+#'
 #' `torch_stft()` is the Fourier transform of overlapping windows.
 #'
 #' @param self,other,a,b,A,input Tensors.
@@ -78,4 +80,14 @@ torch_stft <- function(input, n_fft, hop_length = NULL, win_length = NULL, windo
     input, n_fft, hop_length = hop_length, win_length = win_length, window = window, center = center, pad_mode = pad_mode,
     normalized = normalized, onesided = onesided, return_complex = return_complex
   )
+}
+
+#' @rdname torch_where
+#' @export
+linalg_eigvals <- function(A) {
+  # On NaN and infinite numbers LAPACK's iteration never ends.
+  if (!cpp_is_tracing() && !with_no_grad(torch_all(torch_isfinite(A)))$item()) {
+    value_error("`A` must hold finite numbers, without NaN.")
+  }
+  op_linalg_eigvals(A)
 }

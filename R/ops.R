@@ -187,6 +187,7 @@ op_facts <- function(key) {
       rename = c(self = "e1", other = "e2", exponent = "e2", mat2 = "e2")
     ))
   }
+  refuse_unsafe(sub("^aten::", "", key))
   if (grepl("::", key, fixed = TRUE)) {
     return(list(operators = key, formals = jit_op_formals(key), all_overloads = TRUE))
   }
@@ -205,6 +206,14 @@ op_facts <- function(key) {
     results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of)),
     names = note_fields(note$names)
   )
+}
+
+# Operators that end the process when their arguments are wrong, as tools/fuzz.R found.
+refuse_unsafe <- function(operator) {
+  if (!identical(op_notes[[operator]]$unsafe, "yes")) return()
+  not_implemented_error(sprintf(
+    "`%s` can't be called from R: LibTorch does not check its arguments, and wrong ones end the session.", operator
+  ), call = entry_call(sys.nframe()))
 }
 
 # The function made from the table, also where one written by hand has its name; NULL if the table has no such operator.

@@ -74,5 +74,7 @@ void fail_shim(int status) {
   if (status == TS_HOST_JUMP) continue_jump();
   SEXP message = PROTECT(Rf_mkString(shim().ts_last_error()));
   SEXP trace = PROTECT(Rf_mkString(shim().ts_last_error_trace()));
+  // What was warned of on the way to the error comes before it.
+  pass_warnings();
   raise(status == TS_OUT_OF_MEMORY ? "torch_memory_error" : "torch_runtime_error", message, trace);
 }

@@ -1,6 +1,6 @@
 # Prints for every exported operator how many cases were tried against PyTorch, how many agree, and how many of these gave
 # values on both sides (the others errors), then what differs. Run with the package installed:
-# Rscript tools/oracle.R [seed] [name ...]
+# Rscript tools/oracle.R [seed] [name ...]. A name that begins with $ is a method.
 suppressMessages({
   library(testthat)
   library(torch)
@@ -15,8 +15,10 @@ names <- options[-1]
 Sys.setenv(TESTTHAT = "true")
 setwd("tests/testthat")
 known <- home$oracle_names()$name
-if (!length(names)) names <- known
-table <- home$oracle_compare(home$oracle_cases(seed, names))
+all <- !length(names)
+if (all) names <- known
+table <- home$oracle_compare(home$oracle_cases(seed, names, methods = all))
+names <- c(names, setdiff(unique(table$name), names))
 for (name in names) {
   rows <- table[table$name == name, ]
   note <- if (!nrow(rows)) home$oracle_left_out[name] else ""

@@ -141,7 +141,10 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
     at::Tensor tensor = c10::scalar_to_tensor(shim::to_ivalue(*number, *c10::NumberType::get()).toScalar());
     const at::Tensor other = like ? borrow(like) : at::Tensor();
     // Operators that do not promote want both dtypes alike; for those that do it makes no difference.
-    if (other.defined() && other.is_floating_point() && !tensor.is_complex()) tensor = tensor.to(other.scalar_type());
+    if (other.defined() && other.is_floating_point() && !tensor.is_complex())
+      tensor = tensor.to(other.scalar_type());
+    else if (tensor.is_floating_point() && !(other.defined() && other.is_complex()))
+      tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     *out = give(std::move(tensor));
   });

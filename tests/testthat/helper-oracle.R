@@ -376,6 +376,132 @@ oracle_templates <- list(
   torch_vander = quote(list(list(x = floats(3)), list(x = floats(3), N = 2L, increasing = TRUE)))
 )
 
+# Methods that are no exported functions; `$name` runs as x$name(...).
+oracle_method_templates <- list(
+  "$addbmm_" = quote(list(list(self = floats(2, 4), batch1 = floats(5, 2, 3), batch2 = floats(5, 3, 4), beta = 2))),
+  "$addmm" = quote(list(list(self = floats(2, 4), mat1 = floats(2, 3), mat2 = floats(3, 4), beta = 0.5, alpha = 2))),
+  "$addmm_" = quote(list(list(self = floats(2, 4), mat1 = floats(2, 3), mat2 = floats(3, 4), beta = 0.5))),
+  "$all" = quote(dim_cases(\() flags(2, 3), several = TRUE)),
+  "$any" = quote(dim_cases(\() flags(2, 3), several = TRUE)),
+  "$aminmax" = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3), dim = 2L, keepdim = TRUE))),
+  "$as_strided_scatter" = quote(list(list(self = values(1:12 / 4, 12), src = values(c(-1, -2, -3, -4), c(2, 2)), size = c(2L, 2L), stride = c(4L, 1L), storage_offset = 1L))),
+  "$broadcast_to" = quote(list(list(self = floats(3), size = c(2L, 3L)), list(self = floats(2, 1), size = c(2L, 4L)))),
+  "$clamp_max" = quote(list(list(self = floats(4), max = 0.5), list(self = floats(4), max = floats(1)))),
+  "$clamp_min" = quote(list(list(self = floats(4), min = 0.5))),
+  "$clamp_" = quote(list(list(self = floats(4), min = -1, max = 1))),
+  "$clamp_max_" = quote(list(list(self = floats(4), max = 0.5))),
+  "$copy_" = quote(list(list(self = floats(2, 3), src = floats(3)), list(self = whole(3), src = floats(3)))),
+  "$corrcoef" = quote(list(list(self = floats(3, 5)))),
+  "$cov" = quote(list(list(self = floats(3, 5)), list(self = floats(3, 5), correction = 0L, fweights = whole(5, from = 1L)))),
+  "$cumprod_" = quote(list(list(self = floats(2, 3), dim = 2L))),
+  "$cumsum_" = quote(list(list(self = floats(2, 3), dim = 1L), list(self = floats(2, 3), dim = -1L))),
+  "$diagonal_scatter" = quote(list(list(self = floats(3, 3), src = floats(3)), list(self = floats(3, 3), src = floats(2), offset = 1L, dim1 = 2L, dim2 = 1L))),
+  "$dsplit" = quote(list(list(self = floats(1, 2, 4), sections = 2L), list(self = floats(1, 2, 4), indices = c(1L, 3L)))),
+  "$hsplit" = quote(list(list(self = floats(2, 4), sections = 2L), list(self = floats(2, 4), indices = c(1L, 3L)))),
+  "$vsplit" = quote(list(list(self = floats(4, 2), sections = 2L), list(self = floats(4, 2), indices = c(1L, 3L)))),
+  "$tensor_split" = quote(list(list(self = floats(5, 2), sections = 2L), list(self = floats(2, 5), indices = c(1L, 3L), dim = 2L))),
+  "$expand" = quote(list(list(self = floats(2, 1), size = c(2L, 3L)), list(self = floats(1, 3), size = c(4L, -1L)))),
+  "$expand_as" = quote(list(list(self = floats(3), other = floats(2, 3)))),
+  "$fill_" = quote(list(list(self = floats(2, 3), value = 2.5), list(self = floats(3), value = values(4, integer())))),
+  "$fill_diagonal_" = quote(list(list(self = floats(3, 3), fill_value = 7))),
+  "$float_power" = quote(list(list(self = whole(3), exponent = 2L), list(self = positive(3), exponent = floats(3)))),
+  "$frexp" = quote(list(list(self = floats(4)))),
+  "$hardshrink" = quote(list(list(self = floats(4)), list(self = floats(4), lambd = 1))),
+  "$histogram" = quote(list(list(self = unit(8), bins = 4L), list(self = floats(8), bins = sorted(4)))),
+  "$index_add" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), alpha = 2), list(self = floats(2, 3), dim = -1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2)))),
+  "$index_add_" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2)))),
+  "$index_copy" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), source = floats(2, 2)))),
+  "$index_copy_" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), source = floats(2, 2)))),
+  "$index_fill" = quote(list(list(self = floats(3, 2), dim = 2L, index = values(2L, 1, "int64"), value = 9))),
+  "$index_fill_" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), value = 9))),
+  "$index_reduce" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), reduce = "amax"))),
+  "$index_reduce_" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), reduce = "amin", include_self = FALSE))),
+  "$lerp_" = quote(list(list(self = floats(3), end = floats(3), weight = 0.25))),
+  "$log_softmax" = quote(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE)),
+  "$softmax" = quote(c(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE), list(list(self = floats(3), dim = 1L, dtype = "float64")))),
+  "$masked_fill" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), value = 7), list(self = floats(2, 3), mask = flags(3), value = values(1, integer())))),
+  "$masked_fill_" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), value = 7))),
+  "$masked_scatter" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), source = floats(6)))),
+  "$masked_scatter_" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), source = floats(6)))),
+  "$moveaxis" = quote(list(list(self = floats(2, 3, 4), source = 1L, destination = 3L), list(self = floats(2, 3, 4), source = c(1L, 2L), destination = c(3L, 1L)))),
+  "$msort" = quote(list(list(self = floats(3, 2)))),
+  "$nan_to_num" = quote(list(list(self = values(c(NaN, 1, -2))), list(self = values(c(NaN, 1)), nan = 5))),
+  "$nanmean" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)), several = TRUE)),
+  "$nanmedian" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)))),
+  "$narrow_copy" = quote(list(list(self = floats(3, 4), dim = 2L, start = 2L, length = 2L))),
+  "$permute" = quote(list(list(self = floats(2, 3, 4), dims = c(3L, 1L, 2L)), list(self = floats(2, 3), dims = c(-1L, 1L)))),
+  "$prelu" = quote(list(list(self = floats(4), weight = values(0.25)))),
+  "$put" = quote(list(list(self = floats(2, 3), index = values(c(1L, 6L), 2, "int64"), source = floats(2)), list(self = floats(2, 3), index = values(c(-1L, 2L), 2, "int64"), source = floats(2), accumulate = TRUE))),
+  "$put_" = quote(list(list(self = floats(2, 3), index = values(c(1L, 6L), 2, "int64"), source = floats(2)))),
+  "$renorm_" = quote(list(list(self = floats(3, 4), p = 2, dim = 1L, maxnorm = 1))),
+  "$repeat" = quote(list(list(self = floats(3), repeats = c(2L, 2L)), list(self = floats(2, 1), repeats = c(1L, 3L)))),
+  "$reshape_as" = quote(list(list(self = floats(6), other = floats(2, 3)))),
+  "$scatter" = quote(list(list(self = floats(3, 4), dim = 1L, index = values(c(1L, 3L, 2L, 1L), c(1, 4), "int64"), src = floats(1, 4)), list(self = floats(3, 4), dim = -1L, index = values(c(4L, 1L), c(2, 1), "int64"), value = 9), list(self = floats(3), dim = 1L, index = values(c(1L, 1L), 2, "int64"), src = floats(2), reduce = "add"))),
+  "$scatter_" = quote(list(list(self = floats(3, 4), dim = 1L, index = values(c(1L, 3L, 2L, 1L), c(1, 4), "int64"), src = floats(1, 4)))),
+  "$scatter_add" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2)))),
+  "$scatter_add_" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2)))),
+  "$scatter_reduce" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2), reduce = "amax"))),
+  "$select" = quote(list(list(self = floats(3, 4), dim = 1L, index = 2L), list(self = floats(3, 4), dim = -1L, index = -1L), list(self = floats(3), dim = 1L, index = 4L))),
+  "$select_scatter" = quote(list(list(self = floats(3, 4), src = floats(4), dim = 1L, index = 3L))),
+  "$slice" = quote(list(list(self = floats(4, 5), dim = 2L, start = 1L, end = 4L, step = 2L), list(self = floats(4), start = 1L))),
+  "$slice_scatter" = quote(list(list(self = floats(4, 2), src = floats(2, 2), dim = 1L, start = 1L, end = 3L))),
+  "$split_with_sizes" = quote(list(list(self = floats(5, 2), split_sizes = c(1L, 4L)), list(self = floats(2, 5), split_sizes = c(2L, 3L), dim = 2L))),
+  "$sum_to_size" = quote(list(list(self = floats(2, 3), size = c(1L, 3L)))),
+  "$swapaxes" = quote(list(list(self = floats(2, 3), axis0 = 1L, axis1 = 2L))),
+  "$swapdims" = quote(list(list(self = floats(2, 3, 4), dim0 = 1L, dim1 = -1L))),
+  "$tile" = quote(list(list(self = floats(2, 3), dims = c(2L, 1L)), list(self = floats(3), dims = c(2L, 2L)))),
+  "$transpose_" = quote(list(list(self = floats(2, 3), dim0 = 1L, dim1 = 2L))),
+  "$squeeze_" = quote(list(list(self = floats(1, 3), dim = 1L), list(self = floats(1, 3)))),
+  "$unsqueeze_" = quote(list(list(self = floats(2, 3), dim = 3L))),
+  "$type_as" = quote(list(list(self = floats(3), other = whole(2)))),
+  "$unflatten" = quote(list(list(self = floats(2, 6), dim = 2L, sizes = c(2L, 3L)), list(self = floats(6), dim = -1L, sizes = c(2L, -1L)))),
+  "$unfold" = quote(list(list(self = floats(7), dimension = 1L, size = 3L, step = 2L), list(self = floats(2, 5), dimension = -1L, size = 2L, step = 1L))),
+  "$unsafe_split_with_sizes" = quote(list(list(self = floats(2, 5), split_sizes = c(2L, 3L), dim = 2L))),
+  "$view" = quote(list(list(self = values(1:6 / 2, c(2, 3)), size = c(3L, 2L)), list(self = values(1:6 / 2, c(2, 3)), size = -1L))),
+  "$view_as" = quote(list(list(self = values(1:6 / 2, 6), other = floats(2, 3)))),
+  "$xlogy" = quote(list(list(self = floats(3), other = positive(3)), list(self = floats(3), other = 2))),
+  "$bernoulli_" = quote(list(list(self = floats(5)), list(self = floats(5), p = 0.25))),
+  "$cauchy_" = quote(list(list(self = floats(5)), list(self = floats(5), median = 1, sigma = 2))),
+  "$exponential_" = quote(list(list(self = floats(5)), list(self = floats(5), lambd = 2))),
+  "$geometric_" = quote(list(list(self = floats(5), p = 0.25))),
+  "$log_normal_" = quote(list(list(self = floats(5)))),
+  "$normal_" = quote(list(list(self = floats(20)), list(self = floats(20), mean = 1, std = 2))),
+  "$random_" = quote(list(list(self = floats(5), from = 2L, to = 9L))),
+  "$uniform_" = quote(list(list(self = floats(5)), list(self = floats(5), from = -1, to = 1)))
+)
+
+# Methods without arguments, and with one other operand: their cases are those of functions.
+method_cases <- function() {
+  known <- utils::read.delim(testthat::test_path("fixtures/tensor-methods.tsv"), quote = "", colClasses = "character")
+  known <- known[known$kind == "method" & !startsWith(known$name, "_") & !known$name %in% oracle_methods_left_out, ]
+  unary <- Filter(function(case) !case$self$grad, unary_cases())
+  out <- list()
+  add <- function(name, arguments) out <<- c(out, lapply(arguments, function(a) list(name = paste0("$", name), arguments = a)))
+  for (name in known$name[known$formals == "()"]) add(name, unary[sample(length(unary), 24)])
+  binary <- Filter(function(case) !isTRUE(case$self$grad), binary_cases("other"))
+  for (name in known$name[known$formals == "(other)"]) add(name, binary[sample(length(binary), 24)])
+  for (name in names(oracle_method_templates)) {
+    for (dtype in c("float32", "float64")) for (strided in c(FALSE, TRUE)) {
+      variant$dtype <- dtype
+      variant$strided <- strided && !endsWith(name, "_")
+      add(sub("$", "", name, fixed = TRUE), eval(oracle_method_templates[[name]]))
+    }
+    variant$strided <- FALSE
+    variant$dtype <- "float32"
+  }
+  out
+}
+
+# No operator stands behind them, or they tell of the tensor and not of its values; test-tensor.R and test-ops.R.
+oracle_methods_left_out <- c(
+  "bool", "float", "double", "half", "int", "long", "dim", "numel", "length", "item", "storage", "has_storage", "has_names",
+  "cpu", "cuda", "is_sparse_csr", "print", "retain_grad", "retains_grad", "detach_", "data", "is_leaf", "output_nr", "element_size",
+  "is_contiguous", "is_sparse", "is_quantized", "is_distributed", "is_pinned", "align_as", "clone", "detach", "dequantize",
+  "crow_indices", "col_indices", "ccol_indices", "row_indices", "values", "indices", "int_repr", "coalesce", "is_coalesced",
+  "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qscheme", "sparse_dim",
+  "dense_dim", "squeeze_", "lu_solve"
+)
+
 # Python that takes the same arguments, where torch.ops.aten has no such form.
 oracle_python <- c(
   torch_tensordot = "torch.tensordot",
@@ -435,7 +561,7 @@ oracle_names <- function() {
   known[!skip, ]
 }
 
-oracle_cases <- function(seed = 1, names = oracle_names()$name) {
+oracle_cases <- function(seed = 1, names = oracle_names()$name, methods = TRUE) {
   withr::local_seed(seed)
   known <- oracle_names()
   out <- list()
@@ -460,7 +586,7 @@ oracle_cases <- function(seed = 1, names = oracle_names()$name) {
       add(name, binary_cases(if (grepl("exponent", formals)) "exponent" else "other"))
     }
   }
-  out
+  if (methods) c(out, method_cases()) else out
 }
 
 # --- both sides ----------------------------------------------------------------------------------------------------
@@ -541,7 +667,7 @@ oracle_program <- c(
   "  try: r = f(**arguments)",
   "  except Exception as e:",
   "    if 'match any schema' not in str(e) and 'Expected a value' not in str(e): raise",
-  "    lists = ('stride', 'padding', 'dilation', 'output_padding', 'shape', 'dims', 'shifts', 'dim', 'kernel_size', 'output_size')",
+  "    lists = ('stride', 'padding', 'dilation', 'output_padding', 'shape', 'size', 'dims', 'shifts', 'dim', 'kernel_size', 'output_size')",
   "    try: r = f(**{n: [v] if n in lists and type(v) is int else v for n, v in arguments.items()})",
   "    except Exception: r = f(**{n: torch.tensor(v, dtype=next((t.dtype for t in arguments.values() if isinstance(t, torch.Tensor) and t.is_floating_point()), None)) if isinstance(v, (int, float)) else v for n, v in arguments.items()})",
   "  out = dict(r=encode(r), g=[])",
@@ -580,7 +706,9 @@ run_here <- function(case) {
   leaves$all <- list()
   arguments <- lapply(case$arguments, decode_here, leaves)
   torch_manual_seed(3)
-  r <- do.call(get(case$name, asNamespace("torch")), arguments)
+  method <- startsWith(case$name, "$")
+  f <- if (method) arguments$self[[substring(case$name, 2)]] else get(case$name, asNamespace("torch"))
+  r <- do.call(f, if (method) arguments[names(arguments) != "self"] else arguments)
   first <- if (is.list(r) && length(r)) r[[1]] else r
   g <- list()
   if (length(leaves$all) && is_torch_tensor(first) && first$requires_grad) {
@@ -642,9 +770,9 @@ case_text <- function(case) {
 oracle_compare <- function(cases) {
   index <- oracle_index()
   key <- paste(index$name, index$argument)
-  extra <- c("linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "quantize_per_channel axis", "narrow start")
+  extra <- c("linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "moveaxis source", "moveaxis destination", "swapaxes axis0", "swapaxes axis1", "unfold dimension", "quantize_per_channel axis", "narrow start", "narrow_copy start")
   for_python <- lapply(cases, function(case) {
-    op <- sub("^torch_", "", case$name)
+    op <- sub("^(torch_|[$])", "", case$name)
     rename <- torch:::op_facts(op)$rename
     arguments <- case$arguments
     for (n in names(arguments)) {
