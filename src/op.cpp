@@ -213,6 +213,7 @@ const Op& op_record(SEXP key) {
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
                   uint32_t position_results, bool makes_tensor) {
   const Shim& it = shim();
+  static const int* const warnings = it.ts_warnings();
   if (has_released_objects) drain_released_objects();
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
   ts_value out;
@@ -232,6 +233,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
           R_ExternalPtrAddr(sources[i]) == tensor) {
         it.ts_tensor_release(tensor);
         UNPROTECT(1);
+        if (*warnings) pass_warnings();
         return sources[i];
       }
     }
@@ -262,7 +264,6 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
   UNPROTECT(1);
   PROTECT(result);
   collect_if_due(it);
-  static const int* const warnings = it.ts_warnings();
   if (*warnings) pass_warnings();
   UNPROTECT(1);
   return result;

@@ -1,9 +1,12 @@
 // Messages of the last failed call, one for each thread.
 #include "boundary.h"
 
+#include <torch/version.h>
+
 #include <deque>
 #include <exception>
 #include <new>
+#include <thread>
 
 namespace shim {
 namespace {
@@ -14,12 +17,25 @@ thread_local std::string last_trace;
 std::deque<std::string> warnings;
 std::string taken;
 int waiting = 0;
+const std::thread::id* home = nullptr;
+
+bool keep(const std::string& message) {
+  if (std::this_thread::get_id() != *home) return false;
+  warnings.push_back(message);
+  ++waiting;
+  return true;
+}
 
 struct Keeper : c10::WarningHandler {
+#if TORCH_VERSION_MAJOR >= 2
   void process(const c10::Warning& warning) override {
-    warnings.push_back(warning.msg());
-    ++waiting;
+    if (!keep(warning.msg())) c10::WarningHandler::process(warning);
   }
+#else
+  void process(const c10::SourceLocation& location, const std::string& message, const bool verbatim) override {
+    if (!keep(message)) c10::WarningHandler::process(location, message, verbatim);
+  }
+#endif
 };
 
 bool is_out_of_memory(const c10::Error& e) {
@@ -56,10 +72,16 @@ int status_of_current_exception() noexcept {
   }
 }
 
-// LibTorch has a handler for each thread: other threads go on writing to stderr.
+// Those of the calling thread; other threads go on writing to stderr.
 void keep_warnings() {
   static Keeper keeper;
+  static const std::thread::id here = std::this_thread::get_id();
+  home = &here;
+#if TORCH_VERSION_MAJOR >= 2
   c10::WarningUtils::set_warning_handler(&keeper);
+#else
+  c10::Warning::set_warning_handler(&keeper);
+#endif
 }
 
 }  // namespace shim

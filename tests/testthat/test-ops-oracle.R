@@ -4,7 +4,7 @@ test_that("operators agree with PyTorch on the same data", {
   cases <- oracle_cases(1)
   # Of each operator some, so that none is left out.
   share <- withr::with_seed(2, unlist(tapply(seq_along(cases), vapply(cases, `[[`, "", "name"), function(i) i[sample(length(i), min(length(i), 5))])))
-  table <- oracle_compare(cases[share])
+  table <- suppressWarnings(oracle_compare(cases[share]))
   expect_gt(nrow(table), 1400)
   expect_identical(table[!table$agree, c("name", "difference")], table[0, c("name", "difference")])
   # Most of them give values: an error on both sides tells little.
