@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test bench check docs lint format clean setup install libtorch
+.PHONY: demo test bench fuzz oracle check docs lint format clean setup install libtorch
 
 demo: libtorch
 	Rscript inst/examples/deploy/run.R
@@ -39,6 +39,12 @@ $(INSTALLED): $(SOURCES) | setup
 
 libtorch: install
 	@Rscript -e 'if (!torch::torch_is_installed()) torch::install_torch()'
+
+fuzz: libtorch
+	Rscript tools/fuzz.R
+
+oracle: libtorch
+	Rscript tools/oracle.R
 
 check: libtorch
 	rm -rf .make/check && mkdir -p .make/check

@@ -337,12 +337,12 @@ cpp_tensor_to_integer64 <- function(x) {
     .Call(`_torch_cpp_tensor_to_integer64`, x)
 }
 
-cpp_tensor_print <- function(x, width) {
-    .Call(`_torch_cpp_tensor_print`, x, width)
-}
-
 cpp_tensor_address <- function(x) {
     .Call(`_torch_cpp_tensor_address`, x)
+}
+
+cpp_tensor_storage <- function(x) {
+    .Call(`_torch_cpp_tensor_storage`, x)
 }
 
 cpp_tensor_from_buffer <- function(buffer, shape, dtype) {

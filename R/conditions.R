@@ -17,7 +17,44 @@ abort_from_glue <- function(message, class, cpp_trace) {
   # LibTorch adds an address to the names of classes.
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
   message <- problem_first(message)
-  abort(message, class = c(class, "torch_error"), call = entry_call(sys.nframe() - 1L), cpp_trace = cpp_trace)
+  call <- entry_call(sys.nframe() - 1L)
+  # `jit_ops` takes positions as LibTorch has them.
+  if (class == "torch_runtime_error" && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
+    message <- count_from_one(message)
+  }
+  abort(message, class = c(class, "torch_error"), call = call, cpp_trace = cpp_trace)
+}
+
+# Positions in LibTorch's messages count from 0. What each pattern finds ends with the number that is one; negative ones
+# count from the end and stay.
+position_patterns <- c(
+  "(?<=range of \\[)-?\\d+, -?\\d+(?=\\], but got)", "(?<=\\], but got )\\d+", "(?<=[Dd]imension )\\d+(?! ?D)",
+  "(?<=[Ii]ndex )\\d+(?= (?:is )?out of (?:range|bounds))", "(?<=at index )\\d+", "(?<=Target )\\d+(?= is out of bounds)",
+  "(?<=invalid max index: )\\d+", "(?<=in dim )\\d+", "(?<=of dim )\\d+", "(?<=^dim )\\d+(?= appears)",
+  "(?<=reduction dim )\\d+", "(?<=tensor number )\\d+(?= in the list)", "(?<=at entry )\\d+",
+  "(?<=start \\()\\d+(?=\\) \\+ length)", "(?<=cannot be identical )\\d+(?=, \\d+)", "(?<=cannot be identical )\\d+, \\d+"
+)
+
+count_from_one <- function(message) {
+  # What a TorchScript program says of its own code is as that code has it.
+  if (grepl("TorchScript|torch\\.jit", message)) return(message)
+  for (pattern in position_patterns) {
+    found <- gregexpr(pattern, message, perl = TRUE)
+    text <- regmatches(message, found)[[1]]
+    if (!length(text)) next
+    number <- as.numeric(sub("^.*?(-?\\d+)$", "\\1", text, perl = TRUE))
+    raised <- number + (number >= 0)
+    regmatches(message, found) <- list(paste0(sub("-?\\d+$", "", text), format(raised, trim = TRUE, scientific = FALSE)))
+  }
+  message
+}
+
+# LibTorch's warnings, with the user's call as errors have it.
+warn_from_glue <- function(message) {
+  warning(structure(
+    class = c("torch_warning", "warning", "condition"),
+    list(message = sub("\\s+$", "", message), call = entry_call(sys.nframe() - 1L))
+  ))
 }
 
 # LibTorch's interpreter tells where it was before it tells what is wrong.

@@ -235,3 +235,137 @@ torch_scalar_tensor <- function(value, dtype = NULL, device = NULL, requires_gra
   if (length(value) != 1) value_error(sprintf("`value` must have length 1, not %d.", length(value)))
   torch_tensor(value, dtype = dtype, device = device, requires_grad = requires_grad)$squeeze(1)
 }
+
+#' @rdname torch_arange
+#' @export
+torch_range <- function(start, end, step = 1, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  rlang::warn("`torch_range()` is deprecated: use `torch_arange()`, which includes its end too.", class = "deprecated")
+  torch_arange(start, end, step, dtype, layout, device, requires_grad)
+}
+
+#' @rdname torch_zeros
+#' @export
+torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  check_tensor(input, "input")
+  # Detached, since LibTorch has no gradient of it, not even zero.
+  like(op_randint_like, input$detach(), dtype, layout, device, requires_grad, NULL, low = low, high = high)
+}
+
+#' @rdname torch_zeros
+#' @param stride Steps in memory from one element to the next along each dimension.
+#' @param pin_memory Whether to use page-locked memory.
+#' @export
+torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
+                                pin_memory = FALSE) {
+  create(op_empty_strided, size = sizes_of(size = size), stride = sizes_of(size = stride), pin_memory = pin_memory,
+    dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
+}
+
+#' Windows and frequencies of the discrete Fourier transform
+#'
+#' A window of `window_length` weights. A periodic one is a symmetric one that is one longer without its last weight, as
+#' a transform wants it. With n for `window_length - 1` (periodic: `window_length`) and k from 0:
+#'
+#' | window | weight k |
+#' |---|---|
+#' | Bartlett | 1 - abs(2k / n - 1) |
+#' | Hann | (1 - cos(2 pi k / n)) / 2 |
+#' | Hamming | alpha - beta cos(2 pi k / n) |
+#' | Blackman | 0.42 - 0.5 cos(2 pi k / n) + 0.08 cos(4 pi k / n) |
+#' | Kaiser | I0(beta sqrt(1 - (2k / n - 1)^2)) / I0(beta) |
+#'
+#' `torch_fft_fftfreq()` gives the frequencies of a transform of `n` samples that are `d` apart.
+#'
+#' @param window_length,n Numbers of samples.
+#' @param periodic Whether the window is meant for a transform.
+#' @param alpha,beta Numbers, see the table.
+#' @param d Distance of the samples.
+#' @inheritParams torch_zeros
+#' @return A tensor of shape `(window_length)` or `(n)`.
+#' @examplesIf torch::torch_is_installed()
+#' torch_hann_window(5, periodic = FALSE)
+#' torch_fft_fftfreq(4)
+#' @name torch_hann_window
+NULL
+
+#' @rdname torch_hann_window
+#' @export
+torch_hann_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  create(op_hann_window, window_length, periodic, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
+}
+#' @rdname torch_hann_window
+#' @export
+torch_bartlett_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL,
+                                  requires_grad = FALSE) {
+  create(op_bartlett_window, window_length, periodic, dtype = dtype, layout = layout, device = device,
+    requires_grad = requires_grad)
+}
+#' @rdname torch_hann_window
+#' @export
+torch_blackman_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL,
+                                  requires_grad = FALSE) {
+  create(op_blackman_window, window_length, periodic, dtype = dtype, layout = layout, device = device,
+    requires_grad = requires_grad)
+}
+#' @rdname torch_hann_window
+#' @export
+torch_hamming_window <- function(window_length, periodic = TRUE, alpha = 0.54, beta = 0.46, dtype = NULL, layout = NULL,
+                                 device = NULL, requires_grad = FALSE) {
+  create(op_hamming_window, window_length, periodic, alpha, beta, dtype = dtype, layout = layout, device = device,
+    requires_grad = requires_grad)
+}
+#' @rdname torch_hann_window
+#' @export
+torch_kaiser_window <- function(window_length, periodic = TRUE, beta = 12, dtype = NULL, layout = NULL, device = NULL,
+                                requires_grad = FALSE) {
+  create(op_kaiser_window, window_length, periodic, beta, dtype = dtype, layout = layout, device = device,
+    requires_grad = isTRUE(requires_grad))
+}
+#' @rdname torch_hann_window
+#' @export
+torch_fft_fftfreq <- function(n, d = 1, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  create(op_fft_fftfreq, n, d, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
+}
+
+#' Sparse tensors
+#'
+#' A tensor that holds only the values at some positions. `$to_dense()` fills it up with zeros, `$coalesce()` adds values
+#' at the same position, `$indices()` and `$values()` give its parts.
+#'
+#' @param indices An int64 tensor with a column for each value and a row for each dimension; positions count from 1.
+#' @param values A tensor with the values.
+#' @param size Sizes; by default the smallest that hold all positions.
+#' @inheritParams torch_zeros
+#' @return A tensor of layout [torch_sparse_coo()].
+#' @examplesIf torch::torch_is_installed()
+#' i <- torch_tensor(rbind(c(1L, 2L), c(3L, 1L)))
+#' torch_sparse_coo_tensor(i, c(10, 20), c(2, 3))$to_dense()
+#' @export
+torch_sparse_coo_tensor <- function(indices, values, size = NULL, dtype = NULL, device = NULL, requires_grad = FALSE) {
+  if (is.null(size)) {
+    create(op_sparse_coo_tensor, indices = indices, values = values, dtype = dtype, device = device, requires_grad = requires_grad)
+  } else {
+    create(op_sparse_coo_tensor, indices = indices, values = values, size = sizes_of(size = size), dtype = dtype,
+      device = device, requires_grad = requires_grad)
+  }
+}
+
+#' Positions of a triangle
+#'
+#' Row and column of each element in the lower or upper triangle of a matrix, row by row.
+#'
+#' @param row,col Numbers of rows and columns.
+#' @param offset The diagonal that bounds the triangle: 0 the main one, positive above it.
+#' @inheritParams torch_zeros
+#' @return An int64 tensor with two rows; positions count from 1.
+#' @examplesIf torch::torch_is_installed()
+#' torch_tril_indices(3, 3)
+#' @export
+torch_tril_indices <- function(row, col, offset = 0, dtype = NULL, device = NULL, layout = NULL) {
+  create(op_tril_indices, row, col, offset, dtype = if (is.null(dtype)) torch_int64() else dtype, layout = layout, device = device)
+}
+#' @rdname torch_tril_indices
+#' @export
+torch_triu_indices <- function(row, col, offset = 0, dtype = NULL, device = NULL, layout = NULL) {
+  create(op_triu_indices, row, col, offset, dtype = if (is.null(dtype)) torch_int64() else dtype, layout = layout, device = device)
+}

@@ -118,6 +118,7 @@ torch_set_default_dtype <- function(d) {
   invisible(new_dtype(cpp_default_dtype(d)))
 }
 
+layout_names <- c("strided", "sparse_coo", "sparse_csr", "mkldnn", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged")
 new_layout <- function(code) structure(code, class = c("torch_layout", "R7"))
 new_memory_format <- function(code) structure(code, class = c("torch_memory_format", "R7"))
 
@@ -154,7 +155,7 @@ is_torch_memory_format <- function(x) inherits(x, "torch_memory_format")
 
 #' @export
 print.torch_layout <- function(x, ...) {
-  cat("torch_", c("strided", "sparse_coo", "sparse_csr", "mkldnn")[unclass(x) + 1L], "\n", sep = "")
+  cat("torch_", layout_names[unclass(x) + 1L], "\n", sep = "")
   invisible(x)
 }
 #' @export
@@ -164,3 +165,98 @@ print.torch_memory_format <- function(x, ...) {
 }
 #' @export
 `==.torch_memory_format` <- function(e1, e2) unclass(e1) == unclass(e2)
+
+# Quantization schemes and reductions are numbers to LibTorch.
+new_qscheme <- function(code) structure(code, class = c("torch_qscheme", "R7"))
+qscheme_names <- c("per_tensor_affine", "per_channel_affine", "per_tensor_symmetric", "per_channel_symmetric")
+
+#' Quantization schemes
+#'
+#' How a quantized tensor's integers stand for numbers: with one scale or one a channel, with a zero point or symmetric.
+#'
+#' @param x An object.
+#' @return A `torch_qscheme`; `is_torch_qscheme()` a logical.
+#' @examplesIf torch::torch_is_installed()
+#' torch_quantize_per_tensor(c(0, 1), 0.1, 10L, torch_quint8())$qscheme()
+#' @export
+torch_per_tensor_affine <- function() new_qscheme(0L)
+#' @rdname torch_per_tensor_affine
+#' @export
+torch_per_channel_affine <- function() new_qscheme(1L)
+#' @rdname torch_per_tensor_affine
+#' @export
+torch_per_tensor_symmetric <- function() new_qscheme(2L)
+#' @rdname torch_per_tensor_affine
+#' @export
+torch_per_channel_symmetric <- function() new_qscheme(3L)
+#' @rdname torch_per_tensor_affine
+#' @export
+is_torch_qscheme <- function(x) inherits(x, "torch_qscheme")
+
+#' @export
+print.torch_qscheme <- function(x, ...) {
+  cat("torch_", qscheme_names[unclass(x) + 1L], "\n", sep = "")
+  invisible(x)
+}
+#' @export
+`==.torch_qscheme` <- function(e1, e2) unclass(e1) == unclass(e2)
+#' @export
+`==.torch_layout` <- function(e1, e2) unclass(e1) == unclass(e2)
+
+#' Reductions of a loss
+#'
+#' The numbers by which LibTorch's loss operators know what to do with the losses of a batch.
+#'
+#' @return 0 (none), 1 (mean) or 2 (sum), an integer.
+#' @export
+torch_reduction_none <- function() 0L
+#' @rdname torch_reduction_none
+#' @export
+torch_reduction_mean <- function() 1L
+#' @rdname torch_reduction_none
+#' @export
+torch_reduction_sum <- function() 2L
+
+# Bits of a floating-point dtype, of its fraction, largest exponent, and the decimal digits that survive.
+floating_formats <- list(
+  "5" = c(16, 10, 15, 3), "6" = c(32, 23, 127, 6), "7" = c(64, 52, 1023, 15), "15" = c(16, 7, 127, 2),
+  "23" = c(8, 2, 15, 0), "24" = c(8, 3, 8, 0)
+)
+
+#' What a dtype can hold
+#'
+#' @param dtype A [torch_dtype] or its name: floating-point or complex for `torch_finfo()`, an integer one for
+#'   `torch_iinfo()`.
+#' @return A list: `bits`, `max`, `min`, and for floating-point dtypes `eps` (the step above 1), `tiny` (the smallest
+#'   normal number) and `resolution`. The `max` of int64 is rounded to a double.
+#' @examplesIf torch::torch_is_installed()
+#' torch_finfo(torch_float())$eps
+#' torch_iinfo("int8")$max
+#' @export
+torch_finfo <- function(dtype) {
+  dtype <- as_dtype(dtype)
+  code <- if (is.null(dtype)) NA else switch(as.character(unclass(dtype)), "8" = 5, "9" = 6, "10" = 7, unclass(dtype))
+  kind <- floating_formats[[as.character(code)]]
+  if (is.null(kind)) {
+    type_error(sprintf("`dtype` must be a floating-point dtype, not %s.", if (is.null(dtype)) "NULL" else format(dtype)))
+  }
+  # float8_e4m3fn spends its largest exponent on numbers but for one pattern.
+  max <- if (code == 24) 448 else (2 - 2^-kind[2]) * 2^kind[3]
+  lowest <- if (code == 24) -6 else 1 - kind[3]
+  list(
+    bits = as.integer(kind[1]), max = max, min = -max, eps = 2^-kind[2], tiny = 2^lowest, resolution = 10^-kind[4]
+  )
+}
+
+#' @rdname torch_finfo
+#' @export
+torch_iinfo <- function(dtype) {
+  dtype <- as_dtype(dtype)
+  code <- if (is.null(dtype)) -1 else unclass(dtype)
+  bits <- switch(match(code, c(0:4, 12:14)), 8L, 8L, 16L, 32L, 64L, 8L, 8L, 32L)
+  if (is.null(bits)) {
+    type_error(sprintf("`dtype` must be an integer dtype, not %s.", if (is.null(dtype)) "NULL" else format(dtype)))
+  }
+  unsigned <- code %in% c(0L, 13L)
+  list(bits = bits, max = 2^(bits - !unsigned) - 1, min = if (unsigned) 0 else -2^(bits - 1))
+}

@@ -43,8 +43,29 @@ r_operators <- list(
 #' @export
 `!.torch_tensor` <- function(x) torch_logical_not(x)
 
-# R calls methods of %*% from 4.3 on; registered in zzz.R.
+# R calls methods of %*% from 4.3 on (registered in zzz.R). Before, the package exports an operator of its own: that one
+# multiplies tensors and hands everything else to base R.
 matmul_torch_tensor <- function(x, y) torch_matmul(x, y)
+
+#' Matrix products of tensors
+#'
+#' `x %*% y` is [torch_matmul()] if one of them is a tensor. R knows methods of `%*%` from 4.3 on; for R before that the
+#' package exports the operator, which hands everything else to base R's.
+#'
+#' @param x,y Tensors, or one tensor and an R matrix.
+#' @return A tensor.
+#' @examplesIf torch::torch_is_installed()
+#' torch_eye(2) %*% torch_tensor(matrix(1:4, 2), dtype = "float")
+#' @name matrix_product
+#' @aliases %*%
+#' @usage x \%*\% y
+#' @rawNamespace if (getRversion() < "4.3.0") export("%*%")
+NULL
+
+`%*%` <- function(x, y) {
+  if (is_torch_tensor(x) || is_torch_tensor(y)) torch_matmul(x, y) else base::`%*%`(x, y)
+}
+if (getRversion() >= "4.3.0") rm(`%*%`)
 
 #' @export
 abs.torch_tensor <- function(x) torch_abs(x)
@@ -95,6 +116,24 @@ tanh.torch_tensor <- function(x) torch_tanh(x)
 #' @export
 trunc.torch_tensor <- function(x, ...) torch_trunc(x)
 
+# The rest of R's Math group, for which LibTorch has no function of that name or one along a dimension.
+#' @export
+Math.torch_tensor <- function(x, ...) {
+  switch(.Generic,
+    acosh = torch_acosh(x), asinh = torch_asinh(x), atanh = torch_atanh(x),
+    cospi = torch_cos(x * pi), sinpi = torch_sin(x * pi), tanpi = torch_tan(x * pi),
+    lgamma = torch_lgamma(x), digamma = torch_digamma(x), trigamma = torch_polygamma(1L, x), gamma = tensor_gamma(x),
+    cumprod = torch_cumprod(x, dim = 1), cummax = torch_cummax(x, dim = 1)[[1]], cummin = torch_cummin(x, dim = 1)[[1]],
+    value_error(sprintf("`%s()` has no form for tensors. Use `torch_round(x, decimals = )`.", .Generic))
+  )
+}
+
+# Below zero the sign changes at every whole number.
+tensor_gamma <- function(x) {
+  size <- torch_exp(torch_lgamma(x))
+  torch_where((x < 0) & (torch_remainder(torch_floor(x), 2) != 0), -size, size)
+}
+
 refuse_na_rm <- function(na.rm, call = entry_call(sys.nframe() - 1L)) {
   if (!isFALSE(na.rm)) value_error("`na.rm` must be FALSE: tensors have NaN, but no NA.", call)
 }
@@ -128,4 +167,66 @@ min.torch_tensor <- function(..., na.rm = FALSE) {
 mean.torch_tensor <- function(x, dim, keepdim = FALSE, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
   if (missing(dim)) torch_mean(x) else torch_mean(x, dim = dim, keepdim = keepdim)
+}
+#' @export
+range.torch_tensor <- function(..., na.rm = FALSE) {
+  refuse_na_rm(na.rm)
+  torch_stack(list(min.torch_tensor(...), max.torch_tensor(...)))
+}
+#' @export
+any.torch_tensor <- function(..., na.rm = FALSE) {
+  refuse_na_rm(na.rm)
+  reduce_all(list(...), torch_any, torch_logical_or)
+}
+#' @export
+all.torch_tensor <- function(..., na.rm = FALSE) {
+  refuse_na_rm(na.rm)
+  reduce_all(list(...), torch_all, torch_logical_and)
+}
+#' @importFrom stats median
+#' @export
+median.torch_tensor <- function(x, na.rm = FALSE, ...) {
+  refuse_na_rm(na.rm)
+  torch_quantile(x, 0.5)
+}
+
+#' @export
+is.na.torch_tensor <- function(x) torch_isnan(x)
+#' @export
+is.nan.torch_tensor <- function(x) torch_isnan(x)
+#' @export
+is.finite.torch_tensor <- function(x) torch_isfinite(x)
+#' @export
+is.infinite.torch_tensor <- function(x) torch_isinf(x)
+
+#' @export
+t.torch_tensor <- function(x) torch_t(x)
+# Along the first dimension, as head() and tail() go.
+#' @export
+rev.torch_tensor <- function(x) torch_flip(x, 1)
+#' @export
+sort.torch_tensor <- function(x, decreasing = FALSE, ...) torch_sort(x, dim = 1, descending = decreasing)[[1]]
+#' @export
+diff.torch_tensor <- function(x, lag = 1L, differences = 1L, ...) {
+  if (lag != 1) value_error("`lag` must be 1 for tensors.")
+  torch_diff(x, n = differences, dim = 1)
+}
+#' @export
+unique.torch_tensor <- function(x, incomparables = FALSE, ...) {
+  torch_unique_consecutive(torch_sort(torch_flatten(x))[[1]])[[1]]
+}
+#' @export
+solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)
+#' @export
+rbind.torch_tensor <- function(..., deparse.level = 1) torch_vstack(list(...))
+#' @export
+cbind.torch_tensor <- function(..., deparse.level = 1) torch_column_stack(list(...))
+
+#' @export
+`dim<-.torch_tensor` <- function(x, value) {
+  value_error("The shape of a tensor can't be assigned. Use `x$reshape(shape)`, or `x$view(size)` for the same memory.")
+}
+#' @export
+`length<-.torch_tensor` <- function(x, value) {
+  value_error("The length of a tensor can't be assigned. Use `x$resize_(size)`, or `head(x, n)` for a part.")
 }

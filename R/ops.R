@@ -57,7 +57,7 @@ type_weight <- function(type) {
 # The R constant of a schema's default; the empty symbol where R has no form for it.
 default_value <- function(text, is_position) {
   if (is.na(text)) return(quote(expr = ))
-  if (text == "None") return(NULL)
+  if (text %in% c("None", "[]")) return(NULL)
   if (text %in% c("True", "False")) return(text == "True")
   if (grepl("^-?[0-9]+$", text)) {
     value <- as.numeric(text)
@@ -131,15 +131,19 @@ note_renames <- function(note) {
   structure(vapply(pairs, `[`, "", 2), names = vapply(pairs, `[`, "", 1))
 }
 
+# Formals written in a note, NULL if there are none.
+noted_formals <- function(text) {
+  if (is.null(text) || is.na(text) || text == "-") return(NULL)
+  values <- as.list(formals(eval(parse(text = paste0("function", text, " NULL"), keep.source = FALSE))))
+  # A constant such as -1L is a call in the text; as a value it is told apart from what a user gives.
+  constant <- vapply(values, function(v) is.call(v) && all(all.names(v) %in% c("-", "c")), NA)
+  values[constant] <- lapply(values[constant], eval)
+  values
+}
+
 op_formals <- function(overloads, note) {
-  text <- if (is.null(note)) NA else note$formals
-  if (!is.na(text) && text != "-") {
-    values <- as.list(formals(eval(parse(text = paste0("function", text, " NULL"), keep.source = FALSE))))
-    # A constant such as -1L is a call in the text; as a value it is told apart from what a user gives.
-    constant <- vapply(values, function(v) is.call(v) && !length(all.vars(v)) && identical(v[[1]], quote(`-`)), NA)
-    values[constant] <- lapply(values[constant], eval)
-    return(values)
-  }
+  noted <- noted_formals(note$formals)
+  if (!is.null(noted)) return(noted)
   formals <- union_formals(overloads, note)
   renames <- note_renames(note)
   hit <- match(names(formals), names(renames))
@@ -183,6 +187,7 @@ op_facts <- function(key) {
       rename = c(self = "e1", other = "e2", exponent = "e2", mat2 = "e2")
     ))
   }
+  refuse_unsafe(sub("^aten::", "", key))
   if (grepl("::", key, fixed = TRUE)) {
     return(list(operators = key, formals = jit_op_formals(key), all_overloads = TRUE))
   }
@@ -198,8 +203,17 @@ op_facts <- function(key) {
     positions = op_positions(note),
     index = note_fields(note$index),
     results = as.integer(note_fields(note$results)),
-    results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of))
+    results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of)),
+    names = note_fields(note$names)
   )
+}
+
+# Operators that end the process when their arguments are wrong, as tools/fuzz.R found.
+refuse_unsafe <- function(operator) {
+  if (!identical(op_notes[[operator]]$unsafe, "yes")) return()
+  not_implemented_error(sprintf(
+    "`%s` can't be called from R: LibTorch does not check its arguments, and wrong ones end the session.", operator
+  ), call = entry_call(sys.nframe()))
 }
 
 # The function made from the table, also where one written by hand has its name; NULL if the table has no such operator.
@@ -230,23 +244,52 @@ jit_op_formals <- function(key) {
 no_overload_message <- function(given, schemas) {
   given <- given[nzchar(names(given))]
   what <- paste0("`", names(given), "` is ", vapply(given, friendly_type, ""), collapse = ", ")
-  candidates <- vapply(schemas, schema_in_r, "", USE.NAMES = FALSE)
+  raw <- grepl("::", attr(schemas, "key"), fixed = TRUE)
+  candidates <- vapply(schemas, schema_in_r, "", raw = raw, USE.NAMES = FALSE)
   paste0(
     "The arguments fit no form of this operator.\n",
     "Given: ", if (length(given)) what else "nothing", ".\n",
     if (length(candidates) > 1) "It takes one of:\n" else "It takes:\n",
-    paste0("  ", candidates, collapse = "\n")
+    paste0("  ", unique(candidates), collapse = "\n")
   )
 }
 
-# "aten::sum.dim_IntList(Tensor self, int[1]? dim, *, bool keepdim=False) -> Tensor" as "(self: Tensor, dim: int[1]?, ...)".
-schema_in_r <- function(schema) {
+# "aten::sum.dim_IntList(Tensor self, int[1]? dim, *, bool keepdim=False) -> Tensor" as R users write it:
+# "torch_sum(self: tensor, dim: whole numbers or NULL, keepdim: logical = FALSE)".
+# `raw`: for jit_ops, which takes what the schema says.
+schema_in_r <- function(schema, raw = FALSE) {
+  parts <- read_schemas(schema)
   arguments <- parse_arguments(sub("^[^(]*\\((.*)\\) -> .*$", "\\1", schema))
   arguments <- arguments[!grepl("!", arguments$type, fixed = TRUE) | !arguments$keyword, ]
-  type <- gsub("\\([a-z]!?( -> \\*)?\\)", "", arguments$type)
-  default <- ifelse(is.na(arguments$default), "", paste0(" = ", arguments$default))
-  default <- gsub("True", "TRUE", gsub("False", "FALSE", gsub("None", "NULL", default)))
-  paste0("(", paste0(arguments$name, ": ", type, default, collapse = ", "), ")")
+  ours <- !raw && !is.na(parts$operator)
+  note <- if (ours) op_notes[[parts$operator]]
+  default <- vapply(seq_len(nrow(arguments)), function(i) {
+    value <- list(default_value(arguments$default[i], ours && arguments$name[i] %in% op_positions(note)))
+    if (identical(value, list(quote(expr = )))) return("")
+    if (is.integer(value[[1]])) value <- lapply(value, as.double)
+    paste0(" = ", paste(deparse(value[[1]]), collapse = ""))
+  }, "")
+  renames <- note_renames(note)
+  name <- ifelse(arguments$name %in% names(renames), renames[arguments$name], arguments$name)
+  paste0(
+    if (ours) op_function_name(parts$operator) else sub("[.(].*$", "", schema),
+    "(", paste0(name, ": ", type_in_words(arguments$type), default, collapse = ", "), ")"
+  )
+}
+
+type_words <- c(
+  Tensor = "tensor", Scalar = "number", int = "whole number", SymInt = "whole number", float = "number",
+  complex = "complex number", bool = "logical", str = "string", ScalarType = "dtype", Device = "device", Layout = "layout",
+  MemoryFormat = "memory format", Generator = "generator"
+)
+
+type_in_words <- function(type) {
+  type <- gsub("\\([a-z]!?( -> \\*)?\\)", "", type)
+  leaf <- sub("^([A-Za-z]+).*$", "\\1", type)
+  word <- ifelse(leaf %in% names(type_words), type_words[leaf], leaf)
+  list <- grepl("[", type, fixed = TRUE)
+  plural <- ifelse(leaf == "Tensor", "list of tensors", ifelse(word == "logical", "logicals", paste0(word, "s")))
+  paste0(ifelse(list, plural, word), ifelse(endsWith(type, "?"), " or NULL", ""))
 }
 
 # --- methods -------------------------------------------------------------------------------------------------------
@@ -266,12 +309,19 @@ find_member <- function(name) {
   if (!is.null(method)) return(list(FALSE, method))
   f <- op_function(name)
   if (is.null(f)) {
-    if (!cpp_has_operator(paste0("aten::", name))) return(NULL)
+    if (!cpp_has_operator(paste0("aten::", name))) return(if (name %in% named_methods) list(FALSE, no_named_tensors))
     f <- new_op_function(name, registry_formals(name, op_notes[[name]]))
   }
-  formals <- as.list(formals(f))
-  if (!length(formals) || !names(formals)[1] %in% c("self", "input", "A")) return(NULL)
-  list(FALSE, new_op_function(name, formals[-1], topenv(), quote(C_method)))
+  if (!takes_self(f, op_notes[[name]])) return(NULL)
+  formals <- noted_formals(op_notes[[name]]$method)
+  if (is.null(formals)) formals <- as.list(formals(f))[-1]
+  list(FALSE, new_op_function(name, formals, topenv(), quote(C_method)))
+}
+
+# An operator is a method if its first argument is the tensor.
+takes_self <- function(f, note) {
+  first <- names(formals(f))[1]
+  !is.null(first) && first %in% c("self", "input", "A", note_renames(note)[c("self", "input")])
 }
 
 unknown_member <- function(x, name) {
@@ -283,9 +333,9 @@ unknown_member <- function(x, name) {
 .DollarNames.torch_tensor <- function(x, pattern = "") {
   first <- vapply(op_names, function(op) {
     f <- op_function(op)
-    !is.null(f) && names(formals(f))[1] %in% c("self", "input", "A")
+    !is.null(f) && takes_self(f, op_notes[[op]])
   }, NA)
-  members <- unique(c(names(tensor_fields), names(tensor_methods), op_names[first & !startsWith(op_names, "_")]))
+  members <- unique(c(names(tensor_fields), names(tensor_methods), named_methods, op_names[first & !startsWith(op_names, "_")]))
   sort(grep(pattern, members, value = TRUE))
 }
 

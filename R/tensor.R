@@ -120,16 +120,25 @@ tensor_methods <- list(
   is_quantized = function() .Call(C_field, self, 8L),
   is_floating_point = function() .Call(C_field, self, 9L),
   is_complex = function() .Call(C_field, self, 10L),
+  is_sparse_csr = function() .Call(C_field, self, 6L) == 2L,
   is_contiguous = function() torch_is_contiguous(self) != 0,
-  cpu = function() self$to(device = "cpu"),
-  cuda = function(device = NULL) self$to(device = if (is.null(device)) "cuda" else torch_device("cuda", device)),
+  length = function() .Call(C_numel, self),
+  has_storage = function() !is.null(.Call(C_field, self, 11L)),
+  has_names = function() FALSE,
+  element_size = function() self$dtype$itemsize,
+  print = function(n = 30) print.torch_tensor(self, n = n),
+  cpu = function(memory_format = torch_preserve_format()) tensor_to(self, device = "cpu", memory_format = memory_format),
+  cuda = function(device = NULL, non_blocking = FALSE, memory_format = torch_preserve_format()) {
+    device <- if (is.null(device)) "cuda" else torch_device("cuda", device)
+    tensor_to(self, device = device, non_blocking = non_blocking, memory_format = memory_format)
+  },
   to = function(dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE, memory_format = NULL) {
     tensor_to(self, dtype, device, other, non_blocking, copy, memory_format)
   },
   float = function() tensor_to(self, torch_float()),
   double = function() tensor_to(self, torch_double()),
   half = function() tensor_to(self, torch_half()),
-  bool = function() tensor_to(self, torch_bool()),
+  bool = function(memory_format = torch_preserve_format()) tensor_to(self, torch_bool(), memory_format = memory_format),
   int = function() tensor_to(self, torch_int()),
   long = function() tensor_to(self, torch_long()),
   type = function(dtype) tensor_to(self, dtype),
@@ -141,14 +150,59 @@ tensor_methods <- list(
   `repeat` = function(repeats) torch_repeat(self, repeats),
   split = function(split_size, dim = 1L) torch_split(self, split_size, dim),
   clone = function(memory_format = NULL) keep_class(torch_clone(self, memory_format = memory_format), self),
-  detach = function() keep_class(torch_detach(self), self),
+  detach = function(...) keep_class(torch_detach(self), self),
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
     invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
   },
   requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
+  nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
+  where = function(condition, other) op_where(condition, self, other),
+  stft = function(n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE, pad_mode = "reflect",
+                  normalized = FALSE, onesided = NULL, return_complex = NULL, align_to_window = NULL) {
+    if (!is.null(align_to_window)) return(op_stft(self, n_fft, hop_length, win_length, window,
+      normalized = normalized, onesided = onesided, return_complex = return_complex, align_to_window = align_to_window))
+    torch_stft(self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex)
+  },
+  hardshrink_backward = function(grad_out, lambd) torch_hardshrink_backward(grad_out, self, lambd),
+  new_empty = function(size, options = list(), ...) new_like(torch_new_empty, self, options, size = sizes_of(size = size), ...),
+  new_zeros = function(size, options = list(), ...) new_like(torch_new_zeros, self, options, size = sizes_of(size = size), ...),
+  new_ones = function(size, options = list(), ...) new_like(torch_new_ones, self, options, size = sizes_of(size = size), ...),
+  new_full = function(size, fill_value, options = list(), ...) {
+    new_like(torch_new_full, self, options, size = sizes_of(size = size), fill_value = fill_value, ...)
+  },
+  new_empty_strided = function(size, stride, options = list(), ...) {
+    new_like(torch_new_empty_strided, self, options, size = sizes_of(size = size), stride = sizes_of(size = stride), ...)
+  },
+  storage = function() tensor_storage(self),
+  set_grad_ = function(new_grad) cpp_tensor_set_grad(self, new_grad),
   copy_ = function(src, non_blocking = FALSE) torch_copy_(self, src, non_blocking)
 )
+
+# Options (dtype, device, layout, requires_grad) come in a list or as arguments of their own.
+new_like <- function(op, self, options, ..., dtype = options$dtype, device = options$device, layout = options$layout,
+                     requires_grad = options$requires_grad) {
+  out <- op(self, ..., dtype = as_dtype(dtype), layout = layout, device = as_device(device))
+  if (isTRUE(requires_grad)) cpp_tensor_set_requires_grad(out, TRUE) else out
+}
+
+# The memory behind a tensor; views of one tensor have the same.
+tensor_storage <- function(x) structure(list(data_ptr = function() cpp_tensor_storage(x)), class = "torch_storage")
+
+#' @export
+print.torch_storage <- function(x, ...) {
+  cat("<torch_storage> at", x$data_ptr(), "\n")
+  invisible(x)
+}
+
+# Methods of named tensors, which LibTorch had as operators until 2.12.
+named_methods <- c("align_as", "align_to", "refine_names", "rename", "rename_")
+no_named_tensors <- function(...) {
+  not_implemented_error(sprintf("Named tensors are not in LibTorch %s.", libtorch_find()$version), entry_call(sys.nframe()))
+}
+
+#' @export
+`names<-.torch_tensor` <- function(x, value) if (is.null(value)) x else no_named_tensors()
 
 # Attributes that mark a parameter or a buffer follow the tensor.
 keep_class <- function(x, from) {
@@ -203,7 +257,10 @@ tensor_extent <- function(all, dim, call = caller_env()) {
   x
 }
 #' @export
-`[[<-.torch_tensor` <- function(x, name, value) `$<-.torch_tensor`(x, name, value)
+`[[<-.torch_tensor` <- function(x, name, value) {
+  if (!is_string(name)) type_error("A tensor has no elements for `[[<-`; use `[<-`.")
+  `$<-.torch_tensor`(x, name, value)
+}
 
 #' @export
 dim.torch_tensor <- function(x) .Call(C_size, x)
@@ -216,7 +273,8 @@ length.torch_tensor <- function(x) .Call(C_length, x)
 #'
 #' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
 #' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
-#' and `integer64` where a value is past 2^53. Moves from the GPU and ignores `requires_grad`.
+#' and `integer64` where a value is past 2^53. Quantized tensors give the numbers they stand for. Moves from the GPU and
+#' ignores `requires_grad`.
 #'
 #' @param x A tensor, or anything that `as.array()` takes.
 #' @return A vector or an array.
@@ -230,6 +288,7 @@ as_array.default <- function(x) as.array(x)
 as_array.torch_tensor <- function(x) .Call(C_to_r, x)
 #' @export
 as.array.torch_tensor <- function(x, ...) .Call(C_to_r, x)
+quantized_array <- function(x) as_array(torch_dequantize(x))
 #' @export
 as.vector.torch_tensor <- function(x, mode = "any") as.vector(.Call(C_to_r, x), mode)
 #' @export
@@ -242,6 +301,8 @@ as.integer.torch_tensor <- function(x, ...) as.integer(.Call(C_to_r, x))
 as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
 #' @export
 as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
+#' @export
+as.character.torch_tensor <- function(x, ...) as.character(.Call(C_to_r, x))
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
 
@@ -256,24 +317,98 @@ print.torch_tensor <- function(x, n = 30, ...) {
 tensor_text <- function(x, n = 30) {
   if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
-  if (x$is_complex()) {
-    return(c("torch_tensor", "Use `$real` or `$imag` to see its parts.", type_line(x)))
-  }
-  if (x$device$type == "meta") return(c("torch_tensor", "...", type_line(x)))
-  lines <- strsplit(cpp_tensor_print(x, getOption("width")), "\n", fixed = TRUE)[[1]]
-  type <- paste0(lines[length(lines)], grad_note(x))
-  values <- lines[-length(lines)]
+  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n))
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
-  c("torch_tensor", values, type)
+  c("torch_tensor", values, type_line(x))
+}
+
+value_lines <- function(x, n) {
+  layout <- layout_names[unclass(x$layout) + 1L]
+  switch(layout,
+    strided = array_lines(as_array(first_rows(x, n))),
+    sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n),
+    sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n),
+    sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n),
+    "..."
+  )
+}
+
+# No more than can be seen: of a long tensor the first rows, which are also what the numbers' format is made for.
+first_rows <- function(x, n) {
+  size <- dim(x)
+  if (n < 0 || !length(size) || size[1] <= n + 1 || x$is_quantized() || cpp_is_tracing()) x else torch_narrow(x, 1, 1, n + 1)
+}
+
+parts_lines <- function(x, parts, n) {
+  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n))))))
+}
+
+# An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
+# one after the other, of whose leading subscripts the last runs fastest.
+array_lines <- function(a) {
+  if (length(a) == 0) return(character())
+  size <- dim(a)
+  text <- cell_text(a)
+  if (is.null(size)) return(text)
+  rows <- size[length(size) - 1]
+  columns <- size[length(size)]
+  fit <- max(1, (getOption("width") + 1) %/% (nchar(text[1]) + 1))
+  starts <- seq(1, columns, by = fit)
+  block <- function(m) {
+    lines <- lapply(starts, function(start) {
+      end <- min(columns, start + fit - 1)
+      rows <- apply(m[, start:end, drop = FALSE], 1, paste, collapse = " ")
+      if (length(starts) > 1) c(if (start > 1) "", sprintf("Columns %d to %d", start, end), rows) else rows
+    })
+    unlist(lines)
+  }
+  if (length(size) == 2) return(block(matrix(text, rows)))
+  leading <- as.matrix(rev(expand.grid(rev(lapply(size[seq_len(length(size) - 2)], seq_len)))))
+  text <- aperm(array(text, size), c(length(size) - 1, length(size), rev(seq_len(length(size) - 2))))
+  matrices <- matrix(text, rows * columns)
+  unlist(lapply(seq_len(nrow(leading)), function(i) {
+    c(if (i > 1) "", paste0("(", paste(leading[i, ], collapse = ","), ",.,.) ="), block(matrix(matrices[, i], rows)))
+  }))
+}
+
+# Numbers in one format of one width, with room for a sign: whole ones without a point, others with four decimals where
+# that tells them, else with an exponent.
+cell_text <- function(a) {
+  if (is.complex(a)) {
+    text <- format(as.vector(a))
+  } else if (inherits(a, "integer64")) {
+    text <- as.character(a)
+  } else {
+    v <- as.double(a)
+    finite <- v[is.finite(v)]
+    size <- abs(finite[finite != 0])
+    digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+    whole <- all(finite == trunc(finite)) && digits[2] <= 10
+    wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+    text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
+    text[is.nan(v)] <- "nan"
+    text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  }
+  formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
 }
 
 is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
 
 type_line <- function(x) {
-  where <- toupper(x$device$type)
-  sprintf("[ %s%sType{%s} ]%s", where, as.character(x$dtype), paste(.Call(C_shape, x), collapse = ","), grad_note(x))
+  layout <- setdiff(layout_names[unclass(x$layout) + 1L], "strided")
+  kind <- sub("Coo", "", gsub("(?:^|_)(.)", "\\U\\1", layout, perl = TRUE))
+  sprintf(
+    "[ %s%s%s%sType{%s}%s ]%s", paste(kind, collapse = ""), if (x$is_quantized()) "Quantized" else "", toupper(x$device$type),
+    as.character(x$dtype), paste(.Call(C_shape, x), collapse = ","), if (x$is_quantized()) quantizer_note(x) else "", grad_note(x)
+  )
+}
+
+quantizer_note <- function(x) {
+  scheme <- x$qscheme()
+  note <- paste0(", qscheme: ", qscheme_names[unclass(scheme) + 1L])
+  if (unclass(scheme) %in% c(0L, 2L)) sprintf("%s, scale: %g, zero_point: %g", note, x$q_scale(), x$q_zero_point()) else note
 }
 
 grad_note <- function(x) {
@@ -292,14 +427,20 @@ str.torch_tensor <- function(object, ...) {
 #' @export
 format.torch_tensor <- function(x, ...) type_line(x)
 
+rows_of <- function(x, call = caller_env()) {
+  shape <- .Call(C_shape, x)
+  if (!length(shape)) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)
+  shape[1]
+}
+
 #' @export
 head.torch_tensor <- function(x, n = 6, ...) {
-  size <- .Call(C_shape, x)[1]
+  size <- rows_of(x)
   torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
 }
 #' @export
 tail.torch_tensor <- function(x, n = 6, ...) {
-  size <- .Call(C_shape, x)[1]
+  size <- rows_of(x)
   keep <- if (n < 0) max(size + n, 0) else min(n, size)
   torch_narrow(x, 1, max(size - keep + 1, 1), keep)
 }

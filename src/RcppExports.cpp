@@ -919,17 +919,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_tensor_print
-SEXP cpp_tensor_print(SEXP x, SEXP width);
-RcppExport SEXP _torch_cpp_tensor_print(SEXP xSEXP, SEXP widthSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type width(widthSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_tensor_print(x, width));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_tensor_address
 SEXP cpp_tensor_address(SEXP x);
 RcppExport SEXP _torch_cpp_tensor_address(SEXP xSEXP) {
@@ -937,6 +926,16 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_tensor_address(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_tensor_storage
+SEXP cpp_tensor_storage(SEXP x);
+RcppExport SEXP _torch_cpp_tensor_storage(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tensor_storage(x));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1051,8 +1050,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_new_size", (DL_FUNC) &_torch_cpp_new_size, 2},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},
-    {"_torch_cpp_tensor_print", (DL_FUNC) &_torch_cpp_tensor_print, 2},
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
+    {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
     {"C_backward",  (DL_FUNC) &C_backward,  5},
     {"C_dollar",    (DL_FUNC) &C_dollar,    2},

@@ -252,7 +252,7 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   ts_tensor* tensor;
   if ((flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
     const ts_value number = number_value(x, what);
-    check(shim().ts_tensor_from_number(&number, &tensor));
+    check(shim().ts_tensor_from_number(&number, keeper.like, &tensor));
   } else {
     tensor = tensor_from_vector(x, -1, nullptr, false, false);
   }

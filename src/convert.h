@@ -6,6 +6,7 @@
 // R objects made during one conversion, protected until the call is over. Plain data: an R jump resets the stack itself.
 struct Keeper {
   int n = 0;
+  ts_tensor* like = nullptr;  // a tensor beside which numbers stand that become tensors
   SEXP keep(SEXP x) {
     PROTECT(x);
     ++n;

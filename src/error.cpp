@@ -55,9 +55,26 @@ void fail(const char* class_, const char* format, ...) {
   raise(class_, Rf_mkString(text), R_NilValue);
 }
 
+void pass_warnings() {
+  const char* text = shim().ts_take_warning();
+  if (!text) return;
+  R_xlen_t n = 0;
+  SEXP messages = PROTECT(Rf_allocVector(STRSXP, 16));
+  for (; text; text = shim().ts_take_warning())
+    if (n < 16) SET_STRING_ELT(messages, n++, Rf_mkCharCE(text, CE_UTF8));
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP one = PROTECT(Rf_ScalarString(STRING_ELT(messages, i)));
+    call_package("warn_from_glue", one);
+    UNPROTECT(1);
+  }
+  UNPROTECT(1);
+}
+
 void fail_shim(int status) {
   if (status == TS_HOST_JUMP) continue_jump();
   SEXP message = PROTECT(Rf_mkString(shim().ts_last_error()));
   SEXP trace = PROTECT(Rf_mkString(shim().ts_last_error_trace()));
+  // What was warned of on the way to the error comes before it.
+  pass_warnings();
   raise(status == TS_OUT_OF_MEMORY ? "torch_memory_error" : "torch_runtime_error", message, trace);
 }

@@ -138,7 +138,7 @@ Index value_index(SEXP x, Keeper& keeper) {
   if (Rf_inherits(x, "slice"))
     return slice_of(bound(VECTOR_ELT(x, 0)), bound(VECTOR_ELT(x, 1)), bound(VECTOR_ELT(x, 2)));
   const bool number = TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP;
-  if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0)
+  if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0 || Rf_isFactor(x))
     fail("type_error", "Unsupported index: it must be a number, a logical, a slice or a tensor, not %s.", friendly(x));
   const bool plain = Rf_getAttrib(x, R_DimSymbol) == R_NilValue;
   if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL)
@@ -181,6 +181,7 @@ int read_indices(SEXP frame, int64_t ndim, Index* indices, Keeper& keeper) {
   bool has_ellipsis = false;
   SEXP dots = frame_variable(frame, R_DotsSymbol);
   for (; TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
+    if (TAG(dots) == Rf_install("drop")) fail("value_error", "`drop` has no meaning in an assignment.");
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
     indices[n] = read_index(CAR(dots), keeper);
     if (has_ellipsis && indices[n].kind == IndexKind::ellipsis) fail("value_error", "Only one `..` is allowed in an index.");
@@ -266,6 +267,11 @@ void apply(Cursor& cursor, const Index* indices, int n, bool drop, const Index**
 
 Cursor cursor_on(SEXP x) { return {PROTECT(new_cell(Kind::tensor)), tensor_of(x, "x")}; }
 
+bool is_single_na(SEXP x) {
+  return (TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL) ||
+         (TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && INTEGER(x)[0] == NA_INTEGER);
+}
+
 SEXP tensor_argument(SEXP frame) {
   SEXP x = frame_variable(frame, Rf_install("x"));
   return TYPEOF(x) == PROMSXP ? Rf_eval(x, frame) : x;
@@ -319,6 +325,8 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
 
   static const ts_type tensor_type = {TS_KIND_TENSOR, 0, 0, nullptr, nullptr, "Tensor"};
   static const ts_type number_type = {TS_KIND_NUMBER, 0, 0, nullptr, nullptr, "number"};
+  // NA is what R users write for a number that is not there.
+  if (info.is_floating_point && is_single_na(value)) value = keeper.keep(Rf_ScalarReal(R_NaN));
   const bool number = !is_tensor(value) && vectors == 0 && cost(value, number_type) >= 0;
   ts_value given;
   if (number || is_tensor(value) || cost(value, tensor_type) < 0) {

@@ -100,6 +100,8 @@ void add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
     const int result = INTEGER(results)[i] - 1;
     if (result < static_cast<int>(it.schema->n_returns)) it.position_results |= uint32_t{1} << result;
   }
+  // A list is one result, but each of its tensors holds positions.
+  if (it.position_results && it.schema->returns[0].type->kind == TS_KIND_LIST) it.position_results = UINT32_MAX;
   it.makes_tensor = it.schema->n_returns == 1 && it.schema->returns[0].type->kind == TS_KIND_TENSOR &&
                     !it.schema->returns[0].is_write;
   ++op->n_candidates;
@@ -131,6 +133,8 @@ Op* new_op(SEXP key) {
     const bool none = value == R_MissingArg || TYPEOF(value) == LANGSXP || TYPEOF(value) == SYMSXP;
     op->slots[slot].default_value = none ? nullptr : value;
   }
+  SEXP result_names = element(facts, "names");
+  op->result_names = Rf_xlength(result_names) > 0 ? result_names : nullptr;
 
   const bool all = Rf_asLogical(element(facts, "all_overloads")) == TRUE;
   const auto find = all ? shim().ts_operator_find_all : shim().ts_operator_find;
@@ -193,6 +197,7 @@ SEXP given(const Slot& slot, SEXP frame) {
   SEXP value = frame_variable(frame, slot.symbol);
   if (TYPEOF(value) == PROMSXP) value = Rf_eval(value, frame);
   if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
+  if (TYPEOF(value) == DOTSXP) fail("type_error", "`...` must be empty: the arguments after it go by name.");
   return value;
 }
 
@@ -221,6 +226,7 @@ const Op& op_record(SEXP key) {
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
                   uint32_t position_results, bool makes_tensor, Int64 ints) {
   const Shim& it = shim();
+  static const int* const warnings = it.ts_warnings();
   if (has_released_objects) drain_released_objects();
   if (tracing) mark_place();
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
@@ -241,6 +247,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
           R_ExternalPtrAddr(sources[i]) == tensor) {
         it.ts_tensor_release(tensor);
         UNPROTECT(1);
+        if (*warnings) pass_warnings();
         return sources[i];
       }
     }
@@ -263,7 +270,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
     if (position_results && TYPEOF(result) == VECSXP) {
       for (R_xlen_t i = 0; i < Rf_xlength(result); ++i) {
         SEXP item = VECTOR_ELT(result, i);
-        if (position_results >> i & 1 && is_tensor(item)) shifted(tensor_of(item), item);
+        if (position_results >> (i & 31) & 1 && is_tensor(item)) shifted(tensor_of(item), item);
       }
     }
     UNPROTECT(2);
@@ -271,6 +278,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
   UNPROTECT(1);
   PROTECT(result);
   collect_if_due(it);
+  if (*warnings) pass_warnings();
   UNPROTECT(1);
   return result;
 }
@@ -287,19 +295,26 @@ SEXP invoke(const Op& op, SEXP* values) {
     SEXP value = slot < 0 ? nullptr : values[slot];
     if (!value && !candidate.schema->arguments[i].has_default) value = op.slots[slot].default_value;
     sources[i] = value;
-    if (value)
-      arguments[i] = to_value(value, *candidate.schema->arguments[i].type, candidate.flags[i], op.slots[slot].name, keeper);
+    if (value && !keeper.like && is_tensor(value)) keeper.like = tensor_of(value, op.slots[slot].name);
+  }
+  for (size_t i = 0; i < n; ++i) {
+    if (sources[i])
+      arguments[i] = to_value(sources[i], *candidate.schema->arguments[i].type, candidate.flags[i],
+                              op.slots[candidate.slot[i]].name, keeper);
     else
       arguments[i].tag = TS_DEFAULT;
   }
   SEXP result = PROTECT(
       run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor));
-  // A dtype leaves the shim as its number.
-  if (candidate.schema->n_returns == 1 && candidate.schema->returns[0].type->kind == TS_KIND_DTYPE) {
+  // Enumerations leave the shim as their numbers.
+  const int kind = candidate.schema->n_returns == 1 ? candidate.schema->returns[0].type->kind : TS_KIND_NONE;
+  if (kind == TS_KIND_DTYPE || kind == TS_KIND_QSCHEME || kind == TS_KIND_LAYOUT) {
     SEXP code = PROTECT(Rf_ScalarInteger(Rf_asInteger(result)));
-    result = call_package("new_dtype", code);
+    result = call_package(kind == TS_KIND_DTYPE ? "new_dtype" : kind == TS_KIND_QSCHEME ? "new_qscheme" : "new_layout", code);
     UNPROTECT(1);
   }
+  if (op.result_names && TYPEOF(result) == VECSXP && XLENGTH(result) == XLENGTH(op.result_names))
+    Rf_setAttrib(result, R_NamesSymbol, op.result_names);
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);

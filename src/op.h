@@ -27,6 +27,7 @@ struct Op {
   Slot* slots;
   int n_candidates;
   Candidate* candidates;  // ranked
+  SEXP result_names;      // of several results, NULL where they have none
 };
 
 const Op& op_record(SEXP key);

@@ -82,6 +82,8 @@ const Candidate& resolve(const Op& op, SEXP* values) {
   SEXP candidates = PROTECT(Rf_allocVector(STRSXP, op.n_candidates));
   for (int i = 0; i < op.n_candidates; ++i)
     SET_STRING_ELT(candidates, i, Rf_mkChar(op.candidates[i].schema->text));
+  SEXP key = PROTECT(Rf_mkString(op.name));
+  Rf_setAttrib(candidates, Rf_install("key"), key);
   SEXP message = PROTECT(call_package("no_overload_message", given, candidates));
   fail("type_error", "%s", CHAR(STRING_ELT(message, 0)));
 }

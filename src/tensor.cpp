@@ -81,7 +81,7 @@ RcppExport SEXP C_to_r(SEXP x) {
   const ts_tensor_info info = describe(x);
   if (info.is_sparse || !info.strides)
     fail("type_error", "Sparse tensors are not supported. Use `$to_dense()` first.");
-  if (info.is_quantized) fail("type_error", "Quantized tensors are not supported. Use `$dequantize()` first.");
+  if (info.is_quantized) return call_package("quantized_array", x);
   ts_tensor* tensor = tensor_of(x);
   const RType type = r_type_of(info);
   SEXP out;
@@ -210,22 +210,21 @@ RcppExport SEXP C_field(SEXP x, SEXP which) {
   }
 }
 
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_tensor_print(SEXP x, SEXP width) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_tensor_print(tensor_of(x), Rf_asInteger(width), &out, &arena));
-  SEXP text = PROTECT(string_sexp(out));
-  shim().ts_arena_release(arena);
-  UNPROTECT(1);
-  return text;
-}
-
 // Which TensorImpl this is, as text that can be compared.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_address(SEXP x) {
   char text[32];
   std::snprintf(text, sizeof text, "%p", static_cast<void*>(tensor_of(x)));
+  return Rf_mkString(text);
+}
+
+// Where the memory of a tensor begins, as text that can be compared.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_storage(SEXP x) {
+  uint64_t address;
+  check(shim().ts_tensor_storage(tensor_of(x), &address));
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(address));
   return Rf_mkString(text);
 }
 

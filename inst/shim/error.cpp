@@ -1,13 +1,42 @@
 // Messages of the last failed call, one for each thread.
 #include "boundary.h"
 
+#include <torch/version.h>
+
+#include <deque>
 #include <exception>
 #include <new>
+#include <thread>
 
 namespace shim {
 namespace {
 thread_local std::string last_message;
 thread_local std::string last_trace;
+
+// LibTorch would write its warnings to stderr; here they wait until the host asks for them.
+std::deque<std::string> warnings;
+std::string taken;
+int waiting = 0;
+const std::thread::id* home = nullptr;
+
+bool keep(const std::string& message) {
+  if (std::this_thread::get_id() != *home) return false;
+  warnings.push_back(message);
+  ++waiting;
+  return true;
+}
+
+struct Keeper : c10::WarningHandler {
+#if TORCH_VERSION_MAJOR >= 2
+  void process(const c10::Warning& warning) override {
+    if (!keep(warning.msg())) c10::WarningHandler::process(warning);
+  }
+#else
+  void process(const c10::SourceLocation& location, const std::string& message, const bool verbatim) override {
+    if (!keep(message)) c10::WarningHandler::process(location, message, verbatim);
+  }
+#endif
+};
 
 bool is_out_of_memory(const c10::Error& e) {
   const std::string text = e.what_without_backtrace();
@@ -43,7 +72,29 @@ int status_of_current_exception() noexcept {
   }
 }
 
+// Those of the calling thread; other threads go on writing to stderr.
+void keep_warnings() {
+  static Keeper keeper;
+  static const std::thread::id here = std::this_thread::get_id();
+  home = &here;
+#if TORCH_VERSION_MAJOR >= 2
+  c10::WarningUtils::set_warning_handler(&keeper);
+#else
+  c10::Warning::set_warning_handler(&keeper);
+#endif
+}
+
 }  // namespace shim
+
+const int* ts_warnings(void) { return &shim::waiting; }
+
+const char* ts_take_warning(void) {
+  if (shim::warnings.empty()) return nullptr;
+  shim::taken = std::move(shim::warnings.front());
+  shim::warnings.pop_front();
+  --shim::waiting;
+  return shim::taken.c_str();
+}
 
 int ts_abi_version(void) { return TS_ABI_VERSION; }
 const char* ts_built_for(void) { return TS_BUILT_FOR; }

@@ -9,6 +9,7 @@
 namespace shim {
 void count_memory();
 void set_default_fusion();
+void keep_warnings();
 }
 
 using shim::guarded;
@@ -20,6 +21,7 @@ int ts_initialise(void) {
     done = true;
     shim::count_memory();
     shim::set_default_fusion();
+    shim::keep_warnings();
   });
 }
 

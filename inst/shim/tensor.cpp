@@ -1,7 +1,6 @@
 // Tensors in and out of plain memory, and what can be told of them.
 #include "value.h"
 
-#include <ATen/Formatting.h>
 #include <ATen/ScalarOps.h>
 
 #include <cstring>
@@ -69,6 +68,12 @@ struct Unrecorded {
   at::tracer::impl::NoTracerDispatchMode below_tracer;
 };
 
+// With memory of its own and no pending conjugation or negation. Some derivatives are zeros without memory.
+at::Tensor in_memory(const at::Tensor& tensor) {
+  if (tensor._is_zerotensor()) return at::zeros(tensor.sizes(), tensor.options());
+  return tensor.resolve_conj().resolve_neg();
+}
+
 }  // namespace
 
 void ts_tensor_release(ts_tensor* tensor) {
@@ -130,10 +135,16 @@ int ts_tensor_from_data(const void* data, int source, const int64_t* sizes, size
   });
 }
 
-int ts_tensor_from_number(const ts_value* number, ts_tensor** out) {
+int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** out) {
   return shim::guarded([&] {
     Unrecorded guard;
     at::Tensor tensor = c10::scalar_to_tensor(shim::to_ivalue(*number, *c10::NumberType::get()).toScalar());
+    const at::Tensor other = like ? borrow(like) : at::Tensor();
+    // Operators that do not promote want both dtypes alike; for those that do it makes no difference.
+    if (other.defined() && other.is_floating_point() && !tensor.is_complex())
+      tensor = tensor.to(other.scalar_type());
+    else if (tensor.is_floating_point() && !(other.defined() && other.is_complex()))
+      tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     *out = give(std::move(tensor));
   });
@@ -145,7 +156,7 @@ int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
     at::Tensor tensor = borrow(handle);
     const auto to = static_cast<at::ScalarType>(target);
     if (!tensor.device().is_cpu()) tensor = tensor.cpu();
-    tensor = tensor.resolve_conj().resolve_neg();
+    tensor = in_memory(tensor);
     const auto layout = column_major(tensor.sizes());
     if (layout.row_major && tensor.is_contiguous() &&
         convert_plainly(tensor.data_ptr(), tensor.scalar_type(), data, to, tensor.numel()))
@@ -193,12 +204,10 @@ int ts_tensor_item(ts_tensor* handle, ts_value* out) {
   });
 }
 
-int ts_tensor_print(ts_tensor* handle, int width, ts_value* out, ts_arena** arena) {
-  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
-    Unrecorded guard;
-    std::ostringstream text;
-    at::print(text, borrow(handle), width);
-    value = shim::string_value(text.str(), own);
+int ts_tensor_storage(ts_tensor* handle, uint64_t* out) {
+  return shim::guarded([&] {
+    const at::Tensor tensor = borrow(handle);
+    *out = tensor.has_storage() ? reinterpret_cast<uint64_t>(tensor.storage().data()) : 0;
   });
 }
 

@@ -153,3 +153,51 @@ test_that("tensors, modules and big integers too", {
   expect_equal(friendly_type(bit64::as.integer64(1:2)), "an integer64 vector of length 2")
   expect_equal(friendly_type(bit64::as.integer64("9007199254740993")), "the integer64 9007199254740993")
 })
+
+test_that("positions in LibTorch's messages count from 1", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4, 5, 6), 2))
+  message <- function(code) conditionMessage(tryCatch(code, error = identity))
+  has <- function(code, text) {
+    said <- message(code)
+    expect_match(said, text, fixed = TRUE)
+  }
+  has(torch_sum(x, dim = 3), "expected to be in range of [-2, 2], but got 3)")
+  has(torch_sum(x, dim = -3), "expected to be in range of [-2, 2], but got -3)")
+  has(torch_sum(torch_scalar_tensor(1), dim = 2), "[-1, 1], but got 2)")
+  has(torch_unsqueeze(x, 5), "[-3, 3], but got 5)")
+  has(x[3, 1], "index 3 out of range for tensor of size [2, 3] at dimension 1")
+  has(x[1, 4], "index 4 out of range for tensor of size [3] at dimension 1")
+  has(x[-3, 1], "index -3 out of range")
+  has(x[c(1, 5), ], "index 5 is out of bounds for dimension 1 with size 2")
+  has(x[c(TRUE, FALSE, TRUE), ], "[3] at index 1 does not match the shape of the indexed tensor [2, 3] at index 1")
+  has(x + torch_zeros(2), "at non-singleton dimension 2")
+  has(torch_cat(list(x, torch_zeros(3, 4))), "tensor number 2 in the list")
+  has(torch_cat(list(x, torch_zeros(3, 4))), "except in dimension 1")
+  has(torch_stack(list(x, torch_zeros(3))), "[2, 3] at entry 1 and [3] at entry 2")
+  has(torch_index_select(x, 1, torch_tensor(3L)), "index")
+  has(torch_narrow(x, 1, 2, 5), "start (2) + length (5)")
+  has(torch_diagonal(x, dim1 = 1, dim2 = 1), "cannot be identical 1, 1")
+  has(torch_amax(torch_zeros(0, 2), dim = 1), "reduction dim 1")
+  has(torch_flip(x, c(1, 1)), "dim 1 appears")
+  has(torch_split(x, c(1, 3)), "at dimension 1")
+  has(torch_cross(x, x, dim = 1), "dimension 1")
+  has(torch_nll_loss(x, torch_tensor(c(1L, 5L))), "Target 5 is out of bounds")
+  has(torch_gather(x, 1, torch_tensor(matrix(5L))), "index 5 is out of bounds for dimension 1 with size 2")
+  # What LibTorch's own functions are given by their own names counts as they do.
+  has(jit_ops$aten$sum(x, 2L), "[-2, 1], but got 2)")
+  # Numbers that are no positions stay.
+  has(torch_matmul(x, x), "(2x3 and 2x3)")
+  has(x$view(c(4, 4)), "shape '[4, 4]' is invalid for input of size 6")
+})
+
+test_that("LibTorch's warnings are R warnings", {
+  skip_if_no_torch()
+  expect_warning(torch_chain_matmul(list(torch_eye(2), torch_eye(2))), "deprecated", class = "torch_warning")
+  warned <- callr::r(function() {
+    library(torch)
+    w <- tryCatch(torch_qr(torch_eye(2)), warning = identity)
+    c(class(w)[1], deparse(conditionCall(w)))
+  })
+  expect_identical(warned, c("torch_warning", "torch_qr(torch_eye(2))"))
+})

@@ -155,3 +155,34 @@ test_that("requires_grad of dtypes without gradient is refused", {
   expect_error(torch_zeros(2, dtype = "int", requires_grad = TRUE), "floating point")
   expect_error(torch_tensor(1L, requires_grad = TRUE), "floating point")
 })
+
+test_that("windows, frequencies, triangles and sparse tensors agree with PyTorch", {
+  skip_if_no_torch()
+  expected <- python_eval(c(
+    "w = lambda t: t.tolist()",
+    "result = dict(hann=w(torch.hann_window(5)), sym=w(torch.hann_window(5, periodic=False)),",
+    "  bartlett=w(torch.bartlett_window(5)), blackman=w(torch.blackman_window(5)), hamming=w(torch.hamming_window(5)),",
+    "  other=w(torch.hamming_window(5, True, 0.5, 0.5)), kaiser=w(torch.kaiser_window(5, True, 4.)),",
+    "  freq=w(torch.fft.fftfreq(5, 0.5)), tril=w(torch.tril_indices(3, 2, -1) + 1), triu=w(torch.triu_indices(3, 2) + 1))"
+  ))
+  expect_equal(as_array(torch_hann_window(5)), expected$hann, tolerance = 1e-6)
+  expect_equal(as_array(torch_hann_window(5, periodic = FALSE)), expected$sym, tolerance = 1e-6)
+  expect_equal(as_array(torch_bartlett_window(5)), expected$bartlett, tolerance = 1e-6)
+  expect_equal(as_array(torch_blackman_window(5)), expected$blackman, tolerance = 1e-6)
+  expect_equal(as_array(torch_hamming_window(5)), expected$hamming, tolerance = 1e-6)
+  expect_equal(as_array(torch_hamming_window(5, alpha = 0.5, beta = 0.5)), expected$other, tolerance = 1e-6)
+  expect_equal(as_array(torch_kaiser_window(5, TRUE, 4)), expected$kaiser, tolerance = 1e-6)
+  expect_equal(as_array(torch_fft_fftfreq(5, 0.5)), expected$freq, tolerance = 1e-6)
+  expect_equal(as_array(torch_tril_indices(3, 2, -1)), expected$tril)
+  expect_equal(as_array(torch_triu_indices(3, 2)), expected$triu)
+  expect_true(torch_hann_window(5, requires_grad = TRUE)$requires_grad)
+  sparse <- torch_sparse_coo_tensor(torch_tensor(rbind(c(1L, 2L), c(3L, 1L))), c(10, 20), c(2, 3))
+  expect_identical(as_array(sparse$to_dense()), rbind(c(0, 0, 10), c(20, 0, 0)))
+  expect_identical(as_array(sparse$coalesce()$indices()), rbind(1:2, c(3L, 1L)))
+  expect_identical(dim(torch_sparse_coo_tensor(torch_tensor(rbind(c(1L, 2L), c(3L, 1L))), c(10, 20))), c(2L, 3L))
+  expect_identical(torch_empty_strided(c(2, 3), c(1, 2))$stride(), c(1L, 2L))
+  expect_warning(r <- torch_range(1, 3), class = "deprecated")
+  expect_identical(as_array(r), c(1, 2, 3))
+  draws <- as_array(torch_randint_like(torch_zeros(100), 3, 5))
+  expect_setequal(draws, c(3, 4))
+})

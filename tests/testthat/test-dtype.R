@@ -70,3 +70,37 @@ test_that("a memory format is the order of the elements", {
   expect_equal(torch_empty_like(x)$stride(), x$stride())
   expect_equal(torch_empty_like(x, memory_format = torch_contiguous_format())$stride(), c(60, 20, 5, 1))
 })
+
+test_that("finfo and iinfo are PyTorch's", {
+  skip_if_no_torch()
+  floats <- c("float16", "bfloat16", "float32", "float64", "float8_e5m2", "float8_e4m3fn")
+  ints <- c("uint8", "int8", "int16", "int32", "int64")
+  expected <- python_eval(c(
+    "f = lambda n: (lambda i: [i.bits, i.max, i.min, i.eps, i.tiny, i.resolution])(torch.finfo(getattr(torch, n)))",
+    "g = lambda n: (lambda i: [i.bits, float(i.max), float(i.min)])(torch.iinfo(getattr(torch, n)))",
+    "result = [[f(n) for n in floats], [g(n) for n in ints]]"
+  ), floats = floats, ints = ints)
+  for (i in seq_along(floats)) expect_equal(as.double(unlist(torch_finfo(floats[i]))), expected[[1]][i, ], info = floats[i])
+  for (i in seq_along(ints)) expect_equal(as.double(unlist(torch_iinfo(ints[i]))), expected[[2]][i, ], info = ints[i])
+  expect_identical(torch_finfo(torch_cfloat()), torch_finfo(torch_float()))
+  expect_error(torch_finfo("int"), "floating-point", class = "type_error")
+  expect_error(torch_iinfo("float"), "integer", class = "type_error")
+  expect_error(torch_iinfo(NULL), "integer", class = "type_error")
+})
+
+test_that("a quantized tensor tells its scheme", {
+  skip_if_no_torch()
+  q <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, torch_quint8()))
+  expect_true(is_torch_qscheme(q$qscheme()))
+  expect_true(q$qscheme() == torch_per_tensor_affine())
+  expect_output(print(q$qscheme()), "torch_per_tensor_affine")
+})
+
+test_that("quantized tensors turn back, alone and in a list", {
+  skip_if_no_torch()
+  q <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1, 2)), 0.1, 10L, torch_quint8()))
+  expect_equal(as_array(torch_dequantize(q)), c(0, 1, 2), tolerance = 1e-6)
+  expect_equal(lapply(torch_dequantize(list(q, q)), as_array), list(c(0, 1, 2), c(0, 1, 2)), tolerance = 1e-6)
+  expect_equal(as_array(q$dequantize()), c(0, 1, 2), tolerance = 1e-6)
+  expect_identical(as.integer(as_array(q$int_repr())), c(10L, 20L, 30L))
+})

@@ -57,6 +57,29 @@ test_that("mistakes with indices name the index", {
   })
 })
 
+test_that("mistakes with R's own ways say what to use", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4, 5, 6), 2))
+  expect_snapshot({
+    show_error(dim(x) <- c(3, 2))
+    show_error(names(x) <- c("a", "b"))
+    show_error(x[[1]] <- 2)
+    show_error(x[1, drop = FALSE] <- 2)
+    show_error(signif(x, 2))
+    show_error(head(torch_scalar_tensor(1)))
+    show_error(torch_where(x > 1, x))
+    show_error(torch_tensordot(x, x, "a"))
+    show_error(torch_stack(x, x))
+    show_error(torch_max(x, dim = 1, other = x))
+    show_error(torch_conv2d(x, x, padding = "all"))
+    show_error(linalg_lstsq(x, x, NULL, "gels"))
+    show_error(torch_gather(x, 1, torch_tensor(matrix(0L))))
+    show_error(torch_one_hot(torch_tensor(c(0L, 1L))))
+    show_error(torch_finfo("int"))
+    show_error(torch_div(x, 2, rounding_mode = "up"))
+  })
+})
+
 test_that("mistakes with names, dtypes, devices and sizes name what was given", {
   skip_if_no_torch()
   x <- torch_tensor(c(1, 2))

@@ -188,6 +188,7 @@ test_that("indices that are none are refused", {
   expect_error(x[1, 1, 1], "Too many indices", class = "value_error")
   expect_error(x[1, 1, ], "Too many indices", class = "value_error")
   expect_error(x["a", ], "Unsupported index", class = "type_error")
+  expect_error(x[factor("a"), ], "Unsupported index", class = "type_error")
   expect_error(x[list(1), ], "Unsupported index", class = "type_error")
   expect_error(x[integer(), ], "Unsupported index", class = "type_error")
   expect_error(x[torch_tensor(1.5), ], "long and boolean", class = "type_error")
@@ -242,6 +243,52 @@ test_that("assignment changes the tensor in place, for all its aliases", {
   expect_identical(as_array(alias)[2, 3], 1)
 })
 
+test_that("random assignments agree with base R", {
+  skip_if_no_torch()
+  set.seed(12)
+  for (round in 1:150) {
+    sizes <- sample(1:4, sample(1:4, 1), replace = TRUE)
+    data <- array(as.double(seq_len(prod(sizes))), sizes)
+    x <- torch_tensor(data, dtype = "double")
+    alias <- x
+    vector_at <- if (runif(1) < 0.6) sample(length(sizes), 1) else 0
+    picks <- lapply(seq_along(sizes), function(d) {
+      n <- sizes[d]
+      if (d == vector_at) {
+        # Each position once: of several values for one, any may win.
+        i <- sample(n, sample(n, 1))
+        if (length(i) < 2) return(list(1:n == i, i, FALSE))
+        if (runif(1) < 0.3) return(list(torch_tensor(i), i, FALSE))
+        return(list(ifelse(runif(length(i)) < 0.3, i - n - 1L, i), i, FALSE))
+      }
+      if (runif(1) < 0.3) return(list(quote(expr = ), seq_len(n), FALSE))
+      if (runif(1) < 0.5) return(rep(list(sample(n, 1)), 2) |> c(TRUE))
+      ends <- sort(sample(n, 2, replace = TRUE))
+      list(bquote(.(ends[1]):.(ends[2]):2), seq(ends[1], ends[2], by = 2), FALSE)
+    })
+    target <- lapply(picks, `[[`, 2)
+    shape <- lengths(target)
+    dropped <- vapply(picks, `[[`, NA, 3)
+    value <- if (runif(1) < 0.3) 1000 else array(1000 + seq_len(prod(shape)), shape)
+    given <- if (length(value) == 1) value[1] else array(value, shape[!dropped])
+    if (runif(1) < 0.4 && length(given) > 1) given <- torch_tensor(given)
+    call <- as.call(c(list(quote(`[`), quote(x)), lapply(picks, `[[`, 1)))
+    eval(as.call(list(quote(`<-`), call, quote(given))))
+    data <- do.call(`[<-`, c(list(data), target, list(value)))
+    expect_identical(as.vector(as_array(alias)), as.vector(data), info = paste(toString(sizes), deparse1(call)))
+  }
+})
+
+test_that("NA is NaN to a floating-point tensor", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2, 3))
+  x[2] <- NA
+  x[x > 2] <- NA_integer_
+  expect_identical(as_array(x), c(1, NaN, NaN))
+  y <- torch_tensor(1:3)
+  expect_error(y[1] <- NA, "NA", class = "value_error")
+})
+
 test_that("the value takes the dtype of the tensor", {
   skip_if_no_torch()
   x <- torch_tensor(1:3)
@@ -274,6 +321,8 @@ test_that("assignments that can't be are refused", {
   expect_error(x[1, 1] <- list(1), "value", class = "type_error")
   expect_error(x[c(1, 2), c(1, 2)] <- 1, "Only one tensor", class = "value_error")
   expect_error(x[1, 1, 1] <- 1, "Too many indices", class = "value_error")
+  expect_error(x[1, drop = FALSE] <- 1, "`drop`", class = "value_error")
+  expect_error(x[[1]] <- 1, "use `[<-`", fixed = TRUE, class = "type_error")
   expect_identical(as_array(x), matrix(0, 2, 3))
 })
 

@@ -71,7 +71,6 @@ test_that("unary minus and plus are operators of one argument", {
 
 test_that("%*% is matmul", {
   skip_if_no_torch()
-  skip_if(getRversion() < "4.3.0", "R before 4.3 knows no methods of %*%")
   expect_equal(as_array(torch_tensor(a) %*% torch_tensor(t(b))), a %*% t(b))
 })
 
@@ -119,13 +118,14 @@ test_that("types are promoted as in PyTorch", {
     x <- tryCatch(code, error = function(e) NULL)
     if (is.null(x)) "error" else paste0(names_of[[as.character(x$dtype)]], ":", x$ndim)
   }
-  ours <- t(apply(answer, 1, function(row) {
+  # LibTorch warns that ComplexHalf is experimental.
+  ours <- suppressWarnings(t(apply(answer, 1, function(row) {
     one <- torch_ones(if (row[["ndim"]] == "1") 2 else integer(), dtype = torch:::as_dtype(row[["dtype"]]))
     other <- numbers[[row[["other"]]]]
     if (is.null(other)) other <- torch_ones(2, dtype = torch:::as_dtype(row[["other"]]))
     op <- ops[[row[["op"]]]]
     c(right = name(op(one, other)), left = name(op(other, one)))
-  }))
+  })))
   label <- paste(answer$dtype, answer$ndim, answer$op, answer$other)
   expect_gt(length(label), 500)
   expect_identical(setNames(ours[, "right"], label), setNames(answer$right, label))
@@ -187,4 +187,56 @@ test_that("a tensor is no condition, but converts to one", {
   skip_if_no_torch()
   expect_error(if (torch_tensor(TRUE)) 1)
   expect_identical(if (as.logical(torch_tensor(TRUE))) 1, 1)
+})
+
+test_that("the rest of R's Math and Summary groups agrees with base R", {
+  skip_if_no_torch()
+  v <- c(0.3, -1.7, 2.25, -0.5, 4)
+  x <- torch_tensor(v, dtype = "double")
+  for (f in list(cospi, sinpi, asinh, lgamma, digamma, gamma, trigamma, cumprod, cummax, cummin)) {
+    w <- if (identical(f, trigamma) || identical(f, digamma)) abs(v) else v
+    expect_equal(as_array(f(torch_tensor(w, dtype = "double"))), f(w), tolerance = 1e-8)
+  }
+  expect_equal(as_array(tanpi(x[1:3])), tanpi(v[1:3]))
+  expect_equal(as_array(acosh(torch_tensor(c(1, 2.5)))), acosh(c(1, 2.5)), tolerance = 1e-6)
+  expect_equal(as_array(atanh(torch_tensor(c(0.5, -0.25)))), atanh(c(0.5, -0.25)), tolerance = 1e-6)
+  expect_error(signif(x, 2), "torch_round", class = "value_error")
+  expect_identical(as_array(range(x)), range(v))
+  expect_identical(as_array(range(x, torch_tensor(10, dtype = "double"))), range(v, 10))
+  expect_identical(as_array(any(x > 3)), TRUE)
+  expect_identical(as_array(all(x > 3)), FALSE)
+  expect_identical(as_array(any(x > 3, x > 100)), TRUE)
+  expect_error(any(x, na.rm = TRUE), "na.rm", class = "value_error")
+  expect_identical(as_array(median(x)), median(v))
+  expect_equal(as_array(median(x[1:4])), median(v[1:4]))
+})
+
+test_that("what R users try first works, or says what to use", {
+  skip_if_no_torch()
+  m <- matrix(c(1, NA, 3, Inf, 5, 6), 2)
+  x <- torch_tensor(m)
+  expect_identical(as_array(is.na(x)), is.na(m))
+  expect_identical(as_array(is.finite(x)), is.finite(m))
+  expect_identical(as_array(is.infinite(x)), is.infinite(m))
+  expect_identical(as_array(is.nan(x)), is.na(m))
+  y <- torch_tensor(matrix(c(4, 1, 2, 3), 2))
+  expect_identical(as_array(t(y)), t(as_array(y)))
+  expect_identical(as_array(rev(y[1])), rev(as_array(y)[1, ]))
+  expect_identical(as_array(sort(y)), apply(as_array(y), 2, sort))
+  expect_identical(as_array(sort(y[1], decreasing = TRUE)), c(4, 2))
+  expect_identical(as_array(diff(y)), diff(as_array(y)))
+  expect_identical(as_array(unique(torch_tensor(c(3, 1, 3, 2)))), c(1, 2, 3))
+  expect_equal(as_array(solve(y)), solve(as_array(y)), tolerance = 1e-6)
+  expect_equal(as_array(solve(y, torch_tensor(c(1, 2)))), solve(as_array(y), c(1, 2)), tolerance = 1e-6)
+  expect_identical(as_array(rbind(y, y)), rbind(as_array(y), as_array(y)))
+  expect_identical(as_array(cbind(y[1], y[2])), cbind(as_array(y[1]), as_array(y[2])))
+  expect_identical(as.character(torch_tensor(c(1.5, 2))), c("1.5", "2"))
+  expect_identical(as_array(xor(y > 1, y > 3)), xor(as_array(y) > 1, as_array(y) > 3))
+  expect_equal(as_array(round(torch_tensor(2.345), 1)), 2.3, tolerance = 1e-6)
+  # c() makes a list, as it does of any object that is no vector.
+  expect_identical(c(y, y), list(y, y))
+  expect_error(dim(y) <- c(4, 1), "reshape", class = "value_error")
+  expect_error(length(y) <- 2, "resize_", class = "value_error")
+  expect_identical(as_array(y %*% matrix(1, 2, 1)), as_array(y) %*% matrix(1, 2, 1))
+  expect_identical(diag(2) %*% diag(2), diag(2))
 })

@@ -1,26 +1,41 @@
+# Names, order and defaults as users know them; a default list() is NULL here, and more arguments may follow.
+formals_differ <- function(have, known) {
+  value <- function(v) {
+    if (is.symbol(v) && !nzchar(as.character(v))) return("missing")
+    if (is.call(v)) v <- if (all(all.names(v) %in% c("c", "-", "list"))) eval(v) else deparse(v)
+    if (identical(v, list()) || is.null(v)) "NULL" else paste(format(v), collapse = " ")
+  }
+  have <- have[names(have) != "..."]
+  known <- known[names(known) != "..."]
+  have <- have[seq_len(min(length(have), length(known)))]
+  if (!identical(names(have), names(known))) return(TRUE)
+  !identical(vapply(have, value, ""), vapply(known, value, ""))
+}
+
+known_formals <- function(text) as.list(formals(eval(parse(text = paste("function", text, "NULL")))))
+
 test_that("operators have the formals that R users know", {
   skip_if_no_torch()
-  facts <- alist(
-    torch_sum = function(self, dim, keepdim = FALSE, dtype = NULL) NULL,
-    torch_mean = function(self, dim, keepdim = FALSE, dtype = NULL) NULL,
-    torch_add = function(self, other, alpha = 1L) NULL,
-    torch_matmul = function(self, other) NULL,
-    torch_clamp = function(self, min = NULL, max = NULL) NULL,
-    torch_cat = function(tensors, dim = 1L) NULL,
-    torch_stack = function(tensors, dim = 1L) NULL,
-    torch_gather = function(self, dim, index, sparse_grad = FALSE) NULL,
-    torch_topk = function(self, k, dim = -1L, largest = TRUE, sorted = TRUE) NULL,
-    torch_sort = function(self, dim = -1L, descending = FALSE, stable) NULL,
-    torch_argmax = function(self, dim = NULL, keepdim = FALSE) NULL,
-    torch_cumsum = function(self, dim, dtype = NULL) NULL,
-    torch_transpose = function(self, dim0, dim1) NULL,
-    torch_squeeze = function(self, dim) NULL,
-    torch_einsum = function(equation, tensors, path = NULL) NULL
-  )
-  value <- function(f) lapply(as.list(formals(f)), function(v) if (is.call(v)) eval(v) else v)
-  for (name in names(facts)) {
-    expect_identical(value(get(name)), value(eval(facts[[name]])), info = name)
+  known <- utils::read.delim(test_path("fixtures/exports.tsv"), quote = "", colClasses = "character")
+  exported <- getNamespaceExports("torch")
+  expect_identical(setdiff(known$name, exported), character())
+  # Defaults that were of no use: a dimension that counts from 0, none, none.
+  differ <- Map(function(name, text) formals_differ(as.list(formals(get(name))), known_formals(text)), known$name, known$formals)
+  expect_identical(sort(known$name[unlist(differ)]), c("torch_arange", "torch_kaiser_window", "torch_rot90"))
+  expect_identical(formals(torch_rot90)$dims, c(1L, 2L))
+})
+
+test_that("every argument that counts from 1 for R users does", {
+  skip_if_no_torch()
+  known <- utils::read.delim(test_path("fixtures/index-arguments.tsv"), quote = "", colClasses = "character")
+  counts <- function(operator, argument, kind) {
+    # Written by hand.
+    if (operator == "stride") return(TRUE)
+    facts <- torch:::op_facts(operator)
+    argument %in% if (startsWith(kind, "index")) facts$index else facts$positions
   }
+  wrong <- !unlist(Map(counts, known$name, known$argument, known$kind))
+  expect_identical(known[wrong, c("name", "argument")], known[0, c("name", "argument")])
 })
 
 test_that("the arguments decide on the overload", {
@@ -65,7 +80,8 @@ test_that("the ranking of all overloaded operators", {
   skip_if_no_torch()
   skip_if(torch:::libtorch_find()$version != "2.13.0", "The ranking is recorded for LibTorch 2.13.0")
   schemas <- torch:::read_schemas(readLines(torch:::op_file("aten.txt")))
-  overloaded <- names(which(table(schemas$operator) > 1))
+  unsafe <- vapply(torch:::op_notes, function(note) identical(note$unsafe, "yes"), NA)
+  overloaded <- setdiff(names(which(table(schemas$operator) > 1)), names(unsafe)[unsafe])
   rank <- function(key) {
     overloads <- torch:::read_schemas(torch:::cpp_op_ranking(key))$overload
     if (length(overloads) > 1) paste0(key, ": ", paste(ifelse(nzchar(overloads), overloads, "-"), collapse = " "))
@@ -88,7 +104,7 @@ test_that("the table is the registry of LibTorch", {
       stopifnot(length(torch:::cpp_op_ranking(name)) > 0)
       ""
     }, error = conditionMessage)
-    if (nzchar(message) && !grepl("not in LibTorch", message)) problems <- c(problems, paste(name, message))
+    if (nzchar(message) && !grepl("not in LibTorch|does not check its arguments", message)) problems <- c(problems, paste(name, message))
   }
   expect_identical(problems, character())
 })
@@ -179,7 +195,7 @@ test_that("every type of the registry is converted", {
     "bool" = \() expect_identical(torch_equal(x, x), TRUE),
     "int" = \() expect_identical(call("torch_dim", x), 2),
     "Scalar" = \() expect_identical(call("torch_item", torch_tensor(4)), 4),
-    "ScalarType" = \() expect_true(torch_result_type(tensor = x, other = torch_tensor(1, dtype = "double")) == torch_double()),
+    "ScalarType" = \() expect_true(torch_result_type(x, torch_tensor(1, dtype = "double")) == torch_double()),
     "()" = \() expect_null(call("torch__foreach_add_", list(x), scalar = 1))
   )
   for (type in names(arguments)) arguments[[type]]()
@@ -208,7 +224,7 @@ test_that("dimensions count from 1, in arguments and from the end", {
   expect_identical(as_array(torch_permute(x, c(3, 1, 2))), aperm(a, c(3, 1, 2)))
   expect_identical(as_array(torch_transpose(x, 1, 3)), aperm(a, c(3, 2, 1)))
   expect_identical(as_array(torch_flatten(x[, , 1], start_dim = 1)), as.vector(t(a[, , 1])))
-  expect_identical(dim(torch_flatten(x, 2, 3)), c(2L, 12L))
+  expect_identical(dim(torch_flatten(x, start_dim = 2, end_dim = 3)), c(2L, 12L))
   expect_identical(dim(torch_unsqueeze(x, 1)), c(1L, 2L, 3L, 4L))
   expect_identical(dim(torch_unsqueeze(x, -1)), c(2L, 3L, 4L, 1L))
   expect_identical(dim(torch_stack(list(x, x), 4)), c(2L, 3L, 4L, 2L))
@@ -288,4 +304,89 @@ test_that("names are completed", {
   expect_true(all(c("add", "add_", "addmm") %in% names))
   expect_true(all(startsWith(names, "ad")))
   expect_true(all(c("shape", "backward", "to") %in% utils::.DollarNames(torch_tensor(1), "")))
+})
+
+test_that("operators whose arguments are R's own agree with base R", {
+  skip_if_no_torch()
+  m <- matrix(c(0, 2, 3, 0, 5, 0), 2)
+  x <- torch_tensor(m)
+  by_row <- function(p) unname(p[order(p[, 1], p[, 2]), ])
+  expect_identical(as_array(torch_nonzero(x)), by_row(which(m != 0, arr.ind = TRUE)))
+  expect_identical(lapply(torch_nonzero(x, as_list = TRUE), as_array), as.list(as.data.frame(as_array(torch_nonzero(x)))) |> unname())
+  expect_identical(lapply(torch_where(x > 2), as_array), lapply(torch_nonzero(x > 2, as_list = TRUE), as_array))
+  expect_identical(lapply(x$nonzero(as_list = TRUE), as_array), lapply(torch_nonzero(x, as_list = TRUE), as_array))
+  expect_identical(as_array(x$where(x > 2, 0)), ifelse(m > 2, m, 0))
+  expect_error(torch_where(x > 2, x), "both", class = "value_error")
+  a <- array(as.double(1:24), c(2, 3, 4))
+  b <- array(as.double(1:36), c(3, 4, 3))
+  flat <- matrix(aperm(a, c(1, 3, 2)), 2) %*% matrix(aperm(b, c(2, 1, 3)), 12)
+  expect_equal(as_array(torch_tensordot(torch_tensor(a), torch_tensor(b), 2)), flat)
+  expect_equal(as_array(torch_tensordot(torch_tensor(a), torch_tensor(b), list(c(2, 3), c(1, 2)))), flat)
+  expect_identical(dim(torch_tensordot(torch_ones(2), torch_ones(3), 0)), 2:3)
+  expect_error(torch_tensordot(torch_ones(2), torch_ones(2), "a"), "`dims`", class = "value_error")
+  A <- matrix(c(4, 3, 6, 3), 2)
+  lu <- torch_lu(torch_tensor(A, dtype = "double"))
+  expect_length(lu, 2)
+  parts <- lapply(torch_lu_unpack(lu[[1]], lu[[2]]), as_array)
+  expect_equal(parts[[1]] %*% parts[[2]] %*% parts[[3]], A)
+  expect_identical(as_array(torch_lu(torch_tensor(A), get_infos = TRUE)[[3]]), 0L)
+  expect_named(linalg_lstsq(torch_tensor(A), torch_tensor(A)), c("solution", "residuals", "rank", "singular_values"))
+  expect_named(linalg_inv_ex(torch_tensor(A)), c("inverse", "info"))
+  expect_named(linalg_cholesky_ex(torch_tensor(crossprod(A))), c("L", "info"))
+  expect_null(names(torch_max(torch_tensor(A), 1)))
+  expect_equal(sort(Re(as_array(linalg_eigvals(torch_tensor(A))))), sort(eigen(A)$values), tolerance = 1e-6)
+  expect_error(linalg_eigvals(torch_tensor(matrix(c(1, NaN, 2, 3), 2))), "finite", class = "value_error")
+  expect_error(linalg_lstsq(torch_tensor(A), torch_tensor(A), NULL, "gels"), "must be empty", class = "type_error")
+  expect_equal(as_array(linalg_tensorinv(torch_eye(6)$reshape(c(6, 2, 3)), ind = 2))[, , 1], rbind(c(1, 0, 0), 0))
+})
+
+test_that("a product is sampled where a sparse matrix has values", {
+  skip_if_no_torch()
+  sparse <- suppressWarnings(torch_tensor(diag(c(1, 2)))$to_sparse_csr())
+  sampled <- torch_sparse_sampled_addmm(sparse, torch_ones(2, 3), torch_ones(3, 2), beta = 2, alpha = 0.5)
+  expect_identical(as_array(sampled$to_dense()), diag(c(3.5, 5.5)))
+})
+
+test_that("every method that R users know is there, with its formals", {
+  skip_if_no_torch()
+  known <- utils::read.delim(test_path("fixtures/tensor-methods.tsv"), quote = "", colClasses = "character")
+  members <- lapply(known$name, torch:::find_member)
+  # Recorded by autograd, not by an operator.
+  missing <- known$name[vapply(members, is.null, NA)]
+  expect_identical(missing, "register_hook")
+  is_field <- vapply(members, function(m) isTRUE(m[[1]]), NA)
+  expect_identical(known$name[is_field], known$name[known$kind != "method"])
+  differ <- Map(function(member, text) {
+    !is.null(member) && !member[[1]] && formals_differ(as.list(formals(member[[2]])), known_formals(text))
+  }, members, known$formals)
+  # A default that is LibTorch's own, dimensions from 1, and what has gone with named tensors.
+  gone <- setdiff(torch:::named_methods, "rename")
+  expect_setequal(setdiff(known$name[unlist(differ)], gone), c("contiguous", "rot90"))
+  completed <- utils::.DollarNames(torch_tensor(1), "")
+  expect_identical(setdiff(known$name[!startsWith(known$name, "_")], c(completed, missing)), character())
+})
+
+test_that("methods with arguments of their own", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
+  expect_identical(as_array(x$addmm(x, x, 2)), 2 * as_array(x) + as_array(x) %*% as_array(x))
+  expect_true(x$new_zeros(2, dtype = "int")$dtype == torch_int())
+  expect_true(x$new_ones(c(2, 3), options = list(dtype = torch_double(), requires_grad = TRUE))$requires_grad)
+  expect_identical(as_array(x$new_full(2, 7)), c(7, 7))
+  expect_identical(x$new_empty_strided(c(2, 2), c(1, 2))$stride(), c(1L, 2L))
+  expect_identical(lapply(x$hsplit(sections = 2), dim), list(c(2L, 1L), c(2L, 1L)))
+  expect_identical(lapply(x$tensor_split(sections = 2), dim), list(1:2, 1:2))
+  expect_identical(x$length(), 4L)
+  expect_identical(x[1]$storage()$data_ptr(), x$storage()$data_ptr())
+  expect_false(x$clone()$storage()$data_ptr() == x$storage()$data_ptr())
+  expect_false(x$has_names())
+  expect_false(x$is_sparse_csr())
+  expect_true(suppressWarnings(x$to_sparse_csr())$is_sparse_csr())
+  x$set_grad_(torch_ones(2, 2))
+  expect_identical(as_array(x$grad), matrix(1, 2, 2))
+  expect_output(x$print(), "CPUFloatType")
+  skip_if("align_to" %in% sub("^aten::([^.(]+).*", "\\1", torch:::cpp_operator_schemas(0L)), "LibTorch has named tensors")
+  expect_error(x$rename(c("a", "b")), "Named tensors are not in LibTorch", class = "not_implemented_error")
+  expect_error(x$align_to("a"), "Named tensors", class = "not_implemented_error")
+  expect_error(names(x) <- c("a", "b"), "Named tensors", class = "not_implemented_error")
 })

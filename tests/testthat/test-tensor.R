@@ -254,13 +254,52 @@ test_that("tensors print in LibTorch's form", {
   })
 })
 
+test_that("every kind of tensor prints", {
+  skip_if_no_torch()
+  withr::local_options(width = 60)
+  dense <- torch_tensor(diag(c(1, 2)))
+  # LibTorch warns of some, once in a process.
+  quantized <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, "quint8"))
+  by_row <- suppressWarnings(dense$to_sparse_csr())
+  by_column <- suppressWarnings(dense$to_sparse_csc())
+  expect_snapshot({
+    torch_tensor(matrix(complex(6, 1:6, c(0.5, -1)), 2))
+    torch_tensor(array(1:8 + 1i, c(2, 2, 2)))[, , 1]
+    torch_tensor(array(1:12, c(2, 3, 2, 1)))
+    torch_tensor(matrix(1:24 / 8, 2))
+    torch_tensor(c(1e-6, 1, NaN, -Inf), dtype = "double")
+    torch_tensor(c(0, 123456.5))
+    torch_tensor(bit64::as.integer64("9007199254740993"))
+    torch_tensor(c(1, -2), dtype = "bfloat16")
+    torch_zeros(0, 3)
+    dense$to_sparse()
+    by_row
+    by_column
+    torch_zeros(2, 2, device = "meta")
+    torch_tensor(1, requires_grad = TRUE) * 2
+    print(torch_zeros(5, 2), n = 2)
+    quantized
+  })
+})
+
+test_that("printed lines fit the console", {
+  skip_if_no_torch()
+  for (width in c(20, 33, 60, 100)) {
+    withr::local_options(width = width)
+    for (x in list(torch_tensor(matrix(1:40 / 7, 2)), torch_tensor(matrix(1:40, 2)), torch_tensor(matrix(complex(40, 1:40, 0.25), 2)))) {
+      lines <- capture.output(print(x, n = -1))
+      expect_lte(max(nchar(lines[-length(lines)])), width)
+    }
+  }
+})
+
 test_that("printing stops after n lines", {
   skip_if_no_torch()
   x <- torch_arange(1, 50)
   lines <- function(...) capture.output(print(x, ...))
   expect_length(lines(), 33)
   expect_identical(lines(n = 2), c(
-    "torch_tensor", lines(n = -1)[2:3], "... [the output was truncated (use n=-1 to disable)]", "[ CPUFloatType{50} ]"
+    "torch_tensor", " 1", " 2", "... [the output was truncated (use n=-1 to disable)]", "[ CPUFloatType{50} ]"
   ))
   expect_identical(as.integer(lines(n = -1)[2:51]), 1:50)
   expect_length(lines(n = -1), 52)
@@ -381,4 +420,12 @@ test_that("what is no data is refused", {
   for (value in list("a", list(1), sum, quote(x), new.env(), factor("a"), data.frame(a = 1))) {
     expect_error(torch_tensor(value), "R type not handled", class = "type_error")
   }
+})
+
+test_that("a gradient that is zero without memory is printed and read", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2), dtype = "double", requires_grad = TRUE)
+  gradient <- autograd_grad(torch_sgn(x)$sum(), x)[[1]]
+  expect_identical(as_array(gradient), c(0, 0))
+  expect_output(print(gradient), "CPUDoubleType")
 })

@@ -6,6 +6,10 @@ TS_FUNCTION(const char *, ts_built_for, (void)) /* LibTorch's version at compile
 TS_FUNCTION(const char *, ts_last_error, (void))
 TS_FUNCTION(const char *, ts_last_error_trace, (void)) /* with LibTorch's C++ trace */
 TS_FUNCTION(int, ts_initialise, (void))                /* once, after loading */
+/* How many of LibTorch's warnings wait in the thread that called ts_initialise; the address is valid for ever. */
+TS_FUNCTION(const int *, ts_warnings, (void))
+/* The oldest of them, NULL if there is none; valid until the next call. */
+TS_FUNCTION(const char *, ts_take_warning, (void))
 
 /* Results. Releases what the host did not take: a handle is taken by setting it to NULL. NULL is fine. No status. */
 TS_FUNCTION(void, ts_arena_release, (ts_arena *))
@@ -35,8 +39,9 @@ TS_FUNCTION(void, ts_tensor_release, (ts_tensor *)) /* no status */
 TS_FUNCTION(int, ts_tensor_describe, (ts_tensor *, ts_tensor_info *out))
 /* A copy of column-major host data of dtype `source` (1-d: plain) as a tensor of dtype `target`. Owned. */
 TS_FUNCTION(int, ts_tensor_from_data, (const void *data, int source, const int64_t *sizes, size_t ndim, int target, const char *device, int requires_grad, int pin_memory, ts_tensor **out))
-/* A number as a 0-d tensor that is weak in type promotion, as Python's numbers are. Owned. */
-TS_FUNCTION(int, ts_tensor_from_number, (const ts_value *number, ts_tensor **out))
+/* A number as a 0-d tensor that is weak in type promotion, as Python's numbers are; of the dtype of `like` if that is a
+ * floating-point tensor (may be NULL), else of the default dtype if it is a real number. Owned. */
+TS_FUNCTION(int, ts_tensor_from_number, (const ts_value *number, ts_tensor *like, ts_tensor **out))
 /* numel elements of dtype `target` into `data`, column-major. */
 TS_FUNCTION(int, ts_tensor_to_data, (ts_tensor *, void *data, int target))
 /* Row-major memory of the host as a tensor, no copy: `release(context)` is called when the last tensor on it is gone,
@@ -44,8 +49,8 @@ TS_FUNCTION(int, ts_tensor_to_data, (ts_tensor *, void *data, int target))
 TS_FUNCTION(int, ts_tensor_from_buffer, (void *data, const int64_t *sizes, size_t ndim, int dtype, void (*release)(void *), void *context, ts_tensor **out))
 /* The element of a tensor with one element, as a scalar value. */
 TS_FUNCTION(int, ts_tensor_item, (ts_tensor *, ts_value *out))
-/* LibTorch's print, lines of at most `width` characters. A string. */
-TS_FUNCTION(int, ts_tensor_print, (ts_tensor *, int width, ts_value *out, ts_arena **arena))
+/* Where its memory begins, 0 if it has none of its own. */
+TS_FUNCTION(int, ts_tensor_storage, (ts_tensor *, uint64_t *out))
 /* Index values that count from 1 (negative from the end) to those that count from 0; 0 is an error. Owned. */
 TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */

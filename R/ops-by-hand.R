@@ -1,0 +1,93 @@
+# Operators that R users call in another way than the schema has it: these take their arguments, and call the operator's
+# own function op_<name>().
+
+#' Operators with arguments of R's own
+#'
+#' `torch_nonzero()` gives the positions of what is not zero: a matrix with a row for each, or with `as_list = TRUE` one
+#' vector a dimension. `torch_where()` takes from `self` where `condition` holds and from `other` elsewhere; with the
+#' condition alone it is `torch_nonzero(condition, as_list = TRUE)`.
+#'
+#' `torch_tensordot()` sums products over dimensions of both: the last `dims` of `a` with the first `dims` of `b`, or
+#' the dimensions that a list of two vectors names. `torch_lu()` factors matrices into one packed matrix and the pivots,
+#' `torch_lu_unpack()` takes them apart.
+#'
+#' `linalg_eigvals()` gives the eigenvalues of matrices, complex and in no order.
+#'
+#' `torch_stft()` is the Fourier transform of overlapping windows.
+#'
+#' @param self,other,a,b,A,input Tensors.
+#' @param as_list Whether to give a list of vectors.
+#' @param condition A bool tensor.
+#' @param dims A number, or a list of two vectors of dimensions, which count from 1.
+#' @param pivot Whether rows are exchanged.
+#' @param get_infos Whether a third element tells for each matrix if it could be factored (0).
+#' @param out Must be `NULL`.
+#' @param n_fft Size of the Fourier transform.
+#' @param hop_length Distance of neighbouring windows, `n_fft / 4` if it is `NULL`.
+#' @param win_length,window Length of the window, and the window as a tensor; without one all is weighted alike.
+#' @param center Whether the input is padded on both ends, so that the window at time t is centred there.
+#' @param pad_mode How it is padded: `"reflect"`, `"constant"`, `"replicate"` or `"circular"`.
+#' @param normalized Whether to divide by the square root of the window's length.
+#' @param onesided Whether to give only the non-negative frequencies; the default for real input.
+#' @param return_complex Whether to give a complex tensor; must be given for real input.
+#' @return A tensor, or a list of tensors.
+#' @examplesIf torch::torch_is_installed()
+#' x <- torch_tensor(matrix(c(0, 2, 3, 0), 2))
+#' torch_nonzero(x)
+#' torch_where(x > 2, x, 0)
+#' torch_tensordot(torch_ones(2, 3), torch_ones(3, 4), dims = 1)
+#' @name torch_where
+NULL
+
+#' @rdname torch_where
+#' @export
+torch_where <- function(condition, self = NULL, other = NULL) {
+  if (is.null(self) != is.null(other)) value_error("`self` and `other` must be given both or not at all.")
+  if (is.null(self)) torch_nonzero(condition, as_list = TRUE) else op_where(condition, self, other)
+}
+
+#' @rdname torch_where
+#' @export
+torch_nonzero <- function(self, as_list = FALSE) if (isTRUE(as_list)) torch_nonzero_numpy(self) else op_nonzero(self)
+
+#' @rdname torch_where
+#' @export
+torch_tensordot <- function(a, b, dims = 2) {
+  if (is.list(dims)) {
+    if (length(dims) != 2) value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
+    return(op_tensordot(a, b, dims[[1]], dims[[2]]))
+  }
+  if (!is_scalar_integerish(dims, finite = TRUE) || dims < 0) {
+    value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
+  }
+  op_tensordot(a, b, -rev(seq_len(dims)), seq_len(dims))
+}
+
+#' @rdname torch_where
+#' @export
+torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
+  if (!is.null(out)) value_error("`out` must be NULL: results are new tensors.")
+  result <- linalg_lu_factor_ex(A, pivot = pivot, check_errors = !get_infos)
+  if (get_infos) result else result[1:2]
+}
+
+#' @rdname torch_where
+#' @export
+torch_stft <- function(input, n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE,
+                       pad_mode = "reflect", normalized = FALSE, onesided = NULL, return_complex = NULL) {
+  # Without `center` this is an operator of its own, which does not pad.
+  op_stft(
+    input, n_fft, hop_length = hop_length, win_length = win_length, window = window, center = center, pad_mode = pad_mode,
+    normalized = normalized, onesided = onesided, return_complex = return_complex
+  )
+}
+
+#' @rdname torch_where
+#' @export
+linalg_eigvals <- function(A) {
+  # On NaN and infinite numbers LAPACK's iteration never ends.
+  if (!cpp_is_tracing() && !with_no_grad(torch_all(torch_isfinite(A)))$item()) {
+    value_error("`A` must hold finite numbers, without NaN.")
+  }
+  op_linalg_eigvals(A)
+}
