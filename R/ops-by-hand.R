@@ -22,6 +22,8 @@
 #' @param pivot Whether rows are exchanged.
 #' @param get_infos Whether a third element tells for each matrix if it could be factored (0).
 #' @param out Must be `NULL`.
+#' @param LU_data,LU_pivots The two elements that `torch_lu()` gives.
+#' @param unpack_data,unpack_pivots Whether L and U, and whether P is wanted.
 #' @param n_fft Size of the Fourier transform.
 #' @param hop_length Distance of neighbouring windows, `n_fft / 4` if it is `NULL`.
 #' @param win_length,window Length of the window, and the window as a tensor; without one all is weighted alike.
@@ -54,7 +56,9 @@ torch_nonzero <- function(self, as_list = FALSE) if (isTRUE(as_list)) torch_nonz
 #' @export
 torch_tensordot <- function(a, b, dims = 2) {
   if (is.list(dims)) {
-    if (length(dims) != 2) value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
+    if (length(dims) != 2) {
+      value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
+    }
     return(op_tensordot(a, b, dims[[1]], dims[[2]]))
   }
   if (!is_scalar_integerish(dims, finite = TRUE) || dims < 0) {
@@ -69,6 +73,22 @@ torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
   if (!is.null(out)) value_error("`out` must be NULL: results are new tensors.")
   result <- linalg_lu_factor_ex(A, pivot = pivot, check_errors = !get_infos)
   if (get_infos) result else result[1:2]
+}
+
+#' @rdname torch_where
+#' @export
+torch_lu_unpack <- function(LU_data, LU_pivots, unpack_data = TRUE, unpack_pivots = TRUE) {
+  check_tensor(LU_data, "LU_data")
+  check_tensor(LU_pivots, "LU_pivots")
+  # LibTorch reads as many pivots as there should be, whether they are there or not.
+  size <- dim(LU_data)
+  last <- length(size) - 1:0
+  if (length(size) > 1 && !identical(dim(LU_pivots), c(size[-last], min(size[last])))) {
+    value_error(sprintf(
+      "`LU_pivots` must have shape (%s), not (%s).", toString(c(size[-last], min(size[last]))), toString(dim(LU_pivots))
+    ))
+  }
+  op_lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
 }
 
 #' @rdname torch_where

@@ -143,7 +143,7 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
     // Operators that do not promote want both dtypes alike; for those that do it makes no difference.
     if (other.defined() && other.is_floating_point() && !tensor.is_complex())
       tensor = tensor.to(other.scalar_type());
-    else if (tensor.is_floating_point() && !(other.defined() && other.is_complex()))
+    else if (tensor.is_floating_point() && !(other.defined() && other.scalar_type() == at::kComplexDouble))
       tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     *out = give(std::move(tensor));

@@ -425,6 +425,13 @@ oracle_method_templates <- list(
   "$masked_scatter_" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), source = floats(6)))),
   "$moveaxis" = quote(list(list(self = floats(2, 3, 4), source = 1L, destination = 3L), list(self = floats(2, 3, 4), source = c(1L, 2L), destination = c(3L, 1L)))),
   "$msort" = quote(list(list(self = floats(3, 2)))),
+  "$new_zeros" = quote(list(list(self = floats(2), size = c(2L, 3L)), list(self = whole(2), size = 3L, dtype = "float64"))),
+  "$new_ones" = quote(list(list(self = whole(2), size = c(2L, 3L)))),
+  "$new_full" = quote(list(list(self = floats(2), size = c(2L, 3L), fill_value = 2))),
+  "$resize_" = quote(list(list(self = values(1:6 / 2, 6), size = c(2L, 2L)))),
+  "$resize_as_" = quote(list(list(self = values(1:6 / 2, 6), the_template = floats(2, 3)))),
+  "$sparse_mask" = quote(list(list(self = floats(2, 3), mask = floats(2, 3)))),
+  "$to_sparse" = quote(list(list(self = flags(2, 3)), list(self = floats(2, 3)), list(self = floats(2, 3), sparse_dim = 1L))),
   "$nan_to_num" = quote(list(list(self = values(c(NaN, 1, -2))), list(self = values(c(NaN, 1)), nan = 5))),
   "$nanmean" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)), several = TRUE)),
   "$nanmedian" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)))),
@@ -479,7 +486,7 @@ method_cases <- function() {
   add <- function(name, arguments) out <<- c(out, lapply(arguments, function(a) list(name = paste0("$", name), arguments = a)))
   for (name in known$name[known$formals == "()"]) add(name, unary[sample(length(unary), 24)])
   binary <- Filter(function(case) !isTRUE(case$self$grad), binary_cases("other"))
-  for (name in known$name[known$formals == "(other)"]) add(name, binary[sample(length(binary), 24)])
+  for (name in known$name[startsWith(known$formals, "(other") & !known$name %in% c("is_set_to")]) add(name, binary[sample(length(binary), 24)])
   for (name in names(oracle_method_templates)) {
     for (dtype in c("float32", "float64")) for (strided in c(FALSE, TRUE)) {
       variant$dtype <- dtype
@@ -488,6 +495,16 @@ method_cases <- function() {
     }
     variant$strided <- FALSE
     variant$dtype <- "float32"
+  }
+  # The others have the cases of their functions.
+  done <- substring(vapply(out, `[[`, "", "name"), 2)
+  for (name in setdiff(known$name, done)) {
+    base <- sub("_$", "", name)
+    template <- oracle_templates[[paste0("torch_", name)]] %||% oracle_templates[[paste0("torch_", base)]] %||%
+      oracle_method_templates[[paste0("$", base)]]
+    arguments <- eval(template)
+    arguments <- lapply(arguments, function(a) stats::setNames(a, sub("^input$", "self", names(a))))
+    add(name, Filter(function(a) inherits(a$self, "oracle_tensor"), arguments))
   }
   out
 }
@@ -507,6 +524,7 @@ oracle_python <- c(
   torch_tensordot = "torch.tensordot",
   torch_lu = "lambda A, get_infos=False: list(torch.linalg.lu_factor_ex(A))[:3 if get_infos else 2]",
   torch_stft = "lambda input, n_fft, **k: torch.stft(input, n_fft, **k)",
+  "$stft" = "lambda self, n_fft, **k: torch.stft(self, n_fft, **k)",
   torch_where = "lambda condition, **k: torch.where(condition, k['self'], k['other']) if k else list(t + 1 for t in torch.where(condition))",
   torch_randint = "lambda low, high, size: torch.randint(low, high, size)",
   torch_randint_like = "lambda input, low, high: torch.randint_like(input, low, high)",
@@ -770,7 +788,7 @@ case_text <- function(case) {
 oracle_compare <- function(cases) {
   index <- oracle_index()
   key <- paste(index$name, index$argument)
-  extra <- c("linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "moveaxis source", "moveaxis destination", "swapaxes axis0", "swapaxes axis1", "unfold dimension", "quantize_per_channel axis", "narrow start", "narrow_copy start")
+  extra <- c("linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "moveaxis source", "moveaxis destination", "swapaxes axis0", "swapaxes axis1", "swapaxes_ axis0", "swapaxes_ axis1", "unfold dimension", "quantize_per_channel axis", "narrow start", "narrow_copy start")
   for_python <- lapply(cases, function(case) {
     op <- sub("^(torch_|[$])", "", case$name)
     rename <- torch:::op_facts(op)$rename
@@ -793,8 +811,9 @@ oracle_compare <- function(cases) {
   there <- jsonlite::read_json(paste0(file, ".out"), simplifyVector = FALSE)
   rows <- Map(function(case, answer) {
     here <- tryCatch(suppressWarnings(run_here(case)), error = function(e) e)
-    shift <- oracle_positions[case$name]
-    if (case$name %in% c("torch_max", "torch_min", "torch_sort", "torch_topk") && !inherits(here, "error") && is_torch_tensor(here$r)) shift <- 0L
+    as_function <- sub("^[$]", "torch_", case$name)
+    shift <- oracle_positions[as_function]
+    if (as_function %in% c("torch_max", "torch_min", "torch_sort", "torch_topk") && !inherits(here, "error") && is_torch_tensor(here$r)) shift <- 0L
     difference <- if (inherits(here, "error") && !is.null(answer$error)) {
       NULL
     } else if (inherits(here, "error")) {

@@ -329,6 +329,7 @@ test_that("operators whose arguments are R's own agree with base R", {
   expect_length(lu, 2)
   parts <- lapply(torch_lu_unpack(lu[[1]], lu[[2]]), as_array)
   expect_equal(parts[[1]] %*% parts[[2]] %*% parts[[3]], A)
+  expect_error(torch_lu_unpack(lu[[1]], lu[[2]][1:1]), "must have shape (2), not (1)", fixed = TRUE, class = "value_error")
   expect_identical(as_array(torch_lu(torch_tensor(A), get_infos = TRUE)[[3]]), 0L)
   expect_named(linalg_lstsq(torch_tensor(A), torch_tensor(A)), c("solution", "residuals", "rank", "singular_values"))
   expect_named(linalg_inv_ex(torch_tensor(A)), c("inverse", "info"))

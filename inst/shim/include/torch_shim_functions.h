@@ -40,7 +40,8 @@ TS_FUNCTION(int, ts_tensor_describe, (ts_tensor *, ts_tensor_info *out))
 /* A copy of column-major host data of dtype `source` (1-d: plain) as a tensor of dtype `target`. Owned. */
 TS_FUNCTION(int, ts_tensor_from_data, (const void *data, int source, const int64_t *sizes, size_t ndim, int target, const char *device, int requires_grad, int pin_memory, ts_tensor **out))
 /* A number as a 0-d tensor that is weak in type promotion, as Python's numbers are; of the dtype of `like` if that is a
- * floating-point tensor (may be NULL), else of the default dtype if it is a real number. Owned. */
+ * floating-point tensor (may be NULL), else a real number is of the default dtype, beside complex128 of
+ * float64. Owned. */
 TS_FUNCTION(int, ts_tensor_from_number, (const ts_value *number, ts_tensor *like, ts_tensor **out))
 /* numel elements of dtype `target` into `data`, column-major. */
 TS_FUNCTION(int, ts_tensor_to_data, (ts_tensor *, void *data, int target))
