@@ -317,6 +317,8 @@ print.torch_tensor <- function(x, n = 30, ...) {
 tensor_text <- function(x, n = 30) {
   if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
+  # Looking at a tensor is no part of a trace.
+  local_suspended_trace()
   values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n))
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")

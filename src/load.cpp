@@ -12,6 +12,11 @@
 #include <windows.h>
 #else
 #include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #endif
 
 namespace {
@@ -39,6 +44,53 @@ void* open_library(const char* path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL
 void* find_symbol(void* library, const char* name) { return dlsym(library, name); }
 void fail_open(const char* path) {
   fail("torch_install_error", "Can't open `%s`: %s.", path, dlerror());
+}
+#endif
+
+// A library's registrations run inside dlopen() and throw where a name is taken. An exception that goes through dlopen()
+// leaves the loader locked: the next thread that starts waits for ever. So a child process tries first; `problem` is
+// what it threw, or empty.
+#ifdef _WIN32
+void try_to_open(const char*, char* problem, size_t) { problem[0] = '\0'; }
+#else
+[[noreturn]] void open_in_child(const char* path, int report) {
+  // A child that waits for a lock of a thread that it does not have ends too.
+  std::signal(SIGALRM, SIG_DFL);
+  alarm(60);
+  // The pointer hides that dlopen() is declared to throw nothing, for which the compiler would drop the handler.
+  void* (*volatile open)(const char*) = open_library;
+  const char* text = "";
+  try {
+    open(path);
+  } catch (const std::exception& error) {
+    text = error.what();
+    if (write(report, text, std::strlen(text)) < 0) _exit(1);
+  }
+  _exit(0);
+}
+
+void try_to_open(const char* path, char* problem, size_t size) {
+  problem[0] = '\0';
+  int ends[2];
+  if (pipe(ends) != 0) fail("torch_runtime_error", "`%s` can't be tried: there are too many open files.", path);
+  const pid_t child = fork();
+  if (child == 0) open_in_child(path, ends[1]);
+  close(ends[1]);
+  size_t n = 0;
+  ssize_t got = child < 0 ? 0 : 1;
+  while (got > 0 && n + 1 < size) {
+    got = read(ends[0], problem + n, size - 1 - n);
+    if (got > 0) n += static_cast<size_t>(got);
+    if (got < 0 && errno == EINTR) got = 1;
+  }
+  problem[n] = '\0';
+  close(ends[0]);
+  int status = 0;
+  if (child > 0) {
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (!n && WIFSIGNALED(status)) std::snprintf(problem, size, "it ends the process (signal %d)", WTERMSIG(status));
 }
 #endif
 
@@ -84,16 +136,9 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_load_library(SEXP path) {
   const char* file = CHAR(STRING_ELT(path, 0));
-  char problem[1000] = "";
-  void* library = nullptr;
-  // Its registrations run now, and throw where a name is taken. The pointer hides that dlopen() is declared to throw
-  // nothing, for which the compiler would drop the handler.
-  void* (*volatile open)(const char*) = open_library;
-  try {
-    library = open(file);
-  } catch (const std::exception& error) {
-    std::snprintf(problem, sizeof problem, "%s", error.what());
-  }
+  char problem[1000];
+  try_to_open(file, problem, sizeof problem);
+  void* library = problem[0] ? nullptr : open_library(file);
   if (problem[0]) fail("torch_runtime_error", "`%s` can't register its operators: %s", file, problem);
   if (!library) fail_open(file);
   return R_NilValue;

@@ -1,6 +1,7 @@
 test_that("every exported function has a page", {
   aliases <- readRDS(system.file("help/aliases.rds", package = "torch"))
-  exports <- getNamespaceExports("torch")
+  # R's own tables of S4 methods have names that begin like this.
+  exports <- grep("^[.]__", getNamespaceExports("torch"), value = TRUE, invert = TRUE)
   expect_identical(setdiff(exports, names(aliases)), character())
 })
 
