@@ -170,6 +170,8 @@ def load_100mb():
     torch.jit.trace(layers.eval(), torch.randn(1, 1024)).save(file)
     atexit.register(shutil.rmtree, os.path.dirname(file))
     return lambda: torch.jit.load(file)
+
+
 compiled = torch.jit.CompilationUnit("""
 def empty(x):
     return x
@@ -191,6 +193,9 @@ def compiled_containers():
     three = {"one": 1, "two": 2, "three": 3}
     two = (torch.randn(4), "two")
     return lambda: containers(ten, three, two)
+
+
+@row
 def traced_mlp_no_grad():
     traced, x = traced_blog(), torch.randn(1, 3)
 
