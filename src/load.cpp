@@ -59,14 +59,17 @@ void try_to_open(const char*, char* problem, size_t) { problem[0] = '\0'; }
   alarm(60);
   // The pointer hides that dlopen() is declared to throw nothing, for which the compiler would drop the handler.
   void* (*volatile open)(const char*) = open_library;
-  const char* text = "";
+  ssize_t told;
   try {
     open(path);
+    told = write(report, "+", 1);
   } catch (const std::exception& error) {
-    text = error.what();
-    if (write(report, text, std::strlen(text)) < 0) _exit(1);
+    told = write(report, "-", 1);
+    if (told > 0) told = write(report, error.what(), std::strlen(error.what()));
   }
-  _exit(0);
+  (void)told;
+  // No destructor and no hook of R's may run in a child.
+  while (true) raise(SIGKILL);
 }
 
 void try_to_open(const char* path, char* problem, size_t size) {
@@ -85,12 +88,14 @@ void try_to_open(const char* path, char* problem, size_t size) {
   }
   problem[n] = '\0';
   close(ends[0]);
+  const bool reported = problem[0] == '+' || problem[0] == '-' || child < 0;
+  if (reported) std::memmove(problem, problem + (n > 0), n + (n == 0));
   int status = 0;
   if (child > 0) {
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
   }
-  if (!n && WIFSIGNALED(status)) std::snprintf(problem, size, "it ends the process (signal %d)", WTERMSIG(status));
+  if (!reported && WIFSIGNALED(status)) std::snprintf(problem, size, "it ends the process (signal %d)", WTERMSIG(status));
 }
 #endif
 

@@ -66,9 +66,11 @@ bool has_place(const Node* node) { return node->sourceRange().file_line_col().ha
 // Sizes that were read and not used, and attributes that were not.
 bool is_dead(const Node* node) {
   if (node->hasUses() || node->hasSideEffects()) return false;
+  // Older LibTorch has no constant for this one.
+  static const auto numel = c10::Symbol::fromQualString("aten::numel");
+  if (node->kind() == numel) return true;
   switch (node->kind()) {
     case aten::size:
-    case aten::numel:
     case aten::Int:
     case prim::NumToTensor:
     case prim::ListConstruct:
