@@ -5,6 +5,22 @@
 # The class is S4 because that is how c() finds a method when its first argument is a plain number. Its methods of the
 # arithmetic operators are those of tensors, since R wants one method for both operands of `x * size`; see .onLoad().
 
+#' Sizes of traced tensors
+#'
+#' While a trace runs, `x$size(1)`, `x$shape`, `dim(x)` and `x$numel()` of a tensor that the trace knows are integers of
+#' class `torch_size`: an operator takes them as what the trace has recorded, so that the program works for other sizes.
+#' `c()`, `[`, `rep()`, `sum()`, `prod()` and whole-number arithmetic keep that; any other use sees plain numbers, and a
+#' warning of class `torch_tracer_warning` says that they are constants of the program. Outside of traces sizes are plain
+#' integers.
+#'
+#' @seealso [jit_trace()]
+#' @examplesIf torch::torch_is_installed()
+#' f <- jit_trace(function(x) x$view(c(x$size(1), -1)), torch_randn(2, 3, 4))
+#' f(torch_randn(5, 3, 2))$shape
+#' @name torch_size
+#' @aliases torch_size-class torch_number-class c,torch_size-method c,torch_number-method show,torch_size-method
+NULL
+
 methods::setClass("torch_size", contains = "integer")
 # What a size may be put together with; R lets no one define a method for the basic classes themselves.
 methods::setClassUnion("torch_number", c("numeric", "NULL"))

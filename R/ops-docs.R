@@ -249,7 +249,7 @@ NULL
 
 #' Fourier transforms
 #'
-#' `torch_fft_fft(x)` holds the sums of x[k] exp(-2 pi i j k / n) over k, for j = 0, 1, ... With `norm = "ortho"` they
+#' `torch_fft_fft(x)` holds the sums of `x[k] exp(-2 pi i j k / n)` over k, for j = 0, 1, ... With `norm = "ortho"` they
 #' are divided by sqrt(n), with `"forward"` by n; the inverse divides by what is left of n.
 #'
 #' @eval op_page("fft")
