@@ -18,5 +18,5 @@ bool is_size(SEXP x);
 SEXP size_numbers(SEXP x);
 // All sizes of a tensor (dim -1: the number of elements instead), or NULL if the trace does not know it.
 SEXP traced_sizes(SEXP tensor, const ts_tensor_info& info, bool numel);
-// A size as an argument, where the type has a place for it; else R_NilValue's tag: the caller reads the numbers.
+// A size as an argument; false where the type has no place for it, and the caller reads the numbers.
 bool size_value(SEXP x, const ts_type& type, uint8_t flags, ts_value* out);

@@ -125,7 +125,7 @@ TS_FUNCTION(int, ts_trace_suspend, (int suspend))
 /* Whether the running trace has recorded where the tensor comes from: 1 or 0, no status. */
 TS_FUNCTION(int, ts_trace_knows, (ts_tensor *))
 /* Where the host's code is: nodes recorded from now on carry it. A source lives as long as its trace; source -1: nowhere.
- * Positions are bytes of the text, whose first line is the (first_line + 1)st of the file. */
+ * Positions are bytes of the text; its first line is line `first_line` of the file, counted from 1. */
 TS_FUNCTION(int, ts_trace_source, (const char *name, const char *text, int first_line, int *source))
 TS_FUNCTION(int, ts_trace_place, (int source, size_t begin, size_t end))
 /* A size as the trace's own value, a 0-d int64 tensor; dim -1: the number of elements. NULL where the trace does not
