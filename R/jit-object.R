@@ -15,6 +15,19 @@
 #' @param value What the attribute is to be.
 #' @param ... Not used.
 #' @return The attribute, or the method as a `script_method`; an error if there is no such name.
+#' @examplesIf torch::torch_is_installed()
+#' unit <- jit_compile("
+#' class Counter:
+#'   def __init__(self, start: int):
+#'     self.n = start
+#'   def add(self, k: int) -> int:
+#'     self.n += k
+#'     return self.n
+#' ")
+#' counter <- unit$Counter(5)
+#' counter$add(2)
+#' counter$n <- 10
+#' counter$n
 #' @name torch_script_object
 NULL
 

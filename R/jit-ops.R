@@ -85,12 +85,15 @@ no_jit_overload_message <- function(name, given) {
 #' Load a library of operators
 #'
 #' Opens a shared library that registers operators with LibTorch (`TORCH_LIBRARY` in its C++ sources). They are then
-#' `jit_ops$ns$op` and can be traced; a program that runs a saved module with such an operator must load the library too. The library must be built against the LibTorch in use, whose folders
-#' [install_torch_sitrep()] tells.
+#' `jit_ops$ns$op` and can be traced; a program that runs a saved module with such an operator must load the library too.
+#' The library must be built against the LibTorch in use, whose folders [install_torch_sitrep()] tells.
 #'
 #' @param path The library's file.
 #' @return `path`, invisibly.
 #' @seealso [jit_ops]
+#' @examplesIf torch::torch_is_installed() && file.exists("libmyops.so")
+#' jit_load_library("libmyops.so")
+#' jit_ops$myops$twice(torch_tensor(1))
 #' @export
 jit_load_library <- function(path) {
   if (!is_string(path)) type_error(sprintf("`path` must be the name of a file, not %s.", friendly_type(path)))

@@ -246,6 +246,20 @@ new_torch_enum <- function(parts) {
 #' @param name One of `"name"`, `"value"`, `"class"`.
 #' @param ... Not used.
 #' @return `$name` and `as.character()` the member's name, `$value` its value, `$class` the name of the enum.
+#' @examplesIf torch::torch_is_installed()
+#' unit <- jit_compile("
+#' class Rounding(Enum):
+#'   DOWN = 'floor'
+#'   UP = 'ceil'
+#' def other(how: Rounding) -> Rounding:
+#'   if how == Rounding.DOWN:
+#'     return Rounding.UP
+#'   return Rounding.DOWN
+#' ")
+#' up <- unit$other("DOWN")
+#' up$value
+#' up == "UP"
+#' unit$other(up)
 #' @name torch_enum
 NULL
 
