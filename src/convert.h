@@ -59,6 +59,17 @@ SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
 const char* type_text(const ts_type& type);
 SEXP string_sexp(const ts_value& value);
 
+// A result of the shim as an R value; the arena is gone afterwards, also after an error.
+inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) {
+  SEXP guard = PROTECT(new_cell(Kind::arena));
+  set_handle(guard, arena);
+  SEXP out = PROTECT(to_sexp(*value, ints));
+  set_handle(guard, nullptr);
+  shim().ts_arena_release(arena);
+  UNPROTECT(2);
+  return out;
+}
+
 // An R vector or array as a tensor, as torch_tensor() reads it. dtype -1: by R's type.
 ts_tensor* tensor_from_vector(SEXP x, int dtype, const char* device, bool requires_grad, bool pin_memory);
 // "an integer vector", "a function", ... for messages.

@@ -381,10 +381,7 @@ SEXP cpp_op_kinds(SEXP name) {
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_operator_kinds(CHAR(STRING_ELT(name, 0)), &out, &arena));
-  SEXP kinds = PROTECT(to_sexp(out));
-  shim().ts_arena_release(arena);
-  UNPROTECT(1);
-  return kinds;
+  return finish(&out, arena);
 }
 
 // All schemas of the registry (which = 0: the dispatcher's, 1: the JIT's own).

@@ -36,10 +36,7 @@ SEXP cpp_device_check(SEXP device) {
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_device_check(CHAR(STRING_ELT(device, 0)), &out, &arena));
-  SEXP text = PROTECT(string_sexp(out));
-  shim().ts_arena_release(arena);
-  UNPROTECT(1);
-  return text;
+  return finish(&out, arena);
 }
 
 // [[Rcpp::export(rng = false)]]
