@@ -108,6 +108,9 @@ trace_call <- function(func, inputs, module, method, strict, check, restore, cal
   for (i in seq_along(further)) {
     given <- further[[i]]
     more <- match_inputs(func, if (is_bare_list(given)) given else list(given), call)
+    if (!identical(more$names, arguments$names)) {
+      value_error(sprintf("`check_inputs[[%d]]` must have the inputs of the example: %s.", i, toString(arguments$names)), call)
+    }
     copies <- copy_value(more$inputs)
     result <- run(more$inputs)
     restore()

@@ -77,5 +77,6 @@ test_that("what the check is given is checked", {
     jit_trace(function(x) x, x, check_tolerance = -1)
     jit_trace(function(x) x, x, check_inputs = torch_tensor(1))
     jit_trace(function(x) x + 1, x, check_inputs = list(list(x, x)))
+    jit_trace(function(x, y) x + y, x, x, check_inputs = list(x))
   })
 })
