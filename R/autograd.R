@@ -78,14 +78,6 @@ autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = c
   cpp_gradients(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
 }
 
-new_grad_fn <- function(name) if (!is.null(name)) structure(list(name = name), class = "torch_grad_fn")
-
-#' @export
-print.torch_grad_fn <- function(x, ...) {
-  cat(x$name, "\n", sep = "")
-  invisible(x)
-}
-
 # For optimisers and modules.
 tensors_zero_grad <- function(params, set_to_none = FALSE) invisible(.Call(C_zero_grad, params, set_to_none))
 tensor_address <- function(x) cpp_tensor_address(x)

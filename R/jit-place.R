@@ -29,7 +29,7 @@ call_place <- function(n) {
   # A call that something evaluates later, as a pipe does, has no reference of its own: the pipe's call has.
   reference <- NULL
   for (i in rev(seq_len(n))) {
-    if (i <= the$trace$floor) break
+    if (i <= (the$trace$floor %||% 0L)) break
     reference <- attr(sys.call(i), "srcref")
     if (!is.null(reference)) break
   }

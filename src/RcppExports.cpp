@@ -22,6 +22,55 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_autograd_record
+SEXP cpp_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, SEXP outputs, SEXP saved, SEXP dirty, SEXP fixed);
+RcppExport SEXP _torch_cpp_autograd_record(SEXP backwardSEXP, SEXP materializeSEXP, SEXP inputsSEXP, SEXP outputsSEXP, SEXP savedSEXP, SEXP dirtySEXP, SEXP fixedSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type backward(backwardSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type materialize(materializeSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type outputs(outputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type saved(savedSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type dirty(dirtySEXP);
+    Rcpp::traits::input_parameter< SEXP >::type fixed(fixedSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_autograd_record(backward, materialize, inputs, outputs, saved, dirty, fixed));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_register_hook
+SEXP cpp_register_hook(SEXP x, SEXP hook);
+RcppExport SEXP _torch_cpp_register_hook(SEXP xSEXP, SEXP hookSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type hook(hookSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_register_hook(x, hook));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_remove_hook
+SEXP cpp_remove_hook(SEXP x, SEXP id);
+RcppExport SEXP _torch_cpp_remove_hook(SEXP xSEXP, SEXP idSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type id(idSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_remove_hook(x, id));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_anomaly_mode
+SEXP cpp_anomaly_mode(SEXP set, SEXP check_nan);
+RcppExport SEXP _torch_cpp_anomaly_mode(SEXP setSEXP, SEXP check_nanSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type set(setSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type check_nan(check_nanSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_anomaly_mode(set, check_nan));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_grad
 SEXP cpp_tensor_grad(SEXP x);
 RcppExport SEXP _torch_cpp_tensor_grad(SEXP xSEXP) {
@@ -61,6 +110,26 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_tensor_grad_fn(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_name
+SEXP cpp_node_name(SEXP node);
+RcppExport SEXP _torch_cpp_node_name(SEXP nodeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_node_name(node));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_next
+SEXP cpp_node_next(SEXP node);
+RcppExport SEXP _torch_cpp_node_next(SEXP nodeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_node_next(node));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -967,10 +1036,16 @@ RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_autocast", (DL_FUNC) &_torch_cpp_autocast, 3},
+    {"_torch_cpp_autograd_record", (DL_FUNC) &_torch_cpp_autograd_record, 7},
+    {"_torch_cpp_register_hook", (DL_FUNC) &_torch_cpp_register_hook, 2},
+    {"_torch_cpp_remove_hook", (DL_FUNC) &_torch_cpp_remove_hook, 2},
+    {"_torch_cpp_anomaly_mode", (DL_FUNC) &_torch_cpp_anomaly_mode, 2},
     {"_torch_cpp_tensor_grad", (DL_FUNC) &_torch_cpp_tensor_grad, 1},
     {"_torch_cpp_tensor_set_grad", (DL_FUNC) &_torch_cpp_tensor_set_grad, 2},
     {"_torch_cpp_tensor_set_requires_grad", (DL_FUNC) &_torch_cpp_tensor_set_requires_grad, 2},
     {"_torch_cpp_tensor_grad_fn", (DL_FUNC) &_torch_cpp_tensor_grad_fn, 1},
+    {"_torch_cpp_node_name", (DL_FUNC) &_torch_cpp_node_name, 1},
+    {"_torch_cpp_node_next", (DL_FUNC) &_torch_cpp_node_next, 1},
     {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
