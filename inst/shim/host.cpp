@@ -13,10 +13,7 @@
 #include <mutex>
 #include <thread>
 
-#ifdef _WIN32
-#include <process.h>
-#define getpid _getpid
-#else
+#ifndef _WIN32
 #include <unistd.h>
 #endif
 
@@ -73,16 +70,20 @@ class Worker {
   std::thread thread_;
 };
 
-// Used by the home thread only. A forked process has none of its parent's threads.
-Worker* take_worker(Worker* given_back = nullptr) {
+// Those without work, for the home thread.
+std::vector<Worker*>& idle_workers() {
   static std::vector<Worker*> idle;
-  static auto process = getpid();
+#ifndef _WIN32
+  // A forked process has none of its parent's threads.
+  static pid_t process = getpid();
   if (process != getpid()) idle.clear();
   process = getpid();
-  if (given_back) {
-    idle.push_back(given_back);
-    return nullptr;
-  }
+#endif
+  return idle;
+}
+
+Worker* take_worker() {
+  auto& idle = idle_workers();
   if (idle.empty()) return new Worker();
   Worker* worker = idle.back();
   idle.pop_back();
@@ -207,7 +208,7 @@ void run_engine(const std::function<void()>& body) {
   });
   serve_until(done);
   --serving;
-  take_worker(worker);
+  idle_workers().push_back(worker);
   if (error) std::rethrow_exception(error);
   if (host_jumped) throw HostStop();
 }
