@@ -19,6 +19,9 @@
 #' `backward` runs recorded where the gradient is itself to be differentiated (`create_graph = TRUE`): if it uses torch's
 #' operators only, second derivatives need nothing more. It always runs on R's main thread.
 #'
+#' A trace ([jit_trace()]) records the operators of `forward`, not `backward`, and says so in a warning where a gradient is
+#' wanted.
+#'
 #' Source: LibTorch's `torch::autograd::Node`, PyTorch's `torch.autograd.Function`.
 #'
 #' @param forward A function of the context and any arguments; gives a tensor or a list. What is no tensor in that list
@@ -73,6 +76,12 @@ record_function <- function(backward, arguments, run, call = caller_env()) {
   needs[tensors] <- vapply(arguments[tensors], function(x) .Call(C_field, x, 2L), TRUE)
   ctx <- new_autograd_context(as.list(needs))
   results <- with_no_grad(run(ctx))
+  if (any(needs) && cpp_is_tracing()) {
+    warn_of_trace(
+      look(user_place(sys.nframe())),
+      "has a derivative of its own, which the program does not hold: its gradient is that of the recorded operations."
+    )
+  }
   if (!any(needs) || !.Call(C_grad_mode, NULL)) return(results)
 
   outputs <- if (is_torch_tensor(results)) list(results) else results

@@ -120,14 +120,15 @@ reader_place <- function(n, reference) {
 }
 
 warn_frozen <- function(place) {
+  warn_of_trace(place, "takes a value out of the trace: the program holds what it is now as a constant.")
+}
+
+warn_of_trace <- function(place, problem) {
   trace <- the$trace
   text <- place$source %||% look(deparse(as_user_wrote(place$call), width.cutoff = 60L)[1])
   where <- if (!is.null(place$file)) sprintf(" at %s:%d", place$file, place$line) else ""
   key <- paste(text, where)
   if (key %in% trace$given) return(invisible())
   trace$given <- c(trace$given, key)
-  warn(
-    sprintf("`%s`%s takes a value out of the trace: the program holds what it is now as a constant.", text, where),
-    class = "torch_tracer_warning"
-  )
+  warn(sprintf("`%s`%s %s", text, where, problem), class = "torch_tracer_warning")
 }

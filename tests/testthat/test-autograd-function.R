@@ -431,6 +431,20 @@ test_that("a net with a function of one's own trains as the built-in one does", 
   expect_equal(train(my_relu), train(nnf_relu), tolerance = 1e-6)
 })
 
+test_that("a trace records the operators of forward and says that the derivative is lost", {
+  skip_if_no_torch()
+  double_slope <- autograd_function(function(ctx, x) x * 3, function(ctx, grad) grad * 100)
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  expect_warning(
+    traced <- jit_trace(function(x) double_slope(x) + 1, x), "`double_slope\\(x\\)`.* has a derivative of its own",
+    class = "torch_tracer_warning"
+  )
+  expect_equal(as_array(traced(x)), c(4, 7))
+  traced(x)$sum()$backward()
+  expect_equal(as_array(x$grad), c(3, 3))
+  expect_no_warning(jit_trace(function(x) double_slope(x) + 1, x$detach()))
+})
+
 test_that("the graph can be walked", {
   skip_if_no_torch()
   x <- torch_tensor(1, requires_grad = TRUE)
