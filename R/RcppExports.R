@@ -5,10 +5,6 @@ cpp_autocast <- function(device, nesting, state) {
     .Call(`_torch_cpp_autocast`, device, nesting, state)
 }
 
-cpp_autograd_record <- function(backward, materialize, inputs, outputs, saved, dirty, fixed) {
-    .Call(`_torch_cpp_autograd_record`, backward, materialize, inputs, outputs, saved, dirty, fixed)
-}
-
 cpp_register_hook <- function(x, hook) {
     .Call(`_torch_cpp_register_hook`, x, hook)
 }

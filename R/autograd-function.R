@@ -56,7 +56,8 @@ autograd_function <- function(forward, backward) {
   names(given)[names(given) == "..."] <- ""
   # Defaults are looked up where `forward` was written.
   home <- new_environment(
-    list(forward = forward, .backward = backward, .record = record_function), parent = environment(forward) %||% baseenv()
+    list(forward = forward, .backward = backward, .record = record_function),
+    parent = environment(forward) %||% baseenv()
   )
   new_function(arguments, expr(.record(.backward, list(!!!given), function(ctx) forward(ctx, !!!given))), home)
 }
@@ -70,55 +71,54 @@ check_context_function <- function(f, arg, call = caller_env()) {
 
 # arguments: what the user gave; run: `forward` on them.
 record_function <- function(backward, arguments, run, call = caller_env()) {
-  names(arguments) <- argument_names(arguments)
-  tensors <- vapply(arguments, is_torch_tensor, TRUE)
-  needs <- tensors
-  needs[tensors] <- vapply(arguments[tensors], function(x) .Call(C_field, x, 2L), TRUE)
-  ctx <- new_autograd_context(as.list(needs))
-  results <- with_no_grad(run(ctx))
-  if (any(needs) && cpp_is_tracing()) {
+  # By position where there is no name.
+  if (length(arguments) && !all(nzchar(names2(arguments)))) {
+    names(arguments) <- ifelse(nzchar(names2(arguments)), names2(arguments), paste0("..", seq_along(arguments)))
+  }
+  inputs <- .Call(C_tensor_positions, arguments)
+  needs <- .Call(C_needs_gradient, arguments)
+  ctx <- new_autograd_context(needs)
+  recording <- .Call(C_grad_mode, FALSE)
+  on.exit(.Call(C_grad_mode, recording))
+  results <- run(ctx)
+  if (!recording || !any_true(needs)) return(results)
+  if (cpp_is_tracing()) {
     warn_of_trace(
       look(user_place(sys.nframe())),
       "has a derivative of its own, which the program does not hold: its gradient is that of the recorded operations."
     )
   }
-  if (!any(needs) || !.Call(C_grad_mode, NULL)) return(results)
-
-  outputs <- if (is_torch_tensor(results)) list(results) else results
-  if (!is.list(outputs)) type_error(sprintf("`forward` must give a tensor or a list, not %s.", friendly_type(results)), call)
-  is_output <- vapply(outputs, is_torch_tensor, TRUE)
+  if (!is_torch_tensor(results) && !is.list(results)) {
+    type_error(sprintf("`forward` must give a tensor or a list, not %s.", friendly_type(results)), call)
+  }
   saved <- ctx$saved_variables
-  is_saved <- vapply(saved, is_torch_tensor, TRUE)
-  kept <- saved[is_saved]
-  saved[is_saved] <- list(NULL)
+  kept_at <- .Call(C_tensor_positions, saved)
+  kept <- saved[kept_at]
+  saved[kept_at] <- list(NULL)
   marks <- take_marks(ctx)
-  recorded <- cpp_autograd_record(
-    new_derivative(ctx, backward, sum(is_output), saved, which(is_saved), names(arguments), tensors), marks$materialize,
-    unname(arguments[tensors]), unname(outputs[is_output]), unname(kept), marks$dirty, marks$fixed
+  .Call(C_grad_mode, TRUE)
+  .Call(
+    C_autograd_record, new_derivative(ctx, backward, saved, kept_at, names(arguments), inputs), marks[[1]],
+    arguments[inputs], results, kept, marks[[2]], marks[[3]]
   )
-  if (is_torch_tensor(results)) return(recorded[[1]])
-  results[is_output] <- recorded
-  results
+}
+
+any_true <- function(flags) {
+  for (flag in flags) if (flag) return(TRUE)
+  FALSE
 }
 
 # What the node of the graph holds: no tensor, as that would hold the node. LibTorch keeps those that were saved.
-new_derivative <- function(ctx, backward, n, saved, kept_at, names, tensors) {
-  force_all(ctx, backward, n, saved, kept_at, names, tensors)
+new_derivative <- function(ctx, backward, saved, kept_at, names, inputs) {
+  # A promise would hold the frame that it came from, and its tensors.
+  list(ctx, backward, saved, kept_at, names, inputs)
   function(values) {
+    n <- length(values) - length(kept_at)
     saved[kept_at] <- values[n + seq_along(kept_at)]
     ctx$saved_variables <- saved
     on.exit(ctx$saved_variables <- NULL)
-    gradients_of_arguments(call_backward(backward, ctx, values[seq_len(n)]), names, tensors)
+    gradients_of_arguments(call_backward(backward, ctx, values[seq_len(n)]), names, inputs)
   }
-}
-
-force_all <- function(...) list(...)
-
-# By position where there is no name.
-argument_names <- function(arguments) {
-  names <- names2(arguments)
-  names[names == ""] <- paste0("..", seq_along(names))[names == ""]
-  names
 }
 
 call_backward <- function(backward, ctx, gradients) {
@@ -129,9 +129,13 @@ call_backward <- function(backward, ctx, gradients) {
 }
 
 # In the order of the arguments that are tensors.
-gradients_of_arguments <- function(given, names, tensors) {
-  wanted <- names[tensors]
-  if (is_torch_tensor(given) && length(wanted) == 1) return(list(given))
+gradients_of_arguments <- function(given, names, inputs) {
+  if (is_torch_tensor(given) && length(inputs) == 1) return(list(given))
+  wanted <- names[inputs]
+  if (is.list(given) && identical(names(given), wanted) && length(.Call(C_tensor_positions, given)) == length(wanted)) {
+    names(given) <- NULL
+    return(given)
+  }
   expected <- sprintf("`backward` must give a list with a gradient for each of: %s", paste0("`", wanted, "`", collapse = ", "))
   if (!is.list(given)) type_error(sprintf("%s; it gave %s.", expected, friendly_type(given)), NULL)
   if (is.null(names(given)) && length(given) == length(names)) names(given) <- names
@@ -148,40 +152,39 @@ gradients_of_arguments <- function(given, names, tensors) {
   lapply(wanted, function(name) given[[name]])
 }
 
-# What `forward` said of tensors is in the environment of these functions.
+# The context is the frame of this function: what `forward` says lands in it.
 new_autograd_context <- function(needs_input_grad) {
-  dirty <- fixed <- list()
-  materialize <- TRUE
-  ctx <- new_environment()
-  ctx$needs_input_grad <- needs_input_grad
-  ctx$saved_variables <- list()
-  ctx$save_for_backward <- function(...) {
-    ctx$saved_variables <- list(...)
-    invisible(ctx)
+  # A promise would hold the frame that it came from, and its tensors.
+  force(needs_input_grad)
+  saved_variables <- .dirty <- .fixed <- list()
+  .materialize <- TRUE
+  save_for_backward <- function(...) {
+    saved_variables <<- list(...)
+    invisible()
   }
-  ctx$mark_dirty <- function(...) {
-    dirty <<- check_tensors(...)
-    invisible(ctx)
+  mark_dirty <- function(...) {
+    .dirty <<- check_tensors(...)
+    invisible()
   }
-  ctx$mark_non_differentiable <- function(...) {
-    fixed <<- check_tensors(...)
-    invisible(ctx)
+  mark_non_differentiable <- function(...) {
+    .fixed <<- check_tensors(...)
+    invisible()
   }
-  ctx$set_materialize_grads <- function(value) {
+  set_materialize_grads <- function(value) {
     if (!is_bool(value)) type_error(sprintf("`value` must be TRUE or FALSE, not %s.", friendly_type(value)))
-    materialize <<- value
-    invisible(ctx)
+    .materialize <<- value
+    invisible()
   }
-  structure(ctx, class = "torch_autograd_context")
+  .self <- environment()
+  class(.self) <- "torch_autograd_context"
+  .self
 }
 
+# The context itself must hold no tensor.
 take_marks <- function(ctx) {
-  marks <- environment(ctx$mark_dirty)
-  on.exit({
-    marks$dirty <- marks$fixed <- list()
-    ctx$saved_variables <- NULL
-  })
-  mget(c("dirty", "fixed", "materialize"), marks)
+  marks <- list(ctx$.materialize, ctx$.dirty, ctx$.fixed)
+  ctx$saved_variables <- ctx$.dirty <- ctx$.fixed <- NULL
+  marks
 }
 
 check_tensors <- function(..., call = caller_env()) {

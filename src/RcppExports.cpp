@@ -22,22 +22,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_autograd_record
-SEXP cpp_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, SEXP outputs, SEXP saved, SEXP dirty, SEXP fixed);
-RcppExport SEXP _torch_cpp_autograd_record(SEXP backwardSEXP, SEXP materializeSEXP, SEXP inputsSEXP, SEXP outputsSEXP, SEXP savedSEXP, SEXP dirtySEXP, SEXP fixedSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type backward(backwardSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type materialize(materializeSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type outputs(outputsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type saved(savedSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type dirty(dirtySEXP);
-    Rcpp::traits::input_parameter< SEXP >::type fixed(fixedSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_autograd_record(backward, materialize, inputs, outputs, saved, dirty, fixed));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_register_hook
 SEXP cpp_register_hook(SEXP x, SEXP hook);
 RcppExport SEXP _torch_cpp_register_hook(SEXP xSEXP, SEXP hookSEXP) {
@@ -1021,6 +1005,7 @@ BEGIN_RCPP
 END_RCPP
 }
 
+RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
@@ -1028,15 +1013,16 @@ RcppExport SEXP C_grad_mode(SEXP);
 RcppExport SEXP C_grads(SEXP);
 RcppExport SEXP C_item(SEXP);
 RcppExport SEXP C_length(SEXP);
+RcppExport SEXP C_needs_gradient(SEXP);
 RcppExport SEXP C_numel(SEXP);
 RcppExport SEXP C_shape(SEXP);
 RcppExport SEXP C_size(SEXP);
+RcppExport SEXP C_tensor_positions(SEXP);
 RcppExport SEXP C_to_r(SEXP);
 RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_autocast", (DL_FUNC) &_torch_cpp_autocast, 3},
-    {"_torch_cpp_autograd_record", (DL_FUNC) &_torch_cpp_autograd_record, 7},
     {"_torch_cpp_register_hook", (DL_FUNC) &_torch_cpp_register_hook, 2},
     {"_torch_cpp_remove_hook", (DL_FUNC) &_torch_cpp_remove_hook, 2},
     {"_torch_cpp_anomaly_mode", (DL_FUNC) &_torch_cpp_anomaly_mode, 2},
@@ -1128,18 +1114,21 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
     {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
-    {"C_backward",  (DL_FUNC) &C_backward,  5},
-    {"C_dollar",    (DL_FUNC) &C_dollar,    2},
-    {"C_field",     (DL_FUNC) &C_field,     2},
-    {"C_grad_mode", (DL_FUNC) &C_grad_mode, 1},
-    {"C_grads",     (DL_FUNC) &C_grads,     1},
-    {"C_item",      (DL_FUNC) &C_item,      1},
-    {"C_length",    (DL_FUNC) &C_length,    1},
-    {"C_numel",     (DL_FUNC) &C_numel,     1},
-    {"C_shape",     (DL_FUNC) &C_shape,     1},
-    {"C_size",      (DL_FUNC) &C_size,      1},
-    {"C_to_r",      (DL_FUNC) &C_to_r,      1},
-    {"C_zero_grad", (DL_FUNC) &C_zero_grad, 2},
+    {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
+    {"C_backward",         (DL_FUNC) &C_backward,         5},
+    {"C_dollar",           (DL_FUNC) &C_dollar,           2},
+    {"C_field",            (DL_FUNC) &C_field,            2},
+    {"C_grad_mode",        (DL_FUNC) &C_grad_mode,        1},
+    {"C_grads",            (DL_FUNC) &C_grads,            1},
+    {"C_item",             (DL_FUNC) &C_item,             1},
+    {"C_length",           (DL_FUNC) &C_length,           1},
+    {"C_needs_gradient",   (DL_FUNC) &C_needs_gradient,   1},
+    {"C_numel",            (DL_FUNC) &C_numel,            1},
+    {"C_shape",            (DL_FUNC) &C_shape,            1},
+    {"C_size",             (DL_FUNC) &C_size,             1},
+    {"C_tensor_positions", (DL_FUNC) &C_tensor_positions, 1},
+    {"C_to_r",             (DL_FUNC) &C_to_r,             1},
+    {"C_zero_grad",        (DL_FUNC) &C_zero_grad,        2},
     {NULL, NULL, 0}
 };
 

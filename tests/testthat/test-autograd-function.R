@@ -338,7 +338,7 @@ test_that("an interrupt in a hook, and while a thread computes, ends the backwar
   for (i in 1:20) y <- torch_matmul(y, big) / 30
   y <- y$sum()
   x$register_hook(function(g) {
-    system(sprintf("sleep 0.2; kill -INT %d", Sys.getpid()), wait = FALSE)
+    system(sprintf("(sleep 1; kill -INT %d) &", Sys.getpid()))
     repeat autograd_grad(y, big, retain_graph = TRUE)
   })
   expect_identical(interrupted((x * 2)$backward()), "yes")
