@@ -207,7 +207,43 @@ struct CountingAllocator final : c10::Allocator {
 #endif
 };
 
+// Small tensors that died, until later calls free them one by one. R's collector gives back ten thousand at once: freed
+// together their blocks go cold before malloc() hands them out again, and the next tensor waits for memory eight times.
+// What is freed just before a tensor of the same size is made is warm. Used by the host's thread only.
+class Waiting {
+ public:
+  // False if it is not to wait.
+  bool add(at::TensorImpl* tensor) {
+    if (n_ == kMost || !is_small(*tensor)) return false;
+    tensors_[n_++] = tensor;
+    return true;
+  }
+  void free_one() {
+    if (n_ == 0) return;
+    c10::raw::intrusive_ptr::decref(tensors_[--n_]);
+  }
+  void free_all() {
+    while (n_ > 0) free_one();
+  }
+
+ private:
+  static constexpr size_t kMost = size_t{1} << 16;
+
+  // Nothing large hangs on it: no storage of others, no graph.
+  static bool is_small(const at::TensorImpl& tensor) {
+    return c10::raw::intrusive_ptr::use_count(const_cast<at::TensorImpl*>(&tensor)) == 1 && tensor.has_storage() &&
+           !tensor.requires_grad() && tensor.unsafe_storage().nbytes() <= Pool::kLargest &&
+           tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete;
+  }
+
+  at::TensorImpl* tensors_[kMost];
+  size_t n_ = 0;
+};
+Waiting waiting;
+
 }  // namespace
+
+void free_one_waiting() { waiting.free_one(); }
 
 void count_memory() {
   wrapped = c10::GetCPUAllocator();
@@ -226,8 +262,16 @@ void ts_memory_stats(ts_memory* out) {
 }
 void ts_memory_mark(void) { shim::allocated.store(0); }
 void ts_memory_mark_peak(void) { shim::peak.store(shim::live.load()); }
-void ts_memory_flush(void) { shim::cache.flush(); }
+void ts_memory_flush(void) {
+  shim::waiting.free_all();
+  shim::cache.flush();
+}
 void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
+
+void ts_tensor_release_later(ts_tensor* tensor) {
+  auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);
+  if (!shim::waiting.add(impl)) c10::raw::intrusive_ptr::decref(impl);
+}
 
 void* ts_memory_take(size_t n) {
   void* block = shim::cache.take(static_cast<int64_t>(n));
