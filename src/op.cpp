@@ -341,6 +341,35 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   return invoke(op, values);
 }
 
+// .External2(C_reduce, key, combine): the body of sum() and its like. Each argument in `...` is reduced, then the results
+// are combined two by two, as base R's Summary functions take several.
+SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
+  static SEXP na_rm = Rf_install("na.rm");
+  const Op& op = op_record(STRING_ELT(CADR(args), 0));
+  SEXP skip = frame_variable(frame, na_rm);
+  if (TYPEOF(skip) == PROMSXP) skip = Rf_eval(skip, frame);
+  if (TYPEOF(skip) != LGLSXP || XLENGTH(skip) != 1 || LOGICAL(skip)[0] != FALSE)
+    fail("value_error", "`na.rm` must be FALSE: tensors have NaN, but no NA.");
+  SEXP values[kMaxArguments];
+  for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
+  SEXP total = nullptr;
+  PROTECT_INDEX at;
+  PROTECT_WITH_INDEX(R_NilValue, &at);
+  for (SEXP dots = frame_variable(frame, R_DotsSymbol); TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
+    values[0] = Rf_eval(CAR(dots), frame);
+    SEXP one = PROTECT(invoke(op, values));
+    if (total) {
+      const Op& combine = op_record(STRING_ELT(CADDR(args), 0));
+      SEXP both[kMaxArguments] = {total, one};
+      one = invoke(combine, both);
+    }
+    UNPROTECT(1);
+    REPROTECT(total = one, at);
+  }
+  UNPROTECT(1);
+  return total ? total : R_NilValue;
+}
+
 // .External2(C_call_op, key, ...): an operator of jit_ops; arguments by position or name as each overload has them.
 SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
   args = CDR(args);

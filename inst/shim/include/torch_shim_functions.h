@@ -60,6 +60,13 @@ TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */
 TS_FUNCTION(int, ts_positions_to_one, (ts_tensor *, ts_tensor **out))
 
+/* Indexing. Entry by entry, each on the next dimensions; what no entry takes stays whole. drop 0: the dimension of a
+ * number stays, with size 1. Owned; the tensor itself if nothing was to be done. */
+TS_FUNCTION(int, ts_tensor_index, (ts_tensor *, const ts_index *, size_t n, int drop, ts_tensor **out))
+/* Writes a number or a tensor, converted to the dtype and broadcast, into what the index selects. At most one of the
+ * entries may be a tensor, and then the value must be one. */
+TS_FUNCTION(int, ts_tensor_index_put, (ts_tensor *, const ts_index *, size_t n, const ts_value *value))
+
 /* Autograd. */
 TS_FUNCTION(int, ts_grad_mode, (int set, int *was)) /* set: 0 off, 1 on, -1 ask only */
 TS_FUNCTION(int, ts_tensor_grad, (ts_tensor *, ts_tensor **out)) /* owned, may be undefined */
