@@ -22,12 +22,13 @@ ts_index number_at(int64_t position) { return simple(TS_INDEX_NUMBER, position, 
 
 bool is_tensor_entry(const ts_index& entry) { return entry.kind == TS_INDEX_POSITIONS || entry.kind == TS_INDEX_MASK; }
 
-// What has a meaning of its own between the brackets.
+// What has a meaning of its own between the brackets, and the formals.
 struct Words {
-  SEXP colon, last, new_axis, ellipsis, drop;
+  SEXP colon, last, new_axis, ellipsis, x, drop, value;
 };
 const Words& words() {
-  static const Words it = {Rf_install(":"), Rf_install("N"), Rf_install("newaxis"), Rf_install(".."), Rf_install("drop")};
+  static const Words it = {Rf_install(":"), Rf_install("N"),    Rf_install("newaxis"), Rf_install(".."),
+                           Rf_install("x"), Rf_install("drop"), Rf_install("value")};
   return it;
 }
 
@@ -192,19 +193,12 @@ bool is_single_na(SEXP x) {
          (TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && INTEGER(x)[0] == NA_INTEGER);
 }
 
-SEXP tensor_argument(SEXP frame) {
-  SEXP x = frame_variable(frame, Rf_install("x"));
-  return TYPEOF(x) == PROMSXP ? Rf_eval(x, frame) : x;
-}
-
 }  // namespace
 
 // .External2(C_index): body of `[.torch_tensor`(x, ..., drop = TRUE).
 SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
-  SEXP x = tensor_argument(frame);
-  SEXP drop = frame_variable(frame, words().drop);
-  if (TYPEOF(drop) == PROMSXP) drop = Rf_eval(drop, frame);
+  SEXP x = argument_of(frame, words().x), drop = argument_of(frame, words().drop);
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   if (has_released_objects) drain_released_objects();
@@ -226,10 +220,7 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
 // .External2(C_assign): body of `[<-.torch_tensor`(x, ..., value). In place.
 SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
-  static SEXP value_symbol = Rf_install("value");
-  SEXP x = tensor_argument(frame);
-  SEXP value = frame_variable(frame, value_symbol);
-  if (TYPEOF(value) == PROMSXP) value = Rf_eval(value, frame);
+  SEXP x = argument_of(frame, words().x), value = argument_of(frame, words().value);
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   Keeper keeper;

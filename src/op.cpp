@@ -192,17 +192,9 @@ bool is_default(SEXP value, SEXP default_value) {
   }
 }
 
-// The value of an argument in the function's frame. A default is a promise of a constant: it needs no evaluation.
-SEXP argument_of(SEXP symbol, SEXP frame) {
-  SEXP value = frame_variable(frame, symbol);
-  if (TYPEOF(value) != PROMSXP) return value;
-  SEXP expression = promise_expression(value);
-  return expression == R_NilValue || Rf_isVectorAtomic(expression) ? expression : Rf_eval(value, frame);
-}
-
 // The value of a formal in the function's frame, NULL if it was not given or is the default itself.
 SEXP given(const Slot& slot, SEXP frame) {
-  SEXP value = argument_of(slot.symbol, frame);
+  SEXP value = argument_of(frame, slot.symbol);
   if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
   if (TYPEOF(value) == DOTSXP) fail("type_error", "`...` must be empty: the arguments after it go by name.");
   return value;
@@ -353,7 +345,7 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
 SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
   static SEXP na_rm = Rf_install("na.rm");
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
-  SEXP skip = argument_of(na_rm, frame);
+  SEXP skip = argument_of(frame, na_rm);
   if (TYPEOF(skip) != LGLSXP || XLENGTH(skip) != 1 || LOGICAL(skip)[0] != FALSE)
     fail("value_error", "`na.rm` must be FALSE: tensors have NaN, but no NA.");
   SEXP values[kMaxArguments];
