@@ -138,31 +138,15 @@ refuse_na_rm <- function(na.rm, call = entry_call(sys.nframe() - 1L)) {
   if (!isFALSE(na.rm)) value_error("`na.rm` must be FALSE: tensors have NaN, but no NA.", call)
 }
 
-# Reduces each argument, then the results pairwise, as base R's Summary functions take several.
-reduce_all <- function(tensors, reduce, combine) Reduce(combine, lapply(tensors, reduce))
-
+# Each takes several tensors, as base R's Summary functions do.
 #' @export
-sum.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  if (missing(dim)) return(reduce_all(list(...), torch_sum, torch_add))
-  reduce_all(list(...), function(x) torch_sum(x, dim = dim, keepdim = keepdim), torch_add)
-}
+sum.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) .External2(C_reduce, "sum", "add")
 #' @export
-prod.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  if (missing(dim)) return(reduce_all(list(...), torch_prod, torch_mul))
-  reduce_all(list(...), function(x) torch_prod(x, dim = dim, keepdim = keepdim), torch_mul)
-}
+prod.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) .External2(C_reduce, "prod", "mul")
 #' @export
-max.torch_tensor <- function(..., na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  reduce_all(list(...), torch_max, torch_maximum)
-}
+max.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "max", "maximum")
 #' @export
-min.torch_tensor <- function(..., na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  reduce_all(list(...), torch_min, torch_minimum)
-}
+min.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "min", "minimum")
 #' @export
 mean.torch_tensor <- function(x, dim, keepdim = FALSE, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
@@ -174,15 +158,9 @@ range.torch_tensor <- function(..., na.rm = FALSE) {
   torch_stack(list(min.torch_tensor(...), max.torch_tensor(...)))
 }
 #' @export
-any.torch_tensor <- function(..., na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  reduce_all(list(...), torch_any, torch_logical_or)
-}
+any.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "any", "logical_or")
 #' @export
-all.torch_tensor <- function(..., na.rm = FALSE) {
-  refuse_na_rm(na.rm)
-  reduce_all(list(...), torch_all, torch_logical_and)
-}
+all.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "all", "logical_and")
 #' @importFrom stats median
 #' @export
 median.torch_tensor <- function(x, na.rm = FALSE, ...) {

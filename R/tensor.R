@@ -142,13 +142,6 @@ tensor_methods <- list(
   int = function() tensor_to(self, torch_int()),
   long = function() tensor_to(self, torch_long()),
   type = function(dtype) tensor_to(self, dtype),
-  view = function(size, dtype = NULL) {
-    if (!is.null(dtype)) torch_view(self, dtype = as_dtype(dtype)) else torch_view(self, size)
-  },
-  reshape = function(shape) torch_reshape(self, shape),
-  permute = function(dims) torch_permute(self, dims),
-  `repeat` = function(repeats) torch_repeat(self, repeats),
-  split = function(split_size, dim = 1L) torch_split(self, split_size, dim),
   clone = function(memory_format = NULL) keep_class(torch_clone(self, memory_format = memory_format), self),
   detach = function(...) keep_class(torch_detach(self), self),
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
@@ -176,8 +169,7 @@ tensor_methods <- list(
     new_like(torch_new_empty_strided, self, options, size = sizes_of(size = size), stride = sizes_of(size = stride), ...)
   },
   storage = function() tensor_storage(self),
-  set_grad_ = function(new_grad) cpp_tensor_set_grad(self, new_grad),
-  copy_ = function(src, non_blocking = FALSE) torch_copy_(self, src, non_blocking)
+  set_grad_ = function(new_grad) cpp_tensor_set_grad(self, new_grad)
 )
 
 # Options (dtype, device, layout, requires_grad) come in a list or as arguments of their own.

@@ -215,6 +215,76 @@ def trace_deep():
     return lambda: torch.jit.trace(net, x, check_trace=False)
 
 
+@row
+def index_number():
+    x = torch.randn(10)
+    return lambda: x[0]
+
+
+@row
+def index_slice():
+    m = torch.randn(10, 10)
+    return lambda: m[0, 1:3]
+
+
+@row
+def index_mask():
+    x = torch.randn(10)
+    mask = x > 0
+    return lambda: x[mask]
+
+
+@row
+def index_assign():
+    x = torch.randn(10)
+
+    def work():
+        x[0:2] = 0
+
+    return work
+
+
+@row
+def cat_ten():
+    tensors = [torch.randn(2, 2) for _ in range(10)]
+    return lambda: torch.cat(tensors)
+
+
+@row
+def sum_method():
+    x = torch.randn(10, 10)
+    return lambda: x.sum(dim=0)
+
+
+@row
+def view_method():
+    x = torch.randn(4)
+    return lambda: x.view((2, 2))
+
+
+@row
+def sum_function():
+    x = torch.randn(10, 10)
+    return lambda: torch.sum(x)
+
+
+@row
+def many_alive():
+    x = torch.randn(2, 2)
+
+    def work():
+        everything = [torch.neg(x) for _ in range(100_000)]
+        del everything
+
+    return work
+
+
+@row
+def print_rows():
+    x, nowhere = torch.randn(30, 4), open(os.devnull, "w")
+    return lambda: print(x, file=nowhere)
+
+
 ready = {}
 for line in sys.stdin:
     name, n = line.split()

@@ -96,10 +96,17 @@ set_up_rows <- function() {
   for_inference$eval()
   with_no_grad(jit_warmup(for_inference, row1))
 
+  x10_1 <- torch_randn(10)
+  mask <- x10_1 > 0
+  target <- torch_randn(10)
+  ten_tensors <- lapply(1:10, function(i) torch_randn(2, 2))
+  table <- torch_randn(30, 4)
+  nowhere <- file(nullfile(), "w")
+
   deep <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
   rows16 <- torch_randn(8, 16)
 
-  list(
+  rows <- list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
     add_function = list(work = function() torch_add(x2, y2), says = "`torch_add(x, y)`", n = 20000, goal = 1.5),
     add_method = list(work = function() x2$add(y2), says = "`x$add(y)`", n = 20000, goal = 2.5),
@@ -129,6 +136,39 @@ set_up_rows <- function() {
     trace_deep = list(
       work = function() jit_trace(deep, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
       n = 10, goal = 2
+    ),
+    index_number = list(work = function() x10_1[1], says = "`x[1]`", n = 20000, goal = 3),
+    index_slice = list(work = function() x10[1, 2:3], says = "`m[1, 2:3]`", n = 20000, goal = 3),
+    index_mask = list(work = function() x10_1[mask], says = "`x[mask]`", n = 10000, goal = 1.5),
+    index_assign = list(work = function() target[1:2] <<- 0, says = "`x[1:2] <- 0`", n = 20000, goal = 3),
+    cat_ten = list(work = function() torch_cat(ten_tensors), says = "`torch_cat()` of 10 tensors", n = 20000, goal = 2),
+    sum_method = list(work = function() x10$sum(dim = 1), says = "`x$sum(dim = 1)`", n = 20000, goal = 2.5),
+    view_method = list(work = function() x4$view(c(2, 2)), says = "`x$view(c(2, 2))`", n = 20000, goal = 2.5),
+    sum_function = list(work = function() sum(x10), says = "`sum(x)`", n = 20000, goal = 2),
+    many_alive = list(
+      work = function() {
+        all <- lapply(1:1e5, function(i) torch_neg(x2))
+        rm(all)
+        gc()
+      },
+      says = "1e5 tensors alive and freed", n = 1, goal = 2
+    ),
+    print_rows = list(
+      work = function() {
+        sink(nowhere)
+        print(table)
+        sink()
+      },
+      says = "`print(x)` of 30 rows", n = 100, goal = 2
     )
   )
+  # As around a user's function: R goes through every variable of every frame on its way to a function of a package, and
+  # here are more than fifty.
+  here <- environment()
+  lapply(rows, function(row) {
+    if (!identical(environment(row$work), here)) return(row)
+    used <- intersect(all.names(body(row$work)), ls(here))
+    environment(row$work) <- list2env(mget(used, here), parent = globalenv())
+    row
+  })
 }

@@ -514,7 +514,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
   const auto from = [&](R_xlen_t i) { return n == 1 ? 0 : i; };
   const bool packed = element.kind != TS_KIND_OPTIONAL;
   if (packed && leaf.kind == TS_KIND_INT) {
-    auto* ints = reinterpret_cast<int64_t*>(R_alloc(wanted + 1, sizeof(int64_t)));
+    int64_t* ints = keeper_.ints(wanted);
     for (R_xlen_t i = 0; i < wanted; ++i) {
       if (!whole_at(x, from(i), &ints[i])) return misfit_at(x, from(i), leaf);
       ints[i] = position(ints[i], flags_);

@@ -7,6 +7,14 @@
 struct Keeper {
   int n = 0;
   ts_tensor* like = nullptr;  // a tensor beside which numbers stand that become tensors
+  // Numbers until the call is over: sizes and dimensions are few, and R's memory for them costs as much as a tensor.
+  int64_t few[16];
+  R_xlen_t used = 0;
+  int64_t* ints(R_xlen_t n) {
+    if (n > 16 - used) return reinterpret_cast<int64_t*>(R_alloc(n, sizeof(int64_t)));
+    used += n;
+    return few + used - n;
+  }
   SEXP keep(SEXP x) {
     PROTECT(x);
     ++n;

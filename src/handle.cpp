@@ -13,7 +13,7 @@ namespace {
 struct KindFacts {
   const char* name;   // the tag, and what messages call it
   const char* class_[3];
-  SEXP tag, classes;  // made at first use
+  SEXP tag, model;  // made at first use; model: something with the class
 };
 
 KindFacts facts[] = {{"torch_tensor", {"torch_tensor", "R7", nullptr}, nullptr, nullptr},
@@ -33,10 +33,13 @@ KindFacts& facts_of(Kind kind) {
     it.tag = Rf_install(it.name);
     int n = 0;
     while (it.class_[n]) ++n;
-    it.classes = Rf_allocVector(STRSXP, n);
-    R_PreserveObject(it.classes);
-    for (int i = 0; i < n; ++i) SET_STRING_ELT(it.classes, i, Rf_mkChar(it.class_[i]));
-    MARK_NOT_MUTABLE(it.classes);
+    it.model = R_MakeExternalPtr(nullptr, it.tag, R_NilValue);
+    R_PreserveObject(it.model);
+    SEXP classes = PROTECT(Rf_allocVector(STRSXP, n));
+    for (int i = 0; i < n; ++i) SET_STRING_ELT(classes, i, Rf_mkChar(it.class_[i]));
+    MARK_NOT_MUTABLE(classes);
+    if (n > 0) Rf_setAttrib(it.model, R_ClassSymbol, classes);
+    UNPROTECT(1);
   }
   return it;
 }
@@ -54,10 +57,13 @@ size_t block_size = 0;
 
 void* take_block(R_allocator_t*, size_t size) {
   void* block = free_blocks;
-  if (block && size == block_size)
+  if (block && size == block_size) {
     free_blocks = free_blocks->next;
-  else
+    // The next one's first line is cold by now.
+    __builtin_prefetch(free_blocks, 1);
+  } else {
     block = std::malloc(size);
+  }
   block_size = size;
   last_block = block;
   return block;
@@ -76,7 +82,7 @@ void release_block(R_allocator_t*, void* block) {
 
 R_allocator_t allocator_of(Kind kind) {
   switch (kind) {
-    case Kind::tensor: return {take_block, release_block<ts_tensor, &Shim::ts_tensor_release>, nullptr, nullptr};
+    case Kind::tensor: return {take_block, release_block<ts_tensor, &Shim::ts_tensor_release_later>, nullptr, nullptr};
     case Kind::callable: return {take_block, release_block<ts_callable, &Shim::ts_callable_release>, nullptr, nullptr};
     case Kind::module: return {take_block, release_block<ts_module, &Shim::ts_module_release>, nullptr, nullptr};
     case Kind::unit: return {take_block, release_block<ts_unit, &Shim::ts_unit_release>, nullptr, nullptr};
@@ -141,7 +147,7 @@ SEXP new_cell(Kind kind) {
   data_offset = reinterpret_cast<char*>(RAW(owner)) - static_cast<char*>(last_block);
   std::memset(RAW(owner), 0, sizeof(void*));
   SEXP cell = PROTECT(R_MakeExternalPtr(nullptr, it.tag, owner));
-  if (XLENGTH(it.classes) > 0) Rf_setAttrib(cell, R_ClassSymbol, it.classes);
+  SHALLOW_DUPLICATE_ATTRIB(cell, it.model);
   UNPROTECT(2);
   return cell;
 }

@@ -1,5 +1,4 @@
-// `x[...]` and `x[...] <- value`: the expressions inside the brackets become select, slice, unsqueeze and index operators,
-// one after the other. Each step goes through the dispatcher, so a trace records it.
+// `x[...]` and `x[...] <- value`: the expressions inside the brackets become entries of an index, which the shim applies.
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -11,61 +10,34 @@
 
 namespace {
 
-enum class IndexKind { whole, ellipsis, newaxis, number, slice, positions, mask };
-
-struct Index {
-  IndexKind kind;
-  int64_t start, end, step;  // from 0, end exclusive; number: start
-  ts_tensor* tensor;         // positions from 0, or mask
-  int64_t ndim;              // dimensions that it takes
-};
-
 constexpr int kMaxIndices = 64;
 constexpr double kFarthest = 9007199254740992.0;  // 2^53: no tensor is longer
+constexpr int64_t kEllipsis = -1;                 // as the dimensions of a whole entry, until they are known
 
-const ts_callable* overload(const char* name, const char* which) {
-  const ts_callable* const* all;
-  size_t n = 0;
-  check(shim().ts_operator_find(name, &all, &n));
-  for (size_t i = 0; i < n; ++i)
-    if (std::strcmp(shim().ts_callable_schema(all[i])->overload, which) == 0) return all[i];
-  fail("not_implemented_error", "`%s` is not in LibTorch %s.", name, shim().ts_built_for());
-}
+ts_index simple(ts_index_kind kind, int64_t start, int64_t ndim) { return {kind, start, 0, 0, nullptr, ndim}; }
+const ts_index whole = simple(TS_INDEX_WHOLE, 0, 1);
+const ts_index ellipsis = simple(TS_INDEX_WHOLE, 0, kEllipsis);
+const ts_index new_axis = simple(TS_INDEX_NEW, 0, 0);
+ts_index number_at(int64_t position) { return simple(TS_INDEX_NUMBER, position, 1); }
 
-ts_value tensor_value(ts_tensor* tensor) { return handle_value(TS_TENSOR, tensor); }
+bool is_tensor_entry(const ts_index& entry) { return entry.kind == TS_INDEX_POSITIONS || entry.kind == TS_INDEX_MASK; }
 
-// The tensor under the operators: it replaces what it holds, so that nothing in between is lost or kept.
-struct Cursor {
-  SEXP cell;
-  ts_tensor* tensor;
-  void step(const ts_callable* op, ts_value* arguments, size_t n) {
-    arguments[0] = tensor_value(tensor);
-    ts_value out;
-    ts_arena* arena = nullptr;
-    if (tracing) mark_place();
-    check(shim().ts_call(op, arguments, n, &out, &arena));
-    ts_tensor* old = static_cast<ts_tensor*>(R_ExternalPtrAddr(cell));
-    set_handle(cell, out.as.handle);
-    if (old) shim().ts_tensor_release(old);
-    tensor = static_cast<ts_tensor*>(out.as.handle);
-  }
+// What has a meaning of its own between the brackets, and the formals.
+struct Words {
+  SEXP colon, last, new_axis, ellipsis, x, drop, value;
 };
-
-SEXP with_words(SEXP frame) {
-  SEXP environment = R_NewEnv(frame, FALSE, 2);
-  PROTECT(environment);
-  Rf_defineVar(Rf_install("N"), PROTECT(Rf_ScalarInteger(-1)), environment);
-  UNPROTECT(2);
-  return environment;
+const Words& words() {
+  static const Words it = {Rf_install(":"), Rf_install("N"),    Rf_install("newaxis"), Rf_install(".."),
+                           Rf_install("x"), Rf_install("drop"), Rf_install("value")};
+  return it;
 }
 
-bool is_call_to(SEXP x, const char* name) {
-  return TYPEOF(x) == LANGSXP && TYPEOF(CAR(x)) == SYMSXP && std::strcmp(CHAR(PRINTNAME(CAR(x))), name) == 0;
-}
+bool is_slice_call(SEXP x) { return TYPEOF(x) == LANGSXP && CAR(x) == words().colon; }
+bool is_number(SEXP x) { return TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP; }
 
 int64_t bound(SEXP value) {
   double v = NA_REAL;
-  if (Rf_length(value) == 1 && (TYPEOF(value) == INTSXP || TYPEOF(value) == REALSXP)) v = Rf_asReal(value);
+  if (Rf_length(value) == 1 && is_number(value)) v = Rf_asReal(value);
   if (std::isnan(v)) fail("value_error", "The ends of a slice must be numbers, not %s.", friendly(value));
   if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
   if (std::isinf(v)) return v > 0 ? -1 : 1;
@@ -74,34 +46,41 @@ int64_t bound(SEXP value) {
   return static_cast<int64_t>(v);
 }
 
-Index slice_of(int64_t from, int64_t to, int64_t step) {
+ts_index slice_of(int64_t from, int64_t to, int64_t step) {
   if (step < 1) fail("value_error", "The step of a slice must be positive, not %lld.", static_cast<long long>(step));
-  Index it{IndexKind::slice, from > 0 ? from - 1 : from, to > 0 ? to : to == -1 ? INT64_MAX : to + 1, step, nullptr, 1};
+  return {TS_INDEX_SLICE, from > 0 ? from - 1 : from, to > 0 ? to : to == -1 ? INT64_MAX : to + 1, step, nullptr, 1};
+}
+
+// An end or the step of a slice: any expression, in which N is the last position.
+int64_t part(SEXP expression, SEXP environment) {
+  if (is_number(expression)) return bound(expression);
+  SEXP with_last = PROTECT(R_NewEnv(environment, FALSE, 1));
+  Rf_defineVar(words().last, PROTECT(Rf_ScalarInteger(-1)), with_last);
+  const int64_t it = bound(PROTECT(Rf_eval(expression, with_last)));
+  UNPROTECT(3);
   return it;
 }
 
-Index read_slice(SEXP call, SEXP environment) {
+ts_index read_slice(SEXP call, SEXP environment) {
   int64_t step = 1;
   SEXP range = call;
-  if (is_call_to(CADR(call), ":")) {  // (a:b):s
-    step = bound(Rf_eval(CADDR(call), environment));
+  if (is_slice_call(CADR(call))) {  // (a:b):s
+    step = part(CADDR(call), environment);
     range = CADR(call);
   }
-  const int64_t from = bound(PROTECT(Rf_eval(CADR(range), environment)));
-  const int64_t to = bound(PROTECT(Rf_eval(CADDR(range), environment)));
-  UNPROTECT(2);
-  return slice_of(from, to, step);
+  const int64_t from = part(CADR(range), environment);
+  return slice_of(from, part(CADDR(range), environment), step);
 }
 
-Index tensor_index(SEXP x, Keeper& keeper) {
+constexpr int kInt64 = 4, kBool = 11;  // LibTorch's ScalarType numbers
+
+ts_index tensor_index(SEXP x, Keeper& keeper) {
   ts_tensor_info info;
   ts_tensor* tensor = tensor_of(x, "index");
   check(shim().ts_tensor_describe(tensor, &info));
-  const char* dtype = shim().ts_dtype_name(info.dtype);
-  if (std::strcmp(dtype, "Bool") == 0)
-    return {IndexKind::mask, 0, 0, 0, tensor, info.ndim > 0 ? info.ndim : 1};
-  if (std::strcmp(dtype, "Long") != 0)
-    fail("type_error", "Only long and boolean tensors can be an index, not %s.", dtype);
+  if (info.dtype == kBool) return {TS_INDEX_MASK, 0, 0, 0, tensor, info.ndim > 0 ? info.ndim : 1};
+  if (info.dtype != kInt64)
+    fail("type_error", "Only long and boolean tensors can be an index, not %s.", shim().ts_dtype_name(info.dtype));
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* positions;
   check(shim().ts_positions_from_one(tensor, &positions));
@@ -109,172 +88,109 @@ Index tensor_index(SEXP x, Keeper& keeper) {
   if (info.ndim == 0) {
     ts_value item;
     check(shim().ts_tensor_item(positions, &item));
-    return {IndexKind::number, item.as.i, 0, 0, nullptr, 1};
+    return number_at(item.as.i);
   }
-  return {IndexKind::positions, 0, 0, 0, positions, 1};
+  return {TS_INDEX_POSITIONS, 0, 0, 0, positions, 1};
 }
 
-Index vector_index(SEXP x, Keeper& keeper) {
+ts_index mask_index(SEXP x, Keeper& keeper) {
+  for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
+    if (LOGICAL(x)[i] == NA_LOGICAL) fail("value_error", "A mask must hold TRUE and FALSE without NA.");
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
-  if (TYPEOF(x) == REALSXP) {
-    for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
-      if (!(REAL(x)[i] == std::trunc(REAL(x)[i])))
-        fail("value_error", "An index must hold whole numbers without NA.");
-  } else if (TYPEOF(x) == INTSXP) {
-    for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
-      if (INTEGER(x)[i] == NA_INTEGER) fail("value_error", "An index must hold whole numbers without NA.");
-  } else {
-    for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
-      if (LOGICAL(x)[i] == NA_LOGICAL) fail("value_error", "A mask must hold TRUE and FALSE without NA.");
-  }
-  constexpr int kInt64 = 4, kBool = 11;
-  set_handle(cell, tensor_from_vector(x, TYPEOF(x) == LGLSXP ? kBool : kInt64, nullptr, false, false));
+  set_handle(cell, tensor_from_vector(x, kBool, nullptr, false, false));
   return tensor_index(cell, keeper);
 }
 
-Index value_index(SEXP x, Keeper& keeper) {
-  if (x == R_NilValue) return {IndexKind::newaxis, 0, 0, 0, nullptr, 0};
+int64_t position_of(double v) {
+  if (!(v == std::trunc(v)) || std::fabs(v) > kFarthest) fail("value_error", "An index must hold whole numbers without NA.");
+  if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
+  return static_cast<int64_t>(v > 0 ? v - 1 : v);
+}
+
+ts_index positions_index(SEXP x, Keeper& keeper) {
+  const R_xlen_t n = XLENGTH(x);
+  SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+  const size_t ndim = dim == R_NilValue ? 1 : static_cast<size_t>(XLENGTH(dim));
+  auto* sizes = reinterpret_cast<int64_t*>(R_alloc(ndim + n, sizeof(int64_t)));
+  auto* positions = sizes + ndim;
+  sizes[0] = n;
+  for (size_t i = 0; dim != R_NilValue && i < ndim; ++i) sizes[i] = INTEGER(dim)[i];
+  for (R_xlen_t i = 0; i < n; ++i)
+    positions[i] = position_of(TYPEOF(x) == REALSXP              ? REAL(x)[i]
+                               : INTEGER(x)[i] == NA_INTEGER ? NA_REAL
+                                                             : INTEGER(x)[i]);
+  SEXP cell = keeper.keep(new_cell(Kind::tensor));
+  ts_tensor* tensor;
+  check(shim().ts_tensor_from_data(positions, kInt64, sizes, ndim, kInt64, nullptr, 0, 0, &tensor));
+  set_handle(cell, tensor);
+  return {TS_INDEX_POSITIONS, 0, 0, 0, tensor, 1};
+}
+
+ts_index value_index(SEXP x, Keeper& keeper) {
+  if (x == R_NilValue) return new_axis;
   if (is_tensor(x)) return tensor_index(x, keeper);
   if (Rf_inherits(x, "slice"))
     return slice_of(bound(VECTOR_ELT(x, 0)), bound(VECTOR_ELT(x, 1)), bound(VECTOR_ELT(x, 2)));
-  const bool number = TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP;
+  const bool number = is_number(x);
   if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0 || Rf_isFactor(x))
     fail("type_error", "Unsupported index: it must be a number, a logical, a slice or a tensor, not %s.", friendly(x));
   const bool plain = Rf_getAttrib(x, R_DimSymbol) == R_NilValue;
-  if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL)
-    return {IndexKind::whole, 0, 0, 0, nullptr, 1};
+  if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL) return whole;
   if (plain && XLENGTH(x) == 1 && number) {
     const double v = Rf_asReal(x);
     if (std::isnan(v) || v != std::trunc(v) || std::fabs(v) > kFarthest)
       fail("value_error", "An index must be a whole number, not %s.", friendly(x));
     if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
-    return {IndexKind::number, static_cast<int64_t>(v > 0 ? v - 1 : v), 0, 0, nullptr, 1};
+    return number_at(static_cast<int64_t>(v > 0 ? v - 1 : v));
   }
-  return vector_index(x, keeper);
+  return number ? positions_index(x, keeper) : mask_index(x, keeper);
 }
 
 // One argument inside the brackets. `:` is a slice only where it is written there.
-Index read_index(SEXP argument, Keeper& keeper) {
-  if (argument == R_MissingArg) return {IndexKind::whole, 0, 0, 0, nullptr, 1};
+ts_index read_index(SEXP argument, Keeper& keeper) {
+  if (argument == R_MissingArg) return whole;
   if (TYPEOF(argument) != PROMSXP) return value_index(argument, keeper);
   SEXP expression = promise_expression(argument), environment = promise_environment(argument);
+  if (is_number(expression)) return value_index(expression, keeper);
   if (TYPEOF(expression) == SYMSXP) {
-    const char* name = CHAR(PRINTNAME(expression));
-    if (expression == R_MissingArg) return {IndexKind::whole, 0, 0, 0, nullptr, 1};
-    if (std::strcmp(name, "..") == 0) return {IndexKind::ellipsis, 0, 0, 0, nullptr, 0};
-    if (std::strcmp(name, "newaxis") == 0) return {IndexKind::newaxis, 0, 0, 0, nullptr, 0};
-    if (std::strcmp(name, "N") == 0) return {IndexKind::number, -1, 0, 0, nullptr, 1};
-  } else if (TYPEOF(expression) == LANGSXP && TYPEOF(environment) == ENVSXP) {
-    if (is_call_to(expression, ":")) {
-      SEXP words = PROTECT(with_words(environment));
-      const Index it = read_slice(expression, words);
-      UNPROTECT(1);
-      return it;
-    }
+    if (expression == R_MissingArg) return whole;
+    if (expression == words().ellipsis) return ellipsis;
+    if (expression == words().new_axis) return new_axis;
+    if (expression == words().last) return number_at(-1);
+  } else if (is_slice_call(expression) && TYPEOF(environment) == ENVSXP) {
+    return read_slice(expression, environment);
   }
   return value_index(keeper.keep(Rf_eval(argument, R_EmptyEnv)), keeper);
 }
 
-int read_indices(SEXP frame, int64_t ndim, Index* indices, Keeper& keeper) {
+int read_indices(SEXP frame, int64_t ndim, ts_index* entries, Keeper& keeper) {
   int n = 0;
   int64_t taken = 0;
-  bool has_ellipsis = false;
+  ts_index* open = nullptr;
   SEXP dots = frame_variable(frame, R_DotsSymbol);
   for (; TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
-    if (TAG(dots) == Rf_install("drop")) fail("value_error", "`drop` has no meaning in an assignment.");
+    if (TAG(dots) == words().drop) fail("value_error", "`drop` has no meaning in an assignment.");
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
-    indices[n] = read_index(CAR(dots), keeper);
-    if (has_ellipsis && indices[n].kind == IndexKind::ellipsis) fail("value_error", "Only one `..` is allowed in an index.");
-    has_ellipsis = has_ellipsis || indices[n].kind == IndexKind::ellipsis;
-    taken += indices[n].ndim;
-    ++n;
+    ts_index& entry = entries[n++] = read_index(CAR(dots), keeper);
+    if (entry.ndim != kEllipsis) {
+      taken += entry.ndim;
+    } else {
+      if (open) fail("value_error", "Only one `..` is allowed in an index.");
+      open = &entry;
+    }
   }
   // `x[]` is one missing index.
-  if (n == 1 && indices[0].kind == IndexKind::whole && ndim == 0) return 0;
+  if (n == 1 && entries[0].kind == TS_INDEX_WHOLE && ndim == 0) return 0;
   if (taken > ndim)
     fail("value_error", "Too many indices: %lld for a tensor of %lld dimensions.", static_cast<long long>(taken),
          static_cast<long long>(ndim));
-  for (int i = 0; i < n; ++i)
-    if (indices[i].kind == IndexKind::ellipsis) indices[i].ndim = ndim - taken;
+  if (open) open->ndim = ndim - taken;
   return n;
 }
-
-bool is_vector_like(const Index& index) {
-  return index.kind == IndexKind::positions || index.kind == IndexKind::mask;
-}
-
-// Applies the indices; stops before the vector-like ones if `put` is given, which then receives that one and its place.
-void apply(Cursor& cursor, const Index* indices, int n, bool drop, const Index** put, int64_t* put_dim) {
-  static const ts_callable* const select = overload("aten::select", "int");
-  static const ts_callable* const slice = overload("aten::slice", "Tensor");
-  static const ts_callable* const unsqueeze = overload("aten::unsqueeze", "");
-  static const ts_callable* const gather = overload("aten::index", "Tensor");
-  ts_value arguments[5];
-  int64_t dim = 0;
-  for (int i = 0; i < n; ++i) {
-    const Index& it = indices[i];
-    switch (it.kind) {
-      case IndexKind::whole:
-        ++dim;
-        break;
-      case IndexKind::ellipsis:
-        dim += it.ndim;
-        break;
-      case IndexKind::newaxis:
-        arguments[1] = int_value(dim++);
-        cursor.step(unsqueeze, arguments, 2);
-        break;
-      case IndexKind::number:
-        arguments[1] = int_value(dim);
-        arguments[2] = int_value(it.start);
-        cursor.step(select, arguments, 3);
-        if (!drop) {
-          arguments[1] = int_value(dim++);
-          cursor.step(unsqueeze, arguments, 2);
-        }
-        break;
-      case IndexKind::slice:
-        arguments[1] = int_value(dim++);
-        arguments[2] = int_value(it.start);
-        arguments[3] = int_value(it.end);
-        arguments[4] = int_value(it.step);
-        cursor.step(slice, arguments, 5);
-        break;
-      case IndexKind::positions:
-      case IndexKind::mask: {
-        if (put) {
-          *put = &it;
-          *put_dim = dim;
-          dim += it.ndim;
-          break;
-        }
-        ts_value items[kMaxIndices + 1];
-        for (int64_t d = 0; d < dim; ++d) items[d] = tagged(TS_NONE);
-        items[dim] = tensor_value(it.tensor);
-        arguments[1] = tagged(TS_LIST);
-        arguments[1].len = dim + 1;
-        arguments[1].as.items = items;
-        cursor.step(gather, arguments, 2);
-        // A mask of several dimensions leaves one; a tensor of positions of several dimensions leaves as many.
-        ts_tensor_info info;
-        check(shim().ts_tensor_describe(it.tensor, &info));
-        dim += it.kind == IndexKind::mask ? 1 : info.ndim;
-        break;
-      }
-    }
-  }
-}
-
-Cursor cursor_on(SEXP x) { return {PROTECT(new_cell(Kind::tensor)), tensor_of(x, "x")}; }
 
 bool is_single_na(SEXP x) {
   return (TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL) ||
          (TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && INTEGER(x)[0] == NA_INTEGER);
-}
-
-SEXP tensor_argument(SEXP frame) {
-  SEXP x = frame_variable(frame, Rf_install("x"));
-  return TYPEOF(x) == PROMSXP ? Rf_eval(x, frame) : x;
 }
 
 }  // namespace
@@ -282,45 +198,36 @@ SEXP tensor_argument(SEXP frame) {
 // .External2(C_index): body of `[.torch_tensor`(x, ..., drop = TRUE).
 SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
-  static SEXP drop_symbol = Rf_install("drop");
-  SEXP x = tensor_argument(frame);
-  SEXP drop = frame_variable(frame, drop_symbol);
-  if (TYPEOF(drop) == PROMSXP) drop = Rf_eval(drop, frame);
+  SEXP x = argument_of(frame, words().x), drop = argument_of(frame, words().drop);
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
+  if (has_released_objects) drain_released_objects();
   Keeper keeper;
-  Index indices[kMaxIndices];
-  const int n = read_indices(frame, info.ndim, indices, keeper);
-  Cursor cursor = cursor_on(x);
-  apply(cursor, indices, n, Rf_asLogical(drop) != FALSE, nullptr, nullptr);
-  UNPROTECT(1);
+  ts_index entries[kMaxIndices];
+  const int n = read_indices(frame, info.ndim, entries, keeper);
+  SEXP cell = keeper.keep(new_cell(Kind::tensor));
+  if (tracing) mark_place();
+  ts_tensor* out;
+  check(shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, &out));
+  const bool same = out == tensor_of(x);
+  set_handle(cell, out);
+  collect_if_due(shim());
   keeper.release();
   vmaxset(memory);
-  if (cursor.tensor == tensor_of(x)) return x;
-  PROTECT(cursor.cell);
-  collect_if_due(shim());
-  UNPROTECT(1);
-  return cursor.cell;
+  return same ? x : cell;
 }
 
 // .External2(C_assign): body of `[<-.torch_tensor`(x, ..., value). In place.
 SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
-  static const ts_callable* const copy = overload("aten::copy_", "");
-  static const ts_callable* const put = overload("aten::index_put_", "");
-  static const ts_callable* const fill = overload("aten::fill_", "Scalar");
-  static const ts_callable* const like = overload("aten::to", "other");
-  static SEXP value_symbol = Rf_install("value");
-  SEXP x = tensor_argument(frame);
-  SEXP value = frame_variable(frame, value_symbol);
-  if (TYPEOF(value) == PROMSXP) value = Rf_eval(value, frame);
+  SEXP x = argument_of(frame, words().x), value = argument_of(frame, words().value);
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   Keeper keeper;
-  Index indices[kMaxIndices];
-  const int n = read_indices(frame, info.ndim, indices, keeper);
+  ts_index entries[kMaxIndices];
+  const int n = read_indices(frame, info.ndim, entries, keeper);
   int vectors = 0;
-  for (int i = 0; i < n; ++i) vectors += is_vector_like(indices[i]);
+  for (int i = 0; i < n; ++i) vectors += is_tensor_entry(entries[i]);
   if (vectors > 1) fail("value_error", "Only one tensor is allowed in the index of an assignment.");
 
   static const ts_type tensor_type = {TS_KIND_TENSOR, 0, 0, nullptr, nullptr, "Tensor"};
@@ -336,46 +243,10 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
     SEXP cell = keeper.keep(new_cell(Kind::tensor));
     ts_tensor* tensor = tensor_from_vector(value, info.dtype, info.device, false, false);
     set_handle(cell, tensor);
-    given = tensor_value(tensor);
-  }
-  Cursor cursor = cursor_on(x);
-  const Index* where = nullptr;
-  int64_t dim = 0;
-  apply(cursor, indices, n, true, &where, &dim);
-  ts_value arguments[5], out;
-  ts_arena* arena = nullptr;
-  arguments[0] = tensor_value(cursor.tensor);
-  ts_value items[kMaxIndices + 1];
-  const ts_callable* op = number ? fill : copy;
-  size_t count = 2;
-  if (where) {
-    // copy_ converts, index_put_ does not.
-    Cursor source{keeper.keep(new_cell(Kind::tensor)), static_cast<ts_tensor*>(given.as.handle)};
-    arguments[1] = tensor_value(cursor.tensor);
-    arguments[2] = arguments[3] = arguments[4] = tagged(TS_DEFAULT);
-    source.step(like, arguments, 5);
-    given = tensor_value(source.tensor);
-    arguments[0] = tensor_value(cursor.tensor);
-    for (int64_t d = 0; d < dim; ++d) items[d] = tagged(TS_NONE);
-    items[dim] = tensor_value(where->tensor);
-    arguments[1] = tagged(TS_LIST);
-    arguments[1].len = dim + 1;
-    arguments[1].as.items = items;
-    arguments[2] = given;
-    arguments[3] = tagged(TS_DEFAULT);
-    op = put;
-    count = 4;
-  } else {
-    arguments[1] = given;
-    if (!number) {
-      arguments[2] = tagged(TS_DEFAULT);
-      count = 3;
-    }
+    given = handle_value(TS_TENSOR, tensor);
   }
   if (tracing) mark_place();
-  check(shim().ts_call(op, arguments, count, &out, &arena));
-  shim().ts_tensor_release(static_cast<ts_tensor*>(out.as.handle));
-  UNPROTECT(1);
+  check(shim().ts_tensor_index_put(tensor_of(x), entries, n, &given));
   keeper.release();
   vmaxset(memory);
   return x;

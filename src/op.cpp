@@ -194,8 +194,7 @@ bool is_default(SEXP value, SEXP default_value) {
 
 // The value of a formal in the function's frame, NULL if it was not given or is the default itself.
 SEXP given(const Slot& slot, SEXP frame) {
-  SEXP value = frame_variable(frame, slot.symbol);
-  if (TYPEOF(value) == PROMSXP) value = Rf_eval(value, frame);
+  SEXP value = argument_of(frame, slot.symbol);
   if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
   if (TYPEOF(value) == DOTSXP) fail("type_error", "`...` must be empty: the arguments after it go by name.");
   return value;
@@ -339,6 +338,34 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   values[0] = frame_variable(enclosing_environment(frame), self);
   for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
   return invoke(op, values);
+}
+
+// .External2(C_reduce, key, combine): the body of sum() and its like. Each argument in `...` is reduced, then the results
+// are combined two by two, as base R's Summary functions take several.
+SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
+  static SEXP na_rm = Rf_install("na.rm");
+  const Op& op = op_record(STRING_ELT(CADR(args), 0));
+  SEXP skip = argument_of(frame, na_rm);
+  if (TYPEOF(skip) != LGLSXP || XLENGTH(skip) != 1 || LOGICAL(skip)[0] != FALSE)
+    fail("value_error", "`na.rm` must be FALSE: tensors have NaN, but no NA.");
+  SEXP values[kMaxArguments];
+  for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
+  SEXP total = nullptr;
+  PROTECT_INDEX at;
+  PROTECT_WITH_INDEX(R_NilValue, &at);
+  for (SEXP dots = frame_variable(frame, R_DotsSymbol); TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
+    values[0] = Rf_eval(CAR(dots), frame);
+    SEXP one = PROTECT(invoke(op, values));
+    if (total) {
+      const Op& combine = op_record(STRING_ELT(CADDR(args), 0));
+      SEXP both[kMaxArguments] = {total, one};
+      one = invoke(combine, both);
+    }
+    UNPROTECT(1);
+    REPROTECT(total = one, at);
+  }
+  UNPROTECT(1);
+  return total ? total : R_NilValue;
 }
 
 // .External2(C_call_op, key, ...): an operator of jit_ops; arguments by position or name as each overload has them.

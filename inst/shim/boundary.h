@@ -27,4 +27,7 @@ int guarded(Body&& body) noexcept {
   }
 }
 
+// Frees one of the tensors that wait for it (ts_tensor_release_later).
+void free_one_waiting();
+
 }  // namespace shim

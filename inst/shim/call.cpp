@@ -244,6 +244,7 @@ void ts_callable_release(ts_callable* callable) { delete callable; }
 
 int ts_call(const ts_callable* callable, const ts_value* arguments, size_t n, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    shim::free_one_waiting();
     shim::StackFrame frame;
     auto& stack = frame.stack();
     shim::push_arguments(*callable, arguments, n, stack);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <vector>
 #if defined(__APPLE__)
 #include <malloc/malloc.h>
@@ -21,7 +22,8 @@
 namespace shim {
 namespace {
 
-std::atomic<int64_t> live{0}, allocated{0}, peak{0};
+// Bytes taken and given back since the start, and of those taken how many before the last mark.
+std::atomic<int64_t> taken{0}, given{0}, marked{0}, peak{0};
 c10::Allocator* wrapped = nullptr;
 c10::DeleterFnPtr wrapped_delete = nullptr;
 
@@ -35,6 +37,18 @@ int64_t size_of(void* block) {
 #endif
 }
 
+// Held for a few instructions by whoever takes or gives a small block: half the price of a mutex that nobody waits for.
+class SpinLock {
+ public:
+  void lock() {
+    while (held_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  void unlock() { held_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag held_ = ATOMIC_FLAG_INIT;
+};
+
 // Blocks of up to 1 KiB, carved out of slabs, a free list for each multiple of 64 bytes. A program of small tensors makes
 // and frees them by the million, and an aligned malloc() for each is the dearest part of a small operator.
 class Pool {
@@ -43,7 +57,7 @@ class Pool {
 
   void* take(size_t n) {
     const size_t c = n ? (n - 1) / kStep : 0;
-    const std::lock_guard<std::mutex> hold(lock_);
+    const std::lock_guard<SpinLock> hold(lock_);
     Free* block = free_[c];
     if (!block) return carve(c);
     free_[c] = block->next;
@@ -61,7 +75,7 @@ class Pool {
   void give(void* block, int64_t size) {
     auto* free = static_cast<Free*>(block);
     const size_t c = size / kStep - 1;
-    const std::lock_guard<std::mutex> hold(lock_);
+    const std::lock_guard<SpinLock> hold(lock_);
     free->next = free_[c];
     free_[c] = free;
   }
@@ -98,7 +112,7 @@ class Pool {
     return page;
   }
 
-  std::mutex lock_;
+  SpinLock lock_;
   Free* free_[kClasses] = {};
   Slab slabs_[kSlabs] = {};
   std::atomic<int> slabs_used_{0};
@@ -164,18 +178,17 @@ Pool& pool = *new Pool();
 void counted_delete(void* block) {
   if (!block) return;
   if (const int64_t small = pool.size(block)) {
-    live.fetch_sub(small, std::memory_order_relaxed);
+    given.fetch_add(small, std::memory_order_relaxed);
     pool.give(block, small);
     return;
   }
   const int64_t size = size_of(block);
-  live.fetch_sub(size, std::memory_order_relaxed);
+  given.fetch_add(size, std::memory_order_relaxed);
   if (!cache.keep(block, size)) wrapped_delete(block);
 }
 
 void count(int64_t size) {
-  allocated.fetch_add(size, std::memory_order_relaxed);
-  const int64_t now = live.fetch_add(size, std::memory_order_relaxed) + size;
+  const int64_t now = taken.fetch_add(size, std::memory_order_relaxed) + size - given.load(std::memory_order_relaxed);
   int64_t seen = peak.load(std::memory_order_relaxed);
   while (now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
   }
@@ -207,7 +220,47 @@ struct CountingAllocator final : c10::Allocator {
 #endif
 };
 
+// Small tensors that died, until later calls free them one by one. R's collector gives back ten thousand at once: freed
+// together their blocks go cold before malloc() hands them out again, and the next tensor waits for memory eight times.
+// What is freed just before a tensor of the same size is made is warm. Used by the host's thread only.
+class Waiting {
+ public:
+  // False if it is not to wait.
+  bool add(at::TensorImpl* tensor) {
+    if (n_ == kMost || !is_small(*tensor)) return false;
+    tensors_[n_++] = tensor;
+    return true;
+  }
+  void free_one() {
+    if (n_ == 0) return;
+    c10::raw::intrusive_ptr::decref(tensors_[--n_]);
+    if (n_ > 0) {
+      const char* next = reinterpret_cast<const char*>(tensors_[n_ - 1]);
+      for (size_t at = 0; at < sizeof(at::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
+    }
+  }
+  void free_all() {
+    while (n_ > 0) free_one();
+  }
+
+ private:
+  static constexpr size_t kMost = size_t{1} << 16;
+
+  // Nothing large hangs on it: no storage of others, no graph.
+  static bool is_small(const at::TensorImpl& tensor) {
+    return c10::raw::intrusive_ptr::use_count(const_cast<at::TensorImpl*>(&tensor)) == 1 && tensor.has_storage() &&
+           !tensor.requires_grad() && tensor.unsafe_storage().nbytes() <= Pool::kLargest &&
+           tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete;
+  }
+
+  at::TensorImpl* tensors_[kMost];
+  size_t n_ = 0;
+};
+Waiting waiting;
+
 }  // namespace
+
+void free_one_waiting() { waiting.free_one(); }
 
 void count_memory() {
   wrapped = c10::GetCPUAllocator();
@@ -220,14 +273,23 @@ void count_memory() {
 }  // namespace shim
 
 void ts_memory_stats(ts_memory* out) {
-  out->live_bytes = shim::live.load(std::memory_order_relaxed);
-  out->allocated_bytes = shim::allocated.load(std::memory_order_relaxed);
+  const int64_t all = shim::taken.load(std::memory_order_relaxed);
+  out->live_bytes = all - shim::given.load(std::memory_order_relaxed);
+  out->allocated_bytes = all - shim::marked.load(std::memory_order_relaxed);
   out->peak_bytes = shim::peak.load(std::memory_order_relaxed);
 }
-void ts_memory_mark(void) { shim::allocated.store(0); }
-void ts_memory_mark_peak(void) { shim::peak.store(shim::live.load()); }
-void ts_memory_flush(void) { shim::cache.flush(); }
+void ts_memory_mark(void) { shim::marked.store(shim::taken.load()); }
+void ts_memory_mark_peak(void) { shim::peak.store(shim::taken.load() - shim::given.load()); }
+void ts_memory_flush(void) {
+  shim::waiting.free_all();
+  shim::cache.flush();
+}
 void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
+
+void ts_tensor_release_later(ts_tensor* tensor) {
+  auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);
+  if (!shim::waiting.add(impl)) c10::raw::intrusive_ptr::decref(impl);
+}
 
 void* ts_memory_take(size_t n) {
   void* block = shim::cache.take(static_cast<int64_t>(n));
@@ -237,6 +299,6 @@ void* ts_memory_take(size_t n) {
 }
 void ts_memory_give(void* block) {
   const int64_t size = shim::size_of(block);
-  shim::live.fetch_sub(size, std::memory_order_relaxed);
+  shim::given.fetch_add(size, std::memory_order_relaxed);
   if (!shim::cache.keep(block, size)) shim::wrapped_delete(block);
 }

@@ -96,7 +96,7 @@ int ts_tensor_describe(ts_tensor* handle, ts_tensor_info* out) {
       info.layout = static_cast<int32_t>(tensor.layout());
       const auto device = tensor.device();
       info.device_index = device.index();
-      std::strncpy(info.device, device.str().c_str(), sizeof(info.device) - 1);
+      std::strncpy(info.device, device.is_cpu() && !device.has_index() ? "cpu" : device.str().c_str(), sizeof(info.device) - 1);
       info.requires_grad = tensor.requires_grad();
       info.is_leaf = tensor.is_leaf();
       info.is_complex = tensor.is_complex();

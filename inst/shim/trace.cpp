@@ -265,12 +265,10 @@ class StashedSizes {
   std::vector<std::pair<std::string, int64_t>> lists_;
 };
 
-void keep_results(const Stack& results) {
-  for (const auto& result : results)
-    if (result.isTensor() && result.toTensor().defined() && tracer::getTracingState()->hasValue(result)) {
-      at::tracer::impl::NoTracerDispatchMode unseen;
-      running->results.emplace_back(tracer::getValueTrace(result), result.toTensor().detach().clone());
-    }
+void keep_result(const c10::IValue& result) {
+  if (!result.isTensor() || !result.toTensor().defined() || !tracer::getTracingState()->hasValue(result)) return;
+  at::tracer::impl::NoTracerDispatchMode unseen;
+  running->results.emplace_back(tracer::getValueTrace(result), result.toTensor().detach().clone());
 }
 
 // Whether the tracer can know a value: a tensor, or lists, tuples and dicts of such.
@@ -321,7 +319,11 @@ void shim::run_traced(const ts_callable& callable, const ts_value* arguments, si
     else if (!is_program)
       callable.run(stack);
   }
-  if (running && running->keeps_results) keep_results(stack);
+  if (running && running->keeps_results) std::for_each(stack.begin(), stack.end(), keep_result);
+}
+
+void shim::note_result(const at::Tensor& result) {
+  if (running && running->keeps_results && tracer::isTracing()) keep_result(result);
 }
 
 int ts_is_tracing(void) { return tracer::isTracing(); }

@@ -181,6 +181,23 @@ typedef struct ts_tensor_info {
   int8_t defined, requires_grad, is_leaf, is_complex, is_floating_point, is_quantized, is_sparse, is_cuda;
 } ts_tensor_info;
 
+/* One entry of an index. Positions and masks are tensors of int64 and bool. */
+typedef enum ts_index_kind {
+  TS_INDEX_WHOLE, /* ndim dimensions as they are */
+  TS_INDEX_NEW,   /* a dimension of size 1 */
+  TS_INDEX_NUMBER,
+  TS_INDEX_SLICE,
+  TS_INDEX_POSITIONS,
+  TS_INDEX_MASK
+} ts_index_kind;
+
+typedef struct ts_index {
+  ts_index_kind kind;
+  int64_t start, end, step; /* from 0, end excluded, negative ones from the end; of a number: start */
+  ts_tensor *tensor;
+  int64_t ndim; /* dimensions that it takes */
+} ts_index;
+
 typedef struct ts_memory {
   int64_t live_bytes;      /* CPU memory that tensors hold */
   int64_t allocated_bytes; /* allocated since ts_memory_mark() */

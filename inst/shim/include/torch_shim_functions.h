@@ -37,6 +37,9 @@ TS_FUNCTION(int, ts_call, (const ts_callable *, const ts_value *arguments, size_
 
 /* Tensors. */
 TS_FUNCTION(void, ts_tensor_release, (ts_tensor *)) /* no status */
+/* The same for a host that finds out late and of many at once: small ones are freed by the calls that follow. Only from
+ * the thread that calls operators. No status. */
+TS_FUNCTION(void, ts_tensor_release_later, (ts_tensor *))
 TS_FUNCTION(int, ts_tensor_describe, (ts_tensor *, ts_tensor_info *out))
 /* A copy of column-major host data of dtype `source` (1-d: plain) as a tensor of dtype `target`. Owned. */
 TS_FUNCTION(int, ts_tensor_from_data, (const void *data, int source, const int64_t *sizes, size_t ndim, int target, const char *device, int requires_grad, int pin_memory, ts_tensor **out))
@@ -57,6 +60,13 @@ TS_FUNCTION(int, ts_tensor_storage, (ts_tensor *, uint64_t *out))
 TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */
 TS_FUNCTION(int, ts_positions_to_one, (ts_tensor *, ts_tensor **out))
+
+/* Indexing. Entry by entry, each on the next dimensions; what no entry takes stays whole. drop 0: the dimension of a
+ * number stays, with size 1. Owned; the tensor itself if nothing was to be done. */
+TS_FUNCTION(int, ts_tensor_index, (ts_tensor *, const ts_index *, size_t n, int drop, ts_tensor **out))
+/* Writes a number or a tensor, converted to the dtype and broadcast, into what the index selects. At most one of the
+ * entries may be a tensor, and then the value must be one. */
+TS_FUNCTION(int, ts_tensor_index_put, (ts_tensor *, const ts_index *, size_t n, const ts_value *value))
 
 /* Autograd. */
 TS_FUNCTION(int, ts_grad_mode, (int set, int *was)) /* set: 0 off, 1 on, -1 ask only */
