@@ -5,6 +5,10 @@ cpp_autocast <- function(device, nesting, state) {
     .Call(`_torch_cpp_autocast`, device, nesting, state)
 }
 
+cpp_forward_level <- function(level) {
+    .Call(`_torch_cpp_forward_level`, level)
+}
+
 cpp_tensor_grad <- function(x) {
     .Call(`_torch_cpp_tensor_grad`, x)
 }

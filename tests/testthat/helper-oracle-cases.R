@@ -75,13 +75,17 @@ values <- function(v, shape = length(v), dtype = variant$dtype) spec(v, shape, d
 definite <- function(n, ...) {
   one <- function() crossprod(matrix(round(stats::rnorm(n * n) * 2) / 2, n)) + diag(n, n)
   copies <- prod(c(...))
-  spec(unlist(lapply(seq_len(copies), function(i) as.vector(one()))), c(..., n, n), variant$dtype, FALSE, variant$grad)
+  x <- spec(unlist(lapply(seq_len(copies), function(i) as.vector(one()))), c(..., n, n), variant$dtype, FALSE, variant$grad)
+  x$symmetric <- TRUE
+  x
 }
 triangle <- function(n) {
   m <- matrix(round(stats::runif(n * n, -2, 2) * 4) / 4, n)
   m[lower.tri(m)] <- 0
   diag(m) <- 2
-  spec(as.vector(t(m)), c(n, n), variant$dtype, FALSE, variant$grad)
+  x <- spec(as.vector(t(m)), c(n, n), variant$dtype, FALSE, variant$grad)
+  x$triangular <- TRUE
+  x
 }
 sorted <- function(...) {
   shape <- c(...)
