@@ -27,38 +27,41 @@
 #' })
 #' @export
 with_forward_ad <- function(code) {
-  local_forward_ad()
+  enter_forward_ad(environment())
   force(code)
 }
 
 #' @rdname with_forward_ad
 #' @export
-local_forward_ad <- function(.env = parent.frame()) {
-  if (!is.null(the$forward_level)) value_error("Regions of forward-mode derivatives can't lie in one another.")
+local_forward_ad <- function(.env = parent.frame()) invisible(enter_forward_ad(.env))
+
+enter_forward_ad <- function(env, call = caller_env()) {
+  if (!is.null(the$forward_level)) value_error("Regions of forward-mode derivatives can't lie in one another.", call)
   level <- cpp_forward_level(NULL)
   the$forward_level <- level
   withr::defer({
     the$forward_level <- NULL
     cpp_forward_level(level)
-  }, envir = .env)
-  invisible()
+  }, envir = env)
 }
 
 #' @rdname with_forward_ad
 #' @export
-forward_ad_make_dual <- function(tensor, tangent) {
-  check_tensor(tensor, "tensor")
-  check_tensor(tangent, "tangent")
+forward_ad_make_dual <- function(tensor, tangent) make_dual(tensor, tangent, "tensor", "tangent")
+
+make_dual <- function(tensor, tangent, arg, tangent_arg, call = caller_env()) {
+  check_tensor(tensor, arg, call)
+  check_tensor(tangent, tangent_arg, call)
   if (!tensor$is_floating_point() && !tensor$is_complex()) {
-    value_error(sprintf("`tensor` must be floating-point or complex, not of dtype %s.", format(tensor$dtype)))
+    value_error(sprintf("`%s` must be floating-point or complex, not of dtype %s.", arg, format(tensor$dtype)), call)
   }
   if (tangent$dtype != tensor$dtype || !identical(dim(tangent), dim(tensor))) {
     value_error(sprintf(
-      "`tangent` must be as `tensor`, of dtype %s and shape (%s), not of dtype %s and shape (%s).", format(tensor$dtype),
-      toString(dim(tensor)), format(tangent$dtype), toString(dim(tangent))
-    ))
+      "`%s` must be as `%s`, of dtype %s and shape (%s), not of dtype %s and shape (%s).", tangent_arg, arg,
+      format(tensor$dtype), toString(dim(tensor)), format(tangent$dtype), toString(dim(tangent))
+    ), call)
   }
-  torch__make_dual(tensor, tangent, forward_level())
+  torch__make_dual(tensor, tangent, forward_level(call))
 }
 
 #' @rdname with_forward_ad
@@ -108,9 +111,12 @@ forward_level <- function(call = caller_env()) {
 autograd_jvp <- function(func, inputs, v) {
   given <- function_inputs(func, inputs)
   if (is_torch_tensor(v)) v <- list(v)
-  if (length(v) != length(given)) value_error(sprintf("`v` must have %d tensors, one for each of `inputs`.", length(given)))
-  local_forward_ad()
-  out <- do.call(func, Map(forward_ad_make_dual, given, v))
+  if (length(v) != length(given)) {
+    value_error(sprintf("`v` must have as many tensors as `inputs`, %d, not %d.", length(given), length(v)))
+  }
+  enter_forward_ad(environment())
+  call <- environment()
+  out <- call_function(func, Map(function(x, d) make_dual(x, d, "inputs", "v", call), given, v))
   parts <- lapply(if (is_torch_tensor(out)) list(out) else out, forward_ad_unpack_dual)
   tangents <- lapply(parts, function(part) if (is.null(part$tangent)) torch_zeros_like(part$primal) else part$tangent)
   primals <- lapply(parts, `[[`, "primal")
@@ -121,7 +127,7 @@ autograd_jvp <- function(func, inputs, v) {
 #' @export
 autograd_vjp <- function(func, inputs, v = NULL, create_graph = FALSE) {
   leaves <- function_leaves(func, inputs, create_graph)
-  out <- with_enable_grad(do.call(func, leaves))
+  out <- call_function(func, leaves)
   gradients <- leaf_gradients(out, leaves, v, create_graph)
   list(if (create_graph) out else detach_all(out), if (is_torch_tensor(inputs)) gradients[[1]] else gradients)
 }
@@ -129,19 +135,18 @@ autograd_vjp <- function(func, inputs, v = NULL, create_graph = FALSE) {
 #' @rdname autograd_jvp
 #' @export
 autograd_hvp <- function(func, inputs, v) {
-  gradient <- function(...) leaf_gradients(func(...), list(...), NULL, TRUE)
   leaves <- function_leaves(func, inputs, FALSE)
-  out <- detach_all(do.call(func, leaves))
-  product <- leaf_gradients(with_enable_grad(do.call(gradient, leaves)), leaves, v, FALSE)
-  list(out, if (is_torch_tensor(inputs)) product[[1]] else product)
+  out <- call_function(func, leaves)
+  product <- leaf_gradients(leaf_gradients(out, leaves, NULL, TRUE), leaves, v, FALSE)
+  list(detach_all(out), if (is_torch_tensor(inputs)) product[[1]] else product)
 }
 
 #' @rdname autograd_jvp
 #' @export
 autograd_jacobian <- function(func, inputs, create_graph = FALSE) {
   leaves <- function_leaves(func, inputs, create_graph)
-  out <- with_enable_grad(do.call(func, leaves))
-  check_tensor(out, "func(inputs)")
+  out <- call_function(func, leaves)
+  if (!is_torch_tensor(out)) type_error(sprintf("`func` must give a tensor, not %s.", friendly_type(out)))
   elements <- if (out$numel() == 0) list() else torch_unbind(out$reshape(-1))
   rows <- lapply(elements, leaf_gradients, leaves, NULL, create_graph, retain_graph = TRUE)
   jacobians <- lapply(seq_along(leaves), function(i) {
@@ -162,10 +167,18 @@ autograd_hessian <- function(func, inputs, create_graph = FALSE) {
 
 function_inputs <- function(func, inputs, call = caller_env()) {
   if (!is.function(func)) type_error(sprintf("`func` must be a function, not %s.", friendly_type(func)), call)
-  if (is_torch_tensor(inputs)) inputs <- list(inputs)
+  if (is_torch_tensor(inputs)) return(list(inputs))
   if (!is.list(inputs)) type_error(sprintf("`inputs` must be a tensor or a list of tensors, not %s.", friendly_type(inputs)), call)
-  for (x in inputs) check_tensor(x, "inputs", call)
+  for (i in seq_along(inputs)) check_tensor(inputs[[i]], sprintf("inputs[[%d]]", i), call)
   inputs
+}
+
+call_function <- function(func, inputs, call = caller_env()) {
+  out <- with_enable_grad(do.call(func, unname(inputs)))
+  for (x in if (is_torch_tensor(out)) list(out) else out) {
+    if (!is_torch_tensor(x)) type_error(sprintf("`func` must give a tensor or a list of tensors, not %s.", friendly_type(x)), call)
+  }
+  out
 }
 
 # Views that record; of tensors that are no part of another graph, unless that one is to go on.
