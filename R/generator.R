@@ -74,21 +74,16 @@ print.torch_generator <- function(x, ...) {
 
 #' Threads that LibTorch uses
 #'
-#' @param num_threads A positive whole number. The interop pool can be set once, before the first operator.
+#' @param num_threads A whole number. The interop pool can be set once, before the first operator.
 #' @return The number of threads.
 #' @export
 torch_get_num_threads <- function() cpp_threads(FALSE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, check_threads(num_threads)))
+torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, num_threads))
 #' @rdname torch_get_num_threads
 #' @export
 torch_get_num_interop_threads <- function() cpp_threads(TRUE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, check_threads(num_threads)))
-
-check_threads <- function(num_threads, call = caller_env()) {
-  if (is_scalar_integerish(num_threads, finite = TRUE) && num_threads > 0) return(num_threads)
-  value_error(sprintf("`num_threads` must be a positive whole number, not %s.", friendly_type(num_threads)), call)
-}
+torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, num_threads))

@@ -56,6 +56,7 @@ coverage_table <- function(known = coverage_names(), oracle = NULL) {
     line <- by_hand[match(name, by_hand$name), ]
     given <- function(column) if (!is.na(line[[column]]) && line[[column]] != "-") line[[column]]
     answer <- function(verdict, note = "") {
+      if (!is.null(given("formals"))) note <- paste0(note, "; other formals: ", given("formals"))
       data.frame(
         name = name, area = area, verdict = verdict, tried = count(cases, name), agree = count(agreed, name),
         values = count(gave, name), note = note

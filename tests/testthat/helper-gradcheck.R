@@ -1,5 +1,5 @@
 # Derivatives of operators against central differences. The list is the registry's: every operator that takes and gives
-# tensors. Its cases are those of the oracle (helper-oracle-cases.R) and of fixtures below, with all floating tensors as
+# tensors. Its cases are those of the oracle (helper-oracle-cases.R) and of templates below, with all floating tensors as
 # leaves of float64, moved off the points where they have equal or whole values. For a loss L, the real part of the sum of
 # all results times random weights, and random directions v, dL along v is compared with (L(x + hv) - L(x - hv)) / 2h: of
 # reverse mode, of reverse mode through its own graph (second derivatives), and of forward mode. tools/gradcheck.R prints
@@ -63,6 +63,8 @@ gradcheck_templates <- list(
   feature_alpha_dropout = quote(list(list(input = floats(3, 4, 2), p = 0.5, train = TRUE))),
   feature_dropout = quote(list(list(input = floats(3, 4, 2), p = 0.5, train = TRUE))),
   fill = quote(list(list(self = floats(2, 3), value = floats(integer())))),
+  fractional_max_pool2d = quote(list(list(self = image(5L), kernel_size = 2L, output_size = 3L, random_samples = fixed(chance(1, 2, 2))))),
+  fractional_max_pool3d = quote(list(list(self = floats(1, 1, 4, 4, 4), kernel_size = 2L, output_size = 2L, random_samples = fixed(chance(1, 1, 3))))),
   frobenius_norm = quote(list(list(self = floats(3, 4), dim = c(1L, 2L)), list(self = floats(3, 4), dim = 2L, keepdim = TRUE))),
   gelu = quote(list(list(self = floats(5)), list(self = floats(5), approximate = "tanh"))),
   glu = quote(list(list(self = floats(3, 4)), list(self = floats(4, 3), dim = 1L))),
@@ -78,8 +80,8 @@ gradcheck_templates <- list(
   hspmm = quote(list(list(mat1 = coo(2, 3), mat2 = floats(3, 2)))),
   huber_loss = quote(loss_cases(delta = 0.7)),
   im2col = quote(list(list(self = image(), kernel_size = 2L, dilation = 1L, padding = 0L, stride = 1L))),
-  instance_norm = quote(list(list(input = floats(2, 3, 4), weight = floats(3), bias = floats(3), running_mean = NULL, running_var = NULL, use_input_stats = TRUE, momentum = 0.1, eps = 1e-5, cudnn_enabled = FALSE))),
   index_put = quote(list(list(self = floats(3, 4), indices = list(values(c(1L, 3L), 2, "int64"), values(c(2L, 2L), 2, "int64")), values = floats(2)), list(self = floats(3, 4), indices = list(whole(4, from = 1L, to = 3L)), values = floats(4), accumulate = TRUE))),
+  instance_norm = quote(list(list(input = floats(2, 3, 4), weight = floats(3), bias = floats(3), running_mean = NULL, running_var = NULL, use_input_stats = TRUE, momentum = 0.1, eps = 1e-5, cudnn_enabled = FALSE))),
   kl_div = quote(list(list(self = floats(3, 4, from = -3, to = -1), target = chance(3, 4)), list(self = floats(3, 4), target = floats(3, 4), log_target = TRUE))),
   l1_loss = quote(loss_cases()),
   layer_norm = quote(list(list(input = floats(2, 3, 4), normalized_shape = 4L, weight = floats(4), bias = floats(4)), list(input = floats(2, 3, 4), normalized_shape = c(3L, 4L)))),
@@ -96,6 +98,8 @@ gradcheck_templates <- list(
   linalg_vander = quote(list(list(x = floats(3)), list(x = floats(2, 3), N = 2L))),
   linalg_vecdot = quote(list(list(x = floats(2, 3), y = floats(2, 3)), list(x = floats(3, 2), y = floats(3, 2), dim = 1L))),
   linear = quote(list(list(input = floats(2, 3), weight = floats(4, 3), bias = floats(4)), list(input = floats(2, 2, 3), weight = floats(4, 3)))),
+  linspace = quote(list(list(start = floats(integer()), end = floats(integer()), steps = 5L, dtype = "float64"))),
+  logspace = quote(list(list(start = floats(integer()), end = floats(integer()), steps = 5L, dtype = "float64"))),
   lstm = quote(list(list(input = floats(4, 2, 3), hx = list(floats(1, 2, 2), floats(1, 2, 2)), params = list(floats(8, 3), floats(8, 2), floats(8), floats(8)), has_biases = TRUE, num_layers = 1L, dropout = 0, train = FALSE, bidirectional = FALSE, batch_first = FALSE))),
   lstm_cell = quote(list(list(input = floats(2, 3), hx = list(floats(2, 2), floats(2, 2)), w_ih = floats(8, 3), w_hh = floats(8, 2), b_ih = floats(8), b_hh = floats(8)))),
   margin_ranking_loss = quote(list(list(input1 = floats(4), input2 = floats(4), target = values(c(1L, -1L, 1L, -1L), 4, "int64"), margin = 0.3))),
@@ -106,11 +110,7 @@ gradcheck_templates <- list(
   max_pool3d = quote(list(list(self = floats(1, 2, 4, 4, 4), kernel_size = 2L))),
   max_pool3d_with_indices = quote(list(list(self = floats(1, 2, 4, 4, 4), kernel_size = 2L))),
   max_unpool2d = quote(list(list(self = floats(1, 1, 2, 2), indices = values(c(1L, 4L, 11L, 16L), c(1, 1, 2, 2), "int64"), output_size = c(4L, 4L)))),
-  fractional_max_pool2d = quote(list(list(self = image(5L), kernel_size = 2L, output_size = 3L, random_samples = fixed(chance(1, 2, 2))))),
-  fractional_max_pool3d = quote(list(list(self = floats(1, 1, 4, 4, 4), kernel_size = 2L, output_size = 2L, random_samples = fixed(chance(1, 1, 3))))),
   max_unpool3d = quote(list(list(self = floats(1, 1, 1, 2, 2), indices = values(c(1L, 4L, 11L, 16L), c(1, 1, 1, 2, 2), "int64"), output_size = c(1L, 4L, 4L), stride = c(1L, 2L, 2L), padding = 0L))),
-  linspace = quote(list(list(start = floats(integer()), end = floats(integer()), steps = 5L, dtype = "float64"))),
-  logspace = quote(list(list(start = floats(integer()), end = floats(integer()), steps = 5L, dtype = "float64"))),
   mode = quote(list(list(self = floats(3, 4)), list(self = floats(3, 4), dim = 1L, keepdim = TRUE))),
   mse_loss = quote(loss_cases()),
   multi_margin_loss = quote(list(list(self = floats(3, 4), target = values(c(1L, 4L, 2L), 3, "int64")), list(self = floats(3, 4), target = values(c(1L, 4L, 2L), 3, "int64"), p = 2, margin = 0.7))),
@@ -137,10 +137,10 @@ gradcheck_templates <- list(
   replication_pad2d = quote(list(list(self = image(), padding = c(1L, 2L, 0L, 1L)))),
   replication_pad3d = quote(list(list(self = floats(1, 2, 3, 3, 3), padding = c(1L, 1L, 0L, 1L, 2L, 0L)))),
   rms_norm = quote(list(list(input = floats(2, 3, 4), normalized_shape = 4L, weight = floats(4), eps = 1e-5))),
-  rnn_tanh = quote(list(list(input = floats(4, 2, 3), hx = floats(1, 2, 2), params = list(floats(2, 3), floats(2, 2), floats(2), floats(2)), has_biases = TRUE, num_layers = 1L, dropout = 0, train = FALSE, bidirectional = FALSE, batch_first = FALSE))),
   rnn_relu = quote(list(list(input = floats(4, 2, 3), hx = floats(1, 2, 2), params = list(floats(2, 3), floats(2, 2), floats(2), floats(2)), has_biases = TRUE, num_layers = 1L, dropout = 0, train = FALSE, bidirectional = FALSE, batch_first = FALSE))),
-  rnn_tanh_cell = quote(list(list(input = floats(2, 3), hx = floats(2, 2), w_ih = floats(2, 3), w_hh = floats(2, 2), b_ih = floats(2), b_hh = floats(2)))),
   rnn_relu_cell = quote(list(list(input = floats(2, 3), hx = floats(2, 2), w_ih = floats(2, 3), w_hh = floats(2, 2), b_ih = floats(2), b_hh = floats(2)))),
+  rnn_tanh = quote(list(list(input = floats(4, 2, 3), hx = floats(1, 2, 2), params = list(floats(2, 3), floats(2, 2), floats(2), floats(2)), has_biases = TRUE, num_layers = 1L, dropout = 0, train = FALSE, bidirectional = FALSE, batch_first = FALSE))),
+  rnn_tanh_cell = quote(list(list(input = floats(2, 3), hx = floats(2, 2), w_ih = floats(2, 3), w_hh = floats(2, 2), b_ih = floats(2), b_hh = floats(2)))),
   row_stack = quote(list(list(tensors = list(floats(2, 3), floats(3))))),
   rrelu = quote(list(list(self = floats(5)), list(self = floats(5), lower = 0.1, upper = 0.3, training = TRUE))),
   rsub = quote(list(list(self = floats(2, 3), other = floats(3)), list(self = floats(2, 3), other = 2, alpha = 3))),
@@ -156,9 +156,9 @@ gradcheck_templates <- list(
   softshrink = quote(list(list(self = floats(5)), list(self = floats(5), lambd = 1))),
   special_log_softmax = quote(list(list(self = floats(2, 3), dim = 2L))),
   special_logsumexp = quote(list(list(self = floats(2, 3), dim = 1L))),
-  special_softmax = quote(list(list(self = floats(2, 3), dim = -1L))),
   special_multigammaln = quote(list(list(self = floats(3, from = 2.5, to = 4), p = 2L))),
   special_polygamma = quote(list(list(n = 1L, self = positive(3)))),
+  special_softmax = quote(list(list(self = floats(2, 3), dim = -1L))),
   sum = quote(c(dim_cases(\() floats(2, 3), several = TRUE), list(list(self = coo(2, 3))))),
   thnn_conv2d = quote(list(list(self = image(), weight = floats(3, 2, 2, 2), kernel_size = 2L, bias = floats(3), padding = 1L))),
   threshold = quote(list(list(self = floats(5), threshold = 0.5, value = 2))),
@@ -172,9 +172,13 @@ gradcheck_templates <- list(
   upsample_nearest3d = quote(list(list(self = floats(1, 2, 3, 3, 3), output_size = c(4L, 5L, 6L)))),
   upsample_trilinear3d = quote(list(list(self = floats(1, 2, 3, 3, 3), output_size = c(4L, 5L, 6L), align_corners = FALSE)))
 )
-for (name in c("fft_fft2", "fft_fftn", "fft_ifft2", "fft_ifftn", "fft_rfft2", "fft_rfftn", "fft_irfft2", "fft_irfftn", "fft_hfft2", "fft_hfftn", "fft_ihfft2", "fft_ihfftn", "fft_hfft", "fft_ihfft", "fft_fftshift", "fft_ifftshift")) {
-  gradcheck_templates[[name]] <- quote(list(list(self = floats(3, 4)), list(self = complexes(3, 4)), list(self = floats(3, 4), norm = "ortho")))
-}
+of_fft <- c(
+  "fft2", "fftn", "ifft2", "ifftn", "rfft2", "rfftn", "irfft2", "irfftn", "hfft", "hfft2", "hfftn", "ihfft", "ihfft2", "ihfftn",
+  "fftshift", "ifftshift"
+)
+gradcheck_templates[paste0("fft_", of_fft)] <- list(
+  quote(list(list(self = floats(3, 4)), list(self = complexes(3, 4)), list(self = floats(3, 4), norm = "ortho")))
+)
 
 # Operators of the registry that have no cases, by why.
 gradcheck_left_out <- c(
