@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test bench fuzz oracle check docs lint format clean setup install libtorch
+.PHONY: demo test bench fuzz oracle coverage gradcheck check docs lint format clean setup install libtorch
 
 demo: libtorch
 	Rscript inst/examples/deploy/run.R
@@ -45,6 +45,12 @@ fuzz: libtorch
 
 oracle: libtorch
 	Rscript tools/oracle.R
+
+coverage: libtorch
+	Rscript tools/coverage.R
+
+gradcheck: libtorch
+	Rscript tools/gradcheck.R
 
 check: libtorch
 	rm -rf .make/check && mkdir -p .make/check

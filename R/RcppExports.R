@@ -15,6 +15,8 @@ cpp_remove_hook <- function(x, id) {
 
 cpp_anomaly_mode <- function(set, check_nan) {
     .Call(`_torch_cpp_anomaly_mode`, set, check_nan)
+cpp_forward_level <- function(level) {
+    .Call(`_torch_cpp_forward_level`, level)
 }
 
 cpp_tensor_grad <- function(x) {

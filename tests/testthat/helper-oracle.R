@@ -1,582 +1,32 @@
-# The oracle of the operators: cases made by type of argument, each called here and, on the same data, in one Python
-# process through torch.ops.aten, where PyTorch itself chooses the overload. What counts from 1 is told by the tables of
-# tests/testthat/fixtures, not by the package. tools/oracle.R prints how many cases of each name agree.
+# The oracle of the operators: cases made by type of argument (helper-oracle-cases.R), each called here and, on the same
+# data, in one Python process through torch.ops.aten, where PyTorch itself chooses the overload. What counts from 1 is told
+# by the tables of tests/testthat/fixtures, not by the package. tools/oracle.R prints how many cases of each name agree.
 
-oracle_dtypes <- c(
-  Float = "float32", Double = "float64", Half = "float16", BFloat16 = "bfloat16", Long = "int64", Int = "int32",
-  Short = "int16", Char = "int8", Byte = "uint8", Bool = "bool", ComplexFloat = "complex64", ComplexDouble = "complex128"
+# The rows of a table of tests/testthat/fixtures.
+fixture <- function(name) {
+  utils::read.delim(testthat::test_path("fixtures", name), quote = "", comment.char = "", colClasses = "character")
+}
+
+# Areas of exports.tsv that hold operators.
+oracle_areas <- c(
+  "comparison", "dtype", "fft/spectral", "indexing", "linalg", "nn op (torch_ namespace)", "pointwise", "quantization",
+  "random sampling", "reduction", "shape", "sorting/searching", "tensor creation"
 )
 
-# --- cases ---------------------------------------------------------------------------------------------------------
-
-# A tensor as data: row-major values, how it lies in memory, whether it wants a gradient.
-spec <- function(values, shape, dtype, strided = FALSE, grad = FALSE) {
-  structure(
-    list(values = values, shape = as.integer(shape), dtype = dtype, strided = strided, grad = grad), class = "oracle_tensor"
-  )
+# Names that coverage.tsv says are tested elsewhere, or not at all.
+not_of_oracle <- function() {
+  known <- fixture("coverage.tsv")
+  known$name[known$test != "-" | known$left_out != "-" | known$uncounted != "-"]
 }
-
-# What varies while the arguments of a template are made.
-variant <- new.env()
-variant$dtype <- "float32"
-variant$strided <- FALSE
-variant$grad <- FALSE
-
-# Quarters are exact in every floating dtype.
-floats <- function(..., from = -3, to = 3) {
-  shape <- c(...)
-  # + 0: no negative zeros, which JSON does not keep.
-  spec(round(stats::runif(prod(shape), from, to) * 4) / 4 + 0, shape, variant$dtype, variant$strided, variant$grad)
-}
-positive <- function(...) floats(..., from = 0.25, to = 3)
-unit <- function(...) floats(..., from = 0, to = 1)
-whole <- function(..., from = 0L, to = 5L, dtype = "int64") {
-  spec(sample(from:to, prod(c(...)), TRUE), c(...), dtype, variant$strided)
-}
-flags <- function(...) spec(sample(c(TRUE, FALSE), prod(c(...)), TRUE), c(...), "bool", variant$strided)
-complexes <- function(...) {
-  n <- prod(c(...))
-  spec(complex(n, round(stats::rnorm(n) * 4) / 4 + 0, round(stats::rnorm(n) * 4) / 4 + 0), c(...), "complex64", variant$strided)
-}
-# Values given, in row-major order.
-values <- function(v, shape = length(v), dtype = variant$dtype) spec(v, shape, dtype)
-# Symmetric and positive definite, so that everything that wants one can be had of it.
-definite <- function(n, ...) {
-  one <- function() crossprod(matrix(round(stats::rnorm(n * n) * 2) / 2, n)) + diag(n, n)
-  copies <- prod(c(...))
-  spec(unlist(lapply(seq_len(copies), function(i) as.vector(one()))), c(..., n, n), variant$dtype, FALSE, variant$grad)
-}
-triangle <- function(n) {
-  m <- matrix(round(stats::runif(n * n, -2, 2) * 4) / 4, n)
-  m[lower.tri(m)] <- 0
-  diag(m) <- 2
-  spec(as.vector(t(m)), c(n, n), variant$dtype, FALSE, variant$grad)
-}
-sorted <- function(...) {
-  shape <- c(...)
-  rows <- replicate(prod(shape) / utils::tail(shape, 1), sort(round(stats::runif(utils::tail(shape, 1), -3, 3) * 4) / 4))
-  spec(as.vector(rows), shape, variant$dtype)
-}
-
-pointwise_shapes <- list(integer(), 0L, 1L, 4L, c(2L, 3L), c(2L, 0L, 3L), c(2L, 1L, 3L))
-
-unary_cases <- function() {
-  out <- list()
-  for (dtype in unname(oracle_dtypes)) {
-    for (shape in pointwise_shapes) {
-      for (strided in c(FALSE, length(shape) > 0)) {
-        variant$strided <- strided
-        x <- switch(substr(dtype, 1, 3),
-          com = complexes(shape), boo = flags(shape), flo = , bfl = floats(shape),
-          uin = whole(shape), whole(shape, from = -5L))
-        x$dtype <- dtype
-        x$strided <- strided
-        x$grad <- dtype %in% c("float32", "float64", "complex64") && length(shape) == 2
-        out <- c(out, list(list(self = x)))
-      }
-    }
-  }
-  out
-}
-
-binary_cases <- function(second) {
-  out <- list()
-  dtypes <- c("float32", "float64", "bfloat16", "int64", "int32", "uint8", "bool", "complex64")
-  make <- function(dtype, shape) {
-    x <- switch(substr(dtype, 1, 3), com = complexes(shape), boo = flags(shape), int = , uin = whole(shape), floats(shape))
-    x$dtype <- dtype
-    x
-  }
-  shapes <- list(
-    list(c(2L, 3L), c(2L, 3L)), list(c(2L, 3L), 3L), list(c(2L, 1L), c(1L, 3L)), list(integer(), c(2L, 2L)),
-    list(c(2L, 2L), integer()), list(integer(), integer()), list(0L, 1L), list(c(2L, 3L), c(3L, 2L))
-  )
-  add <- function(a, b) out <<- c(out, list(stats::setNames(list(a, b), c("self", second))))
-  for (a in dtypes) for (b in dtypes) {
-    for (pair in shapes[sample(length(shapes), 2)]) add(make(a, pair[[1]]), make(b, pair[[2]]))
-  }
-  for (pair in shapes) {
-    x <- make("float32", pair[[1]])
-    y <- make("float32", pair[[2]])
-    x$grad <- TRUE
-    y$strided <- TRUE
-    add(x, y)
-  }
-  for (dtype in dtypes) for (number in list(2, -1.5, 3L, TRUE, 0)) add(make(dtype, c(2L, 3L)), number)
-  out
-}
-
-# Every dim from both ends, with and without keepdim where there is one.
-dim_cases <- function(make, ..., keepdim = TRUE, several = FALSE, none = TRUE) {
-  out <- if (none) list(list(self = make(), ...)) else list()
-  n <- length(make()$shape)
-  dims <- c(seq_len(n), -seq_len(n), n + 1L)
-  if (several) dims <- c(as.list(dims), list(c(1L, 2L), c(-1L, 1L), c(1L, 1L)))
-  for (dim in dims) {
-    out <- c(out, list(c(list(self = make(), dim = dim), list(...))))
-    if (keepdim) out <- c(out, list(c(list(self = make(), dim = dim, keepdim = TRUE), list(...))))
-  }
-  out
-}
-
-# The templates: expressions that make argument lists, evaluated for each variant.
-oracle_templates <- list(
-  # indexing
-  torch_diag = quote(list(list(self = floats(3)), list(self = floats(3, 4), diagonal = 1L), list(self = floats(4, 3), diagonal = -2L))),
-  torch_diag_embed = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3), offset = 1L, dim1 = 1L, dim2 = 3L), list(self = floats(3), dim1 = -1L, dim2 = -2L))),
-  torch_diagflat = quote(list(list(self = floats(2, 2)), list(self = floats(3), offset = -1L))),
-  torch_diagonal = quote(list(list(self = floats(3, 4)), list(self = floats(2, 3, 4), dim1 = 2L, dim2 = 3L, offset = 1L), list(self = floats(2, 3, 4), dim1 = -1L, dim2 = 1L))),
-  torch_gather = quote(list(list(self = floats(3, 4), dim = 1L, index = whole(2, 4, from = 1L, to = 3L)), list(self = floats(3, 4), dim = -1L, index = whole(3, 2, from = 1L, to = 4L)), list(self = floats(3), dim = 1L, index = whole(2, from = 4L, to = 4L)))),
-  torch_index = quote(list(list(self = floats(3, 4), indices = list(whole(2, from = 1L, to = 3L), whole(2, from = 1L, to = 4L))), list(self = floats(3, 4), indices = list(NULL, whole(2, from = -4L, to = -1L))), list(self = floats(3, 4), indices = list(flags(3, 4))))),
-  torch_index_put = quote(list(list(self = floats(3, 4), indices = list(whole(2, from = 1L, to = 3L), whole(2, from = 1L, to = 4L)), values = floats(2)), list(self = floats(3, 4), indices = list(whole(2, from = 1L, to = 3L)), values = floats(4), accumulate = TRUE))),
-  torch_index_put_ = quote(list(list(self = values(c(1, 2, 3)), indices = list(whole(2, from = 1L, to = 3L)), values = floats(2)))),
-  torch_index_select = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, from = 1L, to = 4L)), list(self = floats(3, 4), dim = -2L, index = whole(2, from = 1L, to = 3L)))),
-  torch_masked_select = quote(list(list(self = floats(3, 4), mask = flags(3, 4)), list(self = floats(3, 4), mask = flags(4)))),
-  torch_narrow = quote(list(list(self = floats(3, 4), dim = 1L, start = 2L, length = 2L), list(self = floats(3, 4), dim = -1L, start = -3L, length = 2L), list(self = floats(3), dim = 1L, start = 3L, length = 2L))),
-  torch_nonzero = quote(list(list(self = flags(3, 4)), list(self = whole(2, 2, 2, to = 1L)), list(self = floats(0)), list(self = values(1, integer())))),
-  torch_take = quote(list(list(self = floats(3, 4), index = whole(2, 2, from = 1L, to = 12L)), list(self = floats(3), index = whole(2, from = -3L, to = -1L)))),
-  torch_take_along_dim = quote(list(list(self = floats(3, 4), indices = whole(3, 2, from = 1L, to = 4L), dim = 2L), list(self = floats(3, 4), indices = whole(5, from = 1L, to = 12L)))),
-  torch_tril = quote(list(list(self = floats(3, 4)), list(self = floats(2, 3, 3), diagonal = -1L))),
-  torch_triu = quote(list(list(self = floats(3, 4)), list(self = floats(2, 3, 3), diagonal = 1L))),
-  torch_where = quote(list(list(condition = flags(2, 3), self = floats(2, 3), other = floats(3)), list(condition = flags(3), self = floats(2, 3), other = 1.5), list(condition = flags(3), self = -1, other = floats(3)), list(condition = flags(3), self = 1, other = 2), list(condition = flags(2, 3)))),
-  # comparison
-  torch_allclose = quote(list(list(self = values(c(1, 2)), other = values(c(1, 2.00001))), list(self = floats(3), other = floats(3)), list(self = values(NaN), other = values(NaN), equal_nan = TRUE))),
-  torch_isclose = quote(list(list(self = floats(3), other = floats(3), atol = 1), list(self = values(c(1, NaN)), other = values(c(1.0000001, NaN)), rtol = 1e-3, equal_nan = TRUE))),
-  torch_equal = quote(list(list(self = values(1:3, 3, "int64"), other = values(1:3, 3, "int64")), list(self = floats(3), other = floats(2, 3)))),
-  torch_is_nonzero = quote(list(list(self = values(2)), list(self = values(0)), list(self = floats(3)))),
-  # fft
-  torch_fft_fft = quote(list(list(self = floats(5)), list(self = floats(2, 4), n = 6L, dim = 1L, norm = "ortho"), list(self = complexes(2, 3), dim = -1L))),
-  torch_fft_ifft = quote(list(list(self = complexes(5)), list(self = complexes(2, 4), n = 3L, dim = 1L, norm = "forward"))),
-  torch_fft_rfft = quote(list(list(self = floats(5)), list(self = floats(2, 4), n = 6L, dim = 1L, norm = "ortho"))),
-  torch_fft_irfft = quote(list(list(self = complexes(4)), list(self = complexes(2, 4), n = 6L, dim = 2L))),
-  torch_fft_fftfreq = quote(list(list(n = 5L), list(n = 4L, d = 0.5))),
-  torch_stft = quote(list(list(input = floats(20), n_fft = 8L, return_complex = TRUE), list(input = floats(2, 20), n_fft = 8L, hop_length = 3L, window = positive(8), center = FALSE, return_complex = TRUE), list(input = floats(20), n_fft = 8L, pad_mode = "constant", normalized = TRUE, onesided = FALSE, return_complex = TRUE))),
-  torch_istft = quote(list(list(self = complexes(5, 6), n_fft = 8L, window = values(rep(1, 8), dtype = "float32")))),
-  # linear algebra
-  linalg_cholesky = quote(list(list(A = definite(3)), list(A = definite(2, 3)), list(A = floats(2, 3)))),
-  linalg_cholesky_ex = quote(list(list(A = definite(3)))),
-  linalg_cond = quote(list(list(A = definite(3)), list(A = floats(3, 2)), list(A = definite(3), p = 1), list(A = definite(3), p = "fro"))),
-  linalg_det = quote(list(list(A = floats(3, 3)), list(A = floats(2, 3, 3)), list(A = floats(2, 3)))),
-  linalg_eig = quote(list(list(A = triangle(3)))),
-  linalg_eigh = quote(list(list(A = definite(3)), list(A = definite(3), UPLO = "U"))),
-  linalg_eigvals = quote(list(list(A = triangle(3)))),
-  linalg_eigvalsh = quote(list(list(A = definite(3)), list(A = definite(3), UPLO = "U"))),
-  linalg_householder_product = quote(list(list(A = floats(4, 3), tau = unit(3)))),
-  linalg_inv = quote(list(list(A = definite(3)), list(A = values(rep(0, 4), c(2, 2))))),
-  linalg_inv_ex = quote(list(list(A = definite(3)))),
-  linalg_lstsq = quote(list(list(A = floats(5, 3), B = floats(5, 2)), list(A = floats(4, 4), B = floats(4), driver = "gelsd"))),
-  linalg_matrix_norm = quote(c(list(list(A = floats(3, 4)), list(A = floats(3, 4), ord = 1), list(A = floats(3, 4), ord = Inf, keepdim = TRUE), list(A = floats(3, 4), ord = "nuc")), list(list(A = floats(2, 3, 4), ord = "fro", dim = c(1L, 3L))))),
-  linalg_matrix_power = quote(list(list(A = definite(3), n = 3L), list(A = definite(3), n = -1L), list(A = definite(3), n = 0L))),
-  linalg_matrix_rank = quote(list(list(A = definite(3)), list(A = floats(3, 4), tol = 0.5), list(A = definite(3), hermitian = TRUE), list(A = definite(2, 3), atol = 0.1, rtol = 0.1))),
-  linalg_multi_dot = quote(list(list(tensors = list(floats(2, 3), floats(3, 4), floats(4, 2))), list(tensors = list(floats(3), floats(3, 2))))),
-  linalg_norm = quote(list(list(A = floats(3, 4)), list(A = floats(5), ord = 1), list(A = floats(3, 4), ord = "fro", dim = c(1L, 2L)), list(A = floats(3, 4), ord = 2, dim = 1L, keepdim = TRUE), list(A = floats(3, 4), dim = -1L))),
-  linalg_pinv = quote(list(list(A = floats(4, 3)), list(A = definite(3), hermitian = TRUE), list(A = floats(4, 3), rcond = 0.1), list(A = floats(4, 3), atol = 0.1))),
-  linalg_qr = quote(list(list(A = floats(4, 3)), list(A = floats(4, 3), mode = "complete"), list(A = floats(4, 3), mode = "r"))),
-  linalg_slogdet = quote(list(list(A = floats(3, 3)))),
-  linalg_solve = quote(list(list(A = definite(3), B = floats(3, 2)), list(A = definite(2, 3), B = floats(2, 3)), list(A = definite(3), B = floats(4)))),
-  linalg_solve_triangular = quote(list(list(A = triangle(3), B = floats(3, 2), upper = TRUE), list(A = triangle(3), B = floats(2, 3), upper = TRUE, left = FALSE, unitriangular = TRUE))),
-  linalg_svd = quote(list(list(A = floats(4, 3)), list(A = floats(4, 3), full_matrices = FALSE))),
-  linalg_svdvals = quote(list(list(A = floats(4, 3)))),
-  linalg_tensorinv = quote(list(list(A = spec(as.vector(diag(6)), c(6, 2, 3), variant$dtype), ind = 2L), list(A = spec(as.vector(diag(4) + 1), c(2, 2, 2, 2), variant$dtype)))),
-  linalg_tensorsolve = quote(list(list(A = spec(as.vector(diag(6) + 0.5), c(2, 3, 6), variant$dtype), B = floats(2, 3)))),
-  linalg_vector_norm = quote(list(list(A = floats(3, 4)), list(A = floats(3, 4), ord = 3, dim = 2L), list(A = floats(3, 4), ord = Inf, dim = c(1L, 2L), keepdim = TRUE), list(A = floats(3, 4), dim = 1L, dtype = "float64"))),
-  torch_addbmm = quote(list(list(self = floats(2, 4), batch1 = floats(5, 2, 3), batch2 = floats(5, 3, 4)), list(self = floats(4), batch1 = floats(5, 2, 3), batch2 = floats(5, 3, 4), beta = 2, alpha = 0.5))),
-  torch_addmm = quote(list(list(self = floats(2, 4), mat1 = floats(2, 3), mat2 = floats(3, 4)), list(self = floats(4), mat1 = floats(2, 3), mat2 = floats(3, 4), beta = 0.5, alpha = 2))),
-  torch_addmv = quote(list(list(self = floats(2), mat = floats(2, 3), vec = floats(3), beta = 2), list(self = floats(1), mat = floats(2, 3), vec = floats(3)))),
-  torch_addr = quote(list(list(self = floats(2, 3), vec1 = floats(2), vec2 = floats(3), alpha = 2))),
-  torch_baddbmm = quote(list(list(self = floats(2, 2, 4), batch1 = floats(2, 2, 3), batch2 = floats(2, 3, 4), beta = 2))),
-  torch_bmm = quote(list(list(self = floats(2, 2, 3), mat2 = floats(2, 3, 4)), list(self = floats(2, 3), mat2 = floats(2, 3)))),
-  torch_cdist = quote(list(list(x1 = floats(3, 2), x2 = floats(4, 2)), list(x1 = floats(2, 3, 2), x2 = floats(2, 4, 2), p = 1))),
-  torch_chain_matmul = quote(list(list(matrices = list(floats(2, 3), floats(3, 4), floats(4, 2))))),
-  torch_cholesky = quote(list(list(self = definite(3)), list(self = definite(3), upper = TRUE))),
-  torch_cholesky_inverse = quote(list(list(self = triangle(3), upper = TRUE))),
-  torch_cholesky_solve = quote(list(list(self = floats(3, 2), input2 = triangle(3), upper = TRUE))),
-  torch_cross = quote(list(list(self = floats(4, 3), other = floats(4, 3), dim = 2L), list(self = floats(3, 4), other = floats(3, 4)), list(self = floats(3), other = floats(3), dim = -1L))),
-  torch_det = quote(list(list(self = floats(3, 3)))),
-  torch_dot = quote(list(list(self = floats(4), tensor = floats(4)), list(self = whole(4), tensor = whole(4)), list(self = floats(3), tensor = floats(4)))),
-  torch_einsum = quote(list(list(equation = "ij,jk->ik", tensors = list(floats(2, 3), floats(3, 4))), list(equation = "bij,bjk", tensors = list(floats(2, 2, 3), floats(2, 3, 4))), list(equation = "ii->i", tensors = list(floats(3, 3))), list(equation = "...i->...", tensors = list(floats(2, 3, 4))))),
-  torch_geqrf = quote(list(list(self = floats(4, 3)))),
-  torch_ger = quote(list(list(self = floats(2), vec2 = floats(3)))),
-  torch_inverse = quote(list(list(self = definite(3)), list(self = definite(2, 3)))),
-  torch_kron = quote(list(list(self = floats(2, 2), other = floats(3)))),
-  torch_logdet = quote(list(list(self = definite(3)))),
-  torch_lu = quote(list(list(A = floats(3, 3)), list(A = floats(3, 3), get_infos = TRUE))),
-  torch_lu_solve = quote(list(list(self = floats(3, 2), LU_data = triangle(3), LU_pivots = values(1:3, 3, "int32")))),
-  torch_lu_unpack = quote(list(list(LU_data = floats(3, 3), LU_pivots = values(c(2L, 3L, 3L), 3, "int32")), list(LU_data = floats(3, 3), LU_pivots = values(c(2L, 3L, 3L), 3, "int32"), unpack_pivots = FALSE))),
-  torch_matmul = quote(list(list(self = floats(3), other = floats(3)), list(self = floats(2, 3), other = floats(3)), list(self = floats(2, 3), other = floats(3, 4)), list(self = floats(5, 2, 3), other = floats(3, 4)), list(self = floats(2, 3), other = floats(2, 3)), list(self = whole(2, 3), other = whole(3, 2)))),
-  torch_matrix_exp = quote(list(list(self = unit(3, 3)))),
-  torch_matrix_power = quote(list(list(self = definite(3), n = 2L))),
-  torch_mm = quote(list(list(self = floats(2, 3), mat2 = floats(3, 4)), list(self = floats(2, 3), mat2 = floats(2, 3)), list(self = floats(2, 0), mat2 = floats(0, 3)))),
-  torch_mv = quote(list(list(self = floats(2, 3), vec = floats(3)))),
-  torch_orgqr = quote(list(list(self = floats(4, 3), input2 = unit(3)))),
-  torch_ormqr = quote(list(list(self = floats(4, 3), input2 = unit(3), input3 = floats(4, 2)), list(self = floats(4, 3), input2 = unit(3), input3 = floats(2, 4), left = FALSE, transpose = TRUE))),
-  torch_outer = quote(list(list(self = floats(2), vec2 = floats(3)), list(self = whole(2), vec2 = floats(3)))),
-  torch_pinverse = quote(list(list(self = floats(4, 3)))),
-  torch_qr = quote(list(list(self = floats(4, 3)), list(self = floats(4, 3), some = FALSE))),
-  torch_slogdet = quote(list(list(self = floats(3, 3)))),
-  torch_svd = quote(list(list(self = floats(4, 3)), list(self = floats(4, 3), some = FALSE), list(self = floats(4, 3), compute_uv = FALSE))),
-  torch_tensordot = quote(list(list(a = floats(2, 3, 4), b = floats(3, 4, 2)), list(a = floats(2, 3, 4), b = floats(4, 2), dims = 1L))),
-  torch_trace = quote(list(list(self = floats(3, 3)), list(self = floats(3, 4)))),
-  torch_triangular_solve = quote(list(list(self = floats(3, 2), A = triangle(3)), list(self = floats(3, 2), A = triangle(3), transpose = TRUE, unitriangular = TRUE))),
-  torch_vdot = quote(list(list(self = complexes(3), other = complexes(3)), list(self = floats(3), other = floats(3)))),
-  # neural networks
-  torch_adaptive_avg_pool1d = quote(list(list(self = floats(2, 3, 8), output_size = 4L), list(self = floats(2, 3, 8), output_size = 3L))),
-  torch_avg_pool1d = quote(list(list(self = floats(2, 3, 8), kernel_size = 2L), list(self = floats(2, 3, 8), kernel_size = 3L, stride = 2L, padding = 1L, count_include_pad = FALSE))),
-  torch_conv_tbc = quote(list(list(self = floats(5, 2, 3), weight = floats(2, 3, 4), bias = floats(4)), list(self = floats(5, 2, 3), weight = floats(2, 3, 4), bias = floats(4), pad = 1L))),
-  torch_conv1d = quote(list(list(input = floats(2, 3, 8), weight = floats(4, 3, 3)), list(input = floats(2, 4, 8), weight = floats(4, 2, 3), bias = floats(4), stride = 2L, padding = 1L, dilation = 2L, groups = 2L), list(input = floats(1, 3, 8), weight = floats(4, 3, 3), padding = "same"))),
-  torch_conv2d = quote(list(list(input = floats(2, 3, 6, 6), weight = floats(4, 3, 3, 3)), list(input = floats(2, 3, 6, 6), weight = floats(4, 3, 3, 3), bias = floats(4), stride = c(1L, 2L), padding = 1L, dilation = 1L), list(input = floats(2, 3, 6), weight = floats(4, 3, 3)))),
-  torch_conv3d = quote(list(list(input = floats(1, 2, 4, 4, 4), weight = floats(3, 2, 2, 2, 2)), list(input = floats(1, 2, 4, 4, 4), weight = floats(3, 2, 2, 2, 2), stride = 2L))),
-  torch_conv_transpose1d = quote(list(list(input = floats(2, 3, 5), weight = floats(3, 4, 3)), list(input = floats(2, 3, 5), weight = floats(3, 4, 3), bias = floats(4), stride = 2L, padding = 1L, output_padding = 1L))),
-  torch_conv_transpose2d = quote(list(list(input = floats(2, 3, 4, 4), weight = floats(3, 4, 3, 3), stride = 2L, dilation = 1L), list(input = floats(2, 4, 4, 4), weight = floats(4, 2, 3, 3), groups = 2L))),
-  torch_conv_transpose3d = quote(list(list(input = floats(1, 2, 3, 3, 3), weight = floats(2, 3, 2, 2, 2)))),
-  torch_cosine_similarity = quote(list(list(x1 = floats(3, 4), x2 = floats(3, 4)), list(x1 = floats(3, 4), x2 = floats(3, 4), dim = 1L), list(x1 = floats(3, 4), x2 = floats(3, 4), dim = -1L, eps = 0.1))),
-  torch_pdist = quote(list(list(self = floats(4, 3)), list(self = floats(4, 3), p = 1))),
-  torch_scaled_dot_product_attention = quote(list(list(query = floats(2, 3, 4), key = floats(2, 5, 4), value = floats(2, 5, 4)), list(query = floats(2, 3, 4), key = floats(2, 3, 4), value = floats(2, 3, 4), is_causal = TRUE), list(query = floats(2, 3, 4), key = floats(2, 5, 4), value = floats(2, 5, 4), attn_mask = flags(3, 5), scale = 0.5))),
-  # pointwise
-  torch_addcdiv = quote(list(list(self = floats(2, 3), tensor1 = floats(2, 3), tensor2 = positive(3)), list(self = floats(3), tensor1 = floats(2, 3), tensor2 = positive(1), value = 2))),
-  torch_addcmul = quote(list(list(self = floats(2, 3), tensor1 = floats(2, 3), tensor2 = floats(3)), list(self = floats(3), tensor1 = floats(2, 3), tensor2 = floats(1), value = 0.5))),
-  torch_celu = quote(list(list(self = floats(4)), list(self = floats(4), alpha = 0.5))),
-  torch_celu_ = quote(list(list(self = values(c(-1, 2)), alpha = 2))),
-  torch_clamp = quote(list(list(self = floats(2, 3), min = -1, max = 1), list(self = floats(2, 3), max = 0.5), list(self = floats(2, 3), min = floats(3)), list(self = whole(4), min = 2L), list(self = whole(4), max = 1.5), list(self = floats(3)))),
-  torch_clip = quote(list(list(self = floats(2, 3), min = -1, max = 1), list(self = floats(2, 3), min = floats(2, 3), max = floats(3)))),
-  torch_div = quote(list(list(self = floats(2, 3), other = floats(3), rounding_mode = "floor"), list(self = floats(2, 3), other = 2, rounding_mode = "trunc"), list(self = whole(4), other = 2L, rounding_mode = "floor"), list(self = whole(4), other = whole(4, from = 1L)))),
-  torch_divide = quote(list(list(self = floats(2, 3), other = floats(3)), list(self = whole(4), other = 3L, rounding_mode = "trunc"))),
-  torch_heaviside = quote(list(list(self = floats(4), values = floats(4)), list(self = whole(4, from = -2L), values = whole(1)))),
-  torch_lerp = quote(list(list(self = floats(2, 3), end = floats(2, 3), weight = 0.25), list(self = floats(2, 3), end = floats(3), weight = floats(3)))),
-  torch_logit = quote(list(list(self = unit(4)), list(self = unit(4), eps = 0.25))),
-  torch_mvlgamma = quote(list(list(self = positive(4), p = 1L), list(self = values(c(3, 4.5)), p = 3L))),
-  torch_polygamma = quote(list(list(n = 1L, input = positive(3)), list(n = 2L, input = positive(2, 2)))),
-  torch_pow = quote(list(list(self = 2, exponent = floats(3)), list(self = positive(3), exponent = 0.5), list(self = whole(3), exponent = 2L), list(self = whole(3), exponent = -1L), list(self = 2L, exponent = whole(3)), list(self = positive(2, 1), exponent = floats(3)))),
-  torch_round = quote(list(list(self = floats(4)), list(self = floats(4), decimals = 1L), list(self = values(c(12.5, 137)), decimals = -1L))),
-  torch_rrelu_ = quote(list(list(self = values(c(-1, 2))), list(self = values(c(-1, -2, 2)), lower = 0.1, upper = 0.3, training = TRUE))),
-  torch_threshold_ = quote(list(list(self = values(c(-1, 2)), threshold = 0, value = 5))),
-  torch_view_as_real = quote(list(list(self = complexes(2, 3)), list(self = floats(2)))),
-  torch_view_as_complex = quote(list(list(self = floats(3, 2)), list(self = floats(3)))),
-  torch_relu_ = quote(list(list(self = values(c(-1, 2))))),
-  torch_selu_ = quote(list(list(self = values(c(-1, 2))))),
-  # quantization and dtypes
-  torch_quantize_per_tensor = quote(list(list(self = floats(4), scale = 0.25, zero_point = 10L, dtype = "quint8"), list(self = floats(4), scale = 0.5, zero_point = 0L, dtype = "qint8"))),
-  torch_quantize_per_channel = quote(list(list(self = floats(2, 3), scales = values(c(0.25, 0.5), dtype = "float64"), zero_points = values(c(0L, 5L), 2, "int64"), axis = 1L, dtype = "quint8"))),
-  torch_can_cast = quote(list(list(from_ = "float32", to = "float64"), list(from_ = "float32", to = "int64"), list(from_ = "bool", to = "int8"))),
-  torch_promote_types = quote(list(list(type1 = "float32", type2 = "int64"), list(type1 = "int8", type2 = "uint8"), list(type1 = "bool", type2 = "complex64"))),
-  torch_result_type = quote(list(list(tensor1 = floats(2), tensor2 = whole(2)), list(tensor1 = whole(2), tensor2 = 1.5), list(tensor1 = 2, tensor2 = whole(2)), list(tensor1 = 1L, tensor2 = 2))),
-  torch_is_complex = quote(list(list(self = floats(2)), list(self = complexes(2)))),
-  torch_is_floating_point = quote(list(list(self = floats(2)), list(self = whole(2)))),
-  # random numbers, of one seed
-  torch_bernoulli = quote(list(list(self = unit(4)), list(self = floats(4), p = 0.25))),
-  torch_multinomial = quote(list(list(self = positive(5), num_samples = 3L), list(self = positive(2, 5), num_samples = 8L, replacement = TRUE))),
-  torch_normal = quote(list(list(mean = floats(3), std = positive(3)), list(mean = floats(3), std = 2), list(mean = 1, std = positive(3)), list(mean = 1, std = 2, size = c(2L, 3L)))),
-  torch_poisson = quote(list(list(self = positive(5)))),
-  torch_rand = quote(list(list(size = c(2L, 3L)), list(size = 0L), list(size = 3L, dtype = "float64"))),
-  torch_randn = quote(list(list(size = c(2L, 3L)), list(size = 3L, dtype = "float64"))),
-  torch_randint = quote(list(list(low = 2L, high = 9L, size = c(2L, 3L)))),
-  torch_randperm = quote(list(list(n = 6L), list(n = 0L))),
-  torch_rand_like = quote(list(list(input = floats(2, 3)), list(input = floats(2), dtype = "float64"))),
-  torch_randn_like = quote(list(list(input = floats(2, 3)))),
-  torch_randint_like = quote(list(list(input = floats(2, 3), low = 2L, high = 9L))),
-  # reductions
-  torch_amax = quote(dim_cases(\() floats(2, 3), several = TRUE)),
-  torch_amin = quote(dim_cases(\() floats(2, 3), several = TRUE)),
-  torch_argmax = quote(c(dim_cases(\() floats(2, 3, 2)), list(list(self = floats(0))))),
-  torch_argmin = quote(dim_cases(\() floats(2, 3, 2))),
-  torch_bincount = quote(list(list(self = whole(6, from = 1L)), list(self = whole(6, from = 1L), weights = floats(6), minlength = 9L), list(self = whole(0)))),
-  torch_count_nonzero = quote(dim_cases(\() flags(2, 3), keepdim = FALSE, several = TRUE)),
-  torch_cummax = quote(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE)),
-  torch_cummin = quote(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE)),
-  torch_cumprod = quote(c(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE), list(list(self = whole(3), dim = 1L, dtype = "float64")))),
-  torch_cumsum = quote(c(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE), list(list(self = flags(3), dim = 1L)))),
-  torch_diff = quote(c(dim_cases(\() floats(3, 4), keepdim = FALSE), list(list(self = floats(5), n = 2L), list(self = floats(4), prepend = floats(1), append = floats(2))))),
-  torch_dist = quote(list(list(self = floats(3), other = floats(3)), list(self = floats(2, 3), other = floats(3), p = 1))),
-  torch_histc = quote(list(list(self = unit(8), bins = 4L), list(self = floats(8), bins = 3L, min = -1, max = 1))),
-  torch_logcumsumexp = quote(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE)),
-  torch_logsumexp = quote(dim_cases(\() floats(2, 3), none = FALSE, several = TRUE)),
-  torch_max = quote(c(dim_cases(\() floats(2, 3)), list(list(self = floats(3), other = floats(3)), list(self = whole(3)), list(self = floats(0))))),
-  torch_min = quote(c(dim_cases(\() floats(2, 3)), list(list(self = floats(3), other = floats(2, 3))))),
-  torch_mean = quote(c(dim_cases(\() floats(2, 3, 2), several = TRUE), list(list(self = whole(3)), list(self = whole(3), dtype = "float64"), list(self = floats(2, 0), dim = 2L)))),
-  torch_median = quote(dim_cases(\() floats(2, 3))),
-  torch_mode = quote(dim_cases(\() whole(3, 4, to = 2L))),
-  torch_nanquantile = quote(list(list(self = floats(5), q = 0.25), list(self = values(c(1, NaN, 3)), q = 0.5), list(self = floats(3, 4), q = values(c(0.25, 0.75)), dim = 2L, keepdim = TRUE, interpolation = "lower"))),
-  torch_nansum = quote(c(dim_cases(\() floats(2, 3), several = TRUE), list(list(self = values(c(1, NaN)))))),
-  torch_norm = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3), p = 1), list(self = floats(2, 3), p = 3, dim = 1L), list(self = floats(2, 3), p = 2, dim = c(1L, 2L), keepdim = TRUE), list(self = floats(2, 3), p = 2, dim = -1L, keepdim = FALSE, dtype = "float64"), list(self = floats(2, 3), p = 1, dtype = "float64"))),
-  torch_prod = quote(c(dim_cases(\() floats(2, 3)), list(list(self = whole(3)), list(self = floats(0))))),
-  torch_quantile = quote(list(list(self = floats(5), q = 0.25), list(self = floats(3, 4), q = values(c(0.25, 0.75)), dim = 1L), list(self = floats(3, 4), q = 0.5, dim = -1L, keepdim = TRUE, interpolation = "nearest"))),
-  torch_renorm = quote(list(list(self = floats(3, 4), p = 2, dim = 1L, maxnorm = 1), list(self = floats(3, 4), p = 1, dim = -1L, maxnorm = 2))),
-  torch_std = quote(c(dim_cases(\() floats(2, 3, 2), several = TRUE), dim_cases(\() floats(2, 3), unbiased = FALSE), list(list(self = floats(4), dim = 1L, correction = 2L), list(self = floats(1))))),
-  torch_std_mean = quote(c(dim_cases(\() floats(2, 3), several = TRUE), dim_cases(\() floats(2, 3), unbiased = FALSE))),
-  torch_var = quote(c(dim_cases(\() floats(2, 3, 2), several = TRUE), dim_cases(\() floats(2, 3), unbiased = FALSE))),
-  torch_var_mean = quote(c(dim_cases(\() floats(2, 3), several = TRUE), dim_cases(\() floats(2, 3), unbiased = FALSE))),
-  torch_sum = quote(c(dim_cases(\() floats(2, 3, 2), several = TRUE), list(list(self = flags(4)), list(self = whole(4), dtype = "float64"), list(self = floats(0)), list(self = floats(2, 0), dim = 2L)))),
-  torch_trapz = quote(list(list(y = floats(4)), list(y = floats(4), dx = 0.5), list(y = floats(2, 4), x = floats(4)), list(y = floats(4, 2), dx = 2, dim = 1L))),
-  # shapes
-  torch_as_strided = quote(list(list(self = values(1:12 / 4, 12), size = c(2L, 2L), stride = c(1L, 2L)), list(self = values(1:12 / 4, 12), size = c(2L, 3L), stride = c(4L, 1L), storage_offset = 2L))),
-  torch_atleast_1d = quote(list(list(self = values(2, integer())), list(self = floats(2, 3)), list(self = list(values(1, integer()), floats(2))))),
-  torch_atleast_2d = quote(list(list(self = values(2, integer())), list(self = floats(3)), list(self = list(floats(2), floats(2, 3))))),
-  torch_atleast_3d = quote(list(list(self = values(2, integer())), list(self = floats(2, 3)))),
-  torch_block_diag = quote(list(list(tensors = list(floats(2, 2), floats(3), floats(1, 3))))),
-  torch_broadcast_tensors = quote(list(list(tensors = list(floats(2, 1), floats(3))), list(tensors = list(floats(2), floats(3))))),
-  torch_cat = quote(list(list(tensors = list(floats(2, 3), floats(1, 3))), list(tensors = list(floats(2, 3), floats(2, 1)), dim = 2L), list(tensors = list(floats(2), whole(3)), dim = -1L), list(tensors = list(floats(2, 3), floats(2, 2))), list(tensors = list(floats(0), floats(2, 3))))),
-  torch_channel_shuffle = quote(list(list(self = floats(1, 4, 2, 2), groups = 2L))),
-  torch_chunk = quote(list(list(self = floats(7), chunks = 3L), list(self = floats(2, 5), chunks = 2L, dim = 2L), list(self = floats(2, 5), chunks = 2L, dim = -1L))),
-  torch_clone = quote(list(list(self = floats(2, 3)), list(self = floats(0)))),
-  torch_dstack = quote(list(list(tensors = list(floats(2, 3), floats(2, 3))), list(tensors = list(floats(3), floats(3))))),
-  torch_hstack = quote(list(list(tensors = list(floats(2, 3), floats(2, 1))), list(tensors = list(floats(3), floats(2))))),
-  torch_vstack = quote(list(list(tensors = list(floats(2, 3), floats(3))), list(tensors = list(floats(3), floats(3))))),
-  torch_flatten = quote(list(list(self = floats(2, 3, 2)), list(self = floats(2, 3, 2), start_dim = 2L), list(self = floats(2, 3, 2), start_dim = 1L, end_dim = 2L), list(self = floats(2, 3, 2), end_dim = -2L), list(self = values(1, integer())))),
-  torch_flip = quote(list(list(self = floats(2, 3), dims = 1L), list(self = floats(2, 3), dims = c(1L, -1L)), list(self = floats(2, 3), dims = 3L))),
-  torch_fliplr = quote(list(list(self = floats(2, 3)), list(self = floats(3)))),
-  torch_flipud = quote(list(list(self = floats(2, 3)), list(self = floats(3)))),
-  torch_movedim = quote(list(list(self = floats(2, 3, 4), source = 1L, destination = 3L), list(self = floats(2, 3, 4), source = c(1L, 2L), destination = c(-1L, 1L)))),
-  torch_pixel_shuffle = quote(list(list(self = floats(1, 8, 2, 2), upscale_factor = 2L))),
-  torch_repeat_interleave = quote(list(list(self = floats(3), repeats = 2L), list(self = floats(2, 3), repeats = 2L, dim = 2L), list(self = floats(2, 3), repeats = values(c(1L, 2L), 2, "int64"), dim = 1L))),
-  torch_reshape = quote(list(list(self = floats(2, 6), shape = c(3L, 4L)), list(self = floats(2, 6), shape = c(-1L, 2L)), list(self = floats(2, 6), shape = -1L), list(self = floats(2, 6), shape = c(5L, 2L)))),
-  torch_roll = quote(list(list(self = floats(5), shifts = 2L), list(self = floats(2, 3), shifts = 1L, dims = 2L), list(self = floats(2, 3), shifts = c(1L, -1L), dims = c(1L, 2L)))),
-  torch_rot90 = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3, 2), k = 2L, dims = c(2L, 3L)), list(self = floats(2, 3), k = -1L, dims = c(2L, 1L)))),
-  torch_split = quote(list(list(self = floats(7), split_size = 3L), list(self = floats(2, 5), split_size = 2L, dim = 2L), list(self = floats(5, 2), split_size = c(1L, 4L)), list(self = floats(5, 2), split_size = c(1L, 3L)))),
-  torch_squeeze = quote(list(list(self = floats(1, 2, 1)), list(self = floats(1, 2, 1), dim = 1L), list(self = floats(1, 2, 1), dim = c(1L, 3L)), list(self = floats(1, 2), dim = -1L))),
-  torch_stack = quote(list(list(tensors = list(floats(2, 3), floats(2, 3))), list(tensors = list(floats(2, 3), floats(2, 3)), dim = 3L), list(tensors = list(floats(2, 3), floats(2, 3)), dim = -1L), list(tensors = list(floats(2), floats(3))))),
-  torch_t = quote(list(list(self = floats(2, 3)), list(self = floats(3)), list(self = floats(2, 3, 4)))),
-  torch_transpose = quote(list(list(self = floats(2, 3, 4), dim0 = 1L, dim1 = 3L), list(self = floats(2, 3), dim0 = -1L, dim1 = 1L))),
-  torch_unbind = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3), dim = 2L), list(self = floats(2, 3), dim = -2L))),
-  torch_unsafe_chunk = quote(list(list(self = floats(2, 5), chunks = 2L, dim = 2L))),
-  torch_unsafe_split = quote(list(list(self = floats(2, 5), split_size = 2L, dim = 2L))),
-  torch_unsqueeze = quote(list(list(self = floats(2, 3), dim = 1L), list(self = floats(2, 3), dim = 3L), list(self = floats(2, 3), dim = -1L), list(self = floats(2, 3), dim = 4L))),
-  # sorting and searching
-  torch_argsort = quote(c(dim_cases(\() floats(3, 4), keepdim = FALSE), list(list(self = floats(5), descending = TRUE), list(self = whole(6, to = 2L), stable = TRUE)))),
-  torch_bucketize = quote(list(list(self = floats(4), boundaries = sorted(5)), list(self = floats(4), boundaries = sorted(5), out_int32 = TRUE, right = TRUE), list(self = 0.5, boundaries = sorted(5)))),
-  torch_kthvalue = quote(list(list(self = floats(5), k = 2L), list(self = floats(3, 4), k = 3L, dim = 1L, keepdim = TRUE), list(self = floats(3), k = 4L))),
-  torch_searchsorted = quote(list(list(sorted_sequence = sorted(5), self = floats(3)), list(sorted_sequence = sorted(2, 4), self = floats(2, 3), right = TRUE), list(sorted_sequence = sorted(5), self = 0.5, side = "right"))),
-  torch_sort = quote(c(dim_cases(\() floats(3, 4), keepdim = FALSE), list(list(self = floats(5), descending = TRUE), list(self = whole(6, to = 2L), stable = TRUE, descending = TRUE), list(self = floats(0))))),
-  torch_topk = quote(list(list(self = floats(6), k = 3L), list(self = floats(3, 4), k = 2L, dim = 1L, largest = FALSE), list(self = floats(3), k = 4L))),
-  torch_unique_consecutive = quote(list(list(self = whole(8, to = 1L)), list(self = whole(8, to = 1L), return_inverse = TRUE, return_counts = TRUE), list(self = whole(4, 2, to = 1L), dim = 1L))),
-  # creation
-  torch_arange = quote(list(list(start = 1L, end = 5L), list(start = 0, end = 1, step = 0.25), list(start = 5L, end = 1L, step = -2L), list(start = 1L, end = 4L, dtype = "float64"))),
-  torch_bartlett_window = quote(list(list(window_length = 5L), list(window_length = 5L, periodic = FALSE))),
-  torch_blackman_window = quote(list(list(window_length = 5L), list(window_length = 5L, periodic = FALSE))),
-  torch_hann_window = quote(list(list(window_length = 5L), list(window_length = 5L, periodic = FALSE))),
-  torch_hamming_window = quote(list(list(window_length = 5L), list(window_length = 5L, periodic = FALSE, alpha = 0.5, beta = 0.5))),
-  torch_kaiser_window = quote(list(list(window_length = 5L, periodic = TRUE, beta = 4))),
-  torch_cartesian_prod = quote(list(list(tensors = list(floats(2), floats(3))))),
-  torch_combinations = quote(list(list(self = floats(4)), list(self = floats(4), r = 3L, with_replacement = TRUE))),
-  torch_complex = quote(list(list(real = floats(3), imag = floats(3)), list(real = floats(2, 1), imag = floats(3)))),
-  torch_polar = quote(list(list(abs = positive(3), angle = floats(3)))),
-  torch_eye = quote(list(list(n = 3L), list(n = 2L, m = 4L), list(n = 2L, dtype = "int64"))),
-  torch_full = quote(list(list(size = c(2L, 3L), fill_value = 1.5), list(size = 2L, fill_value = 3L), list(size = integer(), fill_value = TRUE))),
-  torch_full_like = quote(list(list(input = floats(2, 3), fill_value = 2), list(input = floats(2), fill_value = 2L, dtype = "int64"))),
-  torch_zeros = quote(list(list(size = c(2L, 3L)), list(size = 0L), list(size = 2L, dtype = "int64"))),
-  torch_ones = quote(list(list(size = c(2L, 3L)), list(size = 2L, dtype = "bool"))),
-  torch_zeros_like = quote(list(list(input = floats(2, 3)), list(input = whole(3), dtype = "float64"))),
-  torch_ones_like = quote(list(list(input = floats(2, 3)), list(input = flags(3)))),
-  torch_linspace = quote(list(list(start = 0, end = 1, steps = 5L), list(start = 3, end = -2, steps = 4L, dtype = "float64"))),
-  torch_logspace = quote(list(list(start = 0, end = 2, steps = 5L), list(start = 0, end = 3, steps = 4L, base = 2))),
-  torch_meshgrid = quote(list(list(tensors = list(floats(2), floats(3)), indexing = "ij"), list(tensors = list(floats(2), floats(3)), indexing = "xy"))),
-  torch_scalar_tensor = quote(list(list(value = 2.5), list(value = 3.5, dtype = "float64"))),
-  torch_sparse_coo_tensor = quote(list(list(indices = whole(2, 3, from = 1L, to = 3L), values = floats(3), size = c(4L, 5L)), list(indices = whole(1, 3, from = 1L, to = 3L), values = floats(3)))),
-  torch_tril_indices = quote(list(list(row = 3L, col = 3L), list(row = 3L, col = 4L, offset = 1L))),
-  torch_triu_indices = quote(list(list(row = 3L, col = 3L), list(row = 3L, col = 4L, offset = -1L))),
-  torch_vander = quote(list(list(x = floats(3)), list(x = floats(3), N = 2L, increasing = TRUE)))
-)
-
-# Methods that are no exported functions; `$name` runs as x$name(...).
-oracle_method_templates <- list(
-  "$addbmm_" = quote(list(list(self = floats(2, 4), batch1 = floats(5, 2, 3), batch2 = floats(5, 3, 4), beta = 2))),
-  "$addmm" = quote(list(list(self = floats(2, 4), mat1 = floats(2, 3), mat2 = floats(3, 4), beta = 0.5, alpha = 2))),
-  "$addmm_" = quote(list(list(self = floats(2, 4), mat1 = floats(2, 3), mat2 = floats(3, 4), beta = 0.5))),
-  "$all" = quote(dim_cases(\() flags(2, 3), several = TRUE)),
-  "$any" = quote(dim_cases(\() flags(2, 3), several = TRUE)),
-  "$aminmax" = quote(list(list(self = floats(2, 3)), list(self = floats(2, 3), dim = 2L, keepdim = TRUE))),
-  "$as_strided_scatter" = quote(list(list(self = values(1:12 / 4, 12), src = values(c(-1, -2, -3, -4), c(2, 2)), size = c(2L, 2L), stride = c(4L, 1L), storage_offset = 1L))),
-  "$broadcast_to" = quote(list(list(self = floats(3), size = c(2L, 3L)), list(self = floats(2, 1), size = c(2L, 4L)))),
-  "$clamp_max" = quote(list(list(self = floats(4), max = 0.5), list(self = floats(4), max = floats(1)))),
-  "$clamp_min" = quote(list(list(self = floats(4), min = 0.5))),
-  "$clamp_" = quote(list(list(self = floats(4), min = -1, max = 1))),
-  "$clamp_max_" = quote(list(list(self = floats(4), max = 0.5))),
-  "$copy_" = quote(list(list(self = floats(2, 3), src = floats(3)), list(self = whole(3), src = floats(3)))),
-  "$corrcoef" = quote(list(list(self = floats(3, 5)))),
-  "$cov" = quote(list(list(self = floats(3, 5)), list(self = floats(3, 5), correction = 0L, fweights = whole(5, from = 1L)))),
-  "$cumprod_" = quote(list(list(self = floats(2, 3), dim = 2L))),
-  "$cumsum_" = quote(list(list(self = floats(2, 3), dim = 1L), list(self = floats(2, 3), dim = -1L))),
-  "$diagonal_scatter" = quote(list(list(self = floats(3, 3), src = floats(3)), list(self = floats(3, 3), src = floats(2), offset = 1L, dim1 = 2L, dim2 = 1L))),
-  "$dsplit" = quote(list(list(self = floats(1, 2, 4), sections = 2L), list(self = floats(1, 2, 4), indices = c(1L, 3L)))),
-  "$hsplit" = quote(list(list(self = floats(2, 4), sections = 2L), list(self = floats(2, 4), indices = c(1L, 3L)))),
-  "$vsplit" = quote(list(list(self = floats(4, 2), sections = 2L), list(self = floats(4, 2), indices = c(1L, 3L)))),
-  "$tensor_split" = quote(list(list(self = floats(5, 2), sections = 2L), list(self = floats(2, 5), indices = c(1L, 3L), dim = 2L))),
-  "$expand" = quote(list(list(self = floats(2, 1), size = c(2L, 3L)), list(self = floats(1, 3), size = c(4L, -1L)))),
-  "$expand_as" = quote(list(list(self = floats(3), other = floats(2, 3)))),
-  "$fill_" = quote(list(list(self = floats(2, 3), value = 2.5), list(self = floats(3), value = values(4, integer())))),
-  "$fill_diagonal_" = quote(list(list(self = floats(3, 3), fill_value = 7))),
-  "$float_power" = quote(list(list(self = whole(3), exponent = 2L), list(self = positive(3), exponent = floats(3)))),
-  "$frexp" = quote(list(list(self = floats(4)))),
-  "$hardshrink" = quote(list(list(self = floats(4)), list(self = floats(4), lambd = 1))),
-  "$histogram" = quote(list(list(self = unit(8), bins = 4L), list(self = floats(8), bins = sorted(4)))),
-  "$index_add" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), alpha = 2), list(self = floats(2, 3), dim = -1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2)))),
-  "$index_add_" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2)))),
-  "$index_copy" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), source = floats(2, 2)))),
-  "$index_copy_" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), source = floats(2, 2)))),
-  "$index_fill" = quote(list(list(self = floats(3, 2), dim = 2L, index = values(2L, 1, "int64"), value = 9))),
-  "$index_fill_" = quote(list(list(self = floats(3, 2), dim = 1L, index = values(c(3L, 1L), 2, "int64"), value = 9))),
-  "$index_reduce" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), reduce = "amax"))),
-  "$index_reduce_" = quote(list(list(self = floats(3, 2), dim = 1L, index = whole(2, from = 1L, to = 3L), source = floats(2, 2), reduce = "amin", include_self = FALSE))),
-  "$lerp_" = quote(list(list(self = floats(3), end = floats(3), weight = 0.25))),
-  "$log_softmax" = quote(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE)),
-  "$softmax" = quote(c(dim_cases(\() floats(2, 3), keepdim = FALSE, none = FALSE), list(list(self = floats(3), dim = 1L, dtype = "float64")))),
-  "$masked_fill" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), value = 7), list(self = floats(2, 3), mask = flags(3), value = values(1, integer())))),
-  "$masked_fill_" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), value = 7))),
-  "$masked_scatter" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), source = floats(6)))),
-  "$masked_scatter_" = quote(list(list(self = floats(2, 3), mask = flags(2, 3), source = floats(6)))),
-  "$moveaxis" = quote(list(list(self = floats(2, 3, 4), source = 1L, destination = 3L), list(self = floats(2, 3, 4), source = c(1L, 2L), destination = c(3L, 1L)))),
-  "$msort" = quote(list(list(self = floats(3, 2)))),
-  "$new_zeros" = quote(list(list(self = floats(2), size = c(2L, 3L)), list(self = whole(2), size = 3L, dtype = "float64"))),
-  "$new_ones" = quote(list(list(self = whole(2), size = c(2L, 3L)))),
-  "$new_full" = quote(list(list(self = floats(2), size = c(2L, 3L), fill_value = 2))),
-  "$resize_" = quote(list(list(self = values(1:6 / 2, 6), size = c(2L, 2L)))),
-  "$resize_as_" = quote(list(list(self = values(1:6 / 2, 6), the_template = floats(2, 3)))),
-  "$sparse_mask" = quote(list(list(self = floats(2, 3), mask = floats(2, 3)))),
-  "$to_sparse" = quote(list(list(self = flags(2, 3)), list(self = floats(2, 3)), list(self = floats(2, 3), sparse_dim = 1L))),
-  "$nan_to_num" = quote(list(list(self = values(c(NaN, 1, -2))), list(self = values(c(NaN, 1)), nan = 5))),
-  "$nanmean" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)), several = TRUE)),
-  "$nanmedian" = quote(dim_cases(\() values(c(1, NaN, 3, 4, 5, NaN), c(2, 3)))),
-  "$narrow_copy" = quote(list(list(self = floats(3, 4), dim = 2L, start = 2L, length = 2L))),
-  "$permute" = quote(list(list(self = floats(2, 3, 4), dims = c(3L, 1L, 2L)), list(self = floats(2, 3), dims = c(-1L, 1L)))),
-  "$prelu" = quote(list(list(self = floats(4), weight = values(0.25)))),
-  "$put" = quote(list(list(self = floats(2, 3), index = values(c(1L, 6L), 2, "int64"), source = floats(2)), list(self = floats(2, 3), index = values(c(-1L, 2L), 2, "int64"), source = floats(2), accumulate = TRUE))),
-  "$put_" = quote(list(list(self = floats(2, 3), index = values(c(1L, 6L), 2, "int64"), source = floats(2)))),
-  "$renorm_" = quote(list(list(self = floats(3, 4), p = 2, dim = 1L, maxnorm = 1))),
-  "$repeat" = quote(list(list(self = floats(3), repeats = c(2L, 2L)), list(self = floats(2, 1), repeats = c(1L, 3L)))),
-  "$reshape_as" = quote(list(list(self = floats(6), other = floats(2, 3)))),
-  "$scatter" = quote(list(list(self = floats(3, 4), dim = 1L, index = values(c(1L, 3L, 2L, 1L), c(1, 4), "int64"), src = floats(1, 4)), list(self = floats(3, 4), dim = -1L, index = values(c(4L, 1L), c(2, 1), "int64"), value = 9), list(self = floats(3), dim = 1L, index = values(c(1L, 1L), 2, "int64"), src = floats(2), reduce = "add"))),
-  "$scatter_" = quote(list(list(self = floats(3, 4), dim = 1L, index = values(c(1L, 3L, 2L, 1L), c(1, 4), "int64"), src = floats(1, 4)))),
-  "$scatter_add" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2)))),
-  "$scatter_add_" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2)))),
-  "$scatter_reduce" = quote(list(list(self = floats(3, 4), dim = 2L, index = whole(3, 2, from = 1L, to = 4L), src = floats(3, 2), reduce = "amax"))),
-  "$select" = quote(list(list(self = floats(3, 4), dim = 1L, index = 2L), list(self = floats(3, 4), dim = -1L, index = -1L), list(self = floats(3), dim = 1L, index = 4L))),
-  "$select_scatter" = quote(list(list(self = floats(3, 4), src = floats(4), dim = 1L, index = 3L))),
-  "$slice" = quote(list(list(self = floats(4, 5), dim = 2L, start = 1L, end = 4L, step = 2L), list(self = floats(4), start = 1L))),
-  "$slice_scatter" = quote(list(list(self = floats(4, 2), src = floats(2, 2), dim = 1L, start = 1L, end = 3L))),
-  "$split_with_sizes" = quote(list(list(self = floats(5, 2), split_sizes = c(1L, 4L)), list(self = floats(2, 5), split_sizes = c(2L, 3L), dim = 2L))),
-  "$sum_to_size" = quote(list(list(self = floats(2, 3), size = c(1L, 3L)))),
-  "$swapaxes" = quote(list(list(self = floats(2, 3), axis0 = 1L, axis1 = 2L))),
-  "$swapdims" = quote(list(list(self = floats(2, 3, 4), dim0 = 1L, dim1 = -1L))),
-  "$tile" = quote(list(list(self = floats(2, 3), dims = c(2L, 1L)), list(self = floats(3), dims = c(2L, 2L)))),
-  "$transpose_" = quote(list(list(self = floats(2, 3), dim0 = 1L, dim1 = 2L))),
-  "$squeeze_" = quote(list(list(self = floats(1, 3), dim = 1L), list(self = floats(1, 3)))),
-  "$unsqueeze_" = quote(list(list(self = floats(2, 3), dim = 3L))),
-  "$type_as" = quote(list(list(self = floats(3), other = whole(2)))),
-  "$unflatten" = quote(list(list(self = floats(2, 6), dim = 2L, sizes = c(2L, 3L)), list(self = floats(6), dim = -1L, sizes = c(2L, -1L)))),
-  "$unfold" = quote(list(list(self = floats(7), dimension = 1L, size = 3L, step = 2L), list(self = floats(2, 5), dimension = -1L, size = 2L, step = 1L))),
-  "$unsafe_split_with_sizes" = quote(list(list(self = floats(2, 5), split_sizes = c(2L, 3L), dim = 2L))),
-  "$view" = quote(list(list(self = values(1:6 / 2, c(2, 3)), size = c(3L, 2L)), list(self = values(1:6 / 2, c(2, 3)), size = -1L))),
-  "$view_as" = quote(list(list(self = values(1:6 / 2, 6), other = floats(2, 3)))),
-  "$xlogy" = quote(list(list(self = floats(3), other = positive(3)), list(self = floats(3), other = 2))),
-  "$bernoulli_" = quote(list(list(self = floats(5)), list(self = floats(5), p = 0.25))),
-  "$cauchy_" = quote(list(list(self = floats(5)), list(self = floats(5), median = 1, sigma = 2))),
-  "$exponential_" = quote(list(list(self = floats(5)), list(self = floats(5), lambd = 2))),
-  "$geometric_" = quote(list(list(self = floats(5), p = 0.25))),
-  "$log_normal_" = quote(list(list(self = floats(5)))),
-  "$normal_" = quote(list(list(self = floats(20)), list(self = floats(20), mean = 1, std = 2))),
-  "$random_" = quote(list(list(self = floats(5), from = 2L, to = 9L))),
-  "$uniform_" = quote(list(list(self = floats(5)), list(self = floats(5), from = -1, to = 1)))
-)
-
-# Methods without arguments, and with one other operand: their cases are those of functions.
-method_cases <- function() {
-  known <- utils::read.delim(testthat::test_path("fixtures/tensor-methods.tsv"), quote = "", colClasses = "character")
-  known <- known[known$kind == "method" & !startsWith(known$name, "_") & !known$name %in% oracle_methods_left_out, ]
-  unary <- Filter(function(case) !case$self$grad, unary_cases())
-  out <- list()
-  add <- function(name, arguments) out <<- c(out, lapply(arguments, function(a) list(name = paste0("$", name), arguments = a)))
-  for (name in known$name[known$formals == "()"]) add(name, unary[sample(length(unary), 24)])
-  binary <- Filter(function(case) !isTRUE(case$self$grad), binary_cases("other"))
-  for (name in known$name[startsWith(known$formals, "(other") & !known$name %in% c("is_set_to")]) add(name, binary[sample(length(binary), 24)])
-  for (name in names(oracle_method_templates)) {
-    for (dtype in c("float32", "float64")) for (strided in c(FALSE, TRUE)) {
-      variant$dtype <- dtype
-      variant$strided <- strided && !endsWith(name, "_")
-      add(sub("$", "", name, fixed = TRUE), eval(oracle_method_templates[[name]]))
-    }
-    variant$strided <- FALSE
-    variant$dtype <- "float32"
-  }
-  # The others have the cases of their functions.
-  done <- substring(vapply(out, `[[`, "", "name"), 2)
-  for (name in setdiff(known$name, done)) {
-    base <- sub("_$", "", name)
-    template <- oracle_templates[[paste0("torch_", name)]] %||% oracle_templates[[paste0("torch_", base)]] %||%
-      oracle_method_templates[[paste0("$", base)]]
-    arguments <- eval(template)
-    arguments <- lapply(arguments, function(a) stats::setNames(a, sub("^input$", "self", names(a))))
-    add(name, Filter(function(a) inherits(a$self, "oracle_tensor"), arguments))
-  }
-  out
-}
-
-# No operator stands behind them, or they tell of the tensor and not of its values; test-tensor.R and test-ops.R.
-oracle_methods_left_out <- c(
-  "bool", "float", "double", "half", "int", "long", "dim", "numel", "length", "item", "storage", "has_storage", "has_names",
-  "cpu", "cuda", "is_sparse_csr", "print", "retain_grad", "retains_grad", "detach_", "data", "is_leaf", "output_nr", "element_size",
-  "is_contiguous", "is_sparse", "is_quantized", "is_distributed", "is_pinned", "align_as", "clone", "detach", "dequantize",
-  "crow_indices", "col_indices", "ccol_indices", "row_indices", "values", "indices", "int_repr", "coalesce", "is_coalesced",
-  "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qscheme", "sparse_dim",
-  "dense_dim", "squeeze_", "lu_solve"
-)
-
-# Python that takes the same arguments, where torch.ops.aten has no such form.
-oracle_python <- c(
-  torch_tensordot = "torch.tensordot",
-  torch_lu = "lambda A, get_infos=False: list(torch.linalg.lu_factor_ex(A))[:3 if get_infos else 2]",
-  torch_stft = "lambda input, n_fft, **k: torch.stft(input, n_fft, **k)",
-  "$stft" = "lambda self, n_fft, **k: torch.stft(self, n_fft, **k)",
-  torch_where = "lambda condition, **k: torch.where(condition, k['self'], k['other']) if k else list(t + 1 for t in torch.where(condition))",
-  torch_randint = "lambda low, high, size: torch.randint(low, high, size)",
-  torch_randint_like = "lambda input, low, high: torch.randint_like(input, low, high)",
-  torch_normal = "lambda mean, std, size=None: torch.normal(mean, std) if size is None else torch.normal(mean, std, size)",
-  torch_rand_like = "lambda input, **k: torch.rand_like(input, **k)",
-  torch_randn_like = "lambda input, **k: torch.randn_like(input, **k)",
-  torch_zeros_like = "lambda input, **k: torch.zeros_like(input, **k)",
-  torch_ones_like = "lambda input, **k: torch.ones_like(input, **k)",
-  torch_full_like = "lambda input, fill_value, **k: torch.full_like(input, fill_value, **k)",
-  torch_zeros = "lambda size, **k: torch.zeros(size, **k)",
-  torch_ones = "lambda size, **k: torch.ones(size, **k)",
-  torch_rand = "lambda size, **k: torch.rand(size, **k)",
-  torch_randn = "lambda size, **k: torch.randn(size, **k)",
-  torch_full = "lambda size, fill_value: torch.full([size] if isinstance(size, int) else size, fill_value)",
-  torch_index = "lambda self, indices: self[tuple(slice(None) if i is None else i for i in indices)]",
-  torch_atleast_1d = "lambda self: list(torch.atleast_1d(*self)) if isinstance(self, list) else torch.atleast_1d(self)",
-  torch_atleast_2d = "lambda self: list(torch.atleast_2d(*self)) if isinstance(self, list) else torch.atleast_2d(self)",
-  torch_quantize_per_tensor = "lambda self, **k: torch.quantize_per_tensor(self, **k)",
-  torch_randperm = "torch.randperm",
-  torch_eye = "lambda n, m=None, **k: torch.eye(n, n if m is None else m, **k)",
-  torch_arange = "arange_to",
-  torch_linspace = "torch.linspace", torch_logspace = "torch.logspace",
-  torch_scalar_tensor = "lambda value, **k: torch.scalar_tensor(value, **k)",
-  torch_sparse_coo_tensor = "lambda indices, values, size=None: torch.sparse_coo_tensor(indices, values, size) if size else torch.sparse_coo_tensor(indices, values)",
-  torch_bartlett_window = "torch.bartlett_window", torch_blackman_window = "torch.blackman_window",
-  torch_hann_window = "torch.hann_window", torch_hamming_window = "torch.hamming_window",
-  torch_kaiser_window = "torch.kaiser_window", torch_fft_fftfreq = "lambda n, d=1.0: torch.fft.fftfreq(n, d)",
-  torch_tril_indices = "torch.tril_indices", torch_triu_indices = "torch.triu_indices",
-  torch_result_type = "lambda tensor1, tensor2: torch.result_type(tensor1, tensor2)", torch_can_cast = "lambda from_, to: torch.can_cast(from_, to)",
-  torch_promote_types = "torch.promote_types",
-  torch_trapz = "lambda y, x=None, dx=1.0, dim=-1: torch.trapz(y, dx=dx, dim=dim) if x is None else torch.trapz(y, x, dim=dim)"
-)
-
-# What these give counts from 1: the first or second result, or all of a list.
-oracle_positions <- c(
-  torch_argmax = 1L, torch_argmin = 1L, torch_argsort = 1L, torch_max = 2L, torch_min = 2L, torch_sort = 2L,
-  torch_topk = 2L, torch_nonzero = 1L, torch_multinomial = 1L, torch_tril_indices = 1L, torch_triu_indices = 1L
-)
-
-# Names for which this generator has no cases, and why.
-oracle_left_out <- c(
-  torch_empty = "holds anything", torch_empty_like = "holds anything", torch_empty_strided = "holds anything",
-  torch_tensor = "test-tensor.R", torch_tensor_from_buffer = "test-tensor.R", torch_range = "test-creation.R",
-  torch_dequantize = "test-dtype.R", torch_finfo = "test-dtype.R", torch_iinfo = "test-dtype.R",
-  torch_sparse_sampled_addmm = "test-ops.R", slc = "test-indexing.R", buffer_from_torch_tensor = "test-tensor.R"
-)
 
 oracle_names <- function() {
-  known <- utils::read.delim(testthat::test_path("fixtures/exports.tsv"), quote = "", colClasses = "character")
-  skip <- known$area %in% c("generator", "layout/memory format", "misc", "save/load") | grepl("^(is_|with_|local_)", known$name) |
-    (known$area == "dtype" & known$formals == "()") | grepl("default_dtype|torch_per_", known$name)
-  known[!skip, ]
+  known <- fixture("exports.tsv")
+  known[known$area %in% oracle_areas & !known$name %in% not_of_oracle(), ]
+}
+
+oracle_members <- function() {
+  known <- fixture("tensor-methods.tsv")
+  known[!paste0("$", known$name) %in% not_of_oracle(), ]
 }
 
 oracle_cases <- function(seed = 1, names = oracle_names()$name, methods = TRUE) {
@@ -597,6 +47,7 @@ oracle_cases <- function(seed = 1, names = oracle_names()$name, methods = TRUE) 
       variant$grad <- variant$strided <- FALSE
       variant$dtype <- "float32"
     }
+    if (name %in% names(oracle_dtype_names)) add(name, list(list()))
     formals <- known$formals[i]
     pointwise <- known$area[i] %in% c("pointwise", "comparison")
     if (pointwise && formals == "(self)" && !endsWith(name, "_")) add(name, unary_cases())
@@ -606,6 +57,40 @@ oracle_cases <- function(seed = 1, names = oracle_names()$name, methods = TRUE) 
   }
   if (methods) c(out, method_cases()) else out
 }
+
+# A method without arguments, or with one other operand, has cases of every dtype. Beside these it has its own, else those
+# of the function of its name.
+method_cases <- function() {
+  known <- oracle_members()
+  unary <- Filter(function(case) !case$self$grad, unary_cases())
+  binary <- Filter(function(case) !isTRUE(case$self$grad), binary_cases("other"))
+  out <- list()
+  add <- function(name, arguments) out <<- c(out, lapply(arguments, function(a) list(name = paste0("$", name), arguments = a)))
+  for (i in seq_len(nrow(known))) {
+    name <- known$name[i]
+    if (known$formals[i] == "()") add(name, unary[sample(length(unary), 24)])
+    if (startsWith(known$formals[i], "(other")) add(name, binary[sample(length(binary), 24)])
+    base <- sub("_$", "", name)
+    template <- oracle_method_templates[[paste0("$", name)]]
+    own <- !is.null(template)
+    if (!own) {
+      template <- oracle_templates[[paste0("torch_", name)]] %||% oracle_templates[[paste0("torch_", base)]] %||%
+        oracle_method_templates[[paste0("$", base)]]
+    }
+    for (dtype in c("float32", "float64")) for (strided in if (own && !is_in_place(name)) c(FALSE, TRUE) else FALSE) {
+      variant$dtype <- dtype
+      variant$strided <- strided
+      arguments <- lapply(eval(template), function(a) stats::setNames(a, sub("^input$", "self", names(a))))
+      add(name, Filter(function(a) inherits(a$self, "oracle_tensor"), arguments))
+    }
+    variant$strided <- FALSE
+    variant$dtype <- "float32"
+  }
+  out
+}
+
+# `$add_` and `$__iand__` give the tensor itself.
+is_in_place <- function(method) grepl("^(__i.*__|.*[^_]_)$", method)
 
 # --- both sides ----------------------------------------------------------------------------------------------------
 
@@ -632,10 +117,10 @@ encode <- function(x) {
     v <- x$values
     v <- if (is.complex(v)) as.list(c(rbind(Re(v), Im(v)))) else as.list(v)
     v <- lapply(v, function(e) if (is.nan(e)) "nan" else e)
-    return(list(k = "tensor", v = v, s = as.list(x$shape), d = x$dtype, strided = x$strided, g = x$grad))
+    return(list(k = "tensor", v = v, s = as.list(x$shape), d = x$dtype, strided = x$strided, g = x$grad, kind = x$kind))
   }
   if (is.list(x)) return(list(k = "list", v = lapply(unname(x), encode)))
-  if (is.character(x) && x %in% c(oracle_dtypes, "quint8", "qint8")) return(list(k = "dtype", v = x))
+  if (is.character(x) && x %in% oracle_dtypes) return(list(k = "dtype", v = x))
   if (is.character(x)) return(list(k = "raw", v = x))
   if (is.double(x) && length(x) == 1) return(list(k = "float", v = if (is.finite(x)) x else "inf"))
   list(k = "raw", v = if (length(x) == 1) x else as.list(x))
@@ -649,6 +134,12 @@ oracle_program <- c(
   "def arange_to(start, end, step=1, dtype=None):",
   "  whole = all(isinstance(v, int) for v in (start, end, step))",
   "  return torch.arange(start, end + (abs(step) / step if whole else step / 2), step, dtype=dtype or (torch.int64 if whole else torch.float32))",
+  sprintf("kinds = dict(%s)", paste0(names(oracle_kinds), " = lambda t: ", vapply(oracle_kinds, `[[`, "", 2), collapse = ", ")),
+  "def member(op):",
+  "  def call(self, **k):",
+  "    m = getattr(self, op)",
+  "    return m(**k) if callable(m) else m",
+  "  return call",
   "def decode(a, leaves):",
   "  k = a['k']",
   "  if k == 'none': return None",
@@ -662,13 +153,14 @@ oracle_program <- c(
   "  if a['strided']:",
   "    if t.dim() > 1: t = t.transpose(0, -1).contiguous().transpose(0, -1)",
   "    elif t.dim() == 1: t = torch.stack([t, t], 1)[:, 0]",
+  "  if a['kind']: t = kinds[a['kind']](t)",
   "  if a['g']: t = t.detach().requires_grad_(True); leaves.append(t)",
   "  return t",
   "def number(v): return v if v == v and abs(v) != float('inf') else str(v)",
   "def encode(r):",
   "  if isinstance(r, torch.Tensor):",
   "    d = str(r.dtype)[6:]",
-  "    if r.is_sparse: r = r.to_dense()",
+  "    if r.layout != torch.strided: r = r.to_dense()",
   "    if r.is_quantized: r = r.dequantize()",
   "    if r._is_zerotensor(): r = torch.zeros(r.shape, dtype=r.dtype)",
   "    v = r.detach().resolve_conj().resolve_neg().flatten()",
@@ -676,12 +168,14 @@ oracle_program <- c(
   "    return dict(k='tensor', d=d, s=list(r.shape), v=[number(e) for e in v.tolist()])",
   "  if isinstance(r, (list, tuple)): return dict(k='list', v=[encode(e) for e in r])",
   "  if isinstance(r, torch.dtype): return dict(k='dtype', v=str(r)[6:])",
+  "  if isinstance(r, complex): return dict(k='number', v=[number(r.real), number(r.imag)])",
+  "  if isinstance(r, float): return dict(k='number', v=[number(r)])",
   "  return dict(k='raw', v=r)",
   "def run(case):",
   "  leaves = []",
-  "  arguments = {n: decode(a, leaves) for n, a in case['a'].items()}",
+  "  arguments = {n: decode(a, leaves) for n, a in dict(case['a']).items()}",
   "  torch.manual_seed(3)",
-  "  f = eval(case['py']) if case['py'] else getattr(torch.ops.aten, case['op'])",
+  "  f = eval(case['py']) if case['py'] else getattr(torch.ops.aten, case['op'], None) or member(case['op'])",
   "  try: r = f(**arguments)",
   "  except Exception as e:",
   "    if 'match any schema' not in str(e) and 'Expected a value' not in str(e): raise",
@@ -710,6 +204,7 @@ decode_here <- function(x, leaves) {
     t <- torch_tensor(if (length(v)) v else numeric(), dtype = x$dtype)$reshape(x$shape)
     if (x$strided && length(x$shape) > 1) t <- t$transpose(1, -1)$contiguous()$transpose(1, -1)
     if (x$strided && length(x$shape) == 1) t <- torch_stack(list(t, t), 2)[, 1]
+    if (nzchar(x$kind)) t <- oracle_kinds[[x$kind]][[1]](t)
     if (x$grad) {
       t <- t$detach()$requires_grad_(TRUE)
       leaves$all <- c(leaves$all, list(t))
@@ -726,7 +221,9 @@ run_here <- function(case) {
   torch_manual_seed(3)
   method <- startsWith(case$name, "$")
   f <- if (method) arguments$self[[substring(case$name, 2)]] else get(case$name, asNamespace("torch"))
-  r <- do.call(f, if (method) arguments[names(arguments) != "self"] else arguments)
+  r <- if (is.function(f)) do.call(f, if (method) arguments[names(arguments) != "self"] else arguments) else f
+  if (is_torch_tensor(r) && r$is_neg()) r <- r$resolve_neg()
+  if (method && is_in_place(substring(case$name, 2)) && !identical(r, arguments$self)) r <- "not the tensor itself"
   first <- if (is.list(r) && length(r)) r[[1]] else r
   g <- list()
   if (length(leaves$all) && is_torch_tensor(first) && first$requires_grad) {
@@ -746,7 +243,7 @@ oracle_difference <- function(here, there, shift = FALSE) {
       dtype <- unname(oracle_dtypes[as.character(here$dtype)])
       if (is.na(dtype)) dtype <- tolower(as.character(here$dtype))
       if (dtype != there$d) return(sprintf("dtype %s, not %s", dtype, there$d))
-      if (here$is_sparse()) here <- here$to_dense()
+      if (here$layout != torch_strided()) here <- here$to_dense()
       if (here$is_quantized()) here <- here$dequantize()
       if (!identical(as.integer(dim(here)), as.integer(unlist(there$s)))) {
         return(sprintf("shape (%s), not (%s)", paste(dim(here), collapse = ", "), paste(unlist(there$s), collapse = ", ")))
@@ -771,15 +268,20 @@ oracle_difference <- function(here, there, shift = FALSE) {
       }
       NULL
     },
+    number = {
+      wanted <- as.double(unlist(there$v))
+      have <- if (is.complex(here)) c(Re(here), Im(here)) else here
+      if (!isTRUE(all.equal(as.double(have), wanted))) paste(format(here), "not", paste(format(wanted), collapse = " "))
+    },
     dtype = if (!identical(unname(oracle_dtypes[as.character(here)]), there$v)) paste("dtype", format(here)),
-    if (!isTRUE(all.equal(here, there$v, check.attributes = FALSE))) paste("not", format(there$v))
+    if (!isTRUE(all.equal(unclass(here), there$v, check.attributes = FALSE))) paste("not", format(there$v))
   )
 }
 
 case_text <- function(case) {
   one <- function(x) {
     if (!inherits(x, "oracle_tensor")) return(if (is.list(x)) "list" else paste(format(x), collapse = " "))
-    sprintf("%s (%s)%s%s", x$dtype, paste(x$shape, collapse = ", "), if (x$strided) " strided" else "", if (x$grad) " grad" else "")
+    sprintf("%s (%s)%s%s%s", x$dtype, paste(x$shape, collapse = ", "), if (x$strided) " strided" else "", if (x$grad) " grad" else "", x$kind)
   }
   paste(names(case$arguments), vapply(case$arguments, one, ""), sep = " = ", collapse = "; ")
 }
@@ -788,7 +290,7 @@ case_text <- function(case) {
 oracle_compare <- function(cases) {
   index <- oracle_index()
   key <- paste(index$name, index$argument)
-  extra <- c("linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "moveaxis source", "moveaxis destination", "swapaxes axis0", "swapaxes axis1", "swapaxes_ axis0", "swapaxes_ axis1", "unfold dimension", "quantize_per_channel axis", "narrow start", "narrow_copy start")
+  extra <- c("size dim", "linalg_tensorinv ind", "movedim source", "movedim destination", "linalg_matrix_norm dim", "linalg_norm dim", "linalg_vector_norm dim", "moveaxis source", "moveaxis destination", "swapaxes axis0", "swapaxes axis1", "swapaxes_ axis0", "swapaxes_ axis1", "unfold dimension", "quantize_per_channel axis", "narrow start", "narrow_copy start")
   for_python <- lapply(cases, function(case) {
     op <- sub("^(torch_|[$])", "", case$name)
     rename <- torch:::op_facts(op)$rename
@@ -798,6 +300,7 @@ oracle_compare <- function(cases) {
     }
     if (op == "bincount") arguments$self <- from_one(arguments$self)
     python <- oracle_python[case$name]
+    if (case$name %in% names(oracle_dtype_names)) python <- paste0("lambda: torch.", oracle_dtype_names[[case$name]])
     if (is.na(python) && length(rename)) {
       # Several names of the schema may be one here: the first fits the usual overload.
       hit <- match(names(arguments), rename[rename != "self"])

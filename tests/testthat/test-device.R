@@ -66,3 +66,14 @@ test_that("CUDA is there or refused", {
   expect_error(torch_zeros(1, device = "cuda"), "CUDA|cuda")
   expect_error(torch_tensor(1)$cuda(), "CUDA|cuda")
 })
+
+test_that("page-locked memory needs a GPU", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  expect_false(x$is_pinned())
+  if (cuda_is_available()) {
+    expect_true(x$pin_memory()$is_pinned())
+  } else {
+    expect_error(x$pin_memory(), "accelerator|CUDA|NVIDIA")
+  }
+})

@@ -48,6 +48,17 @@ test_that("a state can be taken up again", {
   expect_error(torch_set_rng_state(1), "tensor")
 })
 
+test_that("the number of threads is set and told", {
+  skip_if_no_torch()
+  counts <- callr::r(function() {
+    library(torch)
+    torch_set_num_interop_threads(3)
+    torch_set_num_threads(2)
+    c(torch_get_num_threads(), torch_get_num_interop_threads())
+  })
+  expect_equal(counts, c(2, 3))
+})
+
 test_that("a generator has a seed of its own", {
   skip_if_no_torch()
   skip_if_not_installed("bit64")

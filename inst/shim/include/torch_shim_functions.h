@@ -94,6 +94,10 @@ TS_FUNCTION(int, ts_backward, (ts_tensor *const *tensors, ts_tensor *const *grad
 TS_FUNCTION(int, ts_gradients, (ts_tensor *const *outputs, ts_tensor *const *grads, size_t n, ts_tensor *const *inputs, size_t n_inputs, int retain_graph, int create_graph, int allow_unused, ts_value *out, ts_arena **arena))
 /* Gradients of all to zero, or away. */
 TS_FUNCTION(int, ts_zero_grad, (ts_tensor *const *tensors, size_t n, int set_to_none))
+/* Forward mode. A level is of the process, not of a thread; when it is left, every tensor loses its tangent of it. The last
+ * one entered is the first to be left. */
+TS_FUNCTION(int, ts_forward_level_enter, (uint64_t *level))
+TS_FUNCTION(int, ts_forward_level_exit, (uint64_t level))
 
 /* Mixed precision of a device type. nesting 1: a region begins, -1: it ends, and with the outermost one the casts that
  * were kept. Sets the three (dtype, cache -1: not) and gives back what they were. */
