@@ -190,6 +190,13 @@ median.torch_tensor <- function(x, na.rm = FALSE, ...) {
   torch_quantile(x, 0.5)
 }
 
+#' @importFrom stats quantile
+#' @export
+quantile.torch_tensor <- function(x, probs = seq(0, 1, 0.25), na.rm = FALSE, ...) {
+  refuse_na_rm(na.rm)
+  torch_quantile(x, torch_tensor(probs, dtype = x$dtype, device = x$device))
+}
+
 #' @export
 is.na.torch_tensor <- function(x) torch_isnan(x)
 #' @export
@@ -201,6 +208,8 @@ is.infinite.torch_tensor <- function(x) torch_isinf(x)
 
 #' @export
 t.torch_tensor <- function(x) torch_t(x)
+#' @export
+aperm.torch_tensor <- function(a, perm = NULL, ...) torch_permute(a, if (is.null(perm)) rev(seq_along(dim(a))) else perm)
 # Along the first dimension, as head() and tail() go.
 #' @export
 rev.torch_tensor <- function(x) torch_flip(x, 1)
@@ -217,6 +226,16 @@ unique.torch_tensor <- function(x, incomparables = FALSE, ...) {
 }
 #' @export
 solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)
+#' @export
+determinant.torch_tensor <- function(x, logarithm = TRUE, ...) {
+  parts <- linalg_slogdet(x)
+  modulus <- if (logarithm) parts[[2]] else torch_exp(parts[[2]])
+  structure(list(modulus = modulus, sign = parts[[1]]), class = "det")
+}
+#' @export
+rep.torch_tensor <- function(x, ...) {
+  value_error("`rep()` has no form for tensors. Use ``x$`repeat`(repeats)``, or `torch_repeat_interleave(x, repeats)`.")
+}
 #' @export
 rbind.torch_tensor <- function(..., deparse.level = 1) torch_vstack(list(...))
 #' @export

@@ -303,6 +303,14 @@ as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
 as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
 #' @export
 as.character.torch_tensor <- function(x, ...) as.character(.Call(C_to_r, x))
+#' @export
+as.raw.torch_tensor <- function(x) as.raw(.Call(C_to_r, x))
+#' @export
+as.data.frame.torch_tensor <- function(x, ...) as.data.frame(as.matrix.torch_tensor(x), ...)
+#' @export
+xtfrm.torch_tensor <- function(x) xtfrm(as.vector(.Call(C_to_r, x)))
+#' @export
+summary.torch_tensor <- function(object, ...) summary(as.vector(.Call(C_to_r, object)), ...)
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
 
@@ -323,7 +331,20 @@ tensor_text <- function(x, n = 30) {
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
-  c("torch_tensor", values, type_line(x))
+  c("torch_tensor", values, wrap_type_line(type_line(x)))
+}
+
+# What is too long for the console goes on after a comma, or with the note on the gradient.
+wrap_type_line <- function(line) {
+  if (nchar(line) <= getOption("width")) return(line)
+  parts <- strsplit(line, "(?<=, )|(?<=\\])(?=\\[)", perl = TRUE)[[1]]
+  fill <- function(lines, part) {
+    last <- length(lines)
+    if (nchar(trimws(paste0(lines[last], part), "right")) > getOption("width")) return(c(lines, part))
+    lines[last] <- paste0(lines[last], part)
+    lines
+  }
+  trimws(Reduce(fill, parts), "right")
 }
 
 value_lines <- function(x, n) {
@@ -375,25 +396,31 @@ array_lines <- function(a) {
   }))
 }
 
-# Numbers in one format of one width, with room for a sign: whole ones without a point, others with four decimals where
-# that tells them, else with an exponent.
+# All of one width, with room for a sign.
 cell_text <- function(a) {
   if (is.complex(a)) {
-    text <- format(as.vector(a))
+    imaginary <- number_text(Im(a))
+    text <- paste0(number_text(Re(a)), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
   } else if (inherits(a, "integer64")) {
     text <- as.character(a)
   } else {
-    v <- as.double(a)
-    finite <- v[is.finite(v)]
-    size <- abs(finite[finite != 0])
-    digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
-    whole <- all(finite == trunc(finite)) && digits[2] <= 10
-    wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
-    text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
-    text[is.nan(v)] <- "nan"
-    text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+    text <- number_text(as.double(a))
   }
   formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
+}
+
+# Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
+# exponent.
+number_text <- function(v) {
+  finite <- v[is.finite(v)]
+  size <- abs(finite[finite != 0])
+  digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+  whole <- all(finite == trunc(finite)) && digits[2] <= 10
+  wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+  text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
+  text[is.nan(v)] <- "nan"
+  text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  text
 }
 
 is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
@@ -449,8 +476,15 @@ tail.torch_tensor <- function(x, n = 6, ...) {
 
 # What waldo (and so testthat's expect_equal) compares; registered when waldo is loaded.
 compare_proxy.torch_tensor <- function(x, path = "x") {
-  object <- if (is_undefined_tensor(x)) "undefined" else {
-    list(values = as_array(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
+  object <- if (is_dead(x)) "dead" else if (is_undefined_tensor(x)) "undefined" else {
+    list(values = proxy_values(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
   }
   list(object = object, path = paste0("compare_proxy(", path, ")"))
+}
+
+# Where there are no values, or not those of an array, what stands for them.
+proxy_values <- function(x) {
+  if (x$device$type == "meta") return(type_line(x))
+  layout <- layout_names[unclass(x$layout) + 1L]
+  if (layout == "strided") as_array(x) else list(layout = layout, values = as_array(with_no_grad(x$to_dense())))
 }

@@ -53,27 +53,16 @@ int ts_device_check(const char* device, ts_value* out, ts_arena** arena) {
   });
 }
 
-namespace {
-// The name changed with LibTorch 2.4.
-template <class Hooks>
-int count_devices(const Hooks& hooks) {
-  if constexpr (requires { hooks.deviceCount(); })
-    return static_cast<int>(hooks.deviceCount());
-  else
-    return static_cast<int>(hooks.getNumGPUs());
-}
-}  // namespace
-
-int ts_cuda_device_count(int* out) {
-  return guarded([&] { *out = at::globalContext().hasCUDA() ? count_devices(at::detail::getCUDAHooks()) : 0; });
-}
-
 int ts_manual_seed(uint64_t seed) {
   return guarded([&] { at::manual_seed(seed); });
 }
 
 int ts_generator_new(ts_generator** out) {
   return guarded([&] { *out = new ts_generator{at::detail::createCPUGenerator()}; });
+}
+
+int ts_generator_of_device(const char* device, ts_generator** out) {
+  return guarded([&] { *out = new ts_generator{at::globalContext().defaultGenerator(c10::Device(device))}; });
 }
 
 namespace {

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
-#define TS_ABI_VERSION 3
+#define TS_ABI_VERSION 4
 
 enum ts_status {
   TS_OK = 0,
