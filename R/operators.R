@@ -226,11 +226,10 @@ unique.torch_tensor <- function(x, incomparables = FALSE, ...) {
 }
 #' @export
 solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)
+# det() makes a list of what a method gives.
 #' @export
 determinant.torch_tensor <- function(x, logarithm = TRUE, ...) {
-  parts <- linalg_slogdet(x)
-  modulus <- if (logarithm) parts[[2]] else torch_exp(parts[[2]])
-  structure(list(modulus = modulus, sign = parts[[1]]), class = "det")
+  value_error("`det()` and `determinant()` have no form for tensors. Use `torch_det(x)` or `linalg_slogdet(x)`.")
 }
 #' @export
 rep.torch_tensor <- function(x, ...) {

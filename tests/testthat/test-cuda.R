@@ -42,7 +42,8 @@ test_that("versions are read as CUDA and cuDNN write them", {
   expect_identical(cudnn_version(8907), numeric_version("8.9.7"))
 })
 
-# Two devices that compute nothing (fixtures/cuda.cpp), in a session of their own.
+# Two devices that compute nothing (fixtures/cuda.cpp), in a session of their own. The library has the driver's name, so
+# that it is found as the driver as well.
 with_fake_cuda <- function(code, env = parent.frame()) {
   libtorch <- libtorch_find()
   skip_if_no_torch()
@@ -56,14 +57,14 @@ with_fake_cuda <- function(code, env = parent.frame()) {
   expect_identical(system(paste(
     "g++ -std=c++20 -O0 -fPIC -shared", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi),
     paste("-isystem", shQuote(libtorch$include), collapse = " "), shQuote(test_path("fixtures/cuda.cpp")), "-o", library,
-    "-L", shQuote(libtorch$lib), "-ltorch_cpu -lc10"
+    "-Wl,-soname,libcuda.so.1 -L", shQuote(libtorch$lib), "-ltorch_cpu -lc10"
   )), 0L)
   callr::r(function(library, code) {
     library(torch)
     log <- tempfile()
     Sys.setenv(FAKE_CUDA_LOG = log)
     jit_load_library(library)
-    list(answer = code(), log = readLines(log))
+    list(answer = code(), log = if (file.exists(log)) readLines(log))
   }, list(library, code), env = c(callr::rcmd_safe_env(), CUDA_VISIBLE_DEVICES = ""))
 }
 
@@ -71,7 +72,8 @@ test_that("devices answer through LibTorch's hooks", {
   got <- with_fake_cuda(function() {
     out <- list(
       available = cuda_is_available(), count = cuda_device_count(), current = cuda_current_device(),
-      runtime = format(cuda_runtime_version()), cudnn = format(backends_cudnn_version()), stats = cuda_memory_stats(0)
+      runtime = format(cuda_runtime_version()), cudnn = format(backends_cudnn_version()),
+      capability = cuda_get_device_capability(1), stats = cuda_memory_stats(0)
     )
     cuda_synchronize()
     cuda_synchronize(0)
@@ -103,7 +105,9 @@ test_that("devices answer through LibTorch's hooks", {
     out
   })
   answer <- got$answer
-  expect_identical(answer[1:5], list(available = TRUE, count = 2L, current = 1L, runtime = "12.4", cudnn = "9.1.2"))
+  expect_identical(answer[1:6], list(
+    available = TRUE, count = 2L, current = 1L, runtime = "12.4", cudnn = "9.1.2", capability = c(Major = 9L, Minor = 1L)
+  ))
   expect_identical(answer$stats$num_ooms, 10)
   expect_identical(answer$stats$allocated_bytes$large_pool$freed, 3 * 2^40)
   expect_identical(answer$stats$allocation$small_pool$peak, 7)

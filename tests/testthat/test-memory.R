@@ -128,36 +128,36 @@ test_that("the options say how much is allocated between two collections", {
     for (i in 1:40) torch_empty(1e6)
     torch:::cpp_memory_stats(FALSE)[["peak"]] / 4e6
   }
-  expect_lt(with_options(list(), peak), 20)
-  expect_lt(with_options(list(torch.threshold_call_gc = 8), peak), 5)
+  at_start <- with_options(list(), peak)
+  expect_gt(at_start, 12)
+  expect_lt(at_start, 20)
+  expect_lt(with_options(list(torch.threshold_call_gc = 8), peak), 10)
   expect_gt(with_options(list(torch.threshold_call_gc = 400), peak), 35)
 })
 
 test_that("the options say what is kept of freed blocks", {
   skip_if_no_torch()
-  # Whether a new tensor of `n` numbers holds what the last one held.
+  # Whether a new tensor holds what the last one of its size held. malloc() gives blocks of more than 32 MB back at once.
   reused <- function() {
-    reuse <- function(n) {
-      x <- torch_full(n, 1234.5)
+    reuse <- function(bytes) {
+      x <- torch_full(bytes / 4, 1234.5)
       rm(x)
       for (i in 1:2) gc(full = TRUE)
-      as.logical(torch_all(torch_empty(n) == 1234.5))
+      as.logical(torch_all(torch_empty(bytes / 4) == 1234.5))
     }
-    c(small = reuse(1e4), large = reuse(3e5), larger = reuse(4e6))
+    c(small = reuse(4e4), large = reuse(4e7), larger = reuse(8e7))
   }
   as_set <- function(...) with_options(list(...), reused)
-  expect_identical(as_set()[c("large", "larger")], c(large = TRUE, larger = TRUE))
-  expect_identical(as_set(torch.cpu_cache_enabled = FALSE), c(small = FALSE, large = FALSE, larger = FALSE))
-  expect_identical(as_set(torch.cpu_cache_max_size_mb = 8)[c("large", "larger")], c(large = TRUE, larger = FALSE))
+  expect_identical(as_set()[-1], c(large = TRUE, larger = TRUE))
+  expect_identical(as_set(torch.cpu_cache_enabled = FALSE)[-1], c(large = FALSE, larger = FALSE))
+  expect_identical(as_set(torch.cpu_cache_max_size_mb = 60)[-1], c(large = TRUE, larger = FALSE))
+  expect_identical(as_set(torch.cpu_cache_min_block_size = 6e7)[-1], c(large = FALSE, larger = TRUE))
   expect_identical(as_set(torch.cpu_cache_min_block_size = 1024), c(small = TRUE, large = TRUE, larger = TRUE))
-  later <- function() {
+  later <- eval(bquote(function() {
     set_cpu_allocator_config(cache_enabled = FALSE)
-    x <- torch_full(3e5, 1234.5)
-    rm(x)
-    for (i in 1:2) gc(full = TRUE)
-    as.logical(torch_all(torch_empty(3e5) == 1234.5))
-  }
-  expect_false(with_options(list(), later))
+    .(reused)()
+  }))
+  expect_identical(with_options(list(), later)[-1], c(large = FALSE, larger = FALSE))
 })
 
 test_that("kept blocks are given back", {

@@ -297,7 +297,7 @@ test_that("a type line that is too long goes on in the next", {
   skip_if_no_torch()
   quantized <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, "quint8"))
   graded <- torch_ones(2, requires_grad = TRUE) * 2
-  withr::local_options(width = 50)
+  withr::local_options(width = 40)
   expect_snapshot({
     quantized
     graded
