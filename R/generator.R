@@ -124,16 +124,29 @@ print.torch_generator <- function(x, ...) {
 
 #' Threads that LibTorch uses
 #'
-#' @param num_threads A whole number. The interop pool can be set once, before the first operator.
+#' `torch_set_num_threads()` is for work inside an operator, `torch_set_num_interop_threads()` for TorchScript's `fork`. A
+#' process that was forked from this one, as by `parallel::mclapply()`, has none of its threads and works with one; more
+#' of them there may wait for ever.
+#'
+#' @param num_threads A positive whole number. The interop pool can be set once, before the first operator.
 #' @return The number of threads.
+#' @section Source:
+#' LibTorch's `at::set_num_threads()` and `at::set_num_interop_threads()`.
+#' @examplesIf torch::torch_is_installed()
+#' torch_get_num_threads()
 #' @export
 torch_get_num_threads <- function() cpp_threads(FALSE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, num_threads))
+torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, check_threads(num_threads)))
 #' @rdname torch_get_num_threads
 #' @export
 torch_get_num_interop_threads <- function() cpp_threads(TRUE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, num_threads))
+torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, check_threads(num_threads)))
+
+check_threads <- function(n, call = caller_env()) {
+  if (is_scalar_integerish(n, finite = TRUE) && n >= 1 && n <= .Machine$integer.max) return(n)
+  value_error(sprintf("`num_threads` must be a positive whole number, not %s.", friendly_type(n)), call)
+}

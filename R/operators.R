@@ -187,15 +187,18 @@ all.torch_tensor <- function(..., na.rm = FALSE) {
 #' @export
 median.torch_tensor <- function(x, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
-  torch_quantile(x, 0.5)
+  torch_quantile(as_floating(x), 0.5)
 }
 
 #' @importFrom stats quantile
 #' @export
 quantile.torch_tensor <- function(x, probs = seq(0, 1, 0.25), na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
+  x <- as_floating(x)
   torch_quantile(x, torch_tensor(probs, dtype = x$dtype, device = x$device))
 }
+# LibTorch has quantiles of two dtypes.
+as_floating <- function(x) if (x$dtype == torch_double()) x else tensor_to(x, torch_float())
 
 #' @export
 is.na.torch_tensor <- function(x) torch_isnan(x)

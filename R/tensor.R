@@ -33,13 +33,24 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
   if (is_torch_tensor(data)) {
     out <- data$detach()$clone()
     if (!is.null(dtype) || !is.null(device)) out <- out$to(dtype = dtype, device = device)
-    return(if (requires_grad) cpp_tensor_set_requires_grad(out, TRUE) else out)
+    return(if (isFALSE(requires_grad)) out else set_requires_grad(out, requires_grad))
   }
   if (is.null(data)) {
     return(torch_empty(0, dtype = if (is.null(dtype)) torch_bool() else dtype, device = device, requires_grad = requires_grad))
   }
   if (is.object(data)) check_tensor_data(data)
+  if (!isFALSE(requires_grad)) check_flag(requires_grad, "requires_grad")
+  if (!isFALSE(pin_memory)) check_flag(pin_memory, "pin_memory")
   cpp_tensor_from_r(data, dtype, device, requires_grad, pin_memory)
+}
+
+check_flag <- function(x, arg, call = caller_env()) {
+  if (!is_bool(x)) type_error(sprintf("`%s` must be TRUE or FALSE, not %s.", arg, friendly_type(x)), call)
+}
+
+set_requires_grad <- function(x, requires_grad, call = caller_env()) {
+  check_flag(requires_grad, "requires_grad", call)
+  cpp_tensor_set_requires_grad(x, requires_grad)
 }
 
 check_tensor_data <- function(data, call = caller_env()) {
@@ -63,7 +74,7 @@ check_tensor_data <- function(data, call = caller_env()) {
 #' @return A tensor, or a raw vector.
 #' @export
 torch_tensor_from_buffer <- function(buffer, shape, dtype = "float") {
-  cpp_tensor_from_buffer(buffer, as.double(shape), as_dtype(dtype))
+  cpp_tensor_from_buffer(buffer, sizes_of(size = shape), as_dtype(dtype))
 }
 
 #' @rdname torch_tensor_from_buffer
@@ -154,7 +165,7 @@ tensor_methods <- list(
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
     invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
   },
-  requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
+  requires_grad_ = function(requires_grad = TRUE) set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
   where = function(condition, other) op_where(condition, self, other),
@@ -249,7 +260,7 @@ tensor_extent <- function(all, dim, call = caller_env()) {
 `$<-.torch_tensor` <- function(x, name, value) {
   switch(name,
     grad = cpp_tensor_set_grad(x, value),
-    requires_grad = cpp_tensor_set_requires_grad(x, value),
+    requires_grad = set_requires_grad(x, value),
     real = with_no_grad(torch_real(x)$copy_(value)),
     imag = with_no_grad(torch_imag(x)$copy_(value)),
     value_error(sprintf("`%s` can't be assigned. Fields of a tensor that can: grad, requires_grad, real, imag.", name))
@@ -456,23 +467,25 @@ str.torch_tensor <- function(object, ...) {
 #' @export
 format.torch_tensor <- function(x, ...) type_line(x)
 
-rows_of <- function(x, call = caller_env()) {
+# Several numbers are for as many dimensions; NA leaves one whole.
+edge_of <- function(x, n, at_end, call = caller_env()) {
   shape <- .Call(C_shape, x)
   if (!length(shape)) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)
-  shape[1]
+  if (!is.numeric(n) || !length(n) || any(is.finite(n) & n %% 1 != 0) || length(n) > length(shape)) {
+    value_error(sprintf("`n` must hold a whole number for each of the first dimensions, not %s.", friendly_type(n)), call)
+  }
+  for (d in which(!is.na(n))) {
+    size <- shape[d]
+    keep <- if (n[d] < 0) max(size + n[d], 0) else min(n[d], size)
+    x <- torch_narrow(x, d, if (at_end) max(size - keep + 1, 1) else 1, keep)
+  }
+  x
 }
 
 #' @export
-head.torch_tensor <- function(x, n = 6, ...) {
-  size <- rows_of(x)
-  torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
-}
+head.torch_tensor <- function(x, n = 6, ...) edge_of(x, n, at_end = FALSE)
 #' @export
-tail.torch_tensor <- function(x, n = 6, ...) {
-  size <- rows_of(x)
-  keep <- if (n < 0) max(size + n, 0) else min(n, size)
-  torch_narrow(x, 1, max(size - keep + 1, 1), keep)
-}
+tail.torch_tensor <- function(x, n = 6, ...) edge_of(x, n, at_end = TRUE)
 
 # What waldo (and so testthat's expect_equal) compares; registered when waldo is loaded.
 compare_proxy.torch_tensor <- function(x, path = "x") {

@@ -57,6 +57,7 @@ while (from <= length(operators)) {
   } else {
     at <- as.numeric(last)
     alone <- FALSE
+    if (status == 1) stop(sprintf("The arguments of call %s of %s could not be made.", at[2], operators[at[1]]))
     report("%s: call %s of seed %d %s", operators[at[1]], at[2], seed, if (status == 124) "hangs" else "ends the process")
     from <- at[1] + 1
   }

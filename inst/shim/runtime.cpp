@@ -6,11 +6,23 @@
 
 #include <mutex>
 
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
 namespace shim {
 void count_memory();
 void set_default_fusion();
 void keep_warnings();
+
+bool is_forked = false;
+
+// At the child's first call, not in the fork's handler: LibTorch's own handlers have run by then.
+void work_alone() {
+  is_forked = false;
+  at::set_num_threads(1);
 }
+}  // namespace shim
 
 using shim::guarded;
 
@@ -22,6 +34,9 @@ int ts_initialise(void) {
     shim::count_memory();
     shim::set_default_fusion();
     shim::keep_warnings();
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, [] { shim::is_forked = true; });
+#endif
   });
 }
 

@@ -241,6 +241,8 @@ test_that("what R users try first works, or says what to use", {
   expect_error(det(y), "torch_det", class = "value_error")
   expect_equal(as_array(quantile(y)), unname(quantile(as_array(y))))
   expect_equal(as_array(quantile(y, 0.1)), unname(quantile(as_array(y), 0.1)), tolerance = 1e-6)
+  expect_identical(as_array(median(torch_tensor(c(4L, 1L, 2L, 3L)))), 2.5)
+  expect_equal(as_array(quantile(torch_tensor(1:5), 0.3)), unname(quantile(1:5, 0.3)), tolerance = 1e-6)
   expect_error(rep(y, 2), "repeat", class = "value_error")
   expect_error(dim(y) <- c(4, 1), "reshape", class = "value_error")
   expect_error(length(y) <- 2, "resize_", class = "value_error")

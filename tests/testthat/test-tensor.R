@@ -341,6 +341,17 @@ test_that("str, format, head and tail are R's", {
     expect_identical(as_array(head(x, n)), head(m, n), info = n)
     expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
   }
+  for (n in list(c(2, 1), c(NA, 1), c(-2, -1), c(3, Inf))) {
+    expect_identical(as_array(head(x, n)), head(m, n), info = n)
+    expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
+  }
+  expect_snapshot({
+    show_error(head(x, "a"))
+    show_error(tail(x, 1.5))
+    show_error(head(x, NULL))
+    show_error(head(x, c(1, 2, 3)))
+    show_error(head(torch_scalar_tensor(1)))
+  })
 })
 
 test_that("R's summaries and conversions take a tensor for its values", {
@@ -353,6 +364,25 @@ test_that("R's summaries and conversions take a tensor for its values", {
   expect_identical(as.data.frame(x), as.data.frame(m))
   expect_identical(data.frame(torch_tensor(1:3))[[1]], 1:3)
   expect_identical(as.raw(torch_tensor(c(1, 255))), as.raw(c(1, 255)))
+})
+
+test_that("flags and sizes that are none are refused", {
+  skip_if_no_torch()
+  x <- torch_ones(2)
+  expect_snapshot({
+    show_error(torch_tensor(1, requires_grad = NA))
+    show_error(torch_tensor(1, pin_memory = "a"))
+    show_error(torch_zeros(1, requires_grad = NULL))
+    show_error(torch_zeros_like(x, requires_grad = "a"))
+    show_error(x$requires_grad_(1))
+    show_error(x$requires_grad <- NA)
+    show_error(torch_tensor_from_buffer(1:2, "a", "int"))
+    show_error(torch_tensor_from_buffer(1:2, -1, "int"))
+    show_error(torch_tensor_from_buffer(1:2, NA, "int"))
+  })
+  expect_false(x$requires_grad)
+  x$requires_grad <- TRUE
+  expect_true(x$requires_grad)
 })
 
 test_that("waldo compares values, device and what autograd knows", {
