@@ -39,17 +39,17 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
     return(torch_empty(0, dtype = if (is.null(dtype)) torch_bool() else dtype, device = device, requires_grad = requires_grad))
   }
   if (is.object(data)) check_tensor_data(data)
-  if (!isFALSE(requires_grad)) check_flag(requires_grad, "requires_grad")
-  if (!isFALSE(pin_memory)) check_flag(pin_memory, "pin_memory")
+  if (!isFALSE(requires_grad)) check_bool(requires_grad, "requires_grad")
+  if (!isFALSE(pin_memory)) check_bool(pin_memory, "pin_memory")
   cpp_tensor_from_r(data, dtype, device, requires_grad, pin_memory)
 }
 
-check_flag <- function(x, arg, call = caller_env()) {
+check_bool <- function(x, arg, call = caller_env()) {
   if (!is_bool(x)) type_error(sprintf("`%s` must be TRUE or FALSE, not %s.", arg, friendly_type(x)), call)
 }
 
 set_requires_grad <- function(x, requires_grad, call = caller_env()) {
-  check_flag(requires_grad, "requires_grad", call)
+  check_bool(requires_grad, "requires_grad", call)
   cpp_tensor_set_requires_grad(x, requires_grad)
 }
 

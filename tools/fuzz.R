@@ -21,9 +21,9 @@ if (nzchar(child)) {
   }
   before <- live()
   for (i in seq(as.integer(Sys.getenv("FUZZ_FROM")), as.integer(Sys.getenv("FUZZ_TO")))) {
-    home$fuzz_operator(operators[i], each, seed, function(k) cat(i, k, "\n", file = child))
+    home$fuzz_operator(operators[i], each, seed, function(k) cat(i, k, "\n", file = child, append = TRUE))
   }
-  cat("done", live() - before, "\n", file = child)
+  cat("done", live() - before, "\n", file = child, append = TRUE)
   quit(status = 0)
 }
 
@@ -45,7 +45,7 @@ while (from <= length(operators)) {
     env = c(paste0("FUZZ_CHILD=", log), paste0("FUZZ_FROM=", from), paste0("FUZZ_TO=", to)), stdout = FALSE, stderr = FALSE
   ))
   if (!file.exists(log)) stop("The child process did not start.")
-  last <- strsplit(readLines(log, warn = FALSE), " ")[[1]]
+  last <- strsplit(utils::tail(readLines(log, warn = FALSE), 1), " ")[[1]]
   if (last[1] == "done") {
     # What LibTorch keeps for itself, such as caches and singletons, is small.
     if (as.numeric(last[2]) > 2^20) report("%s to %s: %s bytes are left behind", operators[from], operators[to], last[2])
