@@ -47,6 +47,46 @@ cpp_gradients <- function(outputs, inputs, grads, retain_graph, create_graph, al
     .Call(`_torch_cpp_gradients`, outputs, inputs, grads, retain_graph, create_graph, allow_unused)
 }
 
+cpp_cuda_device_count <- function() {
+    .Call(`_torch_cpp_cuda_device_count`)
+}
+
+cpp_cuda_current_device <- function() {
+    .Call(`_torch_cpp_cuda_current_device`)
+}
+
+cpp_cuda_synchronize <- function(device) {
+    .Call(`_torch_cpp_cuda_synchronize`, device)
+}
+
+cpp_cuda_capability <- function(device) {
+    .Call(`_torch_cpp_cuda_capability`, device)
+}
+
+cpp_cuda_memory_stats <- function(device) {
+    .Call(`_torch_cpp_cuda_memory_stats`, device)
+}
+
+cpp_cuda_empty_cache <- function() {
+    .Call(`_torch_cpp_cuda_empty_cache`)
+}
+
+cpp_cuda_record_history <- function(enabled, context, stacks, max_entries) {
+    .Call(`_torch_cpp_cuda_record_history`, enabled, context, stacks, max_entries)
+}
+
+cpp_cuda_snapshot <- function() {
+    .Call(`_torch_cpp_cuda_snapshot`)
+}
+
+cpp_backend <- function(which) {
+    .Call(`_torch_cpp_backend`, which)
+}
+
+cpp_mps_synchronize <- function() {
+    .Call(`_torch_cpp_mps_synchronize`)
+}
+
 cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
@@ -287,6 +327,14 @@ cpp_memory_stats <- function(reset) {
     .Call(`_torch_cpp_memory_stats`, reset)
 }
 
+cpp_memory_configure <- function(between, limit, smallest, rates) {
+    .Call(`_torch_cpp_memory_configure`, between, limit, smallest, rates)
+}
+
+cpp_memory_flush <- function() {
+    .Call(`_torch_cpp_memory_flush`)
+}
+
 cpp_op_ranking <- function(key) {
     .Call(`_torch_cpp_op_ranking`, key)
 }
@@ -319,16 +367,16 @@ cpp_device_check <- function(device) {
     .Call(`_torch_cpp_device_check`, device)
 }
 
-cpp_cuda_device_count <- function() {
-    .Call(`_torch_cpp_cuda_device_count`)
-}
-
 cpp_manual_seed <- function(seed) {
     .Call(`_torch_cpp_manual_seed`, seed)
 }
 
 cpp_generator_new <- function() {
     .Call(`_torch_cpp_generator_new`)
+}
+
+cpp_generator_of_device <- function(device) {
+    .Call(`_torch_cpp_generator_of_device`, device)
 }
 
 cpp_generator_seed <- function(generator, set) {

@@ -25,7 +25,7 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
 create <- function(op, ..., dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE, call = caller_env()) {
   if (is.null(device)) device <- the$device
   out <- op(..., dtype = as_dtype(dtype, call = call), layout = layout, device = as_device(device, call))
-  if (requires_grad) cpp_tensor_set_requires_grad(out, TRUE) else out
+  if (isFALSE(requires_grad)) out else set_requires_grad(out, requires_grad, call)
 }
 
 refuse_names <- function(names, call = caller_env()) {
@@ -120,7 +120,7 @@ like <- function(op, input, dtype, layout, device, requires_grad, memory_format,
   check_tensor(input, "input", call)
   out <- op(input, ..., dtype = as_dtype(dtype, call = call), layout = layout, device = as_device(device, call),
     memory_format = memory_format)
-  if (requires_grad) cpp_tensor_set_requires_grad(out, TRUE) else out
+  if (isFALSE(requires_grad)) out else set_requires_grad(out, requires_grad, call)
 }
 
 #' @rdname torch_zeros

@@ -95,13 +95,3 @@ local_device <- function(device, ..., .env = parent.frame()) {
   withr::defer(the$device <- before, envir = .env)
   invisible(before)
 }
-
-#' CUDA devices
-#'
-#' @return `cuda_is_available()` a logical, `cuda_device_count()` an integer.
-#' @export
-cuda_is_available <- function() torch_is_installed() && cpp_cuda_device_count() > 0L
-
-#' @rdname cuda_is_available
-#' @export
-cuda_device_count <- function() if (torch_is_installed()) cpp_cuda_device_count() else 0L

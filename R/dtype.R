@@ -154,13 +154,19 @@ is_torch_layout <- function(x) inherits(x, "torch_layout")
 is_torch_memory_format <- function(x) inherits(x, "torch_memory_format")
 
 #' @export
+format.torch_layout <- function(x, ...) paste0("torch_", layout_names[unclass(x) + 1L])
+#' @export
 print.torch_layout <- function(x, ...) {
-  cat("torch_", layout_names[unclass(x) + 1L], "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   invisible(x)
 }
 #' @export
+format.torch_memory_format <- function(x, ...) {
+  paste0("torch_", c("contiguous", "preserve", "channels_last", "channels_last_3d")[unclass(x) + 1L], "_format")
+}
+#' @export
 print.torch_memory_format <- function(x, ...) {
-  cat("torch_", c("contiguous", "preserve", "channels_last", "channels_last_3d")[unclass(x) + 1L], "_format\n", sep = "")
+  cat(format(x), "\n", sep = "")
   invisible(x)
 }
 #' @export
@@ -194,8 +200,10 @@ torch_per_channel_symmetric <- function() new_qscheme(3L)
 is_torch_qscheme <- function(x) inherits(x, "torch_qscheme")
 
 #' @export
+format.torch_qscheme <- function(x, ...) paste0("torch_", qscheme_names[unclass(x) + 1L])
+#' @export
 print.torch_qscheme <- function(x, ...) {
-  cat("torch_", qscheme_names[unclass(x) + 1L], "\n", sep = "")
+  cat(format(x), "\n", sep = "")
   invisible(x)
 }
 #' @export

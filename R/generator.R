@@ -34,8 +34,13 @@ with_torch_manual_seed <- function(code, ..., seed) {
 #' @export
 local_torch_manual_seed <- function(seed, .env = parent.frame()) {
   before <- torch_get_rng_state()
+  # A seed is for all devices.
+  on_cuda <- cuda_get_rng_state()
   torch_manual_seed(seed)
-  withr::defer(torch_set_rng_state(before), envir = .env)
+  withr::defer({
+    torch_set_rng_state(before)
+    cuda_set_rng_state(on_cuda)
+  }, envir = .env)
   invisible()
 }
 
@@ -46,6 +51,51 @@ torch_get_rng_state <- function() cpp_generator_state(NULL, NULL)
 #' @rdname torch_manual_seed
 #' @export
 torch_set_rng_state <- function(state) invisible(cpp_generator_state(NULL, state))
+
+#' State of random numbers on CUDA devices
+#'
+#' Each CUDA device has random numbers of its own. [torch_manual_seed()] is for all devices.
+#'
+#' @param device Number of a device, from 0; `NULL`: all devices.
+#' @param state A state that `cuda_get_rng_state()` gave with the same `device`.
+#' @return `cuda_get_rng_state()` a uint8 tensor on the CPU; with `device = NULL` a list of them, one a device, empty where
+#'   there is none.
+#' @section Errors:
+#' A `runtime_error` where there is no CUDA device, a `value_error` for a number that no device has, or for a list of
+#' another length than there are devices.
+#' @section Source:
+#' LibTorch's `at::Context::defaultGenerator()`.
+#' @seealso [torch_get_rng_state()]
+#' @examplesIf torch::torch_is_installed()
+#' state <- cuda_get_rng_state()
+#' cuda_set_rng_state(state)
+#' @export
+cuda_get_rng_state <- function(device = NULL) {
+  if (is.null(device)) return(lapply(seq_len(cuda_device_count()) - 1L, cuda_rng_state))
+  check_cuda()
+  cuda_rng_state(cuda_number(device))
+}
+
+#' @rdname cuda_get_rng_state
+#' @export
+cuda_set_rng_state <- function(state, device = NULL) {
+  if (!is.null(device)) {
+    check_cuda()
+    return(invisible(cuda_rng_state(cuda_number(device), state)))
+  }
+  count <- cuda_device_count()
+  if (!is.list(state) || length(state) != count) {
+    value_error(sprintf(
+      "`state` must be a list of %d states, one for each CUDA device, not %s.", count, friendly_type(state)
+    ))
+  }
+  Map(cuda_rng_state, seq_len(count) - 1L, state)
+  invisible()
+}
+
+cuda_rng_state <- function(number, state = NULL) {
+  cpp_generator_state(cpp_generator_of_device(paste0("cuda:", number)), state)
+}
 
 #' A generator of random numbers
 #'
@@ -74,16 +124,29 @@ print.torch_generator <- function(x, ...) {
 
 #' Threads that LibTorch uses
 #'
-#' @param num_threads A whole number. The interop pool can be set once, before the first operator.
+#' `torch_set_num_threads()` is for work inside an operator, `torch_set_num_interop_threads()` for TorchScript's `fork`. A
+#' process that was forked from this one, as by `parallel::mclapply()`, has none of its threads and works with one; more
+#' of them there may wait for ever.
+#'
+#' @param num_threads A positive whole number. The interop pool can be set once, before the first operator.
 #' @return The number of threads.
+#' @section Source:
+#' LibTorch's `at::set_num_threads()` and `at::set_num_interop_threads()`.
+#' @examplesIf torch::torch_is_installed()
+#' torch_get_num_threads()
 #' @export
 torch_get_num_threads <- function() cpp_threads(FALSE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, num_threads))
+torch_set_num_threads <- function(num_threads) invisible(cpp_threads(FALSE, check_threads(num_threads)))
 #' @rdname torch_get_num_threads
 #' @export
 torch_get_num_interop_threads <- function() cpp_threads(TRUE, NULL)
 #' @rdname torch_get_num_threads
 #' @export
-torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, num_threads))
+torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, check_threads(num_threads)))
+
+check_threads <- function(n, call = caller_env()) {
+  if (is_scalar_integerish(n, finite = TRUE) && n >= 1 && n <= .Machine$integer.max) return(n)
+  value_error(sprintf("`num_threads` must be a positive whole number, not %s.", friendly_type(n)), call)
+}

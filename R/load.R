@@ -18,6 +18,7 @@ load_torch <- function(...) {
     )
   }
   files <- libtorch_files(libtorch)
+  memory <- memory_options()
   built_for <- cpp_load_shim(files, shim)
   if (!identical(built_for, libtorch$version)) {
     torch_abort(
@@ -29,6 +30,7 @@ load_torch <- function(...) {
     )
   }
   check_mapped(files)
+  do.call(configure_memory, memory)
   the$libtorch_loaded <- libtorch
   invisible(TRUE)
 }

@@ -165,8 +165,18 @@ all.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "all", "lo
 #' @export
 median.torch_tensor <- function(x, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
-  torch_quantile(x, 0.5)
+  torch_quantile(as_floating(x), 0.5)
 }
+
+#' @importFrom stats quantile
+#' @export
+quantile.torch_tensor <- function(x, probs = seq(0, 1, 0.25), na.rm = FALSE, ...) {
+  refuse_na_rm(na.rm)
+  x <- as_floating(x)
+  torch_quantile(x, torch_tensor(probs, dtype = x$dtype, device = x$device))
+}
+# LibTorch has quantiles of two dtypes.
+as_floating <- function(x) if (x$dtype == torch_double()) x else tensor_to(x, torch_float())
 
 #' @export
 is.na.torch_tensor <- function(x) torch_isnan(x)
@@ -179,6 +189,8 @@ is.infinite.torch_tensor <- function(x) torch_isinf(x)
 
 #' @export
 t.torch_tensor <- function(x) torch_t(x)
+#' @export
+aperm.torch_tensor <- function(a, perm = NULL, ...) torch_permute(a, if (is.null(perm)) rev(seq_along(dim(a))) else perm)
 # Along the first dimension, as head() and tail() go.
 #' @export
 rev.torch_tensor <- function(x) torch_flip(x, 1)
@@ -195,6 +207,15 @@ unique.torch_tensor <- function(x, incomparables = FALSE, ...) {
 }
 #' @export
 solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)
+# det() makes a list of what a method gives.
+#' @export
+determinant.torch_tensor <- function(x, logarithm = TRUE, ...) {
+  value_error("`det()` and `determinant()` have no form for tensors. Use `torch_det(x)` or `linalg_slogdet(x)`.")
+}
+#' @export
+rep.torch_tensor <- function(x, ...) {
+  value_error("`rep()` has no form for tensors. Use ``x$`repeat`(repeats)``, or `torch_repeat_interleave(x, repeats)`.")
+}
 #' @export
 rbind.torch_tensor <- function(..., deparse.level = 1) torch_vstack(list(...))
 #' @export

@@ -33,13 +33,24 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
   if (is_torch_tensor(data)) {
     out <- data$detach()$clone()
     if (!is.null(dtype) || !is.null(device)) out <- out$to(dtype = dtype, device = device)
-    return(if (requires_grad) cpp_tensor_set_requires_grad(out, TRUE) else out)
+    return(if (isFALSE(requires_grad)) out else set_requires_grad(out, requires_grad))
   }
   if (is.null(data)) {
     return(torch_empty(0, dtype = if (is.null(dtype)) torch_bool() else dtype, device = device, requires_grad = requires_grad))
   }
   if (is.object(data)) check_tensor_data(data)
+  if (!isFALSE(requires_grad)) check_bool(requires_grad, "requires_grad")
+  if (!isFALSE(pin_memory)) check_bool(pin_memory, "pin_memory")
   cpp_tensor_from_r(data, dtype, device, requires_grad, pin_memory)
+}
+
+check_bool <- function(x, arg, call = caller_env()) {
+  if (!is_bool(x)) type_error(sprintf("`%s` must be TRUE or FALSE, not %s.", arg, friendly_type(x)), call)
+}
+
+set_requires_grad <- function(x, requires_grad, call = caller_env()) {
+  check_bool(requires_grad, "requires_grad", call)
+  cpp_tensor_set_requires_grad(x, requires_grad)
 }
 
 check_tensor_data <- function(data, call = caller_env()) {
@@ -63,7 +74,7 @@ check_tensor_data <- function(data, call = caller_env()) {
 #' @return A tensor, or a raw vector.
 #' @export
 torch_tensor_from_buffer <- function(buffer, shape, dtype = "float") {
-  cpp_tensor_from_buffer(buffer, as.double(shape), as_dtype(dtype))
+  cpp_tensor_from_buffer(buffer, sizes_of(size = shape), as_dtype(dtype))
 }
 
 #' @rdname torch_tensor_from_buffer
@@ -148,7 +159,7 @@ tensor_methods <- list(
     invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
   },
   register_hook = function(hook) tensor_register_hook(self, hook),
-  requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
+  requires_grad_ = function(requires_grad = TRUE) set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
   where = function(condition, other) op_where(condition, self, other),
@@ -242,7 +253,7 @@ tensor_extent <- function(all, dim, call = caller_env()) {
 `$<-.torch_tensor` <- function(x, name, value) {
   switch(name,
     grad = cpp_tensor_set_grad(x, value),
-    requires_grad = cpp_tensor_set_requires_grad(x, value),
+    requires_grad = set_requires_grad(x, value),
     real = with_no_grad(torch_real(x)$copy_(value)),
     imag = with_no_grad(torch_imag(x)$copy_(value)),
     value_error(sprintf("`%s` can't be assigned. Fields of a tensor that can: grad, requires_grad, real, imag.", name))
@@ -296,6 +307,14 @@ as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
 as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
 #' @export
 as.character.torch_tensor <- function(x, ...) as.character(.Call(C_to_r, x))
+#' @export
+as.raw.torch_tensor <- function(x) as.raw(.Call(C_to_r, x))
+#' @export
+as.data.frame.torch_tensor <- function(x, ...) as.data.frame(as.matrix.torch_tensor(x), ...)
+#' @export
+xtfrm.torch_tensor <- function(x) xtfrm(as.vector(.Call(C_to_r, x)))
+#' @export
+summary.torch_tensor <- function(object, ...) summary(as.vector(.Call(C_to_r, object)), ...)
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
 
@@ -316,7 +335,20 @@ tensor_text <- function(x, n = 30) {
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
-  c("torch_tensor", values, type_line(x))
+  c("torch_tensor", values, wrap_type_line(type_line(x)))
+}
+
+# What is too long for the console goes on after a comma, or with the note on the gradient.
+wrap_type_line <- function(line) {
+  if (nchar(line) <= getOption("width")) return(line)
+  parts <- strsplit(line, "(?<=, )|(?<=\\])(?=\\[)", perl = TRUE)[[1]]
+  fill <- function(lines, part) {
+    last <- length(lines)
+    if (nchar(trimws(paste0(lines[last], part), "right")) > getOption("width")) return(c(lines, part))
+    lines[last] <- paste0(lines[last], part)
+    lines
+  }
+  trimws(Reduce(fill, parts), "right")
 }
 
 value_lines <- function(x, n) {
@@ -368,25 +400,31 @@ array_lines <- function(a) {
   }))
 }
 
-# Numbers in one format of one width, with room for a sign: whole ones without a point, others with four decimals where
-# that tells them, else with an exponent.
+# All of one width, with room for a sign.
 cell_text <- function(a) {
   if (is.complex(a)) {
-    text <- format(as.vector(a))
+    imaginary <- number_text(Im(a))
+    text <- paste0(number_text(Re(a)), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
   } else if (inherits(a, "integer64")) {
     text <- as.character(a)
   } else {
-    v <- as.double(a)
-    finite <- v[is.finite(v)]
-    size <- abs(finite[finite != 0])
-    digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
-    whole <- all(finite == trunc(finite)) && digits[2] <= 10
-    wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
-    text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
-    text[is.nan(v)] <- "nan"
-    text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+    text <- number_text(as.double(a))
   }
   formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
+}
+
+# Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
+# exponent.
+number_text <- function(v) {
+  finite <- v[is.finite(v)]
+  size <- abs(finite[finite != 0])
+  digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+  whole <- all(finite == trunc(finite)) && digits[2] <= 10
+  wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+  text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
+  text[is.nan(v)] <- "nan"
+  text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  text
 }
 
 is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
@@ -422,28 +460,37 @@ str.torch_tensor <- function(object, ...) {
 #' @export
 format.torch_tensor <- function(x, ...) type_line(x)
 
-rows_of <- function(x, call = caller_env()) {
+# Several numbers are for as many dimensions; NA leaves one whole.
+edge_of <- function(x, n, at_end, call = caller_env()) {
   shape <- .Call(C_shape, x)
   if (!length(shape)) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)
-  shape[1]
+  if (!is.numeric(n) || !length(n) || any(is.finite(n) & n %% 1 != 0) || length(n) > length(shape)) {
+    value_error(sprintf("`n` must hold a whole number for each of the first dimensions, not %s.", friendly_type(n)), call)
+  }
+  for (d in which(!is.na(n))) {
+    size <- shape[d]
+    keep <- if (n[d] < 0) max(size + n[d], 0) else min(n[d], size)
+    x <- torch_narrow(x, d, if (at_end) max(size - keep + 1, 1) else 1, keep)
+  }
+  x
 }
 
 #' @export
-head.torch_tensor <- function(x, n = 6, ...) {
-  size <- rows_of(x)
-  torch_narrow(x, 1, 1, if (n < 0) max(size + n, 0) else min(n, size))
-}
+head.torch_tensor <- function(x, n = 6, ...) edge_of(x, n, at_end = FALSE)
 #' @export
-tail.torch_tensor <- function(x, n = 6, ...) {
-  size <- rows_of(x)
-  keep <- if (n < 0) max(size + n, 0) else min(n, size)
-  torch_narrow(x, 1, max(size - keep + 1, 1), keep)
-}
+tail.torch_tensor <- function(x, n = 6, ...) edge_of(x, n, at_end = TRUE)
 
 # What waldo (and so testthat's expect_equal) compares; registered when waldo is loaded.
 compare_proxy.torch_tensor <- function(x, path = "x") {
-  object <- if (is_undefined_tensor(x)) "undefined" else {
-    list(values = as_array(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
+  object <- if (is_dead(x)) "dead" else if (is_undefined_tensor(x)) "undefined" else {
+    list(values = proxy_values(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
   }
   list(object = object, path = paste0("compare_proxy(", path, ")"))
+}
+
+# Where there are no values, or not those of an array, what stands for them.
+proxy_values <- function(x) {
+  if (x$device$type == "meta") return(type_line(x))
+  layout <- layout_names[unclass(x$layout) + 1L]
+  if (layout == "strided") as_array(x) else list(layout = layout, values = as_array(with_no_grad(x$to_dense())))
 }

@@ -139,6 +139,104 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_cuda_device_count
+SEXP cpp_cuda_device_count();
+RcppExport SEXP _torch_cpp_cuda_device_count() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_device_count());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_current_device
+SEXP cpp_cuda_current_device();
+RcppExport SEXP _torch_cpp_cuda_current_device() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_current_device());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_synchronize
+SEXP cpp_cuda_synchronize(SEXP device);
+RcppExport SEXP _torch_cpp_cuda_synchronize(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_synchronize(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_capability
+SEXP cpp_cuda_capability(SEXP device);
+RcppExport SEXP _torch_cpp_cuda_capability(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_capability(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_memory_stats
+SEXP cpp_cuda_memory_stats(SEXP device);
+RcppExport SEXP _torch_cpp_cuda_memory_stats(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_memory_stats(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_empty_cache
+SEXP cpp_cuda_empty_cache();
+RcppExport SEXP _torch_cpp_cuda_empty_cache() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_empty_cache());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_record_history
+SEXP cpp_cuda_record_history(SEXP enabled, SEXP context, SEXP stacks, SEXP max_entries);
+RcppExport SEXP _torch_cpp_cuda_record_history(SEXP enabledSEXP, SEXP contextSEXP, SEXP stacksSEXP, SEXP max_entriesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type enabled(enabledSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type context(contextSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type stacks(stacksSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type max_entries(max_entriesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_record_history(enabled, context, stacks, max_entries));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cuda_snapshot
+SEXP cpp_cuda_snapshot();
+RcppExport SEXP _torch_cpp_cuda_snapshot() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_cuda_snapshot());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_backend
+SEXP cpp_backend(SEXP which);
+RcppExport SEXP _torch_cpp_backend(SEXP whichSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_backend(which));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_mps_synchronize
+SEXP cpp_mps_synchronize();
+RcppExport SEXP _torch_cpp_mps_synchronize() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_mps_synchronize());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_is_dead
 SEXP cpp_is_dead(SEXP x);
 RcppExport SEXP _torch_cpp_is_dead(SEXP xSEXP) {
@@ -794,6 +892,28 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_memory_configure
+SEXP cpp_memory_configure(SEXP between, SEXP limit, SEXP smallest, SEXP rates);
+RcppExport SEXP _torch_cpp_memory_configure(SEXP betweenSEXP, SEXP limitSEXP, SEXP smallestSEXP, SEXP ratesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type between(betweenSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type limit(limitSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type smallest(smallestSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type rates(ratesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_memory_configure(between, limit, smallest, rates));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_memory_flush
+SEXP cpp_memory_flush();
+RcppExport SEXP _torch_cpp_memory_flush() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_memory_flush());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_op_ranking
 SEXP cpp_op_ranking(SEXP key);
 RcppExport SEXP _torch_cpp_op_ranking(SEXP keySEXP) {
@@ -873,15 +993,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_cuda_device_count
-SEXP cpp_cuda_device_count();
-RcppExport SEXP _torch_cpp_cuda_device_count() {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(cpp_cuda_device_count());
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_manual_seed
 SEXP cpp_manual_seed(SEXP seed);
 RcppExport SEXP _torch_cpp_manual_seed(SEXP seedSEXP) {
@@ -898,6 +1009,16 @@ RcppExport SEXP _torch_cpp_generator_new() {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     rcpp_result_gen = Rcpp::wrap(cpp_generator_new());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_generator_of_device
+SEXP cpp_generator_of_device(SEXP device);
+RcppExport SEXP _torch_cpp_generator_of_device(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_generator_of_device(device));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1041,6 +1162,16 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_node_name", (DL_FUNC) &_torch_cpp_node_name, 1},
     {"_torch_cpp_node_next", (DL_FUNC) &_torch_cpp_node_next, 1},
     {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
+    {"_torch_cpp_cuda_device_count", (DL_FUNC) &_torch_cpp_cuda_device_count, 0},
+    {"_torch_cpp_cuda_current_device", (DL_FUNC) &_torch_cpp_cuda_current_device, 0},
+    {"_torch_cpp_cuda_synchronize", (DL_FUNC) &_torch_cpp_cuda_synchronize, 1},
+    {"_torch_cpp_cuda_capability", (DL_FUNC) &_torch_cpp_cuda_capability, 1},
+    {"_torch_cpp_cuda_memory_stats", (DL_FUNC) &_torch_cpp_cuda_memory_stats, 1},
+    {"_torch_cpp_cuda_empty_cache", (DL_FUNC) &_torch_cpp_cuda_empty_cache, 0},
+    {"_torch_cpp_cuda_record_history", (DL_FUNC) &_torch_cpp_cuda_record_history, 4},
+    {"_torch_cpp_cuda_snapshot", (DL_FUNC) &_torch_cpp_cuda_snapshot, 0},
+    {"_torch_cpp_backend", (DL_FUNC) &_torch_cpp_backend, 1},
+    {"_torch_cpp_mps_synchronize", (DL_FUNC) &_torch_cpp_mps_synchronize, 0},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
     {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},
@@ -1101,6 +1232,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_load_library", (DL_FUNC) &_torch_cpp_load_library, 1},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
+    {"_torch_cpp_memory_configure", (DL_FUNC) &_torch_cpp_memory_configure, 4},
+    {"_torch_cpp_memory_flush", (DL_FUNC) &_torch_cpp_memory_flush, 0},
     {"_torch_cpp_op_ranking", (DL_FUNC) &_torch_cpp_op_ranking, 1},
     {"_torch_cpp_op_kinds", (DL_FUNC) &_torch_cpp_op_kinds, 1},
     {"_torch_cpp_operator_schemas", (DL_FUNC) &_torch_cpp_operator_schemas, 1},
@@ -1109,9 +1242,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_dtype_info", (DL_FUNC) &_torch_cpp_dtype_info, 1},
     {"_torch_cpp_default_dtype", (DL_FUNC) &_torch_cpp_default_dtype, 1},
     {"_torch_cpp_device_check", (DL_FUNC) &_torch_cpp_device_check, 1},
-    {"_torch_cpp_cuda_device_count", (DL_FUNC) &_torch_cpp_cuda_device_count, 0},
     {"_torch_cpp_manual_seed", (DL_FUNC) &_torch_cpp_manual_seed, 1},
     {"_torch_cpp_generator_new", (DL_FUNC) &_torch_cpp_generator_new, 0},
+    {"_torch_cpp_generator_of_device", (DL_FUNC) &_torch_cpp_generator_of_device, 1},
     {"_torch_cpp_generator_seed", (DL_FUNC) &_torch_cpp_generator_seed, 2},
     {"_torch_cpp_generator_state", (DL_FUNC) &_torch_cpp_generator_state, 2},
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},

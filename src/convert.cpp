@@ -1049,6 +1049,12 @@ SEXP charsxp_of(const ts_value& value) {
 
 }  // namespace
 
+SEXP raw_sexp(const ts_value& value) {
+  SEXP out = Rf_allocVector(RAWSXP, value.len);
+  if (value.len > 0) std::memcpy(RAW(out), value.as.s, static_cast<size_t>(value.len));
+  return out;
+}
+
 SEXP string_sexp(const ts_value& value) {
   SEXP s = PROTECT(charsxp_of(value));
   SEXP out = Rf_ScalarString(s);

@@ -66,6 +66,7 @@ SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
 // A type as R users read it: without the names of modules and of LibTorch's own before a class.
 const char* type_text(const ts_type& type);
 SEXP string_sexp(const ts_value& value);
+SEXP raw_sexp(const ts_value& value);  // the bytes of a string
 
 // A result of the shim as an R value; the arena is gone afterwards, also after an error.
 inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) {

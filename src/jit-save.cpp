@@ -20,13 +20,6 @@ ts_extra_file* extra_files(SEXP files, size_t* n) {
   return out;
 }
 
-SEXP raw_of(const ts_value& value) {
-  SEXP out = PROTECT(Rf_allocVector(RAWSXP, value.len));
-  if (value.len > 0) std::memcpy(RAW(out), value.as.s, static_cast<size_t>(value.len));
-  UNPROTECT(1);
-  return out;
-}
-
 // list(handle, extra files); `load` fills the two results.
 template <class Load>
 SEXP loaded(Load&& load) {
@@ -47,7 +40,7 @@ SEXP loaded(Load&& load) {
   Rf_setAttrib(files, R_NamesSymbol, PROTECT(names));
   for (int64_t i = 0; i < extra.len; ++i) {
     SET_STRING_ELT(names, i, STRING_ELT(string_sexp(extra.as.items[2 * i]), 0));
-    SET_VECTOR_ELT(files, i, raw_of(extra.as.items[2 * i + 1]));
+    SET_VECTOR_ELT(files, i, raw_sexp(extra.as.items[2 * i + 1]));
   }
   UNPROTECT(3);
   return out;
@@ -86,7 +79,7 @@ SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra) {
   ts_arena* arena = nullptr;
   check(shim().ts_module_serialize(module_of(module), Rf_asLogical(mobile) == TRUE, files, n, &out, &arena));
   set_handle(keeper, arena);
-  SEXP bytes = raw_of(out);
+  SEXP bytes = raw_sexp(out);
   UNPROTECT(1);
   vmaxset(memory);
   return bytes;

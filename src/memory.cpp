@@ -8,8 +8,10 @@ namespace {
 
 // A collection of the young objects costs about a millisecond, a full one forty. So the young are collected often, which
 // frees what a loop made and dropped; and all only when what is alive has grown past what the last full one left.
-constexpr int64_t kYoung = 64 << 20, kGrowth = 96 << 20;
-int64_t left_by_full = 0;
+// `threshold` bytes; the host's options set it.
+int64_t threshold = 64 << 20, left_by_full = 0;
+// Calls between two looks at the CUDA devices, each of which takes the lock of LibTorch's allocator.
+constexpr unsigned kLook = 16;
 
 int64_t live(const Shim& it) {
   ts_memory memory;
@@ -40,12 +42,14 @@ void collect_now(const Shim& it) {
 }
 
 void collect_if_due(const Shim& it) {
+  static unsigned calls = 0;
+  if (++calls % kLook == 0 && it.ts_cuda_is_due()) collect_all(it);
   ts_memory memory;
   it.ts_memory_stats(&memory);
-  if (memory.allocated_bytes < kYoung) return;
+  if (memory.allocated_bytes < threshold) return;
   it.ts_memory_mark();
   collect_young();
-  if (live(it) > std::max(left_by_full + kGrowth, left_by_full + left_by_full / 2)) collect_all(it);
+  if (live(it) > left_by_full + std::max(threshold + threshold / 2, left_by_full / 2)) collect_all(it);
 }
 
 SEXP new_large_doubles(R_xlen_t n) {
@@ -69,4 +73,21 @@ SEXP cpp_memory_stats(SEXP reset) {
   REAL(out)[2] = static_cast<double>(memory.peak_bytes);
   UNPROTECT(1);
   return out;
+}
+
+// Bytes that are allocated between two collections, that the store keeps at most, and of the smallest block that it keeps;
+// c(reserved, allocated, allocated of reserved), shares of a CUDA device.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_memory_configure(SEXP between, SEXP limit, SEXP smallest, SEXP rates) {
+  const Shim& it = shim();
+  threshold = static_cast<int64_t>(Rf_asReal(between));
+  it.ts_memory_set_cache(static_cast<int64_t>(Rf_asReal(limit)), static_cast<int64_t>(Rf_asReal(smallest)));
+  if (rates != R_NilValue) it.ts_cuda_set_rates(REAL(rates)[0], REAL(rates)[1], REAL(rates)[2]);
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_memory_flush() {
+  shim().ts_memory_flush();
+  return R_NilValue;
 }

@@ -39,13 +39,6 @@ SEXP cpp_device_check(SEXP device) {
   return finish(&out, arena);
 }
 
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_cuda_device_count() {
-  int n;
-  check(shim().ts_cuda_device_count(&n));
-  return Rf_ScalarInteger(n);
-}
-
 namespace {
 uint64_t seed_of(SEXP seed) {
   uint64_t bits;
@@ -71,6 +64,17 @@ SEXP cpp_generator_new() {
   SEXP cell = PROTECT(new_cell(Kind::generator));
   ts_generator* generator;
   check(shim().ts_generator_new(&generator));
+  set_handle(cell, generator);
+  UNPROTECT(1);
+  return cell;
+}
+
+// The default generator of a device such as "cuda:0".
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_generator_of_device(SEXP device) {
+  SEXP cell = PROTECT(new_cell(Kind::generator));
+  ts_generator* generator;
+  check(shim().ts_generator_of_device(CHAR(STRING_ELT(device, 0)), &generator));
   set_handle(cell, generator);
   UNPROTECT(1);
   return cell;

@@ -14,12 +14,18 @@ namespace shim {
 struct HostJump {};
 extern std::atomic<bool> host_jumped;
 
+// A forked child has none of the threads of its parent's pools and would wait for them for ever.
+extern bool is_forked;
+void work_alone();
+
 void set_last_error(std::string message, std::string trace);
 int status_of_current_exception() noexcept;
 
 template <class Body>
 int guarded(Body&& body) noexcept {
   try {
+    if (is_forked) [[unlikely]]
+      work_alone();
     body();
     return TS_OK;
   } catch (...) {

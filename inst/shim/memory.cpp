@@ -123,7 +123,7 @@ class Pool {
 class Cache {
  public:
   void* take(int64_t n) {
-    if (n < kSmallest) return nullptr;
+    if (n < smallest_.load(std::memory_order_relaxed)) return nullptr;
     const std::lock_guard<std::mutex> hold(lock_);
     const auto found = blocks_.lower_bound(n);
     // A block is used for what fills it by seven eighths at least.
@@ -135,7 +135,7 @@ class Cache {
     return block;
   }
   bool keep(void* block, int64_t size) {
-    if (size < kSmallest) return false;
+    if (size < smallest_.load(std::memory_order_relaxed)) return false;
     const std::lock_guard<std::mutex> hold(lock_);
     if (size > limit_) return false;
     while (bytes_ + size > limit_) drop_largest();
@@ -145,18 +145,24 @@ class Cache {
   }
   void flush() {
     const std::lock_guard<std::mutex> hold(lock_);
+    drop_all();
+  }
+  void set_limits(int64_t bytes, int64_t smallest) {
+    const std::lock_guard<std::mutex> hold(lock_);
+    drop_all();
+    limit_ = bytes;
+    smallest_.store(smallest, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr int64_t kPage = 4096;
+
+  void drop_all() {
     for (auto& entry : blocks_)
       for (void* block : entry.second) wrapped_delete(block);
     blocks_.clear();
     bytes_ = 0;
   }
-  void set_limit(int64_t bytes) {
-    flush();
-    limit_ = bytes;
-  }
-
- private:
-  static constexpr int64_t kSmallest = 64 * 1024, kPage = 4096;
 
   void drop_largest() {
     const auto last = std::prev(blocks_.end());
@@ -168,7 +174,9 @@ class Cache {
 
   std::mutex lock_;
   std::map<int64_t, std::vector<void*>> blocks_;
-  int64_t bytes_ = 0, limit_ = 256 * 1024 * 1024;
+  // The host sets both limits before it makes tensors.
+  int64_t bytes_ = 0, limit_ = 0;
+  std::atomic<int64_t> smallest_{0};
 };
 
 // Never destroyed: tensors may be freed after static objects are.
@@ -284,7 +292,7 @@ void ts_memory_flush(void) {
   shim::waiting.free_all();
   shim::cache.flush();
 }
-void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
+void ts_memory_set_cache(int64_t bytes, int64_t smallest) { shim::cache.set_limits(bytes, smallest); }
 
 void ts_tensor_release_later(ts_tensor* tensor) {
   auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);

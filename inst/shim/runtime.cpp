@@ -7,12 +7,24 @@
 
 #include <mutex>
 
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
 namespace shim {
 void count_memory();
 void set_default_fusion();
 void keep_warnings();
 void set_engine();
+
+bool is_forked = false;
+
+// At the child's first call, not in the fork's handler: LibTorch's own handlers have run by then.
+void work_alone() {
+  is_forked = false;
+  at::set_num_threads(1);
 }
+}  // namespace shim
 
 using shim::guarded;
 
@@ -26,6 +38,9 @@ int ts_initialise(const ts_host* host) {
     shim::count_memory();
     shim::set_default_fusion();
     shim::keep_warnings();
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, [] { shim::is_forked = true; });
+#endif
   });
 }
 
@@ -57,27 +72,16 @@ int ts_device_check(const char* device, ts_value* out, ts_arena** arena) {
   });
 }
 
-namespace {
-// The name changed with LibTorch 2.4.
-template <class Hooks>
-int count_devices(const Hooks& hooks) {
-  if constexpr (requires { hooks.deviceCount(); })
-    return static_cast<int>(hooks.deviceCount());
-  else
-    return static_cast<int>(hooks.getNumGPUs());
-}
-}  // namespace
-
-int ts_cuda_device_count(int* out) {
-  return guarded([&] { *out = at::globalContext().hasCUDA() ? count_devices(at::detail::getCUDAHooks()) : 0; });
-}
-
 int ts_manual_seed(uint64_t seed) {
   return guarded([&] { at::manual_seed(seed); });
 }
 
 int ts_generator_new(ts_generator** out) {
   return guarded([&] { *out = new ts_generator{at::detail::createCPUGenerator()}; });
+}
+
+int ts_generator_of_device(const char* device, ts_generator** out) {
+  return guarded([&] { *out = new ts_generator{at::globalContext().defaultGenerator(c10::Device(device))}; });
 }
 
 namespace {

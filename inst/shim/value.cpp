@@ -187,6 +187,12 @@ std::vector<at::Tensor> borrow_all(ts_tensor* const* handles, size_t n) {
   return tensors;
 }
 
+namespace {
+bool is_undefined(const ts_value& value) {
+  return value.tag == TS_TENSOR && !borrow(static_cast<ts_tensor*>(value.as.handle)).defined();
+}
+}  // namespace
+
 IValue to_ivalue(const ts_value& value, const Type& type) {
   if (value.tag == TS_SIZE) {
     if (type.kind() == TypeKind::TensorType) return IValue(borrow(value.as.size.traced));
@@ -198,6 +204,7 @@ IValue to_ivalue(const ts_value& value, const Type& type) {
   if (value.tag == TS_NONE) return IValue();
   switch (type.kind()) {
     case TypeKind::OptionalType:
+      if (is_undefined(value)) return IValue(at::Tensor());
       return to_ivalue(value, *type.containedTypes()[0]);
     case TypeKind::UnionType:
       return to_ivalue(value, *type.containedTypes()[value.flag]);
@@ -205,6 +212,8 @@ IValue to_ivalue(const ts_value& value, const Type& type) {
       return future_ivalue(value, type.containedTypes()[0]);
     case TypeKind::TensorType:
       if (value.tag != TS_TENSOR) misfit(value, type);
+      // Some operators follow the pointer that is not there.
+      TORCH_CHECK(!is_undefined(value), "A tensor is undefined: it holds no values.");
       return IValue(borrow(static_cast<ts_tensor*>(value.as.handle)));
     case TypeKind::NumberType:
       return scalar_ivalue(value, type);

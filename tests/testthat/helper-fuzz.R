@@ -40,7 +40,8 @@ fuzz_typed <- function(type) {
     n <- sub("^.*\\[([0-9]*)\\]$", "\\1", type)
     n <- if (nzchar(n) && stats::runif(1) < 0.8) as.integer(n) else sample(0:4, 1)
     items <- lapply(seq_len(n), function(i) fuzz_typed(inner))
-    return(if (startsWith(inner, "Tensor")) items else if (any(lengths(items) != 1)) items else unlist(items))
+    scalars <- all(vapply(items, function(item) is.atomic(item) && length(item) == 1, NA))
+    return(if (startsWith(inner, "Tensor") || !scalars) items else unlist(items))
   }
   switch(sub("\\(.*$", "", type),
     Tensor = fuzz_tensor(), Scalar = pick(list(0, 1, -1.5, 2L, TRUE, 1e30, NaN, 1i)), int = , SymInt = fuzz_int(),

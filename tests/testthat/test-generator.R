@@ -82,3 +82,40 @@ test_that("a generator has a seed of its own", {
   }
   expect_error(torch_manual_seed(1.5), "seed")
 })
+
+test_that("numbers of threads are whole and positive", {
+  skip_if_no_torch()
+  before <- torch_get_num_threads()
+  withr::defer(torch_set_num_threads(before))
+  torch_set_num_threads(2L)
+  expect_identical(torch_get_num_threads(), 2L)
+  expect_snapshot({
+    show_error(torch_set_num_threads(0))
+    show_error(torch_set_num_threads("a"))
+    show_error(torch_set_num_threads(NA))
+    show_error(torch_set_num_threads(1e10))
+    show_error(torch_set_num_interop_threads(1.5))
+  })
+})
+
+test_that("a forked process works with one thread", {
+  skip_if_no_torch()
+  skip_on_os("windows")
+  skip_if_not_installed("callr")
+  result <- callr::r(function() {
+    library(torch)
+    torch_set_num_threads(2)
+    work <- function(i) {
+      x <- torch_ones(300, 300, requires_grad = TRUE)
+      y <- (torch_ones(1e6) + i)$sum() + x$mm(x)$sum()
+      y$backward()
+      c(y$item(), as.numeric(x$grad$sum()), torch_get_num_threads())
+    }
+    one <- work(0)
+    list(one = one, forked = parallel::mclapply(1:2, work, mc.cores = 2), after = torch_get_num_threads())
+  }, timeout = 60)
+  expect_identical(result$one[3], 2)
+  expect_equal(result$forked[[1]], c(2e6 + 300^3, 2 * 300^3, 1))
+  expect_equal(result$forked[[2]], c(3e6 + 300^3, 2 * 300^3, 1))
+  expect_identical(result$after, 2L)
+})

@@ -118,6 +118,8 @@ test_that("no operator of the JIT alone kills R", {
     }
     cat("tried", tried)
   ')
+  # One of them writes a file of that name.
+  withr::local_dir(withr::local_tempdir())
   output <- system2(file.path(R.home("bin"), "Rscript"), script, stdout = TRUE, stderr = FALSE)
   expect_match(output[length(output)], "^tried [4-9][0-9]{2}$")
 })

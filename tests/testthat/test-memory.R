@@ -112,6 +112,92 @@ test_that("a freed block is used again", {
   expect_true(as.logical(torch_all(y == 1234.5)))
 })
 
+# Runs `code` in a session whose options are `options` before LibTorch is loaded.
+with_options <- function(options, code) {
+  skip_if_not_installed("callr")
+  callr::r(function(options, code) {
+    options(options)
+    library(torch)
+    code()
+  }, list(options, code))
+}
+
+test_that("the options say how much is allocated between two collections", {
+  skip_if_no_torch()
+  peak <- function() {
+    for (i in 1:40) torch_empty(1e6)
+    torch:::cpp_memory_stats(FALSE)[["peak"]] / 4e6
+  }
+  at_start <- with_options(list(), peak)
+  expect_gt(at_start, 12)
+  expect_lt(at_start, 20)
+  expect_lt(with_options(list(torch.threshold_call_gc = 8), peak), 10)
+  expect_gt(with_options(list(torch.threshold_call_gc = 400), peak), 35)
+})
+
+test_that("the options say what is kept of freed blocks", {
+  skip_if_no_torch()
+  # Whether a new tensor holds what the last one of its size held. malloc() gives blocks of more than 32 MB back at once.
+  reused <- function() {
+    reuse <- function(bytes) {
+      x <- torch_full(bytes / 4, 1234.5)
+      rm(x)
+      for (i in 1:2) gc(full = TRUE)
+      as.logical(torch_all(torch_empty(bytes / 4) == 1234.5))
+    }
+    c(small = reuse(4e4), large = reuse(4e7), larger = reuse(8e7))
+  }
+  as_set <- function(...) with_options(list(...), reused)
+  expect_identical(as_set()[-1], c(large = TRUE, larger = TRUE))
+  expect_identical(as_set(torch.cpu_cache_enabled = FALSE)[-1], c(large = FALSE, larger = FALSE))
+  expect_identical(as_set(torch.cpu_cache_max_size_mb = 60)[-1], c(large = TRUE, larger = FALSE))
+  expect_identical(as_set(torch.cpu_cache_min_block_size = 6e7)[-1], c(large = FALSE, larger = TRUE))
+  expect_identical(as_set(torch.cpu_cache_min_block_size = 1024), c(small = TRUE, large = TRUE, larger = TRUE))
+  later <- eval(bquote(function() {
+    set_cpu_allocator_config(cache_enabled = FALSE)
+    .(reused)()
+  }))
+  expect_identical(with_options(list(), later)[-1], c(large = FALSE, larger = FALSE))
+})
+
+test_that("kept blocks are given back", {
+  skip_if_no_torch()
+  skip_if(!file.exists("/proc/self/statm"), "The system does not tell what a process holds")
+  resident <- function() scan("/proc/self/statm", quiet = TRUE)[2] * 4096
+  x <- torch_ones(25 * MB)
+  rm(x)
+  full_gc()
+  before <- resident()
+  expect_invisible(cpu_cache_flush())
+  expect_gt(before - resident(), 90 * MB)
+})
+
+test_that("settings that are none are refused", {
+  skip_if_no_torch()
+  expect_snapshot({
+    show_error(set_cpu_allocator_config("much"))
+    show_error(set_cpu_allocator_config(-1))
+    show_error(set_cpu_allocator_config(cache_enabled = NA))
+    show_error(set_cpu_allocator_config(cache_max_size_mb = c(1, 2)))
+    show_error(set_cpu_allocator_config(cache_min_block_size = 0))
+  })
+  # And LibTorch stays unloaded until they are mended.
+  expect_identical(
+    with_options(list(torch.threshold_call_gc = "a", torch.cuda_allocator_allocated_rate = 2), function() {
+      text <- function() tryCatch(torch_ones(1), error = conditionMessage)
+      one <- text()
+      options(torch.threshold_call_gc = NULL)
+      two <- text()
+      options(torch.cuda_allocator_allocated_rate = NULL)
+      c(one, two, torch_ones(1)$item())
+    }),
+    c(
+      "`torch.threshold_call_gc` must be a positive number of at most 1e+12, not the character \"a\".",
+      "`torch.cuda_allocator_allocated_rate` must be a positive number of at most 1, not the number 2.", "1"
+    )
+  )
+})
+
 test_that("no memory is an error that names the size, after one collection", {
   skip_if_no_torch()
   torch_ones(1)

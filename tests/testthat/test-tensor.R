@@ -293,6 +293,27 @@ test_that("printed lines fit the console", {
   }
 })
 
+test_that("a type line that is too long goes on in the next", {
+  skip_if_no_torch()
+  quantized <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, "quint8"))
+  graded <- torch_ones(2, requires_grad = TRUE) * 2
+  withr::local_options(width = 40)
+  expect_snapshot({
+    quantized
+    graded
+  })
+  expect_identical(paste(wrap_type_line(type_line(quantized)), collapse = " "), type_line(quantized))
+  withr::local_options(width = 100)
+  expect_identical(wrap_type_line(type_line(quantized)), type_line(quantized))
+})
+
+test_that("constants are named where they are pasted", {
+  skip_if_no_torch()
+  expect_identical(format(torch_sparse_coo()), "torch_sparse_coo")
+  expect_identical(format(torch_channels_last_format()), "torch_channels_last_format")
+  expect_identical(format(torch_per_channel_affine()), "torch_per_channel_affine")
+})
+
 test_that("printing stops after n lines", {
   skip_if_no_torch()
   x <- torch_arange(1, 50)
@@ -320,6 +341,66 @@ test_that("str, format, head and tail are R's", {
     expect_identical(as_array(head(x, n)), head(m, n), info = n)
     expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
   }
+  for (n in list(c(2, 1), c(NA, 1), c(-2, -1), c(3, Inf))) {
+    expect_identical(as_array(head(x, n)), head(m, n), info = n)
+    expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
+  }
+  expect_snapshot({
+    show_error(head(x, "a"))
+    show_error(tail(x, 1.5))
+    show_error(head(x, NULL))
+    show_error(head(x, c(1, 2, 3)))
+    show_error(head(torch_scalar_tensor(1)))
+  })
+})
+
+test_that("R's summaries and conversions take a tensor for its values", {
+  skip_if_no_torch()
+  m <- matrix(c(3, 1, 2, 6, 5, 4), 2)
+  x <- torch_tensor(m)
+  expect_identical(order(x), order(m))
+  expect_identical(order(torch_tensor(c(TRUE, FALSE))), 2:1)
+  expect_identical(summary(x), summary(as.vector(m)))
+  expect_identical(as.data.frame(x), as.data.frame(m))
+  expect_identical(data.frame(torch_tensor(1:3))[[1]], 1:3)
+  expect_identical(as.raw(torch_tensor(c(1, 255))), as.raw(c(1, 255)))
+})
+
+test_that("flags and sizes that are none are refused", {
+  skip_if_no_torch()
+  x <- torch_ones(2)
+  expect_snapshot({
+    show_error(torch_tensor(1, requires_grad = NA))
+    show_error(torch_tensor(1, pin_memory = "a"))
+    show_error(torch_zeros(1, requires_grad = NULL))
+    show_error(torch_zeros_like(x, requires_grad = "a"))
+    show_error(x$requires_grad_(1))
+    show_error(x$requires_grad <- NA)
+    show_error(torch_tensor_from_buffer(1:2, "a", "int"))
+    show_error(torch_tensor_from_buffer(1:2, -1, "int"))
+    show_error(torch_tensor_from_buffer(1:2, NA, "int"))
+  })
+  expect_false(x$requires_grad)
+  x$requires_grad <- TRUE
+  expect_true(x$requires_grad)
+})
+
+test_that("waldo compares values, device and what autograd knows", {
+  skip_if_no_torch()
+  sparse <- function(v) torch_tensor(v)$to_sparse()
+  alike <- list(
+    list(torch_tensor(1), torch_tensor(1)), list(sparse(c(0, 1)), sparse(c(0, 1))), list(torch_tensor(1)$grad, torch_tensor(1)$grad),
+    list(torch_zeros(2, device = "meta"), torch_ones(2, device = "meta"))
+  )
+  for (pair in alike) expect_length(waldo::compare(pair[[1]], pair[[2]]), 0)
+  dead <- unserialize(serialize(torch_tensor(1), NULL))
+  differ <- list(
+    torch_tensor(2), torch_tensor(1)$view(c(1, 1)), torch_tensor(1, requires_grad = TRUE), torch_tensor(1)$grad, sparse(1),
+    torch_zeros(1, device = "meta"), dead
+  )
+  for (other in differ) expect_gt(length(waldo::compare(torch_tensor(1), other)), 0)
+  expect_gt(length(waldo::compare(sparse(c(0, 1)), sparse(c(0, 2)))), 0)
+  expect_gt(length(waldo::compare(torch_zeros(2, device = "meta"), torch_zeros(3, device = "meta"))), 0)
 })
 
 test_that("a tensor read back by readRDS is dead and says so", {

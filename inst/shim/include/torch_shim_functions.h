@@ -110,9 +110,10 @@ TS_FUNCTION(int, ts_dtype_info, (int dtype, int *is_floating_point, int *is_comp
 
 /* Devices, random numbers, threads, memory. */
 TS_FUNCTION(int, ts_device_check, (const char *device, ts_value *out, ts_arena **arena)) /* its normal spelling */
-TS_FUNCTION(int, ts_cuda_device_count, (int *out))
 TS_FUNCTION(int, ts_manual_seed, (uint64_t seed))
 TS_FUNCTION(int, ts_generator_new, (ts_generator **out)) /* CPU; owned */
+/* The default one of a device such as "cuda:0". Owned, and the same generator each time. */
+TS_FUNCTION(int, ts_generator_of_device, (const char *device, ts_generator **out))
 TS_FUNCTION(int, ts_generator_seed, (ts_generator *, int set, uint64_t *seed)) /* NULL: the default CPU generator */
 TS_FUNCTION(int, ts_generator_state, (ts_generator *, ts_tensor *set, ts_tensor **out)) /* set NULL: give a copy, owned */
 TS_FUNCTION(void, ts_generator_release, (ts_generator *)) /* no status */
@@ -121,13 +122,36 @@ TS_FUNCTION(void, ts_memory_stats, (ts_memory *out)) /* no status */
 TS_FUNCTION(void, ts_memory_mark, (void))            /* allocated_bytes begins anew; no status */
 TS_FUNCTION(void, ts_memory_mark_peak, (void))       /* no status */
 
-/* Freed blocks are kept for reuse up to a limit; flush gives them back. No status. */
+/* Freed blocks of `smallest` bytes and more are kept for reuse up to a limit, none before the host has set it; flush and a
+ * new limit give them back. No status. */
 TS_FUNCTION(void, ts_memory_flush, (void))
-TS_FUNCTION(void, ts_memory_set_cache, (int64_t bytes))
+TS_FUNCTION(void, ts_memory_set_cache, (int64_t limit, int64_t smallest))
 /* Memory of the same store, and counted with it, for the host's own large vectors (64 KiB and more). No status; throws
  * nothing: NULL if there is none. */
 TS_FUNCTION(void *, ts_memory_take, (size_t n))
 TS_FUNCTION(void, ts_memory_give, (void *block))
+
+/* CUDA devices, by number. All but the count, the rates and is_due need one that is there. */
+TS_FUNCTION(int, ts_cuda_device_count, (int *out))
+TS_FUNCTION(int, ts_cuda_current_device, (int *out))
+TS_FUNCTION(int, ts_cuda_synchronize, (int device))
+TS_FUNCTION(int, ts_cuda_capability, (int device, int *major, int *minor))
+/* A list of numbers: num_alloc_retries, num_ooms, max_split_size; then current, peak, allocated, freed of
+ * oversize_allocations, oversize_segments, and of all, small_pool, large_pool of allocation, segment, active,
+ * inactive_split, allocated_bytes, reserved_bytes, active_bytes, inactive_split_bytes. */
+TS_FUNCTION(int, ts_cuda_memory_stats, (int device, ts_value *out, ts_arena **arena))
+TS_FUNCTION(int, ts_cuda_empty_cache, (void))
+/* As PyTorch's function of that name; enabled and context may be NULL. */
+TS_FUNCTION(int, ts_cuda_record_history, (const char *enabled, const char *context, const char *stacks, int64_t max_entries))
+TS_FUNCTION(int, ts_cuda_snapshot, (ts_value *out, ts_arena **arena)) /* a pickle, as a string of len bytes */
+/* Whether so much of a device is reserved or allocated that garbage should be looked for, and more than the last such
+ * look left: 1 or 0. Rates are shares of the device's memory, the last one of what is reserved. No status. */
+TS_FUNCTION(int, ts_cuda_is_due, (void))
+TS_FUNCTION(void, ts_cuda_set_rates, (double reserved, double allocated, double allocated_of_reserved))
+
+/* which: 0 MKL, 1 oneDNN, 2 OpenMP, 3 MPS: 1 or 0. 4: version of cuDNN, 0: there is none. 5: of the CUDA runtime. */
+TS_FUNCTION(int, ts_backend, (int which, int64_t *out))
+TS_FUNCTION(int, ts_mps_synchronize, (void))
 
 /* Objects. */
 TS_FUNCTION(void, ts_object_release, (ts_object *)) /* no status */

@@ -1,0 +1,82 @@
+// CUDA, MPS and other backends. The R functions have seen to it that there is a device.
+#include "convert.h"
+
+#include <cstring>
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_device_count() {
+  int n;
+  check(shim().ts_cuda_device_count(&n));
+  return Rf_ScalarInteger(n);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_current_device() {
+  int device;
+  check(shim().ts_cuda_current_device(&device));
+  return Rf_ScalarInteger(device);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_synchronize(SEXP device) {
+  check(shim().ts_cuda_synchronize(Rf_asInteger(device)));
+  return R_NilValue;
+}
+
+// c(major, minor)
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_capability(SEXP device) {
+  int numbers[2];
+  check(shim().ts_cuda_capability(Rf_asInteger(device), &numbers[0], &numbers[1]));
+  SEXP out = Rf_allocVector(INTSXP, 2);
+  std::memcpy(INTEGER(out), numbers, sizeof numbers);
+  return out;
+}
+
+// The numbers in the order that the contract names.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_memory_stats(SEXP device) {
+  ts_value out;
+  ts_arena* arena = nullptr;
+  check(shim().ts_cuda_memory_stats(Rf_asInteger(device), &out, &arena));
+  return finish(&out, arena);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_empty_cache() {
+  check(shim().ts_cuda_empty_cache());
+  return R_NilValue;
+}
+
+// enabled and context: a string or NULL.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_record_history(SEXP enabled, SEXP context, SEXP stacks, SEXP max_entries) {
+  const auto text = [](SEXP x) { return x == R_NilValue ? nullptr : CHAR(STRING_ELT(x, 0)); };
+  check(shim().ts_cuda_record_history(text(enabled), text(context), text(stacks), static_cast<int64_t>(Rf_asReal(max_entries))));
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cuda_snapshot() {
+  SEXP keeper = PROTECT(new_cell(Kind::arena));
+  ts_value value;
+  ts_arena* arena = nullptr;
+  check(shim().ts_cuda_snapshot(&value, &arena));
+  set_handle(keeper, arena);
+  SEXP out = raw_sexp(value);
+  UNPROTECT(1);
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_backend(SEXP which) {
+  int64_t out;
+  check(shim().ts_backend(Rf_asInteger(which), &out));
+  return Rf_ScalarReal(static_cast<double>(out));
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_mps_synchronize() {
+  check(shim().ts_mps_synchronize());
+  return R_NilValue;
+}
