@@ -1,6 +1,7 @@
 // Programs in files and in memory.
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include "archive.h"
 #include "call.h"
 #include "crc32.h"
+#include "depth.h"
 #include "module.h"
 #include "program.h"
 #if !defined(_WIN32)
@@ -171,8 +173,9 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// What torch::jit::load() reads otherwise than as the bytes of a tensor.
-void check_program(shim::Archive& archive) {
+// What torch::jit::load() reads otherwise than as the bytes of a tensor. Gives the stack that it needs.
+size_t check_program(shim::Archive& archive) {
+  shim::Code code("its");
   for (const shim::Entry& entry : archive.entries()) {
     const std::string name = entry.name.substr(archive.root().size() + 1);
     const bool is_values = name == "data.pkl" || name == "constants.pkl" || name == "attributes.pkl";
@@ -180,7 +183,9 @@ void check_program(shim::Archive& archive) {
     if (!is_values && !is_code && !entry.is_packed()) continue;
     const std::string contents = archive.contents(entry);
     if (is_code && ends_with(name, ".py")) {
-      shim::check_code(contents);
+      std::string package = name.substr(5, name.size() - 8);
+      std::replace(package.begin(), package.end(), '/', '.');
+      code.read(contents, package);
     } else if (is_values || (is_code && ends_with(name, ".debug_pkl"))) {
       // The tensors of data.pkl are in the folder data.
       const std::string folder = name.substr(0, name.rfind('.')) + "/";
@@ -190,23 +195,29 @@ void check_program(shim::Archive& archive) {
       });
     }
   }
+  code.check_classes();
+  return code.stack();
 }
 
 void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_module** out, ts_value& extra, Arena& own) {
   const auto archive = std::make_shared<shim::Archive>(std::move(bytes));
-  check_program(*archive);
+  const size_t stack = check_program(*archive);
   torch::jit::ExtraFilesMap files;
   const std::string folder = archive->root() + "/extra/";
   for (const shim::Entry& entry : archive->entries())
     if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/')
       files[entry.name.substr(folder.size())];
   std::optional<torch::jit::Module> module;
-  try {
-    module = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
-  } catch (...) {
-    archive->throw_failure();
-    throw;
-  }
+  shim::with_stack(stack, [&] {
+    try {
+      auto read = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
+      shim::check_calls(*read._ivalue()->compilation_unit(), "its");
+      module = std::move(read);
+    } catch (...) {
+      archive->throw_failure();
+      throw;
+    }
+  });
   archive->check_rest();
   extra.tag = TS_DICT;
   extra.len = static_cast<int64_t>(files.size());

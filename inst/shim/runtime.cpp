@@ -9,7 +9,6 @@
 namespace shim {
 void count_memory();
 void set_default_fusion();
-void keep_warnings();
 }
 
 using shim::guarded;
