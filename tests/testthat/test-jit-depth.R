@@ -1,0 +1,129 @@
+# Programs whose calls go so deep that LibTorch's recursion would end the process. What may end it runs in another one.
+
+# The error's message, or the value as a number.
+in_child <- function(f, ...) {
+  skip_if_not_installed("callr")
+  callr::r(function(f, arguments) {
+    library(torch)
+    tryCatch(as.numeric(do.call(f, arguments)), torch_error = conditionMessage)
+  }, list(f, list(...)))
+}
+
+test_that("files whose functions call each other 5,000 deep are refused, from wherever they come", {
+  skip_if_no_torch()
+  withr::local_dir(withr::local_tempdir())
+  for (kind in c("methods", "submodules", "functions")) {
+    file <- chain_archive(paste0(kind, ".pt"), 5000, kind)
+    problem <- sprintf(
+      "can't be read as a TorchScript program: its %s too deeply: more than 1000 levels",
+      if (kind == "submodules") "classes hold each other" else "functions call each other"
+    )
+    bytes <- readBin(file, "raw", file.size(file))
+    expect_match(in_child(function(file) jit_load(file)(torch_tensor(1)), normalizePath(file)), problem)
+    expect_match(in_child(function(bytes) jit_load(bytes)(torch_tensor(1)), bytes), problem)
+    expect_match(in_child(function(bytes) jit_unserialize(bytes)(torch_tensor(1)), bytes), problem)
+    expect_match(in_child(function(file) jit_load(file(file))(torch_tensor(1)), normalizePath(file)), problem)
+  }
+})
+
+test_that("text of that shape is refused, in whatever order", {
+  skip_if_no_torch()
+  reversed <- function(text) {
+    paste0(rev(paste0("def ", strsplit(text, "(^|\n)def ")[[1]][-1], "\n")), collapse = "")
+  }
+  for (shape in c(identity, reversed)) {
+    for (n in c(5000, 50000)) {
+      expect_match(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), shape(chain_of_functions(n))), "The source's functions call each other too deeply")
+    }
+    expect_match(in_child(function(text) jit_module("M")$define(text)(torch_tensor(1)), shape(chain_of_methods(5000))), "The source's functions call each other too deeply")
+  }
+  expect_equal(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), chain_of_functions(900)), 2)
+  expect_equal(in_child(function(text) jit_module("M")$define(text)(torch_tensor(1)), chain_of_methods(900)), 2)
+})
+
+test_that("calls that grow deep step by step are refused when they are too deep, and what was there stays", {
+  skip_if_no_torch()
+  module <- jit_module("M")$define(chain_of_methods(900))
+  module$define(gsub("m(\\d+)", "n\\1", gsub("forward", "n1", sub("x + 1", "self.m500(x)", chain_of_methods(450), fixed = TRUE))))
+  expect_equal(as.numeric(module$n1(torch_tensor(1))), 2)
+  expect_error(module$define("def a(self, x):\n  return self.b(x)\ndef b(self, x):\n  return self.n2(x) + self.c(x)\ndef c(self, x):\n  for i in range(2):\n    for j in range(2):\n      if i == j:\n        x = self.n400(x)\n  return x\n"), NA)
+  deeper <- gsub("m(\\d+)", "k\\1", sub("x + 1", "self.forward(x)", sub("forward", "k1", chain_of_methods(200)), fixed = TRUE))
+  expect_error(module$define(deeper), "call each other too deeply", class = "torch_error")
+  expect_equal(as.numeric(module(torch_tensor(1))), 2)
+  expect_null(module$k1)
+  unit <- jit_compile(chain_of_functions(700))
+  more <- sub("x + 1", "base.f1(x)", chain_of_functions(700), fixed = TRUE)
+  expect_error(jit_compile(more, units = list(base = unit)), "call each other too deeply", class = "torch_error")
+})
+
+test_that("each expression goes as deep as it is let, in each function of a chain", {
+  skip_if_no_torch()
+  deep <- function(n, around) {
+    text <- chain_of_functions(n)
+    gsub("return (.*?)\n", paste0("return ", around("\\1"), "\n"), text, perl = TRUE)
+  }
+  wraps <- list(
+    function(x) paste0(strrep("-", 90), x), function(x) paste0(strrep("torch.neg(", 90), x, strrep(")", 90)),
+    function(x) paste0(strrep("[", 40), x, strrep("][0]", 40)), function(x) paste0(x, strrep(" + x", 300), strrep(" - x", 300)),
+    function(x) paste0(strrep("x if False else ", 45), x)
+  )
+  for (wrap in wraps) {
+    expect_match(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), deep(2000, wrap)), "The source's functions call each other too deeply")
+    expect_equal(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), deep(20, wrap)), 2)
+  }
+  expect_snapshot({
+    show_error(jit_compile(paste0("def f(x):\n  return ", strrep("(", 1e5), "x", strrep(")", 1e5))))
+    show_error(jit_module("M")$define(paste0("def f(self, x):\n  return ", strrep("-", 1e5), "x")))
+    show_error(jit_compile(chain_of_functions(1001)))
+    show_error(jit_compile(paste0("class C", 1:1001, ":\n  c : ", c(paste0("C", 2:1001), "int"), "\n  def __init__(self):\n    pass\n", collapse = "")))
+  })
+})
+
+test_that("functions that call themselves are refused", {
+  skip_if_no_torch()
+  expect_snapshot({
+    show_error(jit_compile("def f(x):\n  return f(x)"))
+    show_error(jit_compile("def f(x):\n  return g(x)\ndef g(x):\n  return f(x)"))
+    show_error(jit_module("M")$define("def forward(self, x):\n  return self.other(x)\ndef other(self, x):\n  return self.forward(x)"))
+  })
+  file <- chain_archive(withr::local_tempfile(), 3, "functions")
+  files <- archive_files(file)
+  at <- grep("code/__torch__.py$", names(files))
+  files[[at]] <- charToRaw(sub("  return torch.add(x, 1)", "  return __torch__.f1(x, )", rawToChar(files[[at]]), fixed = TRUE))
+  expect_error(jit_load(write_archive(files, file)), "called recursively", class = "torch_error")
+})
+
+test_that("programs that are 500 deep load, run, and give PyTorch's answer", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  for (kind in c("methods", "functions")) {
+    chain_archive(file, 500, kind)
+    x <- c(1, 2.5)
+    expect_equal(as.numeric(jit_load(file)(torch_tensor(x))), python_eval("result = torch.jit.load(file)(torch.tensor(x)).tolist()", file = file, x = x))
+  }
+  # Modules: those with methods take LibTorch time that grows with the cube of the depth.
+  python <- "
+import sys, threading
+sys.setrecursionlimit(10**6)
+threading.stack_size(512 * 1024 * 1024)
+class Holder(torch.nn.Module):
+    def __init__(self, child):
+        super().__init__()
+        self.child = child
+result = []
+def work():
+    torch.manual_seed(1)
+    m = torch.nn.Linear(3, 1)
+    for i in range(n):
+        m = torch.nn.Sequential(m) if calls else Holder(m)
+    s = torch.jit.script(m)
+    s.save(file)
+    result.extend(s(torch.tensor([[1., 2., 3.]])).flatten().tolist() if calls else [sum(1 for _ in s.modules())])
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()"
+  answer <- python_eval(python, file = file, n = 150, calls = TRUE)
+  expect_equal(as.numeric(jit_load(file)(torch_tensor(matrix(c(1, 2, 3), 1)))), answer, tolerance = 1e-6)
+  answer <- python_eval(python, file = file, n = 500, calls = FALSE)
+  expect_length(jit_unserialize(jit_serialize(jit_load(file)))$modules, answer)
+})
