@@ -1,28 +1,31 @@
 # Programs whose calls go so deep that LibTorch's recursion would end the process. What may end it runs in another one.
 
-# The error's message, or the value as a number.
-in_child <- function(f, ...) {
+# Of each call, the error's message or the value as a number.
+in_child <- function(calls, ...) {
   skip_if_not_installed("callr")
-  callr::r(function(f, arguments) {
+  callr::r(function(calls, arguments) {
     library(torch)
-    tryCatch(as.numeric(do.call(f, arguments)), torch_error = conditionMessage)
-  }, list(f, list(...)))
+    lapply(calls, function(f) tryCatch(as.numeric(do.call(f, arguments)), torch_error = conditionMessage))
+  }, list(calls, list(...)))
 }
 
 test_that("files whose functions call each other 5,000 deep are refused, from wherever they come", {
   skip_if_no_torch()
   withr::local_dir(withr::local_tempdir())
   for (kind in c("methods", "submodules", "functions")) {
-    file <- chain_archive(paste0(kind, ".pt"), 5000, kind)
+    path <- normalizePath(chain_archive(paste0(kind, ".pt"), 5000, kind))
+    outcome <- in_child(list(
+      function(path) jit_load(path)(torch_tensor(1)),
+      function(path) jit_load(readBin(path, "raw", file.size(path)))(torch_tensor(1)),
+      function(path) jit_unserialize(readBin(path, "raw", file.size(path)))(torch_tensor(1)),
+      function(path) jit_load(file(path))(torch_tensor(1))
+    ), path)
     problem <- sprintf(
       "can't be read as a TorchScript program: its %s too deeply: more than 1000 levels",
       if (kind == "submodules") "classes hold each other" else "functions call each other"
     )
-    bytes <- readBin(file, "raw", file.size(file))
-    expect_match(in_child(function(file) jit_load(file)(torch_tensor(1)), normalizePath(file)), problem)
-    expect_match(in_child(function(bytes) jit_load(bytes)(torch_tensor(1)), bytes), problem)
-    expect_match(in_child(function(bytes) jit_unserialize(bytes)(torch_tensor(1)), bytes), problem)
-    expect_match(in_child(function(file) jit_load(file(file))(torch_tensor(1)), normalizePath(file)), problem)
+    expect_length(outcome, 4)
+    expect_match(as.character(outcome), problem)
   }
 })
 
@@ -32,25 +35,34 @@ test_that("text of that shape is refused, in whatever order", {
     paste0(rev(paste0("def ", strsplit(text, "(^|\n)def ")[[1]][-1], "\n")), collapse = "")
   }
   for (shape in c(identity, reversed)) {
-    for (n in c(5000, 50000)) {
-      expect_match(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), shape(chain_of_functions(n))), "The source's functions call each other too deeply")
-    }
-    expect_match(in_child(function(text) jit_module("M")$define(text)(torch_tensor(1)), shape(chain_of_methods(5000))), "The source's functions call each other too deeply")
+    outcome <- in_child(list(
+      function(functions, methods) jit_compile(functions)$f1(torch_tensor(1)),
+      function(functions, methods) jit_module("M")$define(methods)(torch_tensor(1))
+    ), shape(chain_of_functions(20000)), shape(chain_of_methods(5000)))
+    expect_match(as.character(outcome), "^The source's functions call each other too deeply: more than 1000 levels")
   }
-  expect_equal(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), chain_of_functions(900)), 2)
-  expect_equal(in_child(function(text) jit_module("M")$define(text)(torch_tensor(1)), chain_of_methods(900)), 2)
+  expect_equal(in_child(list(
+    function(functions, methods) jit_compile(functions)$f1(torch_tensor(1)),
+    function(functions, methods) jit_module("M")$define(methods)(torch_tensor(1))
+  ), chain_of_functions(900), chain_of_methods(900)), list(2, 2))
 })
 
 test_that("calls that grow deep step by step are refused when they are too deep, and what was there stays", {
   skip_if_no_torch()
+  # k1 calls k2 calls ... calls `last`.
+  methods <- function(n, name, last) {
+    sub("x + 1", last, gsub("m(\\d+)", paste0(name, "\\1"), sub("forward", "m1", chain_of_methods(n))), fixed = TRUE)
+  }
   module <- jit_module("M")$define(chain_of_methods(900))
-  module$define(gsub("m(\\d+)", "n\\1", gsub("forward", "n1", sub("x + 1", "self.m500(x)", chain_of_methods(450), fixed = TRUE))))
+  module$define(methods(450, "n", "self.m500(x)"))
   expect_equal(as.numeric(module$n1(torch_tensor(1))), 2)
-  expect_error(module$define("def a(self, x):\n  return self.b(x)\ndef b(self, x):\n  return self.n2(x) + self.c(x)\ndef c(self, x):\n  for i in range(2):\n    for j in range(2):\n      if i == j:\n        x = self.n400(x)\n  return x\n"), NA)
-  deeper <- gsub("m(\\d+)", "k\\1", sub("x + 1", "self.forward(x)", sub("forward", "k1", chain_of_methods(200)), fixed = TRUE))
-  expect_error(module$define(deeper), "call each other too deeply", class = "torch_error")
-  expect_equal(as.numeric(module(torch_tensor(1))), 2)
+  expect_error(module$define(methods(300, "k", "self.n2(x)")), "call each other too deeply", class = "torch_error")
   expect_null(module$k1)
+  expect_equal(as.numeric(module(torch_tensor(1))), 2)
+  # Blocks count as calls do.
+  blocks <- function(name) paste0("def ", name, "(self, x):\n  for i in range(2):\n    if i > 0:\n      x = self.forward(x)\n  return x\n")
+  module$define(paste0(methods(95, "a", "self.b(x)"), blocks("b")))
+  expect_error(module$define(paste0(methods(98, "c", "self.d(x)"), blocks("d"))), "call each other too deeply", class = "torch_error")
   unit <- jit_compile(chain_of_functions(700))
   more <- sub("x + 1", "base.f1(x)", chain_of_functions(700), fixed = TRUE)
   expect_error(jit_compile(more, units = list(base = unit)), "call each other too deeply", class = "torch_error")
@@ -58,19 +70,19 @@ test_that("calls that grow deep step by step are refused when they are too deep,
 
 test_that("each expression goes as deep as it is let, in each function of a chain", {
   skip_if_no_torch()
-  deep <- function(n, around) {
-    text <- chain_of_functions(n)
-    gsub("return (.*?)\n", paste0("return ", around("\\1"), "\n"), text, perl = TRUE)
-  }
   wraps <- list(
     function(x) paste0(strrep("-", 90), x), function(x) paste0(strrep("torch.neg(", 90), x, strrep(")", 90)),
     function(x) paste0(strrep("[", 40), x, strrep("][0]", 40)), function(x) paste0(x, strrep(" + x", 300), strrep(" - x", 300)),
     function(x) paste0(strrep("x if False else ", 45), x)
   )
-  for (wrap in wraps) {
-    expect_match(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), deep(2000, wrap)), "The source's functions call each other too deeply")
-    expect_equal(in_child(function(text) jit_compile(text)$f1(torch_tensor(1)), deep(20, wrap)), 2)
+  deep <- function(n) {
+    calls <- c(sprintf("f%d(x)", seq_len(n - 1) + 1), "(x + 1)")
+    lapply(wraps, function(wrap) paste0("def f", seq_len(n), "(x):\n  return ", wrap(calls), "\n", collapse = ""))
   }
+  run <- list(function(...) sapply(list(...), function(text) as.numeric(jit_compile(text)$f1(torch_tensor(1)))))
+  expect_equal(do.call(in_child, c(list(run), deep(20))), list(rep(2, 5)))
+  messages <- list(function(...) sapply(list(...), function(text) grepl("call each other", tryCatch(jit_compile(text), error = conditionMessage))))
+  expect_equal(do.call(in_child, c(list(messages), deep(1100))), list(rep(1, 5)))
   expect_snapshot({
     show_error(jit_compile(paste0("def f(x):\n  return ", strrep("(", 1e5), "x", strrep(")", 1e5))))
     show_error(jit_module("M")$define(paste0("def f(self, x):\n  return ", strrep("-", 1e5), "x")))
@@ -122,7 +134,7 @@ def work():
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()"
-  answer <- python_eval(python, file = file, n = 150, calls = TRUE)
+  answer <- python_eval(python, file = file, n = 100, calls = TRUE)
   expect_equal(as.numeric(jit_load(file)(torch_tensor(matrix(c(1, 2, 3), 1)))), answer, tolerance = 1e-6)
   answer <- python_eval(python, file = file, n = 500, calls = FALSE)
   expect_length(jit_unserialize(jit_serialize(jit_load(file)))$modules, answer)
