@@ -38,7 +38,7 @@ test_that("text of that shape is refused, in whatever order", {
     outcome <- in_child(list(
       function(functions, methods) jit_compile(functions)$f1(torch_tensor(1)),
       function(functions, methods) jit_module("M")$define(methods)(torch_tensor(1))
-    ), shape(chain_of_functions(20000)), shape(chain_of_methods(5000)))
+    ), shape(chain_of_functions(10000)), shape(chain_of_methods(5000)))
     expect_match(as.character(outcome), "^The source's functions call each other too deeply: more than 1000 levels")
   }
   expect_equal(in_child(list(
@@ -72,7 +72,7 @@ test_that("each expression goes as deep as it is let, in each function of a chai
   skip_if_no_torch()
   wraps <- list(
     function(x) paste0(strrep("-", 90), x), function(x) paste0(strrep("torch.neg(", 90), x, strrep(")", 90)),
-    function(x) paste0(strrep("[", 40), x, strrep("][0]", 40)), function(x) paste0(x, strrep(" + x", 300), strrep(" - x", 300)),
+    function(x) paste0(strrep("[", 40), x, strrep("][0]", 40)), function(x) paste0(x, strrep(" + x", 100), strrep(" - x", 100)),
     function(x) paste0(strrep("x if False else ", 45), x)
   )
   deep <- function(n) {
@@ -80,9 +80,9 @@ test_that("each expression goes as deep as it is let, in each function of a chai
     lapply(wraps, function(wrap) paste0("def f", seq_len(n), "(x):\n  return ", wrap(calls), "\n", collapse = ""))
   }
   run <- list(function(...) sapply(list(...), function(text) as.numeric(jit_compile(text)$f1(torch_tensor(1)))))
-  expect_equal(do.call(in_child, c(list(run), deep(20))), list(rep(2, 5)))
+  expect_equal(do.call(in_child, c(list(run), deep(10))), list(rep(2, 5)))
   messages <- list(function(...) sapply(list(...), function(text) grepl("call each other", tryCatch(jit_compile(text), error = conditionMessage))))
-  expect_equal(do.call(in_child, c(list(messages), deep(1100))), list(rep(1, 5)))
+  expect_equal(do.call(in_child, c(list(messages), deep(1010))), list(rep(1, 5)))
   expect_snapshot({
     show_error(jit_compile(paste0("def f(x):\n  return ", strrep("(", 1e5), "x", strrep(")", 1e5))))
     show_error(jit_module("M")$define(paste0("def f(self, x):\n  return ", strrep("-", 1e5), "x")))
@@ -134,7 +134,7 @@ def work():
 thread = threading.Thread(target=work)
 thread.start()
 thread.join()"
-  answer <- python_eval(python, file = file, n = 100, calls = TRUE)
+  answer <- python_eval(python, file = file, n = 60, calls = TRUE)
   expect_equal(as.numeric(jit_load(file)(torch_tensor(matrix(c(1, 2, 3), 1)))), answer, tolerance = 1e-6)
   answer <- python_eval(python, file = file, n = 500, calls = FALSE)
   expect_length(jit_unserialize(jit_serialize(jit_load(file)))$modules, answer)
