@@ -7,6 +7,7 @@
 
 #include "boundary.h"
 #if defined(_WIN32)
+#define NOMINMAX
 #include <windows.h>
 
 #include <process.h>

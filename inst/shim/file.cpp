@@ -14,7 +14,11 @@
 #include "depth.h"
 #include "module.h"
 #include "program.h"
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 #endif
@@ -29,6 +33,25 @@ namespace {
 std::string words_of(int error) { return std::generic_category().message(error); }
 
 fs::path path_of(const char* utf8) { return fs::path(reinterpret_cast<const char8_t*>(utf8)); }
+
+// Has the system write a file, or the names in a folder, to the disk. False if that failed; what can't be flushed, such
+// as a folder on some systems, is as good as it gets.
+bool flush(const fs::path& path) {
+#if defined(_WIN32)
+  if (fs::is_directory(path)) return true;
+  const HANDLE file = CreateFileW(path.c_str(), GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  const bool done = file != INVALID_HANDLE_VALUE && FlushFileBuffers(file);
+  if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+  return done;
+#else
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool failed = file >= 0 && fsync(file) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT);
+  const int problem = errno;
+  if (file >= 0) close(file);
+  errno = problem;
+  return !failed;
+#endif
+}
 
 // Takes LibTorch's bytes without ever failing towards it: the destructor of LibTorch's writer would end the process.
 class Sink {
@@ -96,7 +119,12 @@ class FileSink final : public Sink {
     errno = 0;
     stream_.close();
     TORCH_CHECK(stream_, errno ? words_of(errno) : "writing failed");
-    if (!direct_) fs::rename(file_, target_);
+    if (!direct_) {
+      // Before the rename, so that a power cut leaves the old file or the new one, and no empty one.
+      TORCH_CHECK(flush(file_), errno ? words_of(errno) : "writing failed");
+      fs::rename(file_, target_);
+      flush(folder());
+    }
     done_ = true;
   }
 
@@ -106,6 +134,7 @@ class FileSink final : public Sink {
   }
 
  private:
+  fs::path folder() const { return target_.has_parent_path() ? target_.parent_path() : fs::path("."); }
   // The file ".model.pt.saving-HOST-PID-RANDOM"; the host, as folders may be shared.
   std::string prefix() const {
     const auto name = target_.filename().u8string();
@@ -143,8 +172,7 @@ class FileSink final : public Sink {
   void remove_leftovers() const {
     std::error_code ignored;
     const std::string start = prefix();
-    const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
-    for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    for (fs::directory_iterator it(folder(), ignored), end; !ignored && it != end; it.increment(ignored)) {
       const auto u8 = it->path().filename().u8string();
       const std::string name(u8.begin(), u8.end());
       if (name.compare(0, start.size(), start) == 0 && !lives(name.substr(start.size()))) {
