@@ -21,7 +21,8 @@
 #'   of its members; `NULL` if there is no such name. All of them keep the unit alive.
 #' @section Errors: What does not compile is an error of class `torch_runtime_error` that shows the line, with file and
 #'   line number where they are known: `file`, a connection's, or the R file that `source` stands in if R keeps its
-#'   source references. So do errors while the program runs.
+#'   source references. So do errors while the program runs. Functions that call themselves are refused, and calls, with
+#'   the blocks around them, that are nested more than 1,000 levels deep.
 #' @section Source: LibTorch's `CompilationUnit::define`, `ClassType`, `TupleType`, `EnumType`.
 #' @seealso [jit_trace()] for R functions, [jit_module()] for methods as text, [jit_save()].
 #' @examplesIf torch::torch_is_installed()

@@ -14,10 +14,11 @@
 #' them again unless it is told otherwise.
 #'
 #' @section Safety:
-#' A file gets its name when it is whole: a full disk, an error or a killed process leaves an old file as it was. What a
-#' killed process left beside it is removed by the next save. A file that is read is checked first, directory, sizes and
-#' checksums, so that a damaged one is an error and not a wrong weight. A program can do what TorchScript can, which
-#' does not reach files or the system; it can still take time and memory without end, so load only what you trust.
+#' A file gets its name when it is whole and on the disk: a full disk, an error, a killed process or a power cut leaves an
+#' old file as it was. What a killed process left beside it is removed by the next save. A file that is read is checked first, directory, sizes and
+#' checksums, so that a damaged one is an error and not a wrong weight. So is a program in which calls, with the blocks
+#' around them, or modules are nested more than 1,000 levels deep. A program can do what TorchScript can, which does not
+#' reach files or the system; it can still take time and memory without end, so load only what you trust.
 #'
 #' @param obj A `script_function` or `script_module`; for `jit_unserialize()` a raw vector. A function becomes the
 #'   `forward` of a module.

@@ -26,6 +26,17 @@ void set_handle(SEXP cell, void* handle);
 // A cell without a handle: made before the shim is called, so that nothing is lost if R cannot allocate.
 SEXP new_cell(Kind kind);
 SEXP wrap(Kind kind, void* handle);
+// What the shim gives, in a cell made before; NULL if it gives none. `ask` gets the place for the handle and returns the
+// shim's status.
+template <class Handle, class Ask>
+SEXP asked(Kind kind, Ask&& ask) {
+  SEXP cell = PROTECT(new_cell(kind));
+  Handle* handle = nullptr;
+  check(ask(&handle));
+  set_handle(cell, handle);
+  UNPROTECT(1);
+  return handle ? cell : R_NilValue;
+}
 bool is_kind(SEXP x, Kind kind);
 // The handle of x; an R error if x is of another kind or dead. `what` names the argument.
 void* handle_of(SEXP x, Kind kind, const char* what);

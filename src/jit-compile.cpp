@@ -77,14 +77,13 @@ SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names) 
     all[i] = {Rf_translateCharUTF8(STRING_ELT(names, i)), is_unit ? unit_of(handle, "units") : nullptr,
               is_unit ? nullptr : callable_of(handle, "units")};
   }
-  SEXP cell = PROTECT(new_cell(Kind::unit));
-  ts_unit* unit;
-  check(shim().ts_unit_compile(Rf_translateCharUTF8(STRING_ELT(source, 0)), Rf_translateCharUTF8(STRING_ELT(file, 0)),
-                               Rf_asInteger(line), all, static_cast<size_t>(n), &unit));
-  set_handle(cell, unit);
-  UNPROTECT(1);
+  SEXP unit = asked<ts_unit>(Kind::unit, [&](ts_unit** out) {
+    return shim().ts_unit_compile(Rf_translateCharUTF8(STRING_ELT(source, 0)),
+                                  Rf_translateCharUTF8(STRING_ELT(file, 0)), Rf_asInteger(line), all,
+                                  static_cast<size_t>(n), out);
+  });
   vmaxset(memory);
-  return cell;
+  return unit;
 }
 
 // Name -> kind and describing lines.
@@ -98,12 +97,9 @@ SEXP cpp_unit_list(SEXP unit) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_unit_function(SEXP unit, SEXP name) {
-  SEXP cell = PROTECT(new_cell(Kind::callable));
-  ts_callable* callable;
-  check(shim().ts_unit_function(unit_of(unit), CHAR(STRING_ELT(name, 0)), &callable));
-  set_handle(cell, callable);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
+    return shim().ts_unit_function(unit_of(unit), CHAR(STRING_ELT(name, 0)), out);
+  });
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -8,12 +8,9 @@ ts_graph* graph_of(SEXP x) { return static_cast<ts_graph*>(handle_of(x, Kind::gr
 // which: 0 the graph, 1 inlined, 2 the plan of the last run.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_callable_graph(SEXP callable, SEXP which) {
-  SEXP cell = PROTECT(new_cell(Kind::graph));
-  ts_graph* graph;
-  check(shim().ts_callable_graph(callable_of(callable), Rf_asInteger(which), &graph));
-  set_handle(cell, graph);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_graph>(Kind::graph, [&](ts_graph** out) {
+    return shim().ts_callable_graph(callable_of(callable), Rf_asInteger(which), out);
+  });
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -6,12 +6,9 @@
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_new(SEXP name, SEXP unit_of) {
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* module;
-  check(shim().ts_module_new(CHAR(STRING_ELT(name, 0)), unit_of == R_NilValue ? nullptr : module_of(unit_of), &module));
-  set_handle(cell, module);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_module>(Kind::module, [&](ts_module** out) {
+    return shim().ts_module_new(CHAR(STRING_ELT(name, 0)), unit_of == R_NilValue ? nullptr : module_of(unit_of), out);
+  });
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -68,12 +65,9 @@ SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive) {
 // NULL if there is none of that name.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_method(SEXP module, SEXP name) {
-  SEXP cell = PROTECT(new_cell(Kind::callable));
-  ts_callable* callable;
-  check(shim().ts_module_method(module_of(module), CHAR(STRING_ELT(name, 0)), &callable));
-  set_handle(cell, callable);
-  UNPROTECT(1);
-  return callable ? cell : R_NilValue;
+  return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
+    return shim().ts_module_method(module_of(module), CHAR(STRING_ELT(name, 0)), out);
+  });
 }
 
 // file, line: where the source begins, for messages.
@@ -108,12 +102,7 @@ SEXP cpp_module_identity(SEXP module) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_clone(SEXP module) {
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* copy;
-  check(shim().ts_module_clone(module_of(module), &copy));
-  set_handle(cell, copy);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_module>(Kind::module, [&](ts_module** out) { return shim().ts_module_clone(module_of(module), out); });
 }
 
 // [[Rcpp::export(rng = false)]]

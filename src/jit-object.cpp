@@ -26,13 +26,9 @@ SEXP cpp_object_attribute(SEXP object, SEXP name) {
 // an attribute.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_member(SEXP object, SEXP name, SEXP what) {
-  SEXP cell = PROTECT(new_cell(Kind::callable));
-  ts_callable* callable;
-  check(shim().ts_object_member(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_asInteger(what),
-                                &callable));
-  set_handle(cell, callable);
-  UNPROTECT(1);
-  return callable ? cell : R_NilValue;
+  return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
+    return shim().ts_object_member(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_asInteger(what), out);
+  });
 }
 
 // [[Rcpp::export(rng = false)]]

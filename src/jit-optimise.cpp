@@ -39,13 +39,11 @@ SEXP make_module(SEXP module, SEXP names, int flag, Make make) {
   const R_xlen_t n = Rf_xlength(names);
   auto** all = reinterpret_cast<const char**>(R_alloc(n + 1, sizeof(char*)));
   for (R_xlen_t i = 0; i < n; ++i) all[i] = Rf_translateCharUTF8(STRING_ELT(names, i));
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* made;
-  check(make(module_of(module), all, static_cast<size_t>(n), flag, &made));
-  set_handle(cell, made);
-  UNPROTECT(1);
+  SEXP made = asked<ts_module>(Kind::module, [&](ts_module** out) {
+    return make(module_of(module), all, static_cast<size_t>(n), flag, out);
+  });
   vmaxset(memory);
-  return cell;
+  return made;
 }
 
 }  // namespace

@@ -50,12 +50,8 @@ SEXP loaded(Load&& load) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_from_function(SEXP callable) {
-  SEXP cell = PROTECT(new_cell(Kind::module));
-  ts_module* module;
-  check(shim().ts_module_from_function(callable_of(callable), &module));
-  set_handle(cell, module);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_module>(Kind::module,
+                          [&](ts_module** out) { return shim().ts_module_from_function(callable_of(callable), out); });
 }
 
 // [[Rcpp::export(rng = false)]]

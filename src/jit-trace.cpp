@@ -163,13 +163,9 @@ SEXP cpp_state_save(SEXP tensors) {
   const void* memory = vmaxget();
   size_t n;
   ts_tensor** handles = tensors_of(tensors, "tensors", &n);
-  SEXP cell = PROTECT(new_cell(Kind::state));
-  ts_state* state;
-  check(shim().ts_state_save(handles, n, &state));
-  set_handle(cell, state);
-  UNPROTECT(1);
+  SEXP state = asked<ts_state>(Kind::state, [&](ts_state** out) { return shim().ts_state_save(handles, n, out); });
   vmaxset(memory);
-  return cell;
+  return state;
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -61,12 +61,7 @@ SEXP cpp_manual_seed(SEXP seed) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_generator_new() {
-  SEXP cell = PROTECT(new_cell(Kind::generator));
-  ts_generator* generator;
-  check(shim().ts_generator_new(&generator));
-  set_handle(cell, generator);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_generator>(Kind::generator, [](ts_generator** out) { return shim().ts_generator_new(out); });
 }
 
 // The default generator of a device such as "cuda:0".
@@ -101,12 +96,9 @@ SEXP cpp_generator_state(SEXP generator, SEXP set) {
     check(shim().ts_generator_state(generator_of(generator), tensor_of(set, "state"), nullptr));
     return R_NilValue;
   }
-  SEXP cell = PROTECT(new_cell(Kind::tensor));
-  ts_tensor* state;
-  check(shim().ts_generator_state(generator_of(generator), nullptr, &state));
-  set_handle(cell, state);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
+    return shim().ts_generator_state(generator_of(generator), nullptr, out);
+  });
 }
 
 // [[Rcpp::export(rng = false)]]

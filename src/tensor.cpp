@@ -249,15 +249,13 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
   check(shim().ts_dtype_info(Rf_asInteger(dtype), &floating, &complex_, &size));
   if (elements * size > bytes)
     fail("value_error", "`buffer` has %.0f bytes, but `shape` and `dtype` need %.0f.", bytes, elements * size);
-  SEXP cell = PROTECT(new_cell(Kind::tensor));
-  ts_tensor* out;
-  check(shim().ts_tensor_from_buffer(
-      data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
-      [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, keep_object(buffer), &out));
-  set_handle(cell, out);
+  SEXP tensor = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
+    return shim().ts_tensor_from_buffer(
+        data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
+        [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, keep_object(buffer), out);
+  });
   vmaxset(memory);
-  UNPROTECT(1);
-  return cell;
+  return tensor;
 }
 
 namespace {

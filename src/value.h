@@ -2,6 +2,8 @@
 #pragma once
 #include "torch_shim.h"
 
+constexpr int64_t kExact = int64_t{1} << 53;  // beyond it doubles skip integers
+
 inline ts_value tagged(int tag) {
   ts_value value{};
   value.tag = tag;

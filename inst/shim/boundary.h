@@ -21,6 +21,9 @@ void work_alone();
 void set_last_error(std::string message, std::string trace);
 int status_of_current_exception() noexcept;
 
+// LibTorch's warnings on this thread wait until the host asks for them. Only R's thread, and one that it waits for.
+void keep_warnings();
+
 template <class Body>
 int guarded(Body&& body) noexcept {
   try {

@@ -6,7 +6,6 @@
 #include <deque>
 #include <exception>
 #include <new>
-#include <thread>
 
 namespace shim {
 
@@ -20,10 +19,10 @@ thread_local std::string last_trace;
 std::deque<std::string> warnings;
 std::string taken;
 int waiting = 0;
-const std::thread::id* home = nullptr;
+thread_local bool keeps = false;
 
 bool keep(const std::string& message) {
-  if (std::this_thread::get_id() != *home) return false;
+  if (!keeps) return false;
   warnings.push_back(message);
   ++waiting;
   return true;
@@ -76,11 +75,10 @@ int status_of_current_exception() noexcept {
   }
 }
 
-// Those of the calling thread; other threads go on writing to stderr.
+// Other threads go on writing to stderr.
 void keep_warnings() {
   static Keeper keeper;
-  static const std::thread::id here = std::this_thread::get_id();
-  home = &here;
+  keeps = true;
 #if TORCH_VERSION_MAJOR >= 2
   c10::WarningUtils::set_warning_handler(&keeper);
 #else

@@ -1,6 +1,7 @@
 // Programs in files and in memory.
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -10,9 +11,14 @@
 #include "archive.h"
 #include "call.h"
 #include "crc32.h"
+#include "depth.h"
 #include "module.h"
 #include "program.h"
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 #endif
@@ -27,6 +33,25 @@ namespace {
 std::string words_of(int error) { return std::generic_category().message(error); }
 
 fs::path path_of(const char* utf8) { return fs::path(reinterpret_cast<const char8_t*>(utf8)); }
+
+// Has the system write a file, or the names in a folder, to the disk. False if that failed; what can't be flushed, such
+// as a folder on some systems, is as good as it gets.
+bool flush(const fs::path& path) {
+#if defined(_WIN32)
+  if (fs::is_directory(path)) return true;
+  const HANDLE file = CreateFileW(path.c_str(), GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  const bool done = file != INVALID_HANDLE_VALUE && FlushFileBuffers(file);
+  if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
+  return done;
+#else
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool failed = file >= 0 && fsync(file) != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT);
+  const int problem = errno;
+  if (file >= 0) close(file);
+  errno = problem;
+  return !failed;
+#endif
+}
 
 // Takes LibTorch's bytes without ever failing towards it: the destructor of LibTorch's writer would end the process.
 class Sink {
@@ -94,7 +119,12 @@ class FileSink final : public Sink {
     errno = 0;
     stream_.close();
     TORCH_CHECK(stream_, errno ? words_of(errno) : "writing failed");
-    if (!direct_) fs::rename(file_, target_);
+    if (!direct_) {
+      // Before the rename, so that a power cut leaves the old file or the new one, and no empty one.
+      TORCH_CHECK(flush(file_), errno ? words_of(errno) : "writing failed");
+      fs::rename(file_, target_);
+      flush(folder());
+    }
     done_ = true;
   }
 
@@ -104,6 +134,7 @@ class FileSink final : public Sink {
   }
 
  private:
+  fs::path folder() const { return target_.has_parent_path() ? target_.parent_path() : fs::path("."); }
   // The file ".model.pt.saving-HOST-PID-RANDOM"; the host, as folders may be shared.
   std::string prefix() const {
     const auto name = target_.filename().u8string();
@@ -141,8 +172,7 @@ class FileSink final : public Sink {
   void remove_leftovers() const {
     std::error_code ignored;
     const std::string start = prefix();
-    const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
-    for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    for (fs::directory_iterator it(folder(), ignored), end; !ignored && it != end; it.increment(ignored)) {
       const auto u8 = it->path().filename().u8string();
       const std::string name(u8.begin(), u8.end());
       if (name.compare(0, start.size(), start) == 0 && !lives(name.substr(start.size()))) {
@@ -171,8 +201,9 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// What torch::jit::load() reads otherwise than as the bytes of a tensor.
-void check_program(shim::Archive& archive) {
+// What torch::jit::load() reads otherwise than as the bytes of a tensor. Gives the stack that it needs.
+size_t check_program(shim::Archive& archive) {
+  shim::Code code("its");
   for (const shim::Entry& entry : archive.entries()) {
     const std::string name = entry.name.substr(archive.root().size() + 1);
     const bool is_values = name == "data.pkl" || name == "constants.pkl" || name == "attributes.pkl";
@@ -180,7 +211,9 @@ void check_program(shim::Archive& archive) {
     if (!is_values && !is_code && !entry.is_packed()) continue;
     const std::string contents = archive.contents(entry);
     if (is_code && ends_with(name, ".py")) {
-      shim::check_code(contents);
+      std::string package = name.substr(5, name.size() - 8);
+      std::replace(package.begin(), package.end(), '/', '.');
+      code.read(contents, package);
     } else if (is_values || (is_code && ends_with(name, ".debug_pkl"))) {
       // The tensors of data.pkl are in the folder data.
       const std::string folder = name.substr(0, name.rfind('.')) + "/";
@@ -190,23 +223,29 @@ void check_program(shim::Archive& archive) {
       });
     }
   }
+  code.check_classes();
+  return code.stack();
 }
 
 void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_module** out, ts_value& extra, Arena& own) {
   const auto archive = std::make_shared<shim::Archive>(std::move(bytes));
-  check_program(*archive);
+  const size_t stack = check_program(*archive);
   torch::jit::ExtraFilesMap files;
   const std::string folder = archive->root() + "/extra/";
   for (const shim::Entry& entry : archive->entries())
     if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/')
       files[entry.name.substr(folder.size())];
   std::optional<torch::jit::Module> module;
-  try {
-    module = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
-  } catch (...) {
-    archive->throw_failure();
-    throw;
-  }
+  shim::with_stack(stack, [&] {
+    try {
+      auto read = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
+      shim::check_calls(*read._ivalue()->compilation_unit(), "its");
+      module = std::move(read);
+    } catch (...) {
+      archive->throw_failure();
+      throw;
+    }
+  });
   archive->check_rest();
   extra.tag = TS_DICT;
   extra.len = static_cast<int64_t>(files.size());

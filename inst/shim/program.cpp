@@ -3,17 +3,20 @@
 #include <c10/core/ScalarType.h>
 #include <c10/util/Exception.h>
 
-#include <algorithm>
 #include <cstring>
-#include <unordered_map>
-#include <vector>
+
+#include "depth.h"
 
 namespace shim {
 namespace {
 
-// Far beyond what programs have, far below what a stack of 8 MB carries.
-constexpr int kDeepestValue = 1000, kDeepestType = 100;
-constexpr int kDeepestBracket = 100, kLongestChain = 250, kWidestIndent = 1000;
+// Far beyond what programs have, far below what a stack of 8 MB carries. A module is two values, itself and its
+// attributes.
+constexpr int kDeepestValue = 2 * kMostLevels + 50, kDeepestType = 100;
+constexpr int kDeepestBracket = 100, kLongestChain = 1000, kWidestIndent = 1000;
+// Bytes of stack for one definition, and for each step that its text goes deeper: twice what LibTorch's compiler was seen
+// to need.
+constexpr size_t kDefinitionStack = 16 * 1024, kStepStack = 5 * 1024;
 
 // Bytes of an element of "FloatStorage"; 0 if there is no such type.
 size_t element_size(const std::string& storage) {
@@ -326,36 +329,15 @@ class Pickle {
     }
   }
 
-  // The longest way through the nodes, without recursion. What leads back to where it came from adds nothing.
-  void check_depth() {
-    enum : uint8_t { fresh, open, done };
-    std::vector<uint8_t> state(nodes_.size(), fresh);
-    std::vector<int> depth(nodes_.size(), 1);
-    std::vector<std::pair<uint32_t, uint32_t>> way;
-    for (uint32_t start = 0; start < nodes_.size(); ++start) {
-      if (state[start] != fresh) continue;
-      way.emplace_back(start, nodes_[start].edge);
-      state[start] = open;
-      while (!way.empty()) {
-        auto& [node, edge] = way.back();
-        if (edge == 0) {
-          state[node] = done;
-          const uint32_t below = node;
-          way.pop_back();
-          require(depth[below] <= kDeepestValue, "they are nested too deeply");
-          if (!way.empty()) depth[way.back().first] = std::max(depth[way.back().first], depth[below] + 1);
-          continue;
-        }
-        const Edge next = edges_[edge - 1];
-        edge = next.next;
-        if (state[next.to] == fresh) {
-          state[next.to] = open;
-          way.emplace_back(next.to, nodes_[next.to].edge);
-        } else if (state[next.to] == done) {
-          depth[node] = std::max(depth[node], depth[next.to] + 1);
-        }
-      }
-    }
+  void check_depth() const {
+    using NodeLevels = Levels<uint32_t>;
+    NodeLevels levels([this](uint32_t node, int64_t&) {
+      std::vector<NodeLevels::Edge> edges;
+      for (uint32_t edge = nodes_[node].edge; edge != 0; edge = edges_[edge - 1].next) edges.push_back({edges_[edge - 1].to});
+      return edges;
+    });
+    for (uint32_t node = 0; node < nodes_.size(); ++node)
+      require(levels.of(node) <= kDeepestValue, "they are nested too deeply");
   }
 
   const std::string& bytes_;
@@ -379,17 +361,34 @@ void check_pickle(const std::string& pickle, const std::function<int64_t(const s
 
 // A chain is what one expression holds between its commas, operators and brackets one after the other: LibTorch reads
 // it as a tree of that depth. What LibTorch writes are short lines.
-void check_code(const std::string& code) {
-  const auto require = [](bool holds) { TORCH_CHECK(holds, "its code is nested too deeply"); };
-  std::vector<int> chain{0};  // at each depth of brackets
-  int links = 0, elifs = 0;   // of all depths together
+void Code::read(const std::string& code, const std::string& package) {
+  const auto require = [&](bool holds) { TORCH_CHECK(holds, whose_, " code is nested too deeply"); };
+  std::vector<int> chain{0};             // at each depth of brackets
+  int links = 0, elifs = 0, indent = 0;  // links: of all depths together
+  int deepest = 0;                       // in this definition
+  std::vector<std::string>* fields = nullptr;  // of the class whose body this is
+  int method = -1;                             // indent of the method of that class whose body this is
+  const auto measure = [&] {
+    require(links <= kLongestChain && elifs <= kLongestChain && indent <= kWidestIndent);
+    deepest = std::max(deepest, links + elifs + indent);
+  };
   const auto link = [&] {
     ++chain.back();
-    require(++links <= kLongestChain);
+    ++links;
+    measure();
   };
   const auto reset = [&] {
     links -= chain.back();
     chain.back() = 0;
+  };
+  const auto end_definition = [&] {
+    stack_ += kDefinitionStack + kStepStack * static_cast<size_t>(deepest);
+    elifs = deepest = 0;
+  };
+  const auto word_at = [&](size_t from, bool dotted) {
+    size_t end = from;
+    while (end < code.size() && (is_word(code[end]) || (dotted && code[end] == '.'))) ++end;
+    return code.substr(from, end - from);
   };
   for (size_t at = 0; at < code.size(); ++at) {
     const char c = code[at];
@@ -402,10 +401,19 @@ void check_code(const std::string& code) {
     } else if (c == '#') {
       at = std::min(code.find('\n', at), code.size()) - 1;
     } else if (is_word(c)) {
-      const size_t start = at;
-      while (at + 1 < code.size() && is_word(code[at + 1])) ++at;
-      const std::string word = code.substr(start, at - start + 1);
-      if (word == "elif") require(++elifs <= kLongestChain);
+      const bool in_fields = fields && method < 0;
+      const std::string word = word_at(at, in_fields);
+      at += word.size() - 1;
+      if (word == "def" || word == "class") end_definition();
+      if (word == "def") method = indent;
+      if (word == "class") {
+        const std::string name = word_at(std::min(code.find_first_not_of(" \t", at + 1), code.size()), false);
+        fields = &fields_[package.empty() ? name : package + "." + name];
+        method = -1;
+      } else if (in_fields) {
+        fields->push_back(word);
+      }
+      if (word == "elif") ++elifs;
       for (const char* keyword : {"not", "and", "or", "if", "else", "in", "is", "lambda", "for"})
         if (word == keyword) link();
     } else if (c == '(' || c == '[' || c == '{') {
@@ -419,12 +427,29 @@ void check_code(const std::string& code) {
       reset();
     } else if (c == '\n') {
       const size_t text = std::min(code.find_first_not_of(" \t\r", at + 1), code.size());
-      require(text - at - 1 <= kWidestIndent);
+      indent = static_cast<int>(std::min(text - at - 1, size_t{kWidestIndent} + 1));
       if (chain.size() == 1) reset();
+      if (chain.size() == 1 && text < code.size() && code[text] != '\n' && code[text] != '#' && indent <= method)
+        method = -1;
+      measure();
     } else if (std::strchr("+-*/%&|^~<>=!.@", c)) {
       link();
     }
   }
+  end_definition();
+}
+
+void Code::check_classes() const {
+  using ClassLevels = Levels<std::string>;
+  ClassLevels levels([this](const std::string& name, int64_t&) {
+    std::vector<ClassLevels::Edge> edges;
+    for (const std::string& field : fields_.at(name))
+      if (fields_.count(field)) edges.push_back({field});
+    return edges;
+  });
+  for (const auto& it : fields_)
+    TORCH_CHECK(levels.of(it.first) <= kMostLevels, whose_, " classes hold each other too deeply: more than ",
+                kMostLevels, " levels");
 }
 
 }  // namespace shim

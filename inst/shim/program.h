@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace shim {
 
@@ -12,7 +14,25 @@ namespace shim {
 // there is none.
 void check_pickle(const std::string& pickle, const std::function<int64_t(const std::string&)>& record_size);
 
-// Throws if TorchScript text is nested deeper than LibTorch's recursive parser and compiler can follow.
-void check_code(const std::string& code);
+// TorchScript text of one program, as far as its depth goes.
+class Code {
+ public:
+  // `whose` code it is, for messages: "its", "The source's".
+  explicit Code(const char* whose) : whose_(whose) {}
+
+  // One text more, with classes in a package such as "__torch__.net". Throws if an expression, a type or a block is
+  // nested deeper than any program's is.
+  void read(const std::string& text, const std::string& package);
+  // Throws if the classes' fields are nested too deeply.
+  void check_classes() const;
+  // Bytes that LibTorch's parser and compiler need for all of it if each definition leads to the next: theirs is
+  // recursion.
+  size_t stack() const { return stack_; }
+
+ private:
+  const char* whose_;
+  size_t stack_ = 0;
+  std::unordered_map<std::string, std::vector<std::string>> fields_;  // what the fields of each class mention
+};
 
 }  // namespace shim

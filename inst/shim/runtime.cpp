@@ -14,7 +14,6 @@
 namespace shim {
 void count_memory();
 void set_default_fusion();
-void keep_warnings();
 void set_engine();
 
 bool is_forked = false;

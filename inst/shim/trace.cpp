@@ -418,9 +418,11 @@ int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* contex
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
     Stack stack;
     if (self) stack.push_back(self->module._ivalue());
-    for (size_t i = 0; i < n; ++i) stack.push_back(shim::to_natural_ivalue(inputs[i]));
-    for (auto& input : stack)
-      if (input.isTensor()) input = input.toTensor().detach().clone();
+    {
+      // As they are before the function runs, whatever holds them.
+      const at::NoGradGuard no_history;
+      for (size_t i = 0; i < n; ++i) stack.push_back(shim::to_natural_ivalue(inputs[i]).deepcopy());
+    }
     Fresh fresh(/*keeps_results=*/true);
     const auto graph = record(fresh, fn, context, inputs, names, n, self);
     tracer::setTracingState(nullptr);

@@ -1,6 +1,8 @@
 // TorchScript text: units of functions and classes, methods of modules, and what their programs print.
 #include "builtins.h"
 #include "call.h"
+#include "depth.h"
+#include "program.h"
 
 #include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/frontend/parser.h>
@@ -359,6 +361,17 @@ std::vector<std::string> describe(Unit& unit, const std::string& name) {
   return lines;
 }
 
+// Of what the messages about depth speak.
+constexpr const char* kWhose = "The source's";
+
+// Throws if the text is nested too deeply.
+size_t stack_for(const char* source) {
+  Code code(kWhose);
+  code.read(source, "");
+  code.check_classes();
+  return code.stack();
+}
+
 std::atomic<ts_print_fn> print_to{nullptr};
 
 void print_text(const std::string& text) {
@@ -387,7 +400,10 @@ int ts_unit_compile(const char* source, const char* file, int line, const ts_use
       unit->uses.push_back(use.unit ? use.unit->unit : use.function->unit);
     }
     const auto compiler = std::make_shared<shim::Compiler>(unit, std::move(known));
-    compiler->compile(shim::parse(source, file, line, /*methods=*/false));
+    shim::with_stack(shim::stack_for(source), [&] {
+      compiler->compile(shim::parse(source, file, line, /*methods=*/false));
+      shim::check_calls(*unit, shim::kWhose);
+    });
     *out = new ts_unit{unit};
   });
 }
@@ -446,27 +462,30 @@ int ts_module_define(ts_module* module, const char* source, const char* file, in
   return guarded([&] {
     const auto type = module->module.type();
     const auto unit = module->module._ivalue()->compilation_unit();
-    std::vector<torch::jit::Def> methods;
-    for (const auto& tree : shim::parse(source, file, line, /*methods=*/true)) {
-      methods.emplace_back(tree);
-      const auto& name = methods.back().name();
-      if (type->findMethod(name.name()) || type->hasAttribute(name.name()))
-        throw torch::jit::ErrorReport(name.range()) << "the module has a `" << name.name() << "` already";
-    }
     const auto resolver = std::make_shared<shim::BuiltinResolver>();
     const shim::ModuleSelf self(type);
-    try {
-      unit->define(*type->name(), {}, {}, methods,
-                   std::vector<torch::jit::ResolverPtr>(methods.size(), resolver), &self);
-    } catch (...) {
-      // What is registered before it compiles must not stand in the way of a second attempt.
-      for (const auto& method : methods) {
-        const auto name = c10::QualifiedName(*type->name(), method.name().name());
-        if (type->findMethod(name.name())) type->unsafeRemoveMethod(name.name());
-        if (unit->find_function(name)) unit->unsafeRemoveMethod(name);
+    shim::with_stack(shim::stack_for(source), [&] {
+      std::vector<torch::jit::Def> methods;
+      for (const auto& tree : shim::parse(source, file, line, /*methods=*/true)) {
+        methods.emplace_back(tree);
+        const auto& name = methods.back().name();
+        if (type->findMethod(name.name()) || type->hasAttribute(name.name()))
+          throw torch::jit::ErrorReport(name.range()) << "the module has a `" << name.name() << "` already";
       }
-      throw;
-    }
+      try {
+        unit->define(*type->name(), {}, {}, methods,
+                     std::vector<torch::jit::ResolverPtr>(methods.size(), resolver), &self);
+        shim::check_calls(*unit, shim::kWhose);
+      } catch (...) {
+        // What is registered before it compiles must not stand in the way of a second attempt.
+        for (const auto& method : methods) {
+          const auto name = c10::QualifiedName(*type->name(), method.name().name());
+          if (type->findMethod(name.name())) type->unsafeRemoveMethod(name.name());
+          if (unit->find_function(name)) unit->unsafeRemoveMethod(name);
+        }
+        throw;
+      }
+    });
   });
 }
 

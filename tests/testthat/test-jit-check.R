@@ -63,6 +63,25 @@ test_that("state that the graph does not have is found on the example inputs", {
   expect_length(warning_of(jit_trace(f, torch_tensor(1), check_trace = FALSE)), 0)
 })
 
+test_that("inputs that the function changes in place lead to no wrong node, wherever they are held", {
+  skip_if_no_torch()
+  held <- list(
+    function(x) list(x), function(x) list(x = x), function(x) jit_tuple(list(x, x$clone())), function(x) list(list(list(x)))
+  )
+  for (hold in held) {
+    state <- torch_zeros(1)
+    f <- function(inputs) {
+      x <- inputs[[1]]
+      while (is.list(x)) x <- x[[1]]
+      x$add_(1)
+      state$mul_(2)$sub_(1)
+      x + state
+    }
+    seen <- warning_of(jit_trace(f, hold(torch_ones(2))))
+    expect_match(seen, "aten::mul_", fixed = TRUE)
+  }
+})
+
 test_that("the check runs no plan of the executor", {
   skip_if_no_torch()
   f <- jit_trace(function(x) torch_relu(x) + 1, torch_randn(2))

@@ -206,6 +206,25 @@ test_that("a killed process leaves the old file whole, and what it left goes wit
   expect_equal(as_array(jit_load(file.path(folder, "other.pt"))$weight), as_array(small$weight))
 })
 
+test_that("a file is on the disk before it takes its name, and its name is there at the end", {
+  skip_if_no_torch()
+  skip_on_os(c("windows", "mac", "solaris"))
+  skip_if(!nzchar(Sys.which("strace")), "strace is not installed")
+  folder <- normalizePath(withr::local_tempdir())
+  log <- withr::local_tempfile()
+  code <- withr::local_tempfile(lines = c(
+    "library(torch)", sprintf("setwd(%s)", shQuote(folder)), "jit_save(jit_compile('def f(x):\n  return x')$f, 'model.pt')"
+  ))
+  rscript <- file.path(R.home("bin"), "Rscript")
+  status <- system2("strace", c("-f", "-qq", "-y", "-e", "trace=fsync,rename,renameat2,renameat", "-o", shQuote(log), shQuote(rscript), shQuote(code)))
+  skip_if(status != 0, "Processes can't be traced here")
+  seen <- grep("model.pt|fsync", readLines(log), value = TRUE)
+  expect_length(seen, 3)
+  expect_match(seen[1], "fsync\\(.*/[.]model[.]pt[.]saving-.*= 0$")
+  expect_match(seen[2], "rename.*[.]model[.]pt[.]saving-.*model[.]pt.*= 0$")
+  expect_match(seen[3], paste0("fsync\\(\\d+<", folder, ">\\) += 0$"))
+})
+
 test_that("a saved file keeps the permissions of the one it replaces, and the link to it", {
   skip_if_no_torch()
   skip_on_os("windows")

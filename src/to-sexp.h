@@ -1,0 +1,21 @@
+// TorchScript -> R: ts_values as R values.
+#pragma once
+#include "handle.h"
+
+// How int64 comes to R: exact is double, or integer64 where a double would round; ask reads `options(torch.int64 =)`.
+enum class Int64 { exact, ask, as_double, as_integer64 };
+// Takes the handles that it wraps out of `value`.
+SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
+SEXP string_sexp(const ts_value& value);
+SEXP raw_sexp(const ts_value& value);  // the bytes of a string
+
+// A result of the shim as an R value; the arena is gone afterwards, also after an error.
+inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) {
+  SEXP guard = PROTECT(new_cell(Kind::arena));
+  set_handle(guard, arena);
+  SEXP out = PROTECT(to_sexp(*value, ints));
+  set_handle(guard, nullptr);
+  shim().ts_arena_release(arena);
+  UNPROTECT(2);
+  return out;
+}
