@@ -5,6 +5,10 @@ cpp_autocast <- function(device, nesting, state) {
     .Call(`_torch_cpp_autocast`, device, nesting, state)
 }
 
+cpp_forward_level <- function(level) {
+    .Call(`_torch_cpp_forward_level`, level)
+}
+
 cpp_register_hook <- function(x, hook) {
     .Call(`_torch_cpp_register_hook`, x, hook)
 }
@@ -15,8 +19,6 @@ cpp_remove_hook <- function(x, id) {
 
 cpp_anomaly_mode <- function(set, check_nan) {
     .Call(`_torch_cpp_anomaly_mode`, set, check_nan)
-cpp_forward_level <- function(level) {
-    .Call(`_torch_cpp_forward_level`, level)
 }
 
 cpp_tensor_grad <- function(x) {

@@ -22,6 +22,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_forward_level
+SEXP cpp_forward_level(SEXP level);
+RcppExport SEXP _torch_cpp_forward_level(SEXP levelSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type level(levelSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_forward_level(level));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_register_hook
 SEXP cpp_register_hook(SEXP x, SEXP hook);
 RcppExport SEXP _torch_cpp_register_hook(SEXP xSEXP, SEXP hookSEXP) {
@@ -52,13 +62,6 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type set(setSEXP);
     Rcpp::traits::input_parameter< SEXP >::type check_nan(check_nanSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_anomaly_mode(set, check_nan));
-// cpp_forward_level
-SEXP cpp_forward_level(SEXP level);
-RcppExport SEXP _torch_cpp_forward_level(SEXP levelSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type level(levelSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_forward_level(level));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1151,10 +1154,10 @@ RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_autocast", (DL_FUNC) &_torch_cpp_autocast, 3},
+    {"_torch_cpp_forward_level", (DL_FUNC) &_torch_cpp_forward_level, 1},
     {"_torch_cpp_register_hook", (DL_FUNC) &_torch_cpp_register_hook, 2},
     {"_torch_cpp_remove_hook", (DL_FUNC) &_torch_cpp_remove_hook, 2},
     {"_torch_cpp_anomaly_mode", (DL_FUNC) &_torch_cpp_anomaly_mode, 2},
-    {"_torch_cpp_forward_level", (DL_FUNC) &_torch_cpp_forward_level, 1},
     {"_torch_cpp_tensor_grad", (DL_FUNC) &_torch_cpp_tensor_grad, 1},
     {"_torch_cpp_tensor_set_grad", (DL_FUNC) &_torch_cpp_tensor_set_grad, 2},
     {"_torch_cpp_tensor_set_requires_grad", (DL_FUNC) &_torch_cpp_tensor_set_requires_grad, 2},

@@ -13,10 +13,6 @@
 #include <mutex>
 #include <thread>
 
-#ifndef _WIN32
-#include <unistd.h>
-#endif
-
 namespace shim {
 namespace {
 
@@ -70,20 +66,10 @@ class Worker {
   std::thread thread_;
 };
 
-// Those without work, for the home thread.
-std::vector<Worker*>& idle_workers() {
-  static std::vector<Worker*> idle;
-#ifndef _WIN32
-  // A forked process has none of its parent's threads.
-  static pid_t process = getpid();
-  if (process != getpid()) idle.clear();
-  process = getpid();
-#endif
-  return idle;
-}
+// Those without work; used by the home thread only.
+std::vector<Worker*> idle;
 
 Worker* take_worker() {
-  auto& idle = idle_workers();
   if (idle.empty()) return new Worker();
   Worker* worker = idle.back();
   idle.pop_back();
@@ -171,6 +157,8 @@ std::vector<at::Tensor> HostFunction::call(const std::vector<at::Tensor>& argume
   return result;
 }
 
+void forget_workers() { idle.clear(); }
+
 void set_host(const ts_host& given) {
   home = std::this_thread::get_id();
   host = given;
@@ -198,6 +186,7 @@ void run_engine(const std::function<void()>& body) {
   worker->start([&] {
     try {
       const at::ThreadLocalStateGuard as_here(state);
+      keep_warnings();
       body();
     } catch (...) {
       error = std::current_exception();
@@ -208,7 +197,7 @@ void run_engine(const std::function<void()>& body) {
   });
   serve_until(done);
   --serving;
-  idle_workers().push_back(worker);
+  idle.push_back(worker);
   if (error) std::rethrow_exception(error);
   if (host_jumped) throw HostStop();
 }

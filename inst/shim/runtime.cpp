@@ -22,6 +22,7 @@ bool is_forked = false;
 void work_alone() {
   is_forked = false;
   at::set_num_threads(1);
+  forget_workers();
 }
 }  // namespace shim
 
