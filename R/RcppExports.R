@@ -9,6 +9,18 @@ cpp_forward_level <- function(level) {
     .Call(`_torch_cpp_forward_level`, level)
 }
 
+cpp_register_hook <- function(x, hook) {
+    .Call(`_torch_cpp_register_hook`, x, hook)
+}
+
+cpp_remove_hook <- function(x, id) {
+    .Call(`_torch_cpp_remove_hook`, x, id)
+}
+
+cpp_anomaly_mode <- function(set, check_nan) {
+    .Call(`_torch_cpp_anomaly_mode`, set, check_nan)
+}
+
 cpp_tensor_grad <- function(x) {
     .Call(`_torch_cpp_tensor_grad`, x)
 }
@@ -23,6 +35,14 @@ cpp_tensor_set_requires_grad <- function(x, value) {
 
 cpp_tensor_grad_fn <- function(x) {
     .Call(`_torch_cpp_tensor_grad_fn`, x)
+}
+
+cpp_node_name <- function(node) {
+    .Call(`_torch_cpp_node_name`, node)
+}
+
+cpp_node_next <- function(node) {
+    .Call(`_torch_cpp_node_next`, node)
 }
 
 cpp_gradients <- function(outputs, inputs, grads, retain_graph, create_graph, allow_unused) {

@@ -54,6 +54,16 @@ autograd_set_grad_mode <- function(enabled) {
 #'
 #' `autograd_backward()` adds the gradients of `tensors` to the `$grad` of all leaves; `autograd_grad()` gives those of
 #' `outputs` with respect to `inputs`. `x$backward()` is the first for one tensor.
+#'
+#' `h <- x$register_hook(f)` has `f` called with each gradient of `x`: a tensor that it returns replaces the gradient,
+#' anything else is ignored. `h$remove()` ends that. A hook is called with recording as it is in the backward, on R's main
+#' thread; it may compute gradients itself, and its errors are errors of `backward()`. One of an intermediate result lives
+#' as long as the graph is not used up, or R has the tensor; one of a leaf until it is removed or the leaf is gone, and
+#' with it all that its environment holds.
+#'
+#' `x$grad_fn` is the node of the graph that made `x`, `NULL` for a leaf: it has `$name` and `$next_functions`, a list of the
+#' nodes that its gradient goes to.
+#'
 #' Source: LibTorch's `torch::autograd::backward` and `torch::autograd::grad`.
 #'
 #' @param tensors,outputs A tensor or a list of tensors; scalars unless gradients are given.
@@ -76,14 +86,6 @@ autograd_backward <- function(tensors, grad_tensors = NULL, retain_graph = creat
 autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = create_graph, create_graph = FALSE,
                           allow_unused = FALSE) {
   cpp_gradients(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
-}
-
-new_grad_fn <- function(name) if (!is.null(name)) structure(list(name = name), class = "torch_grad_fn")
-
-#' @export
-print.torch_grad_fn <- function(x, ...) {
-  cat(x$name, "\n", sep = "")
-  invisible(x)
 }
 
 # For optimisers and modules.

@@ -32,12 +32,14 @@ position_patterns <- c(
   "(?<=[Ii]ndex )\\d+(?= (?:is )?out of (?:range|bounds))", "(?<=at index )\\d+", "(?<=Target )\\d+(?= is out of bounds)",
   "(?<=invalid max index: )\\d+", "(?<=in dim )\\d+", "(?<=of dim )\\d+", "(?<=^dim )\\d+(?= appears)",
   "(?<=reduction dim )\\d+", "(?<=tensor number )\\d+(?= in the list)", "(?<=at entry )\\d+",
-  "(?<=start \\()\\d+(?=\\) \\+ length)", "(?<=cannot be identical )\\d+(?=, \\d+)", "(?<=cannot be identical )\\d+, \\d+"
+  "(?<=start \\()\\d+(?=\\) \\+ length)", "(?<=cannot be identical )\\d+(?=, \\d+)", "(?<=cannot be identical )\\d+, \\d+",
+  "(?<=output number )\\d+", "(?<=hook ')\\d+(?=')"
 )
 
 count_from_one <- function(message) {
   # What a TorchScript program says of its own code is as that code has it.
   if (grepl("TorchScript|torch\\.jit", message)) return(message)
+  message <- sub("in its (\\d+)th output", "in its output number \\1", message)
   for (pattern in position_patterns) {
     found <- gregexpr(pattern, message, perl = TRUE)
     text <- regmatches(message, found)[[1]]
@@ -71,7 +73,11 @@ problem_first <- function(message) {
 # of base R. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
 entry_frame <- function(n) {
   callers <- sys.parents()
-  home <- function(i) topenv(environment(sys.function(i)))
+  # What `autograd_function()` made is the package's too.
+  home <- function(i) {
+    env <- environment(sys.function(i))
+    if (is.null(env$.record)) topenv(env) else topenv()
+  }
   caller <- n
   # R names a frame that C++ called as its own caller: that is the one below it.
   while ((caller <- min(callers[caller], caller - 1L)) > 0L) {

@@ -29,7 +29,7 @@ call_place <- function(n) {
   # A call that something evaluates later, as a pipe does, has no reference of its own: the pipe's call has.
   reference <- NULL
   for (i in rev(seq_len(n))) {
-    if (i <= the$trace$floor) break
+    if (i <= (the$trace$floor %||% 0L)) break
     reference <- attr(sys.call(i), "srcref")
     if (!is.null(reference)) break
   }
@@ -120,14 +120,15 @@ reader_place <- function(n, reference) {
 }
 
 warn_frozen <- function(place) {
+  warn_of_trace(place, "takes a value out of the trace: the program holds what it is now as a constant.")
+}
+
+warn_of_trace <- function(place, problem) {
   trace <- the$trace
   text <- place$source %||% look(deparse(as_user_wrote(place$call), width.cutoff = 60L)[1])
   where <- if (!is.null(place$file)) sprintf(" at %s:%d", place$file, place$line) else ""
   key <- paste(text, where)
   if (key %in% trace$given) return(invisible())
   trace$given <- c(trace$given, key)
-  warn(
-    sprintf("`%s`%s takes a value out of the trace: the program holds what it is now as a constant.", text, where),
-    class = "torch_tracer_warning"
-  )
+  warn(sprintf("`%s`%s %s", text, where, problem), class = "torch_tracer_warning")
 }

@@ -102,7 +102,7 @@ tensor_fields <- list(
   is_cuda = function(x) .Call(C_field, x, 5L),
   layout = function(x) new_layout(.Call(C_field, x, 6L)),
   grad = function(x) cpp_tensor_grad(x),
-  grad_fn = function(x) new_grad_fn(cpp_tensor_grad_fn(x)),
+  grad_fn = function(x) cpp_tensor_grad_fn(x),
   names = function(x) NULL,
   real = function(x) torch_real(x),
   imag = function(x) torch_imag(x),
@@ -154,6 +154,7 @@ tensor_methods <- list(
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
     invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
   },
+  register_hook = function(hook) tensor_register_hook(self, hook),
   requires_grad_ = function(requires_grad = TRUE) cpp_tensor_set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),

@@ -32,6 +32,39 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_register_hook
+SEXP cpp_register_hook(SEXP x, SEXP hook);
+RcppExport SEXP _torch_cpp_register_hook(SEXP xSEXP, SEXP hookSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type hook(hookSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_register_hook(x, hook));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_remove_hook
+SEXP cpp_remove_hook(SEXP x, SEXP id);
+RcppExport SEXP _torch_cpp_remove_hook(SEXP xSEXP, SEXP idSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type id(idSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_remove_hook(x, id));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_anomaly_mode
+SEXP cpp_anomaly_mode(SEXP set, SEXP check_nan);
+RcppExport SEXP _torch_cpp_anomaly_mode(SEXP setSEXP, SEXP check_nanSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type set(setSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type check_nan(check_nanSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_anomaly_mode(set, check_nan));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_grad
 SEXP cpp_tensor_grad(SEXP x);
 RcppExport SEXP _torch_cpp_tensor_grad(SEXP xSEXP) {
@@ -71,6 +104,26 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_tensor_grad_fn(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_name
+SEXP cpp_node_name(SEXP node);
+RcppExport SEXP _torch_cpp_node_name(SEXP nodeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_node_name(node));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_next
+SEXP cpp_node_next(SEXP node);
+RcppExport SEXP _torch_cpp_node_next(SEXP nodeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_node_next(node));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -962,6 +1015,7 @@ BEGIN_RCPP
 END_RCPP
 }
 
+RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
@@ -969,19 +1023,26 @@ RcppExport SEXP C_grad_mode(SEXP);
 RcppExport SEXP C_grads(SEXP);
 RcppExport SEXP C_item(SEXP);
 RcppExport SEXP C_length(SEXP);
+RcppExport SEXP C_needs_gradient(SEXP);
 RcppExport SEXP C_numel(SEXP);
 RcppExport SEXP C_shape(SEXP);
 RcppExport SEXP C_size(SEXP);
+RcppExport SEXP C_tensor_positions(SEXP);
 RcppExport SEXP C_to_r(SEXP);
 RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_autocast", (DL_FUNC) &_torch_cpp_autocast, 3},
     {"_torch_cpp_forward_level", (DL_FUNC) &_torch_cpp_forward_level, 1},
+    {"_torch_cpp_register_hook", (DL_FUNC) &_torch_cpp_register_hook, 2},
+    {"_torch_cpp_remove_hook", (DL_FUNC) &_torch_cpp_remove_hook, 2},
+    {"_torch_cpp_anomaly_mode", (DL_FUNC) &_torch_cpp_anomaly_mode, 2},
     {"_torch_cpp_tensor_grad", (DL_FUNC) &_torch_cpp_tensor_grad, 1},
     {"_torch_cpp_tensor_set_grad", (DL_FUNC) &_torch_cpp_tensor_set_grad, 2},
     {"_torch_cpp_tensor_set_requires_grad", (DL_FUNC) &_torch_cpp_tensor_set_requires_grad, 2},
     {"_torch_cpp_tensor_grad_fn", (DL_FUNC) &_torch_cpp_tensor_grad_fn, 1},
+    {"_torch_cpp_node_name", (DL_FUNC) &_torch_cpp_node_name, 1},
+    {"_torch_cpp_node_next", (DL_FUNC) &_torch_cpp_node_next, 1},
     {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
@@ -1064,18 +1125,21 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
     {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
-    {"C_backward",  (DL_FUNC) &C_backward,  5},
-    {"C_dollar",    (DL_FUNC) &C_dollar,    2},
-    {"C_field",     (DL_FUNC) &C_field,     2},
-    {"C_grad_mode", (DL_FUNC) &C_grad_mode, 1},
-    {"C_grads",     (DL_FUNC) &C_grads,     1},
-    {"C_item",      (DL_FUNC) &C_item,      1},
-    {"C_length",    (DL_FUNC) &C_length,    1},
-    {"C_numel",     (DL_FUNC) &C_numel,     1},
-    {"C_shape",     (DL_FUNC) &C_shape,     1},
-    {"C_size",      (DL_FUNC) &C_size,      1},
-    {"C_to_r",      (DL_FUNC) &C_to_r,      1},
-    {"C_zero_grad", (DL_FUNC) &C_zero_grad, 2},
+    {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
+    {"C_backward",         (DL_FUNC) &C_backward,         5},
+    {"C_dollar",           (DL_FUNC) &C_dollar,           2},
+    {"C_field",            (DL_FUNC) &C_field,            2},
+    {"C_grad_mode",        (DL_FUNC) &C_grad_mode,        1},
+    {"C_grads",            (DL_FUNC) &C_grads,            1},
+    {"C_item",             (DL_FUNC) &C_item,             1},
+    {"C_length",           (DL_FUNC) &C_length,           1},
+    {"C_needs_gradient",   (DL_FUNC) &C_needs_gradient,   1},
+    {"C_numel",            (DL_FUNC) &C_numel,            1},
+    {"C_shape",            (DL_FUNC) &C_shape,            1},
+    {"C_size",             (DL_FUNC) &C_size,             1},
+    {"C_tensor_positions", (DL_FUNC) &C_tensor_positions, 1},
+    {"C_to_r",             (DL_FUNC) &C_to_r,             1},
+    {"C_zero_grad",        (DL_FUNC) &C_zero_grad,        2},
     {NULL, NULL, 0}
 };
 

@@ -1,5 +1,5 @@
 // Gradients.
-#include "convert.h"
+#include "host.h"
 #include "memory.h"
 
 RcppExport SEXP C_grad_mode(SEXP set) {
@@ -48,15 +48,41 @@ SEXP cpp_tensor_set_requires_grad(SEXP x, SEXP value) {
   return x;
 }
 
+// The node that made a tensor, or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_grad_fn(SEXP x) {
+  SEXP cell = PROTECT(new_cell(Kind::node));
+  ts_node* node;
+  check(shim().ts_tensor_grad_fn(tensor_of(x), &node));
+  set_handle(cell, node);
+  UNPROTECT(1);
+  return node ? cell : R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_node_name(SEXP node) {
   ts_value out;
   ts_arena* arena = nullptr;
-  check(shim().ts_tensor_grad_fn(tensor_of(x), &out, &arena));
-  SEXP name = PROTECT(out.tag == TS_STRING ? string_sexp(out) : R_NilValue);
-  shim().ts_arena_release(arena);
+  check(shim().ts_node_name(static_cast<ts_node*>(handle_of(node, Kind::node, "node")), &out, &arena));
+  return finish(&out, arena);
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_node_next(SEXP node) {
+  auto* handle = static_cast<ts_node*>(handle_of(node, Kind::node, "node"));
+  size_t n = 0;
+  ts_node* next;
+  check(shim().ts_node_next(handle, SIZE_MAX, &next, &n));
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(n)));
+  for (size_t i = 0; i < n; ++i) {
+    SEXP cell = PROTECT(new_cell(Kind::node));
+    check(shim().ts_node_next(handle, i, &next, &n));
+    set_handle(cell, next);
+    if (next) SET_VECTOR_ELT(out, static_cast<R_xlen_t>(i), cell);
+    UNPROTECT(1);
+  }
   UNPROTECT(1);
-  return name;
+  return out;
 }
 
 RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_graph, SEXP create_graph) {
@@ -71,8 +97,12 @@ RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_gr
   } else if (n_grads != n) {
     fail("value_error", "`grad_tensors` must have as many elements as `tensors`, %zu, not %zu.", n, n_grads);
   }
-  check(shim().ts_backward(roots, given, n, leaves, n_inputs, Rf_asLogical(retain_graph) == TRUE,
-                           Rf_asLogical(create_graph) == TRUE));
+  const bool keep = Rf_asLogical(retain_graph) == TRUE;
+  const size_t hooks = begin_backward();
+  const int status =
+      shim().ts_backward(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE);
+  end_backward(hooks, status == TS_OK && !keep);
+  check(status);
   vmaxset(memory);
   collect_if_due(shim());
   return R_NilValue;
@@ -93,8 +123,12 @@ SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEX
   }
   ts_value out;
   ts_arena* arena = nullptr;
-  check(shim().ts_gradients(roots, given, n, leaves, n_inputs, Rf_asLogical(retain_graph) == TRUE,
-                            Rf_asLogical(create_graph) == TRUE, Rf_asLogical(allow_unused) == TRUE, &out, &arena));
+  const bool keep = Rf_asLogical(retain_graph) == TRUE;
+  const size_t hooks = begin_backward();
+  const int status = shim().ts_gradients(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE,
+                                         Rf_asLogical(allow_unused) == TRUE, &out, &arena);
+  end_backward(hooks, status == TS_OK && !keep);
+  check(status);
   SEXP result = PROTECT(to_sexp(out));
   shim().ts_arena_release(arena);
   vmaxset(memory);

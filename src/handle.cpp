@@ -24,7 +24,8 @@ KindFacts facts[] = {{"torch_tensor", {"torch_tensor", "R7", nullptr}, nullptr, 
                      {"torch_script_object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr},
                      {"torch_arena", {nullptr, nullptr, nullptr}, nullptr, nullptr},
                      {"torch_state", {nullptr, nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_graph_handle", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr}};
+                     {"torch_graph_handle", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_node", {"autograd_node", "R7", nullptr}, nullptr, nullptr}};
 
 KindFacts& facts_of(Kind kind) {
   KindFacts& it = facts[static_cast<int>(kind)];
@@ -82,10 +83,15 @@ R_allocator_t allocator_of(Kind kind) {
     case Kind::generator: return {take_block, release_block<ts_generator, &Shim::ts_generator_release>, nullptr, nullptr};
     case Kind::graph: return {take_block, release_block<ts_graph, &Shim::ts_graph_release>, nullptr, nullptr};
     case Kind::arena: return {take_block, release_block<ts_arena, &Shim::ts_arena_release>, nullptr, nullptr};
+    case Kind::node: return {take_block, release_block<ts_node, &Shim::ts_node_release>, nullptr, nullptr};
     case Kind::state: return {take_block, release_block<ts_state, &Shim::ts_state_release>, nullptr, nullptr};
     default: return {take_block, release_block<ts_object, &Shim::ts_object_release>, nullptr, nullptr};
   }
 }
+
+// What is kept: a chain whose cells hold the cell before, the next one, and as tag the object. R's own list of precious
+// objects is searched from one end.
+SEXP kept = nullptr;
 
 // Objects to release, as R's collector must not be entered while it sweeps; any thread may add to them.
 std::mutex released_lock;
@@ -93,18 +99,37 @@ std::vector<SEXP>* released = nullptr;
 
 }  // namespace
 
+SEXP keep_object(SEXP object) {
+  PROTECT(object);
+  if (!kept) R_PreserveObject(kept = Rf_cons(R_NilValue, R_NilValue));
+  SEXP cell = Rf_cons(R_NilValue, R_NilValue);
+  SET_TAG(cell, object);
+  // After the allocation, at which finalizers may have run that changed the chain.
+  SETCAR(cell, kept);
+  SETCDR(cell, CDR(kept));
+  if (CDR(kept) != R_NilValue) SETCAR(CDR(kept), cell);
+  SETCDR(kept, cell);
+  UNPROTECT(1);
+  return cell;
+}
+
+SEXP kept_object(SEXP cell) { return TAG(cell); }
+
 bool has_released_objects = false;
 
-void queue_released_object(SEXP object) {
+void queue_released_object(SEXP cell) {
   const std::lock_guard<std::mutex> hold(released_lock);
   if (!released) released = new std::vector<SEXP>();
-  released->push_back(object);
+  released->push_back(cell);
   has_released_objects = true;
 }
 
 void drain_released_objects() {
   const std::lock_guard<std::mutex> hold(released_lock);
-  for (SEXP object : *released) R_ReleaseObject(object);
+  for (SEXP cell : *released) {
+    SETCDR(CAR(cell), CDR(cell));
+    if (CDR(cell) != R_NilValue) SETCAR(CDR(cell), CAR(cell));
+  }
   released->clear();
   has_released_objects = false;
 }

@@ -10,12 +10,15 @@
 
 #include "r.h"
 
-enum class Kind { tensor, callable, module, unit, generator, object, arena, state, graph };
+enum class Kind { tensor, callable, module, unit, generator, object, arena, state, graph, node };
 
-// Releases R objects that the collector's sweep could only queue. Called before each operator.
+// R objects that something of LibTorch's holds. What is kept is found, and given back, by the cell; the giving back may
+// happen in any thread and while R's collector sweeps, so it is queued, and done before each operator.
+SEXP keep_object(SEXP object);
+SEXP kept_object(SEXP cell);
+void queue_released_object(SEXP cell);
 extern bool has_released_objects;
 void drain_released_objects();
-void queue_released_object(SEXP object);
 
 // The one way to put a handle into a cell; what it held before is the caller's.
 void set_handle(SEXP cell, void* handle);

@@ -1,6 +1,7 @@
 // Tracing: R functions run on LibTorch's values while LibTorch records.
 #include "trace.h"
 
+#include "host.h"
 #include "jit.h"
 #include "jump.h"
 
@@ -10,39 +11,18 @@ namespace {
 
 struct Traced {
   SEXP function;
-  const ts_value* arguments;
-  size_t n;
-  ts_value* result;
-  Keeper* keeper;
   SEXP kept;  // a list: what the function gave outlives its frame
 };
 
-SEXP run_traced(void* data) {
-  auto* it = static_cast<Traced*>(data);
-  SEXP list = PROTECT(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(it->n)));
-  for (size_t i = 0; i < it->n; ++i)
-    SET_VECTOR_ELT(list, static_cast<R_xlen_t>(i), to_sexp(const_cast<ts_value&>(it->arguments[i])));
-  SEXP call = PROTECT(Rf_lang2(it->function, list));
-  SEXP value = PROTECT(Rf_eval(call, R_GlobalEnv));
-  SET_VECTOR_ELT(it->kept, 0, value);
-  mark_place();
-  *it->result = to_natural_value(value, "result", *it->keeper);
-  it->keeper->release();
-  UNPROTECT(3);
-  return R_NilValue;
-}
-
 // Called by LibTorch's tracer, on R's main thread.
 int call_traced(void* context, const ts_value* arguments, size_t n, ts_value* result) {
-  Traced it = *static_cast<Traced*>(context);
-  it.arguments = arguments;
-  it.n = n;
-  it.result = result;
-  SEXP ignored;
+  const auto* it = static_cast<Traced*>(context);
+  SEXP value;
   ++tracing;
-  const bool done = run_catching(run_traced, &it, &ignored);
+  const int status = call_function(it->function, arguments, n, result, &value);
   --tracing;
-  return done ? TS_OK : TS_HOST_JUMP;
+  if (status == TS_OK) SET_VECTOR_ELT(it->kept, 0, value);
+  return status;
 }
 
 // The inputs of a trace as the shim wants them, in R_alloc memory.
@@ -82,12 +62,12 @@ void leaves_trace(SEXP tensor) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   const void* memory = vmaxget();
-  Keeper keeper, results;
+  Keeper keeper;
   const Inputs it(inputs, names, keeper);
   SEXP out = PROTECT(Rf_allocVector(VECSXP, 2)), kept = PROTECT(Rf_allocVector(VECSXP, 1));
   SEXP cell = new_cell(Kind::callable);
   SET_VECTOR_ELT(out, 0, cell);
-  Traced context{func, nullptr, 0, nullptr, &results, kept};
+  Traced context{func, kept};
   ts_callable* callable;
   check(shim().ts_trace(call_traced, &context, it.values, it.identifiers, static_cast<size_t>(it.n),
                         optional_module(module), CHAR(STRING_ELT(method, 0)), &callable));
@@ -103,10 +83,10 @@ SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP state, SEXP tolerance) {
   const void* memory = vmaxget();
-  Keeper keeper, results;
+  Keeper keeper;
   const Inputs it(inputs, names, keeper);
   SEXP kept = PROTECT(Rf_allocVector(VECSXP, 1));
-  Traced context{func, nullptr, 0, nullptr, &results, kept};
+  Traced context{func, kept};
   ts_value out;
   ts_arena* arena = nullptr;
   check(shim().ts_trace_difference(callable_of(callable), call_traced, &context, it.values, it.identifiers,

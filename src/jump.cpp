@@ -33,8 +33,11 @@ void drop_jump() {
 }
 
 void continue_jump() {
-  SEXP token = waiting;
+  SEXP token = PROTECT(waiting);
   drop_jump();
+  // What was warned of on the way comes before it.
+  pass_warnings();
+  UNPROTECT(1);
   R_ContinueUnwind(token);
   Rf_error("an R jump could not be continued");
 }

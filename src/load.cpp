@@ -2,6 +2,7 @@
 // scope, must not replace the one inside LibTorch.
 #include "shim.h"
 
+#include "host.h"
 #include "jit.h"
 #include "r.h"
 
@@ -131,7 +132,7 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
 #define TS_FUNCTION(result, name, arguments) fill(table.name, library, #name, file);
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION
-  check(table.ts_initialise());
+  check(table.ts_initialise(&r_host));
   check(table.ts_set_print(print_text));
   loaded = true;
   return Rf_mkString(table.ts_built_for());

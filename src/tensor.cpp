@@ -249,12 +249,11 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
   check(shim().ts_dtype_info(Rf_asInteger(dtype), &floating, &complex_, &size));
   if (elements * size > bytes)
     fail("value_error", "`buffer` has %.0f bytes, but `shape` and `dtype` need %.0f.", bytes, elements * size);
-  R_PreserveObject(buffer);
   SEXP cell = PROTECT(new_cell(Kind::tensor));
   ts_tensor* out;
   check(shim().ts_tensor_from_buffer(
       data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
-      [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, buffer, &out));
+      [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, keep_object(buffer), &out));
   set_handle(cell, out);
   vmaxset(memory);
   UNPROTECT(1);

@@ -1,4 +1,7 @@
 // Gradients: the engine's entry points and what a tensor knows of its history.
+#include "autograd.h"
+
+#include "host.h"
 #include "value.h"
 
 using shim::borrow;
@@ -35,18 +38,35 @@ int ts_tensor_set_requires_grad(ts_tensor* handle, int requires_grad) {
   });
 }
 
-int ts_tensor_grad_fn(ts_tensor* tensor, ts_value* out, ts_arena** arena) {
-  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
-    const auto node = borrow(tensor).grad_fn();
-    if (node) value = shim::string_value(node->name(), own);
+int ts_tensor_grad_fn(ts_tensor* tensor, ts_node** out) {
+  return shim::guarded([&] {
+    auto node = borrow(tensor).grad_fn();
+    *out = node ? new ts_node{std::move(node)} : nullptr;
   });
 }
+
+int ts_node_name(ts_node* node, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(
+      out, arena, [&](ts_value& value, shim::Arena& own) { value = shim::string_value(node->node->name(), own); });
+}
+
+int ts_node_next(ts_node* node, size_t i, ts_node** out, size_t* n) {
+  return shim::guarded([&] {
+    *n = node->node->next_edges().size();
+    *out = nullptr;
+    if (i >= *n) return;
+    const auto& edge = node->node->next_edge(i);
+    if (edge.is_valid()) *out = new ts_node{edge.function};
+  });
+}
+
+void ts_node_release(ts_node* node) { delete node; }
 
 int ts_backward(ts_tensor* const* tensors, ts_tensor* const* grads, size_t n, ts_tensor* const* inputs, size_t n_inputs,
                 int retain_graph, int create_graph) {
   return shim::guarded([&] {
-    torch::autograd::backward(borrow_all(tensors, n), borrow_all(grads, n), retain_graph != 0, create_graph != 0,
-                              borrow_all(inputs, n_inputs));
+    const auto roots = borrow_all(tensors, n), given = borrow_all(grads, n), leaves = borrow_all(inputs, n_inputs);
+    shim::run_engine([&] { torch::autograd::backward(roots, given, retain_graph != 0, create_graph != 0, leaves); });
   });
 }
 
@@ -54,8 +74,11 @@ int ts_gradients(ts_tensor* const* outputs, ts_tensor* const* grads, size_t n, t
                  size_t n_inputs, int retain_graph, int create_graph, int allow_unused, ts_value* out,
                  ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
-    auto result = torch::autograd::grad(borrow_all(outputs, n), borrow_all(inputs, n_inputs), borrow_all(grads, n),
-                                        retain_graph != 0, create_graph != 0, allow_unused != 0);
+    const auto roots = borrow_all(outputs, n), given = borrow_all(grads, n), leaves = borrow_all(inputs, n_inputs);
+    std::vector<at::Tensor> result;
+    shim::run_engine([&] {
+      result = torch::autograd::grad(roots, leaves, given, retain_graph != 0, create_graph != 0, allow_unused != 0);
+    });
     value.tag = TS_LIST;
     value.flag = 1;
     value.len = static_cast<int64_t>(result.size());

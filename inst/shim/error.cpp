@@ -9,6 +9,9 @@
 #include <thread>
 
 namespace shim {
+
+std::atomic<bool> host_jumped{false};
+
 namespace {
 thread_local std::string last_message;
 thread_local std::string last_trace;
@@ -53,6 +56,7 @@ void set_last_error(std::string message, std::string trace) {
 }
 
 int status_of_current_exception() noexcept {
+  if (host_jumped.exchange(false)) return TS_HOST_JUMP;
   try {
     throw;
   } catch (const HostJump&) {

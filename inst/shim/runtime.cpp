@@ -1,4 +1,5 @@
 // dtypes, devices, random numbers, threads.
+#include "host.h"
 #include "value.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -10,15 +11,18 @@ namespace shim {
 void count_memory();
 void set_default_fusion();
 void keep_warnings();
+void set_engine();
 }
 
 using shim::guarded;
 
-int ts_initialise(void) {
-  return guarded([] {
+int ts_initialise(const ts_host* host) {
+  return guarded([&] {
     static bool done = false;
     if (done) return;
     done = true;
+    shim::set_host(*host);
+    shim::set_engine();
     shim::count_memory();
     shim::set_default_fusion();
     shim::keep_warnings();

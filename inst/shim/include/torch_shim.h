@@ -3,7 +3,8 @@
  * Rules that hold for every function:
  *  - It returns a status unless its comment says otherwise; results come through the last pointers. On any status
  *    but TS_OK the results are untouched and ts_last_error() holds the message of this thread.
- *  - No exception leaves it, and it never calls back into the host except where a ts_host_fn is an argument.
+ *  - No exception leaves it. It calls back into the host where a ts_host_fn is an argument, and where gradients are
+ *    computed through a ts_host_function that was given before; always in the thread that called ts_initialise.
  *  - "Owned" results are given back by the noun's _release function, once. "Borrowed" ones live as long as the
  *    comment says. Pointers passed in are never kept unless the comment says so.
  *  - It may be called from any thread; the glue calls it from R's main thread only.
@@ -46,6 +47,8 @@ typedef struct ts_module ts_module;
 typedef struct ts_unit ts_unit;
 /* A graph of a TorchScript function; keeps alive what its nodes point to. */
 typedef struct ts_graph ts_graph;
+/* A node of the graph by which gradients are computed. */
+typedef struct ts_node ts_node;
 /* A random number generator. */
 typedef struct ts_generator ts_generator;
 /* Any other LibTorch value behind a reference: class instances, enums, futures, streams, storages. */
@@ -191,9 +194,28 @@ typedef struct ts_extra_file {
   size_t n;
 } ts_extra_file;
 
-/* Called while a function is traced: the host's function on the values given, its result into `result`, whose items
- * stay the host's and must live until the tracing call returns. A status but TS_OK ends the tracing. */
+/* The host's function on the values given, its result into `result`, whose items stay the host's and are read before the
+ * host's thread goes on with its own work. A status but TS_OK ends what LibTorch is doing. */
 typedef int (*ts_host_fn)(void *context, const ts_value *arguments, size_t n, ts_value *result);
+
+/* A function that the shim keeps. It is taken over by the call that it is an argument of, also if that fails; `release` is
+ * called once, from any thread. */
+typedef struct ts_host_function {
+  ts_host_fn fn;
+  void *context;
+  void (*release)(void *context);
+} ts_host_function;
+
+/* What the shim may ask of the host, in the thread that called ts_initialise. */
+typedef struct ts_host {
+  int (*poll)(void);                    /* ten times a second while it waits: a status but TS_OK ends what LibTorch does */
+  void (*place)(char *text, size_t n); /* where the host's code is: up to n bytes with the final zero */
+} ts_host;
+
+typedef struct ts_tensors {
+  ts_tensor *const *items;
+  size_t n;
+} ts_tensors;
 
 /* Called for each text that TorchScript's `print` writes, `n` bytes of UTF-8, from whichever thread runs the program. A
  * status but TS_OK ends the program; only the thread that called the shim may give one. */

@@ -5,7 +5,8 @@ TS_FUNCTION(int, ts_abi_version, (void))
 TS_FUNCTION(const char *, ts_built_for, (void)) /* LibTorch's version at compile time, static */
 TS_FUNCTION(const char *, ts_last_error, (void))
 TS_FUNCTION(const char *, ts_last_error_trace, (void)) /* with LibTorch's C++ trace */
-TS_FUNCTION(int, ts_initialise, (void))                /* once, after loading */
+/* Once, after loading, in the thread whose functions the host's are. */
+TS_FUNCTION(int, ts_initialise, (const ts_host *))
 /* How many of LibTorch's warnings wait in the thread that called ts_initialise; the address is valid for ever. */
 TS_FUNCTION(const int *, ts_warnings, (void))
 /* The oldest of them, NULL if there is none; valid until the next call. */
@@ -62,8 +63,21 @@ TS_FUNCTION(int, ts_grad_mode, (int set, int *was)) /* set: 0 off, 1 on, -1 ask 
 TS_FUNCTION(int, ts_tensor_grad, (ts_tensor *, ts_tensor **out)) /* owned, may be undefined */
 TS_FUNCTION(int, ts_tensor_set_grad, (ts_tensor *, ts_tensor *grad)) /* NULL: none */
 TS_FUNCTION(int, ts_tensor_set_requires_grad, (ts_tensor *, int requires_grad))
-/* Name of the node that made it, as a string, or none. */
-TS_FUNCTION(int, ts_tensor_grad_fn, (ts_tensor *, ts_value *out, ts_arena **arena))
+/* The node of the graph that made it, owned; NULL for a leaf. */
+TS_FUNCTION(int, ts_tensor_grad_fn, (ts_tensor *, ts_node **out))
+TS_FUNCTION(int, ts_node_name, (ts_node *, ts_value *out, ts_arena **arena)) /* a string */
+/* The node that the gradient of its input i goes to, owned; NULL if it goes nowhere. n: how many inputs there are. */
+TS_FUNCTION(int, ts_node_next, (ts_node *, size_t i, ts_node **out, size_t *n))
+TS_FUNCTION(void, ts_node_release, (ts_node *)) /* no status */
+/* Makes `outputs`, computed from `inputs` unrecorded, results of a node whose gradients `backward` computes: it gets the
+ * gradients of the outputs and then `saved`, and gives a list of one tensor or none for each input. materialize: missing
+ * gradients are zeros. `dirty` inputs were changed in place, `fixed` outputs have no derivative. out[i] is owned. */
+TS_FUNCTION(int, ts_autograd_record, (const ts_host_function *backward, int materialize, const ts_tensors *inputs, const ts_tensors *outputs, const ts_tensors *saved, const ts_tensors *dirty, const ts_tensors *fixed, ts_tensor **out))
+/* `hook` gets the gradient and gives a list of one tensor that replaces it, or none. */
+TS_FUNCTION(int, ts_tensor_register_hook, (ts_tensor *, const ts_host_function *hook, int64_t *id))
+TS_FUNCTION(int, ts_tensor_remove_hook, (ts_tensor *, int64_t id))
+/* Nodes remember where the host's code recorded them; check_nan: a gradient that is NaN is an error. */
+TS_FUNCTION(int, ts_anomaly_mode, (int set, int check_nan, int *was, int *checked_nan))
 /* `grads` may hold NULL. `inputs`: only these accumulate; n_inputs = 0: all leaves. */
 TS_FUNCTION(int, ts_backward, (ts_tensor *const *tensors, ts_tensor *const *grads, size_t n, ts_tensor *const *inputs, size_t n_inputs, int retain_graph, int create_graph))
 /* A list of n_inputs tensors. */

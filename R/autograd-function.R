@@ -1,0 +1,286 @@
+# Derivatives and hooks that are the user's R functions.
+
+#' Functions with a derivative of their own
+#'
+#' Makes a function whose gradient is computed by `backward` instead of being recorded operator by operator: for a
+#' derivative that is cheaper or more exact than the recorded one, or for code that leaves torch on its way.
+#'
+#' `forward` runs unrecorded. Its first argument, the context, carries what `backward` needs:
+#'
+#' * `ctx$save_for_backward(...)` keeps tensors (and other R objects), named or not; `ctx$saved_variables` gives them back
+#'   in that order, as a list. Keep inputs and outputs in no other way: a tensor in a field of `ctx` (`ctx$x <- x`) may
+#'   never be freed.
+#' * `ctx$needs_input_grad` is a named list that says of each argument whether it is a tensor whose gradient is wanted.
+#' * `ctx$mark_dirty(...)` names inputs that `forward` changed in place; they must be among its results.
+#' * `ctx$mark_non_differentiable(...)` names results without a derivative.
+#' * `ctx$set_materialize_grads(FALSE)`: a result that nothing depends on has an undefined tensor as its gradient,
+#'   not zeros.
+#'
+#' `backward` runs recorded where the gradient is itself to be differentiated (`create_graph = TRUE`): if it uses torch's
+#' operators only, second derivatives need nothing more. It always runs on R's main thread.
+#'
+#' A trace ([jit_trace()]) records the operators of `forward`, not `backward`, and says so in a warning where a gradient is
+#' wanted.
+#'
+#' Source: LibTorch's `torch::autograd::Node`, PyTorch's `torch.autograd.Function`.
+#'
+#' @param forward A function of the context and any arguments; gives a tensor or a list. What is no tensor in that list
+#'   is passed on.
+#' @param backward A function of the context and the gradients of the results, one argument each, or all in one list if
+#'   it has a single one. Gives a list of the gradients of `forward`'s arguments, by their names; what is no tensor or
+#'   needs no gradient may be missing or `NULL`. Where only one argument is a tensor its gradient alone will do.
+#' @return A function with the arguments of `forward` but for the first.
+#' @section Errors:
+#' An error of `forward` or `backward` arrives as it is. A gradient for an argument that does not exist or is no tensor
+#' is a `value_error`, one of another shape than the argument an error of LibTorch.
+#' @examplesIf torch::torch_is_installed()
+#' exponential <- autograd_function(
+#'   forward = function(ctx, x) {
+#'     y <- torch_exp(x)
+#'     ctx$save_for_backward(y = y)
+#'     y
+#'   },
+#'   backward = function(ctx, grad) {
+#'     list(x = grad * ctx$saved_variables$y)
+#'   }
+#' )
+#' x <- torch_tensor(c(0, 1), requires_grad = TRUE)
+#' sum(exponential(x))$backward()
+#' x$grad
+#' @export
+autograd_function <- function(forward, backward) {
+  check_context_function(forward, "forward")
+  check_context_function(backward, "backward")
+  arguments <- formals(forward)[-1]
+  given <- lapply(set_names(names(arguments)), as.name)
+  names(given)[names(given) == "..."] <- ""
+  # Defaults are looked up where `forward` was written.
+  home <- new_environment(
+    list(forward = forward, .backward = backward, .record = record_function),
+    parent = environment(forward) %||% baseenv()
+  )
+  new_function(arguments, expr(.record(.backward, list(!!!given), function(ctx) forward(ctx, !!!given))), home)
+}
+
+check_context_function <- function(f, arg, call = caller_env()) {
+  if (!is.function(f)) type_error(sprintf("`%s` must be a function, not %s.", arg, friendly_type(f)), call)
+  if (is.primitive(f) || !length(formals(f))) {
+    value_error(sprintf("`%s` must take the context as its first argument.", arg), call)
+  }
+}
+
+# arguments: what the user gave; run: `forward` on them.
+record_function <- function(backward, arguments, run, call = caller_env()) {
+  # By position where there is no name.
+  if (length(arguments) && !all(nzchar(names2(arguments)))) {
+    names(arguments) <- ifelse(nzchar(names2(arguments)), names2(arguments), paste0("..", seq_along(arguments)))
+  }
+  inputs <- .Call(C_tensor_positions, arguments)
+  needs <- .Call(C_needs_gradient, arguments)
+  ctx <- new_autograd_context(needs)
+  recording <- .Call(C_grad_mode, FALSE)
+  on.exit(.Call(C_grad_mode, recording))
+  results <- run(ctx)
+  if (!recording || !any_true(needs)) return(results)
+  if (cpp_is_tracing()) {
+    warn_of_trace(
+      look(user_place(sys.nframe())),
+      "has a derivative of its own, which the program does not hold: its gradient is that of the recorded operations."
+    )
+  }
+  if (!is_torch_tensor(results) && !is.list(results)) {
+    type_error(sprintf("`forward` must give a tensor or a list, not %s.", friendly_type(results)), call)
+  }
+  saved <- ctx$saved_variables
+  kept_at <- .Call(C_tensor_positions, saved)
+  kept <- saved[kept_at]
+  saved[kept_at] <- list(NULL)
+  marks <- take_marks(ctx)
+  .Call(C_grad_mode, TRUE)
+  .Call(
+    C_autograd_record, new_derivative(ctx, backward, saved, kept_at, names(arguments), inputs), marks[[1]],
+    arguments[inputs], results, kept, marks[[2]], marks[[3]]
+  )
+}
+
+any_true <- function(flags) {
+  for (flag in flags) if (flag) return(TRUE)
+  FALSE
+}
+
+# What the node of the graph holds: no tensor, as that would hold the node. LibTorch keeps those that were saved.
+new_derivative <- function(ctx, backward, saved, kept_at, names, inputs) {
+  # A promise would hold the frame that it came from, and its tensors.
+  list(ctx, backward, saved, kept_at, names, inputs)
+  function(values) {
+    n <- length(values) - length(kept_at)
+    saved[kept_at] <- values[n + seq_along(kept_at)]
+    ctx$saved_variables <- saved
+    on.exit(ctx$saved_variables <- NULL)
+    gradients_of_arguments(call_backward(backward, ctx, values[seq_len(n)]), names, inputs)
+  }
+}
+
+call_backward <- function(backward, ctx, gradients) {
+  takes_list <- length(formals(backward)) == 2 && names(formals(backward))[2] != "..."
+  if (length(gradients) == 1) return(backward(ctx, gradients[[1]]))
+  if (takes_list) return(backward(ctx, gradients))
+  eval(call2("backward", quote(ctx), !!!lapply(seq_along(gradients), function(i) call2("[[", quote(gradients), i))))
+}
+
+# In the order of the arguments that are tensors.
+gradients_of_arguments <- function(given, names, inputs) {
+  if (is_torch_tensor(given) && length(inputs) == 1) return(list(given))
+  wanted <- names[inputs]
+  if (is.list(given) && identical(names(given), wanted) && length(.Call(C_tensor_positions, given)) == length(wanted)) {
+    names(given) <- NULL
+    return(given)
+  }
+  expected <- sprintf("`backward` must give a list with a gradient for each of: %s", paste0("`", wanted, "`", collapse = ", "))
+  if (!is.list(given)) type_error(sprintf("%s; it gave %s.", expected, friendly_type(given)), NULL)
+  if (is.null(names(given)) && length(given) == length(names)) names(given) <- names
+  if (length(given) && !is_named(given)) value_error(sprintf("%s; its elements must have these names.", expected), NULL)
+  for (name in names(given)) {
+    gradient <- given[[name]]
+    if (is.null(gradient)) next
+    if (!name %in% names) value_error(sprintf("%s; `%s` is none of them.", expected, name), NULL)
+    if (!name %in% wanted) value_error(sprintf("%s; `%s` is no tensor and has none.", expected, name), NULL)
+    if (!is_torch_tensor(gradient)) {
+      type_error(sprintf("The gradient of `%s` must be a tensor or NULL, not %s.", name, friendly_type(gradient)), NULL)
+    }
+  }
+  lapply(wanted, function(name) given[[name]])
+}
+
+# The context is the frame of this function: what `forward` says lands in it.
+new_autograd_context <- function(needs_input_grad) {
+  # A promise would hold the frame that it came from, and its tensors.
+  force(needs_input_grad)
+  saved_variables <- .dirty <- .fixed <- list()
+  .materialize <- TRUE
+  save_for_backward <- function(...) {
+    saved_variables <<- list(...)
+    invisible()
+  }
+  mark_dirty <- function(...) {
+    .dirty <<- check_tensors(...)
+    invisible()
+  }
+  mark_non_differentiable <- function(...) {
+    .fixed <<- check_tensors(...)
+    invisible()
+  }
+  set_materialize_grads <- function(value) {
+    if (!is_bool(value)) type_error(sprintf("`value` must be TRUE or FALSE, not %s.", friendly_type(value)))
+    .materialize <<- value
+    invisible()
+  }
+  .self <- environment()
+  class(.self) <- "torch_autograd_context"
+  .self
+}
+
+# The context itself must hold no tensor.
+take_marks <- function(ctx) {
+  marks <- list(ctx$.materialize, ctx$.dirty, ctx$.fixed)
+  ctx$saved_variables <- ctx$.dirty <- ctx$.fixed <- NULL
+  marks
+}
+
+check_tensors <- function(..., call = caller_env()) {
+  all <- list(...)
+  for (x in all) if (!is_torch_tensor(x)) type_error(sprintf("`...` must be tensors, not %s.", friendly_type(x)), call)
+  all
+}
+
+#' @export
+print.torch_autograd_context <- function(x, ...) {
+  cat("<torch_autograd_context> with", paste(sort(ls(x)), collapse = ", "), "\n")
+  invisible(x)
+}
+
+# --- hooks ---------------------------------------------------------------------------------------------------------
+
+tensor_register_hook <- function(x, hook, call = caller_env()) {
+  if (!is.function(hook)) type_error(sprintf("`hook` must be a function of the gradient, not %s.", friendly_type(hook)), call)
+  id <- cpp_register_hook(x, new_hook(hook))
+  structure(
+    list(remove = function() {
+      if (!is.null(x)) cpp_remove_hook(x, id)
+      x <<- NULL
+      invisible()
+    }),
+    class = "torch_hook"
+  )
+}
+
+# It must not hold the tensor, whose graph holds it.
+new_hook <- function(hook) {
+  force(hook)
+  function(values) {
+    result <- hook(values[[1]])
+    list(if (is_torch_tensor(result)) result)
+  }
+}
+
+#' @export
+print.torch_hook <- function(x, ...) {
+  cat("<torch_hook>\n")
+  invisible(x)
+}
+
+# --- anomalies -----------------------------------------------------------------------------------------------------
+
+#' Find what goes wrong in a gradient
+#'
+#' While `code` runs, every operation that is recorded remembers the R call that it came from, and a gradient that is NaN
+#' is an error. Where computing gradients fails, a warning of class `torch_warning` tells that call, with file and line
+#' where R knows them. Much slower: for looking, not for training.
+#' Source: LibTorch's `torch::autograd::AnomalyMode`.
+#'
+#' @param code Code to run, forward and backward.
+#' @param check_nan Whether a NaN in a gradient is an error.
+#' @return The value of `code`. A warning says that the mode is on.
+#' @examplesIf torch::torch_is_installed()
+#' x <- torch_tensor(0, requires_grad = TRUE)
+#' try(suppressWarnings(with_detect_anomaly({
+#'   y <- sqrt(x) * 0
+#'   y$backward()
+#' })))
+#' @export
+with_detect_anomaly <- function(code, check_nan = TRUE) {
+  if (!is_bool(check_nan)) type_error(sprintf("`check_nan` must be TRUE or FALSE, not %s.", friendly_type(check_nan)))
+  warn(
+    "Anomaly detection is on: everything runs slower. Use it to find an error, not to train.",
+    class = "torch_anomaly_warning"
+  )
+  before <- cpp_anomaly_mode(TRUE, check_nan)
+  on.exit(cpp_anomaly_mode(before[1], before[2]))
+  force(code)
+}
+
+# Called by the glue for each node that is recorded: "at file:line by `call`".
+anomaly_place <- function(...) {
+  place <- user_place(sys.nframe() - 1L)
+  if (is.null(place$call)) return("")
+  text <- deparse(as_user_wrote(place$call), width.cutoff = 60L)[1]
+  sprintf("%sby `%s`", if (is.null(place$file)) "" else sprintf("at %s:%d ", place$file, place$line), text)
+}
+
+# --- nodes ---------------------------------------------------------------------------------------------------------
+
+#' @export
+`$.autograd_node` <- function(x, name) {
+  switch(name, name = cpp_node_name(x), next_functions = cpp_node_next(x))
+}
+#' @export
+`[[.autograd_node` <- function(x, name) `$.autograd_node`(x, name)
+
+#' @export
+.DollarNames.autograd_node <- function(x, pattern = "") grep(pattern, c("name", "next_functions"), value = TRUE)
+
+#' @export
+print.autograd_node <- function(x, ...) {
+  cat(x$name, "\n", sep = "")
+  invisible(x)
+}
