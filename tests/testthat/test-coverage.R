@@ -25,7 +25,8 @@ test_that("a name that is missing, has other formals or has no test is found", {
   expect_false(test_mentions("test-no-such-file.R", "torch_abs"))
 })
 
-test_that("the table has no line of a name that nobody knows", {
+test_that("every name stands once, and none that nobody knows", {
+  expect_false(anyDuplicated(coverage_names()$name) > 0)
   expect_identical(setdiff(fixture("coverage.tsv")$name, coverage_names()$name), character())
   expect_false(anyDuplicated(fixture("coverage.tsv")$name) > 0)
 })

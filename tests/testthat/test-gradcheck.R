@@ -3,14 +3,14 @@ test_that("derivatives of operators are the limits of differences", {
   skip_if_no_torch()
   operators <- gradcheck_operators()
   expect_gt(length(operators), 1200)
-  share <- withr::with_seed(4, sample(grep("^_|_backward$|_copy$", operators, value = TRUE, invert = TRUE), 160))
+  share <- withr::with_seed(4, sample(grep("^_|_backward$|_copy$", operators, value = TRUE, invert = TRUE), 80))
   table <- suppressWarnings(gradcheck(share, most = 3))
   differ <- table[table$first == "differs" | table$second == "differs" | table$forward == "differs", c("operator", "note")]
   expect_identical(differ, differ[0, ])
   # Most must have been compared, else nothing was tried.
-  expect_gt(sum(table$first == "agrees"), 90)
-  expect_gt(sum(table$second == "agrees"), 45)
-  expect_gt(sum(table$forward == "agrees"), 80)
+  expect_gt(sum(table$first == "agrees"), 45)
+  expect_gt(sum(table$second == "agrees"), 20)
+  expect_gt(sum(table$forward == "agrees"), 40)
 })
 
 test_that("every reason belongs to an operator, and is still needed", {
