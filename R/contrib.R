@@ -33,11 +33,10 @@ contrib_sort_vertices <- function(vertices, mask, num_valid) {
   with_no_grad({
     xy <- vertices$detach()
     mask <- mask$to(dtype = "bool")
-    turn <- function(xy) torch_remainder(torch_atan2(xy$select(4, 2), xy$select(4, 1)), 2 * pi)
-    ordered <- torch_sort(torch_where(mask, turn(xy), Inf), dim = 3)
+    angle <- torch_remainder(torch_atan2(xy$select(4, 2), xy$select(4, 1)), 2 * pi)
+    ordered <- torch_sort(torch_where(mask, angle, Inf), dim = 3)
     # Of corners that coincide the first stays.
-    at <- function(index) torch_gather(xy, 3, index$unsqueeze(4)$expand(c(-1, -1, -1, 2)))
-    placed <- at(ordered[[2]])
+    placed <- torch_gather(xy, 3, ordered[[2]]$unsqueeze(4)$expand(c(-1, -1, -1, 2)))
     gap <- torch_diff(placed, dim = 3)$abs()$amax(dim = 4)
     same <- torch_cat(list(torch_zeros_like(gap$narrow(3, 1, 1))$to(dtype = "bool"), gap < 1e-8), dim = 3)
     again <- torch_sort(torch_where(same, Inf, ordered[[1]]), dim = 3, stable = TRUE)

@@ -21,10 +21,10 @@
 #'
 #' @section CPU memory:
 #' R does not see how much memory a tensor holds, so the package counts. When tensors have taken
-#' `torch.threshold_call_gc` MiB since the last look, R collects its young objects, which is what a loop leaves behind; when
-#' what is alive has then grown by half as much again (or by half of what is alive) since the last full collection, R
-#' collects everything. When an allocation fails, R collects everything, the kept blocks are given back, and it is tried
-#' once more. A larger threshold means fewer collections and a higher peak.
+#' `torch.threshold_call_gc` MiB since the last look, R collects its young objects, which is what a loop leaves behind. When
+#' what is alive has then grown by one and a half times that since the last full collection, and by half of what that one
+#' left, R collects everything. When an allocation fails, R collects everything, the kept blocks are given back, and it is
+#' tried once more. A larger threshold means fewer collections and a higher peak.
 #'
 #' Blocks that are freed are kept up to a limit: a new tensor of about the same size takes one, instead of fetching memory
 #' from the system page by page. Blocks of up to 1 KiB come from a store of their own, which these options do not touch.

@@ -74,7 +74,7 @@ check_tensor_data <- function(data, call = caller_env()) {
 #' @return A tensor, or a raw vector.
 #' @export
 torch_tensor_from_buffer <- function(buffer, shape, dtype = "float") {
-  cpp_tensor_from_buffer(buffer, sizes_of(size = shape), as_dtype(dtype))
+  cpp_tensor_from_buffer(buffer, as.double(sizes_of(size = shape)), as_dtype(dtype))
 }
 
 #' @rdname torch_tensor_from_buffer
