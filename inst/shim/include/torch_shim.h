@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
-#define TS_ABI_VERSION 3
+#define TS_ABI_VERSION 4
 
 enum ts_status {
   TS_OK = 0,
@@ -94,7 +94,8 @@ typedef struct ts_type {
   const char *const *names; /* n field names of a NamedTuple; n_names members of an enum; else NULL */
   const char *text;         /* as TorchScript writes it */
   size_t n_names;
-  const void *own; /* the shim's */
+  const void *own;   /* the shim's */
+  size_t n_required; /* of the n elements of a tuple the first that must be given: behind them are fields with defaults */
 } ts_type;
 
 typedef struct ts_argument {
@@ -120,7 +121,7 @@ typedef struct ts_schema {
 /* How a value is spelt on its way through. */
 typedef enum ts_tag {
   TS_NONE,
-  TS_DEFAULT, /* arguments only: the schema's own default */
+  TS_DEFAULT, /* arguments and fields of NamedTuples only: the schema's own default */
   TS_TENSOR,  /* handle */
   TS_INT,     /* i; also dtype, layout, memory format, qscheme where the type says so */
   TS_FLOAT,   /* d */
