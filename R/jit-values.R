@@ -44,7 +44,7 @@ jit_tuple <- function(x) {
 #' | `List[str]` | a character vector or a list of strings | a list |
 #' | other `List[T]` | a list; all elements fit `T` | a list |
 #' | `Tuple[T0, T1]` | a list (or vector) of as many elements, each fits its type | a list |
-#' | `NamedTuple` | a named list with the fields in any order, or a list without names | a named list |
+#' | `NamedTuple` | a named list with the fields in any order, or a list without names; fields with a default may be missing | a named list |
 #' | `Dict[str, V]` | a named list or vector | a named list |
 #' | `Dict[K, V]`, other keys | a [jit_dict()] | a `torch_dict` |
 #' | `Optional[T]` | `NULL`, or what fits `T` | `NULL` or the value |

@@ -385,18 +385,20 @@ class Text {
   size_t left_;
 };
 
-// Which element of x is each field of a named tuple; false if names and fields are not the same.
+// Which element of x is each field of a named tuple, -1: none, as it has a default; false if names and fields do not fit.
 bool match_fields(SEXP x, const ts_type& type, int* from, Misfit* why) {
   const char** names = names_of(x);
   const size_t n = static_cast<size_t>(XLENGTH(x));
+  size_t found = 0;
   for (size_t i = 0; i < type.n; ++i) {
     size_t j = 0;
     while (j < n && std::strcmp(names[j], type.names[i]) != 0) ++j;
-    if (j == n) {
+    found += j < n;
+    if (j == n && i < type.n_required) {
       if (why) Text(why->note, sizeof why->note) << " It has no field `" << type.names[i] << "`.";
       return false;
     }
-    if (from) from[i] = static_cast<int>(j);
+    if (from) from[i] = j == n ? -1 : static_cast<int>(j);
   }
   for (size_t j = 0; j < n; ++j) {
     size_t i = 0;
@@ -406,7 +408,12 @@ bool match_fields(SEXP x, const ts_type& type, int* from, Misfit* why) {
       return false;
     }
   }
-  return n == type.n;
+  return n == found;
+}
+
+bool fits_length(SEXP x, const ts_type& tuple) {
+  const auto n = static_cast<size_t>(XLENGTH(x));
+  return n >= tuple.n_required && n <= tuple.n;
 }
 
 // The alternative of a union that fits best, -1 if none does.
@@ -421,7 +428,7 @@ int alternative(SEXP x, const ts_type& type, uint8_t flags, int* lowest) {
   return best;
 }
 
-constexpr ts_type leaf_type(ts_kind kind, const char* text) { return {kind, 0, 0, nullptr, nullptr, text, 0, nullptr}; }
+constexpr ts_type leaf_type(ts_kind kind, const char* text) { return {kind, 0, 0, nullptr, nullptr, text, 0, nullptr, 0}; }
 constexpr ts_type kAny = leaf_type(TS_KIND_ANY, "Any");
 constexpr ts_type kLeaves[] = {leaf_type(TS_KIND_BOOL, "bool"), leaf_type(TS_KIND_INT, "int"),
                                leaf_type(TS_KIND_FLOAT, "float"), leaf_type(TS_KIND_COMPLEX, "complex"),
@@ -590,12 +597,17 @@ bool Reader::read_tuple(SEXP x, const ts_type& type, ts_value* out) {
     from = reinterpret_cast<int*>(R_alloc(n + 1, sizeof(int)));
     misfit(x, type);
     if (!match_fields(x, type, from, why_)) return false;
-  } else if (XLENGTH(x) != n) {
+  } else if (!fits_length(x, type)) {
     return misfit(x, type);
   }
   *out = items_value(TS_TUPLE, n, n);
-  for (int i = 0; i < n; ++i)
-    if (!read_element(x, from ? from[i] : i, *type.items[i], &out->as.items[i])) return false;
+  for (int i = 0; i < n; ++i) {
+    const int at = from ? from[i] : i < XLENGTH(x) ? i : -1;
+    if (at < 0)
+      out->as.items[i] = tagged(TS_DEFAULT);
+    else if (!read_element(x, at, *type.items[i], &out->as.items[i]))
+      return false;
+  }
   return true;
 }
 
@@ -983,7 +995,7 @@ int cost(SEXP x, const ts_type& type, uint8_t flags) {
       if (!is_sequence(x)) return -1;
       if (type.names && Rf_getAttrib(x, R_NamesSymbol) != R_NilValue) {
         if (!match_fields(x, type, nullptr, nullptr)) return -1;
-      } else if (static_cast<size_t>(XLENGTH(x)) != type.n) {
+      } else if (!fits_length(x, type)) {
         return -1;
       }
       for (size_t i = 0; i < type.n; ++i)

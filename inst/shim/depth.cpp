@@ -8,9 +8,8 @@
 #include "boundary.h"
 #if defined(_WIN32)
 #define NOMINMAX
-#include <windows.h>
-
 #include <process.h>
+#include <windows.h>
 
 #include <limits>
 #else
@@ -68,8 +67,8 @@ bool run_on_thread(size_t bytes, Task& task) {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_t thread;
-  const bool made = pthread_attr_setstacksize(&attributes, bytes) == 0 &&
-                    pthread_create(&thread, &attributes, run_task, &task) == 0;
+  const bool made =
+      pthread_attr_setstacksize(&attributes, bytes) == 0 && pthread_create(&thread, &attributes, run_task, &task) == 0;
   pthread_attr_destroy(&attributes);
   return made && pthread_join(thread, nullptr) == 0;
 }
@@ -77,7 +76,8 @@ bool run_on_thread(size_t bytes, Task& task) {
 
 using CallLevels = Levels<Function*>;
 
-// The calls of a function, each with the blocks around it. What an interface calls is not known, and not inlined either.
+// The calls of a function, each with the blocks around it. What an interface calls is not known, and not inlined
+// either.
 std::vector<CallLevels::Edge> calls_of(Function* function, int64_t& deepest) {
   std::vector<CallLevels::Edge> calls;
   auto* with_graph = torch::jit::tryToGraphFunction(*function);
@@ -91,7 +91,8 @@ std::vector<CallLevels::Edge> calls_of(Function* function, int64_t& deepest) {
       for (auto* inner : node->blocks()) todo.emplace_back(inner, nest + 1);
       if (node->hasAttribute(c10::attr::Subgraph)) todo.emplace_back(node->g(c10::attr::Subgraph)->block(), nest + 1);
       if (node->kind() == c10::prim::CallFunction) {
-        if (const auto type = node->input(0)->type()->cast<c10::FunctionType>()) calls.push_back({type->function(), nest});
+        if (const auto type = node->input(0)->type()->cast<c10::FunctionType>())
+          calls.push_back({type->function(), nest});
       } else if (node->kind() == c10::prim::CallMethod) {
         const auto type = node->input(0)->type()->cast<c10::ClassType>();
         if (auto* method = type ? type->findMethod(node->s(c10::attr::name)) : nullptr) calls.push_back({method, nest});

@@ -1,5 +1,5 @@
-// How deep programs go. LibTorch compiles, inlines, prints and writes them by recursion, so that calls, classes and values
-// which are nested deeply enough end the process.
+// How deep programs go. LibTorch compiles, inlines, prints and writes them by recursion, so that calls, classes and
+// values which are nested deeply enough end the process.
 #pragma once
 #include <algorithm>
 #include <cstddef>

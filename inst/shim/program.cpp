@@ -14,8 +14,8 @@ namespace {
 // attributes.
 constexpr int kDeepestValue = 2 * kMostLevels + 50, kDeepestType = 100;
 constexpr int kDeepestBracket = 100, kLongestChain = 1000, kWidestIndent = 1000;
-// Bytes of stack for one definition, and for each step that its text goes deeper: twice what LibTorch's compiler was seen
-// to need.
+// Bytes of stack for one definition, and for each step that its text goes deeper: twice what LibTorch's compiler was
+// seen to need.
 constexpr size_t kDefinitionStack = 16 * 1024, kStepStack = 5 * 1024;
 
 // Bytes of an element of "FloatStorage"; 0 if there is no such type.
@@ -333,7 +333,8 @@ class Pickle {
     using NodeLevels = Levels<uint32_t>;
     NodeLevels levels([this](uint32_t node, int64_t&) {
       std::vector<NodeLevels::Edge> edges;
-      for (uint32_t edge = nodes_[node].edge; edge != 0; edge = edges_[edge - 1].next) edges.push_back({edges_[edge - 1].to});
+      for (uint32_t edge = nodes_[node].edge; edge != 0; edge = edges_[edge - 1].next)
+        edges.push_back({edges_[edge - 1].to});
       return edges;
     });
     for (uint32_t node = 0; node < nodes_.size(); ++node)
@@ -363,9 +364,9 @@ void check_pickle(const std::string& pickle, const std::function<int64_t(const s
 // it as a tree of that depth. What LibTorch writes are short lines.
 void Code::read(const std::string& code, const std::string& package) {
   const auto require = [&](bool holds) { TORCH_CHECK(holds, whose_, " code is nested too deeply"); };
-  std::vector<int> chain{0};             // at each depth of brackets
-  int links = 0, elifs = 0, indent = 0;  // links: of all depths together
-  int deepest = 0;                       // in this definition
+  std::vector<int> chain{0};                   // at each depth of brackets
+  int links = 0, elifs = 0, indent = 0;        // links: of all depths together
+  int deepest = 0;                             // in this definition
   std::vector<std::string>* fields = nullptr;  // of the class whose body this is
   int method = -1;                             // indent of the method of that class whose body this is
   const auto measure = [&] {

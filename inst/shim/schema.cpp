@@ -61,8 +61,11 @@ const ts_type* Schema::add_type(const c10::TypePtr& type, int32_t length) {
   if (out.kind == TS_KIND_LIST) out.length = length;
   std::vector<const char*> names;
   if (out.kind == TS_KIND_TUPLE) {
-    if (const auto& schema = type->expectRef<c10::TupleType>().schema())
+    out.n_required = out.n;
+    if (const auto& schema = type->expectRef<c10::TupleType>().schema()) {
       for (const auto& field : schema->arguments()) names.push_back(keep(field.name()));
+      while (out.n_required > 0 && schema->arguments()[out.n_required - 1].default_value()) --out.n_required;
+    }
   } else if (out.kind == TS_KIND_ENUM) {
     for (const auto& member : type->expectRef<c10::EnumType>().enumNamesValues()) names.push_back(keep(member.first));
   }

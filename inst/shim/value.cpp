@@ -132,7 +132,11 @@ IValue tuple_ivalue(const ts_value& value, const c10::TupleType& type) {
               type.annotation_str());
   std::vector<IValue> items;
   items.reserve(elements.size());
-  for (size_t i = 0; i < elements.size(); ++i) items.push_back(to_ivalue(value.as.items[i], *elements[i]));
+  for (size_t i = 0; i < elements.size(); ++i) {
+    const bool given = value.as.items[i].tag != TS_DEFAULT || !type.schema();
+    items.push_back(given ? to_ivalue(value.as.items[i], *elements[i])
+                          : type.schema()->arguments()[i].default_value().value());
+  }
   if (!type.schema()) return IValue(c10::ivalue::Tuple::create(std::move(items)));
   return IValue(c10::ivalue::Tuple::createNamed(
       std::move(items), std::const_pointer_cast<c10::TupleType>(

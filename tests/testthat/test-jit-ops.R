@@ -98,6 +98,8 @@ test_that("no operator of the JIT alone kills R", {
   skip_on_cran()
   script <- withr::local_tempfile(lines = '
     library(torch)
+    # One of the operators writes a file.
+    setwd(tempdir())
     x <- torch_tensor(c(1, 2))
     value <- function(type) {
       switch(sub("\\\\[.*", "", type),

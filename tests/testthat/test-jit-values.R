@@ -333,6 +333,36 @@ result = 0", file = file)
   })
 })
 
+test_that("fields of a named tuple that have a default may be missing", {
+  skip_if_no_torch()
+  source <- "
+class P(NamedTuple):
+  a: int
+  b: float = 2.5
+  c: str = 'd'
+def f(p: P) -> Tuple[int, float, str]:
+  return (p.a, p.b, p.c)
+def g(ps: List[P]) -> float:
+  return ps[0].b + ps[1].b
+"
+  unit <- jit_compile(source)
+  # Python's own NamedTuple fills in the same.
+  truth <- python_eval("
+from typing import NamedTuple
+class P(NamedTuple):
+    a: int
+    b: float = 2.5
+    c: str = 'd'
+result = dict(x=P(1)._asdict(), y=P(1, c='e')._asdict(), z=P(1, 3.0)._asdict())")
+  expect_equal(unit$f(list(a = 1)), unname(truth$x))
+  expect_equal(unit$f(list(c = "e", a = 1)), unname(truth$y))
+  expect_equal(unit$f(list(1, 3)), unname(truth$z))
+  expect_equal(unit$g(list(list(1), list(a = 1, b = 1))), 3.5)
+  for (bad in list(list(), list(b = 1), list(a = 1, d = 2), list(a = 1, a = 2), list(1, 2, "a", 4))) {
+    expect_error(unit$f(bad), "`p` must be a list with the fields `a`, `b`, `c`", class = "type_error")
+  }
+})
+
 test_that("dicts of any key print, are looked up and go back", {
   skip_if_no_torch()
   ints <- jit_dict(c(3L, 1L), c("three", "one"))

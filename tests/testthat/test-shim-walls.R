@@ -69,14 +69,14 @@ test_that("the glue includes no header of LibTorch", {
   expect_equal(grep("^(torch|ATen|c10|caffe2)/", includes(files), value = TRUE), character())
 })
 
-test_that("the shim includes no header of R, and its C++ only its own, LibTorch's and the standard library's", {
+test_that("the shim includes no header of R, and its C++ only its own, LibTorch's, the standard library's and the system's", {
   files <- setdiff(source_files("inst/shim", "\\.(cpp|h)$"), source_files("inst/shim/tests", "\\.(cpp|h)$"))
   expect_gt(length(files), 10)
   asked <- includes(files)
   expect_equal(grep("^(R|Rinternals|Rcpp|Rdefines|Rmath|Rversion|R_ext/.*|cpp11.*)(\\.h(pp)?)?$", asked, value = TRUE), character())
   ours <- basename(files)
   others <- setdiff(asked, ours)
-  expect_equal(grep("^(torch|ATen|c10|caffe2/serialize)/|^[a-z_]+$|^(stddef|stdint|malloc|unistd|signal|pthread|dlfcn|windows|immintrin|arm_acle)\\.h$|^malloc/malloc\\.h$", others, value = TRUE, invert = TRUE), character())
+  expect_equal(grep("^(torch|ATen|c10|caffe2/serialize)/|^[a-z_]+$|^(stddef|stdint|malloc|unistd|signal|fcntl|pthread|dlfcn|windows|process|immintrin|arm_acle)\\.h$|^malloc/malloc\\.h$", others, value = TRUE, invert = TRUE), character())
 })
 
 test_that("only one file of the glue opens libraries, and R code is run from one place in a trace", {

@@ -97,7 +97,8 @@ typedef struct ts_type {
   const char *const *names; /* n field names of a NamedTuple; n_names members of an enum; else NULL */
   const char *text;         /* as TorchScript writes it */
   size_t n_names;
-  const void *own; /* the shim's */
+  const void *own;   /* the shim's */
+  size_t n_required; /* of the n elements of a tuple the first that must be given: behind them are fields with defaults */
 } ts_type;
 
 typedef struct ts_argument {
@@ -123,7 +124,7 @@ typedef struct ts_schema {
 /* How a value is spelt on its way through. */
 typedef enum ts_tag {
   TS_NONE,
-  TS_DEFAULT, /* arguments only: the schema's own default */
+  TS_DEFAULT, /* arguments and fields of NamedTuples only: the schema's own default */
   TS_TENSOR,  /* handle */
   TS_INT,     /* i; also dtype, layout, memory format, qscheme where the type says so */
   TS_FLOAT,   /* d */
