@@ -246,11 +246,15 @@ class Waiting {
  private:
   static constexpr size_t kMost = size_t{1} << 16;
 
-  // Nothing large hangs on it: no storage of others, no graph.
-  static bool is_small(const at::TensorImpl& tensor) {
-    return c10::raw::intrusive_ptr::use_count(const_cast<at::TensorImpl*>(&tensor)) == 1 && tensor.has_storage() &&
-           !tensor.requires_grad() && tensor.unsafe_storage().nbytes() <= Pool::kLargest &&
-           tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete;
+  // Nothing large hangs on it: no graph, and no memory but a little of ours, also where it is a view.
+  static bool is_small(at::TensorImpl& tensor) noexcept {
+    try {
+      return c10::raw::intrusive_ptr::use_count(&tensor) == 1 && tensor.has_storage() && !tensor.requires_grad() &&
+             tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete &&
+             tensor.unsafe_storage().nbytes() <= Pool::kLargest;
+    } catch (...) {
+      return false;
+    }
   }
 
   at::TensorImpl* tensors_[kMost];
@@ -290,6 +294,8 @@ void ts_tensor_release_later(ts_tensor* tensor) {
   auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);
   if (!shim::waiting.add(impl)) c10::raw::intrusive_ptr::decref(impl);
 }
+
+void ts_tensor_release_waiting(void) { shim::waiting.free_all(); }
 
 void* ts_memory_take(size_t n) {
   void* block = shim::cache.take(static_cast<int64_t>(n));

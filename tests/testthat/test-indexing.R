@@ -151,6 +151,18 @@ test_that("random indices agree with a naive model", {
   }
 })
 
+test_that("a trace holds an index as R users write it, and its check sees each step", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  operators <- function(f) {
+    graph <- jit_trace(f, x)$graph
+    regmatches(as.character(graph), gregexpr("(?<=aten::)[a-z_]+", as.character(graph), perl = TRUE))[[1]]
+  }
+  expect_identical(operators(function(x) x[1, 2:3, newaxis, c(1, 3)]), c("select", "slice", "unsqueeze", "index"))
+  random <- function(x) x[sample(3, 1), ]
+  expect_warning(jit_trace(random, x, check_inputs = list(list(x), list(x), list(x), list(x))), "select")
+})
+
 test_that("numbers and slices are views, vectors and masks copies", {
   skip_if_no_torch()
   x <- torch_zeros(3, 4)
@@ -177,6 +189,7 @@ test_that("indices that are none are refused", {
   expect_error(x[NA_integer_, ], "whole number", class = "value_error")
   expect_error(x[c(1, NA), ], "NA", class = "value_error")
   expect_error(x[c(1L, NA), ], "NA", class = "value_error")
+  expect_error(x[c(1, Inf), ], "whole numbers", class = "value_error")
   expect_error(x[c(TRUE, NA), ], "NA", class = "value_error")
   expect_error(x[NaN, ], class = "value_error")
   expect_error(x[Inf, ], class = "error")
