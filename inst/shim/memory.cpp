@@ -6,6 +6,7 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/TensorImpl.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -226,7 +227,7 @@ struct CountingAllocator final : c10::Allocator {
 class Waiting {
  public:
   // False if it is not to wait.
-  bool add(at::TensorImpl* tensor) {
+  bool add(c10::TensorImpl* tensor) {
     if (n_ == kMost || !is_small(*tensor)) return false;
     tensors_[n_++] = tensor;
     return true;
@@ -236,7 +237,7 @@ class Waiting {
     c10::raw::intrusive_ptr::decref(tensors_[--n_]);
     if (n_ > 0) {
       const char* next = reinterpret_cast<const char*>(tensors_[n_ - 1]);
-      for (size_t at = 0; at < sizeof(at::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
+      for (size_t at = 0; at < sizeof(c10::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
     }
   }
   void free_all() {
@@ -247,7 +248,7 @@ class Waiting {
   static constexpr size_t kMost = size_t{1} << 16;
 
   // Nothing large hangs on it: no graph, and no memory but a little of ours, also where it is a view.
-  static bool is_small(at::TensorImpl& tensor) noexcept {
+  static bool is_small(c10::TensorImpl& tensor) noexcept {
     try {
       return c10::raw::intrusive_ptr::use_count(&tensor) == 1 && tensor.has_storage() && !tensor.requires_grad() &&
              tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete &&
@@ -257,7 +258,7 @@ class Waiting {
     }
   }
 
-  at::TensorImpl* tensors_[kMost];
+  c10::TensorImpl* tensors_[kMost];
   size_t n_ = 0;
 };
 Waiting waiting;
@@ -291,7 +292,7 @@ void ts_memory_flush(void) {
 void ts_memory_set_cache(int64_t bytes) { shim::cache.set_limit(bytes); }
 
 void ts_tensor_release_later(ts_tensor* tensor) {
-  auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);
+  auto* impl = reinterpret_cast<c10::TensorImpl*>(tensor);
   if (!shim::waiting.add(impl)) c10::raw::intrusive_ptr::decref(impl);
 }
 
