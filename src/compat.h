@@ -30,11 +30,3 @@ inline SEXP closure_in(SEXP from, SEXP environment) {
 // Expression and environment of an argument that has not been evaluated; the environment is R_NilValue once it has.
 inline SEXP promise_expression(SEXP promise) { return R_PromiseExpr(promise); }
 inline SEXP promise_environment(SEXP promise) { return PRENV(promise); }
-
-// The value of an argument in the function's frame. A default is a promise of a constant, which needs no evaluation.
-inline SEXP argument_of(SEXP frame, SEXP symbol) {
-  SEXP value = frame_variable(frame, symbol);
-  if (TYPEOF(value) != PROMSXP) return value;
-  SEXP expression = promise_expression(value);
-  return expression == R_NilValue || Rf_isVectorAtomic(expression) ? expression : Rf_eval(value, frame);
-}

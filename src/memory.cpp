@@ -15,6 +15,7 @@ constexpr unsigned kLook = 16;
 
 int64_t live(const Shim& it) {
   ts_memory memory;
+  it.ts_tensor_release_waiting();
   it.ts_memory_stats(&memory);
   return memory.live_bytes;
 }
@@ -64,6 +65,7 @@ SEXP new_large_doubles(R_xlen_t n) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_memory_stats(SEXP reset) {
   ts_memory memory;
+  shim().ts_tensor_release_waiting();
   shim().ts_memory_stats(&memory);
   if (Rf_asLogical(reset) == TRUE) shim().ts_memory_mark_peak();
   const char* names[] = {"live", "allocated", "peak", ""};

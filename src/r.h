@@ -18,6 +18,14 @@ inline void check(int status) {
   if (status != TS_OK) fail_shim(status);
 }
 
+// The value of an argument in the function's frame. A default is a promise of a constant, which needs no evaluation.
+inline SEXP argument_of(SEXP frame, SEXP symbol) {
+  SEXP value = frame_variable(frame, symbol);
+  if (TYPEOF(value) != PROMSXP) return value;
+  SEXP expression = promise_expression(value);
+  return expression == R_NilValue || Rf_isVectorAtomic(expression) ? expression : Rf_eval(value, frame);
+}
+
 // The value of the package's own function `name` called with these arguments.
 SEXP call_package(const char* name, SEXP a);
 SEXP call_package(const char* name, SEXP a, SEXP b);

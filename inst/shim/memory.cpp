@@ -6,6 +6,7 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/TensorImpl.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -234,7 +235,7 @@ struct CountingAllocator final : c10::Allocator {
 class Waiting {
  public:
   // False if it is not to wait.
-  bool add(at::TensorImpl* tensor) {
+  bool add(c10::TensorImpl* tensor) {
     if (n_ == kMost || !is_small(*tensor)) return false;
     tensors_[n_++] = tensor;
     return true;
@@ -244,7 +245,7 @@ class Waiting {
     c10::raw::intrusive_ptr::decref(tensors_[--n_]);
     if (n_ > 0) {
       const char* next = reinterpret_cast<const char*>(tensors_[n_ - 1]);
-      for (size_t at = 0; at < sizeof(at::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
+      for (size_t at = 0; at < sizeof(c10::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
     }
   }
   void free_all() {
@@ -254,14 +255,18 @@ class Waiting {
  private:
   static constexpr size_t kMost = size_t{1} << 16;
 
-  // Nothing large hangs on it: no storage of others, no graph.
-  static bool is_small(const at::TensorImpl& tensor) {
-    return c10::raw::intrusive_ptr::use_count(const_cast<at::TensorImpl*>(&tensor)) == 1 && tensor.has_storage() &&
-           !tensor.requires_grad() && tensor.unsafe_storage().nbytes() <= Pool::kLargest &&
-           tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete;
+  // Nothing large hangs on it: no graph, and no memory but a little of ours, also where it is a view.
+  static bool is_small(c10::TensorImpl& tensor) noexcept {
+    try {
+      return c10::raw::intrusive_ptr::use_count(&tensor) == 1 && tensor.has_storage() && !tensor.requires_grad() &&
+             tensor.unsafe_storage().data_ptr().get_deleter() == &counted_delete &&
+             tensor.unsafe_storage().nbytes() <= Pool::kLargest;
+    } catch (...) {
+      return false;
+    }
   }
 
-  at::TensorImpl* tensors_[kMost];
+  c10::TensorImpl* tensors_[kMost];
   size_t n_ = 0;
 };
 Waiting waiting;
@@ -295,9 +300,11 @@ void ts_memory_flush(void) {
 void ts_memory_set_cache(int64_t bytes, int64_t smallest) { shim::cache.set_limits(bytes, smallest); }
 
 void ts_tensor_release_later(ts_tensor* tensor) {
-  auto* impl = reinterpret_cast<at::TensorImpl*>(tensor);
+  auto* impl = reinterpret_cast<c10::TensorImpl*>(tensor);
   if (!shim::waiting.add(impl)) c10::raw::intrusive_ptr::decref(impl);
 }
+
+void ts_tensor_release_waiting(void) { shim::waiting.free_all(); }
 
 void* ts_memory_take(size_t n) {
   void* block = shim::cache.take(static_cast<int64_t>(n));

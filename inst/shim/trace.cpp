@@ -9,6 +9,8 @@
 #include <torch/csrc/jit/resource_guard.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
+#include <unordered_set>
+
 namespace {
 
 using torch::jit::Graph;
@@ -431,7 +433,12 @@ int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* contex
     if (const Node* other = first_other(*torch::jit::toGraphFunction(*callable->function).graph(), *graph))
       return describe(other, value, own);
     // The same operators: what do they give? Each result is copied as it is made, since later ones may change it in place.
-    const auto& kept = fresh.trace().results;
+    // Of what no output needs there is no node any more.
+    std::unordered_set<const Value*> alive;
+    for (const Node* node : graph->nodes()) alive.insert(node->outputs().begin(), node->outputs().end());
+    auto& kept = fresh.trace().results;
+    kept.erase(std::remove_if(kept.begin(), kept.end(), [&](const auto& it) { return alive.count(it.first) == 0; }),
+               kept.end());
     while (!graph->outputs().empty()) graph->eraseOutput(0);
     for (const auto& [result, ignored] : kept) {
       torch::jit::WithInsertPoint after(result->node()->next());

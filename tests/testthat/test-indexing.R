@@ -151,6 +151,16 @@ test_that("random indices agree with a naive model", {
   }
 })
 
+test_that("a trace holds an operator for each entry of an index", {
+  skip_if_no_torch()
+  x <- torch_tensor(a)
+  operators <- function(f) {
+    graph <- jit_trace(f, x)$graph
+    regmatches(as.character(graph), gregexpr("(?<=aten::)[a-z_]+", as.character(graph), perl = TRUE))[[1]]
+  }
+  expect_identical(operators(function(x) x[1, 2:3, newaxis, c(1, 3)]), c("select", "slice", "unsqueeze", "index"))
+})
+
 test_that("numbers and slices are views, vectors and masks copies", {
   skip_if_no_torch()
   x <- torch_zeros(3, 4)
@@ -177,6 +187,7 @@ test_that("indices that are none are refused", {
   expect_error(x[NA_integer_, ], "whole number", class = "value_error")
   expect_error(x[c(1, NA), ], "NA", class = "value_error")
   expect_error(x[c(1L, NA), ], "NA", class = "value_error")
+  expect_error(x[c(1, Inf), ], "whole numbers", class = "value_error")
   expect_error(x[c(TRUE, NA), ], "NA", class = "value_error")
   expect_error(x[NaN, ], class = "value_error")
   expect_error(x[Inf, ], class = "error")

@@ -82,6 +82,17 @@ test_that("inputs that the function changes in place lead to no wrong node, wher
   }
 })
 
+test_that("what no output needs is not compared", {
+  skip_if_no_torch()
+  state <- torch_zeros(3, 4)
+  f <- function(x) {
+    unused <- x * 2
+    state$add_(1)
+    torch_sin(state[2, ]) + x[1]
+  }
+  expect_match(warning_of(jit_trace(f, torch_ones(3))), "aten::add_ at")
+})
+
 test_that("the check runs no plan of the executor", {
   skip_if_no_torch()
   f <- jit_trace(function(x) torch_relu(x) + 1, torch_randn(2))

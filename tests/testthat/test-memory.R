@@ -39,6 +39,21 @@ test_that("1e5 tensors are freed", {
   expect_lt(memory()$live - before, 1e5)
 })
 
+test_that("a small tensor that waits to be freed keeps nothing large", {
+  skip_if_no_torch()
+  w <- torch_ones(1, requires_grad = TRUE)
+  full_gc()
+  before <- memory(reset = TRUE)$live
+  x <- block(40 * MB)
+  views <- lapply(1:10, function(i) x[i])
+  graphs <- lapply(1:10, function(i) w * x[i])
+  rm(x, views, graphs)
+  full_gc()
+  # The peak rises if the first block is still held.
+  block(40 * MB)
+  expect_lt(memory()$peak - before, 41 * MB)
+})
+
 # Highest count while `code` runs, over what was held before, in multiples of `bytes`.
 peak_of <- function(code, bytes) {
   full_gc()

@@ -164,7 +164,10 @@ test_that("R's summaries work on tensors", {
     f <- get(name, baseenv())
     expect_equal(as_array(f(x)), f(a), info = name)
     expect_equal(as_array(f(x, y)), f(a, b), info = name)
+    expect_equal(as_array(f(x, y, x)), f(a, b, a), info = name)
   }
+  expect_error(sum(x, na.rm = NA), "na.rm", class = "value_error")
+  expect_error(sum(x, stop("mine")), "mine")
   expect_equal(as_array(mean(x)), mean(a), tolerance = 1e-6)
   expect_equal(as_array(sum(x, dim = 1)), colSums(a))
   expect_equal(as_array(sum(x, dim = 2)), rowSums(a))

@@ -37,9 +37,10 @@ TS_FUNCTION(int, ts_call, (const ts_callable *, const ts_value *arguments, size_
 
 /* Tensors. */
 TS_FUNCTION(void, ts_tensor_release, (ts_tensor *)) /* no status */
-/* The same for a host that finds out late and of many at once: small ones are freed by the calls that follow. Only from
- * the thread that calls operators. No status. */
+/* The same for a host that finds out late, and of many at once: small ones wait until later calls free them one by one.
+ * Only from the thread that calls operators. No status. */
 TS_FUNCTION(void, ts_tensor_release_later, (ts_tensor *))
+TS_FUNCTION(void, ts_tensor_release_waiting, (void)) /* frees all that wait; no status */
 TS_FUNCTION(int, ts_tensor_describe, (ts_tensor *, ts_tensor_info *out))
 /* A copy of column-major host data of dtype `source` (1-d: plain) as a tensor of dtype `target`. Owned. */
 TS_FUNCTION(int, ts_tensor_from_data, (const void *data, int source, const int64_t *sizes, size_t ndim, int target, const char *device, int requires_grad, int pin_memory, ts_tensor **out))
