@@ -1,4 +1,5 @@
 // The registry of operators and the one call.
+#include "depth.h"
 #include "trace.h"
 
 #include <mutex>
@@ -61,13 +62,22 @@ void ts_callable::run(torch::jit::Stack& stack) const {
     jit_operator->getOperation()(stack);
   } else if (makes) {
     c10::IValue made = stack.front();
-    function->run(stack);
+    run_function(stack);
     stack.back() = std::move(made);
   } else if (function) {
-    function->run(stack);
+    run_function(stack);
   } else {
     body(stack);
   }
+}
+
+// A trace of a long loop is a line of so many nodes that an ordinary stack can't hold the making of its plan.
+void ts_callable::run_function(torch::jit::Stack& stack) const {
+  if (!plan_stack_) plan_stack_ = shim::plan_stack(*function);
+  if (shim::is_ordinary_stack(*plan_stack_))
+    function->run(stack);
+  else
+    shim::with_stack(*plan_stack_, [&] { function->run(stack); });
 }
 
 namespace shim {

@@ -38,6 +38,10 @@ struct ts_callable {
 
  private:
   void read_schema(const c10::FunctionSchema& from, size_t skip);
+  void run_function(torch::jit::Stack& stack) const;
+
+  // What a plan of `function` needs, known from its first run on.
+  mutable std::optional<size_t> plan_stack_;
 };
 
 namespace shim {

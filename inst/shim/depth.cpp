@@ -3,6 +3,7 @@
 #include <ATen/ThreadLocalState.h>
 #include <torch/csrc/jit/api/function_impl.h>
 
+#include <atomic>
 #include <exception>
 
 #include "boundary.h"
@@ -21,9 +22,6 @@ namespace {
 
 using torch::jit::Block;
 using torch::jit::Function;
-
-// Of the 8 MB that a thread has as a rule.
-constexpr size_t kOrdinaryStack = size_t{2} << 20;
 
 struct Task {
   const std::function<void()>& work;
@@ -74,6 +72,49 @@ bool run_on_thread(size_t bytes, Task& task) {
 }
 #endif
 
+// What a node calls, or NULL. What an interface calls is not known, and not inlined either.
+Function* called(const torch::jit::Node& node) {
+  if (node.kind() == c10::prim::CallFunction) {
+    const auto type = node.input(0)->type()->cast<c10::FunctionType>();
+    return type ? type->function() : nullptr;
+  }
+  if (node.kind() != c10::prim::CallMethod) return nullptr;
+  const auto type = node.input(0)->type()->cast<c10::ClassType>();
+  return type ? type->findMethod(node.s(c10::attr::name)) : nullptr;
+}
+
+// A plan was seen to need 0.4 to 0.8 kB for each node of a straight line.
+constexpr size_t kPlanStack = 1536;
+std::atomic<size_t> most_needed{0};
+
+// Nodes of a graph with those of what it calls, each time anew, as they are when all is inlined. Calls are not nested
+// deeper than kMostLevels.
+class Nodes {
+ public:
+  size_t of(const Block* block) {
+    size_t n = 0;
+    for (const auto* node : block->nodes()) {
+      ++n;
+      for (const auto* inner : node->blocks()) n += of(inner);
+      if (node->hasAttribute(c10::attr::Subgraph)) n += of(node->g(c10::attr::Subgraph)->block());
+      if (Function* callee = called(*node)) n += of(callee);
+    }
+    return std::min(n, kMost);
+  }
+
+ private:
+  static constexpr size_t kMost = size_t{1} << 24;
+
+  size_t of(Function* function) {
+    const auto known = known_.find(function);
+    if (known != known_.end()) return known->second;
+    const auto* with_graph = torch::jit::tryToGraphFunction(*function);
+    return known_[function] = with_graph ? of(with_graph->graph()->block()) : 0;
+  }
+
+  std::unordered_map<Function*, size_t> known_;
+};
+
 using CallLevels = Levels<Function*>;
 
 // The calls of a function, each with the blocks around it. What an interface calls is not known, and not inlined
@@ -105,13 +146,26 @@ std::vector<CallLevels::Edge> calls_of(Function* function, int64_t& deepest) {
 }  // namespace
 
 void with_stack(size_t bytes, const std::function<void()>& work) {
-  if (bytes <= kOrdinaryStack) return work();
+  if (is_ordinary_stack(bytes)) return work();
   constexpr size_t page = 64 * 1024;
   bytes = (bytes + page - 1) / page * page;
   Task task{work, {}, {}};
   TORCH_CHECK(run_on_thread(bytes, task), "code of this size needs ", bytes >> 20, " MB of stack, which are not there");
   if (task.failure) std::rethrow_exception(task.failure);
 }
+
+size_t plan_stack(const torch::jit::Graph& graph) { return Nodes().of(graph.block()) * kPlanStack; }
+
+size_t plan_stack(torch::jit::Function& function) {
+  const auto* with_graph = torch::jit::tryToGraphFunction(function);
+  const size_t bytes = with_graph ? plan_stack(*with_graph->graph()) : 0;
+  size_t most = most_needed;
+  while (bytes > most && !most_needed.compare_exchange_weak(most, bytes)) {
+  }
+  return bytes;
+}
+
+size_t most_plan_stack() { return most_needed; }
 
 void check_calls(const torch::jit::CompilationUnit& unit, const char* whose) {
   CallLevels levels(calls_of);

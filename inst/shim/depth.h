@@ -11,6 +11,8 @@
 
 namespace torch::jit {
 struct CompilationUnit;
+struct Function;
+struct Graph;
 }
 
 namespace shim {
@@ -71,9 +73,20 @@ class Levels {
   std::vector<Open> way_;
 };
 
+// Of the 8 MB that a thread has as a rule.
+constexpr size_t kOrdinaryStack = size_t{2} << 20;
+inline bool is_ordinary_stack(size_t bytes) { return bytes <= kOrdinaryStack; }
+
 // Runs `work` where it has so many bytes of stack: on this thread if they are few, else on one that is made for it, has
 // this thread's modes and is waited for. What `work` throws is thrown here.
 void with_stack(size_t bytes, const std::function<void()>& work);
+
+// What LibTorch's interpreter may need while it makes a plan of a graph or of a function: it follows values through the
+// nodes that made them by recursion.
+size_t plan_stack(const torch::jit::Graph& graph);
+size_t plan_stack(torch::jit::Function& function);
+// The most that a function needed so far: the plans of its gradients are made when these are asked for.
+size_t most_plan_stack();
 
 // Throws if calls and blocks of a unit's functions are nested deeper than an ordinary stack carries when they are
 // inlined, run and saved. `whose`: "its", "The source's".

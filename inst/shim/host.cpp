@@ -1,6 +1,7 @@
 // The one executor for the host's functions.
 #include "host.h"
 
+#include "depth.h"
 #include "value.h"
 
 #include <ATen/ThreadLocalState.h>
@@ -173,9 +174,11 @@ std::string host_place() {
 
 void run_engine(const std::function<void()>& body) {
   // A backward inside a function of the host goes to another thread too: LibTorch would count it as nested, and run it
-  // on a thread of its own, which nobody serves, when it is nested too deep.
-  if (alive == 0 || !at_home() || (running == 0 && !has_device_threads())) {
-    body();
+  // on a thread of its own, which nobody serves, when it is nested too deep. And so does one that makes plans of long
+  // programs, if a function of the host may be called meanwhile.
+  const size_t bytes = most_plan_stack();
+  if (alive == 0 || !at_home() || (running == 0 && is_ordinary_stack(bytes) && !has_device_threads())) {
+    with_stack(bytes, body);
     return;
   }
   bool done = false;
@@ -187,7 +190,7 @@ void run_engine(const std::function<void()>& body) {
     try {
       const at::ThreadLocalStateGuard as_here(state);
       keep_warnings();
-      body();
+      with_stack(bytes, body);
     } catch (...) {
       error = std::current_exception();
     }

@@ -1,6 +1,8 @@
 // Tracing: the host runs its function on LibTorch's values, LibTorch records the operators.
 #include "trace.h"
 
+#include "depth.h"
+
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -173,7 +175,12 @@ std::shared_ptr<Graph> record(Fresh&, ts_host_fn fn, void* context, const ts_val
 
 // A graph as it stands, without the executor: nothing is profiled or optimised.
 void interpret(const std::shared_ptr<Graph>& graph, Stack& stack) {
-  torch::jit::InterpreterState(torch::jit::Code(graph, "")).run(stack);
+  const auto run = [&] { torch::jit::InterpreterState(torch::jit::Code(graph, "")).run(stack); };
+  // A running trace is this thread's.
+  if (tracer::isTracing())
+    run();
+  else
+    shim::with_stack(shim::plan_stack(*graph), run);
 }
 
 bool is_random(const Graph& graph);

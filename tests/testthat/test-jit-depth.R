@@ -139,3 +139,23 @@ thread.join()"
   answer <- python_eval(python, file = file, n = 500, calls = FALSE)
   expect_length(jit_unserialize(jit_serialize(jit_load(file)))$modules, answer)
 })
+
+test_that("a line of 15,000 operators, each on the result of the one before, runs and has gradients", {
+  skip_if_no_torch()
+  outcome <- in_child(list(function(n) {
+    f <- jit_trace(function(x) {
+      for (i in seq_len(n)) x <- x + 0.5
+      x
+    }, torch_zeros(1), check_trace = FALSE)
+    x <- torch_zeros(1, requires_grad = TRUE)
+    seen <- 0
+    x$register_hook(function(grad) seen <<- seen + 1)
+    values <- vapply(1:3, function(i) {
+      y <- f(x)
+      y$sum()$backward()
+      y$item()
+    }, 0)
+    c(values, x$grad$item(), seen)
+  }), 15000L)
+  expect_equal(outcome[[1]], c(rep(7500, 3), 3, 3))
+})
