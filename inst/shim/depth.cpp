@@ -1,6 +1,7 @@
 #include "depth.h"
 
 #include <ATen/ThreadLocalState.h>
+#include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/api/function_impl.h>
 
 #include <atomic>
