@@ -74,7 +74,7 @@ variable_list no_forward_mode(const variable_list&, const variable_list&) {
   TORCH_CHECK(false, "a function made by `autograd_function()` has no forward-mode derivative");
 }
 
-// What is asked of the results grew with LibTorch 2.1 and 2.4.
+// It takes more arguments from version to version.
 template <class Ids, class Outputs, class Pointer>
 auto wrap_outputs(const variable_list& inputs, const Ids& fixed, const Ids& dirty, const Outputs& outputs,
                   const Pointer& node) {

@@ -1,5 +1,6 @@
 // The registry of operators and the one call.
 #include "depth.h"
+#include "host.h"
 #include "trace.h"
 
 #include <mutex>
@@ -77,7 +78,7 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
   if (shim::is_ordinary_stack(*plan_stack_))
     function->run(stack);
   else
-    shim::with_stack(*plan_stack_, [&] { function->run(stack); });
+    shim::run_served(*plan_stack_, [&] { function->run(stack); });
 }
 
 namespace shim {

@@ -172,11 +172,11 @@ std::string host_place() {
   return text;
 }
 
-void run_engine(const std::function<void()>& body) {
+void run_engine(const std::function<void()>& body) { run_served(most_plan_stack(), body); }
+
+void run_served(size_t bytes, const std::function<void()>& body) {
   // A backward inside a function of the host goes to another thread too: LibTorch would count it as nested, and run it
-  // on a thread of its own, which nobody serves, when it is nested too deep. And so does one that makes plans of long
-  // programs, if a function of the host may be called meanwhile.
-  const size_t bytes = most_plan_stack();
+  // on a thread of its own, which nobody serves, when it is nested too deep.
   if (alive == 0 || !at_home() || (running == 0 && is_ordinary_stack(bytes) && !has_device_threads())) {
     with_stack(bytes, body);
     return;

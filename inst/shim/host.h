@@ -40,6 +40,8 @@ std::string host_place();
 // Runs what may call host functions. On the home thread if all of it stays there, else beside it, while the home thread
 // serves the calls and asks the host now and then whether to go on.
 void run_engine(const std::function<void()>& body);
+// The same of anything else that needs so much stack.
+void run_served(size_t bytes, const std::function<void()>& body);
 // In a forked child, which has none of its parent's threads.
 void forget_workers();
 

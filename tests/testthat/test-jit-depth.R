@@ -159,3 +159,21 @@ test_that("a line of 15,000 operators, each on the result of the one before, run
   }), 15000L)
   expect_equal(outcome[[1]], c(rep(7500, 3), 3, 3))
 })
+
+test_that("a long program that computes gradients itself comes to hooks in R", {
+  skip_if_no_torch()
+  unit <- jit_compile(paste(c(
+    "def f(x):", "    y = x", rep("    y = y * 1.001", 2000), "    return torch.autograd.grad([y.sum()], [x])"
+  ), collapse = "\n"))
+  x <- torch_tensor(1, requires_grad = TRUE)
+  seen <- 0
+  hook <- x$register_hook(function(grad) {
+    seen <<- seen + 1
+    grad * 2
+  })
+  expect_equal(as_array(unit$f(x)[[1]]), 2 * 1.001^2000, tolerance = 1e-3)
+  expect_equal(seen, 1)
+  hook$remove()
+  x$register_hook(function(grad) stop("from R"))
+  expect_error(unit$f(x), "from R")
+})
