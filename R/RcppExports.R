@@ -313,8 +313,8 @@ cpp_state_restore <- function(state) {
     .Call(`_torch_cpp_state_restore`, state)
 }
 
-cpp_load_shim <- function(libraries, path) {
-    .Call(`_torch_cpp_load_shim`, libraries, path)
+cpp_load_shim <- function(libraries, path, contract) {
+    .Call(`_torch_cpp_load_shim`, libraries, path, contract)
 }
 
 cpp_load_library <- function(path) {

@@ -19,7 +19,7 @@ load_torch <- function(...) {
   }
   files <- libtorch_files(libtorch)
   memory <- memory_options()
-  built_for <- cpp_load_shim(files, shim)
+  built_for <- cpp_load_shim(files, shim, shim_contract())
   if (!identical(built_for, libtorch$version)) {
     torch_abort(
       sprintf(

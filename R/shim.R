@@ -13,6 +13,12 @@ shim_sources <- function(source = shim_source()) {
   sort(files[!grepl("^(tests|build)/", files)], method = "radix")
 }
 
+# The contract that the glue was built with, as ts_contract() tells it of a shim.
+shim_contract <- function() {
+  files <- file.path(shim_source(), "include", c("torch_shim.h", "torch_shim_functions.h"))
+  paste(tools::md5sum(files), collapse = "-")
+}
+
 # Names a shim by all that it depends on.
 shim_key <- function(lt) {
   source <- shim_source()

@@ -856,13 +856,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_load_shim
-SEXP cpp_load_shim(SEXP libraries, SEXP path);
-RcppExport SEXP _torch_cpp_load_shim(SEXP librariesSEXP, SEXP pathSEXP) {
+SEXP cpp_load_shim(SEXP libraries, SEXP path, SEXP contract);
+RcppExport SEXP _torch_cpp_load_shim(SEXP librariesSEXP, SEXP pathSEXP, SEXP contractSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type libraries(librariesSEXP);
     Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_load_shim(libraries, path));
+    Rcpp::traits::input_parameter< SEXP >::type contract(contractSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_load_shim(libraries, path, contract));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1231,7 +1232,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_callable_is_random", (DL_FUNC) &_torch_cpp_callable_is_random, 1},
     {"_torch_cpp_state_save", (DL_FUNC) &_torch_cpp_state_save, 1},
     {"_torch_cpp_state_restore", (DL_FUNC) &_torch_cpp_state_restore, 1},
-    {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 2},
+    {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 3},
     {"_torch_cpp_load_library", (DL_FUNC) &_torch_cpp_load_library, 1},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},

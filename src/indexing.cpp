@@ -72,14 +72,12 @@ ts_index read_slice(SEXP call, SEXP environment) {
   return slice_of(from, part(CADDR(range), environment), step);
 }
 
-constexpr int kInt64 = 4, kBool = 11;  // LibTorch's ScalarType numbers
-
 ts_index tensor_index(SEXP x, Keeper& keeper) {
   ts_tensor_info info;
   ts_tensor* tensor = tensor_of(x, "index");
   check(shim().ts_tensor_describe(tensor, &info));
-  if (info.dtype == kBool) return {TS_INDEX_MASK, 0, 0, 0, tensor, info.ndim > 0 ? info.ndim : 1};
-  if (info.dtype != kInt64)
+  if (info.dtype == TS_BOOLEAN) return {TS_INDEX_MASK, 0, 0, 0, tensor, info.ndim > 0 ? info.ndim : 1};
+  if (info.dtype != TS_INT64)
     fail("type_error", "Only long and boolean tensors can be an index, not %s.", shim().ts_dtype_name(info.dtype));
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* positions;
@@ -97,7 +95,7 @@ ts_index mask_index(SEXP x, Keeper& keeper) {
   for (R_xlen_t i = 0; i < XLENGTH(x); ++i)
     if (LOGICAL(x)[i] == NA_LOGICAL) fail("value_error", "A mask must hold TRUE and FALSE without NA.");
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
-  set_handle(cell, tensor_from_vector(x, kBool, nullptr, false, false));
+  set_handle(cell, tensor_from_vector(x, TS_BOOLEAN, nullptr, false, false));
   return tensor_index(cell, keeper);
 }
 
@@ -121,7 +119,7 @@ ts_index positions_index(SEXP x, Keeper& keeper) {
                                                              : INTEGER(x)[i]);
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* tensor;
-  check(shim().ts_tensor_from_data(positions, kInt64, sizes, ndim, kInt64, nullptr, 0, 0, &tensor));
+  check(shim().ts_tensor_from_data(positions, TS_INT64, sizes, ndim, TS_INT64, nullptr, 0, 0, &tensor));
   set_handle(cell, tensor);
   return {TS_INDEX_POSITIONS, 0, 0, 0, tensor, 1};
 }

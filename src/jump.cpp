@@ -1,5 +1,3 @@
-#include "shim.h"
-
 #include "jump.h"
 
 #include <csetjmp>
@@ -32,12 +30,14 @@ void drop_jump() {
   waiting = nullptr;
 }
 
-void continue_jump() {
+SEXP take_jump() {
   SEXP token = PROTECT(waiting);
   drop_jump();
-  // What was warned of on the way comes before it.
-  pass_warnings();
   UNPROTECT(1);
+  return token;
+}
+
+void continue_jump(SEXP token) {
   R_ContinueUnwind(token);
   Rf_error("an R jump could not be continued");
 }

@@ -115,9 +115,9 @@ const Shim& shim() {
 
 const Shim* shim_if_loaded() { return loaded ? &table : nullptr; }
 
-// libraries: LibTorch's, in the order to open; path: the shim.
+// libraries: LibTorch's, in the order to open; path: the shim; contract: the one that this glue was built with.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_load_shim(SEXP libraries, SEXP path) {
+SEXP cpp_load_shim(SEXP libraries, SEXP path, SEXP contract) {
   for (R_xlen_t i = 0; i < Rf_xlength(libraries); ++i) {
     const char* library = CHAR(STRING_ELT(libraries, i));
     if (!open_library(library)) fail_open(library);
@@ -125,15 +125,16 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path) {
   const char* file = CHAR(STRING_ELT(path, 0));
   void* library = open_library(file);
   if (!library) fail_open(file);
-  fill(table.ts_abi_version, library, "ts_abi_version", file);
-  if (table.ts_abi_version() != TS_ABI_VERSION)
-    fail("torch_install_error", "The shim `%s` speaks version %d of the contract, this package version %d. Run `torch_build_shim(force = TRUE)`.",
-         file, table.ts_abi_version(), TS_ABI_VERSION);
+  fill(table.ts_contract, library, "ts_contract", file);
+  if (std::strcmp(table.ts_contract(), CHAR(STRING_ELT(contract, 0))) != 0)
+    fail("torch_install_error", "The shim `%s` was built for another version of this package. Run `torch_build_shim(force = TRUE)`.",
+         file);
 #define TS_FUNCTION(result, name, arguments) fill(table.name, library, #name, file);
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION
-  check(table.ts_initialise(&r_host));
-  check(table.ts_set_print(print_text));
+  // No check(): it would ask for the table that is being made.
+  if (table.ts_initialise(&r_host) != TS_OK || table.ts_set_print(print_text) != TS_OK)
+    fail("torch_install_error", "LibTorch can't be used: %s", table.ts_last_error());
   loaded = true;
   return Rf_mkString(table.ts_built_for());
 }

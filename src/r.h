@@ -2,21 +2,16 @@
 // leaves nothing behind. Everything here must run on R's main thread.
 #pragma once
 #define R_NO_REMAP
-#define STRICT_R_HEADERS
-#include <Rcpp.h>
+#include <R_ext/Visibility.h>
+#include <Rinternals.h>
+
+// What Rcpp::compileAttributes() looks for to register a function under its own name. Its header, which only
+// RcppExports.cpp needs, would take most of the time of compiling each file.
+#define RcppExport extern "C" attribute_visible
 
 #include "compat.h"
-#include "torch_shim.h"
-
-// Raises the R error of `class_` (a subclass of torch_error) for the R function that called the glue. Never returns.
-[[noreturn]] void fail(const char* class_, const char* format, ...);
-// The same with the message of the shim's last failed call; continues an R jump that a callback held back.
-[[noreturn]] void fail_shim(int status);
-// LibTorch's warnings that wait, as R warnings. May jump, where warnings are errors.
-void pass_warnings();
-inline void check(int status) {
-  if (status != TS_OK) fail_shim(status);
-}
+#include "package.h"
+#include "status.h"
 
 // The value of an argument in the function's frame. A default is a promise of a constant, which needs no evaluation.
 inline SEXP argument_of(SEXP frame, SEXP symbol) {
@@ -25,8 +20,3 @@ inline SEXP argument_of(SEXP frame, SEXP symbol) {
   SEXP expression = promise_expression(value);
   return expression == R_NilValue || Rf_isVectorAtomic(expression) ? expression : Rf_eval(value, frame);
 }
-
-// The value of the package's own function `name` called with these arguments.
-SEXP call_package(const char* name, SEXP a);
-SEXP call_package(const char* name, SEXP a, SEXP b);
-SEXP package_namespace();

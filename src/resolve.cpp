@@ -1,27 +1,12 @@
 #include "resolve.h"
 
+#include "kinds.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 
 namespace {
-
-// Tensor before number, number before list, names last.
-int weight(const ts_type& type) {
-  switch (type.kind) {
-    case TS_KIND_OPTIONAL: return weight(*type.items[0]);
-    case TS_KIND_TENSOR: return 0;
-    case TS_KIND_NUMBER:
-    case TS_KIND_INT:
-    case TS_KIND_FLOAT:
-    case TS_KIND_BOOL:
-    case TS_KIND_COMPLEX: return 1;
-    case TS_KIND_LIST: return type.items[0]->kind == TS_KIND_DIMNAME ? 5 : 2;
-    case TS_KIND_STRING: return 3;
-    case TS_KIND_DIMNAME: return 5;
-    default: return 4;
-  }
-}
 
 bool before(const Candidate& a, const Candidate& b) {
   const size_t n = std::min(a.schema->n_arguments, b.schema->n_arguments);

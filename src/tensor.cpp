@@ -6,10 +6,9 @@
 
 #include "memory.h"
 #include "trace.h"
+#include "values.h"
 
 namespace {
-
-constexpr int kUInt8 = 0, kInt32 = 3, kInt64 = 4, kFloat64 = 7, kComplex128 = 10;
 
 ts_tensor_info describe(SEXP x) {
   ts_tensor_info info;
@@ -35,7 +34,7 @@ SEXP sizes_sexp(const int64_t* sizes, int64_t n) {
 SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   SEXP wide = PROTECT(Rf_allocVector(REALSXP, n));
   auto* values = reinterpret_cast<int64_t*>(REAL(wide));
-  check(shim().ts_tensor_to_data(tensor, values, kInt64));
+  check(shim().ts_tensor_to_data(tensor, values, TS_INT64));
   int64_t low = 0, high = 0;
   for (int64_t i = 0; i < n; ++i) {
     low = values[i] < low ? values[i] : low;
@@ -64,16 +63,61 @@ struct RType {
 
 RType r_type_of(const ts_tensor_info& info) {
   const char* name = shim().ts_dtype_name(info.dtype);
-  if (info.is_complex) return {CPLXSXP, kComplex128};
-  if (info.is_floating_point) return {REALSXP, kFloat64};
-  if (std::strcmp(name, "Bool") == 0) return {LGLSXP, kInt32};
-  if (std::strcmp(name, "Byte") == 0) return {RAWSXP, kUInt8};
+  if (info.is_complex) return {CPLXSXP, TS_COMPLEX128};
+  if (info.is_floating_point) return {REALSXP, TS_FLOAT64};
+  if (std::strcmp(name, "Bool") == 0) return {LGLSXP, TS_INT32};
+  if (std::strcmp(name, "Byte") == 0) return {RAWSXP, TS_UINT8};
   if (std::strcmp(name, "Int") == 0 || std::strcmp(name, "Short") == 0 || std::strcmp(name, "Char") == 0)
-    return {INTSXP, kInt32};
-  return {REALSXP, kInt64};
+    return {INTSXP, TS_INT32};
+  return {REALSXP, TS_INT64};
 }
 
 }  // namespace
+
+ts_tensor* tensor_from_vector(SEXP x, int dtype, const char* device, bool requires_grad, bool pin_memory) {
+  int source, natural;
+  const void* data;
+  switch (TYPEOF(x)) {
+    case REALSXP:
+      source = is_integer64(x) ? TS_INT64 : TS_FLOAT64;
+      natural = is_integer64(x) ? TS_INT64 : TS_FLOAT32;
+      data = REAL(x);
+      break;
+    case INTSXP:
+      source = TS_INT32;
+      natural = TS_INT64;
+      data = INTEGER(x);
+      break;
+    case LGLSXP:
+      source = TS_INT32;
+      natural = TS_BOOLEAN;
+      data = LOGICAL(x);
+      break;
+    case CPLXSXP:
+      source = TS_COMPLEX128;
+      natural = TS_COMPLEX64;
+      data = COMPLEX(x);
+      break;
+    case RAWSXP:
+      source = natural = TS_UINT8;
+      data = RAW(x);
+      break;
+    default:
+      fail("type_error", "R type not handled: can't make a tensor of %s.", friendly(x));
+  }
+  SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+  size_t ndim = dim == R_NilValue ? 1 : static_cast<size_t>(XLENGTH(dim));
+  int64_t one = XLENGTH(x);
+  int64_t* sizes = &one;
+  if (dim != R_NilValue) {
+    sizes = reinterpret_cast<int64_t*>(R_alloc(ndim, sizeof(int64_t)));
+    for (size_t i = 0; i < ndim; ++i) sizes[i] = INTEGER(dim)[i];
+  }
+  ts_tensor* out;
+  check(shim().ts_tensor_from_data(data, source, sizes, ndim, dtype < 0 ? natural : dtype, device, requires_grad,
+                                   pin_memory, &out));
+  return out;
+}
 
 // Values as an R vector (0-d, 1-d) or array.
 RcppExport SEXP C_to_r(SEXP x) {
@@ -85,7 +129,7 @@ RcppExport SEXP C_to_r(SEXP x) {
   ts_tensor* tensor = tensor_of(x);
   const RType type = r_type_of(info);
   SEXP out;
-  if (type.as == kInt64) {
+  if (type.as == TS_INT64) {
     out = PROTECT(int64_sexp(tensor, info.numel));
   } else {
     const bool large = type.type == REALSXP && info.numel >= 1 << 15;
@@ -126,7 +170,7 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
   leaves_trace(x);
   const ts_tensor_info info = describe(x);
   SEXP out = PROTECT(Rf_allocVector(REALSXP, info.numel));
-  check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), kInt64));
+  check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), TS_INT64));
   if (info.ndim > 1) {
     SEXP dim = PROTECT(sizes_sexp(info.sizes, info.ndim));
     Rf_setAttrib(out, R_DimSymbol, dim);

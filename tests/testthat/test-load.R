@@ -135,12 +135,9 @@ test_that("a shim of another contract, or no shim at all, is refused with what t
     system2(compiler, c("-shared", "-fPIC", "-o", shQuote(library), shQuote(file.path(folder, paste0(name, ".c")))))
     library
   }
-  version <- sub(".* ", "", grep(
-    "^#define TS_ABI_VERSION ", readLines(system.file("shim/include/torch_shim.h", package = "torch")), value = TRUE
-  ))
   files <- c(
-    other = compile("other", "int ts_abi_version(void) { return 9999; }"),
-    half = compile("half", sprintf("int ts_abi_version(void) { return %s; }", version)),
+    other = compile("other", "const char *ts_contract(void) { return \"another\"; }"),
+    half = compile("half", sprintf("const char *ts_contract(void) { return \"%s\"; }", shim_contract())),
     empty = compile("empty", "int nothing(void) { return 0; }"),
     missing = file.path(folder, "missing.so")
   )
@@ -150,13 +147,13 @@ test_that("a shim of another contract, or no shim at all, is refused with what t
       expr
       "no error"
     }, torch_install_error = conditionMessage)
-    messages <- lapply(files, function(file) tell(torch:::cpp_load_shim(character(), file)))
-    c(messages, list(libraries = tell(torch:::cpp_load_shim(files[["missing"]], files[["other"]])), loaded = torch:::cpp_is_loaded()))
+    messages <- lapply(files, function(file) tell(torch:::cpp_load_shim(character(), file, torch:::shim_contract())))
+    c(messages, list(libraries = tell(torch:::cpp_load_shim(files[["missing"]], files[["other"]], "")), loaded = torch:::cpp_is_loaded()))
   })
-  expect_match(said$other, paste0("speaks version 9999 of the contract, this package version ", version), fixed = TRUE)
+  expect_match(said$other, "was built for another version of this package", fixed = TRUE)
   expect_match(said$other, "torch_build_shim(force = TRUE)", fixed = TRUE)
   expect_match(said$half, "has no function `ts_", fixed = TRUE)
-  expect_match(said$empty, "has no function `ts_abi_version`", fixed = TRUE)
+  expect_match(said$empty, "has no function `ts_contract`", fixed = TRUE)
   expect_match(said$missing, "Can't open `.*missing.so`")
   expect_match(said$libraries, "Can't open `.*missing.so`")
   expect_false(said$loaded)
@@ -167,7 +164,7 @@ test_that("loading again changes nothing", {
   x <- torch_tensor(c(1, 2))
   expect_identical(load_torch(), TRUE)
   files <- libtorch_files(libtorch_find())
-  expect_equal(cpp_load_shim(files, shim_path(libtorch_find())), libtorch_find()$version)
+  expect_equal(cpp_load_shim(files, shim_path(libtorch_find()), shim_contract()), libtorch_find()$version)
   expect_equal(as.numeric(x + 1), c(2, 3))
 })
 

@@ -40,17 +40,6 @@ test_that("integer64 keeps every bit both ways", {
   expect_identical(as.character(torch_add(x, bit64::as.integer64("9007199254740993"))[2]$item()), "0")
 })
 
-test_that("int64 comes back as the narrowest R type that holds all values", {
-  skip_if_no_torch()
-  at <- function(v) as_array(torch_tensor(v, dtype = "double")$to(dtype = "long"))
-  expect_identical(at(c(1, -5)), c(1L, -5L))
-  expect_identical(at(c(2^31, 1)), c(2^31, 1))
-  expect_identical(at(c(2^53, -2^53)), c(2^53, -2^53))
-  beyond <- at(c(2^53 + 2, 1))
-  expect_s3_class(beyond, "integer64")
-  expect_identical(as.character(beyond), c("9007199254740994", "1"))
-})
-
 test_that("doubles with dtype long are exact up to 2^53", {
   skip_if_no_torch()
   expect_identical(as_array(torch_tensor(c(2^53, 2^53 - 1), dtype = "long")), c(2^53, 2^53 - 1))
@@ -107,54 +96,6 @@ test_that("the default dtype does not matter for R data", {
   before <- torch_set_default_dtype("double")
   withr::defer(torch_set_default_dtype(before))
   has_dtype(torch_tensor(1.5), "float32")
-})
-
-test_that("floating dtypes of every width come back as doubles", {
-  skip_if_no_torch()
-  values <- c(0.5, -2, 1.25)
-  for (dtype in c("half", "bfloat16", "float", "double")) {
-    expect_identical(as_array(torch_tensor(values, dtype = dtype)), values, info = dtype)
-  }
-  for (dtype in c("int8", "int16", "int32", "int64")) {
-    expect_identical(as_array(torch_tensor(c(-3L, 7L), dtype = dtype)), c(-3L, 7L), info = dtype)
-  }
-})
-
-test_that("a tensor converts by R's own generics", {
-  skip_if_no_torch()
-  a <- matrix(c(0, 1.5, 2, -3), 2)
-  x <- torch_tensor(a)
-  expect_identical(as.array(x), a)
-  expect_identical(as.matrix(x), a)
-  expect_identical(as.vector(x), as.vector(a))
-  expect_identical(as.numeric(x), as.numeric(a))
-  expect_identical(as.integer(x), as.integer(a))
-  expect_identical(as.logical(x), as.logical(a))
-  expect_identical(as.complex(x), as.complex(a))
-  expect_identical(as.matrix(x[1, ]), matrix(a[1, ]))
-  expect_identical(as_array(a), a)
-  expect_identical(length(x), 4L)
-  expect_identical(dim(x), c(2L, 2L))
-  expect_identical(nrow(x), 2L)
-})
-
-test_that("as_array ignores requires_grad and strides", {
-  skip_if_no_torch()
-  a <- matrix(1:6 + 0.5, 2)
-  expect_identical(as_array(torch_tensor(a, requires_grad = TRUE)), a)
-  expect_identical(as_array(torch_tensor(a)$t()), t(a))
-  expect_identical(as_array(torch_tensor(a)$expand(c(2, 2, 3)))[2, , ], a)
-})
-
-test_that("item gives the R scalar of the dtype", {
-  skip_if_no_torch()
-  expect_identical(torch_tensor(1.5)$item(), 1.5)
-  expect_identical(torch_tensor(3L)$item(), 3L)
-  expect_identical(torch_tensor(TRUE)$item(), TRUE)
-  expect_identical(torch_tensor(1 + 2i)$item(), 1 + 2i)
-  expect_identical(torch_tensor(as.raw(7))$item(), 7L)
-  expect_identical(torch_tensor(matrix(4))$item(), 4)
-  expect_error(torch_tensor(c(1, 2))$item(), "2 elements|one element")
 })
 
 test_that("fields tell what is known of a tensor", {
@@ -232,103 +173,6 @@ test_that("clone and detach keep what marks a parameter", {
   expect_true(is_nn_parameter(with_no_grad(p$add_(1))))
 })
 
-test_that("tensors print in LibTorch's form", {
-  skip_if_no_torch()
-  local_reproducible_output()
-  expect_snapshot({
-    torch_tensor(matrix(c(1, -2.5, 1e5, 4, 5.25, 6), 2))
-    torch_tensor(c(1L, -20L))
-    torch_tensor(c(TRUE, FALSE))
-    torch_tensor(as.raw(c(1, 255)))
-    torch_tensor(c(1 + 2i, 3))
-    torch_tensor(c(0.5, NaN, Inf), dtype = "half")
-    torch_tensor(array(1:8, c(2, 2, 2)))
-    torch_scalar_tensor(3.5)
-    torch_zeros(0, 3)
-    torch_tensor(NULL)
-    torch_zeros(2, device = "meta")
-    torch_tensor(c(1, 2), requires_grad = TRUE)
-    torch_tensor(c(1, 2), requires_grad = TRUE) * 2
-    torch_tensor(1, requires_grad = TRUE)$grad
-    (torch_tensor(1, requires_grad = TRUE) * 2)$grad_fn
-  })
-})
-
-test_that("every kind of tensor prints", {
-  skip_if_no_torch()
-  withr::local_options(width = 60)
-  dense <- torch_tensor(diag(c(1, 2)))
-  # LibTorch warns of some, once in a process.
-  quantized <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, "quint8"))
-  by_row <- suppressWarnings(dense$to_sparse_csr())
-  by_column <- suppressWarnings(dense$to_sparse_csc())
-  expect_snapshot({
-    torch_tensor(matrix(complex(6, 1:6, c(0.5, -1)), 2))
-    torch_tensor(array(1:8 + 1i, c(2, 2, 2)))[, , 1]
-    torch_tensor(array(1:12, c(2, 3, 2, 1)))
-    torch_tensor(matrix(1:24 / 8, 2))
-    torch_tensor(c(1e-6, 1, NaN, -Inf), dtype = "double")
-    torch_tensor(c(0, 123456.5))
-    torch_tensor(bit64::as.integer64("9007199254740993"))
-    torch_tensor(c(1, -2), dtype = "bfloat16")
-    torch_zeros(0, 3)
-    dense$to_sparse()
-    by_row
-    by_column
-    torch_zeros(2, 2, device = "meta")
-    torch_tensor(1, requires_grad = TRUE) * 2
-    print(torch_zeros(5, 2), n = 2)
-    quantized
-  })
-})
-
-test_that("printed lines fit the console", {
-  skip_if_no_torch()
-  for (width in c(20, 33, 60, 100)) {
-    withr::local_options(width = width)
-    for (x in list(torch_tensor(matrix(1:40 / 7, 2)), torch_tensor(matrix(1:40, 2)), torch_tensor(matrix(complex(40, 1:40, 0.25), 2)))) {
-      lines <- capture.output(print(x, n = -1))
-      expect_lte(max(nchar(lines[-length(lines)])), width)
-    }
-  }
-})
-
-test_that("a type line that is too long goes on in the next", {
-  skip_if_no_torch()
-  quantized <- suppressWarnings(torch_quantize_per_tensor(torch_tensor(c(0, 1)), 0.1, 10L, "quint8"))
-  graded <- torch_ones(2, requires_grad = TRUE) * 2
-  withr::local_options(width = 40)
-  expect_snapshot({
-    quantized
-    graded
-  })
-  expect_identical(paste(wrap_type_line(type_line(quantized)), collapse = " "), type_line(quantized))
-  withr::local_options(width = 100)
-  expect_identical(wrap_type_line(type_line(quantized)), type_line(quantized))
-})
-
-test_that("constants are named where they are pasted", {
-  skip_if_no_torch()
-  expect_identical(format(torch_sparse_coo()), "torch_sparse_coo")
-  expect_identical(format(torch_channels_last_format()), "torch_channels_last_format")
-  expect_identical(format(torch_per_channel_affine()), "torch_per_channel_affine")
-})
-
-test_that("printing stops after n lines", {
-  skip_if_no_torch()
-  x <- torch_arange(1, 50)
-  lines <- function(...) capture.output(print(x, ...))
-  expect_length(lines(), 33)
-  expect_identical(lines(n = 2), c(
-    "torch_tensor", " 1", " 2", "... [the output was truncated (use n=-1 to disable)]", "[ CPUFloatType{50} ]"
-  ))
-  expect_identical(as.integer(lines(n = -1)[2:51]), 1:50)
-  expect_length(lines(n = -1), 52)
-  capture.output(shown <- withVisible(print(x)))
-  expect_false(shown$visible)
-  expect_identical(shown$value, x)
-})
-
 test_that("str, format, head and tail are R's", {
   skip_if_no_torch()
   x <- torch_tensor(matrix(1:20, 10))
@@ -354,18 +198,6 @@ test_that("str, format, head and tail are R's", {
   })
 })
 
-test_that("R's summaries and conversions take a tensor for its values", {
-  skip_if_no_torch()
-  m <- matrix(c(3, 1, 2, 6, 5, 4), 2)
-  x <- torch_tensor(m)
-  expect_identical(order(x), order(m))
-  expect_identical(order(torch_tensor(c(TRUE, FALSE))), 2:1)
-  expect_identical(summary(x), summary(as.vector(m)))
-  expect_identical(as.data.frame(x), as.data.frame(m))
-  expect_identical(data.frame(torch_tensor(1:3))[[1]], 1:3)
-  expect_identical(as.raw(torch_tensor(c(1, 255))), as.raw(c(1, 255)))
-})
-
 test_that("flags and sizes that are none are refused", {
   skip_if_no_torch()
   x <- torch_ones(2)
@@ -383,24 +215,6 @@ test_that("flags and sizes that are none are refused", {
   expect_false(x$requires_grad)
   x$requires_grad <- TRUE
   expect_true(x$requires_grad)
-})
-
-test_that("waldo compares values, device and what autograd knows", {
-  skip_if_no_torch()
-  sparse <- function(v) torch_tensor(v)$to_sparse()
-  alike <- list(
-    list(torch_tensor(1), torch_tensor(1)), list(sparse(c(0, 1)), sparse(c(0, 1))), list(torch_tensor(1)$grad, torch_tensor(1)$grad),
-    list(torch_zeros(2, device = "meta"), torch_ones(2, device = "meta"))
-  )
-  for (pair in alike) expect_length(waldo::compare(pair[[1]], pair[[2]]), 0)
-  dead <- unserialize(serialize(torch_tensor(1), NULL))
-  differ <- list(
-    torch_tensor(2), torch_tensor(1)$view(c(1, 1)), torch_tensor(1, requires_grad = TRUE), torch_tensor(1)$grad, sparse(1),
-    torch_zeros(1, device = "meta"), dead
-  )
-  for (other in differ) expect_gt(length(waldo::compare(torch_tensor(1), other)), 0)
-  expect_gt(length(waldo::compare(sparse(c(0, 1)), sparse(c(0, 2)))), 0)
-  expect_gt(length(waldo::compare(torch_zeros(2, device = "meta"), torch_zeros(3, device = "meta"))), 0)
 })
 
 test_that("a tensor read back by readRDS is dead and says so", {
@@ -483,30 +297,9 @@ test_that("a tensor's bytes come as raw", {
   expect_error(buffer_from_torch_tensor(1), "tensor", class = "type_error")
 })
 
-test_that("expect_equal compares values, device, requires_grad and grad_fn", {
-  skip_if_no_torch()
-  local_edition(3)
-  x <- torch_tensor(c(1, 2))
-  expect_equal(x, torch_tensor(c(1, 2)))
-  expect_failure(expect_equal(x, torch_tensor(c(1, 3))))
-  expect_failure(expect_equal(x, torch_tensor(matrix(c(1, 2)))))
-  expect_failure(expect_equal(x, torch_tensor(c(1, 2), requires_grad = TRUE)))
-  y <- torch_tensor(c(1, 2), requires_grad = TRUE)
-  expect_failure(expect_equal(y * 1, y + 0))
-  expect_equal(y * 1, y * 1)
-})
-
 test_that("what is no data is refused", {
   skip_if_no_torch()
   for (value in list("a", list(1), sum, quote(x), new.env(), factor("a"), data.frame(a = 1))) {
     expect_error(torch_tensor(value), "R type not handled", class = "type_error")
   }
-})
-
-test_that("a gradient that is zero without memory is printed and read", {
-  skip_if_no_torch()
-  x <- torch_tensor(c(1, -2), dtype = "double", requires_grad = TRUE)
-  gradient <- autograd_grad(torch_sgn(x)$sum(), x)[[1]]
-  expect_identical(as_array(gradient), c(0, 0))
-  expect_output(print(gradient), "CPUDoubleType")
 })

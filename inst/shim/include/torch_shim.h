@@ -27,9 +27,6 @@
 extern "C" {
 #endif
 
-/* Raised with every change of this header or of torch_shim_functions.h; the glue refuses a shim of another version. */
-#define TS_ABI_VERSION 4
-
 enum ts_status {
   TS_OK = 0,
   TS_ERROR = 1,
@@ -88,6 +85,21 @@ typedef enum ts_kind {
   TS_KIND_FUTURE,
   TS_KIND_UNION
 } ts_kind;
+
+/* The dtypes that the host knows by number: LibTorch's ScalarType. */
+enum ts_dtype {
+  TS_UINT8 = 0,
+  TS_INT8 = 1,
+  TS_INT16 = 2,
+  TS_INT32 = 3,
+  TS_INT64 = 4,
+  TS_FLOAT16 = 5,
+  TS_FLOAT32 = 6,
+  TS_FLOAT64 = 7,
+  TS_COMPLEX64 = 9,
+  TS_COMPLEX128 = 10,
+  TS_BOOLEAN = 11
+};
 
 typedef struct ts_type {
   ts_kind kind;

@@ -1,8 +1,11 @@
 /* Every function of the shim, one line each: included by torch_shim.h to declare them and by src/load to look them up. */
 
-/* Library. ts_abi_version and ts_last_error return no status. The message is valid until the thread's next call. */
-TS_FUNCTION(int, ts_abi_version, (void))
+/* Library. The first four return no status. */
+/* Which contract the shim was built with: the MD5 sums of torch_shim.h and of this file with "-" between them, static. A
+ * host refuses a shim of another. */
+TS_FUNCTION(const char *, ts_contract, (void))
 TS_FUNCTION(const char *, ts_built_for, (void)) /* LibTorch's version at compile time, static */
+/* The message is valid until the thread's next call. */
 TS_FUNCTION(const char *, ts_last_error, (void))
 TS_FUNCTION(const char *, ts_last_error_trace, (void)) /* with LibTorch's C++ trace */
 /* Once, after loading, in the thread whose functions the host's are. */

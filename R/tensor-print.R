@@ -1,0 +1,141 @@
+# Tensors on the console.
+
+#' @export
+print.torch_tensor <- function(x, n = 30, ...) {
+  cat(tensor_text(x, n), sep = "\n")
+  invisible(x)
+}
+
+tensor_text <- function(x, n = 30) {
+  if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
+  if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
+  # Looking at a tensor is no part of a trace.
+  local_suspended_trace()
+  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n))
+  if (n >= 0 && length(values) > n) {
+    values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
+  }
+  c("torch_tensor", values, wrap_type_line(type_line(x)))
+}
+
+# What is too long for the console goes on after a comma, or with the note on the gradient.
+wrap_type_line <- function(line) {
+  if (nchar(line) <= getOption("width")) return(line)
+  parts <- strsplit(line, "(?<=, )|(?<=\\])(?=\\[)", perl = TRUE)[[1]]
+  fill <- function(lines, part) {
+    last <- length(lines)
+    if (nchar(trimws(paste0(lines[last], part), "right")) > getOption("width")) return(c(lines, part))
+    lines[last] <- paste0(lines[last], part)
+    lines
+  }
+  trimws(Reduce(fill, parts), "right")
+}
+
+value_lines <- function(x, n) {
+  layout <- layout_names[unclass(x$layout) + 1L]
+  switch(layout,
+    strided = array_lines(as_array(first_rows(x, n))),
+    sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n),
+    sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n),
+    sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n),
+    "..."
+  )
+}
+
+# No more than can be seen: of a long tensor the first rows, which are also what the numbers' format is made for.
+first_rows <- function(x, n) {
+  size <- dim(x)
+  if (n < 0 || !length(size) || size[1] <= n + 1 || x$is_quantized() || cpp_is_tracing()) x else torch_narrow(x, 1, 1, n + 1)
+}
+
+parts_lines <- function(x, parts, n) {
+  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n))))))
+}
+
+# An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
+# one after the other, of whose leading subscripts the last runs fastest.
+array_lines <- function(a) {
+  if (length(a) == 0) return(character())
+  size <- dim(a)
+  text <- cell_text(a)
+  if (is.null(size)) return(text)
+  rows <- size[length(size) - 1]
+  columns <- size[length(size)]
+  fit <- max(1, (getOption("width") + 1) %/% (nchar(text[1]) + 1))
+  starts <- seq(1, columns, by = fit)
+  block <- function(m) {
+    lines <- lapply(starts, function(start) {
+      end <- min(columns, start + fit - 1)
+      rows <- apply(m[, start:end, drop = FALSE], 1, paste, collapse = " ")
+      if (length(starts) > 1) c(if (start > 1) "", sprintf("Columns %d to %d", start, end), rows) else rows
+    })
+    unlist(lines)
+  }
+  if (length(size) == 2) return(block(matrix(text, rows)))
+  leading <- as.matrix(rev(expand.grid(rev(lapply(size[seq_len(length(size) - 2)], seq_len)))))
+  text <- aperm(array(text, size), c(length(size) - 1, length(size), rev(seq_len(length(size) - 2))))
+  matrices <- matrix(text, rows * columns)
+  unlist(lapply(seq_len(nrow(leading)), function(i) {
+    c(if (i > 1) "", paste0("(", paste(leading[i, ], collapse = ","), ",.,.) ="), block(matrix(matrices[, i], rows)))
+  }))
+}
+
+# All of one width, with room for a sign.
+cell_text <- function(a) {
+  if (is.complex(a)) {
+    imaginary <- number_text(Im(a))
+    text <- paste0(number_text(Re(a)), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
+  } else if (inherits(a, "integer64")) {
+    text <- as.character(a)
+  } else {
+    text <- number_text(as.double(a))
+  }
+  formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
+}
+
+# Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
+# exponent.
+number_text <- function(v) {
+  finite <- v[is.finite(v)]
+  size <- abs(finite[finite != 0])
+  digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+  whole <- all(finite == trunc(finite)) && digits[2] <= 10
+  wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+  text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
+  text[is.nan(v)] <- "nan"
+  text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  text
+}
+
+is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
+
+type_line <- function(x) {
+  layout <- setdiff(layout_names[unclass(x$layout) + 1L], "strided")
+  kind <- sub("Coo", "", gsub("(?:^|_)(.)", "\\U\\1", layout, perl = TRUE))
+  sprintf(
+    "[ %s%s%s%sType{%s}%s ]%s", paste(kind, collapse = ""), if (x$is_quantized()) "Quantized" else "", toupper(x$device$type),
+    as.character(x$dtype), paste(.Call(C_shape, x), collapse = ","), if (x$is_quantized()) quantizer_note(x) else "", grad_note(x)
+  )
+}
+
+quantizer_note <- function(x) {
+  scheme <- x$qscheme()
+  note <- paste0(", qscheme: ", qscheme_names[unclass(scheme) + 1L])
+  if (unclass(scheme) %in% c(0L, 2L)) sprintf("%s, scale: %g, zero_point: %g", note, x$q_scale(), x$q_zero_point()) else note
+}
+
+grad_note <- function(x) {
+  if (!is.null(x$grad_fn)) return(sprintf("[ grad_fn = <%s> ]", x$grad_fn$name))
+  if (x$requires_grad) "[ requires_grad = TRUE ]" else ""
+}
+
+#' @export
+str.torch_tensor <- function(object, ...) {
+  if (is_dead(object)) return(cat("<dead tensor>\n"))
+  if (is_undefined_tensor(object)) return(cat("<undefined tensor>\n"))
+  shape <- .Call(C_shape, object)
+  cat(as.character(object$dtype), " [", if (length(shape)) paste0("1:", shape, collapse = ", "), "]\n", sep = "")
+}
+
+#' @export
+format.torch_tensor <- function(x, ...) type_line(x)

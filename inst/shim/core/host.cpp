@@ -1,0 +1,209 @@
+// The one executor for the host's functions.
+#include "core/host.h"
+
+#include "core/stack.h"
+#include "core/value.h"
+#include "jit/plan.h"
+
+#include <ATen/ThreadLocalState.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+namespace shim {
+namespace {
+
+std::thread::id home;
+ts_host host{};
+
+// How many functions the host gave, and how many of them run: one inside the other.
+std::atomic<int> alive{0};
+int running = 0;
+// How many run_engine() serve calls.
+std::atomic<int> serving{0};
+
+bool at_home() { return std::this_thread::get_id() == home; }
+
+struct Call {
+  std::function<void()> run;
+  std::exception_ptr error;
+  bool done = false;
+};
+
+std::mutex lock;
+std::condition_variable changed;
+std::deque<Call*> calls;
+
+// Work for a thread of its own. Idle ones are kept, as each brings LibTorch's own threads with it; never destroyed.
+class Worker {
+ public:
+  Worker() : thread_([this] { loop(); }) { thread_.detach(); }
+
+  void start(std::function<void()> work) {
+    const std::lock_guard<std::mutex> hold(own_);
+    work_ = std::move(work);
+    wake_.notify_one();
+  }
+
+ private:
+  void loop() {
+    while (true) {
+      std::unique_lock<std::mutex> hold(own_);
+      wake_.wait(hold, [this] { return static_cast<bool>(work_); });
+      const auto work = std::move(work_);
+      work_ = nullptr;
+      hold.unlock();
+      work();
+    }
+  }
+
+  std::mutex own_;
+  std::condition_variable wake_;
+  std::function<void()> work_;
+  std::thread thread_;
+};
+
+// Those without work; used by the home thread only.
+std::vector<Worker*> idle;
+
+Worker* take_worker() {
+  if (idle.empty()) return new Worker();
+  Worker* worker = idle.back();
+  idle.pop_back();
+  return worker;
+}
+
+void serve_until(const bool& done) {
+  std::unique_lock<std::mutex> hold(lock);
+  while (!done) {
+    if (calls.empty()) {
+      if (changed.wait_for(hold, std::chrono::milliseconds(100)) == std::cv_status::no_timeout || host_jumped) continue;
+      hold.unlock();
+      if (host.poll() != TS_OK) host_jumped = true;
+      hold.lock();
+      continue;
+    }
+    Call& call = *calls.front();
+    calls.pop_front();
+    hold.unlock();
+    try {
+      call.run();
+    } catch (...) {
+      call.error = std::current_exception();
+    }
+    hold.lock();
+    call.done = true;
+    changed.notify_all();
+  }
+}
+
+// Devices other than the CPU have threads of their own, on which their part of a graph runs.
+bool has_device_threads() {
+  for (const auto& registered : c10::impl::device_guard_impl_registry) {
+    const auto* device = registered.load();
+    if (device && device->type() != at::kCPU && device->type() != at::kMeta && device->deviceCount() > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+HostFunction::HostFunction(const ts_host_function& function) : function_(function) { ++alive; }
+
+HostFunction::~HostFunction() {
+  --alive;
+  function_.release(function_.context);
+}
+
+std::vector<at::Tensor> HostFunction::call_home(const std::vector<at::Tensor>& arguments) const {
+  if (host_jumped) throw HostStop();
+  Arena arena;
+  ts_value* values = arena.get().new_items(arguments.size());
+  for (size_t i = 0; i < arguments.size(); ++i) from_ivalue(arguments[i], values[i], arena);
+  ts_value result{};
+  ++running;
+  const int status = function_.fn(function_.context, values, arguments.size(), &result);
+  --running;
+  if (status != TS_OK) {
+    host_jumped = true;
+    throw HostStop();
+  }
+  std::vector<at::Tensor> tensors(result.tag == TS_LIST ? static_cast<size_t>(result.len) : 0);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const ts_value& item = result.as.items[i];
+    if (item.tag == TS_TENSOR) tensors[i] = borrow(static_cast<ts_tensor*>(item.as.handle));
+  }
+  return tensors;
+}
+
+std::vector<at::Tensor> HostFunction::call(const std::vector<at::Tensor>& arguments) const {
+  if (at_home()) return call_home(arguments);
+  std::vector<at::Tensor> result;
+  const at::ThreadLocalState state;
+  Call call{[&] {
+              const at::ThreadLocalStateGuard as_there(state);
+              result = call_home(arguments);
+            },
+            nullptr};
+  std::unique_lock<std::mutex> hold(lock);
+  TORCH_CHECK(serving > 0, "a function of the host was called from a thread for which the host does not wait");
+  calls.push_back(&call);
+  changed.notify_all();
+  changed.wait(hold, [&] { return call.done; });
+  if (call.error) std::rethrow_exception(call.error);
+  return result;
+}
+
+void forget_workers() { idle.clear(); }
+
+void set_host(const ts_host& given) {
+  home = std::this_thread::get_id();
+  host = given;
+}
+
+std::string host_place() {
+  if (!at_home()) return "";
+  char text[500] = "";
+  host.place(text, sizeof text);
+  return text;
+}
+
+void run_engine(const std::function<void()>& body) { run_served(most_plan_stack(), body); }
+
+void run_served(size_t bytes, const std::function<void()>& body) {
+  // A backward inside a function of the host goes to another thread too: LibTorch would count it as nested, and run it
+  // on a thread of its own, which nobody serves, when it is nested too deep.
+  if (alive == 0 || !at_home() || (running == 0 && is_ordinary_stack(bytes) && !has_device_threads())) {
+    with_stack(bytes, body);
+    return;
+  }
+  bool done = false;
+  std::exception_ptr error;
+  const at::ThreadLocalState state;
+  Worker* worker = take_worker();
+  ++serving;
+  worker->start([&] {
+    try {
+      const at::ThreadLocalStateGuard as_here(state);
+      keep_warnings();
+      with_stack(bytes, body);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const std::lock_guard<std::mutex> hold(lock);
+    done = true;
+    changed.notify_all();
+  });
+  serve_until(done);
+  --serving;
+  idle.push_back(worker);
+  if (error) std::rethrow_exception(error);
+  if (host_jumped) throw HostStop();
+}
+
+}  // namespace shim

@@ -1,0 +1,145 @@
+// A model's bytes are all checked while they are loaded, so this must keep up with memory: 128-bit carry-less products
+// where the processor has them (the method of Gopal et al., "Fast CRC Computation for Generic Polynomials Using
+// PCLMULQDQ Instruction", Intel 2009), ARM's own instruction, else eight tables.
+#include "guard/crc32.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TS_CARRY_LESS
+#include <immintrin.h>
+#elif defined(__ARM_FEATURE_CRC32)
+#include <arm_acle.h>
+#endif
+
+namespace shim {
+namespace {
+
+constexpr uint32_t kPolynomial = 0xedb88320;
+
+using Tables = std::array<std::array<uint32_t, 256>, 8>;
+
+// tables[k][b]: byte b with k zero bytes after it.
+constexpr Tables make_tables() {
+  Tables tables{};
+  for (uint32_t b = 0; b < 256; ++b) {
+    uint32_t crc = b;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? kPolynomial : 0);
+    tables[0][b] = crc;
+  }
+  for (size_t k = 1; k < 8; ++k)
+    for (size_t b = 0; b < 256; ++b) tables[k][b] = tables[k - 1][b] >> 8 ^ tables[0][tables[k - 1][b] & 0xff];
+  return tables;
+}
+
+constexpr Tables tables = make_tables();
+
+// `state` is the bare remainder: the complement of what callers see.
+uint32_t run_tables(uint32_t state, const unsigned char* p, size_t n) {
+  if constexpr (std::endian::native == std::endian::little) {
+    for (; n >= 8; p += 8, n -= 8) {
+      uint64_t word;
+      std::memcpy(&word, p, 8);
+      word ^= state;
+      state = 0;
+      for (int k = 0; k < 8; ++k) state ^= tables[7 - k][word >> 8 * k & 0xff];
+    }
+  }
+  for (; n; ++p, --n) state = state >> 8 ^ tables[0][(state ^ *p) & 0xff];
+  return state;
+}
+
+#if defined(TS_CARRY_LESS)
+__attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i x, __m128i by, __m128i next) {
+  return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, by, 0x00), _mm_clmulepi64_si128(x, by, 0x11)), next);
+}
+
+// Powers of x modulo the polynomial, bits reversed: what moves a block by 256, 64 and 16 bytes.
+constexpr long long kBy256[2] = {0x011542778a, 0x01322d1430}, kBy64[2] = {0x0154442bd4, 0x01c6e41596},
+                    kBy16[2] = {0x01751997d0, 0x00ccaa009e};
+
+// The rest of n bytes after four blocks that lie 16 bytes from each other.
+__attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m128i b, __m128i c, __m128i d,
+                                                                const unsigned char* p, size_t n) {
+  const __m128i by_64 = _mm_set_epi64x(kBy64[1], kBy64[0]), by_16 = _mm_set_epi64x(kBy16[1], kBy16[0]);
+  const auto* block = reinterpret_cast<const __m128i*>(p);
+  for (; n >= 64; block += 4, n -= 64) {
+    a = fold(a, by_64, _mm_loadu_si128(block));
+    b = fold(b, by_64, _mm_loadu_si128(block + 1));
+    c = fold(c, by_64, _mm_loadu_si128(block + 2));
+    d = fold(d, by_64, _mm_loadu_si128(block + 3));
+  }
+  a = fold(fold(fold(a, by_16, b), by_16, c), by_16, d);
+  for (; n >= 16; ++block, n -= 16) a = fold(a, by_16, _mm_loadu_si128(block));
+  // 16 bytes with the same remainder as all that was read.
+  unsigned char left[16];
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(left), a);
+  return run_tables(run_tables(0, left, 16), reinterpret_cast<const unsigned char*>(block), n);
+}
+
+// n is at least 64.
+__attribute__((target("pclmul,sse4.1"))) uint32_t run_carry_less(uint32_t state, const unsigned char* p, size_t n) {
+  const auto* block = reinterpret_cast<const __m128i*>(p);
+  return finish_blocks(_mm_xor_si128(_mm_loadu_si128(block), _mm_cvtsi32_si128(static_cast<int>(state))),
+                       _mm_loadu_si128(block + 1), _mm_loadu_si128(block + 2), _mm_loadu_si128(block + 3), p + 64,
+                       n - 64);
+}
+
+#define TS_WIDE __attribute__((target("vpclmulqdq,avx512f,pclmul,sse4.1")))
+
+TS_WIDE inline __m512i fold_wide(__m512i x, __m512i by, __m512i next) {
+  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(x, by, 0x00), _mm512_clmulepi64_epi128(x, by, 0x11), next,
+                                   0x96);
+}
+
+// Sixteen blocks at a time. n is at least 256.
+TS_WIDE uint32_t run_wide(uint32_t state, const unsigned char* p, size_t n) {
+  const __m512i by_256 = _mm512_set4_epi64(kBy256[1], kBy256[0], kBy256[1], kBy256[0]);
+  const __m512i by_64 = _mm512_set4_epi64(kBy64[1], kBy64[0], kBy64[1], kBy64[0]);
+  __m512i a =
+      _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
+  __m512i b = _mm512_loadu_si512(p + 64), c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
+  for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
+    a = fold_wide(a, by_256, _mm512_loadu_si512(p));
+    b = fold_wide(b, by_256, _mm512_loadu_si512(p + 64));
+    c = fold_wide(c, by_256, _mm512_loadu_si512(p + 128));
+    d = fold_wide(d, by_256, _mm512_loadu_si512(p + 192));
+  }
+  a = fold_wide(fold_wide(fold_wide(a, by_64, b), by_64, c), by_64, d);
+  __m128i blocks[4];
+  _mm512_storeu_si512(blocks, a);
+  return finish_blocks(blocks[0], blocks[1], blocks[2], blocks[3], p, n);
+}
+
+uint32_t run(uint32_t state, const unsigned char* p, size_t n) {
+  static const bool has = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+  static const bool has_wide = has && __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f");
+  if (has_wide && n >= 256) return run_wide(state, p, n);
+  return has && n >= 64 ? run_carry_less(state, p, n) : run_tables(state, p, n);
+}
+#elif defined(__ARM_FEATURE_CRC32)
+uint32_t run(uint32_t state, const unsigned char* p, size_t n) {
+  for (; n >= 8; p += 8, n -= 8) {
+    uint64_t word;
+    std::memcpy(&word, p, 8);
+    state = __crc32d(state, word);
+  }
+  for (; n; ++p, --n) state = __crc32b(state, *p);
+  return state;
+}
+#else
+uint32_t run(uint32_t state, const unsigned char* p, size_t n) { return run_tables(state, p, n); }
+#endif
+
+}  // namespace
+
+uint32_t crc32(uint32_t crc, const void* data, size_t n) {
+  return ~run(~crc, static_cast<const unsigned char*>(data), n);
+}
+
+uint32_t crc32_portable(uint32_t crc, const void* data, size_t n) {
+  return ~run_tables(~crc, static_cast<const unsigned char*>(data), n);
+}
+
+}  // namespace shim

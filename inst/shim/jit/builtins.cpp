@@ -1,0 +1,160 @@
+#include "jit/builtins.h"
+
+#include <torch/csrc/jit/frontend/parser.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+namespace shim {
+namespace {
+
+using torch::jit::BuiltinFunction;
+using torch::jit::BuiltinModule;
+using torch::jit::GraphFunction;
+using torch::jit::SimpleValue;
+using torch::jit::SourceRange;
+using torch::jit::SpecialFormValue;
+using torch::jit::SugaredValue;
+using torch::jit::SugaredValuePtr;
+
+SugaredValuePtr constant(const c10::IValue& value, GraphFunction& function, const SourceRange& place) {
+  return std::make_shared<SimpleValue>(function.graph()->insertConstant(value, place));
+}
+
+SugaredValuePtr operation(const std::string& name) {
+  return std::make_shared<BuiltinFunction>(c10::Symbol::fromQualString(name), c10::nullopt);
+}
+
+const double* number(const std::string& name) {
+  static const std::unordered_map<std::string, double> numbers = {
+      {"pi", M_PI}, {"e", M_E}, {"tau", 2 * M_PI}, {"inf", std::numeric_limits<double>::infinity()},
+      {"nan", std::numeric_limits<double>::quiet_NaN()}};
+  const auto found = numbers.find(name);
+  return found == numbers.end() ? nullptr : &found->second;
+}
+
+// LibTorch's parser knows none of these: Python's front end looks them up in the Python module. They are numbers in
+// TorchScript.
+const int64_t* enumerator(const std::string& name) {
+  using at::ScalarType;
+  const auto type = [](ScalarType it) { return static_cast<int64_t>(it); };
+  static const std::unordered_map<std::string, int64_t> enumerators = {
+      {"uint8", type(ScalarType::Byte)},
+      {"int8", type(ScalarType::Char)},
+      {"int16", type(ScalarType::Short)},
+      {"short", type(ScalarType::Short)},
+      {"int32", type(ScalarType::Int)},
+      {"int", type(ScalarType::Int)},
+      {"int64", type(ScalarType::Long)},
+      {"long", type(ScalarType::Long)},
+      {"float16", type(ScalarType::Half)},
+      {"half", type(ScalarType::Half)},
+      {"float32", type(ScalarType::Float)},
+      {"float", type(ScalarType::Float)},
+      {"float64", type(ScalarType::Double)},
+      {"double", type(ScalarType::Double)},
+      {"complex32", type(ScalarType::ComplexHalf)},
+      {"chalf", type(ScalarType::ComplexHalf)},
+      {"complex64", type(ScalarType::ComplexFloat)},
+      {"cfloat", type(ScalarType::ComplexFloat)},
+      {"complex128", type(ScalarType::ComplexDouble)},
+      {"cdouble", type(ScalarType::ComplexDouble)},
+      {"bool", type(ScalarType::Bool)},
+      {"bfloat16", type(ScalarType::BFloat16)},
+      {"qint8", type(ScalarType::QInt8)},
+      {"quint8", type(ScalarType::QUInt8)},
+      {"qint32", type(ScalarType::QInt32)},
+      {"strided", static_cast<int64_t>(at::Layout::Strided)},
+      {"sparse_coo", static_cast<int64_t>(at::Layout::Sparse)},
+      {"sparse_csr", static_cast<int64_t>(at::Layout::SparseCsr)},
+      {"contiguous_format", static_cast<int64_t>(at::MemoryFormat::Contiguous)},
+      {"preserve_format", static_cast<int64_t>(at::MemoryFormat::Preserve)},
+      {"channels_last", static_cast<int64_t>(at::MemoryFormat::ChannelsLast)},
+      {"channels_last_3d", static_cast<int64_t>(at::MemoryFormat::ChannelsLast3d)}};
+  const auto found = enumerators.find(name);
+  return found == enumerators.end() ? nullptr : &found->second;
+}
+
+// A name whose attributes are looked up by `find`.
+template <class Find>
+struct Namespace : SugaredValue {
+  explicit Namespace(Find find) : find(std::move(find)) {}
+  std::string kind() const override { return "module"; }
+  SugaredValuePtr attr(const SourceRange& place, GraphFunction& function, const std::string& field) override {
+    return find(place, function, field);
+  }
+  Find find;
+};
+
+template <class Find>
+SugaredValuePtr make_namespace(Find find) {
+  return std::make_shared<Namespace<Find>>(std::move(find));
+}
+
+SugaredValuePtr jit_name(const SourceRange&, GraphFunction&, const std::string& field) {
+  static const std::unordered_map<std::string, c10::Symbol> forms = {
+      {"fork", c10::prim::fork}, {"annotate", c10::prim::annotate}, {"isinstance", c10::prim::isinstance}};
+  const auto form = forms.find(field);
+  return form == forms.end() ? operation("aten::" + field) : SpecialFormValue::create(form->second);
+}
+
+// `with torch.no_grad():` needs a class, as Python has one. It stays for the whole session: graphs point to it.
+const c10::ClassTypePtr& no_grad() {
+  static const auto& type = *new c10::ClassTypePtr([] {
+    auto& unit = *new std::shared_ptr<torch::jit::CompilationUnit>(new torch::jit::CompilationUnit());
+    const auto source = std::make_shared<torch::jit::Source>(
+        std::string("class no_grad:\n"
+                    "  def __init__(self):\n"
+                    "    self.before = True\n"
+                    "  def __enter__(self) -> None:\n"
+                    "    self.before = torch.is_grad_enabled()\n"
+                    "    torch.set_grad_enabled(False)\n"
+                    "  def __exit__(self, kind: Any, value: Any, trace: Any) -> None:\n"
+                    "    torch.set_grad_enabled(self.before)\n"),
+        std::string("torch"), 1);
+    const torch::jit::ClassDef def(torch::jit::Parser(source).parseClass());
+    const auto made = c10::ClassType::create(c10::QualifiedName("__torch__.no_grad"), unit, /*is_module=*/false);
+    unit->register_type(made);
+    std::vector<torch::jit::Def> methods;
+    for (const auto& statement : def.body()) methods.emplace_back(statement);
+    const torch::jit::SimpleSelf self(made);
+    unit->define(*made->name(), {}, {}, methods,
+                 std::vector<torch::jit::ResolverPtr>(methods.size(), torch::jit::nativeResolver()), &self);
+    return made;
+  }());
+  return type;
+}
+
+SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, const std::string& field) {
+  if (const auto* value = enumerator(field)) return constant(*value, function, place);
+  if (const auto* value = number(field)) return constant(*value, function, place);
+  if (field == "jit") return make_namespace(jit_name);
+  if (field == "no_grad") return std::make_shared<torch::jit::ClassValue>(no_grad());
+  if (field == "ops")
+    return make_namespace([](const SourceRange&, GraphFunction&, const std::string& space) -> SugaredValuePtr {
+      return std::make_shared<BuiltinModule>(space);
+    });
+  if (field == "linalg" || field == "fft" || field == "special")
+    return make_namespace([field](const SourceRange&, GraphFunction&, const std::string& name) {
+      return operation("aten::" + field + "_" + name);
+    });
+  return BuiltinModule("aten").attr(place, function, field);
+}
+
+SugaredValuePtr math_name(const SourceRange& place, GraphFunction& function, const std::string& field) {
+  if (const auto* value = number(field)) return constant(*value, function, place);
+  return operation("aten::" + field);
+}
+
+}  // namespace
+
+SugaredValuePtr builtin_name(const std::string& name, GraphFunction& function, const SourceRange& place) {
+  if (name == "torch") return make_namespace(torch_name);
+  if (name == "math") return make_namespace(math_name);
+  if (name == "inf" || name == "nan") return constant(*number(name), function, place);
+  return nullptr;
+}
+
+}  // namespace shim

@@ -1,0 +1,125 @@
+// The executor's switches, and modules made for inference.
+#include "core/callable.h"
+
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+// Exported by every LibTorch. The header of the first four is not in every package of it; the last one's is long.
+namespace torch::jit {
+TORCH_API bool canFuseOnCPU();
+TORCH_API bool canFuseOnGPU();
+TORCH_API void overrideCanFuseOnCPU(bool value);
+TORCH_API void overrideCanFuseOnGPU(bool value);
+namespace tensorexpr {
+TORCH_API bool& getTEMustUseLLVMOnCPU();
+}
+}  // namespace torch::jit
+
+using shim::Arena;
+using shim::guarded;
+using shim::guarded_result;
+
+namespace shim {
+
+// A strategy that begins with static shapes compiles anew for each new shape, 0.2 s each time.
+void set_default_fusion() {
+  torch::jit::FusionStrategy strategy{{torch::jit::FusionBehavior::DYNAMIC, 10}};
+  torch::jit::setFusionStrategy(strategy);
+}
+
+namespace {
+
+torch::jit::Module freeze(const torch::jit::Module& module, const char* const* names, size_t n, bool numerics) {
+  const std::vector<std::string> preserved(names, names + n);
+  auto frozen = torch::jit::freeze(module, preserved, numerics);
+  // LibTorch optimises `forward` only; Python's front end does the other methods too.
+  for (const auto& name : preserved) {
+    if (name == "forward" || !frozen.find_method(name)) continue;
+    auto graph = frozen.get_method(name).graph();
+    torch::jit::OptimizeFrozenGraph(graph, numerics);
+  }
+  return frozen;
+}
+
+}  // namespace
+}  // namespace shim
+
+int ts_callable_is_optimised(const ts_callable* callable, int* out) {
+  return guarded([&] {
+    TORCH_CHECK(callable->function, "an operator has no plan");
+    *out = torch::jit::toGraphFunction(*callable->function).get_executor().isOptimized();
+  });
+}
+
+int ts_jit_switch(int which, int set, int* was) {
+  return guarded([&] {
+    switch (which) {
+      case 0:
+        *was = torch::jit::getExecutorMode();
+        if (set >= 0) torch::jit::getExecutorMode() = set != 0;
+        return;
+      case 1:
+        *was = torch::jit::getProfilingMode();
+        if (set >= 0) torch::jit::getProfilingMode() = set != 0;
+        return;
+      case 2:
+        *was = static_cast<int>(torch::jit::getNumProfiledRuns().load());
+        if (set >= 0) torch::jit::getNumProfiledRuns() = static_cast<size_t>(set);
+        return;
+      case 3:
+        *was = torch::jit::getGraphExecutorOptimize();
+        if (set >= 0) torch::jit::setGraphExecutorOptimize(set != 0);
+        return;
+      case 4:
+        *was = torch::jit::canFuseOnCPU() && torch::jit::tensorExprFuserEnabled();
+        if (set >= 0) {
+          torch::jit::overrideCanFuseOnCPU(set != 0);
+          // Builds without LLVM interpret what they fuse, but only if they are told that this will do.
+          torch::jit::tensorexpr::getTEMustUseLLVMOnCPU() = set == 0;
+        }
+        return;
+      case 5:
+        *was = torch::jit::canFuseOnGPU() && torch::jit::tensorExprFuserEnabled();
+        if (set >= 0) torch::jit::overrideCanFuseOnGPU(set != 0);
+        return;
+      default:
+        TORCH_CHECK(false, "there is no switch ", which);
+    }
+  });
+}
+
+int ts_fusion_strategy(const int64_t* set, size_t n, ts_value* out, ts_arena** arena) {
+  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
+    using torch::jit::FusionBehavior;
+    auto strategy = torch::jit::getFusionStrategy();
+    value.tag = TS_LIST;
+    value.len = static_cast<int64_t>(2 * strategy.size());
+    value.as.items = own.get().new_items(2 * strategy.size());
+    size_t i = 0;
+    for (const auto& step : strategy) {
+      for (const int64_t part : {static_cast<int64_t>(step.first == FusionBehavior::DYNAMIC),
+                                 static_cast<int64_t>(step.second)}) {
+        value.as.items[i].tag = TS_INT;
+        value.as.items[i++].as.i = part;
+      }
+    }
+    if (n == 0) return;
+    torch::jit::FusionStrategy next;
+    for (size_t j = 0; j + 1 < n; j += 2)
+      next.emplace_back(set[j] ? FusionBehavior::DYNAMIC : FusionBehavior::STATIC, static_cast<size_t>(set[j + 1]));
+    torch::jit::setFusionStrategy(next);
+  });
+}
+
+int ts_module_freeze(ts_module* module, const char* const* preserved, size_t n, int optimise_numerics, ts_module** out) {
+  return guarded([&] { *out = new ts_module{shim::freeze(module->module, preserved, n, optimise_numerics != 0)}; });
+}
+
+int ts_module_optimise(ts_module* module, const char* const* methods, size_t n, ts_module** out) {
+  return guarded([&] {
+    // LibTorch's function would freeze what it is not given frozen, and lose the other methods.
+    auto frozen = shim::freeze(module->module, methods, n, true);
+    *out = new ts_module{torch::jit::optimize_for_inference(frozen, {methods, methods + n})};
+  });
+}

@@ -1,0 +1,14 @@
+// Forward-mode derivatives: the levels in which tensors carry tangents. The tangents themselves are operators' business.
+#include "core/value.h"
+
+#include <torch/csrc/autograd/forward_grad.h>
+
+using torch::autograd::ForwardADLevel;
+
+int ts_forward_level_enter(uint64_t* level) {
+  return shim::guarded([&] { *level = ForwardADLevel::get_next_idx(); });
+}
+
+int ts_forward_level_exit(uint64_t level) {
+  return shim::guarded([&] { ForwardADLevel::release_idx(level); });
+}

@@ -1,0 +1,230 @@
+// Tensors in and out of plain memory, and what can be told of them.
+#include "core/value.h"
+
+#include <ATen/ScalarOps.h>
+
+#include <cstring>
+
+namespace {
+
+using shim::borrow;
+using shim::give;
+
+struct HostLayout {
+  std::vector<int64_t> strides;
+  bool row_major;  // also true where the two orders are the same
+};
+
+HostLayout column_major(c10::IntArrayRef sizes) {
+  HostLayout layout{std::vector<int64_t>(sizes.size()), true};
+  int64_t step = 1, longer = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    layout.strides[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+    longer += sizes[i] > 1;
+  }
+  layout.row_major = longer <= 1;
+  return layout;
+}
+
+template <class From, class To>
+void convert(const void* from, void* to, int64_t n) {
+  const From* source = static_cast<const From*>(from);
+  To* target = static_cast<To*>(to);
+  for (int64_t i = 0; i < n; ++i) target[i] = static_cast<To>(source[i]);
+}
+
+// Element loops for the pairs that R programs use all day; anything else goes through copy_.
+bool convert_plainly(const void* from, at::ScalarType source, void* to, at::ScalarType target, int64_t n) {
+  using at::ScalarType;
+  if (source == target) {
+    std::memcpy(to, from, n * c10::elementSize(source));
+  } else if (source == ScalarType::Double && target == ScalarType::Float) {
+    convert<double, float>(from, to, n);
+  } else if (source == ScalarType::Float && target == ScalarType::Double) {
+    convert<float, double>(from, to, n);
+  } else if (source == ScalarType::Int && target == ScalarType::Long) {
+    convert<int32_t, int64_t>(from, to, n);
+  } else if (source == ScalarType::Int && target == ScalarType::Bool) {
+    const auto* values = static_cast<const int32_t*>(from);
+    auto* flags = static_cast<bool*>(to);
+    for (int64_t i = 0; i < n; ++i) flags[i] = values[i] != 0;
+  } else if (source == ScalarType::Bool && target == ScalarType::Int) {
+    convert<bool, int32_t>(from, to, n);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// R aligns its small vectors to 8 bytes; LibTorch's kernels take 16 for granted for complex128.
+bool misaligned(const void* data, at::ScalarType dtype) {
+  return dtype == at::kComplexDouble && reinterpret_cast<uintptr_t>(data) % 16 != 0;
+}
+
+// Making and reading constants is no operation of the user's: neither the tracer nor autograd may see it.
+struct Unrecorded {
+  at::AutoDispatchBelowADInplaceOrView below_autograd;
+  at::tracer::impl::NoTracerDispatchMode below_tracer;
+};
+
+// With memory of its own and no pending conjugation or negation. Some derivatives are zeros without memory.
+at::Tensor in_memory(const at::Tensor& tensor) {
+  if (tensor._is_zerotensor()) return at::zeros(tensor.sizes(), tensor.options());
+  return tensor.resolve_conj().resolve_neg();
+}
+
+}  // namespace
+
+void ts_tensor_release(ts_tensor* tensor) {
+  if (tensor) c10::raw::intrusive_ptr::decref(reinterpret_cast<at::TensorImpl*>(tensor));
+}
+
+int ts_tensor_describe(ts_tensor* handle, ts_tensor_info* out) {
+  return shim::guarded([&] {
+    const at::Tensor tensor = borrow(handle);
+    ts_tensor_info info{};
+    info.device_index = -1;
+    info.defined = tensor.defined();
+    if (tensor.defined()) {
+      const auto sizes = tensor.sizes();
+      info.ndim = static_cast<int64_t>(sizes.size());
+      info.sizes = sizes.data();
+      info.numel = tensor.numel();
+      info.strides = tensor.layout() == at::kStrided ? tensor.strides().data() : nullptr;
+      info.dtype = static_cast<int32_t>(tensor.scalar_type());
+      info.layout = static_cast<int32_t>(tensor.layout());
+      const auto device = tensor.device();
+      info.device_index = device.index();
+      std::strncpy(info.device, device.is_cpu() && !device.has_index() ? "cpu" : device.str().c_str(), sizeof(info.device) - 1);
+      info.requires_grad = tensor.requires_grad();
+      info.is_leaf = tensor.is_leaf();
+      info.is_complex = tensor.is_complex();
+      info.is_floating_point = tensor.is_floating_point();
+      info.is_quantized = tensor.is_quantized();
+      info.is_sparse = tensor.is_sparse();
+      info.is_cuda = tensor.is_cuda();
+    }
+    *out = info;
+  });
+}
+
+int ts_tensor_from_data(const void* data, int source, const int64_t* sizes, size_t ndim, int target, const char* device,
+                        int requires_grad, int pin_memory, ts_tensor** out) {
+  return shim::guarded([&] {
+    const auto from = static_cast<at::ScalarType>(source);
+    const auto to = static_cast<at::ScalarType>(target);
+    const c10::IntArrayRef shape(sizes, ndim);
+    at::Tensor tensor;
+    {
+      Unrecorded guard;
+      tensor = at::empty(shape, at::TensorOptions().dtype(to).pinned_memory(pin_memory != 0));
+      const auto layout = column_major(shape);
+      at::Tensor aligned;
+      if (misaligned(data, from)) {
+        aligned = at::empty({tensor.numel()}, from);
+        std::memcpy(aligned.data_ptr(), data, aligned.nbytes());
+        data = aligned.data_ptr();
+      }
+      if (!layout.row_major || !convert_plainly(data, from, tensor.data_ptr(), to, tensor.numel()))
+        tensor.copy_(at::from_blob(const_cast<void*>(data), shape, layout.strides, at::TensorOptions().dtype(from)));
+      if (device && std::strcmp(device, "cpu") != 0) tensor = tensor.to(c10::Device(device));
+    }
+    if (requires_grad) tensor.set_requires_grad(true);
+    *out = give(std::move(tensor));
+  });
+}
+
+int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** out) {
+  return shim::guarded([&] {
+    Unrecorded guard;
+    at::Tensor tensor = c10::scalar_to_tensor(shim::to_ivalue(*number, *c10::NumberType::get()).toScalar());
+    const at::Tensor other = like ? borrow(like) : at::Tensor();
+    // Operators that do not promote want both dtypes alike; for those that do it makes no difference.
+    if (other.defined() && other.is_floating_point() && !tensor.is_complex())
+      tensor = tensor.to(other.scalar_type());
+    else if (tensor.is_floating_point() && !(other.defined() && other.scalar_type() == at::kComplexDouble))
+      tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
+    tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
+    *out = give(std::move(tensor));
+  });
+}
+
+int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
+  return shim::guarded([&] {
+    Unrecorded guard;
+    at::Tensor tensor = borrow(handle);
+    const auto to = static_cast<at::ScalarType>(target);
+    if (!tensor.device().is_cpu()) tensor = tensor.cpu();
+    tensor = in_memory(tensor);
+    const auto layout = column_major(tensor.sizes());
+    if (layout.row_major && tensor.is_contiguous() &&
+        convert_plainly(tensor.data_ptr(), tensor.scalar_type(), data, to, tensor.numel()))
+      return;
+    const at::Tensor aligned = misaligned(data, to) ? at::empty({tensor.numel()}, to) : at::Tensor();
+    void* target_data = aligned.defined() ? aligned.data_ptr() : data;
+    at::from_blob(target_data, tensor.sizes(), layout.strides, at::TensorOptions().dtype(to)).copy_(tensor);
+    if (aligned.defined()) std::memcpy(data, target_data, aligned.nbytes());
+  });
+}
+
+int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dtype, void (*release)(void*),
+                          void* context, ts_tensor** out) {
+  return shim::guarded([&] {
+    Unrecorded guard;
+    TORCH_CHECK_VALUE(!misaligned(data, static_cast<at::ScalarType>(dtype)),
+                      "The memory of this buffer does not begin at a multiple of 16 bytes, as complex128 needs.");
+    *out = give(at::from_blob(
+        data, c10::IntArrayRef(sizes, ndim), [release, context](void*) { release(context); },
+        at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
+  });
+}
+
+int ts_tensor_item(ts_tensor* handle, ts_value* out) {
+  return shim::guarded([&] {
+    Unrecorded guard;
+    const at::Scalar scalar = borrow(handle).item();
+    ts_value value{};
+    if (scalar.isComplex()) {
+      const auto z = scalar.toComplexDouble();
+      value.tag = TS_COMPLEX;
+      value.as.z[0] = z.real();
+      value.as.z[1] = z.imag();
+    } else if (scalar.isFloatingPoint()) {
+      value.tag = TS_FLOAT;
+      value.as.d = scalar.toDouble();
+    } else if (scalar.isBoolean()) {
+      value.tag = TS_BOOL;
+      value.as.i = scalar.toBool();
+    } else {
+      value.tag = TS_INT;
+      value.as.i = scalar.toLong();
+    }
+    *out = value;
+  });
+}
+
+int ts_tensor_storage(ts_tensor* handle, uint64_t* out) {
+  return shim::guarded([&] {
+    const at::Tensor tensor = borrow(handle);
+    *out = tensor.has_storage() ? reinterpret_cast<uint64_t>(tensor.storage().data()) : 0;
+  });
+}
+
+int ts_positions_from_one(ts_tensor* handle, ts_tensor** out) {
+  return shim::guarded([&] {
+    const at::Tensor positions = borrow(handle);
+    const bool is_index = at::isIntegralType(positions.scalar_type(), false);
+    TORCH_CHECK(is_index, "positions must be integers, not ", positions.scalar_type());
+    {
+      Unrecorded guard;
+      TORCH_CHECK(positions.device().is_meta() || !positions.eq(0).any().item<bool>(),
+                  "Indexing starts at 1 but found a 0.");
+    }
+    *out = give(positions - positions.gt(0).to(positions.scalar_type()));
+  });
+}
+
+int ts_positions_to_one(ts_tensor* handle, ts_tensor** out) {
+  return shim::guarded([&] { *out = give(borrow(handle) + 1); });
+}
