@@ -47,14 +47,16 @@ libtorch_search <- function(home) {
 }
 
 libtorch_in_torch_home <- function(home) {
-  libtorch <- libtorch_in_folder(home, "TORCH_HOME")
-  if (!is.null(libtorch)) {
-    return(libtorch)
+  for (look in list(libtorch_in_folder, libtorch_of_system)) {
+    libtorch <- look(home, "TORCH_HOME")
+    if (!is.null(libtorch)) {
+      return(libtorch)
+    }
   }
   runtime_error(paste0(
     "`TORCH_HOME` holds no LibTorch: ", home, "\n",
     "It must be a folder with `lib/` (", library_file("torch_cpu"), " in it) and `include/`: ",
-    "an unpacked LibTorch zip or pip's `torch` folder.\n",
+    "an unpacked LibTorch zip, pip's `torch` folder, or `/usr` for Debian's libtorch-dev.\n",
     "Correct it, forget it with `Sys.unsetenv(\"TORCH_HOME\")`, or fill an empty folder with `install_torch()`."
   ), call = NULL)
 }
@@ -100,13 +102,20 @@ libtorch_of_python <- function(python = Sys.which(if (os_name() == "windows") "p
 }
 
 # Debian's libtorch-dev.
-libtorch_of_system <- function(prefix = "/usr") {
+libtorch_of_system <- function(prefix = "/usr", source = "system") {
   libs <- Sys.glob(file.path(prefix, "lib", c(paste0(R.version$arch, "-*"), "."), library_file("torch_cpu")))
   if (length(libs) == 0) {
     return(NULL)
   }
   python <- if (dir.exists(file.path(prefix, "lib/python3/dist-packages/torch"))) file.path(prefix, "bin/python3")
-  libtorch_describe(prefix, "system", lib = dirname(libs[[1]]), python = python)
+  libtorch_describe(prefix, source, lib = dirname(libs[[1]]), python = python)
+}
+
+# What a compiler is to be told of LibTorch's headers, for a shell. The system's own folder is left out: named as a
+# further one it comes before the C++ library's headers, and these don't find the C library's any more.
+libtorch_include_flags <- function(lt) {
+  folders <- lt$include[!normalizePath(lt$include, mustWork = FALSE) %in% c("/usr/include", "/usr/local/include")]
+  paste("-isystem", vapply(folders, shQuote, ""), collapse = " ")
 }
 
 libtorch_describe <- function(home, source, lib = file.path(home, "lib"), python = python_beside(home)) {

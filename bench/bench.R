@@ -31,9 +31,8 @@ python <- child(libtorch$python, file.path(folder, "bench.py"))
 
 plain_matmul <- function() {
   program <- tempfile("matmul-")
-  includes <- paste0("-isystem ", shQuote(c(libtorch$include, file.path(libtorch$include, "torch/csrc/api/include"))))
   status <- system(paste(
-    "g++ -O2 -std=c++20", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi), paste(includes, collapse = " "),
+    "g++ -O2 -std=c++20", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi), torch:::libtorch_include_flags(libtorch),
     shQuote(file.path(folder, "matmul.cpp")), "-o", program,
     "-L", shQuote(libtorch$lib), paste0("-Wl,-rpath,", shQuote(libtorch$lib)), "-ltorch -ltorch_cpu -lc10"
   ))

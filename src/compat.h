@@ -1,10 +1,110 @@
-// What differs between versions of R, each with the version from which the newer form is there.
+// What differs between versions of R, each with the version from which the newer form is there. Each form is in the API
+// of the R that compiles it: what looks into promises left it in 4.5, and what replaces that came with 4.6.
 #pragma once
 #include <Rversion.h>
 #include <Rinternals.h>
+#include <R_ext/Rallocators.h>
 
-// The binding of `symbol` in the frame of a function: a value, a promise, R_MissingArg, or R_UnboundValue.
-inline SEXP frame_variable(SEXP frame, SEXP symbol) { return Rf_findVarInFrame3(frame, symbol, TRUE); }
+#if R_VERSION >= R_Version(4, 6, 0)
+// libR exports it, but its header does not say so.
+extern "C" SEXP Rf_allocVector3(SEXPTYPE, R_xlen_t, R_allocator_t*);
+#endif
+
+#if R_VERSION >= R_Version(4, 5, 0) && R_VERSION < R_Version(4, 6, 0)
+// What the package's R function of that name gives.
+SEXP dots_environment(SEXP frame, int position);
+#endif
+
+#if R_VERSION >= R_Version(4, 6, 0)
+
+// The value of an argument in the function's frame, R_MissingArg, or R_UnboundValue. A default is a promise of a constant,
+// which needs no evaluation.
+inline SEXP argument_of(SEXP frame, SEXP symbol) {
+  switch (R_GetBindingType(symbol, frame)) {
+    case R_BindingTypeUnbound: return R_UnboundValue;
+    case R_BindingTypeMissing: return R_MissingArg;
+    case R_BindingTypeDelayed: {
+      SEXP expression = R_DelayedBindingExpression(symbol, frame);
+      if (expression == R_NilValue || Rf_isVectorAtomic(expression)) return expression;
+    } [[fallthrough]];
+    default: return R_getVarEx(symbol, frame, FALSE, R_UnboundValue);
+  }
+}
+
+// What `...` of a function's frame holds, one element after the other. Expression and environment are those of an element
+// that was not evaluated when it was given; once it was, the environment is R_NilValue.
+class Dots {
+ public:
+  explicit Dots(SEXP frame) : frame_(frame), n_(R_DotsExist(frame) ? R_DotsLength(frame) : 0) {}
+  bool more() const { return at_ <= n_; }
+  void next() { ++at_; }
+  bool is_named(SEXP symbol) const {
+    SEXP names = R_DotsNames(frame_);
+    return names != R_NilValue && STRING_ELT(names, at_ - 1) == PRINTNAME(symbol);
+  }
+  bool is_missing() const { return R_GetDotType(at_, frame_) == R_DotTypeMissing; }
+  bool is_promise() const { return is_delayed() || R_GetDotType(at_, frame_) == R_DotTypeForced; }
+  SEXP expression() const {
+    return is_delayed() ? R_DotDelayedExpression(at_, frame_) : R_DotForcedExpression(at_, frame_);
+  }
+  SEXP environment() const { return is_delayed() ? R_DotDelayedEnvironment(at_, frame_) : R_NilValue; }
+  SEXP value() const { return R_DotsElt(at_, frame_); }
+
+ private:
+  bool is_delayed() const { return R_GetDotType(at_, frame_) == R_DotTypeDelayed; }
+
+  SEXP frame_;
+  int at_ = 1, n_;
+};
+
+#else
+
+inline SEXP argument_of(SEXP frame, SEXP symbol) {
+  SEXP value = Rf_findVarInFrame(frame, symbol);
+  if (TYPEOF(value) != PROMSXP) return value;
+#if R_VERSION < R_Version(4, 5, 0)
+  SEXP expression = R_PromiseExpr(value);
+  if (expression == R_NilValue || Rf_isVectorAtomic(expression)) return expression;
+#endif
+  return Rf_eval(value, frame);
+}
+
+class Dots {
+ public:
+  explicit Dots(SEXP frame) : frame_(frame), at_(Rf_findVarInFrame(frame, R_DotsSymbol)) {}
+  bool more() const { return TYPEOF(at_) == DOTSXP || TYPEOF(at_) == LISTSXP; }
+  void next() {
+    at_ = CDR(at_);
+    ++position_;
+  }
+  bool is_named(SEXP symbol) const { return TAG(at_) == symbol; }
+  bool is_missing() const { return CAR(at_) == R_MissingArg; }
+  bool is_promise() const { return TYPEOF(CAR(at_)) == PROMSXP; }
+#if R_VERSION < R_Version(4, 5, 0)
+  SEXP expression() const { return R_PromiseExpr(as_written()); }
+  SEXP environment() const { return PRENV(as_written()); }
+#else
+  // A promise has nothing to substitute in; what comes back is its expression, or a copy.
+  SEXP expression() const { return Rf_substitute(CAR(at_), R_NilValue); }
+  SEXP environment() const { return dots_environment(frame_, position_); }
+#endif
+  SEXP value() const { return is_promise() ? Rf_eval(CAR(at_), R_EmptyEnv) : CAR(at_); }
+
+ private:
+#if R_VERSION < R_Version(4, 5, 0)
+  // What a function hands on as `...` R wraps into a promise of its own.
+  SEXP as_written() const {
+    SEXP promise = CAR(at_);
+    while (TYPEOF(R_PromiseExpr(promise)) == PROMSXP) promise = R_PromiseExpr(promise);
+    return promise;
+  }
+#endif
+
+  SEXP frame_, at_;
+  int position_ = 1;
+};
+
+#endif
 
 inline SEXP enclosing_environment(SEXP environment) {
 #if R_VERSION >= R_Version(4, 5, 0)
@@ -26,7 +126,3 @@ inline SEXP closure_in(SEXP from, SEXP environment) {
   return closure;
 #endif
 }
-
-// Expression and environment of an argument that has not been evaluated; the environment is R_NilValue once it has.
-inline SEXP promise_expression(SEXP promise) { return R_PromiseExpr(promise); }
-inline SEXP promise_environment(SEXP promise) { return PRENV(promise); }

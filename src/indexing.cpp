@@ -8,6 +8,14 @@
 #include "trace.h"
 #include "value.h"
 
+#if R_VERSION >= R_Version(4, 5, 0) && R_VERSION < R_Version(4, 6, 0)
+SEXP dots_environment(SEXP frame, int position) {
+  SEXP environment = call_package("dots_environment", frame, PROTECT(Rf_ScalarInteger(position)));
+  UNPROTECT(1);
+  return environment;
+}
+#endif
+
 namespace {
 
 constexpr int kMaxIndices = 64;
@@ -145,31 +153,31 @@ ts_index value_index(SEXP x, Keeper& keeper) {
 }
 
 // One argument inside the brackets. `:` is a slice only where it is written there.
-ts_index read_index(SEXP argument, Keeper& keeper) {
-  if (argument == R_MissingArg) return whole;
-  if (TYPEOF(argument) != PROMSXP) return value_index(argument, keeper);
-  SEXP expression = promise_expression(argument), environment = promise_environment(argument);
+ts_index read_index(const Dots& argument, Keeper& keeper) {
+  if (argument.is_missing()) return whole;
+  if (!argument.is_promise()) return value_index(argument.value(), keeper);
+  SEXP expression = keeper.keep(argument.expression());
   if (is_number(expression)) return value_index(expression, keeper);
   if (TYPEOF(expression) == SYMSXP) {
     if (expression == R_MissingArg) return whole;
     if (expression == words().ellipsis) return ellipsis;
     if (expression == words().new_axis) return new_axis;
     if (expression == words().last) return number_at(-1);
-  } else if (is_slice_call(expression) && TYPEOF(environment) == ENVSXP) {
-    return read_slice(expression, environment);
+  } else if (is_slice_call(expression)) {
+    SEXP environment = argument.environment();
+    if (TYPEOF(environment) == ENVSXP) return read_slice(expression, environment);
   }
-  return value_index(keeper.keep(Rf_eval(argument, R_EmptyEnv)), keeper);
+  return value_index(keeper.keep(argument.value()), keeper);
 }
 
 int read_indices(SEXP frame, int64_t ndim, ts_index* entries, Keeper& keeper) {
   int n = 0;
   int64_t taken = 0;
   ts_index* open = nullptr;
-  SEXP dots = frame_variable(frame, R_DotsSymbol);
-  for (; TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
-    if (TAG(dots) == words().drop) fail("value_error", "`drop` has no meaning in an assignment.");
+  for (Dots dots(frame); dots.more(); dots.next()) {
+    if (dots.is_named(words().drop)) fail("value_error", "`drop` has no meaning in an assignment.");
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
-    ts_index& entry = entries[n++] = read_index(CAR(dots), keeper);
+    ts_index& entry = entries[n++] = read_index(dots, keeper);
     if (entry.ndim != kEllipsis) {
       taken += entry.ndim;
     } else {

@@ -70,7 +70,7 @@ int cost_complex(SEXP x, const ts_type&, uint8_t) {
 }
 
 int cost_string(SEXP x, const ts_type&, uint8_t) {
-  return is_string(x) && !OBJECT(x) ? 0 : is_string(x) ? 1 : -1;
+  return is_string(x) && !Rf_isObject(x) ? 0 : is_string(x) ? 1 : -1;
 }
 
 int cost_name(SEXP x, const ts_type&, uint8_t) { return is_string(x) ? 0 : -1; }

@@ -178,7 +178,7 @@ ts_tensor* shifted(ts_tensor* positions, SEXP cell) {
 // Whether a value is the formal's own default, so that it was as good as not given.
 bool is_default(SEXP value, SEXP default_value) {
   if (value == default_value) return true;
-  if (!default_value || TYPEOF(value) != TYPEOF(default_value) || OBJECT(value)) return false;
+  if (!default_value || TYPEOF(value) != TYPEOF(default_value) || Rf_isObject(value)) return false;
   if (TYPEOF(value) == NILSXP) return true;
   if (!Rf_isVectorAtomic(value)) return false;
   const R_xlen_t n = XLENGTH(value);
@@ -194,9 +194,12 @@ bool is_default(SEXP value, SEXP default_value) {
 
 // The value of a formal in the function's frame, NULL if it was not given or is the default itself.
 SEXP given(const Slot& slot, SEXP frame) {
+  if (slot.symbol == R_DotsSymbol) {
+    if (Dots(frame).more()) fail("type_error", "`...` must be empty: the arguments after it go by name.");
+    return nullptr;
+  }
   SEXP value = argument_of(frame, slot.symbol);
   if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
-  if (TYPEOF(value) == DOTSXP) fail("type_error", "`...` must be empty: the arguments after it go by name.");
   return value;
 }
 
@@ -335,7 +338,7 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
   SEXP values[kMaxArguments];
   static SEXP self = Rf_install("self");
-  values[0] = frame_variable(enclosing_environment(frame), self);
+  values[0] = argument_of(enclosing_environment(frame), self);
   for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
   return invoke(op, values);
 }
@@ -353,8 +356,9 @@ SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
   SEXP total = nullptr;
   PROTECT_INDEX at;
   PROTECT_WITH_INDEX(R_NilValue, &at);
-  for (SEXP dots = frame_variable(frame, R_DotsSymbol); TYPEOF(dots) == DOTSXP || TYPEOF(dots) == LISTSXP; dots = CDR(dots)) {
-    values[0] = Rf_eval(CAR(dots), frame);
+  for (Dots dots(frame); dots.more(); dots.next()) {
+    if (dots.is_missing()) fail("value_error", "An argument of `...` is empty.");
+    values[0] = dots.value();
     SEXP one = PROTECT(invoke(op, values));
     if (total) {
       const Op& combine = op_record(STRING_ELT(CADDR(args), 0));

@@ -13,10 +13,3 @@
 #include "package.h"
 #include "status.h"
 
-// The value of an argument in the function's frame. A default is a promise of a constant, which needs no evaluation.
-inline SEXP argument_of(SEXP frame, SEXP symbol) {
-  SEXP value = frame_variable(frame, symbol);
-  if (TYPEOF(value) != PROMSXP) return value;
-  SEXP expression = promise_expression(value);
-  return expression == R_NilValue || Rf_isVectorAtomic(expression) ? expression : Rf_eval(value, frame);
-}

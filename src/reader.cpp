@@ -110,7 +110,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
   if (packed && leaf.kind == TS_KIND_FLOAT) {
     *out = tagged(TS_FLOAT_LIST);
     out->len = wanted;
-    if (wanted == n && TYPEOF(x) == REALSXP && !OBJECT(x)) {
+    if (wanted == n && TYPEOF(x) == REALSXP && !Rf_isObject(x)) {
       out->as.doubles = REAL(x);
       return true;
     }

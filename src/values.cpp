@@ -6,7 +6,7 @@
 #include "value.h"
 
 bool is_coded(SEXP x) {
-  return OBJECT(x) && (Rf_inherits(x, "factor") || Rf_inherits(x, "Date") || Rf_inherits(x, "POSIXct") ||
+  return Rf_isObject(x) && (Rf_inherits(x, "factor") || Rf_inherits(x, "Date") || Rf_inherits(x, "POSIXct") ||
                        Rf_inherits(x, "difftime"));
 }
 bool is_number_vector(SEXP x) {

@@ -2,7 +2,7 @@
 #pragma once
 #include "to-value.h"
 
-inline bool has_class(SEXP x, const char* name) { return OBJECT(x) && Rf_inherits(x, name); }
+inline bool has_class(SEXP x, const char* name) { return Rf_isObject(x) && Rf_inherits(x, name); }
 inline bool is_integer64(SEXP x) { return TYPEOF(x) == REALSXP && has_class(x, "integer64"); }
 inline bool is_scalar(SEXP x) { return XLENGTH(x) == 1; }
 // Numbers that mean nothing without their class (factors, dates) are no numbers here.

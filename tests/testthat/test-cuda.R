@@ -56,7 +56,7 @@ with_fake_cuda <- function(code, env = parent.frame()) {
   library <- withr::local_tempfile(fileext = ".so")
   expect_identical(system(paste(
     "g++ -std=c++20 -O0 -fPIC -shared", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi),
-    paste("-isystem", shQuote(libtorch$include), collapse = " "), shQuote(test_path("fixtures/cuda.cpp")), "-o", library,
+    libtorch_include_flags(libtorch), shQuote(test_path("fixtures/cuda.cpp")), "-o", library,
     "-Wl,-soname,libcuda.so.1 -L", shQuote(libtorch$lib), "-ltorch_cpu -lc10"
   )), 0L)
   callr::r(function(library, code) {

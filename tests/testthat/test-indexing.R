@@ -367,3 +367,38 @@ test_that("indices are evaluated in the caller's frame, once", {
   expect_identical(f(5), 5)
   expect_identical(vapply(1:3, function(k) x[k]$item(), 1), c(1, 2, 3))
 })
+
+test_that("the ends of a slice are those of the frame that wrote it, however it comes to the brackets", {
+  skip_if_no_torch()
+  x <- torch_arange(1, 6)
+  n <- 2
+  here <- function(i) as.numeric(i)
+  handed_on <- function(...) {
+    n <- 5
+    x[...]
+  }
+  expect_equal(here(handed_on(n:N)), 2:6)
+  expect_equal(here((function(...) handed_on(...))(n:(N - 1))), 2:5)
+  expect_equal(here(handed_on(1:N:n)), c(1, 3, 5))
+  expect_equal(here(lapply(list(x), `[`, n:N)[[1]]), 2:6)
+  expect_equal(here(do.call(`[`, list(x, quote(n:N)))), 2:6)
+  expect_equal(here(with(list(n = 4), x[n:N])), 4:6)
+  expect_equal(here((function(...) local(x[...]))(n:3)), 2:3)
+  y <- torch_arange(1, 6)
+  (function(...) y[...] <<- 0)(n:N)
+  expect_equal(here(y), c(1, 0, 0, 0, 0, 0))
+})
+
+test_that("where an element of `...` was written is found in the calls", {
+  where <- function(x, ...) lapply(seq_len(...length()), function(i) dots_environment(parent.frame(2), i))
+  here <- environment()
+  expect_identical(where(1, a, b), list(here, here))
+  through <- function(first, ...) {
+    inside <- environment()
+    expect_identical(where(1, first, ..., x), list(inside, here, here, inside))
+    expect_identical(local(where(1, ...)), list(here, here))
+  }
+  through(1, a + b, c)
+  expect_identical(lapply(1, where, a)[[1]], list(here))
+  expect_identical(do.call(where, list(1, quote(a))), list(here))
+})

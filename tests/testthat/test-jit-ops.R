@@ -149,10 +149,9 @@ int main(int, char** argv) {
   auto module = torch::jit::load(argv[2]);
   std::cout << module.forward({at::ones({3})}).toTensor().sum().item<double>() << std::endl;
 }", file.path(folder, "run.cpp"))
-  includes <- paste("-isystem", shQuote(c(libtorch$include, file.path(libtorch$include, "torch/csrc/api/include"))))
   compile <- function(...) {
     status <- system(paste(
-      "g++ -std=c++20 -O0", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi), paste(includes, collapse = " "), ...,
+      "g++ -std=c++20 -O0", paste0("-D_GLIBCXX_USE_CXX11_ABI=", libtorch$cxx11_abi), libtorch_include_flags(libtorch), ...,
       "-L", shQuote(libtorch$lib), paste0("-Wl,-rpath,", shQuote(libtorch$lib)), "-ltorch -ltorch_cpu -lc10 -ldl"
     ))
     if (status != 0) stop("the compiler failed")

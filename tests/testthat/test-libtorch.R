@@ -79,6 +79,16 @@ test_that("Debian's LibTorch tells version and ABI by its headers and CMake file
   expect_equal(lt$cxx11_abi, "0")
   expect_equal(lt$lib, lib)
   expect_equal(lt$include[[1]], file.path(root, "usr/include"))
+  withr::local_envvar(TORCH_HOME = file.path(root, "usr"))
+  expect_equal(libtorch_find()[names(lt) != "source"], lt[names(lt) != "source"])
+  expect_equal(libtorch_find()$source, "TORCH_HOME")
+})
+
+test_that("a compiler is not told of the system's own include folder", {
+  folders <- function(...) strsplit(libtorch_include_flags(list(include = c(...))), "-isystem ", fixed = TRUE)[[1]][-1]
+  expect_length(folders("/usr/include", "/usr/include/torch/csrc/api/include"), 1)
+  expect_match(folders("/usr/include", "/usr/include/torch/csrc/api/include"), "api/include", fixed = TRUE)
+  expect_length(folders("/opt/a b/include", "/opt/a b/include/torch/csrc/api/include"), 2)
 })
 
 test_that("libraries bear the names of their system", {

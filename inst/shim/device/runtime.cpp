@@ -1,6 +1,7 @@
 // dtypes, devices, random numbers, threads.
 #include "core/host.h"
 #include "core/value.h"
+#include "jit/fusion.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
@@ -13,7 +14,6 @@
 
 namespace shim {
 void count_memory();
-void set_default_fusion();
 void set_engine();
 
 bool is_forked = false;

@@ -1,32 +1,20 @@
 // The executor's switches, and modules made for inference.
 #include "core/callable.h"
+#include "jit/fusion.h"
 
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
-#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
-// Exported by every LibTorch. The header of the first four is not in every package of it; the last one's is long.
-namespace torch::jit {
-TORCH_API bool canFuseOnCPU();
-TORCH_API bool canFuseOnGPU();
-TORCH_API void overrideCanFuseOnCPU(bool value);
-TORCH_API void overrideCanFuseOnGPU(bool value);
-namespace tensorexpr {
+// Exported by every LibTorch; its header is long.
+namespace torch::jit::tensorexpr {
 TORCH_API bool& getTEMustUseLLVMOnCPU();
 }
-}  // namespace torch::jit
 
 using shim::Arena;
 using shim::guarded;
 using shim::guarded_result;
 
 namespace shim {
-
-// A strategy that begins with static shapes compiles anew for each new shape, 0.2 s each time.
-void set_default_fusion() {
-  torch::jit::FusionStrategy strategy{{torch::jit::FusionBehavior::DYNAMIC, 10}};
-  torch::jit::setFusionStrategy(strategy);
-}
 
 namespace {
 
@@ -72,16 +60,16 @@ int ts_jit_switch(int which, int set, int* was) {
         if (set >= 0) torch::jit::setGraphExecutorOptimize(set != 0);
         return;
       case 4:
-        *was = torch::jit::canFuseOnCPU() && torch::jit::tensorExprFuserEnabled();
+        *was = shim::fuses(false);
         if (set >= 0) {
-          torch::jit::overrideCanFuseOnCPU(set != 0);
+          shim::set_fuses(false, set != 0);
           // Builds without LLVM interpret what they fuse, but only if they are told that this will do.
           torch::jit::tensorexpr::getTEMustUseLLVMOnCPU() = set == 0;
         }
         return;
       case 5:
-        *was = torch::jit::canFuseOnGPU() && torch::jit::tensorExprFuserEnabled();
-        if (set >= 0) torch::jit::overrideCanFuseOnGPU(set != 0);
+        *was = shim::fuses(true);
+        if (set >= 0) shim::set_fuses(true, set != 0);
         return;
       default:
         TORCH_CHECK(false, "there is no switch ", which);

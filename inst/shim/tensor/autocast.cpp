@@ -35,11 +35,12 @@ int ts_autocast(const char* device, int nesting, int* enabled, int* dtype, int* 
     const auto type = c10::Device(device).type();
     const int was_enabled = is_enabled(type), was_dtype = static_cast<int>(get_dtype(type)),
               was_cache = at::autocast::is_autocast_cache_enabled();
+    // What LibTorch may refuse comes first, so that an error changes nothing.
+    if (*dtype >= 0) set_dtype(type, static_cast<at::ScalarType>(*dtype));
+    set_enabled(type, *enabled != 0);
+    if (*cache >= 0) at::autocast::set_autocast_cache_enabled(*cache != 0);
     if (nesting > 0) at::autocast::increment_nesting();
     if (nesting < 0 && at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    set_enabled(type, *enabled != 0);
-    if (*dtype >= 0) set_dtype(type, static_cast<at::ScalarType>(*dtype));
-    if (*cache >= 0) at::autocast::set_autocast_cache_enabled(*cache != 0);
     *enabled = was_enabled;
     *dtype = was_dtype;
     *cache = was_cache;

@@ -79,7 +79,14 @@ template <class Ids, class Outputs, class Pointer>
 auto wrap_outputs(const variable_list& inputs, const Ids& fixed, const Ids& dirty, const Outputs& outputs,
                   const Pointer& node) {
   const auto view_as_self = [](const at::Tensor& x) { return x.view_as(x); };
+  Pointer attached = node;
   if constexpr (requires {
+                  torch::autograd::_wrap_outputs(inputs, fixed, dirty, outputs, node, no_forward_mode, Ids{},
+                                                 view_as_self, false, attached);
+                })
+    return torch::autograd::_wrap_outputs(inputs, fixed, dirty, outputs, node, no_forward_mode, Ids{}, view_as_self,
+                                          false, attached);
+  else if constexpr (requires {
                   torch::autograd::_wrap_outputs(inputs, fixed, dirty, outputs, node, no_forward_mode, Ids{},
                                                  view_as_self, false);
                 })
