@@ -103,6 +103,12 @@ cuda_amp_grad_scaler <- function(init_scale = 2^16, growth_factor = 2.0, backoff
   amp_grad_scaler$new(init_scale, growth_factor, backoff_factor, growth_interval, isTRUE(enabled))
 }
 
+#' @export
+print.amp_GradScaler <- function(x, ...) {
+  state <- x$state_dict()
+  print_object(x, sprintf("<amp_GradScaler>%s", if (x$is_enabled()) "" else ", not enabled"), describe_fields(state))
+}
+
 # What is known of an optimiser in this step: whether its gradients are unscaled already, and which were not finite.
 optimizer_gradients <- function(optimizer) {
   parameters <- unlist(lapply(optimizer$param_groups, `[[`, "params"), recursive = FALSE)

@@ -1,4 +1,5 @@
-# Derivatives and hooks that are the user's R functions.
+# Functions whose derivative is an R function of the user's.
+
 
 #' Functions with a derivative of their own
 #'
@@ -196,91 +197,5 @@ check_tensors <- function(..., call = caller_env()) {
 #' @export
 print.torch_autograd_context <- function(x, ...) {
   cat("<torch_autograd_context> with", paste(sort(ls(x)), collapse = ", "), "\n")
-  invisible(x)
-}
-
-# --- hooks ---------------------------------------------------------------------------------------------------------
-
-tensor_register_hook <- function(x, hook, call = caller_env()) {
-  if (!is.function(hook)) type_error(sprintf("`hook` must be a function of the gradient, not %s.", friendly_type(hook)), call)
-  id <- cpp_register_hook(x, new_hook(hook))
-  structure(
-    list(remove = function() {
-      if (!is.null(x)) cpp_remove_hook(x, id)
-      x <<- NULL
-      invisible()
-    }),
-    class = "torch_hook"
-  )
-}
-
-# It must not hold the tensor, whose graph holds it.
-new_hook <- function(hook) {
-  force(hook)
-  function(values) {
-    result <- hook(values[[1]])
-    list(if (is_torch_tensor(result)) result)
-  }
-}
-
-#' @export
-print.torch_hook <- function(x, ...) {
-  cat("<torch_hook>\n")
-  invisible(x)
-}
-
-# --- anomalies -----------------------------------------------------------------------------------------------------
-
-#' Find what goes wrong in a gradient
-#'
-#' While `code` runs, every operation that is recorded remembers the R call that it came from, and a gradient that is NaN
-#' is an error. Where computing gradients fails, a warning of class `torch_warning` tells that call, with file and line
-#' where R knows them. Much slower: for looking, not for training.
-#' Source: LibTorch's `torch::autograd::AnomalyMode`.
-#'
-#' @param code Code to run, forward and backward.
-#' @param check_nan Whether a NaN in a gradient is an error.
-#' @return The value of `code`. A warning says that the mode is on.
-#' @examplesIf torch::torch_is_installed()
-#' x <- torch_tensor(0, requires_grad = TRUE)
-#' try(suppressWarnings(with_detect_anomaly({
-#'   y <- sqrt(x) * 0
-#'   y$backward()
-#' })))
-#' @export
-with_detect_anomaly <- function(code, check_nan = TRUE) {
-  if (!is_bool(check_nan)) type_error(sprintf("`check_nan` must be TRUE or FALSE, not %s.", friendly_type(check_nan)))
-  warn(
-    "Anomaly detection is on: everything runs slower. Use it to find an error, not to train.",
-    class = "torch_anomaly_warning"
-  )
-  before <- cpp_anomaly_mode(TRUE, check_nan)
-  on.exit(cpp_anomaly_mode(before[1], before[2]))
-  force(code)
-}
-
-# Called by the glue for each node that is recorded: "at file:line by `call`".
-anomaly_place <- function(...) {
-  place <- user_place(sys.nframe() - 1L)
-  if (is.null(place$call)) return("")
-  text <- deparse(as_user_wrote(place$call), width.cutoff = 60L)[1]
-  sprintf("%sby `%s`", if (is.null(place$file)) "" else sprintf("at %s:%d ", place$file, place$line), text)
-}
-
-# --- nodes ---------------------------------------------------------------------------------------------------------
-
-#' @export
-`$.autograd_node` <- function(x, name) {
-  switch(name, name = cpp_node_name(x), next_functions = cpp_node_next(x))
-}
-#' @export
-`[[.autograd_node` <- function(x, name) `$.autograd_node`(x, name)
-
-#' @export
-.DollarNames.autograd_node <- function(x, pattern = "") grep(pattern, c("name", "next_functions"), value = TRUE)
-
-#' @export
-print.autograd_node <- function(x, ...) {
-  cat(x$name, "\n", sep = "")
   invisible(x)
 }

@@ -9,7 +9,8 @@
 # `initialize` itself, where they may use `self`.
 generator_function <- function(generator, new) {
   relay <- function(call, env) {
-    call[[1L]] <- new
+    # Errors show the call as the user wrote it.
+    call[[1L]] <- structure(new, written = call[[1L]])
     eval(call, env)
   }
   new_function(r6_initialize_formals(generator), expr((!!relay)(sys.call(), parent.frame())))
@@ -35,6 +36,55 @@ r6_class_of <- function(inherit, arg = "inherit", call = caller_env()) {
   class
 }
 
+# Members of a generator, as those of R6 classes: `$new(...)` is the generator itself.
+generator_member <- function(generator, name) {
+  r6_class <- attr(generator, "r6_class", exact = TRUE)
+  if (name != "new") return(if (!is.null(r6_class)) get0(name, r6_class, inherits = FALSE))
+  new <- generator
+  attributes(new) <- NULL
+  new
+}
+
+#' @export
+`$.dataset_generator` <- function(x, name) generator_member(x, name)
+#' @export
+`$.iterable_dataset_generator` <- `$.dataset_generator`
+#' @export
+`$.sampler_generator` <- `$.dataset_generator`
+#' @export
+`$.torch_optimizer_generator` <- `$.dataset_generator`
+
+print_generator <- function(x, kind = "nn_module_generator") {
+  cat(sprintf("<%s> %s\n", kind, class(x)[[1L]]))
+  invisible(x)
+}
+
+# A class may have any name. Where a package has methods for a class of that name ("factor", "data.frame", "lm"), which
+# would take our objects for theirs, `_kind` is appended. Methods of the package that makes the class, below `home`, are meant
+# for it.
+free_class_name <- function(name, kind, inherited, home, arg = "name", call = caller_env(2)) {
+  if (is.null(name) || identical(name, "")) return(NULL)
+  if (!is_string(name)) value_error(sprintf("`%s` must be a string or NULL, not %s.", arg, friendly_type(name)), call)
+  taken <- function(generic) {
+    method <- utils::getS3method(generic, name, optional = TRUE, envir = topenv())
+    if (is.null(method)) return(FALSE)
+    # A primitive is base R's.
+    from <- environmentName(topenv(environment(method) %||% baseenv()))
+    from == environmentName(topenv()) || !from %in% c("R_GlobalEnv", environmentName(topenv(home)))
+  }
+  generics <- c("print", "format", "length", "$", "$<-", "[[", "[[<-", "[", "names", "as.list", "summary")
+  if (name %in% inherited || !any(vapply(generics, taken, NA))) name else paste(name, kind, sep = "_")
+}
+
+r6_class_names <- function(class) {
+  names <- character()
+  while (!is.null(class)) {
+    names <- c(names, class$classname)
+    class <- class$get_inherit()
+  }
+  names
+}
+
 # A new R6 class whose methods are evaluated below `parent_env`, in a scope that holds `helpers`. A base class of this
 # package is looked up when it is used, so that a class stored in another package follows an update of this one.
 new_r6_class <- function(name, parent, base, members, private, active, parent_env, class = TRUE, helpers = list()) {
@@ -51,6 +101,8 @@ new_r6_class <- function(name, parent, base, members, private, active, parent_en
 new_generator <- function(name, inherit, base, members, private, active, parent_env, generator_class,
                           helpers = list(), call = caller_env()) {
   parent <- r6_class_of(inherit, call = call)
+  kind <- sub("^torch_", "", sub("_generator$", "", generator_class))
+  name <- free_class_name(name, kind, r6_class_names(parent), parent_env, call = call)
   r6_class <- new_r6_class(name, parent, base, members, private, active, parent_env, helpers = helpers)
   structure(generator_function(r6_class, r6_class$new), class = c(name, generator_class), r6_class = r6_class)
 }

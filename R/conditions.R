@@ -1,7 +1,9 @@
 # Every error of the package goes through here: an rlang condition with a class that callers match on, the problem first,
 # and the user's call.
 
+# `call`: a call, NULL, or the frame of a function, which stands for the call by which the user came there.
 torch_abort <- function(message, class, call = caller_env(), ...) {
+  if (is.environment(call)) call <- call_into(call)
   abort(message, class = c(class, "torch_error"), call = call, ...)
 }
 
@@ -16,7 +18,7 @@ abort_from_glue <- function(message, class, cpp_trace) {
   if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
   # LibTorch adds an address to the names of classes.
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
-  message <- problem_first(message)
+  message <- plain_message(problem_first(message))
   call <- entry_call(sys.nframe() - 1L)
   # `jit_ops` takes positions as LibTorch has them.
   if (class == "torch_runtime_error" && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
@@ -55,7 +57,7 @@ count_from_one <- function(message) {
 warn_from_glue <- function(message) {
   warning(structure(
     class = c("torch_warning", "warning", "condition"),
-    list(message = sub("\\s+$", "", message), call = entry_call(sys.nframe() - 1L))
+    list(message = plain_message(sub("\\s+$", "", message)), call = entry_call(sys.nframe() - 1L))
   ))
 }
 
@@ -69,8 +71,14 @@ problem_first <- function(message) {
   paste0(parts[3], "\nIn the TorchScript program:\n", parts[2])
 }
 
+# The call of the user's that led to a frame; of a function that has returned, the frame itself.
+call_into <- function(frame) {
+  n <- which(vapply(sys.frames(), identical, NA, frame))
+  if (length(n)) entry_call(max(n)) else frame
+}
+
 # The frame of the outermost of the package's functions that called each other down to frame `n`, also through functions
-# of base R. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
+# of base R and R6. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
 entry_frame <- function(n) {
   callers <- sys.parents()
   # What `autograd_function()` made is the package's too.
@@ -81,7 +89,12 @@ entry_frame <- function(n) {
   caller <- n
   # R names a frame that C++ called as its own caller: that is the one below it.
   while ((caller <- min(callers[caller], caller - 1L)) > 0L) {
-    if (identical(home(caller), topenv())) n <- caller else if (!identical(home(caller), .BaseNamespaceEnv)) break
+    from <- home(caller)
+    if (identical(from, topenv()) || !is.null(call_as_written(sys.call(caller)))) {
+      n <- caller
+    } else if (!environmentName(from) %in% c("base", "R6")) {
+      break
+    }
   }
   n
 }
@@ -89,10 +102,19 @@ entry_frame <- function(n) {
 # What the user called: the call of the entry frame above frame `n`.
 entry_call <- function(n) {
   n <- entry_frame(n)
-  as_user_wrote(if (n > 0L) sys.call(n))
+  call <- as_user_wrote(if (n > 0L) sys.call(n))
+  # A method for a whole group of functions.
+  if (is.call(call) && is.symbol(call[[1]]) && as.character(call[[1]]) %in% c("Math", "Complex", "Summary", "Ops")) {
+    call[[1]] <- as.symbol(sys.frame(n)$.Generic)
+  }
+  call
 }
 
+# The name by which the user called what a generator put in the place of itself.
+call_as_written <- function(call) if (is.function(call[[1]])) attr(call[[1]], "written", exact = TRUE)
+
 as_user_wrote <- function(call) {
+  if (is.call(call)) call[[1]] <- call_as_written(call) %||% call[[1]]
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {
     ours <- "(?<=.)\\.(torch_tensor|torch_size|nn_module|script_module|script_function|script_method|torch_script_object|torch_dict)$"

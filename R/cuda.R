@@ -63,7 +63,7 @@ cuda_version <- function(number) numeric_version(paste(number %/% 1000, number %
 
 check_cuda <- function(call = caller_env()) {
   if (!cuda_is_available()) {
-    runtime_error("There is no CUDA device that this LibTorch can use. `cuda_is_available()` tells whether there is one.", call)
+    runtime_error(no_device("cuda"), call)
   }
 }
 

@@ -88,7 +88,8 @@ iterate_stream <- function(loader) {
 #' Data loaders
 #'
 #' Gives the items of a dataset in batches. Run over the batches by `loop(for (batch in dl) ...)`, see [loop()], or call
-#' `it <- dataloader_make_iter(dl)` and then `dataloader_next(it)` for one batch after the other.
+#' `it <- dataloader_make_iter(dl)` and then `dataloader_next(it)` for one batch after the other. `lapply(dl, f)` loads all
+#' batches before it calls `f`; R's `for` alone does not go over a data loader.
 #'
 #' @section Batches:
 #' By default, tensors are stacked along a new first dimension; vectors longer than 1 and arrays become tensors and are
@@ -120,6 +121,14 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
                        num_workers = 0, collate_fn = NULL, pin_memory = FALSE, drop_last = FALSE, timeout = -1,
                        worker_init_fn = NULL, worker_globals = NULL, worker_packages = NULL) {
   iterable <- inherits(dataset, "iterable_dataset")
+  check_dataset(dataset)
+  if (!is_bool(shuffle)) value_error(sprintf("`shuffle` must be TRUE or FALSE, not %s.", friendly_type(shuffle)))
+  if (!is_bool(drop_last)) value_error(sprintf("`drop_last` must be TRUE or FALSE, not %s.", friendly_type(drop_last)))
+  check_sampler(sampler, "sampler")
+  check_sampler(batch_sampler, "batch_sampler")
+  if (!is.null(collate_fn) && !is.function(collate_fn)) {
+    type_error(sprintf("`collate_fn` must be a function or NULL, not %s.", friendly_type(collate_fn)))
+  }
   if (iterable && (shuffle || !is.null(sampler) || !is.null(batch_sampler))) {
     value_error("`shuffle`, `sampler` and `batch_sampler` can't be used with an iterable dataset.")
   }
@@ -143,13 +152,55 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   )
 }
 
+check_dataset <- function(x, call = caller_env()) {
+  methods <- if (inherits(x, "iterable_dataset")) ".iter" else c(".length", if (!is.function(member_of(x, ".getbatch"))) ".getitem")
+  if (all(vapply(methods, function(name) is.function(member_of(x, name)), NA))) return(invisible())
+  hint <- if (is.data.frame(x)) {
+    " Use `tensor_dataset(torch_tensor(as.matrix(data)))`."
+  } else if (is_torch_tensor(x) || (is.atomic(x) && !is.null(x))) {
+    " Use `tensor_dataset()` of tensors."
+  } else if (inherits(x, c("dataset_generator", "iterable_dataset_generator"))) {
+    " Call the generator first."
+  }
+  type_error(sprintf("`dataset` must be a dataset, not %s.%s", friendly_type(x), hint %||% ""), call)
+}
+
+check_sampler <- function(x, arg, call = caller_env()) {
+  if (!is.null(x) && !is.function(member_of(x, ".iter"))) {
+    type_error(sprintf("`%s` must be a sampler, which has a method `.iter`, or NULL, not %s.", arg, friendly_type(x)), call)
+  }
+}
+
+member_of <- function(x, name) if (is.environment(x)) get0(name, x, inherits = FALSE) else if (is_bare_list(x)) x[[name]]
+
 #' @export
 length.dataloader <- function(x) x$.length()
+
+# All batches, so that lapply() goes over them.
+#' @export
+as.list.dataloader <- function(x, ...) iterator_elements(x$.iter())
+
+#' @export
+print.dataloader <- function(x, ...) {
+  title <- dataloader_title(x)
+  fields <- mget(c("dataset", "sampler", "collate_fn", "drop_last", "pin_memory"), envir = x)
+  # What the loader chose itself needs no line.
+  own <- function(field) {
+    is.null(field) || isFALSE(field) || inherits(field, "infinite_sampler") || identical(field, collate_items) ||
+      identical(field, convert_batch)
+  }
+  print_object(x, title, describe_fields(fields[!vapply(fields, own, NA)]))
+}
+
+dataloader_title <- function(x) {
+  of <- if (is.numeric(x$batch_size)) paste(" of", count_of(x$batch_size, "item")) else ""
+  sprintf("<dataloader> of %s%s", count_of(length_or_na(x), "batch", "batches"), of)
+}
 
 #' @param dataloader a data loader.
 #' @rdname dataloader
 #' @export
-dataloader_make_iter <- function(dataloader) dataloader$.iter()
+dataloader_make_iter <- function(dataloader) as_iterator(dataloader)
 
 #' @rdname dataloader
 #' @export

@@ -23,7 +23,7 @@ Dataset <- R6::R6Class(
 #' * `.getbatch(indexes)`, optional: several items as one batch, if that is faster than taking them one by one.
 #'
 #' `d[i]` calls `.getbatch` if there is one, else `.getitem`; `d[[i]]` calls `.getitem`; the index comes as an integer.
-#' `length(d)` is the number of items.
+#' `length(d)` is the number of items, and `lapply()` goes over them.
 #'
 #' `tensor_dataset()` holds tensors of the same first size; its items are lists with one slice of each.
 #' `dataset_subset()` is a dataset of some items of another.
@@ -57,11 +57,10 @@ dataset <- function(name = NULL, inherit = Dataset, ..., private = NULL, active 
 }
 
 #' @export
-print.dataset_generator <- function(x, ...) {
-  cat("<dataset_generator>\n")
-  print(class(x))
-  invisible(x)
-}
+print.dataset_generator <- function(x, ...) print_class(x, "dataset_generator")
+
+#' @export
+print.dataset <- function(x, ...) print_object(x, dataset_title(x))
 
 #' @export
 `[.dataset` <- function(x, y) {
@@ -78,12 +77,26 @@ print.dataset_generator <- function(x, ...) {
 #' @export
 length.dataset <- function(x) x$.length()
 
+#' @export
+as.list.dataset <- function(x, ...) lapply(seq_len(length(x)), function(i) x[[i]])
+
+check_dataset_tensors <- function(tensors, call = entry_call(sys.nframe() - 1L)) {
+  if (length(tensors) == 0L) value_error("`...` must hold at least one tensor.", call)
+  for (x in tensors) {
+    if (!is_torch_tensor(x)) {
+      type_error(sprintf("`...` must be tensors, not %s. Make one by `torch_tensor()`.", friendly_type(x)), call)
+    }
+    if (length(.Call(C_shape, x)) == 0L) value_error("`...` must be tensors of items: a 0-d tensor has none.", call)
+  }
+}
+
 #' @rdname dataset
 #' @export
 tensor_dataset <- dataset(
   "tensor_dataset",
   initialize = function(...) {
     tensors <- list2(...)
+    check_dataset_tensors(tensors)
     sizes <- vapply(tensors, function(x) x$shape[1L], 0L)
     if (length(unique(sizes)) > 1L) {
       value_error(sprintf("The tensors must have the same first size, not %s.", toString(sizes)))
@@ -141,7 +154,7 @@ IterableDataset <- R6::R6Class(
 #' )
 #' loop(for (batch in dataloader(countdown(5), batch_size = 2)) print(batch))
 #' @export
-iterable_dataset <- function(name, inherit = IterableDataset, ..., private = NULL, active = NULL,
+iterable_dataset <- function(name = NULL, inherit = IterableDataset, ..., private = NULL, active = NULL,
                              parent_env = parent.frame()) {
   new_generator(
     name, inherit, function() IterableDataset, list2(...), private, active, parent_env, "iterable_dataset_generator"
@@ -149,11 +162,13 @@ iterable_dataset <- function(name, inherit = IterableDataset, ..., private = NUL
 }
 
 #' @export
-print.iterable_dataset_generator <- function(x, ...) {
-  cat("<iterable_dataset_generator>\n")
-  print(class(x))
-  invisible(x)
-}
+print.iterable_dataset_generator <- function(x, ...) print_class(x, "iterable_dataset_generator")
+
+#' @export
+print.iterable_dataset <- function(x, ...) print_object(x, dataset_title(x))
 
 #' @export
 length.iterable_dataset <- function(x) x$.length()
+
+#' @export
+as.list.iterable_dataset <- function(x, ...) iterator_elements(x$.iter())

@@ -8,8 +8,8 @@ is_exhausted <- function(x) identical(x, quote(.__exhausted__.))
 
 #' Loops over data loaders and other iterators
 #'
-#' `loop(for (x in it) ...)` is a `for` loop in which `it` may be an iterator, a [dataloader()], an [iterable_dataset()],
-#' a sampler, or a vector or list as usual. The body runs where `loop()` is called: assignments stay, `break` and `next`
+#' `loop(for (x in it) ...)` is a `for` loop in which `it` may be an iterator, a [dataloader()], a [dataset()], a sampler, a
+#' module such as [nn_module_list()], or a vector or list as usual. The body runs where `loop()` is called: assignments stay, `break` and `next`
 #' work, and in a function `return()` returns from that function.
 #'
 #' An iterator is a function that returns the next element each time it is called, and the symbol
@@ -67,23 +67,51 @@ as_iterator.default <- function(x) {
     type_error(sprintf("`x` must be an iterator (a function), a vector or a list, not %s.", friendly_type(x)))
   }
   i <- 0L
-  function() {
+  new_iterator(function() {
     if (i >= length(x)) {
       return(exhausted())
     }
     i <<- i + 1L
     x[[i]]
-  }
+  }, x)
 }
 
 #' @export
-as_iterator.dataloader <- function(x) x$.iter()
+as_iterator.dataloader <- function(x) new_iterator(x$.iter(), x)
+
+#' @export
+as_iterator.dataset <- function(x) {
+  i <- 0L
+  new_iterator(function() if (i >= length(x)) exhausted() else x[[i <<- i + 1L]], x)
+}
 
 #' @export
 as_iterator.iterable_dataset <- function(x) x$.iter()
 
 #' @export
 as_iterator.utils_sampler <- function(x) x$.iter()
+
+# The modules in a module, which is itself a function.
+#' @export
+as_iterator.nn_module <- function(x) as_iterator.default(as.list(x))
+
+# A function with a class, so that it says what it goes over.
+new_iterator <- function(f, over) structure(f, class = "torch_iterator", over = over)
+
+#' @export
+print.torch_iterator <- function(x, ...) {
+  over <- attr(x, "over", exact = TRUE)
+  what <- if (is.environment(over)) describe_value(over) else count_of(length(over), "element")
+  cat("<torch_iterator> over ", what, "\n", sep = "")
+  invisible(x)
+}
+
+# All that an iterator still gives, as a list.
+iterator_elements <- function(iterator) {
+  elements <- list()
+  while (!is_exhausted(element <- iterator())) elements[[length(elements) + 1L]] <- element
+  elements
+}
 
 #' @rdname loop
 #' @export
@@ -97,7 +125,7 @@ yield <- function(x) {
 # Lets coro's loops iterate over our objects, now or when coro is loaded. Called by .onLoad().
 register_coro_methods <- function() {
   when_loaded("coro", function(...) {
-    for (class in c("dataloader", "iterable_dataset", "utils_sampler")) {
+    for (class in c("dataloader", "dataset", "iterable_dataset", "utils_sampler", "nn_module")) {
       method <- get(paste0("as_iterator.", class), envir = topenv())
       registerS3method("as_iterator", class, method, envir = asNamespace("coro"))
     }

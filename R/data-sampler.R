@@ -44,6 +44,15 @@ sampler <- function(name = NULL, inherit = Sampler, ..., private = NULL, active 
 #' @export
 length.utils_sampler <- function(x) x$.length()
 
+#' @export
+as.list.utils_sampler <- function(x, ...) iterator_elements(x$.iter())
+
+#' @export
+print.utils_sampler <- function(x, ...) print_object(x, sampler_title(x))
+
+#' @export
+print.sampler_generator <- function(x, ...) print_class(x, "sampler_generator")
+
 # Gives the elements of `order` in pieces.
 iterate_batches <- function(order, batch_size) {
   at <- 0L

@@ -106,7 +106,7 @@ check_no_dots <- function(..., call = caller_env()) {
 about_script <- function(expr, problem, call) {
   tryCatch(expr, torch_runtime_error = function(e) {
     message <- conditionMessage(e)
-    if (grepl("INTERNAL ASSERT FAILED", message, fixed = TRUE)) {
+    if (is_inner_check(message)) {
       message <- "LibTorch finds no sense in the program."
     } else if (grepl("'CUDA' backend|CUDA device|NVIDIA driver", message)) {
       message <- "its tensors were saved on a CUDA device, and there is none. Use `device = \"cpu\"`."

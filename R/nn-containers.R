@@ -5,15 +5,17 @@ NULL
 
 #' Containers of modules
 #'
-#' * `nn_sequential()` calls its modules one after the other; each gets the result of the one before. `[[i]]` is the i-th
-#'   module, `[i]` the sequence of some of them, `length()` their number.
+#' * `nn_sequential()` calls its modules one after the other; each gets the result of the one before.
 #' * `nn_module_list()` holds modules, so that a `forward` method can loop over them. It has the methods
-#'   `$append(module)`, `$insert(index, module)` (counting from 1) and `$extend(modules)`, and works with `[[i]]`,
-#'   `length()` and `as.list()`.
+#'   `$append(module)`, `$insert(index, module)` (counting from 1) and `$extend(modules)`.
 #' * `nn_module_dict()` holds modules under names.
 #' * `nn_prune_head()` is a module without its last `head_size` children, for replacing the head of a trained model.
 #'
 #' Children without a name are called `"0"`, `"1"` and so on.
+#'
+#' Of all three `[[i]]` is the i-th module, `[i]` a container of some of them, `length()` their number and `names()` the
+#' names that were given. `lapply()`, `Map()` and [loop()] go over the modules, and so does `for (m in as.list(modules))`:
+#' a module is a function, over which R's `for` alone does not go.
 #'
 #' @param ... modules, named or not.
 #' @param modules a list of modules.
@@ -86,15 +88,29 @@ add_children <- function(self, modules) {
 
 #' @export
 length.nn_sequential <- function(x) length(registered_children(x))
-
 #' @export
 length.nn_module_list <- length.nn_sequential
+#' @export
+length.nn_module_dict <- length.nn_sequential
 
 #' @export
-`[.nn_sequential` <- function(x, i) nn_sequential(!!!unname(registered_children(x)[i]))
+names.nn_sequential <- function(x) child_names(registered_children(x))
+#' @export
+names.nn_module_list <- names.nn_sequential
+#' @export
+names.nn_module_dict <- function(x) names(registered_children(x))
 
 #' @export
-as.list.nn_module_list <- function(x, ...) unname(registered_children(x))
+`[.nn_sequential` <- function(x, i) nn_sequential(!!!as.list(x)[i])
+#' @export
+`[.nn_module_list` <- function(x, i) nn_module_list(as.list(x)[i])
+#' @export
+`[.nn_module_dict` <- function(x, i) nn_module_dict(x$children[i])
+
+#' @export
+rev.nn_sequential <- function(x) x[rev(seq_along(x))]
+#' @export
+rev.nn_module_list <- rev.nn_sequential
 
 #' @rdname nn_containers
 #' @export

@@ -69,6 +69,7 @@ nn_rrelu <- functional_module(
 nn_prelu <- nn_module(
   "nn_prelu",
   initialize = function(num_parameters = 1, init = 0.25) {
+    self$num_parameters <- num_parameters
     self$weight <- nn_parameter(torch_full(num_parameters, init))
   },
   forward = function(input) nnf_prelu(input, self$weight)

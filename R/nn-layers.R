@@ -35,6 +35,9 @@ nn_linear <- nn_module(
 nn_bilinear <- nn_module(
   "nn_bilinear",
   initialize = function(in1_features, in2_features, out_features, bias = TRUE) {
+    self$in1_features <- in1_features
+    self$in2_features <- in2_features
+    self$out_features <- out_features
     self$weight <- nn_parameter(torch_empty(out_features, in1_features, in2_features))
     self$bias <- if (bias) nn_parameter(torch_empty(out_features))
     self$reset_parameters()
@@ -69,6 +72,8 @@ nn_embedding <- nn_module(
   "nn_embedding",
   initialize = function(num_embeddings, embedding_dim, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                         scale_grad_by_freq = FALSE, sparse = FALSE, .weight = NULL) {
+    self$num_embeddings <- num_embeddings
+    self$embedding_dim <- embedding_dim
     self$padding_idx <- padding_idx
     self$max_norm <- max_norm
     self$norm_type <- norm_type
@@ -120,8 +125,11 @@ NULL
 nn_batch_norm_ <- nn_module(
   "nn_batch_norm_",
   initialize = function(num_features, eps = 1e-5, momentum = 0.1, affine = TRUE, track_running_stats = TRUE) {
+    self$num_features <- num_features
     self$eps <- eps
     self$momentum <- momentum
+    self$affine <- affine
+    self$track_running_stats <- track_running_stats
     self$weight <- if (affine) nn_parameter(torch_ones(num_features))
     self$bias <- if (affine) nn_parameter(torch_zeros(num_features))
     if (track_running_stats) {
@@ -178,6 +186,7 @@ nn_layer_norm <- nn_module(
   initialize = function(normalized_shape, eps = 1e-5, elementwise_affine = TRUE) {
     self$normalized_shape <- normalized_shape
     self$eps <- eps
+    self$elementwise_affine <- elementwise_affine
     self$weight <- if (elementwise_affine) nn_parameter(torch_ones(normalized_shape))
     self$bias <- if (elementwise_affine) nn_parameter(torch_zeros(normalized_shape))
   },
@@ -191,7 +200,9 @@ nn_group_norm <- nn_module(
   "nn_group_norm",
   initialize = function(num_groups, num_channels, eps = 1e-5, affine = TRUE) {
     self$num_groups <- num_groups
+    self$num_channels <- num_channels
     self$eps <- eps
+    self$affine <- affine
     self$weight <- if (affine) nn_parameter(torch_ones(num_channels))
     self$bias <- if (affine) nn_parameter(torch_zeros(num_channels))
   },
@@ -235,6 +246,8 @@ nn_conv_nd <- nn_module(
       value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
     }
     padding_mode <- arg_match0(padding_mode, c("zeros", "reflect", "replicate", "circular"))
+    self$in_channels <- in_channels
+    self$out_channels <- out_channels
     self$kernel_size <- rep_len(kernel_size, private$ndim)
     self$stride <- stride
     self$padding <- padding

@@ -1,17 +1,32 @@
 # Tensors on the console.
 
+#' Print tensors
+#'
+#' The values, then dtype, shape and what is known of the gradient.
+#'
+#' @param x A tensor.
+#' @param n How many lines of values are shown; -1: all.
+#' @param digits How many significant digits numbers have at least, as for R's own `print()`. `NULL`: four decimals where
+#'   that tells the numbers apart, as LibTorch has it.
+#' @param ... Not used.
+#' @return `x`, invisibly.
+#' @examplesIf torch::torch_is_installed()
+#' print(torch_tensor(c(pi, 2)), digits = 7)
 #' @export
-print.torch_tensor <- function(x, n = 30, ...) {
-  cat(tensor_text(x, n), sep = "\n")
+print.torch_tensor <- function(x, n = 30, digits = NULL, ...) {
+  if (!is.null(digits) && !(is_scalar_integerish(digits, finite = TRUE) && digits >= 1 && digits <= 22)) {
+    value_error(sprintf("`digits` must be a whole number from 1 to 22 or NULL, not %s.", friendly_type(digits)))
+  }
+  cat(tensor_text(x, n, digits), sep = "\n")
   invisible(x)
 }
 
-tensor_text <- function(x, n = 30) {
+tensor_text <- function(x, n = 30, digits = NULL) {
   if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
   # Looking at a tensor is no part of a trace.
   local_suspended_trace()
-  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n))
+  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n, digits))
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
@@ -31,13 +46,13 @@ wrap_type_line <- function(line) {
   trimws(Reduce(fill, parts), "right")
 }
 
-value_lines <- function(x, n) {
+value_lines <- function(x, n, digits) {
   layout <- layout_names[unclass(x$layout) + 1L]
   switch(layout,
-    strided = array_lines(as_array(first_rows(x, n))),
-    sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n),
-    sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n),
-    sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n),
+    strided = array_lines(as_array(first_rows(x, n)), digits),
+    sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n, digits),
+    sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n, digits),
+    sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n, digits),
     "..."
   )
 }
@@ -48,16 +63,16 @@ first_rows <- function(x, n) {
   if (n < 0 || !length(size) || size[1] <= n + 1 || x$is_quantized() || cpp_is_tracing()) x else torch_narrow(x, 1, 1, n + 1)
 }
 
-parts_lines <- function(x, parts, n) {
-  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n))))))
+parts_lines <- function(x, parts, n, digits) {
+  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n)), digits))))
 }
 
 # An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
 # one after the other, of whose leading subscripts the last runs fastest.
-array_lines <- function(a) {
+array_lines <- function(a, digits = NULL) {
   if (length(a) == 0) return(character())
   size <- dim(a)
-  text <- cell_text(a)
+  text <- cell_text(a, digits)
   if (is.null(size)) return(text)
   rows <- size[length(size) - 1]
   columns <- size[length(size)]
@@ -81,26 +96,31 @@ array_lines <- function(a) {
 }
 
 # All of one width, with room for a sign.
-cell_text <- function(a) {
+cell_text <- function(a, digits = NULL) {
   if (is.complex(a)) {
-    imaginary <- number_text(Im(a))
-    text <- paste0(number_text(Re(a)), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
+    imaginary <- number_text(Im(a), digits)
+    text <- paste0(number_text(Re(a), digits), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
   } else if (inherits(a, "integer64")) {
     text <- as.character(a)
   } else {
-    text <- number_text(as.double(a))
+    text <- number_text(as.double(a), digits)
   }
   formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
 }
 
 # Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
-# exponent.
-number_text <- function(v) {
+# exponent. `digits`: as R has them.
+number_text <- function(v, digits = NULL) {
+  if (!is.null(digits)) {
+    text <- trimws(format(v, digits = digits))
+    text[!is.finite(v)] <- tolower(text[!is.finite(v)])
+    return(text)
+  }
   finite <- v[is.finite(v)]
   size <- abs(finite[finite != 0])
-  digits <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
-  whole <- all(finite == trunc(finite)) && digits[2] <= 10
-  wide <- digits[2] > 5 || digits[2] < 0 || digits[2] - digits[1] > 4
+  before <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
+  whole <- all(finite == trunc(finite)) && before[2] <= 10
+  wide <- before[2] > 5 || before[2] < 0 || before[2] - before[1] > 4
   text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
   text[is.nan(v)] <- "nan"
   text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")

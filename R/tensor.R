@@ -137,7 +137,7 @@ tensor_methods <- list(
   has_storage = function() !is.null(.Call(C_field, self, 11L)),
   has_names = function() FALSE,
   element_size = function() self$dtype$itemsize,
-  print = function(n = 30) print.torch_tensor(self, n = n),
+  print = function(n = 30, digits = NULL) print.torch_tensor(self, n = n, digits = digits),
   cpu = function(memory_format = torch_preserve_format()) tensor_to(self, device = "cpu", memory_format = memory_format),
   cuda = function(device = NULL, non_blocking = FALSE, memory_format = torch_preserve_format()) {
     device <- if (is.null(device)) "cuda" else torch_device("cuda", device)

@@ -29,6 +29,10 @@ make_op_functions(environment(), by_hand = ls(environment()))
 
 .onLoad <- function(libname, pkgname) {
   if (getRversion() >= "4.3.0") registerS3method("%*%", "torch_tensor", matmul_torch_tensor, envir = asNamespace("base"))
+  if (getRversion() >= "4.4.0") {
+    registerS3method("crossprod", "torch_tensor", cross_product, envir = asNamespace("base"))
+    registerS3method("tcrossprod", "torch_tensor", cross_product_of_rows, envir = asNamespace("base"))
+  }
   when_loaded("waldo", function(...) {
     registerS3method("compare_proxy", "torch_tensor", compare_proxy.torch_tensor, envir = asNamespace("waldo"))
   })
@@ -37,6 +41,11 @@ make_op_functions(environment(), by_hand = ls(environment()))
   for (operator in size_operands) {
     registerS3method(operator, "torch_size", get(paste0(operator, ".torch_tensor")), envir = topenv())
   }
+}
+
+# Before R 4.3 the package exports a `%*%`, which calls base R's: that this masks it is nothing that a user need read.
+.onAttach <- function(libname, pkgname) {
+  if (getRversion() < "4.3.0") assign(".conflicts.OK", TRUE, envir = as.environment(paste0("package:", pkgname)))
 }
 
 when_loaded <- function(package, register) {

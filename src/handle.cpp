@@ -175,7 +175,7 @@ void* handle_of(SEXP x, Kind kind, const char* what) {
   if (!handle)
     fail("value_error",
          "`%s` is a dead %s: it was saved and read back by R (`saveRDS()`, a saved workspace), which keeps no tensor memory. "
-         "Use `torch_save()` or `jit_save()`.",
+         "Save what `as_array()` gives of a tensor, or a program by `jit_save()`.",
          what, facts_of(kind).name);
   return handle;
 }

@@ -79,6 +79,21 @@ test_that("defaults and keywords are those of the source", {
   expect_equal(unit_with_classes()$big(by = 1, x = 3), 3 * 2 + 1)
 })
 
+test_that("a NamedTuple shows its fields as they were written", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+    class Item(NamedTuple):
+      parts: List[int]
+      names: List[str]
+      size: Tuple[int, List[float]]
+      more: Optional[List[int]] = None
+  ")
+  expect_equal(unit$Item$schema, "Item(int[] parts, str[] names, (int, float[]) size, int[]? more=None) -> __torch__.Item")
+  item <- unit$Item(1:2, "a", list(1, 0.5))
+  expect_equal(item$parts, c(1, 2))
+  expect_null(item$more)
+})
+
 test_that("classes, NamedTuples and enums are Python's", {
   skip_if_no_torch()
   unit <- unit_with_classes()

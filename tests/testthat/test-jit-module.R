@@ -361,7 +361,7 @@ test_that("a module of R holds script modules as children", {
   expect_equal(names(outer$parameters), c(paste0("inner.", names(inner$parameters)), "head.weight", "head.bias"))
   # Itself, the inner one with its three, the head.
   expect_length(outer$modules, 6)
-  expect_output(print(outer), "inner: <small_net> #29 parameters")
+  expect_output(print(outer), "inner: small_net #29 parameters")
   outer$eval()
   expect_false(inner$norm$training)
   outer$train()

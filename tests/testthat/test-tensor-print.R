@@ -102,3 +102,27 @@ test_that("a gradient that is zero without memory is printed and read", {
   expect_identical(as_array(gradient), c(0, 0))
   expect_output(print(gradient), "CPUDoubleType")
 })
+
+test_that("digits are as R's own", {
+  skip_if_no_torch()
+  values <- list(c(1.123456789, 2), c(pi * 1e6, 1e-3), c(1, 2), c(-1 / 3, NaN, Inf), 1e10)
+  shown <- function(v, ...) {
+    text <- utils::capture.output(print(torch_tensor(v, dtype = if (is.complex(v)) "cdouble" else "double"), ...))
+    trimws(text[-c(1, length(text))])
+  }
+  for (v in values) {
+    for (digits in c(1, 3, 8, 15)) {
+      expect_equal(shown(v, digits = digits), tolower(trimws(format(v, digits = digits))))
+    }
+  }
+  # Tensors print as LibTorch has them, whatever `options(digits = )` says.
+  withr::local_options(digits = 3)
+  expect_equal(shown(pi), "3.1416")
+  expect_equal(shown(c(1 + 2i / 3), digits = 3), "1+0.667i")
+  x <- torch_tensor(1)
+  expect_output(x$print(digits = 3))
+  expect_snapshot(error = TRUE, {
+    print(x, digits = 0)
+    print(x, digits = "a")
+  })
+})

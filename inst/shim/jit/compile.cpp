@@ -24,18 +24,28 @@ std::string text_of(const c10::FunctionSchema& schema) {
   return text.str();
 }
 
+// The fields of a NamedTuple. LibTorch keeps each one's position as the length that a list would have, and writes it so.
+std::vector<c10::Argument> fields_of(const c10::TupleTypePtr& type) {
+  std::vector<c10::Argument> fields;
+  for (const auto& field : type->schema()->arguments()) {
+    const std::decay_t<decltype(field.N())> any_length{};
+    fields.emplace_back(field.name(), field.type(), any_length, field.default_value());
+  }
+  return fields;
+}
+
 // What makes a NamedTuple, as a function.
 torch::jit::Function* tuple_maker(Unit& unit, const std::string& name, const c10::TupleTypePtr& type) {
   const c10::QualifiedName maker(qualified(name), "new");
   if (auto* known = unit.find_function(maker)) return known;
   auto graph = std::make_shared<Graph>();
-  std::vector<Value*> fields;
+  std::vector<Value*> values;
   for (const auto& field : type->schema()->arguments())
-    fields.push_back(graph->addInput(field.name())->setType(field.type()));
-  auto* node = graph->insertNode(graph->createTuple(fields, type));
+    values.push_back(graph->addInput(field.name())->setType(field.type()));
+  auto* node = graph->insertNode(graph->createTuple(values, type));
   graph->registerOutput(node->output());
   auto* function = unit.create_function(maker, graph);
-  function->setSchema(c10::FunctionSchema(name, "", type->schema()->arguments(), {c10::Argument("", type)}));
+  function->setSchema(c10::FunctionSchema(name, "", fields_of(type), {c10::Argument("", type)}));
   return function;
 }
 

@@ -1,0 +1,80 @@
+# LibTorch's messages in the words of R users. What LibTorch says to its own developers, lists of its kernels and
+# requests to report a bug, is left out; the whole text stays in the condition's `cpp_trace`.
+
+# Marks a check that LibTorch makes of itself.
+inner_check <- "A check inside of LibTorch"
+is_inner_check <- function(message) grepl(inner_check, message, fixed = TRUE)
+
+# The first rule whose pattern is found makes a sentence of what it caught, which replaces the message from there on.
+message_rules <- list(
+  list(
+    "Could not run '(?:\\w+::)?([^'.]+)[^']*' with arguments from the '([^']+)' backend",
+    function(operator, backend) no_kernel(operator, backend)
+  ),
+  list("PyTorch is not linked with support for (\\w+) devices", function(device) no_device(device)),
+  list("Cannot [^.\n]* without ATen_(\\w+) library", function(device) no_device(device)),
+  list(
+    "(?:Cannot access accelerator device when none is available|Found no NVIDIA driver|No CUDA GPUs are available)",
+    function() no_device("cuda")
+  ),
+  list(
+    "(?:\\w+::)?(\\w+)[.\\w]*: attempted to run this operator with Meta tensors",
+    function(operator) no_kernel(operator, "Meta")
+  ),
+  list(
+    "There were no tensor arguments to this function .* for schema (?:\\w+::)?(\\w+)",
+    function(operator) sprintf("`%s` needs at least one tensor.", operator)
+  ),
+  list(
+    "([^\n]*) INTERNAL ASSERT FAILED at \"([^\"]*)\":(\\d+), please report a bug to PyTorch\\.\\s*(.*)",
+    function(check, file, line, text) {
+      if (!nzchar(text)) text <- sprintf("`%s` does not hold.", check)
+      sprintf("%s (%s, %s:%s.)", text, inner_check, basename(file), line)
+    }
+  )
+)
+
+# Requests to write to LibTorch's developers, in brackets or as a sentence.
+message_requests <- c(
+  "\\s*\\(Could this error message be improved\\?[^)]*\\)",
+  "\\s*(?<=[.!] )[^.\n]*[Pp]lease (?:report|file|open|submit)[^\n]*?(?:issue|bug|request)\\b[^\n]*"
+)
+
+plain_message <- function(message) {
+  at <- regexpr("\nIn the TorchScript program:\n", message, fixed = TRUE)
+  place <- if (at > 0) substring(message, at) else ""
+  problem <- if (at > 0) substring(message, 1, at - 1) else message
+  for (rule in message_rules) {
+    found <- regmatches(problem, regexec(paste0("(?s)^(.*?)", rule[[1]]), problem, perl = TRUE))[[1]]
+    if (length(found) > 0) {
+      problem <- paste0(found[2], do.call(rule[[2]], as.list(found[-(1:2)])))
+      break
+    }
+  }
+  for (request in message_requests) problem <- gsub(request, "", problem, perl = TRUE)
+  paste0(problem, place)
+}
+
+no_device <- function(type) {
+  name <- if (type %in% c("cuda", "hip", "mps", "xpu", "xla")) toupper(type) else type
+  sprintf("There is no %s device that this LibTorch can use: `install_torch_sitrep()` tells which LibTorch it is.", name)
+}
+
+# LibTorch's kinds of tensors, by the beginning of their names: in words, and what makes an ordinary tensor of one.
+tensor_kinds <- list(
+  SparseCsr = c("sparse CSR", "$to_dense()"), Sparse = c("sparse", "$to_dense()"), Mkldnn = c("MKL-DNN", "$to_dense()"),
+  Quantized = c("quantized", "$dequantize()"), NestedTensor = c("nested", "$to_padded_tensor(0)")
+)
+
+no_kernel <- function(operator, backend) {
+  # What makes tensors fails on a device that is not there.
+  if (startsWith(operator, "empty")) return(no_device(tolower(backend)))
+  if (backend == "Meta") return(sprintf("`%s` has no form for the device meta, whose tensors have no values.", operator))
+  for (prefix in names(tensor_kinds)) {
+    kind <- tensor_kinds[[prefix]]
+    if (startsWith(backend, prefix)) {
+      return(sprintf("`%s` has no form for %s tensors: use `x%s` to make an ordinary one.", operator, kind[1], kind[2]))
+    }
+  }
+  sprintf("`%s` has no form for tensors of %s.", operator, backend)
+}

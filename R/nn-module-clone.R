@@ -1,0 +1,67 @@
+# Copies of modules.
+
+#' @param module a module.
+#' @param deep whether tensors and children are copied too. Tensors that are shared within the tree are shared in the
+#'   copy; the copies have no gradient history. A private method `finalize_deep_clone` runs on a deep copy.
+#' @param replace_values whether a deep copy gets copies of the tensors; else it shares them with `module`.
+#' @returns `clone_module()`: a module.
+#' @rdname nn_module
+#' @export
+clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
+  self <- attr(module, "module", exact = TRUE)
+  if (is.null(self)) return(module$clone(deep))
+  if (!deep) {
+    return(module_callable(self$clone()))
+  }
+  clone_deep(self, new_environment(), replace_values)
+}
+
+# `done` maps what was copied already to its copy: tensors by the address of the tensor, modules by that of their object.
+clone_deep <- function(self, done, copy_tensors) {
+  key <- obj_address(self)
+  if (is.null(done[[key]])) {
+    copy <- self$clone()
+    done[[key]] <- module_callable(copy)
+    copied <- function(x) {
+      if (is_torch_tensor(x)) {
+        if (copy_tensors) clone_tensor(x, done) else x
+      } else if (inherits(x, "script_module")) {
+        if (copy_tensors) clone_script(x, done) else x
+      } else if (is_nn_module(x) && !is.null(attr(x, "module"))) {
+        clone_deep(attr(x, "module"), done, copy_tensors)
+      } else if (is_bare_list(x)) {
+        lapply(x, copied)
+      } else {
+        x
+      }
+    }
+    private <- copy$.__enclos_env__$private
+    for (env in list(copy, private)) {
+      for (name in ls(env, all.names = TRUE)) {
+        if (!bindingIsActive(name, env) && !bindingIsLocked(name, env)) {
+          assign(name, copied(env[[name]]), envir = env)
+        }
+      }
+    }
+    if (is.function(private$finalize_deep_clone)) {
+      private$finalize_deep_clone()
+    }
+  }
+  done[[key]]
+}
+
+clone_script <- function(x, done) {
+  key <- module_identity(x)
+  if (is.null(done[[key]])) done[[key]] <- x$clone()
+  done[[key]]
+}
+
+clone_tensor <- function(x, done) {
+  key <- tensor_address(x)
+  if (is.null(done[[key]])) {
+    copy <- x$detach()$clone()$requires_grad_(x$requires_grad)
+    attributes(copy) <- attributes(x)
+    done[[key]] <- copy
+  }
+  done[[key]]
+}

@@ -1,0 +1,141 @@
+# What a module holds: assignment to `self`, from inside of methods and from outside, and the parameters, buffers and
+# children that are found among its bindings.
+
+# Functions that are found before base R's by the methods of a module: assigning to `self` notes what is assigned,
+# anything else is passed on.
+module_scope <- list(
+  `$<-` = function(x, name, value) {
+    name <- as.character(substitute(name))
+    if (is.object(x) || !(is.list(x) || is.environment(x))) {
+      return(eval(as.call(list(base::`$<-`, quote(x), name, quote(value)))))
+    }
+    if (is_module_self(x)) {
+      module_assign(x, name, value)
+    } else {
+      x[[name]] <- value
+    }
+    x
+  },
+  `[[<-` = function(x, i, ..., value) {
+    if (is_module_self(x)) {
+      module_assign(x, i, value)
+      return(x)
+    }
+    base::`[[<-`(x, i, ..., value = value)
+  }
+)
+
+is_module_self <- function(x) is.environment(x) && !is.object(x) && !is.null(x$.__enclos_env__$private$.registered)
+
+module_assign <- function(self, name, value) {
+  if (name == "training" && !is_bool(value)) {
+    value_error(sprintf("`training` must be TRUE or FALSE, not %s.", friendly_type(value)), call = NULL)
+  }
+  if (is_nn_module(value) || is_nn_parameter(value) || is_nn_buffer(value)) {
+    private <- self$.__enclos_env__$private
+    if (!name %in% private$.registered) {
+      private$.registered <- c(private$.registered, name)
+    }
+  } else if (is_torch_tensor(value) && is_nn_buffer(old <- get0(name, self, inherits = FALSE))) {
+    # A new value for a buffer is a buffer.
+    value <- nn_buffer(value, is_persistent(old))
+  }
+  assign(name, value, envir = self)
+}
+
+# What a module holds itself, of one kind. Names that came another way than by assignment in a method (fields given to
+# nn_module(), assignments by a helper function) are found by their values and come last.
+own_members <- function(self, is_kind) {
+  first <- self$.__enclos_env__$private$.registered
+  others <- setdiff(ls(self, all.names = TRUE), c(first, names(nn_Module$public_methods), names(nn_Module$active)))
+  others <- others[!vapply(others, bindingIsActive, NA, env = self)]
+  members <- mget(c(first, others), envir = self)
+  members[vapply(members, is_kind, NA)]
+}
+
+# The children that were assigned, without that search: for access in a loop.
+registered_children <- function(module) {
+  self <- attr(module, "module", exact = TRUE)
+  members <- mget(self$.__enclos_env__$private$.registered, envir = self)
+  members[vapply(members, is.function, NA)]
+}
+
+# The tensors of a kind in the whole tree, children's before own, each once.
+tree_members <- function(self, field, is_kind) {
+  members <- list()
+  children <- self$children
+  for (name in names(children)) {
+    tensors <- children[[name]][[field]]
+    if (length(tensors) > 0L) {
+      names(tensors) <- paste0(name, ".", names(tensors))
+      members <- c(members, tensors)
+    }
+  }
+  members <- c(members, own_members(self, is_kind))
+  members[!duplicated(vapply(members, tensor_identity, ""))]
+}
+
+# Tensors that come back from readRDS() have no address; each stands for itself.
+tensor_identity <- function(x) tryCatch(tensor_address(x), error = function(e) obj_address(x))
+
+#' @export
+`$.nn_module` <- function(x, name) {
+  if (name == "clone") {
+    return(function(deep = TRUE, ...) clone_module(x, deep = deep, ...))
+  }
+  self <- attr(x, "module", exact = TRUE)
+  if (is.null(self)) generator_member(x, name) else .subset2(self, name)
+}
+
+#' @export
+`[[.nn_module` <- function(x, i) {
+  if (is.character(i)) `$.nn_module`(x, i) else pick_child(registered_children(x), i)
+}
+
+# One child by its position, from 1.
+pick_child <- function(children, i, call = caller_env()) {
+  if (!is.numeric(i) || length(i) != 1L || !i %in% seq_along(children)) {
+    value_error(sprintf("The module has %s: there is no child %s.", count_of(length(children), "child", "children"), toString(format(i))), call)
+  }
+  children[[i]]
+}
+
+#' @export
+`$<-.nn_module` <- function(x, name, value) {
+  module_assign(attr(x, "module", exact = TRUE), name, value)
+  invisible(x)
+}
+
+#' @export
+`[[<-.nn_module` <- function(x, i, value) {
+  module_assign(attr(x, "module", exact = TRUE), if (is.character(i)) i else pick_child(names(x$children), i), value)
+  invisible(x)
+}
+
+#' @export
+names.nn_module <- function(x, ...) module_names(x)
+
+module_names <- function(x) {
+  self <- attr(x, "module", exact = TRUE)
+  if (!is.null(self)) ls(self, all.names = TRUE)
+}
+
+#' @importFrom utils .DollarNames
+#' @export
+.DollarNames.nn_module <- function(x, pattern = "") {
+  if (inherits(x, "nn_module_generator")) return(grep(pattern, "new", value = TRUE))
+  names <- if (inherits(x, "script_module")) names(x) else module_names(x)
+  grep(pattern, grep("^[.]__", names, invert = TRUE, value = TRUE), value = TRUE)
+}
+
+# The children, so that lapply() and the like go over them; under their names, unless these only count them.
+#' @export
+as.list.nn_module <- function(x, ...) {
+  children <- x$children
+  if (is.null(child_names(children))) unname(children) else children
+}
+
+child_names <- function(children) {
+  names <- names(children)
+  if (!identical(names, as.character(seq_along(children) - 1L))) names
+}

@@ -1,0 +1,231 @@
+# How modules show themselves: as the call that would make them, with what they hold, and as a table of layers.
+
+#' @include nn-module.R
+NULL
+
+# ---- labels -------------------------------------------------------------------------------------------------------------
+
+# "nn_linear(3, 8)". A setting is an argument of `initialize` whose value the module keeps in a field of that name, as
+# the layers of the package do; so the label of a module that a user wrote shows its settings too.
+module_label <- function(module) {
+  if (inherits(module, "script_module")) return(cpp_module_type_name(script_handle(module)))
+  settings <- module_settings(attr(module, "module", exact = TRUE))
+  text <- vapply(settings, setting_text, "")
+  named <- names2(settings) != ""
+  text[named] <- paste(names(settings)[named], "=", text[named])
+  # A module that does not keep what it was made of has no such call.
+  call <- if (length(settings) > 0L || attr(settings, "whole")) paste0("(", paste(text, collapse = ", "), ")")
+  paste0(class(module)[[1L]], call)
+}
+
+# Arguments without a default go by position, as users write them; the others are shown where they are not the default.
+# `whole`: the module keeps all of its arguments.
+module_settings <- function(self) {
+  arguments <- as.list(formals(self$initialize))
+  settings <- list()
+  whole <- by_position <- !"..." %in% names(arguments)
+  for (name in setdiff(names(arguments), "...")) {
+    required <- is_missing(arguments[[name]])
+    value <- kept_setting(self, name, !required && is_bool(arguments[[name]]))
+    if (is.null(value)) {
+      whole <- whole && !required && exists(name, envir = self, inherits = FALSE)
+      by_position <- by_position && !required
+    } else if (required || !is_default(value, arguments[[name]])) {
+      settings <- c(settings, set_names(list(value), if (required && by_position) "" else name))
+    }
+  }
+  structure(settings, whole = whole)
+}
+
+# NULL if the module does not keep it, or nothing that can be shown.
+kept_setting <- function(self, name, is_flag) {
+  if (!exists(name, envir = self, inherits = FALSE)) return(NULL)
+  value <- get(name, envir = self, inherits = FALSE)
+  # `bias = TRUE` asks for a parameter of that name, or none.
+  if (is_flag && (is.null(value) || is_torch_tensor(value))) return(!is.null(value))
+  if (!is.atomic(value) || is.null(value) || length(value) == 0L || length(value) > 8L) return(NULL)
+  if (length(value) > 1L && all(value %in% value[[1L]])) value[[1L]] else value
+}
+
+# A default that is computed may do anything: it is not evaluated, and its setting is shown.
+is_default <- function(value, default) {
+  if (is.call(default)) {
+    if (!all(all.names(default) %in% c("-", "+", "*", "/", "^", "(", "c"))) return(FALSE)
+    default <- eval(default, baseenv())
+  }
+  if (!is.atomic(default)) return(FALSE)
+  isTRUE(all.equal(as.vector(value), default, check.attributes = FALSE))
+}
+
+setting_text <- function(value) {
+  text <- if (is.object(value)) format(value) else if (is.character(value)) encodeString(value, quote = "\"") else {
+    vapply(value, format, "", digits = 6)
+  }
+  if (length(text) == 1L) text else paste0("c(", paste(text, collapse = ", "), ")")
+}
+
+# ---- print --------------------------------------------------------------------------------------------------------------
+
+#' @export
+print.nn_module <- function(x, ...) {
+  if (inherits(x, "nn_module_generator")) return(print_generator(x))
+  cat(sprintf("%s: an `nn_module` containing %s parameters.\n", module_label(x), count_parameters(x)))
+  print_members(x)
+  invisible(x)
+}
+
+#' @export
+print.script_module <- function(x, ...) {
+  mode <- if (is.null(x$training)) "" else if (x$training) ", in train mode" else ", in eval mode"
+  cat(sprintf("%s: a `script_module` containing %s parameters%s.\n", module_label(x), count_parameters(x), mode))
+  methods <- as.character(cpp_module_list(script_handle(x), 3L, FALSE))
+  print_section("Methods", set_names(methods), function(name) {
+    signature <- script_signature(cpp_module_method(script_handle(x), name))
+    sub("^[^(]*", "", signature)
+  }, separator = "")
+  print_members(x)
+  invisible(x)
+}
+
+print_members <- function(x) {
+  print_section("Modules", x$children, function(child) {
+    sprintf("%s #%s parameters", module_label(child), count_parameters(child))
+  })
+  print_section("Parameters", x$named_parameters(recursive = FALSE), describe_tensor)
+  print_section("Buffers", x$named_buffers(recursive = FALSE), describe_tensor)
+}
+
+count_parameters <- function(module) format_count(number_of_values(module$parameters))
+
+number_of_values <- function(tensors) sum(0, vapply(tensors, function(x) prod(.Call(C_shape, x)), 0))
+
+format_count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+
+describe_tensor <- function(x) {
+  shape <- .Call(C_shape, x)
+  paste0(as.character(x$dtype), " [", if (length(shape)) paste0("1:", shape, collapse = ", "), "]")
+}
+
+print_section <- function(title, members, describe, separator = ": ") {
+  if (length(members) == 0L) return(invisible())
+  cat("\n", format(cli::rule(left = title)), "\n", sep = "")
+  cat(sprintf("%s %s%s%s\n", cli::symbol$bullet, names(members), separator, vapply(members, describe, "")), sep = "")
+}
+
+#' @export
+format.nn_module <- function(x, ...) {
+  if (inherits(x, "nn_module_generator")) sprintf("<nn_module_generator> %s", class(x)[[1L]]) else module_label(x)
+}
+
+#' @importFrom utils str
+#' @export
+str.nn_module <- function(object, ...) cat(" ", format(object), "\n", sep = "")
+
+# ---- summary ------------------------------------------------------------------------------------------------------------
+
+#' Layers of a module as a table
+#'
+#' @param object A module.
+#' @param ... Example inputs, as the module is called. It is run on them once, without gradients, and left as it was.
+#' @return A data frame with a row for the module and for each module in it, in the order in which they are held: `layer`
+#'   (its path, empty for the module itself), `module` (the call that makes it), `output` (the shape of what it returned,
+#'   `NA` where it was not called or no inputs are given), `parameters` and `trainable` (how many numbers it holds itself,
+#'   and how many of these have gradients). Printing adds the totals.
+#' @section Errors:
+#' Those of the module's `forward`, for inputs that do not fit.
+#' @seealso [nn_module()], [plot.nn_module()]
+#' @examplesIf torch::torch_is_installed()
+#' model <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_linear(8, 1))
+#' summary(model, torch_randn(5, 3))
+#' @name summary.nn_module
+#' @export
+summary.nn_module <- function(object, ...) {
+  if (inherits(object, "nn_module_generator")) {
+    value_error("`object` must be a module: call the generator first, as in `summary(nn_linear(3, 8))`.")
+  }
+  layers <- module_tree(object)
+  shapes <- if (...length() > 0L) outputs_of(object, list(...))
+  own <- lapply(layers, function(layer) layer$named_parameters(recursive = FALSE))
+  trainable <- lapply(own, function(tensors) Filter(function(x) x$requires_grad, tensors))
+  table <- data.frame(
+    layer = names(layers), module = vapply(layers, module_label, ""),
+    output = vapply(names(layers), function(path) shapes[[paste0("/", path)]] %||% NA_character_, ""),
+    parameters = vapply(own, number_of_values, 0), trainable = vapply(trainable, number_of_values, 0), row.names = NULL
+  )
+  structure(table, class = c("nn_module_summary", "data.frame"), total = number_of_values(object$parameters))
+}
+
+# The module and all below it, by their paths.
+module_tree <- function(module, path = "") {
+  tree <- set_names(list(module), path)
+  children <- module$children
+  for (name in names(children)) {
+    tree <- c(tree, module_tree(children[[name]], if (path == "") name else paste0(path, ".", name)))
+  }
+  tree
+}
+
+# Shapes of what the modules of the tree return when the whole is called, by "/" and their paths.
+outputs_of <- function(module, inputs) {
+  shapes <- new_environment()
+  note <- function(path, value) {
+    key <- paste0("/", path)
+    if (is.null(shapes[[key]])) shapes[[key]] <- shape_of_value(value)
+  }
+  if (inherits(module, "nn_module") && !inherits(module, "script_module")) {
+    restore <- keep_module(module)
+    on.exit(restore())
+  }
+  unwatch <- watch_children(module, "", note)
+  on.exit(unwatch(), add = TRUE, after = FALSE)
+  note("", with_no_grad(do.call(module, inputs)))
+  shapes
+}
+
+# Puts in the place of each child one that tells what it returns. Gives the function that puts them back.
+watch_children <- function(module, path, note) {
+  self <- attr(module, "module", exact = TRUE)
+  if (is.null(self)) return(function() NULL)
+  children <- module$children
+  undo <- lapply(names(children), function(name) {
+    child <- children[[name]]
+    inner <- if (path == "") name else paste0(path, ".", name)
+    watched <- function(...) {
+      value <- child(...)
+      note(inner, value)
+      value
+    }
+    attributes(watched) <- attributes(child)
+    unwatch <- watch_children(child, inner, note)
+    assign(name, watched, envir = self)
+    function() {
+      unwatch()
+      assign(name, child, envir = self)
+    }
+  })
+  function() for (one in undo) one()
+}
+
+shape_of_value <- function(value) {
+  if (is_torch_tensor(value)) return(paste0("(", paste(.Call(C_shape, value), collapse = ", "), ")"))
+  if (is.list(value)) paste(vapply(value, shape_of_value, ""), collapse = ", ") else class(value)[[1L]]
+}
+
+#' @export
+print.nn_module_summary <- function(x, ...) {
+  depth <- nchar(gsub("[^.]", "", x$layer)) + (x$layer != "")
+  shown <- data.frame(
+    layer = paste0(strrep("  ", pmax(depth - 1, 0)), ifelse(x$layer == "", "(all)", sub("^.*[.]", "", x$layer))),
+    module = x$module, output = x$output, parameters = format_count(x$parameters)
+  )
+  shown$output[is.na(x$output)] <- ""
+  if (all(is.na(x$output))) shown$output <- NULL
+  cells <- rbind(names(shown), as.matrix(shown))
+  right <- names(shown) == "parameters"
+  width <- apply(nchar(cells), 2L, max)
+  text <- vapply(seq_along(width), function(i) formatC(cells[, i], width = if (right[i]) width[i] else -width[i]), cells[, 1L])
+  cat(trimws(apply(text, 1L, paste, collapse = "  "), "right"), sep = "\n")
+  total <- attr(x, "total")
+  cat(sprintf("\n%s parameters, of which %s are trained.\n", format_count(total), format_count(sum(x$trainable))))
+  invisible(x)
+}

@@ -1,0 +1,108 @@
+test_that("hooks see gradients and replace them, in their order, until they are removed", {
+  skip_if_no_torch()
+  answer <- python_eval(c(
+    "x = torch.tensor([1., 2.], requires_grad=True); y = x * 2; seen = []",
+    "y.register_hook(lambda g: seen.append(g.tolist()))",
+    "h = y.register_hook(lambda g: g * 10)",
+    "y.register_hook(lambda g: g + 1)",
+    "x.register_hook(lambda g: seen.append(g.tolist()))",
+    "(y ** 2).sum().backward(retain_graph=True)",
+    "h.remove(); (y ** 2).sum().backward()",
+    "result = dict(seen=seen, grad=x.grad.tolist())"
+  ))
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  y <- x * 2
+  seen <- list()
+  note <- function(g) {
+    seen[[length(seen) + 1]] <<- as_array(g)
+    "ignored"
+  }
+  y$register_hook(note)
+  h <- y$register_hook(function(g) g * 10)
+  y$register_hook(function(g) g + 1)
+  x$register_hook(note)
+  (y^2)$sum()$backward(retain_graph = TRUE)
+  expect_null(h$remove())
+  expect_null(h$remove())
+  (y^2)$sum()$backward()
+  expect_equal(do.call(rbind, seen), answer$seen)
+  expect_equal(as_array(x$grad), answer$grad)
+})
+
+test_that("hooks say what they can't be", {
+  skip_if_no_torch()
+  x <- torch_tensor(1, requires_grad = TRUE)
+  expect_snapshot({
+    show_error(x$register_hook("text"))
+    show_error(torch_tensor(1)$register_hook(function(g) g))
+    show_error({
+      x$register_hook(function(g) torch_zeros(3))
+      (x * 2)$backward()
+    })
+    x$register_hook(identity)
+  })
+})
+
+test_that("hooks compute gradients of their own, nested deeper than LibTorch nests", {
+  skip_if_no_torch()
+  n <- 0
+  nest <- function(k) {
+    x <- torch_tensor(1, requires_grad = TRUE)
+    x$register_hook(function(g) {
+      n <<- n + 1
+      autograd_set_grad_mode(TRUE)
+      if (k > 1) nest(k - 1)
+      NULL
+    })
+    (x * 2)$backward()
+    expect_equal(as_array(x$grad), 2)
+  }
+  nest(65)
+  expect_equal(n, 65)
+  # An error at the bottom comes through all of them.
+  fails <- function(k) {
+    x <- torch_tensor(1, requires_grad = TRUE)
+    x$register_hook(function(g) {
+      autograd_set_grad_mode(TRUE)
+      if (k > 1) fails(k - 1) else stop("at the bottom")
+    })
+    (x * 2)$backward()
+  }
+  expect_error(fails(10), "at the bottom")
+  expect_error(fails(10), "at the bottom")
+  # What the hooks record is recorded as where the backward runs.
+  x <- torch_tensor(3, requires_grad = TRUE)
+  w <- torch_tensor(2, requires_grad = TRUE)
+  x$register_hook(function(g) g * autograd_grad(with_enable_grad(w^3), w)[[1]])
+  (x * 5)$backward()
+  expect_equal(as_array(x$grad), 5 * 3 * 2^2)
+})
+
+test_that("an interrupt in a hook, and while a thread computes, ends the backward", {
+  skip_if_no_torch()
+  skip_on_os("windows")
+  interrupted <- function(code) tryCatch({
+    code
+    "no"
+  }, interrupt = function(i) "yes")
+  x <- torch_tensor(1, requires_grad = TRUE)
+  hook <- x$register_hook(function(g) {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    Sys.sleep(5)
+  })
+  expect_identical(interrupted((x * 2)$backward()), "yes")
+  hook$remove()
+  # A backward inside a hook runs beside R, which waits.
+  big <- torch_randn(c(700, 700), requires_grad = TRUE)
+  y <- big
+  for (i in 1:20) y <- torch_matmul(y, big) / 30
+  y <- y$sum()
+  x$register_hook(function(g) {
+    system(sprintf("(sleep 1; kill -INT %d) &", Sys.getpid()))
+    repeat autograd_grad(y, big, retain_graph = TRUE)
+  })
+  expect_identical(interrupted((x * 2)$backward()), "yes")
+  z <- torch_tensor(1, requires_grad = TRUE)
+  (z * 2)$backward()
+  expect_equal(as_array(z$grad), 2)
+})

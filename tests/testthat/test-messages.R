@@ -1,0 +1,74 @@
+# LibTorch's own words, as it says them of tensors that an operator has no kernel for.
+test_that("a device that is not there is one sentence, wherever it is asked for", {
+  skip_if_no_torch()
+  skip_if(cuda_is_available(), "There is a CUDA device")
+  x <- torch_ones(2)
+  expected <- "There is no CUDA device that this LibTorch can use: `install_torch_sitrep()` tells which LibTorch it is."
+  message_of <- function(expr) conditionMessage(tryCatch(expr, error = identity))
+  expect_equal(message_of(torch_ones(2, device = "cuda")), expected)
+  expect_equal(message_of(torch_randn(2, device = "cuda:1")), expected)
+  expect_equal(message_of(torch_tensor(1, device = "cuda")), expected)
+  expect_equal(message_of(x$cuda()), expected)
+  expect_equal(message_of(x$to(device = "cuda")), expected)
+  expect_equal(message_of(nn_linear(1, 1)$cuda()), expected)
+  expect_equal(message_of(with_device(torch_zeros(2), device = "cuda")), expected)
+  expect_equal(message_of(jit_ops$aten$ones(list(2), device = "cuda")), expected)
+  expect_equal(message_of(cuda_synchronize()), expected)
+  expect_match(message_of(torch_ones(2, device = "mps")), "There is no MPS device", fixed = TRUE)
+  # In a program, with the place there.
+  unit <- jit_compile("def f(x):\n  return torch.ones(2, device='cuda')\n")
+  expect_match(message_of(unit$f(x)), expected, fixed = TRUE)
+  expect_match(message_of(unit$f(x)), "device='cuda'", fixed = TRUE)
+  expect_lt(nchar(message_of(unit$f(x))), 400)
+  # The whole is kept.
+  expect_match(tryCatch(torch_ones(2, device = "cuda"), error = identity)$cpp_trace, "registered at")
+})
+
+test_that("an operator without a form for a kind of tensor says so, and what helps", {
+  skip_if_no_torch()
+  x <- torch_ones(2, 3)
+  expect_snapshot(error = TRUE, {
+    x$to_sparse()$cumsum(1)
+    suppressWarnings(torch_quantize_per_tensor(x, 1, 0, torch_quint8()))$cumsum(1)
+    torch_ones(2, device = "meta")$nonzero()
+  })
+})
+
+test_that("every rule makes a sentence of what it is for, and other messages stay", {
+  sentence <- function(...) plain_message(paste0(...))
+  dump <- paste0(
+    "Could not run 'aten::cumsum.out' with arguments from the '%s' backend. This could be because the operator doesn't exist. ",
+    "'aten::cumsum.out' is only available for these backends: [CPU, Meta].\n\nCPU: registered at X.cpp:1 [kernel]\n"
+  )
+  expect_equal(
+    sentence(sprintf(dump, "MkldnnCPU")),
+    "`cumsum` has no form for MKL-DNN tensors: use `x$to_dense()` to make an ordinary one."
+  )
+  expect_equal(sentence(sprintf(dump, "SparseCsrCPU")), "`cumsum` has no form for sparse CSR tensors: use `x$to_dense()` to make an ordinary one.")
+  expect_equal(sentence(sprintf(dump, "CUDA")), "`cumsum` has no form for tensors of CUDA.")
+  no_cuda <- no_device("cuda")
+  expect_equal(sentence("PyTorch is not linked with support for cuda devices"), no_cuda)
+  expect_equal(sentence("Cannot initialize CUDA without ATen_cuda library. PyTorch splits its backend into two."), no_cuda)
+  expect_equal(sentence("No CUDA GPUs are available"), no_cuda)
+  expect_equal(
+    sentence("There were no tensor arguments to this function (e.g., an empty list), but no fallback function is registered for schema aten::_cat.  This usually means"),
+    "`_cat` needs at least one tensor."
+  )
+  expect_equal(
+    sentence("n > 0 INTERNAL ASSERT FAILED at \"/build/aten/src/X.cpp\":12, please report a bug to PyTorch. Expected more."),
+    "Expected more. (A check inside of LibTorch, X.cpp:12.)"
+  )
+  expect_equal(
+    sentence("n > 0 INTERNAL ASSERT FAILED at \"/build/aten/src/X.cpp\":12, please report a bug to PyTorch. "),
+    "`n > 0` does not hold. (A check inside of LibTorch, X.cpp:12.)"
+  )
+  expect_equal(sentence("It failed. Please file an issue on GitHub so that we see it."), "It failed.")
+  expect_equal(
+    sentence("Expected a to be true, but got false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)"),
+    "Expected a to be true, but got false."
+  )
+  kept <- c("mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)", "The arguments fit no form of this operator.\nGiven: nothing.")
+  expect_equal(vapply(kept, plain_message, ""), kept, ignore_attr = TRUE)
+  in_program <- "No CUDA GPUs are available\nIn the TorchScript program:\n  File \"<source>\", line 2\n"
+  expect_equal(plain_message(in_program), paste0(no_cuda, "\nIn the TorchScript program:\n  File \"<source>\", line 2\n"))
+})

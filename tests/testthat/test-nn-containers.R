@@ -1,0 +1,39 @@
+test_that("containers of modules are as lists of them", {
+  skip_if_no_torch()
+  layers <- list(nn_linear(1, 2), nn_relu(), nn_linear(2, 3))
+  made <- list(
+    nn_sequential(layers[[1]], layers[[2]], layers[[3]]), nn_module_list(layers),
+    nn_module_dict(list(a = layers[[1]], b = layers[[2]], c = layers[[3]]))
+  )
+  for (container in made) {
+    expect_length(container, 3)
+    expect_identical(unname(as.list(container)), layers)
+    expect_identical(unname(lapply(container, class)), lapply(layers, class))
+    expect_identical(container[[2]], layers[[2]])
+    expect_identical(unname(as.list(container[-2])), layers[-2])
+    expect_s3_class(container[2:3], class(container)[1])
+    seen <- list()
+    loop(for (module in container) seen <- c(seen, list(module)))
+    expect_identical(seen, layers)
+    seen <- list()
+    for (module in as.list(container)) seen <- c(seen, list(module))
+    expect_identical(unname(seen), layers)
+    expect_equal(unname(vapply(container, function(m) length(m$parameters), 1L)), c(2L, 0L, 2L))
+    expect_equal(unname(Map(function(m, i) i, container, 1:3)), list(1L, 2L, 3L))
+  }
+  expect_identical(as.list(rev(made[[2]])), rev(layers))
+  expect_null(names(made[[1]]))
+  expect_equal(names(made[[3]]), c("a", "b", "c"))
+  expect_equal(names(lapply(made[[3]], class)), c("a", "b", "c"))
+  named <- nn_sequential(first = layers[[1]], second = layers[[3]])
+  expect_equal(names(named), c("first", "second"))
+  expect_equal(names(named[2]$children), "second")
+  # A module that is no container gives its children.
+  net <- nn_module("net", initialize = function() self$layer <- layers[[1]])()
+  expect_identical(as.list(net), list(layer = layers[[1]]))
+  expect_snapshot(error = TRUE, {
+    made[[1]][[4]]
+    made[[2]][[0]]
+    made[[3]][[1:2]]
+  })
+})
