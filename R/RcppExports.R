@@ -209,6 +209,10 @@ cpp_object_describe <- function(object, what) {
     .Call(`_torch_cpp_object_describe`, object, what)
 }
 
+cpp_is_object <- function(x) {
+    .Call(`_torch_cpp_is_object`, x)
+}
+
 cpp_object_attribute <- function(object, name) {
     .Call(`_torch_cpp_object_attribute`, object, name)
 }

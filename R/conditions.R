@@ -126,30 +126,39 @@ as_user_wrote <- function(call) {
 # "a double vector of length 3", for messages.
 friendly_type <- function(x) {
   if (is.null(x)) return("NULL")
-  if (is_torch_tensor(x)) return("a tensor")
-  if (inherits(x, "script_module")) return("a script module")
-  if (inherits(x, "nn_module")) return("an nn_module")
-  if (inherits(x, "torch_enum")) return(format(x))
-  if (inherits(x, "torch_dict")) return(sprintf("a torch_dict of length %d", length(x)))
-  if (inherits(x, "torch_script_object")) return(paste("an instance of", cpp_object_describe(x, 0L)))
-  if (is.function(x)) return("a function")
+  # A user may have put our classes on anything.
+  if (typeof(x) == "externalptr") {
+    if (is_torch_tensor(x)) return("a tensor")
+    if (cpp_is_object(x)) return(paste("an instance of", cpp_object_describe(x, 0L)))
+    return(paste0("a handle", class_note(x)))
+  }
+  if (is.function(x)) {
+    return(if (inherits(x, "script_module")) "a script module" else if (inherits(x, "nn_module")) "an nn_module" else "a function")
+  }
   if (is.environment(x)) return(paste0("an environment", class_note(x)))
   if (is.data.frame(x)) return("a data frame")
   if (is.factor(x)) return("a factor")
-  if (is.list(x)) return(sprintf("a list of length %d%s", length(x), class_note(x)))
-  if (typeof(x) == "externalptr") return(paste0("a handle", class_note(x)))
-  if (!is.atomic(x)) return(paste0("an object of type ", typeof(x)))
+  # Without methods, which may ask for this in turn.
+  bare <- unclass(x)
+  n <- length(bare)
+  if (is.list(bare)) {
+    if (inherits(x, "torch_dict")) return(sprintf("a torch_dict of length %d", length(bare$keys)))
+    return(sprintf("a list of length %d%s", n, class_note(x)))
+  }
+  if (!is.atomic(bare)) return(paste0("an object of type ", typeof(x)))
+  if (inherits(x, "torch_enum") && is_string(bare)) return(format(x))
+  if (inherits(x, "R7") && n == 1) return(paste0("a ", class(x)[1]))
   if (inherits(x, c("Date", "POSIXct", "difftime"))) return(paste0("a ", class(x)[1]))
   type <- if (inherits(x, "integer64")) "integer64" else typeof(x)
-  if (length(dim(x)) == 2) return(sprintf("%s %s matrix", article(type), type))
-  if (length(dim(x)) > 0) return(sprintf("%s %s array", article(type), type))
-  if (length(x) == 1 && is.na(x)) return(if (is.double(x) && is.nan(x)) "NaN" else "NA")
-  if (length(x) == 1) {
-    if (type == "integer64") return(paste("the integer64", if (requireNamespace("bit64", quietly = TRUE)) as.character(x)))
-    value <- if (is.character(x)) encodeString(x, quote = "\"") else format(unclass(x))
-    return(sprintf("the %s %s", if (type == "double") "number" else type, value))
+  if (length(dim(bare)) == 2) return(sprintf("%s %s matrix", article(type), type))
+  if (length(dim(bare)) > 0) return(sprintf("%s %s array", article(type), type))
+  if (n != 1) return(sprintf("%s %s vector of length %d", article(type), type, n))
+  if (type == "integer64") {
+    text <- if (requireNamespace("bit64", quietly = TRUE)) as.character(x)
+    return(if (is.na(text)) "NA" else paste("the integer64", text))
   }
-  sprintf("%s %s vector of length %d", article(type), type, length(x))
+  if (is.na(bare)) return(if (is.double(bare) && is.nan(bare)) "NaN" else "NA")
+  sprintf("the %s %s", if (type == "double") "number" else type, if (is.character(bare)) encodeString(bare, quote = "\"") else format(bare))
 }
 
 article <- function(word) if (grepl("^[aeiou]", word)) "an" else "a"

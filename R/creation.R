@@ -13,7 +13,7 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
   }
   if (any(vapply(given, is_size, NA))) return(do.call(c, given))
   for (value in given) {
-    if (!is_scalar_integerish(value, finite = TRUE)) {
+    if (!is_whole_number(value)) {
       value_error(sprintf("A size must be a whole number, not %s.", friendly_type(value)), call)
     }
     if (value < 0) value_error(sprintf("A size must not be negative, not %s.", format(value)), call)
@@ -166,7 +166,7 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' int64, all else float32. `torch_linspace()` and `torch_logspace()` take 100 steps by default. `torch_randperm(n)`
 #' holds 0 to n - 1. `torch_scalar_tensor()` is 0-d.
 #'
-#' @param start,end,step,steps,base Numbers.
+#' @param start,end,step,steps,base Numbers; tensors of one element will do.
 #' @param n,m Numbers of rows and columns.
 #' @param value A number.
 #' @inheritParams torch_zeros
@@ -176,6 +176,9 @@ torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, devi
 #' torch_eye(2)
 #' @export
 torch_arange <- function(start, end = NULL, step = 1L, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  start <- as_number(start)
+  end <- as_number(end)
+  step <- as_number(step)
   sized <- is_size(start) || is_size(end)
   for (arg in c("start", "end", "step")) {
     value <- size_parts(get(arg))$numbers
@@ -206,16 +209,19 @@ torch_arange <- function(start, end = NULL, step = 1L, dtype = NULL, layout = NU
     device = device, requires_grad = requires_grad)
 }
 
+# A tensor of one element stands for its number.
+as_number <- function(x) if (is_torch_tensor(x) && .Call(C_numel, x) == 1) x$item() else x
+
 #' @rdname torch_arange
 #' @export
 torch_linspace <- function(start, end, steps = 100, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_linspace, start = start, end = end, steps = steps, dtype = dtype, layout = layout, device = device,
+  create(op_linspace, start = as_number(start), end = as_number(end), steps = steps, dtype = dtype, layout = layout, device = device,
     requires_grad = requires_grad)
 }
 #' @rdname torch_arange
 #' @export
 torch_logspace <- function(start, end, steps = 100, base = 10, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_logspace, start = start, end = end, steps = steps, base = base, dtype = dtype, layout = layout,
+  create(op_logspace, start = as_number(start), end = as_number(end), steps = steps, base = base, dtype = dtype, layout = layout,
     device = device, requires_grad = requires_grad)
 }
 #' @rdname torch_arange

@@ -75,7 +75,7 @@ cuda_number <- function(device, call = caller_env()) {
     device <- if (device$type != "cuda") NA else if (is.null(device$index)) cpp_cuda_current_device() else device$index
   }
   count <- cuda_device_count()
-  if (!is_scalar_integerish(device, finite = TRUE) || device < 0 || device >= count) {
+  if (!is_whole_number(device) || device < 0 || device >= count) {
     what <- if (is_torch_device(asked)) paste("the device", as.character(asked)) else friendly_type(asked)
     value_error(sprintf("`device` must be the number of a CUDA device, 0 to %d, not %s.", count - 1L, what), call)
   }
@@ -182,7 +182,7 @@ cuda_record_memory_history <- function(enabled, context = "all", stacks = "all",
   one_of(enabled, "enabled", c("state", "all"), or_null = TRUE)
   one_of(context, "context", c("state", "alloc", "all"), or_null = TRUE)
   one_of(stacks, "stacks", c("python", "all"))
-  if (!is_scalar_integerish(max_entries, finite = TRUE) || max_entries < 1) {
+  if (!is_whole_number(max_entries) || max_entries < 1) {
     value_error(sprintf("`max_entries` must be a positive whole number, not %s.", friendly_type(max_entries)))
   }
   invisible(cpp_cuda_record_history(enabled, context, stacks, max_entries))

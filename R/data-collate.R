@@ -1,34 +1,110 @@
 # From items to batches.
 
 # Makes a batch of a list of items: tensors are stacked, R vectors become tensors first, lists are collated element by
-# element. Runs once for each batch.
-collate_items <- function(items) {
+# element. All items must be of the form of the first one. Runs once for each batch.
+collate_items <- function(items, field = "") {
   first <- .subset2(items, 1L)
   if (inherits(first, "torch_tensor")) {
-    return(torch_stack(items))
+    return(stack_tensors(items, field))
   }
   if (is.list(first)) {
-    names <- names(first)
-    batch <- vector("list", length(first))
-    for (i in seq_along(first)) {
-      batch[[i]] <- collate_items(lapply(items, .subset2, if (is.null(names)) i else names[[i]]))
-    }
-    names(batch) <- names
-    return(batch)
+    return(collate_lists(items, field))
   }
+  if (!is.character(first) && !is_data(first)) {
+    value_error(sprintf(
+      "Can't make a batch of data of class <%s>%s: items must be tensors, vectors, or lists of these.",
+      paste(class(first), collapse = "/"), if (nzchar(field)) sprintf(" (`%s`)", field) else ""
+    ), call = NULL)
+  }
+  check_vectors(items, field)
   if (is.character(first)) {
     return(unlist(items))
-  }
-  if (!is_data(first)) {
-    value_error(sprintf(
-      "Can't make a batch of data of class <%s>: items must be tensors, vectors, or lists of these.",
-      paste(class(first), collapse = "/")
-    ), call = NULL)
   }
   if (length(first) == 1L && is.null(dim(first))) {
     return(torch_tensor(do.call(c, items)))
   }
   torch_stack(lapply(items, torch_tensor))
+}
+
+# `is`: what is told of item `i`; `wanted`: the same of the first item.
+refuse_item <- function(i, field, is, wanted) {
+  value_error(sprintf(
+    "The items of a batch must match: %sitem %d %s, item 1 %s.",
+    if (nzchar(field)) sprintf("in `%s`, ", field) else "", i, is, wanted
+  ), call = NULL)
+}
+
+stack_tensors <- function(items, field) {
+  are_tensors <- .Call(C_tensor_positions, items)
+  if (length(are_tensors) < length(items)) {
+    other <- setdiff(seq_along(items), are_tensors)[1L]
+    refuse_item(other, field, paste("is", friendly_type(items[[other]])), "is a tensor")
+  }
+  tryCatch(torch_stack(items), error = function(e) {
+    shapes <- vapply(items, function(x) toString(.Call(C_shape, x)), "")
+    other <- match(FALSE, shapes == shapes[1L])
+    if (is.na(other)) rlang::cnd_signal(e)
+    refuse_item(other, field, sprintf("has shape (%s)", shapes[other]), sprintf("(%s)", shapes[1L]))
+  })
+}
+
+# By name where all elements have one, else by position.
+collate_lists <- function(items, field) {
+  names <- names(.subset2(items, 1L))
+  by_name <- !is.null(names) && all(nzchar(names))
+  check_lists(items, names, by_name, field)
+  batch <- vector("list", length(.subset2(items, 1L)))
+  for (i in seq_along(batch)) {
+    at <- if (by_name) names[[i]] else i
+    step <- if (by_name) paste0(if (nzchar(field)) "$", at) else sprintf("[[%d]]", i)
+    batch[[i]] <- collate_items(lapply(items, .subset2, at), paste0(field, step))
+  }
+  names(batch) <- names
+  batch
+}
+
+check_lists <- function(items, names, by_name, field) {
+  if (by_name && anyDuplicated(names)) {
+    value_error(sprintf("An item of a batch must have each field once: item 1 has `%s` twice.", names[anyDuplicated(names)]), call = NULL)
+  }
+  n <- length(.subset2(items, 1L))
+  for (i in seq_along(items)) {
+    item <- .subset2(items, i)
+    if (!is.list(item)) refuse_item(i, field, paste("is", friendly_type(item)), "is a list")
+    if (identical(names(item), names) && length(item) == n) next
+    if (by_name && is.character(names(item))) {
+      missing <- setdiff(names, names(item))
+      if (length(missing)) refuse_item(i, field, sprintf("has no field `%s`", missing[1L]), "has one")
+      more <- names(item)[!names(item) %in% names | duplicated(names(item))]
+      if (length(more)) {
+        twice <- more[1L] %in% names
+        refuse_item(i, field, sprintf("has %s `%s`", if (twice) "twice the field" else "a field", more[1L]), if (twice) "once" else "has none")
+      }
+      next
+    }
+    if (length(item) != n) refuse_item(i, field, sprintf("has length %d", length(item)), sprintf("%d", n))
+    refuse_item(i, field, "has other names", sprintf("has %s", if (is.null(names)) "none" else toString(names)))
+  }
+}
+
+# Vectors of one kind, length and dimensions.
+check_vectors <- function(items, field) {
+  kind <- function(x) {
+    if (is.character(x)) "character" else if (inherits(x, "integer64")) "integer64" else if (is_data(x)) "numbers" else ""
+  }
+  first <- .subset2(items, 1L)
+  wanted <- kind(first)
+  size <- dim(first) %||% length(first)
+  for (i in seq_along(items)) {
+    item <- .subset2(items, i)
+    if (is_torch_tensor(item) || kind(item) != wanted) {
+      refuse_item(i, field, paste("is", friendly_type(item)), paste("is", friendly_type(first)))
+    }
+    own <- dim(item) %||% length(item)
+    if (!identical(as.integer(own), as.integer(size))) {
+      refuse_item(i, field, sprintf("has %s %s", if (is.null(dim(item))) "length" else "dimensions", toString(own)), toString(size))
+    }
+  }
 }
 
 # Makes tensors of what a dataset gave as a batch.

@@ -12,8 +12,8 @@ dtype_table <- data.frame(
 # Every spelling in which users write a dtype.
 dtype_codes <- c(
   uint8 = 0L, byte = 0L, int8 = 1L, char = 1L, int16 = 2L, short = 2L, int32 = 3L, int = 3L, int64 = 4L, long = 4L,
-  float16 = 5L, half = 5L, float32 = 6L, float = 6L, float64 = 7L, double = 7L, complex32 = 8L, chalf = 8L,
-  complex64 = 9L, cfloat = 9L, cfloat32 = 9L, complex128 = 10L, cdouble = 10L, cfloat64 = 10L, cfloat128 = 10L,
+  float16 = 5L, half = 5L, float32 = 6L, float = 6L, float64 = 7L, double = 7L, complex32 = 8L, chalf = 8L, cfloat32 = 8L,
+  complex64 = 9L, cfloat = 9L, cfloat64 = 9L, complex128 = 10L, cdouble = 10L, cfloat128 = 10L,
   bool = 11L, qint8 = 12L, quint8 = 13L, qint32 = 14L, bfloat16 = 15L, float8_e5m2 = 23L, float8_e4m3fn = 24L
 )
 
@@ -23,7 +23,7 @@ new_dtype <- function(code) structure(code, class = c("torch_dtype", "R7"))
 #'
 #' Each function gives a `torch_dtype`. Wherever a dtype is expected its name as a string will do: `"float"`,
 #' `"float32"`, `"int64"`, ... Two dtypes are compared with `==`; `dtype$is_floating_point` and `dtype$is_complex` tell
-#' their kind.
+#' their kind. The names of complex dtypes count the bits of both parts: `torch_cfloat64()` is two float32.
 #'
 #' @return A `torch_dtype`.
 #' @eval dtype_page()
@@ -47,15 +47,24 @@ dtype_page <- function() {
   c(paste("@aliases", paste(names, collapse = " ")), "@usage", paste0(names, "()"))
 }
 
+# What LibTorch counts dtypes, layouts and formats by is no number to R users.
+#' @export
+is.numeric.R7 <- function(x) FALSE
+
+# Numbers that are whole and mean a number: no dtype, factor or date.
+is_whole_number <- function(x) is_scalar_integerish(x, finite = TRUE) && is.numeric(x)
+
 #' @rdname torch_dtype
 #' @param x An object.
 #' @export
 is_torch_dtype <- function(x) inherits(x, "torch_dtype")
 
+is_dtype_name <- function(x) is_string(x) && !is.object(x) && x %in% names(dtype_codes)
+
 as_dtype <- function(x, arg = "dtype", call = caller_env()) {
   if (is.null(x) || inherits(x, "torch_dtype")) return(x)
-  if (is_string(x) && x %in% names(dtype_codes)) return(new_dtype(dtype_codes[[x]]))
-  if (is_string(x)) value_error(sprintf("`%s` must be the name of a dtype such as \"float\" or \"int64\", not \"%s\".", arg, x), call)
+  if (is_dtype_name(x)) return(new_dtype(dtype_codes[[x]]))
+  if (is_string(x) && !is.object(x)) value_error(sprintf("`%s` must be the name of a dtype such as \"float\" or \"int64\", not \"%s\".", arg, x), call)
   type_error(sprintf("`%s` must be a torch_dtype or its name, not %s.", arg, friendly_type(x)), call)
 }
 

@@ -147,6 +147,6 @@ torch_get_num_interop_threads <- function() cpp_threads(TRUE, NULL)
 torch_set_num_interop_threads <- function(num_threads) invisible(cpp_threads(TRUE, check_threads(num_threads)))
 
 check_threads <- function(n, call = caller_env()) {
-  if (is_scalar_integerish(n, finite = TRUE) && n >= 1 && n <= .Machine$integer.max) return(n)
+  if (is_whole_number(n) && n >= 1 && n <= .Machine$integer.max) return(n)
   value_error(sprintf("`num_threads` must be a positive whole number, not %s.", friendly_type(n)), call)
 }

@@ -24,6 +24,26 @@ dots_environment <- function(frame, k) {
   }
 }
 
+# Called by the glue where `N` stands between the brackets and there is a variable of that name in `frame`; `size`: of the
+# dimension, below 0 if that is not known. R's compiler may have made a promise of it.
+tell_last <- function(frame, size) {
+  if (isTRUE(the$told_last)) return()
+  value <- get0("N", frame, mode = "numeric", inherits = FALSE)
+  value <- size_parts(value)$numbers
+  if (length(value) != 1 || isTRUE(value == size)) return()
+  the$told_last <- TRUE
+  rlang::warn(
+    sprintf(
+      paste(
+        "Inside `[` of a tensor `N` is the last position, not the variable `N`, which is %s.",
+        "Write `x[(N)]` or `x[slc(1, N)]` where the variable is meant. This is told once a session."
+      ),
+      format(value)
+    ),
+    class = "torch_index_warning"
+  )
+}
+
 #' A slice as an object
 #'
 #' What `start:end:step` is inside the brackets of a tensor.

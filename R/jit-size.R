@@ -30,7 +30,10 @@ is_size <- function(x) !is.null(cpp_size_parts(x))
 # list(numbers, tensors), also of plain numbers: without tensors.
 size_parts <- function(x) {
   parts <- cpp_size_parts(x)
-  if (is.null(parts)) return(list(numbers = x, tensors = vector("list", length(x))))
+  if (is.null(parts)) {
+    if (inherits(x, "torch_size")) x <- unclass(x)
+    return(list(numbers = x, tensors = vector("list", length(x))))
+  }
   names(parts) <- c("numbers", "tensors")
   parts
 }

@@ -92,6 +92,15 @@ jit_tuple <- function(x) {
 NULL
 
 # Integers that doubles can't hold, where `options(torch.int64 = "double")` asks for doubles all the same.
+# The glue asks for it before the first integer64 comes to R.
+load_bit64 <- function(ignored) loadNamespace("bit64")
+
+warn_lowest_int64 <- function(ignored) {
+  rlang::warn(
+    "The smallest int64 number, -2^63, has no form in integer64, where it is NA.", class = "torch_int64_warning"
+  )
+}
+
 warn_int64 <- function(values) {
   rlang::warn(
     paste0(

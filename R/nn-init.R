@@ -77,13 +77,13 @@ nn_init_trunc_normal_ <- function(tensor, mean = 0, std = 1, a = -2, b = 2) {
 #' @rdname nn_init
 #' @export
 nn_init_xavier_uniform_ <- function(tensor, gain = 1) {
-  bound <- gain * sqrt(6 / sum(fans(tensor)))
+  bound <- gain * sqrt(6) * scale_of_fan(sum(fans(tensor)))
   nn_init_uniform_(tensor, -bound, bound)
 }
 
 #' @rdname nn_init
 #' @export
-nn_init_xavier_normal_ <- function(tensor, gain = 1) nn_init_normal_(tensor, 0, gain * sqrt(2 / sum(fans(tensor))))
+nn_init_xavier_normal_ <- function(tensor, gain = 1) nn_init_normal_(tensor, 0, gain * sqrt(2) * scale_of_fan(sum(fans(tensor))))
 
 #' @rdname nn_init
 #' @export
@@ -102,7 +102,7 @@ kaiming_std <- function(tensor, a, mode, nonlinearity, call = caller_env()) {
   if (!mode %in% c("fan_in", "fan_out")) {
     value_error(sprintf("`mode` must be \"fan_in\" or \"fan_out\", not \"%s\".", mode), call = call)
   }
-  nn_init_calculate_gain(nonlinearity, a) / sqrt(fans(tensor, call)[[mode]])
+  nn_init_calculate_gain(nonlinearity, a) * scale_of_fan(fans(tensor, call)[[mode]])
 }
 
 #' @rdname nn_init
@@ -146,6 +146,9 @@ nn_init_calculate_gain <- function(nonlinearity, param = NULL) {
     value_error(sprintf("`nonlinearity` must be the name of an activation function, not \"%s\".", nonlinearity))
   )
 }
+
+# A layer without inputs has no weights, and a bias of zeros.
+scale_of_fan <- function(fan) if (fan > 0) 1 / sqrt(fan) else 0
 
 fans <- function(tensor, call = caller_env()) {
   check_dims(tensor, at_least = 2L, call = call)

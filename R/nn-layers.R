@@ -47,7 +47,7 @@ nn_bilinear <- nn_module(
 )
 
 reset_weight_and_bias <- function(self, in_features) {
-  bound <- 1 / sqrt(in_features)
+  bound <- scale_of_fan(in_features)
   nn_init_uniform_(self$weight, -bound, bound)
   if (!is.null(self$bias)) {
     nn_init_uniform_(self$bias, -bound, bound)

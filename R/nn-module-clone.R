@@ -9,7 +9,8 @@
 #' @export
 clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
   self <- attr(module, "module", exact = TRUE)
-  if (is.null(self)) return(module$clone(deep))
+  if (inherits(module, "script_module")) return(module$clone(deep))
+  if (is.null(self)) type_error(sprintf("`module` must be an nn_module, not %s.", friendly_type(module)))
   if (!deep) {
     return(module_callable(self$clone()))
   }

@@ -164,7 +164,9 @@ nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
 #' @rdname nnf_mse_loss
 #' @export
 nnf_multilabel_soft_margin_loss <- function(input, target, weight = NULL, reduction = "mean") {
-  loss <- torch_binary_cross_entropy_with_logits(input, target, weight, reduction = 0L)
+  # By its definition, and not by the cross entropy with logits: targets of any dtype will do.
+  loss <- -(target * torch_log_sigmoid(input) + (1 - target) * torch_log_sigmoid(-input))
+  if (!is.null(weight)) loss <- loss * weight
   reduce(loss$mean(-1L), reduction)
 }
 

@@ -157,14 +157,14 @@ nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
 nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                           scale_grad_by_freq = FALSE, sparse = FALSE) {
   if (!is.null(max_norm)) {
-    with_no_grad(torch_embedding_renorm_(weight, (input - 1L)$contiguous(), max_norm, norm_type))
+    with_no_grad(torch_embedding_renorm_(weight, input$contiguous(), max_norm, norm_type))
   }
-  torch_embedding(weight, input, row_from_zero(padding_idx, weight), scale_grad_by_freq, sparse)
+  torch_embedding(weight, input, row_of_table(padding_idx, weight), scale_grad_by_freq, sparse)
 }
 
-# LibTorch's spelling of "none" is -1.
-row_from_zero <- function(row, table) {
-  if (is.null(row)) -1L else if (row > 0) row - 1 else row + .Call(C_shape, table)[[1L]]
+# From 1; LibTorch's spelling of "none" is -1.
+row_of_table <- function(row, table) {
+  if (is.null(row)) -1L else if (row > 0) row else row + .Call(C_shape, table)[[1L]] + 1
 }
 
 #' @rdname nnf_embedding

@@ -2,7 +2,7 @@
 
 # Key of a record -> the operators behind it; unary minus and plus are further candidates of the same record.
 r_operators <- list(
-  "+" = c("add", "positive"), "-" = c("sub", "neg"), "*" = "mul", "/" = "div", "^" = "pow", "%%" = "fmod",
+  "+" = c("add", "positive"), "-" = c("sub", "neg"), "*" = "mul", "/" = "div", "^" = "pow", "%%" = "remainder",
   "==" = "eq", "!=" = "ne", "<" = "lt", "<=" = "le", ">" = "gt", ">=" = "ge",
   "&" = "logical_and", "|" = "logical_or", "%*%" = "matmul"
 )
@@ -22,7 +22,7 @@ r_operators <- list(
 #' @export
 `%/%.torch_tensor` <- function(e1, e2) {
   if (!is_torch_tensor(e1) && !is_torch_tensor(e2)) return(size_arithmetic("%/%", list(e1, e2)))
-  torch_div(e1, e2, rounding_mode = "trunc")
+  torch_div(e1, e2, rounding_mode = "floor")
 }
 #' @export
 `==.torch_tensor` <- function(e1, e2) .External2(C_op, "==")

@@ -15,7 +15,14 @@
 #'
 #' `torch_stft()` is the Fourier transform of overlapping windows.
 #'
+#' `torch_norm()` is the p-norm of all elements or along `dim`; `"fro"` is that with p = 2, `"nuc"` the sum of the singular
+#' values of matrices.
+#'
 #' @param self,other,a,b,A,input Tensors.
+#' @param p A number, `"fro"` or `"nuc"`.
+#' @param dim Dimensions, which count from 1; without them all, for `"nuc"` the last two.
+#' @param keepdim Whether the dimensions that are reduced stay, with size 1.
+#' @param dtype A [torch_dtype] or its name, of the result.
 #' @param as_list Whether to give a list of vectors.
 #' @param condition A bool tensor.
 #' @param dims A number, or a list of two vectors of dimensions, which count from 1.
@@ -61,7 +68,7 @@ torch_tensordot <- function(a, b, dims = 2) {
     }
     return(op_tensordot(a, b, dims[[1]], dims[[2]]))
   }
-  if (!is_scalar_integerish(dims, finite = TRUE) || dims < 0) {
+  if (!is_whole_number(dims) || dims < 0) {
     value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
   }
   op_tensordot(a, b, -rev(seq_len(dims)), seq_len(dims))
@@ -110,4 +117,19 @@ linalg_eigvals <- function(A) {
     value_error("`A` must hold finite numbers, without NaN.")
   }
   op_linalg_eigvals(A)
+}
+
+# What is no name goes on to the operator with the frame as it is.
+#' @rdname torch_where
+#' @export
+torch_norm <- function(self, p = 2L, dim, keepdim = FALSE, dtype) {
+  if (!is.character(p)) return(.External2(C_op, "norm"))
+  named_norm(self, p, if (!missing(dim)) dim, keepdim, if (!missing(dtype)) dtype)
+}
+
+# LibTorch has these norms as other operators.
+named_norm <- function(self, p, dim, keepdim, dtype, call = caller_env()) {
+  if (identical(p, "fro")) return(linalg_vector_norm(self, 2, dim, keepdim, dtype = dtype))
+  if (!identical(p, "nuc")) value_error(sprintf("`p` must be a number, \"fro\" or \"nuc\", not %s.", friendly_type(p)), call)
+  linalg_matrix_norm(self, "nuc", if (is.null(dim)) c(-2L, -1L) else dim, keepdim, dtype = dtype)
 }

@@ -33,7 +33,7 @@ argument_words <- c(
   ord = "Which norm: a number, `Inf`, `\"fro\"` or `\"nuc\"`.", memory_format = "A memory format.", num_samples = "How many to draw.",
   replacement = "Whether an element may be drawn again.", bins = "Number of bins.", minlength = "Least length of the result.",
   boundaries = "A sorted vector.", sorted_sequence = "A tensor, sorted along its last dimension.",
-  right = "Whether equal elements count as below.", side = "`\"left\"` or `\"right\"`, as `right`.", sorter = "Positions that sort `sorted_sequence`, from 0.",
+  right = "Whether equal elements count as below.", side = "`\"left\"` or `\"right\"`, as `right`.", sorter = "Positions that sort `sorted_sequence`, as [torch_argsort()] gives them.",
   interpolation = "`\"linear\"`, `\"lower\"`, `\"higher\"`, `\"midpoint\"` or `\"nearest\"`.", tensor1 = "A tensor.", tensor2 = "A tensor.",
   driver = "LAPACK's routine, by name.", out_dtype = "The dtype in which to accumulate.", equation = "Letters of the dimensions, as `\"ij,jk->ik\"`.",
   path = "Order of the products.", accumulate = "Whether to add to what is there.", eps = "A small number.", scale = "A number.",
@@ -70,11 +70,11 @@ counting_words <- function(operator) {
   note <- op_notes[[operator]]
   formals <- names(formals(op_function(operator)))
   renamed <- function(x) ifelse(x %in% names(note_renames(note)), note_renames(note)[x], x)
-  arguments <- intersect(formals, renamed(c(op_positions(note), note_fields(note$index))))
+  arguments <- intersect(formals, renamed(c(op_positions(note), op_index(note))))
   results <- note_fields(note$results)
   what <- c(
     if (length(arguments)) paste0("`", arguments, "`"),
-    if (length(results)) if (length(note_fields(note$results_of))) paste("result", results) else "the result"
+    if (length(results)) if (any(results != "1")) paste("result", results) else "the result"
   )
   if (length(what)) paste0(" From 1: ", paste(what, collapse = ", "), ".") else ""
 }
@@ -114,6 +114,22 @@ formals_text <- function(f) {
 #' A tensor may be given as an R vector or array, which is read as [torch_tensor()] reads it; a single number is a number
 #' to type promotion. Dimensions and positions count from 1, negative ones from the end, 0 is an error. An argument that
 #' is not given takes LibTorch's default. Of several forms of an operator the one that fits the arguments best is called.
+#'
+#' @section Counting:
+#' Positions count from 1 wherever they go in or come out, so that a result of one operator is an index for another. What
+#' tells how many elements lie before something is a count, and from 0: `offset`, `diagonal`, `storage_offset`, the `start`
+#' and `end` of `$slice()`, the cuts of `torch_tensor_split()`, `offsets` of embedding bags, `crow_indices` of sparse
+#' matrices, and what `torch_searchsorted()` and `torch_bucketize()` give, as base R's `findInterval()` does. So are the
+#' values of `torch_randperm()` and the labels of `nnf_ctc_loss()`, whose blank is 0.
+#'
+#' The package named torch on CRAN counts as LibTorch does, from 0, in the positions that these give: `torch_cummax()`,
+#' `torch_cummin()`, `torch_kthvalue()`, `torch_median(dim =)`, `$nanmedian(dim =)`, `torch_mode()`, `$argwhere()`,
+#' `torch_unique_consecutive()` and its like (inverse indices), adaptive and fractional max
+#' pooling, `torch_repeat_interleave()` of counts alone, `$col_indices()` and `$row_indices()`; and in the positions
+#' that these take: `sorter` of `torch_searchsorted()`, `torch_embedding_bag()`, `torch_embedding_renorm_()`,
+#' sparse matrices in compressed form, and derivatives that are operators of their own, such as
+#' `torch_nll_loss_backward()`. Code written for it that adds 1 to one of these has to leave that out. Other differences:
+#' `%/%` and `%%` round down, as they do for R's numbers, where it rounds towards zero.
 #'
 #' @section Errors:
 #' If no form fits, a `type_error` lists them as R writes them. What LibTorch itself refuses (shapes that do not match, a

@@ -110,10 +110,21 @@ read_notes <- function(file) {
 # Arguments that count dimensions or positions from 1 when they are integers, by their name or by the note.
 position_names <- c(
   "dim", "dims", "dim0", "dim1", "dim2", "start_dim", "end_dim", "axis", "axis0", "axis1", "dimension",
-  "dims_self", "dims_other", "source", "destination"
+  "dims_self", "dims_other", "source", "destination", "index"
 )
+# Tensors of positions, likewise.
+index_names <- c("index", "indices", "col_indices", "row_indices", "plain_indices", "sorter")
 
 op_positions <- function(note) setdiff(c(position_names, note_fields(note$positions)), note_fields(note$counts))
+op_index <- function(note) c(index_names, note_fields(note$index))
+
+# Arguments that LibTorch has as numbers and everybody knows by words, and the words from 0.
+word_names <- list(
+  reduction = c("none", "mean", "sum"),
+  compute_mode = c("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"),
+  interpolation_mode = c("bilinear", "nearest", "bicubic"),
+  padding_mode = c("zeros", "border", "reflection")
+)
 
 # --- making the functions ------------------------------------------------------------------------------------------
 
@@ -201,9 +212,10 @@ op_facts <- function(key) {
     formals = formals,
     rename = note_renames(note),
     positions = op_positions(note),
-    index = note_fields(note$index),
+    index = op_index(note),
+    words = lapply(word_names, function(words) as.list(set_names(seq_along(words) - 1L, words))),
     results = as.integer(note_fields(note$results)),
-    results_of = if (length(note_fields(note$results_of))) as.integer(note_fields(note$results_of)),
+    results_of = note_fields(note$results_of),
     names = note_fields(note$names)
   )
 }

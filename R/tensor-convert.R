@@ -4,7 +4,8 @@
 #'
 #' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
 #' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
-#' and `integer64` where a value is past 2^53. Quantized tensors give the numbers they stand for. Moves from the GPU and
+#' and `integer64` where a value is past 2^53. No number becomes NA: with -2^31, R's NA, int32 gives doubles too, as int64
+#' does with -2^63 where doubles hold all values. Quantized tensors give the numbers they stand for. Moves from the GPU and
 #' ignores `requires_grad`.
 #'
 #' @param x A tensor, or anything that `as.array()` takes.
@@ -44,18 +45,3 @@ xtfrm.torch_tensor <- function(x) xtfrm(as.vector(.Call(C_to_r, x)))
 summary.torch_tensor <- function(object, ...) summary(as.vector(.Call(C_to_r, object)), ...)
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)
-
-# What waldo (and so testthat's expect_equal) compares; registered when waldo is loaded.
-compare_proxy.torch_tensor <- function(x, path = "x") {
-  object <- if (is_dead(x)) "dead" else if (is_undefined_tensor(x)) "undefined" else {
-    list(values = proxy_values(x), device = as.character(x$device), requires_grad = x$requires_grad, grad_fn = x$grad_fn$name)
-  }
-  list(object = object, path = paste0("compare_proxy(", path, ")"))
-}
-
-# Where there are no values, or not those of an array, what stands for them.
-proxy_values <- function(x) {
-  if (x$device$type == "meta") return(type_line(x))
-  layout <- layout_names[unclass(x$layout) + 1L]
-  if (layout == "strided") as_array(x) else list(layout = layout, values = as_array(with_no_grad(x$to_dense())))
-}

@@ -49,7 +49,7 @@ wrap_type_line <- function(line) {
 value_lines <- function(x, n, digits) {
   layout <- layout_names[unclass(x$layout) + 1L]
   switch(layout,
-    strided = array_lines(as_array(first_rows(x, n)), digits),
+    strided = tensor_lines(first_rows(x, n), digits),
     sparse_coo = parts_lines(x$coalesce(), c("indices", "values"), n, digits),
     sparse_csr = , sparse_bsr = parts_lines(x, c("crow_indices", "col_indices", "values"), n, digits),
     sparse_csc = , sparse_bsc = parts_lines(x, c("ccol_indices", "row_indices", "values"), n, digits),
@@ -64,15 +64,21 @@ first_rows <- function(x, n) {
 }
 
 parts_lines <- function(x, parts, n, digits) {
-  unlist(lapply(parts, function(part) c(paste0(part, ":"), array_lines(as_array(first_rows(x[[part]](), n)), digits))))
+  unlist(lapply(parts, function(part) c(paste0(part, ":"), tensor_lines(first_rows(x[[part]](), n), digits))))
+}
+
+# The smallest int64 number is NA where R has integer64.
+tensor_lines <- function(x, digits) {
+  whole <- !x$is_floating_point() && !x$is_complex()
+  suppressWarnings(array_lines(as_array(x), digits, whole), classes = "torch_int64_warning")
 }
 
 # An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
 # one after the other, of whose leading subscripts the last runs fastest.
-array_lines <- function(a, digits = NULL) {
+array_lines <- function(a, digits = NULL, whole = FALSE) {
   if (length(a) == 0) return(character())
   size <- dim(a)
-  text <- cell_text(a, digits)
+  text <- cell_text(a, digits, whole)
   if (is.null(size)) return(text)
   rows <- size[length(size) - 1]
   columns <- size[length(size)]
@@ -96,22 +102,23 @@ array_lines <- function(a, digits = NULL) {
 }
 
 # All of one width, with room for a sign.
-cell_text <- function(a, digits = NULL) {
+cell_text <- function(a, digits = NULL, whole = FALSE) {
   if (is.complex(a)) {
     imaginary <- number_text(Im(a), digits)
     text <- paste0(number_text(Re(a), digits), ifelse(startsWith(imaginary, "-"), "", "+"), imaginary, "i")
   } else if (inherits(a, "integer64")) {
     text <- as.character(a)
+    text[is.na(a)] <- "-9223372036854775808"
   } else {
-    text <- number_text(as.double(a), digits)
+    text <- number_text(as.double(a), digits, whole)
   }
   formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
 }
 
 # Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
-# exponent. `digits`: as R has them.
-number_text <- function(v, digits = NULL) {
-  if (!is.null(digits)) {
+# exponent. `digits`: as R has them; `whole`: the numbers of an integer dtype.
+number_text <- function(v, digits = NULL, whole = FALSE) {
+  if (!is.null(digits) && !whole) {
     text <- trimws(format(v, digits = digits))
     text[!is.finite(v)] <- tolower(text[!is.finite(v)])
     return(text)
@@ -119,7 +126,7 @@ number_text <- function(v, digits = NULL) {
   finite <- v[is.finite(v)]
   size <- abs(finite[finite != 0])
   before <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
-  whole <- all(finite == trunc(finite)) && before[2] <= 10
+  whole <- whole || (all(finite == trunc(finite)) && before[2] <= 10)
   wide <- before[2] > 5 || before[2] < 0 || before[2] - before[1] > 4
   text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
   text[is.nan(v)] <- "nan"

@@ -14,7 +14,9 @@
 #' | `NULL` | bool, shape (0) |
 #' | tensor | its own; copied and detached |
 #'
-#' A double NA becomes NaN, an integer NA -2^31 (which turns back into NA), a logical NA `TRUE`.
+#' NA becomes NaN where the dtype is floating or complex. Integer dtypes and bool have no number for it, nor for what is
+#' past their bounds: a `value_error`, also where such values are assigned with `[<-`. Fractions are cut off. One NA as an
+#' operand is a NaN, as in R's arithmetic.
 #'
 #' @param data A vector, matrix or array, `NULL`, or a tensor.
 #' @param dtype A [torch_dtype] or its name.
@@ -60,6 +62,7 @@ check_tensor_data <- function(data, call = caller_env()) {
   if (is.factor(data)) {
     type_error("R type not handled: `data` is a factor. Use `as.integer()` for its codes.", call)
   }
+  if (inherits(data, "R7")) type_error(sprintf("R type not handled: `data` is %s.", friendly_type(data)), call)
 }
 
 #' A tensor on an R vector's memory
@@ -163,6 +166,10 @@ tensor_methods <- list(
   retain_grad = function() invisible(torch_retain_grad(self)),
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
   where = function(condition, other) op_where(condition, self, other),
+  norm = function(p = 2L, dim, keepdim = FALSE, dtype) {
+    if (!is.character(p)) return(.External2(C_method, "norm"))
+    named_norm(self, p, if (!missing(dim)) dim, keepdim, if (!missing(dtype)) dtype)
+  },
   stft = function(n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE, pad_mode = "reflect",
                   normalized = FALSE, onesided = NULL, return_complex = NULL, align_to_window = NULL) {
     if (!is.null(align_to_window)) return(op_stft(self, n_fft, hop_length, win_length, window,
@@ -220,9 +227,11 @@ tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking
     dtype <- other$dtype
     device <- other$device
   }
-  if (is_torch_device(dtype)) {
-    device <- dtype
-    dtype <- NULL
+  # PyTorch's order: the device first.
+  if (is_torch_device(dtype) || (is_string(dtype) && grepl("^(cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", dtype))) {
+    place <- dtype
+    dtype <- device
+    device <- place
   }
   torch_to(
     x, dtype = as_dtype(dtype, call = call), layout = NULL, device = as_device(device, call), pin_memory = NULL,
@@ -233,7 +242,7 @@ tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking
 tensor_extent <- function(all, dim, call = caller_env()) {
   if (missing(dim)) return(all)
   n <- length(all)
-  if (!is_scalar_integerish(dim)) value_error(sprintf("`dim` must be a whole number, not %s.", friendly_type(dim)), call)
+  if (!is_whole_number(dim)) value_error(sprintf("`dim` must be a whole number, not %s.", friendly_type(dim)), call)
   if (dim == 0) value_error("Indexing starts at 1 but found a 0.", call)
   if (abs(dim) > n) {
     value_error(sprintf("Dimension out of range (expected to be in range of [-%d, %d], but got %d)", n, n, as.integer(dim)), call)
@@ -281,9 +290,21 @@ edge_of <- function(x, n, at_end, call = caller_env()) {
   for (d in which(!is.na(n))) {
     size <- shape[d]
     keep <- if (n[d] < 0) max(size + n[d], 0) else min(n[d], size)
-    x <- torch_narrow(x, d, if (at_end) max(size - keep + 1, 1) else 1, keep)
+    x <- narrow_any(x, d, if (at_end) max(size - keep + 1, 1) else 1, keep)
   }
   x
+}
+
+# LibTorch has no views of sparse tensors, and takes parts of those that hold coordinates only.
+narrow_any <- function(x, dim, start, length) {
+  layout <- layout_names[unclass(x$layout) + 1L]
+  if (!startsWith(layout, "sparse")) return(torch_narrow(x, dim, start, length))
+  if (layout == "sparse_coo") return(torch_index_select(x, dim, torch_tensor(start - 1 + seq_len(length), dtype = "int64", device = x$device)))
+  part <- narrow_any(x$to_sparse(), dim, start, length)
+  switch(layout,
+    sparse_csr = part$to_sparse_csr(), sparse_csc = part$to_sparse_csc(),
+    not_implemented_error(sprintf("`head()` and `tail()` have no form for tensors of layout %s. Use `$to_dense()` first.", layout))
+  )
 }
 
 #' @export

@@ -33,9 +33,11 @@ make_op_functions(environment(), by_hand = ls(environment()))
     registerS3method("crossprod", "torch_tensor", cross_product, envir = asNamespace("base"))
     registerS3method("tcrossprod", "torch_tensor", cross_product_of_rows, envir = asNamespace("base"))
   }
-  when_loaded("waldo", function(...) {
-    registerS3method("compare_proxy", "torch_tensor", compare_proxy.torch_tensor, envir = asNamespace("waldo"))
-  })
+  when_loaded("waldo", register_compare_proxies)
+  # Beside objects of other classes with operators of their own, such as integer64, a tensor's are chosen.
+  if (getRversion() >= "4.3.0") {
+    registerS3method("chooseOpsMethod", "torch_tensor", function(x, y, mx, my, cl, reverse) TRUE, envir = baseenv())
+  }
   register_coro_methods()
   # One function for both classes: R refuses `x * size` if its operands bring two.
   for (operator in size_operands) {

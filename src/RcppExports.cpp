@@ -569,6 +569,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_is_object
+SEXP cpp_is_object(SEXP x);
+RcppExport SEXP _torch_cpp_is_object(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_object(x));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_object_attribute
 SEXP cpp_object_attribute(SEXP object, SEXP name);
 RcppExport SEXP _torch_cpp_object_attribute(SEXP objectSEXP, SEXP nameSEXP) {
@@ -1206,6 +1216,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_type_name", (DL_FUNC) &_torch_cpp_module_type_name, 1},
     {"_torch_cpp_choose_method", (DL_FUNC) &_torch_cpp_choose_method, 2},
     {"_torch_cpp_object_describe", (DL_FUNC) &_torch_cpp_object_describe, 2},
+    {"_torch_cpp_is_object", (DL_FUNC) &_torch_cpp_is_object, 1},
     {"_torch_cpp_object_attribute", (DL_FUNC) &_torch_cpp_object_attribute, 2},
     {"_torch_cpp_object_member", (DL_FUNC) &_torch_cpp_object_member, 3},
     {"_torch_cpp_future_wait", (DL_FUNC) &_torch_cpp_future_wait, 1},

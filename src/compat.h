@@ -31,6 +31,8 @@ inline SEXP argument_of(SEXP frame, SEXP symbol) {
   }
 }
 
+inline bool has_variable(SEXP frame, SEXP symbol) { return R_GetBindingType(symbol, frame) != R_BindingTypeUnbound; }
+
 // What `...` of a function's frame holds, one element after the other. Expression and environment are those of an element
 // that was not evaluated when it was given; once it was, the environment is R_NilValue.
 class Dots {
@@ -68,6 +70,8 @@ inline SEXP argument_of(SEXP frame, SEXP symbol) {
 #endif
   return Rf_eval(value, frame);
 }
+
+inline bool has_variable(SEXP frame, SEXP symbol) { return Rf_findVarInFrame(frame, symbol) != R_UnboundValue; }
 
 class Dots {
  public:

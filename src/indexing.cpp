@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "trace.h"
 #include "value.h"
+#include "values.h"
 
 #if R_VERSION >= R_Version(4, 5, 0) && R_VERSION < R_Version(4, 6, 0)
 SEXP dots_environment(SEXP frame, int position) {
@@ -41,11 +42,19 @@ const Words& words() {
 }
 
 bool is_slice_call(SEXP x) { return TYPEOF(x) == LANGSXP && CAR(x) == words().colon; }
-bool is_number(SEXP x) { return TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP; }
+bool is_number(SEXP x) { return TYPEOF(x) != LGLSXP && is_number_vector(x); }
+// A user may have put the class on anything.
+bool is_slice(SEXP x) { return TYPEOF(x) == VECSXP && XLENGTH(x) == 3 && has_class(x, "slice"); }
+
+// One element, NA if it is none.
+double number_in(SEXP x, R_xlen_t i) {
+  if (!is_integer64(x)) return TYPEOF(x) == REALSXP ? REAL(x)[i] : INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i];
+  int64_t whole;
+  return whole_at(x, i, &whole) ? static_cast<double>(whole) : NA_REAL;
+}
 
 int64_t bound(SEXP value) {
-  double v = NA_REAL;
-  if (Rf_length(value) == 1 && is_number(value)) v = Rf_asReal(value);
+  const double v = is_number(value) && XLENGTH(value) == 1 ? number_in(value, 0) : NA_REAL;
   if (std::isnan(v)) fail("value_error", "The ends of a slice must be numbers, not %s.", friendly(value));
   if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
   if (std::isinf(v)) return v > 0 ? -1 : 1;
@@ -59,9 +68,29 @@ ts_index slice_of(int64_t from, int64_t to, int64_t step) {
   return {TS_INDEX_SLICE, from > 0 ? from - 1 : from, to > 0 ? to : to == -1 ? INT64_MAX : to + 1, step, nullptr, 1};
 }
 
+bool mentions_last(SEXP expression) {
+  if (expression == words().last) return true;
+  if (TYPEOF(expression) != LANGSXP) return false;
+  for (SEXP part = CDR(expression); part != R_NilValue; part = CDR(part))
+    if (mentions_last(CAR(part))) return true;
+  return false;
+}
+
+// Where the caller has an N of his own that is another position than the last one: a warning, once a session.
+void tell_last(SEXP environment, int64_t size) {
+  for (SEXP at = environment; TYPEOF(at) == ENVSXP && at != R_EmptyEnv && at != R_BaseEnv; at = enclosing_environment(at)) {
+    if (!has_variable(at, words().last)) continue;
+    SEXP number = PROTECT(Rf_ScalarReal(static_cast<double>(size)));
+    call_package("tell_last", at, number);
+    UNPROTECT(1);
+    return;
+  }
+}
+
 // An end or the step of a slice: any expression, in which N is the last position.
-int64_t part(SEXP expression, SEXP environment) {
+int64_t part(SEXP expression, SEXP environment, int64_t size) {
   if (is_number(expression)) return bound(expression);
+  if (mentions_last(expression)) tell_last(environment, size);
   SEXP with_last = PROTECT(R_NewEnv(environment, FALSE, 1));
   Rf_defineVar(words().last, PROTECT(Rf_ScalarInteger(-1)), with_last);
   const int64_t it = bound(PROTECT(Rf_eval(expression, with_last)));
@@ -69,15 +98,15 @@ int64_t part(SEXP expression, SEXP environment) {
   return it;
 }
 
-ts_index read_slice(SEXP call, SEXP environment) {
+ts_index read_slice(SEXP call, SEXP environment, int64_t size) {
   int64_t step = 1;
   SEXP range = call;
   if (is_slice_call(CADR(call))) {  // (a:b):s
-    step = part(CADDR(call), environment);
+    step = part(CADDR(call), environment, size);
     range = CADR(call);
   }
-  const int64_t from = part(CADR(range), environment);
-  return slice_of(from, part(CADDR(range), environment), step);
+  const int64_t from = part(CADR(range), environment, size);
+  return slice_of(from, part(CADDR(range), environment, size), step);
 }
 
 ts_index tensor_index(SEXP x, Keeper& keeper) {
@@ -122,9 +151,7 @@ ts_index positions_index(SEXP x, Keeper& keeper) {
   sizes[0] = n;
   for (size_t i = 0; dim != R_NilValue && i < ndim; ++i) sizes[i] = INTEGER(dim)[i];
   for (R_xlen_t i = 0; i < n; ++i)
-    positions[i] = position_of(TYPEOF(x) == REALSXP              ? REAL(x)[i]
-                               : INTEGER(x)[i] == NA_INTEGER ? NA_REAL
-                                                             : INTEGER(x)[i]);
+    positions[i] = position_of(number_in(x, i));
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* tensor;
   check(shim().ts_tensor_from_data(positions, TS_INT64, sizes, ndim, TS_INT64, nullptr, 0, 0, &tensor));
@@ -135,15 +162,15 @@ ts_index positions_index(SEXP x, Keeper& keeper) {
 ts_index value_index(SEXP x, Keeper& keeper) {
   if (x == R_NilValue) return new_axis;
   if (is_tensor(x)) return tensor_index(x, keeper);
-  if (Rf_inherits(x, "slice"))
+  if (is_slice(x))
     return slice_of(bound(VECTOR_ELT(x, 0)), bound(VECTOR_ELT(x, 1)), bound(VECTOR_ELT(x, 2)));
   const bool number = is_number(x);
-  if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0 || Rf_isFactor(x))
+  if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0)
     fail("type_error", "Unsupported index: it must be a number, a logical, a slice or a tensor, not %s.", friendly(x));
   const bool plain = Rf_getAttrib(x, R_DimSymbol) == R_NilValue;
   if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL) return whole;
   if (plain && XLENGTH(x) == 1 && number) {
-    const double v = Rf_asReal(x);
+    const double v = number_in(x, 0);
     if (std::isnan(v) || v != std::trunc(v) || std::fabs(v) > kFarthest)
       fail("value_error", "An index must be a whole number, not %s.", friendly(x));
     if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
@@ -152,8 +179,9 @@ ts_index value_index(SEXP x, Keeper& keeper) {
   return number ? positions_index(x, keeper) : mask_index(x, keeper);
 }
 
-// One argument inside the brackets. `:` is a slice only where it is written there.
-ts_index read_index(const Dots& argument, Keeper& keeper) {
+// One argument inside the brackets. `:` is a slice only where it is written there. `size` of the dimension, -1 if it is
+// not known yet.
+ts_index read_index(const Dots& argument, Keeper& keeper, int64_t size) {
   if (argument.is_missing()) return whole;
   if (!argument.is_promise()) return value_index(argument.value(), keeper);
   SEXP expression = keeper.keep(argument.expression());
@@ -162,22 +190,27 @@ ts_index read_index(const Dots& argument, Keeper& keeper) {
     if (expression == R_MissingArg) return whole;
     if (expression == words().ellipsis) return ellipsis;
     if (expression == words().new_axis) return new_axis;
-    if (expression == words().last) return number_at(-1);
+    if (expression == words().last) {
+      tell_last(argument.environment(), size);
+      return number_at(-1);
+    }
   } else if (is_slice_call(expression)) {
     SEXP environment = argument.environment();
-    if (TYPEOF(environment) == ENVSXP) return read_slice(expression, environment);
+    if (TYPEOF(environment) == ENVSXP) return read_slice(expression, environment, size);
   }
   return value_index(keeper.keep(argument.value()), keeper);
 }
 
-int read_indices(SEXP frame, int64_t ndim, ts_index* entries, Keeper& keeper) {
+int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keeper& keeper) {
+  const int64_t ndim = info.ndim;
   int n = 0;
   int64_t taken = 0;
   ts_index* open = nullptr;
   for (Dots dots(frame); dots.more(); dots.next()) {
     if (dots.is_named(words().drop)) fail("value_error", "`drop` has no meaning in an assignment.");
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
-    ts_index& entry = entries[n++] = read_index(dots, keeper);
+    const int64_t size = open || taken >= ndim ? -1 : info.sizes[taken];
+    ts_index& entry = entries[n++] = read_index(dots, keeper, size);
     if (entry.ndim != kEllipsis) {
       taken += entry.ndim;
     } else {
@@ -194,11 +227,6 @@ int read_indices(SEXP frame, int64_t ndim, ts_index* entries, Keeper& keeper) {
   return n;
 }
 
-bool is_single_na(SEXP x) {
-  return (TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL) ||
-         (TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && INTEGER(x)[0] == NA_INTEGER);
-}
-
 }  // namespace
 
 // .External2(C_index): body of `[.torch_tensor`(x, ..., drop = TRUE).
@@ -210,7 +238,7 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   if (has_released_objects) drain_released_objects();
   Keeper keeper;
   ts_index entries[kMaxIndices];
-  const int n = read_indices(frame, info.ndim, entries, keeper);
+  const int n = read_indices(frame, info, entries, keeper);
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   if (tracing) mark_place();
   ts_tensor* out;
@@ -231,23 +259,21 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   Keeper keeper;
   ts_index entries[kMaxIndices];
-  const int n = read_indices(frame, info.ndim, entries, keeper);
+  const int n = read_indices(frame, info, entries, keeper);
   int vectors = 0;
   for (int i = 0; i < n; ++i) vectors += is_tensor_entry(entries[i]);
-  if (vectors > 1) fail("value_error", "Only one tensor is allowed in the index of an assignment.");
 
   static const ts_type tensor_type = {TS_KIND_TENSOR, 0, 0, nullptr, nullptr, "Tensor"};
   static const ts_type number_type = {TS_KIND_NUMBER, 0, 0, nullptr, nullptr, "number"};
-  // NA is what R users write for a number that is not there.
-  if (info.is_floating_point && is_single_na(value)) value = keeper.keep(Rf_ScalarReal(R_NaN));
   const bool number = !is_tensor(value) && vectors == 0 && cost(value, number_type) >= 0;
+  if (number && !is_size(value)) check_numbers(value, info.dtype, "value");
   ts_value given;
   if (number || is_tensor(value) || cost(value, tensor_type) < 0) {
     given = to_value(value, number ? number_type : tensor_type, kPlain, "value", keeper);
   } else {
     // R's values keep their precision: they become at once what they are put into.
     SEXP cell = keeper.keep(new_cell(Kind::tensor));
-    ts_tensor* tensor = tensor_from_vector(value, info.dtype, info.device, false, false);
+    ts_tensor* tensor = tensor_from_vector(value, info.dtype, info.device, false, false, "value");
     set_handle(cell, tensor);
     given = handle_value(TS_TENSOR, tensor);
   }

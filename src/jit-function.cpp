@@ -10,9 +10,11 @@
 namespace {
 
 // What R calls the arguments where that is no Python; NULL if it is.
-SEXP names_in_r(SEXP callable) {
+SEXP names_in_r(SEXP callable, size_t n) {
   static SEXP r_names = Rf_install("r_names");
-  return Rf_getAttrib(callable, r_names);
+  SEXP names = Rf_getAttrib(callable, r_names);
+  const bool fits = TYPEOF(names) == STRSXP && static_cast<size_t>(XLENGTH(names)) == n;
+  return fits ? names : R_NilValue;
 }
 
 // The function as R writes it ends each message.
@@ -47,7 +49,7 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
   auto* arguments = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value) + sizeof(SEXP)));
   auto* sources = reinterpret_cast<SEXP*>(arguments + n + 1);
   SEXP wrong;
-  if (!bind_arguments(schema, given, sources, &wrong, names_in_r(handle))) fail_binding(handle, schema, given, wrong);
+  if (!bind_arguments(schema, given, sources, &wrong, names_in_r(handle, n))) fail_binding(handle, schema, given, wrong);
 
   Keeper keeper;
   Misfit why;

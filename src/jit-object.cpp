@@ -14,6 +14,10 @@ SEXP cpp_object_describe(SEXP object, SEXP what) {
   return finish(&out, arena);
 }
 
+// Whether it is one that is alive, whatever its class says.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_is_object(SEXP x) { return Rf_ScalarLogical(is_kind(x, Kind::object) && R_ExternalPtrAddr(x)); }
+
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_attribute(SEXP object, SEXP name) {
   ts_value out;

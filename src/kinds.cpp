@@ -45,7 +45,7 @@ int cost_tensor(SEXP x, const ts_type&, uint8_t flags) {
 int cost_number(SEXP x, const ts_type&, uint8_t) {
   if (is_tensor(x)) {
     ts_tensor_info info;
-    return shim().ts_tensor_describe(tensor_of(x), &info) == TS_OK && info.ndim == 0 && !info.requires_grad ? 12 : -1;
+    return shim().ts_tensor_describe(tensor_of(x), &info) == TS_OK && info.numel == 1 && !info.requires_grad ? 12 : -1;
   }
   return (is_number_vector(x) || TYPEOF(x) == CPLXSXP) && is_scalar(x) ? 1 : -1;
 }
@@ -70,7 +70,7 @@ int cost_complex(SEXP x, const ts_type&, uint8_t) {
 }
 
 int cost_string(SEXP x, const ts_type&, uint8_t) {
-  return is_string(x) && !Rf_isObject(x) ? 0 : is_string(x) ? 1 : -1;
+  return is_string(x) && !is_device(x) ? (Rf_isObject(x) ? 1 : 0) : -1;
 }
 
 int cost_name(SEXP x, const ts_type&, uint8_t) { return is_string(x) ? 0 : -1; }

@@ -101,7 +101,7 @@ const char* misfit_message(const Misfit& why, const char* what) {
   else if ((inner.kind == TS_KIND_OBJECT || inner.kind == TS_KIND_ANY) && TYPEOF(why.x) == CLOSXP && has_class(why.x, "nn_module"))
     hint = " Use `jit_trace()` to make a script module of it.";
   else if (is_coded(why.x))
-    hint = has_class(why.x, "factor") ? " Use `as.integer()` or `as.character()`." : " Use `as.numeric()`.";
+    hint = has_class(why.x, "factor") ? " Use `as.integer()` or `as.character()`." : has_class(why.x, "R7") ? "" : " Use `as.numeric()`.";
   const char* given = friendly(why.x);
   const size_t length = std::strlen(what) + std::strlen(given) + size + 600;
   char* out = R_alloc(length, 1);

@@ -1,10 +1,12 @@
 #include "op.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "memory.h"
 #include "resolve.h"
+#include "text.h"
 #include "trace.h"
 
 namespace {
@@ -107,10 +109,45 @@ void add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
   ++op->n_candidates;
 }
 
-// `results` of the facts are meant for overloads with as many results as the facts say.
+// `results` of the facts are meant for overloads with as many results as the facts say, or of these names.
 bool results_apply(const ts_schema& schema, SEXP facts) {
   SEXP wanted = element(facts, "results_of");
-  return wanted == R_NilValue || static_cast<size_t>(Rf_asInteger(wanted)) == schema.n_returns;
+  if (Rf_xlength(wanted) == 0) return true;
+  char number[24];
+  std::snprintf(number, sizeof number, "%zu", schema.n_returns);
+  return contains(wanted, number) || contains(wanted, schema.overload);
+}
+
+bool is_or_holds(const ts_type& type, ts_kind kind) {
+  return type.kind == kind || (type.kind == TS_KIND_LIST && type.items[0]->kind == kind);
+}
+
+// By which other names the arguments of `it` may be given: those of overloads that have another name in the same place.
+void find_siblings(const Op& op, Candidate& it) {
+  uint64_t own = 0;
+  for (size_t i = 0; i < it.schema->n_arguments; ++i)
+    if (it.slot[i] >= 0) own |= uint64_t{1} << it.slot[i];
+  for (int c = 0; c < op.n_candidates; ++c) {
+    const Candidate& other = op.candidates[c];
+    for (size_t i = 0; i < it.schema->n_arguments && i < other.schema->n_arguments; ++i) {
+      const ts_argument &here = it.schema->arguments[i], &there = other.schema->arguments[i];
+      const int slot = other.slot[i];
+      if (slot < 0 || own >> slot & 1 || here.keyword_only || there.keyword_only || there.has_default) continue;
+      const bool number = is_or_holds(*here.type, TS_KIND_NUMBER) || here.type->kind == TS_KIND_FLOAT;
+      (number && is_or_holds(*there.type, TS_KIND_TENSOR) ? it.for_tensor : it.elsewhere)[i] |= uint64_t{1} << slot;
+    }
+  }
+}
+
+// Words stand for numbers where every overload has a number.
+void find_words(const Op& op, SEXP words) {
+  for (int c = 0; c < op.n_candidates; ++c)
+    for (size_t i = 0; i < op.candidates[c].schema->n_arguments; ++i) {
+      const int slot = op.candidates[c].slot[i];
+      if (slot < 0) continue;
+      SEXP known = element(words, op.slots[slot].name);
+      if (known != R_NilValue && holds_integers(*op.candidates[c].schema->arguments[i].type)) op.slots[slot].words = known;
+    }
 }
 
 Op* new_op(SEXP key) {
@@ -162,6 +199,8 @@ Op* new_op(SEXP key) {
   if (op->n_candidates == 0)
     fail("not_implemented_error", "`%s` is not in LibTorch %s.", op->name, shim().ts_built_for());
   rank(op->candidates, op->n_candidates);
+  for (int c = 0; c < op->n_candidates; ++c) find_siblings(*op, op->candidates[c]);
+  find_words(*op, element(facts, "words"));
   UNPROTECT(2);
   return op;
 }
@@ -192,6 +231,17 @@ bool is_default(SEXP value, SEXP default_value) {
   }
 }
 
+// The number that a word stands for.
+SEXP number_of(SEXP word, const Slot& slot) {
+  if (STRING_ELT(word, 0) != NA_STRING)
+    if (SEXP number = element(slot.words, CHAR(STRING_ELT(word, 0))); number != R_NilValue) return number;
+  char known[400];
+  Text list(known, sizeof known);
+  SEXP names = Rf_getAttrib(slot.words, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < XLENGTH(names); ++i) list << (i ? ", \"" : "\"") << CHAR(STRING_ELT(names, i)) << "\"";
+  fail("value_error", "`%s` must be one of %s, not %s.", slot.name, known, friendly(word));
+}
+
 // The value of a formal in the function's frame, NULL if it was not given or is the default itself.
 SEXP given(const Slot& slot, SEXP frame) {
   if (slot.symbol == R_DotsSymbol) {
@@ -200,6 +250,7 @@ SEXP given(const Slot& slot, SEXP frame) {
   }
   SEXP value = argument_of(frame, slot.symbol);
   if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
+  if (slot.words && TYPEOF(value) == STRSXP && XLENGTH(value) == 1) return number_of(value, slot);
   return value;
 }
 
@@ -291,9 +342,13 @@ SEXP invoke(const Op& op, SEXP* values) {
   const size_t n = candidate.schema->n_arguments;
   ts_value arguments[kMaxArguments];
   SEXP sources[kMaxArguments];
+  int slots[kMaxArguments];
+  uint64_t used = 0;
   Keeper keeper;
   for (size_t i = 0; i < n; ++i) {
-    const int slot = candidate.slot[i];
+    int price;
+    const int slot = slots[i] = slot_of(candidate, i, values, used, &price);
+    if (slot >= 0) used |= uint64_t{1} << slot;
     SEXP value = slot < 0 ? nullptr : values[slot];
     if (!value && !candidate.schema->arguments[i].has_default) value = op.slots[slot].default_value;
     sources[i] = value;
@@ -302,7 +357,7 @@ SEXP invoke(const Op& op, SEXP* values) {
   for (size_t i = 0; i < n; ++i) {
     if (sources[i])
       arguments[i] = to_value(sources[i], *candidate.schema->arguments[i].type, candidate.flags[i],
-                              op.slots[candidate.slot[i]].name, keeper);
+                              op.slots[slots[i]].name, keeper);
     else
       arguments[i].tag = TS_DEFAULT;
   }
@@ -328,7 +383,7 @@ SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
   SEXP values[kMaxArguments];
   for (int slot = 0; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
-  if (op.is_r_operator && !is_tensor(values[0]) && !(values[1] && is_tensor(values[1])))
+  if (op.is_r_operator && values[0] && !is_tensor(values[0]) && !(values[1] && is_tensor(values[1])))
     return arithmetic_of_sizes(op, values);
   return invoke(op, values);
 }

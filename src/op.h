@@ -9,12 +9,16 @@ struct Slot {
   SEXP symbol;
   const char* name;
   SEXP default_value;  // a constant, or NULL if there is none
+  SEXP words;          // what its numbers are called: a named list, or NULL
 };
 
 struct Candidate {
   const ts_callable* callable;
   const ts_schema* schema;
   int16_t slot[kMaxArguments];  // of each argument, -1: none
+  // Formals that stand in other overloads where the argument stands here, as bits: what is given there will do. `for_tensor`:
+  // those of tensors, where this is a number.
+  uint64_t for_tensor[kMaxArguments], elsewhere[kMaxArguments];
   uint8_t flags[kMaxArguments];
   uint32_t position_results;  // bit i: result i holds positions
   bool makes_tensor;          // one result, a tensor of its own

@@ -24,7 +24,8 @@ int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
   int total = 0;
   for (size_t i = 0; i < candidate.schema->n_arguments; ++i) {
     const ts_argument& argument = candidate.schema->arguments[i];
-    const int slot = candidate.slot[i];
+    int price;
+    const int slot = slot_of(candidate, i, values, used, &price);
     SEXP value = slot < 0 ? nullptr : values[slot];
     if (slot >= 0) used |= uint64_t{1} << slot;
     if (!value) {
@@ -34,7 +35,7 @@ int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
     }
     const int one = cost(value, *argument.type);
     if (one < 0) return -1;
-    total += one;
+    total += one + price;
   }
   for (int slot = 0; slot < op.n_slots; ++slot)
     if (values[slot] && !(used >> slot & 1)) return -1;
@@ -42,6 +43,19 @@ int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
 }
 
 }  // namespace
+
+int slot_of(const Candidate& candidate, size_t i, SEXP const* values, uint64_t used, int* price) {
+  *price = 0;
+  const int own = candidate.slot[i];
+  if ((own >= 0 && values[own]) || !(candidate.for_tensor[i] | candidate.elsewhere[i])) return own;
+  const uint64_t open = (candidate.for_tensor[i] | candidate.elsewhere[i]) & ~used;
+  for (int slot = 0; slot < kMaxArguments; ++slot) {
+    if (!(open >> slot & 1) || !values[slot]) continue;
+    *price = candidate.for_tensor[i] >> slot & 1 ? kForTensor : kElsewhere;
+    return slot;
+  }
+  return own;
+}
 
 void rank(Candidate* candidates, int n) { std::sort(candidates, candidates + n, before); }
 

@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "trace.h"
+#include "value.h"
 #include "values.h"
 
 namespace {
@@ -41,18 +42,35 @@ SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
     high = values[i] > high ? values[i] : high;
   }
   SEXP out = wide;
-  // -2^31 is R's NA; torch_tensor() makes it of an integer NA, so it turns back.
-  if (low >= INT_MIN && high <= INT_MAX) {
+  bool exact = low >= -kExact && high <= kExact;
+  // integer64 has no number for the smallest of all.
+  if (low == INT64_MIN) {
+    exact = true;
+    for (int64_t i = 0; i < n; ++i) exact = exact && is_exact_double(values[i]);
+  }
+  // -2^31 is NA to R's integers.
+  if (low > INT_MIN && high <= INT_MAX) {
     out = Rf_allocVector(INTSXP, n);
     for (int64_t i = 0; i < n; ++i) INTEGER(out)[i] = static_cast<int>(values[i]);
-  } else if (low >= -(int64_t{1} << 53) && high <= int64_t{1} << 53) {
+  } else if (exact) {
     for (int64_t i = 0; i < n; ++i) REAL(wide)[i] = static_cast<double>(values[i]);
   } else {
-    SEXP class_ = PROTECT(Rf_mkString("integer64"));
-    Rf_setAttrib(wide, R_ClassSymbol, class_);
-    UNPROTECT(1);
+    make_integer64(wide, low == INT64_MIN);
   }
   UNPROTECT(1);
+  return out;
+}
+
+// Integers as doubles where one is -2^31, which is R's NA.
+SEXP without_na(SEXP x) {
+  if (TYPEOF(x) != INTSXP) return x;
+  const int* values = INTEGER(x);
+  const R_xlen_t n = XLENGTH(x);
+  bool has_na = false;
+  for (R_xlen_t i = 0; i < n; ++i) has_na |= values[i] == INT_MIN;
+  if (!has_na) return x;
+  SEXP out = Rf_allocVector(REALSXP, n);
+  for (R_xlen_t i = 0; i < n; ++i) REAL(out)[i] = values[i];
   return out;
 }
 
@@ -74,51 +92,6 @@ RType r_type_of(const ts_tensor_info& info) {
 
 }  // namespace
 
-ts_tensor* tensor_from_vector(SEXP x, int dtype, const char* device, bool requires_grad, bool pin_memory) {
-  int source, natural;
-  const void* data;
-  switch (TYPEOF(x)) {
-    case REALSXP:
-      source = is_integer64(x) ? TS_INT64 : TS_FLOAT64;
-      natural = is_integer64(x) ? TS_INT64 : TS_FLOAT32;
-      data = REAL(x);
-      break;
-    case INTSXP:
-      source = TS_INT32;
-      natural = TS_INT64;
-      data = INTEGER(x);
-      break;
-    case LGLSXP:
-      source = TS_INT32;
-      natural = TS_BOOLEAN;
-      data = LOGICAL(x);
-      break;
-    case CPLXSXP:
-      source = TS_COMPLEX128;
-      natural = TS_COMPLEX64;
-      data = COMPLEX(x);
-      break;
-    case RAWSXP:
-      source = natural = TS_UINT8;
-      data = RAW(x);
-      break;
-    default:
-      fail("type_error", "R type not handled: can't make a tensor of %s.", friendly(x));
-  }
-  SEXP dim = Rf_getAttrib(x, R_DimSymbol);
-  size_t ndim = dim == R_NilValue ? 1 : static_cast<size_t>(XLENGTH(dim));
-  int64_t one = XLENGTH(x);
-  int64_t* sizes = &one;
-  if (dim != R_NilValue) {
-    sizes = reinterpret_cast<int64_t*>(R_alloc(ndim, sizeof(int64_t)));
-    for (size_t i = 0; i < ndim; ++i) sizes[i] = INTEGER(dim)[i];
-  }
-  ts_tensor* out;
-  check(shim().ts_tensor_from_data(data, source, sizes, ndim, dtype < 0 ? natural : dtype, device, requires_grad,
-                                   pin_memory, &out));
-  return out;
-}
-
 // Values as an R vector (0-d, 1-d) or array.
 RcppExport SEXP C_to_r(SEXP x) {
   leaves_trace(x);
@@ -139,6 +112,11 @@ RcppExport SEXP C_to_r(SEXP x) {
                                            : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
                                                                                       : static_cast<void*>(REAL(out)),
                                    type.as));
+    if (info.dtype == TS_INT32) {
+      out = without_na(out);
+      UNPROTECT(1);
+      PROTECT(out);
+    }
   }
   if (info.ndim > 1) {
     SEXP dim = PROTECT(sizes_sexp(info.sizes, info.ndim));
@@ -171,14 +149,15 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
   const ts_tensor_info info = describe(x);
   SEXP out = PROTECT(Rf_allocVector(REALSXP, info.numel));
   check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), TS_INT64));
+  bool lowest = false;
+  for (R_xlen_t i = 0; i < XLENGTH(out); ++i) lowest = lowest || bits_of(REAL(out)[i]) == INT64_MIN;
   if (info.ndim > 1) {
     SEXP dim = PROTECT(sizes_sexp(info.sizes, info.ndim));
     Rf_setAttrib(out, R_DimSymbol, dim);
     UNPROTECT(1);
   }
-  SEXP class_ = PROTECT(Rf_mkString("integer64"));
-  Rf_setAttrib(out, R_ClassSymbol, class_);
-  UNPROTECT(2);
+  make_integer64(out, lowest);
+  UNPROTECT(1);
   return out;
 }
 
@@ -187,7 +166,7 @@ RcppExport SEXP C_item(SEXP x) {
   leaves_trace(x);
   ts_value value;
   check(shim().ts_tensor_item(tensor_of(x), &value));
-  if (value.tag == TS_INT && value.as.i >= INT_MIN && value.as.i <= INT_MAX)
+  if (value.tag == TS_INT && value.as.i > INT_MIN && value.as.i <= INT_MAX)
     return Rf_ScalarInteger(static_cast<int>(value.as.i));
   return to_sexp(value);
 }

@@ -22,6 +22,18 @@ SEXP raw_sexp(const ts_value& value) {
   return out;
 }
 
+SEXP make_integer64(SEXP bits, bool lowest) {
+  // Without its methods the bits print as a double's.
+  static bool loaded = false;
+  if (!loaded) call_package("load_bit64", R_NilValue);
+  loaded = true;
+  SEXP class_ = PROTECT(Rf_mkString("integer64"));
+  Rf_setAttrib(bits, R_ClassSymbol, class_);
+  UNPROTECT(1);
+  if (lowest) call_package("warn_lowest_int64", R_NilValue);
+  return bits;
+}
+
 SEXP string_sexp(const ts_value& value) {
   SEXP s = PROTECT(charsxp_of(value));
   SEXP out = Rf_ScalarString(s);
@@ -59,21 +71,29 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
     return value;
   };
   if (mode == Int64::ask) mode = int64_option();
-  bool exact = true;
-  for (R_xlen_t i = 0; i < n; ++i) exact = exact && at(i) <= kExact && at(i) >= -kExact;
+  bool exact = true, lowest = false;
+  for (R_xlen_t i = 0; i < n; ++i) {
+    exact = exact && at(i) <= kExact && at(i) >= -kExact;
+    lowest = lowest || at(i) == INT64_MIN;
+  }
+  // That one is NA to integer64.
+  if (lowest) {
+    exact = true;
+    for (R_xlen_t i = 0; i < n; ++i) exact = exact && is_exact_double(at(i));
+  }
   SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
   if (mode == Int64::as_integer64 || (!exact && mode == Int64::exact)) {
     for (R_xlen_t i = 0; i < n; ++i) {
       const int64_t value = at(i);
       std::memcpy(&REAL(out)[i], &value, sizeof value);
     }
-    with_classes(out, "integer64", nullptr);
+    make_integer64(out, lowest);
   } else {
     bool rounds = false;
     for (R_xlen_t i = 0; i < n; ++i) {
       const double d = static_cast<double>(at(i));
       REAL(out)[i] = d;
-      rounds = rounds || d >= 9223372036854775808.0 || static_cast<int64_t>(d) != at(i);
+      rounds = rounds || !is_exact_double(at(i));
     }
     if (rounds) call_package("warn_int64", out);
   }

@@ -6,6 +6,8 @@
 enum class Int64 { exact, ask, as_double, as_integer64 };
 // Takes the handles that it wraps out of `value`.
 SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
+// Doubles that hold the bits of int64 as bit64 has them; `lowest`: one is the smallest of all, which is NA there.
+SEXP make_integer64(SEXP bits, bool lowest);
 SEXP string_sexp(const ts_value& value);
 SEXP raw_sexp(const ts_value& value);  // the bytes of a string
 

@@ -5,7 +5,10 @@
 
 // R objects made during one conversion, protected until the call is over. Plain data: an R jump resets the stack itself.
 struct Keeper {
+  // R's stack of protected objects is short: past so many they are in a list that takes one place there.
+  static constexpr int kOnStack = 256;
   int n = 0;
+  SEXP more = nullptr;
   ts_tensor* like = nullptr;  // a tensor beside which numbers stand that become tensors
   // Numbers as long as the Keeper lives: sizes and dimensions are few, and R's memory for them costs as much as a tensor.
   int64_t few[16];
@@ -17,17 +20,30 @@ struct Keeper {
   }
   SEXP keep(SEXP x) {
     PROTECT(x);
-    ++n;
+    if (++n <= kOnStack) return x;
+    if (!more) {
+      more = Rf_list1(R_NilValue);
+      UNPROTECT(1);
+      PROTECT(more);
+      PROTECT(x);
+    }
+    SETCDR(more, Rf_cons(x, CDR(more)));
+    UNPROTECT(1);
     return x;
   }
   // The last one is not needed after all.
   void drop() {
+    if (--n > kOnStack) {
+      SETCDR(more, CDDR(more));
+      return;
+    }
     UNPROTECT(1);
-    --n;
+    more = nullptr;
   }
   void release() {
-    UNPROTECT(n);
+    UNPROTECT(more ? kOnStack + 1 : n);
     n = 0;
+    more = nullptr;
   }
 };
 
@@ -59,8 +75,11 @@ ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, 
 // Without a type to guide: what tracing and TorchScript's Any see.
 ts_value to_natural_value(SEXP x, const char* what, Keeper& keeper);
 
-// An R vector or array as a tensor, as torch_tensor() reads it. dtype -1: by R's type.
-ts_tensor* tensor_from_vector(SEXP x, int dtype, const char* device, bool requires_grad, bool pin_memory);
+// An R vector or array as a tensor, as torch_tensor() reads it. dtype -1: by R's type. `what` names it in errors.
+ts_tensor* tensor_from_vector(SEXP x, int dtype, const char* device, bool requires_grad, bool pin_memory,
+                              const char* what = "data");
+// An error if the dtype has no number for an element of `x`.
+void check_numbers(SEXP x, int dtype, const char* what);
 // "an integer vector", "a function", ... for messages.
 const char* friendly(SEXP x);
 // A type as R users read it: without the names of modules and of LibTorch's own before a class.

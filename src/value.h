@@ -4,6 +4,11 @@
 
 constexpr int64_t kExact = int64_t{1} << 53;  // beyond it doubles skip integers
 
+inline bool is_exact_double(int64_t v) {
+  const auto d = static_cast<double>(v);
+  return d < 9223372036854775808.0 && static_cast<int64_t>(d) == v;
+}
+
 inline ts_value tagged(int tag) {
   ts_value value{};
   value.tag = tag;

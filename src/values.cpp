@@ -5,14 +5,28 @@
 
 #include "value.h"
 
+int64_t bits_of(double v) {
+  int64_t bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
 bool is_coded(SEXP x) {
-  return Rf_isObject(x) && (Rf_inherits(x, "factor") || Rf_inherits(x, "Date") || Rf_inherits(x, "POSIXct") ||
-                       Rf_inherits(x, "difftime"));
+  static const char* const classes[] = {"factor", "Date", "POSIXct", "difftime", "R7", "torch_dtype", "torch_layout",
+                                        "torch_memory_format", "torch_qscheme"};
+  if (!Rf_isObject(x) || TYPEOF(x) == EXTPTRSXP) return false;
+  for (const char* name : classes)
+    if (Rf_inherits(x, name)) return true;
+  return false;
 }
 bool is_number_vector(SEXP x) {
   return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) && !is_coded(x);
 }
 bool is_atomic_data(SEXP x) { return is_number_vector(x) || TYPEOF(x) == CPLXSXP || TYPEOF(x) == RAWSXP; }
+bool is_scalar_na(SEXP x) {
+  if (TYPEOF(x) == LGLSXP || TYPEOF(x) == INTSXP) return is_scalar(x) && INTEGER(x)[0] == NA_INTEGER;
+  return is_integer64(x) && is_scalar(x) && bits_of(REAL(x)[0]) == INT64_MIN;
+}
 bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && has_class(x, "torch_enum"); }
 bool is_code(SEXP x, const char* class_) { return TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && has_class(x, class_); }
 bool is_string(SEXP x) {
@@ -28,12 +42,6 @@ bool is_dict(SEXP x) {
 bool is_plain_list(SEXP x) { return TYPEOF(x) == VECSXP && !is_dict(x); }
 bool is_sequence(SEXP x) {
   return is_plain_list(x) || is_number_vector(x) || TYPEOF(x) == CPLXSXP || (TYPEOF(x) == STRSXP && !is_enum(x));
-}
-
-int64_t bits_of(double v) {
-  int64_t bits;
-  std::memcpy(&bits, &v, sizeof bits);
-  return bits;
 }
 
 bool whole_at(SEXP x, R_xlen_t i, int64_t* out) {
@@ -165,18 +173,15 @@ int64_t position(int64_t value, uint8_t flags) {
 }
 
 ts_value number_value(SEXP x, const char* what) {
+  // NA is no whole number and no logical: it is a number that is not there, as in R's arithmetic.
+  if (is_scalar_na(x)) return float_value(R_NaN);
   switch (TYPEOF(x)) {
     case LGLSXP:
-      if (LOGICAL(x)[0] == NA_LOGICAL) fail("value_error", "`%s` must not be NA.", what);
       return bool_value(LOGICAL(x)[0] != 0);
     case REALSXP:
-      if (!is_integer64(x)) return float_value(REAL(x)[0]);
-      [[fallthrough]];
-    case INTSXP: {
-      int64_t whole;
-      if (!whole_at(x, 0, &whole)) fail("value_error", "`%s` must not be NA.", what);
-      return int_value(whole);
-    }
+      return is_integer64(x) ? int_value(bits_of(REAL(x)[0])) : float_value(REAL(x)[0]);
+    case INTSXP:
+      return int_value(INTEGER(x)[0]);
     case CPLXSXP:
       return complex_value(COMPLEX(x)[0].r, COMPLEX(x)[0].i);
     default:
@@ -191,7 +196,7 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
     const ts_value number = number_value(x, what);
     check(shim().ts_tensor_from_number(&number, keeper.like, &tensor));
   } else {
-    tensor = tensor_from_vector(x, -1, nullptr, false, false);
+    tensor = tensor_from_vector(x, -1, nullptr, false, false, what);
   }
   set_handle(cell, tensor);
   return handle_value(TS_TENSOR, tensor);
@@ -252,7 +257,7 @@ const char* member_of(SEXP x, const ts_type& type) {
   static SEXP type_of = Rf_install("type");
   if (is_enum(x)) {
     SEXP own = Rf_getAttrib(x, type_of);
-    if (TYPEOF(own) != STRSXP || std::strcmp(CHAR(STRING_ELT(own, 0)), class_name(type)) != 0) return nullptr;
+    if (TYPEOF(own) != STRSXP || XLENGTH(own) != 1 || std::strcmp(CHAR(STRING_ELT(own, 0)), class_name(type)) != 0) return nullptr;
   } else if (!is_string(x)) {
     return nullptr;
   }

@@ -5,10 +5,12 @@
 inline bool has_class(SEXP x, const char* name) { return Rf_isObject(x) && Rf_inherits(x, name); }
 inline bool is_integer64(SEXP x) { return TYPEOF(x) == REALSXP && has_class(x, "integer64"); }
 inline bool is_scalar(SEXP x) { return XLENGTH(x) == 1; }
-// Numbers that mean nothing without their class (factors, dates) are no numbers here.
+// Numbers that mean nothing without their class (factors, dates, dtypes) are no numbers here.
 bool is_coded(SEXP x);
 bool is_number_vector(SEXP x);
 bool is_atomic_data(SEXP x);
+// One NA of a type that has no number for it: integer, logical, integer64.
+bool is_scalar_na(SEXP x);
 bool is_enum(SEXP x);
 // LibTorch's number of a dtype, a layout, ...
 bool is_code(SEXP x, const char* class_);
@@ -23,6 +25,7 @@ bool is_named(SEXP x);
 // NULL, or how operators write an absent tensor in a list of them: an empty list.
 bool is_none(SEXP x, const ts_type& optional);
 
+int64_t bits_of(double v);
 // One element of a number vector as an int64; false if it is not whole or NA.
 bool whole_at(SEXP x, R_xlen_t i, int64_t* out);
 bool all_whole(SEXP x);

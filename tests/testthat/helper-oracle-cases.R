@@ -665,11 +665,14 @@ dtype_names <- c(
 )
 oracle_dtype_names <- c(
   stats::setNames(dtype_names, paste0("torch_", dtype_names)),
-  torch_cfloat32 = "complex64", torch_cfloat64 = "complex128", torch_cfloat128 = "complex128"
+  torch_cfloat32 = "complex32", torch_cfloat64 = "complex64", torch_cfloat128 = "complex128"
 )
 
 # What these give counts from 1: the first or second result, or all of a list.
 oracle_positions <- c(
   torch_argmax = 1L, torch_argmin = 1L, torch_argsort = 1L, torch_max = 2L, torch_min = 2L, torch_sort = 2L,
-  torch_topk = 2L, torch_nonzero = 1L, torch_indices = 1L, torch_multinomial = 1L, torch_tril_indices = 1L, torch_triu_indices = 1L
+  torch_topk = 2L, torch_cummax = 2L, torch_cummin = 2L, torch_kthvalue = 2L, torch_median = 2L, torch_nanmedian = 2L,
+  torch_mode = 2L, torch_unique_consecutive = 2L, torch_adaptive_max_pool1d = 2L, torch_argwhere = 1L,
+  torch_nonzero = 1L, torch_nonzero_static = 1L, torch_indices = 1L, torch__indices = 1L, torch_col_indices = 1L,
+  torch_row_indices = 1L, torch_multinomial = 1L, torch_tril_indices = 1L, torch_triu_indices = 1L
 )

@@ -335,3 +335,36 @@ test_that("a trace records the operators of forward and says that the derivative
   expect_equal(as_array(x$grad), c(3, 3))
   expect_no_warning(jit_trace(function(x) double_slope(x) + 1, x$detach()))
 })
+
+test_that("gradients of optional arguments may be NULL from the start", {
+  skip_if_no_torch()
+  linear <- autograd_function(
+    forward = function(ctx, input, weight, bias = NULL) {
+      ctx$save_for_backward(input = input, weight = weight, bias = bias)
+      output <- input$mm(weight$t())
+      if (is.null(bias)) output else output + bias
+    },
+    backward = function(ctx, grad_output) {
+      saved <- ctx$saved_variables
+      grads <- list(input = NULL, weight = NULL, bias = NULL)
+      if (ctx$needs_input_grad$input) grads$input <- grad_output$mm(saved$weight)
+      if (ctx$needs_input_grad$weight) grads$weight <- grad_output$t()$mm(saved$input)
+      if (!is.null(saved$bias) && ctx$needs_input_grad$bias) grads$bias <- grad_output$sum(1)
+      grads
+    }
+  )
+  x <- torch_randn(4, 3)
+  w <- torch_randn(2, 3, requires_grad = TRUE)
+  b <- torch_randn(2, requires_grad = TRUE)
+  for (with_bias in c(TRUE, FALSE)) for (x_grad in c(TRUE, FALSE)) {
+    x <- x$detach()$requires_grad_(x_grad)
+    inputs <- c(list(w), if (x_grad) list(x), if (with_bias) list(b))
+    expected <- autograd_grad(torch_linear(x, w, if (with_bias) b)$sum(), inputs)
+    got <- autograd_grad((if (with_bias) linear(x, w, b) else linear(x, w))$sum(), inputs)
+    for (i in seq_along(inputs)) expect_equal(as_array(got[[i]]), as_array(expected[[i]]), tolerance = 1e-6)
+  }
+  # All of them NULL: nothing is known of the gradient.
+  none <- autograd_function(function(ctx, a, b) a * b, function(ctx, grad) list(a = NULL, b = NULL))
+  none(w, w)$sum()$backward()
+  expect_true(is_undefined_tensor(w$grad))
+})

@@ -5,7 +5,10 @@ test_that("every spelling of a dtype is the same dtype", {
   expect_true(torch_long() == torch_int64())
   expect_true(torch_int() == torch_int32())
   expect_true(torch_half() == torch_float16())
-  expect_true(torch_cfloat() == torch_cfloat32())
+  # Both parts counted.
+  expect_true(torch_cfloat() == torch_cfloat64())
+  expect_true(torch_chalf() == torch_cfloat32())
+  expect_true(torch_cdouble() == torch_cfloat128())
   expect_true(torch_float() != torch_double())
   expect_false(torch_float() == torch_double())
   for (name in c("float", "float32", "double", "float64", "long", "int64", "half", "bfloat16", "cfloat", "bool", "uint8")) {

@@ -215,6 +215,79 @@ test_that("indices that are none are refused", {
   expect_error(x[slc("a", 2), ], "slice", class = "value_error")
 })
 
+test_that("several vectors are crossed in assignments, as in reading and in base R", {
+  skip_if_no_torch()
+  a <- array(1:120 + 0, c(2, 3, 4, 5))
+  same <- function(assign) {
+    x <- torch_tensor(a)
+    expect_identical(as_array(assign(x)), assign(a))
+  }
+  same(function(x) { x[c(1, 2), c(1, 3), 1, 1] <- 0; x })
+  same(function(x) { x[, c(1, 3), , c(5, 1)] <- 0; x })
+  same(function(x) { x[1, c(3, 1), c(1, 2, 4), 2] <- matrix(c(-1, -2, -3, -4, -5, -6), 2); x })
+  same(function(x) { x[c(2, 1), , c(4, 1), c(1, 2)] <- array(-(1:24), c(2, 3, 2, 2)); x })
+  same(function(x) { x[c(TRUE, FALSE), c(FALSE, TRUE, TRUE), 1, 1:2] <- 0; x })
+  x <- torch_tensor(matrix(0, 3, 3))
+  x[c(1, 3), c(1, 2)] <- 1
+  expect_identical(as_array(x), matrix(c(1, 0, 1, 1, 0, 1, 0, 0, 0), 3))
+  # What is read by these indices is what was put there, also where a mask takes several dimensions.
+  x <- torch_tensor(a)
+  m <- torch_tensor(matrix(c(TRUE, FALSE, FALSE, TRUE, TRUE, FALSE), 2))
+  value <- torch_arange(1, 6)$reshape(c(3, 2))
+  x[m, 2, c(1, 4)] <- value
+  expect_identical(as_array(x[m, 2, c(1, 4)]), as_array(value))
+  expect_error(x[c(1, 2), c(1, 2), 1, 1] <- c(1, 2, 3), "shape")
+})
+
+test_that("the last position and a variable of that name are told apart once", {
+  skip_if_no_torch()
+  x <- torch_arange(1, 5)
+  home <- torch:::the
+  reset <- function() home$told_last <- NULL
+  withr::defer(reset())
+  reset()
+  N <- 2
+  expect_warning(out <- x[2:N], "`N` is the last position, not the variable `N`, which is 2", class = "torch_index_warning")
+  expect_identical(as_array(out), c(2, 3, 4, 5))
+  expect_silent(x[2:N])
+  expect_identical(as_array(x[slc(2, N)]), 2)
+  expect_identical(as_array(x[(N)]), 2)
+  reset()
+  expect_warning(x[N], class = "torch_index_warning")
+  reset()
+  expect_warning((function() x[1:(N - 1)])(), class = "torch_index_warning")
+  reset()
+  N <- 5
+  expect_silent(x[2:N])
+  N <- function() 1
+  expect_silent(x[2:N])
+})
+
+test_that("what is no index is an error, whatever class it has", {
+  skip_if_no_torch()
+  x <- torch_ones(3)
+  for (i in list(list(), list(1, 2))) expect_error(x[structure(i, class = "slice")], class = "type_error")
+  for (i in list(torch_int(), Sys.Date(), factor("a"), torch_device("cpu"))) expect_error(x[i], "Unsupported index", class = "type_error")
+  expect_identical(as_array(x[bit64::as.integer64(2)]), 1)
+  expect_identical(as_array(torch_arange(1, 3)[bit64::as.integer64(c(3, 1))]), c(3, 1))
+})
+
+test_that("sparse tensors are sliced by copies", {
+  skip_if_no_torch()
+  m <- matrix(c(1, 0, 0, 2, 0, 3, 4, 0, 5), 3)
+  s <- torch_tensor(m)$to_sparse()
+  dense <- function(x) as_array(x$to_dense())
+  expect_identical(dense(s[2:3]), m[2:3, ])
+  expect_identical(dense(s[1:2, 2:3]), m[1:2, 2:3])
+  expect_identical(dense(s[2:1:1]), m[0, ])
+  expect_identical(dense(head(s, 1)), m[1, , drop = FALSE])
+  expect_identical(dense(tail(s, c(2, 1))), m[2:3, 3, drop = FALSE])
+  csr <- suppressWarnings(s$to_sparse_csr())
+  expect_identical(dense(head(csr, 2)), m[1:2, ])
+  expect_true(head(csr, 2)$layout == csr$layout)
+  expect_identical(dense(tail(suppressWarnings(s$to_sparse_csc()), 1)), m[3, , drop = FALSE])
+})
+
 test_that("assignment changes the tensor in place, for all its aliases", {
   skip_if_no_torch()
   start <- matrix(c(1, 2, 3, 4, 5, 6), 2)
@@ -330,7 +403,6 @@ test_that("assignments that can't be are refused", {
   expect_error(x[1, 1] <- "a", "value", class = "type_error")
   expect_error(x[1, 1] <- NULL, "value", class = "type_error")
   expect_error(x[1, 1] <- list(1), "value", class = "type_error")
-  expect_error(x[c(1, 2), c(1, 2)] <- 1, "Only one tensor", class = "value_error")
   expect_error(x[1, 1, 1] <- 1, "Too many indices", class = "value_error")
   expect_error(x[1, drop = FALSE] <- 1, "`drop`", class = "value_error")
   expect_error(x[[1]] <- 1, "use `[<-`", fixed = TRUE, class = "type_error")

@@ -197,3 +197,19 @@ test_that("wrong initialisation is told", {
     nn_init_calculate_gain("cube")
   })
 })
+
+test_that("layers of width 0 have no weights, and biases of zeros", {
+  skip_if_no_torch()
+  expect_identical(as_array(nn_linear(0, 3)(torch_zeros(2, 0))), matrix(0, 2, 3))
+  expect_identical(nn_linear(3, 0)(torch_zeros(2, 3))$shape, c(2L, 0L))
+  layers <- list(
+    nn_bilinear(0, 2, 3), nn_bilinear(2, 0, 3), nn_conv1d(0, 3, 1), nn_conv2d(0, 3, 2), nn_conv3d(0, 3, 1),
+    nn_conv2d(2, 0, 1), nn_embedding(0, 3), nn_embedding(3, 0), nn_layer_norm(0), nn_batch_norm1d(0)
+  )
+  for (layer in layers) expect_false(any(vapply(layer$parameters, function(p) anyNA(p), NA)))
+  for (init in list(nn_init_xavier_uniform_, nn_init_xavier_normal_, nn_init_kaiming_uniform_, nn_init_kaiming_normal_, nn_init_uniform_, nn_init_normal_, nn_init_eye_)) {
+    expect_identical(init(torch_empty(0, 0))$shape, c(0L, 0L))
+  }
+  # The bound of layers with weights is as it was.
+  expect_lte(max(abs(as_array(nn_linear(4, 50)$bias))), 0.5)
+})

@@ -258,3 +258,19 @@ result = [v.item() for v in (
   )
   expect_equal(vapply(results, function(v) v$item(), 0), expected, tolerance = 1e-6)
 })
+
+test_that("integer targets of multilabel soft margin losses are numbers", {
+  skip_if_no_torch()
+  x <- rbind(c(0.5, -1, 2), c(1.5, 0.25, -0.75))
+  y <- rbind(c(1L, 0L, 1L), c(0L, 1L, 0L))
+  expected <- -rowMeans(y * plogis(x, log.p = TRUE) + (1 - y) * plogis(-x, log.p = TRUE))
+  for (dtype in c("long", "int", "float", "uint8")) {
+    target <- torch_tensor(y, dtype = dtype)
+    expect_equal(as_array(nnf_multilabel_soft_margin_loss(torch_tensor(x), target)), mean(expected), tolerance = 1e-6)
+    expect_equal(as_array(nnf_multilabel_soft_margin_loss(torch_tensor(x), target, reduction = "none")), expected, tolerance = 1e-6)
+  }
+  w <- c(1, 2, 3)
+  weighted <- -rowMeans((y * plogis(x, log.p = TRUE) + (1 - y) * plogis(-x, log.p = TRUE)) * rep(w, each = 2))
+  got <- nnf_multilabel_soft_margin_loss(torch_tensor(x), torch_tensor(y), weight = torch_tensor(w), reduction = "sum")
+  expect_equal(as_array(got), sum(weighted), tolerance = 1e-6)
+})

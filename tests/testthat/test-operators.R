@@ -32,19 +32,42 @@ test_that("powers agree with base R", {
   expect_equal(as_array(torch_tensor(c(1L, 2L, 3L))^2L), c(1, 4, 9))
 })
 
-test_that("the remainder has the sign of the left side and the quotient is cut towards zero", {
+test_that("quotient and remainder are those of R", {
   skip_if_no_torch()
-  left <- c(7, -7, 7, -7, 5.5)
-  right <- c(3, 3, -3, -3, 2)
-  quotient <- trunc(left / right)
+  left <- c(7, -7, 7, -7, 5.5, -5, 5, -5)
+  right <- c(3, 3, -3, -3, 2, Inf, Inf, -Inf)
+  quotient <- left %/% right
   x <- torch_tensor(left)
   y <- torch_tensor(right)
   expect_equal(as_array(x %/% y), quotient)
-  expect_equal(as_array(x %% y), left - right * quotient)
-  expect_equal(as_array(x %% 3), left - 3 * trunc(left / 3))
-  expect_equal(as_array(x %/% 3), trunc(left / 3))
-  expect_equal(as_array(7 %/% y), trunc(7 / right))
-  expect_equal(as_array(7 %% y), 7 - right * trunc(7 / right))
+  expect_equal(as_array(x %% y), left %% right)
+  expect_equal(as_array(x %% 3), left %% 3)
+  expect_equal(as_array(x %/% 3), left %/% 3)
+  expect_equal(as_array(7 %/% y), 7 %/% right)
+  expect_equal(as_array(7 %% y), 7 %% right)
+  i <- c(7L, -7L, 7L, -7L)
+  k <- c(3L, 3L, -3L, -3L)
+  for (dtype in c("int", "long", "int8")) {
+    u <- torch_tensor(i, dtype = dtype)
+    v <- torch_tensor(k, dtype = dtype)
+    expect_true((u %/% v)$dtype == u$dtype)
+    expect_identical(as_array((u %/% v)$long()), i %/% k)
+    expect_identical(as_array((u %% v)$long()), i %% k)
+    expect_identical(as_array((u %/% 2L)$long()), i %/% 2L)
+    expect_identical(as_array((u %% -2L)$long()), i %% -2L)
+    expect_identical(as_array((-7L %/% v)$long()), -7L %/% k)
+  }
+  # In a trace and what is loaded from its file.
+  f <- jit_trace(function(a, b) list(a %/% b, a %% b), x, y)
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(f, file)
+  for (g in list(f, jit_load(file))) {
+    expect_equal(as_array(g(-x, y)[[1]]), -left %/% right)
+    expect_equal(as_array(g(-x, y)[[2]]), -left %% right)
+  }
+  z <- torch_tensor(-7, requires_grad = TRUE)
+  (z %/% 2 + z %% 2)$backward()
+  expect_identical(as_array(z$grad), 1)
 })
 
 test_that("logical operators give bool for any dtype", {

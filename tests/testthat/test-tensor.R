@@ -46,12 +46,97 @@ test_that("doubles with dtype long are exact up to 2^53", {
   expect_identical(torch_tensor(2^53, dtype = "long")$item(), 2^53)
 })
 
-test_that("NA follows its rules", {
+test_that("NA is NaN to floating dtypes, and no number to others", {
   skip_if_no_torch()
   expect_identical(as_array(torch_tensor(c(1, NA, NaN, Inf))), c(1, NaN, NaN, Inf))
-  expect_identical(as_array(torch_tensor(c(NA, 1L))), c(NA, 1L))
-  expect_identical(torch_tensor(NA_integer_)$item(), NA_integer_)
-  expect_identical(as_array(torch_tensor(c(NA, FALSE))), c(TRUE, FALSE))
+  missing <- list(c(NA, 1), c(NA, 1L), c(NA, TRUE), bit64::as.integer64(c(NA, 1)))
+  for (v in missing) {
+    for (dtype in c("float", "double", "half", "bfloat16")) expect_identical(as_array(torch_tensor(v, dtype = dtype)$double()), c(NaN, 1))
+    expect_true(is.nan(Re(as_array(torch_tensor(v, dtype = "cfloat"))[1])))
+    for (dtype in c("int64", "int32", "int16", "int8", "uint8", "bool")) {
+      expect_error(torch_tensor(v, dtype = dtype), "must not hold (NA|NaN) \\(element 1\\)", class = "value_error")
+    }
+  }
+  expect_identical(as_array(torch_tensor(matrix(c(1L, NA, 3L, 4L), 2), dtype = "float")), matrix(c(1, NaN, 3, 4), 2))
+  expect_snapshot(error = TRUE, {
+    torch_tensor(c(1L, NA))
+    torch_tensor(NA)
+  })
+})
+
+test_that("an operand NA is NaN, as in R's arithmetic", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  for (na in list(NA, NA_integer_, NA_real_, bit64::NA_integer64_)) {
+    expect_identical(as_array(torch_add(x, na)), c(NaN, NaN))
+    expect_identical(as_array(torch_mul(na, x)), c(NaN, NaN))
+    expect_identical(as_array(torch_tensor(1:2)$add(na)), c(NaN, NaN))
+    expect_identical(as_array(torch_where(x > 1, x, na)), c(NaN, 2))
+    expect_identical(as_array(torch_full(2, na)), c(NaN, NaN))
+    y <- x$clone()
+    y[1] <- na
+    expect_identical(as_array(y), c(NaN, 2))
+    y[c(1, 2)] <- c(na, na)
+    expect_identical(as_array(y), c(NaN, NaN))
+    for (dtype in c("int", "long", "bool")) {
+      z <- torch_tensor(c(1L, 0L), dtype = dtype)
+      expect_error(z[1] <- na, "must not hold", class = "value_error")
+      expect_identical(as.integer(z), c(1L, 0L))
+    }
+  }
+  expect_error(x + c(1L, NA), "must not hold NA", class = "value_error")
+})
+
+test_that("a number that does not fit an integer dtype is an error", {
+  skip_if_no_torch()
+  bounds <- list(uint8 = c(0, 255), int8 = c(-128, 127), int16 = c(-2^15, 2^15 - 1), int32 = c(-2^31, 2^31 - 1))
+  for (dtype in names(bounds)) {
+    expect_identical(as.numeric(torch_tensor(bounds[[dtype]], dtype = dtype)$double()), bounds[[dtype]])
+    # Fractions are cut off.
+    expect_identical(as.numeric(torch_tensor(bounds[[dtype]] + c(-0.5, 0.5), dtype = dtype)$double()), bounds[[dtype]])
+    for (v in list(bounds[[dtype]][1] - 1, bounds[[dtype]][2] + 1, 1e10, Inf, -Inf)) {
+      expect_error(torch_tensor(c(1, v), dtype = dtype), "`data` must hold numbers from .* \\(element 2\\)", class = "value_error")
+      x <- torch_tensor(c(1L, 2L), dtype = dtype)
+      expect_error(x[2] <- v, "`value` must hold numbers", class = "value_error")
+      expect_error(x[1:2] <- c(1, v), "`value` must hold numbers", class = "value_error")
+    }
+  }
+  expect_error(torch_tensor(300L, dtype = "uint8"), "from 0 to 255", class = "value_error")
+  expect_error(torch_tensor(bit64::as.integer64(2)^40, dtype = "int"), "must hold numbers", class = "value_error")
+  expect_error(torch_tensor(2^63, dtype = "long"), "must hold numbers", class = "value_error")
+  expect_identical(torch_tensor(-2^63, dtype = "long")$item(), -2^63)
+  expect_true(torch_tensor(Inf, dtype = "bool")$item())
+  expect_snapshot(error = TRUE, {
+    torch_tensor(1e10, dtype = "int")
+    torch_tensor(c(1, 2^64), dtype = "long")
+  })
+})
+
+test_that("the smallest numbers of int32 and int64 are not NA", {
+  skip_if_no_torch()
+  for (dtype in c("int", "long")) {
+    x <- torch_tensor(c(-2147483648, 1), dtype = dtype)
+    expect_identical(as_array(x), c(-2147483648, 1))
+    expect_identical(x[1]$item(), -2147483648)
+    expect_identical(as_array(x$reshape(c(1, 2))), matrix(c(-2147483648, 1), 1))
+  }
+  least <- torch_tensor(-2^63, dtype = "long")
+  expect_identical(as_array(least), -2^63)
+  expect_output(print(least), "-9223372036854775808")
+  both <- torch_cat(list(least, torch_tensor(bit64::as.integer64("9223372036854775807"))))
+  expect_warning(out <- as_array(both), "has no form in integer64", class = "torch_int64_warning")
+  expect_identical(as.character(out), c(NA, "9223372036854775807"))
+  expect_output(print(both), "-9223372036854775808\n 9223372036854775807")
+})
+
+test_that("integer64 comes with its methods", {
+  skip_if_no_torch()
+  out <- callr::r(function() {
+    library(torch)
+    x <- torch_full(1, 2^60, dtype = "long")
+    c(capture.output(print(x))[2], format(as.array(x)), format(x$item()), format(jit_compile("def f(x: int):\n  return x * 4\n")$f(2^60)))
+  })
+  expect_identical(out, c(" 1152921504606846976", rep("1152921504606846976", 2), "4611686018427387904"))
 })
 
 test_that("NULL, empty vectors and matrices without rows are tensors without elements", {

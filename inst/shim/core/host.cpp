@@ -133,7 +133,9 @@ std::vector<at::Tensor> HostFunction::call_home(const std::vector<at::Tensor>& a
     host_jumped = true;
     throw HostStop();
   }
-  std::vector<at::Tensor> tensors(result.tag == TS_LIST ? static_cast<size_t>(result.len) : 0);
+  // With gaps among the tensors R's list is a tuple.
+  const bool items = result.tag == TS_LIST || result.tag == TS_TUPLE;
+  std::vector<at::Tensor> tensors(items ? static_cast<size_t>(result.len) : 0);
   for (size_t i = 0; i < tensors.size(); ++i) {
     const ts_value& item = result.as.items[i];
     if (item.tag == TS_TENSOR) tensors[i] = borrow(static_cast<ts_tensor*>(item.as.handle));

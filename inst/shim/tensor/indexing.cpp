@@ -22,12 +22,19 @@ void step(at::Tensor& it, at::Tensor next) {
   shim::note_result(it);
 }
 
-// Applies the entries to `it`. With `put`, entries of tensors wait: the last one and its dimension are given there.
+// Sparse tensors have no views: what is taken of them is copied, by positions.
+at::Tensor slice(const at::Tensor& it, int64_t dim, const ts_index& entry) {
+  if (it.layout() == at::kStrided) return at::slice(it, dim, entry.start, entry.end, entry.step);
+  const auto positions = at::arange(it.size(dim), at::TensorOptions().dtype(at::kLong).device(it.device()));
+  return at::index_select(it, dim, at::slice(positions, 0, entry.start, entry.end, entry.step));
+}
+
+// Applies the entries to `it`. With `puts`, entries of tensors wait: they are given there, with their dimensions.
 struct Put {
-  const ts_index* entry = nullptr;
-  int64_t dim = 0;
+  const ts_index* entry;
+  int64_t dim;
 };
-void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, Put* put) {
+void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, std::vector<Put>* puts) {
   int64_t dim = 0;
   for (size_t i = 0; i < n; ++i) {
     const ts_index& entry = entries[i];
@@ -43,11 +50,11 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, Put* pu
         if (!drop) step(it, at::unsqueeze(it, dim++));
         break;
       case TS_INDEX_SLICE:
-        step(it, at::slice(it, dim++, entry.start, entry.end, entry.step));
+        step(it, slice(it, dim++, entry));
         break;
       default: {
-        if (put) {
-          *put = {&entry, dim};
+        if (puts) {
+          puts->push_back({&entry, dim});
           dim += entry.ndim;
           break;
         }
@@ -59,6 +66,45 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, Put* pu
       }
     }
   }
+}
+
+// Each vector of positions on its own dimension, as reading has it: index_put() would pair them. So each gets axes of its
+// own, and so does what lies between them, as else the axes would go to the front.
+Gaps crossed(const at::Tensor& it, const std::vector<Put>& puts) {
+  std::vector<at::Tensor> positions;
+  std::vector<int64_t> axes;  // how many, of each of them
+  int64_t total = 0;
+  const auto add = [&](at::Tensor tensor, int64_t n) {
+    positions.push_back(std::move(tensor));
+    axes.push_back(n);
+  };
+  int64_t dim = puts.front().dim;
+  for (const Put& put : puts) {
+    for (; dim < put.dim; ++dim, ++total)
+      add(at::arange(it.size(dim), at::TensorOptions().dtype(at::kLong).device(it.device())), 1);
+    const at::Tensor tensor = borrow(put.entry->tensor);
+    dim += put.entry->ndim;
+    if (put.entry->kind != TS_INDEX_MASK) {
+      add(tensor, tensor.dim());
+      total += tensor.dim();
+      continue;
+    }
+    // All positions of a mask share one axis.
+    const auto found = tensor.nonzero_numpy();
+    for (size_t i = 0; i < found.size(); ++i) add(found[i], i + 1 < found.size() ? 0 : 1);
+    ++total;
+  }
+  Gaps indices;
+  for (int64_t d = 0; d < puts.front().dim; ++d) indices.push_back({});
+  int64_t before = 0;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const int64_t own = positions[i].dim();
+    std::vector<int64_t> shape(total, 1);
+    for (int64_t d = 0; d < own; ++d) shape[before + d] = positions[i].size(d);
+    before += axes[i];
+    indices.push_back(positions[i].reshape(shape));
+  }
+  return indices;
 }
 
 }  // namespace
@@ -76,19 +122,20 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
   return shim::guarded([&] {
     shim::free_one_waiting();
     at::Tensor it = borrow(tensor);
-    Put put;
-    apply(it, entries, n, true, &put);
+    std::vector<Put> puts;
+    apply(it, entries, n, true, &puts);
     if (value->tag != TS_TENSOR) {
       step(it, it.fill_(shim::to_ivalue(*value, *c10::NumberType::get()).toScalar()));
       return;
     }
     at::Tensor source = borrow(static_cast<ts_tensor*>(value->as.handle));
-    if (!put.entry) {
+    if (puts.empty()) {
       step(it, it.copy_(source));
       return;
     }
     // copy_ converts, index_put_ does not.
     step(source, source.to(it));
-    step(it, it.index_put_(at_dimension(put.dim, borrow(put.entry->tensor)), source));
+    const bool one = puts.size() == 1;
+    step(it, it.index_put_(one ? at_dimension(puts[0].dim, borrow(puts[0].entry->tensor)) : crossed(it, puts), source));
   });
 }
