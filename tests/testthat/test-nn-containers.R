@@ -37,3 +37,30 @@ test_that("containers of modules are as lists of them", {
     made[[3]][[1:2]]
   })
 })
+
+test_that("containers hold modules in order", {
+  skip_if_no_torch()
+  model <- nn_sequential(nn_linear(2, 3), act = nn_relu(), nn_linear(3, 1))
+  expect_named(model$children, c("0", "act", "2"))
+  expect_length(model, 3)
+  x <- torch_randn(4, 2)
+  expect_equal(as_array(model(x)), as_array(model[[3]](nnf_relu(model[[1]](x)))))
+  expect_equal(as_array(model[1:2](x)), as_array(nnf_relu(model[[1]](x))))
+  expect_length(nn_prune_head(model, 2), 1)
+  expect_length(nn_prune_head(net(3)), 1)
+  expect_error(nn_prune_head(model, 3), class = "value_error")
+
+  modules <- nn_module_list(list(nn_relu()))
+  modules$append(nn_tanh())
+  modules$insert(2, nn_sigmoid())
+  modules$extend(list(nn_linear(1, 1)))
+  expect_identical(
+    vapply(as.list(modules), function(m) class(m)[[1]], ""), c("nn_relu", "nn_sigmoid", "nn_tanh", "nn_linear")
+  )
+  expect_named(modules$parameters, c("3.weight", "3.bias"))
+  expect_length(modules, 4)
+
+  dict <- nn_module_dict(list(a = nn_linear(1, 1), b = nn_relu()))
+  expect_named(dict$children, c("a", "b"))
+  expect_error(nn_module_dict(list(nn_relu())), class = "value_error")
+})

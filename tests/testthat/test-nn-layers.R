@@ -24,66 +24,6 @@ result = [p.detach().double().flatten().tolist() for m in modules for p in m.par
   expect_equal(got, expected, tolerance = 1e-6)
 })
 
-test_that("modules of functions keep their settings", {
-  skip_if_no_torch()
-  x <- torch_tensor(c(-1, 2))
-  expect_equal(as_array(nn_leaky_relu(0.5)(x)), c(-0.5, 2))
-  expect_equal(as_array(nn_threshold(1, 7)(x)), c(7, 2))
-  expect_equal(as_array(nn_hardtanh(max_val = 1.5)(x)), c(-1, 1.5))
-  expect_equal(as_array(nn_prelu()(x)), c(-0.25, 2))
-  expect_equal(as_array(nn_softmax(1)(x)), exp(c(-1, 2)) / sum(exp(c(-1, 2))), tolerance = 1e-6)
-  expect_identical(formals(nn_threshold), as.pairlist(alist(threshold = , value = , inplace = FALSE)))
-  expect_equal(nn_softmax2d()(torch_randn(2, 3, 4, 4))$sum(2)$mean()$item(), 1, tolerance = 1e-6)
-  expect_error(nn_softmax()(x))
-  expect_identical(nn_identity(1, a = 2)(x), x)
-  expect_equal(nn_flatten()(torch_ones(2, 3, 4))$shape, c(2, 12))
-  expect_equal(nn_unflatten(2, c(3, 4))(torch_ones(2, 12))$shape, c(2, 3, 4))
-  expect_equal(nn_max_pool2d(2)(torch_ones(1, 1, 4, 4))$shape, c(1, 1, 2, 2))
-  expect_equal(nn_adaptive_avg_pool2d(1)(torch_ones(1, 1, 4, 4))$shape, c(1, 1, 1, 1))
-})
-
-test_that("every module of one call runs", {
-  skip_if_no_torch()
-  x <- torch_rand(2, 4)
-  for (name in c(
-    "relu", "relu6", "leaky_relu", "rrelu", "prelu", "elu", "celu", "selu", "gelu", "silu", "sigmoid", "tanh",
-    "hardtanh", "hardsigmoid", "hardswish", "log_sigmoid", "softplus", "softsign", "tanhshrink", "softshrink",
-    "hardshrink", "dropout"
-  )) {
-    expect_identical(get(paste0("nn_", name))()(x)$shape, x$shape, info = name)
-  }
-  for (name in c("softmax", "log_softmax", "softmin")) {
-    expect_identical(get(paste0("nn_", name))(1)(x)$shape, x$shape, info = name)
-  }
-  y <- torch_rand(2, 4)
-  for (name in c("mse", "l1", "smooth_l1", "soft_margin", "bce", "bce_with_logits", "poisson_nll",
-    "multilabel_soft_margin", "hinge_embedding")) {
-    loss <- get(paste0("nn_", name, "_loss"))
-    fn <- get(sub("nnf_bce", "nnf_binary_cross_entropy", paste0("nnf_", name, if (!grepl("^bce", name)) "_loss")))
-    expect_equal(loss()(x, y)$item(), fn(x, y)$item(), info = name)
-    expect_length(loss(reduction = "sum")(x, y)$shape, 0)
-  }
-  labels <- torch_tensor(c(1L, 4L))
-  expect_equal(nn_cross_entropy_loss()(x, labels)$item(), nnf_cross_entropy(x, labels)$item())
-  expect_equal(nn_nll_loss()(x, labels)$item(), nnf_nll_loss(x, labels)$item())
-  expect_equal(nn_pairwise_distance()(x, y)$shape, 2)
-})
-
-test_that("class weights of a loss move with it", {
-  skip_if_no_torch()
-  loss <- nn_cross_entropy_loss(weight = torch_ones(3))
-  expect_named(loss$buffers, "weight")
-  expect_length(nn_cross_entropy_loss()$buffers, 0)
-})
-
-test_that("dropout modules follow the mode", {
-  skip_if_no_torch()
-  drop <- nn_dropout(0.5)
-  x <- torch_ones(1000)
-  expect_true(any(as_array(drop(x)) == 0))
-  expect_identical(as_array(drop$eval()(x)), as_array(x))
-})
-
 test_that("batch norm normalises, keeps running statistics and uses them", {
   skip_if_no_torch()
   m <- matrix(rnorm(20, 3, 2), 10)
@@ -146,56 +86,6 @@ test_that("an embedding looks up rows from 1", {
   expect_equal(as_array(words(torch_tensor(c(4L, 1L)))), as_array(words$weight)[c(4, 1), ])
   given <- nn_embedding(2, 2, .weight = torch_eye(2))
   expect_identical(as_array(given(torch_tensor(2L))), matrix(c(0, 1), 1))
-})
-
-test_that("initialisation fills in place", {
-  skip_if_no_torch()
-  torch_manual_seed(11)
-  w <- torch_empty(400, 100)
-  values <- function() as_array(w)
-  expect_identical(nn_init_constant_(w, 3), w)
-  expect_true(all(values() == 3))
-  nn_init_zeros_(w)
-  expect_true(all(values() == 0))
-  nn_init_ones_(w)
-  expect_true(all(values() == 1))
-  nn_init_normal_(w, 1, 2)
-  expect_equal(c(mean(values()), sd(values())), c(1, 2), tolerance = 0.02)
-  nn_init_uniform_(w, -1, 3)
-  expect_equal(range(values()), c(-1, 3), tolerance = 0.01)
-  nn_init_xavier_uniform_(w)
-  expect_equal(sd(values()), sqrt(2 / 500), tolerance = 0.02)
-  nn_init_xavier_normal_(w, gain = 2)
-  expect_equal(sd(values()), 2 * sqrt(2 / 500), tolerance = 0.02)
-  nn_init_kaiming_uniform_(w, nonlinearity = "relu")
-  expect_equal(sd(values()), sqrt(2 / 100), tolerance = 0.02)
-  nn_init_kaiming_normal_(w, mode = "fan_out", nonlinearity = "relu")
-  expect_equal(sd(values()), sqrt(2 / 400), tolerance = 0.02)
-  nn_init_trunc_normal_(w, a = -1, b = 2)
-  expect_true(min(values()) >= -1 && max(values()) <= 2)
-  expect_equal(mean(values()), (dnorm(-1) - dnorm(2)) / (pnorm(2) - pnorm(-1)), tolerance = 0.05)
-  for (shape in list(c(3, 5), c(5, 3))) {
-    q <- as_array(nn_init_orthogonal_(torch_empty(shape), gain = 2))
-    product <- if (shape[[1]] < 4) q %*% t(q) else t(q) %*% q
-    expect_equal(product, 4 * diag(3), tolerance = 1e-5)
-  }
-  expect_identical(as_array(nn_init_eye_(torch_empty(2, 3))), cbind(diag(2), 0))
-  expect_identical(nn_init_calculate_gain("leaky_relu", 1), 1)
-  parameter <- nn_parameter(torch_empty(2, 2))
-  expect_true(nn_init_ones_(parameter)$requires_grad)
-  expect_null(parameter$grad_fn)
-})
-
-test_that("wrong initialisation is told", {
-  skip_if_no_torch()
-  expect_error(nn_init_dirac_(torch_empty(2, 2)), class = "not_implemented_error")
-  expect_error(nn_init_sparse_(torch_empty(2, 2), 0.1), class = "not_implemented_error")
-  expect_snapshot(error = TRUE, {
-    nn_init_xavier_normal_(torch_empty(3))
-    nn_init_eye_(torch_empty(3))
-    nn_init_kaiming_normal_(torch_empty(3, 3), mode = "fan")
-    nn_init_calculate_gain("cube")
-  })
 })
 
 test_that("layers of width 0 have no weights, and biases of zeros", {

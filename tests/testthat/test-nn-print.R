@@ -109,3 +109,11 @@ test_that("a summary leaves the module, its gradients and the random numbers as 
   layer <- nn_linear(2, 2)
   expect_output(print(summary(nn_sequential(layer, layer))), "^.*\n6 parameters")
 })
+
+test_that("printing shows children, parameters and buffers", {
+  skip_if_no_torch()
+  withr::local_options(cli.unicode = FALSE, cli.num_colors = 1L, width = 60)
+  expect_snapshot(print(net(3)))
+  expect_snapshot(print(nn_linear(1000, 1000)))
+  expect_snapshot(print(net))
+})

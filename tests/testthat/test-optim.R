@@ -1,106 +1,3 @@
-# A few steps on a fixed problem; the parameters after each step, flat.
-problem <- function() {
-  list(
-    w = torch_tensor(matrix(c(0.5, -1, 2, 0.3, -0.7, 1.1), 2), requires_grad = TRUE),
-    b = torch_tensor(c(0.1, -0.2), requires_grad = TRUE)
-  )
-}
-
-run_steps <- function(make, steps = 4) {
-  params <- problem()
-  opt <- make(params)
-  x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2))
-  lapply(seq_len(steps), function(i) {
-    opt$zero_grad()
-    ((nnf_linear(x, params$w, params$b) - i)^2)$sum()$backward()
-    opt$step()
-    unlist(lapply(params, function(p) as_array(p$detach()$flatten())), use.names = FALSE)
-  })
-}
-
-python_steps <- function(optimizer, steps = 4) {
-  python_eval(sprintf("
-w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
-b = torch.tensor([0.1, -0.2], requires_grad=True)
-x = torch.tensor([[1, -1, 3], [2, 0.5, 1]])
-opt = torch.optim.%s
-result = []
-for i in range(1, %d):
-  opt.zero_grad()
-  ((torch.nn.functional.linear(x, w, b) - i) ** 2).sum().backward()
-  opt.step()
-  result.append([v for p in (w, b) for v in p.detach().flatten().tolist()])
-", optimizer, steps + 1))
-}
-
-without_fused <- function(code) {
-  known <- the$fused
-  on.exit(the$fused <- known)
-  the$fused <- as.list(set_names(
-    rep(FALSE, 3), paste(c("adam", "adamw", "sgd"), as.character(torch_float()), "cpu")
-  ))
-  code
-}
-
-cases <- list(
-  "Adam([w, b], lr=0.1)" = function(p) optim_adam(p, lr = 0.1),
-  "Adam([w, b], lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1, amsgrad=True)" = function(p) {
-    optim_adam(p, lr = 0.1, betas = c(0.8, 0.9), eps = 1e-3, weight_decay = 0.1, amsgrad = TRUE)
-  },
-  "AdamW([w, b], lr=0.1, weight_decay=0.2)" = function(p) optim_adamw(p, lr = 0.1, weight_decay = 0.2),
-  "SGD([w, b], lr=0.01)" = function(p) optim_sgd(p, lr = 0.01),
-  "SGD([w, b], lr=0.01, momentum=0.9, dampening=0.1, weight_decay=0.1)" = function(p) {
-    optim_sgd(p, lr = 0.01, momentum = 0.9, dampening = 0.1, weight_decay = 0.1)
-  },
-  "SGD([w, b], lr=0.01, momentum=0.9, nesterov=True)" = function(p) {
-    optim_sgd(p, lr = 0.01, momentum = 0.9, nesterov = TRUE)
-  },
-  "Adam([{'params': [w], 'lr': 0.2}, {'params': [b]}], lr=0.1)" = function(p) {
-    optim_adam(list(list(params = p$w, lr = 0.2), list(params = list(p$b))), lr = 0.1)
-  }
-)
-
-test_that("optimizers step as those of PyTorch", {
-  skip_if_no_torch()
-  for (case in names(cases)) {
-    expected <- python_steps(case)
-    expect_equal(do.call(rbind, run_steps(cases[[case]])), expected, tolerance = 1e-5, info = case)
-    expect_equal(do.call(rbind, without_fused(run_steps(cases[[case]]))), expected, tolerance = 1e-5, info = case)
-  }
-})
-
-test_that("the fused operators are used where LibTorch has them for the CPU", {
-  skip_if_no_torch()
-  skip_if(package_version(libtorch_find()$version) < "2.6")
-  for (make in cases[c(1, 3, 4)]) {
-    run_steps(make, 1)
-  }
-  expect_true(all(unlist(the$fused[paste(c("adam", "adamw", "sgd"), "Float cpu")])))
-})
-
-test_that("parameters without a gradient are left out, and have no state", {
-  skip_if_no_torch()
-  for (make in list(function(p) optim_adam(p), function(p) optim_sgd(p, lr = 0.1, momentum = 0.9))) {
-    params <- problem()
-    opt <- make(params)
-    opt$step()
-    expect_length(opt$state_dict()$state, 0)
-    params$b$sum()$backward()
-    w <- as_array(params$w)
-    opt$step()
-    expect_identical(as_array(params$w), w)
-    expect_named(opt$state_dict()$state, "2")
-    (params$w$sum() + params$b$sum())$backward()
-    opt$step()
-    expect_named(opt$state_dict()$state, c("1", "2"))
-    opt$zero_grad(set_to_none = TRUE)
-    expect_true(is_undefined_tensor(params$w$grad))
-    b <- as_array(params$b)
-    opt$step()
-    expect_identical(as_array(params$b), b)
-  }
-})
-
 test_that("zero_grad keeps the gradient's tensor by default", {
   skip_if_no_torch()
   params <- problem()
@@ -137,19 +34,6 @@ test_that("the state dict takes training up where it was left", {
   expect_error(optim_adam(problem())$load_state_dict(state), class = "value_error")
 })
 
-test_that("plain numbers as step counts are taken", {
-  skip_if_no_torch()
-  params <- problem()
-  opt <- optim_adam(params$w)
-  params$w$sum()$backward()
-  opt$step()
-  state <- opt$state_dict()
-  state$state[["1"]]$step <- 1
-  opt$load_state_dict(state)
-  opt$step()
-  expect_equal(opt$state_dict()$state[["1"]]$step$item(), 2)
-})
-
 test_that("hyperparameters can be changed and groups added", {
   skip_if_no_torch()
   params <- problem()
@@ -162,20 +46,6 @@ test_that("hyperparameters can be changed and groups added", {
   expect_identical(as_array(params$w), w)
   expect_equal(as_array(params$b), c(-0.9, -1.2), tolerance = 1e-6)
   expect_error(opt$add_param_group(list(params = params$w)), class = "value_error")
-})
-
-test_that("a closure is run with gradients and its loss returned", {
-  skip_if_no_torch()
-  x <- torch_tensor(2, requires_grad = TRUE)
-  opt <- optim_sgd(x, lr = 0.25)
-  loss <- with_no_grad(opt$step(function() {
-    opt$zero_grad()
-    loss <- x^2
-    loss$backward()
-    loss
-  }))
-  expect_identical(loss$item(), 4)
-  expect_identical(x$item(), 1)
 })
 
 test_that("users can write optimizers", {

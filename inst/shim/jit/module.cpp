@@ -244,8 +244,9 @@ int ts_module_clone(ts_module* module, ts_module** out) {
 
 int ts_module_method(ts_module* module, const char* name, ts_callable** out) {
   return guarded([&] {
-    shim::complete_tree(module->module);
     const auto method = module->module.find_method(name);
+    // A name that is no method costs no walk.
+    if (method) shim::complete_tree(module->module);
     *out = method ? new ts_callable(*method) : nullptr;
   });
 }

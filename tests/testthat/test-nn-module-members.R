@@ -1,0 +1,108 @@
+test_that("members are found by what is assigned, in the order of assignment", {
+  skip_if_no_torch()
+  model <- net(3)
+  expect_named(model$children, c("hidden", "output"))
+  expect_named(
+    model$parameters, c("hidden.weight", "hidden.bias", "output.weight", "output.bias", "offset")
+  )
+  expect_named(model$buffers, "scale")
+  expect_named(model$named_parameters(recursive = FALSE), "offset")
+  expect_length(model$modules, 3)
+  expect_identical(model[[2]]$weight, model$output$weight)
+  expect_identical(model[["hidden"]], model$hidden)
+  expect_null(model$nothing)
+})
+
+test_that("members can be assigned from outside, by [[, and by a helper function", {
+  skip_if_no_torch()
+  model <- net(3)
+  model$extra <- nn_linear(1, 1)
+  model[["more"]] <- nn_parameter(torch_ones(1))
+  model$hidden$weight <- nn_parameter(torch_zeros(4, 3))
+  expect_named(model$children, c("hidden", "output", "extra"))
+  expect_true("more" %in% names(model$parameters))
+  expect_equal(as_array(model$hidden$weight), matrix(0, 4, 3))
+
+  add_layer <- function(self) self$late <- nn_linear(1, 1)
+  helped <- nn_module(initialize = function() add_layer(self))()
+  expect_named(helped$parameters, c("late.weight", "late.bias"))
+})
+
+test_that("assignments inside methods reach what they are meant for", {
+  inside <- nn_module(
+    initialize = function() {
+      local <- list(a = 1)
+      local$a <- 2
+      local[["b"]] <- 3
+      names(local)[[2]] <- "c"
+      frame <- data.frame(x = 1:2)
+      frame$y <- 3:4
+      matrix <- diag(2)
+      matrix[[1, 2]] <- 5
+      self$local <- local
+      self$frame <- frame
+      self$matrix <- matrix
+      self$nested <- list(a = list())
+      self$nested$a$b <- 7
+    }
+  )()
+  expect_identical(inside$local, list(a = 2, c = 3))
+  expect_identical(inside$frame, data.frame(x = 1:2, y = 3:4))
+  expect_identical(inside$matrix[1, 2], 5)
+  expect_identical(inside$nested, list(a = list(b = 7)))
+})
+
+test_that("a new value for a buffer is a buffer", {
+  skip_if_no_torch()
+  counter <- nn_module(
+    initialize = function() self$count <- nn_buffer(torch_zeros(1), persistent = FALSE),
+    forward = function() self$count <- self$count + 1
+  )()
+  counter()
+  expect_named(counter$buffers, "count")
+  expect_length(counter$state_dict(), 0)
+})
+
+test_that("shared tensors and modules are listed once", {
+  skip_if_no_torch()
+  tied <- nn_module(
+    initialize = function() {
+      self$a <- nn_linear(2, 2)
+      self$b <- self$a
+      self$w <- self$a$weight
+    }
+  )()
+  expect_named(tied$parameters, c("a.weight", "a.bias"))
+  expect_length(tied$modules, 2)
+})
+
+test_that("a child may be any object of class nn_module", {
+  skip_if_no_torch()
+  # What a script module offers: fields by `$`, and no R6 object.
+  foreign <- structure(function(x) x, class = c("foreign_module", "nn_module"))
+  parameter <- nn_parameter(torch_ones(1))
+  mode <- NULL
+  field <- function(x, name) {
+    switch(name,
+      parameters = list(w = parameter), buffers = list(), modules = list(x),
+      train = function(on) mode <<- on,
+      state_dict = function(prefix, keepvars) structure(list(parameter), names = paste0(prefix, "w")),
+      load_state_dict = function(sd, ...) with_no_grad(parameter$copy_(sd$w))
+    )
+  }
+  registerS3method("$", "foreign_module", field, envir = asNamespace("torch"))
+  registerS3method("[[", "foreign_module", field, envir = asNamespace("torch"))
+  model <- nn_module(initialize = function() self$f <- foreign)()
+  expect_named(model$parameters, "f.w")
+  expect_length(model$modules, 2)
+  model$eval()
+  expect_false(mode)
+  expect_named(model$state_dict(), "f.w")
+  model$load_state_dict(list(f.w = torch_zeros(1)))
+  expect_identical(as_array(parameter), 0)
+})
+
+test_that("names complete", {
+  skip_if_no_torch()
+  expect_true(all(c("hidden", "offset", "parameters", "train") %in% .DollarNames(net(3), "")))
+})

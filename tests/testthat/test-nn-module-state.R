@@ -1,0 +1,54 @@
+test_that("the state dict holds parameters and persistent buffers, own ones first", {
+  skip_if_no_torch()
+  model <- net(3)
+  state <- model$state_dict()
+  expect_named(
+    state, c("offset", "scale", "hidden.weight", "hidden.bias", "output.weight", "output.bias")
+  )
+  expect_true(state$offset$requires_grad)
+  expect_named(model$state_dict(prefix = "m.")[1], "m.offset")
+
+  other <- net(3)
+  other$load_state_dict(state)
+  expect_equal(as_array(other$hidden$weight), as_array(model$hidden$weight))
+  expect_false(tensor_address(other$hidden$weight) == tensor_address(model$hidden$weight))
+
+  other$hidden$weight$requires_grad_(FALSE)
+  other$load_state_dict(model$state_dict(keepvars = TRUE), .refer_to_state_dict = TRUE)
+  expect_identical(tensor_address(other$offset), tensor_address(model$offset))
+  expect_false(other$hidden$weight$requires_grad)
+  expect_length(other$parameters, 5)
+})
+
+test_that("a module whose pointers are dead is revived by a state dict", {
+  skip_if_no_torch()
+  model <- net(3)
+  dead <- unserialize(serialize(model, NULL))
+  dead$load_state_dict(model$state_dict(), .refer_to_state_dict = TRUE)
+  x <- torch_randn(2, 3)
+  expect_equal(as_array(dead(x)), as_array(model(x)))
+})
+
+test_that("to() converts floating tensors in place", {
+  skip_if_no_torch()
+  model <- nn_batch_norm1d(2)
+  weight <- model$weight
+  before <- tensor_address(weight)
+  model(torch_randn(3, 2))$sum()$backward()
+  expect_identical(class(model$to(dtype = torch_double())), class(model))
+  expect_true(model$weight$dtype == torch_double())
+  expect_true(weight$grad$dtype == torch_double())
+  expect_true(model$num_batches_tracked$dtype == torch_long())
+  expect_identical(tensor_address(model$weight), before)
+  expect_true(model$weight$requires_grad)
+  expect_named(model$parameters, c("weight", "bias"))
+})
+
+test_that("zero_grad clears the gradients", {
+  skip_if_no_torch()
+  model <- net(3)
+  model(torch_ones(2, 3))$sum()$backward()
+  expect_true(as_array(model$offset$grad) != 0)
+  model$zero_grad()
+  expect_identical(as_array(model$offset$grad), 0)
+})

@@ -1,0 +1,43 @@
+test_that("the fused operators are used where LibTorch has them for the CPU", {
+  skip_if_no_torch()
+  skip_if(package_version(libtorch_find()$version) < "2.6")
+  for (make in list(optim_adam, optim_adamw, function(p) optim_sgd(p, lr = 0.01))) run_steps(make, 1)
+  expect_true(all(unlist(the$fused[paste(c("adam", "adamw", "sgd"), "Float cpu")])))
+})
+
+test_that("parameters without a gradient are left out, and have no state", {
+  skip_if_no_torch()
+  for (make in list(function(p) optim_adam(p), function(p) optim_sgd(p, lr = 0.1, momentum = 0.9))) {
+    params <- problem()
+    opt <- make(params)
+    opt$step()
+    expect_length(opt$state_dict()$state, 0)
+    params$b$sum()$backward()
+    w <- as_array(params$w)
+    opt$step()
+    expect_identical(as_array(params$w), w)
+    expect_named(opt$state_dict()$state, "2")
+    (params$w$sum() + params$b$sum())$backward()
+    opt$step()
+    expect_named(opt$state_dict()$state, c("1", "2"))
+    opt$zero_grad(set_to_none = TRUE)
+    expect_true(is_undefined_tensor(params$w$grad))
+    b <- as_array(params$b)
+    opt$step()
+    expect_identical(as_array(params$b), b)
+  }
+})
+
+test_that("a closure is run with gradients and its loss returned", {
+  skip_if_no_torch()
+  x <- torch_tensor(2, requires_grad = TRUE)
+  opt <- optim_sgd(x, lr = 0.25)
+  loss <- with_no_grad(opt$step(function() {
+    opt$zero_grad()
+    loss <- x^2
+    loss$backward()
+    loss
+  }))
+  expect_identical(loss$item(), 4)
+  expect_identical(x$item(), 1)
+})
