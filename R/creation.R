@@ -1,4 +1,5 @@
-# Creation functions: sizes in R's ways, the default device, requires_grad. The operators themselves are op_zeros(), ...
+# Creation functions: sizes in R's ways, the default device, requires_grad. Most are a row of `creation_functions`; the
+# others compute what an operator wants and hand it to create(). The operators themselves are op_zeros(), ...
 
 # Sizes given as numbers, one vector, one list, or `size =`.
 sizes_of <- function(..., size = NULL, call = caller_env()) {
@@ -32,6 +33,53 @@ refuse_names <- function(names, call = caller_env()) {
   if (!is.null(names)) not_implemented_error("Named tensors are not in LibTorch any more: `names` must be NULL.", call)
 }
 
+# Name of the operator -> formals of the R function. The glue reads them from the function's frame by the names of the
+# operator's own arguments; `...` and `size` are sizes (src/create.cpp).
+creation_functions <- local({
+  options <- alist(dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE)
+  of_size <- c(alist(... = , names = NULL), options)
+  like <- function(...) c(alist(input = ), ..., options, alist(memory_format = torch_preserve_format()))
+  window <- function(...) c(alist(window_length = , periodic = TRUE), ..., options)
+  of_triangle <- alist(row = , col = , offset = 0, dtype = NULL, device = NULL, layout = NULL)
+  list(
+    zeros = of_size, ones = of_size, rand = of_size, randn = of_size, empty = of_size,
+    full = c(alist(size = , fill_value = , names = NULL), options),
+    randint = c(
+      alist(low = , high = , size = , generator = NULL), options, alist(memory_format = torch_preserve_format())
+    ),
+    empty_strided = c(alist(size = , stride = ), options, alist(pin_memory = FALSE)),
+    zeros_like = like(), ones_like = like(), rand_like = like(), randn_like = like(), empty_like = like(),
+    full_like = like(alist(fill_value = )),
+    eye = c(alist(n = , m = n), options),
+    randperm = c(alist(n = , dtype = torch_int64()), options[-1]),
+    hann_window = window(), bartlett_window = window(), blackman_window = window(),
+    hamming_window = window(alist(alpha = 0.54, beta = 0.46)), kaiser_window = window(alist(beta = 12)),
+    fft_fftfreq = c(alist(n = , d = 1), options),
+    tril_indices = of_triangle, triu_indices = of_triangle
+  )
+})
+
+make_creation_functions <- function(env) {
+  for (name in names(creation_functions)) {
+    f <- new_op_function(name, creation_functions[[name]], env, quote(C_create))
+    assign(paste0("torch_", name), f, envir = env)
+  }
+}
+
+#' @evalNamespace paste0("export(torch_", names(creation_functions), ")")
+NULL
+
+# Aliases and usages for a page: the functions are made from the table, when the package is installed.
+creation_page <- function(...) {
+  functions <- list(...)
+  usage <- vapply(functions, function(name) {
+    paste0("torch_", name, formals_text(new_op_function(name, creation_functions[[name]])))
+  }, "")
+  c(paste("@aliases", paste0("torch_", functions, collapse = " ")), "@usage", usage)
+}
+
+check_input <- function(input, call = caller_env()) check_tensor(input, "input", call)
+
 #' Make tensors of a size
 #'
 #' Sizes are given as numbers (`torch_zeros(2, 3)`), a vector, a list, or by `size`.
@@ -48,62 +96,17 @@ refuse_names <- function(names, call = caller_env()) {
 #' @param low,high Bounds; `high` is excluded.
 #' @param generator A [torch_generator()].
 #' @param mean,std A number or a tensor; if one is a tensor, `size` must not be given.
+#' @param stride Steps in memory from one element to the next along each dimension.
+#' @param pin_memory Whether to use page-locked memory.
 #' @return A tensor.
 #' @examplesIf torch::torch_is_installed()
 #' torch_zeros(2, 3)
 #' torch_randn(c(2, 2), requires_grad = TRUE)
 #' torch_full(c(2, 2), 3.14)
+#' @eval creation_page("zeros", "ones", "rand", "randn", "empty", "full", "randint", "empty_strided", "zeros_like", "ones_like", "rand_like", "randn_like", "empty_like", "full_like")
 #' @name torch_zeros
 NULL
 
-#' @rdname torch_zeros
-#' @export
-torch_zeros <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_zeros, size = creation_sizes(...), dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_zeros
-#' @export
-torch_ones <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_ones, size = creation_sizes(...), dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_zeros
-#' @export
-torch_rand <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_rand, size = creation_sizes(...), dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_zeros
-#' @export
-torch_randn <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_randn, size = creation_sizes(...), dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_zeros
-#' @export
-torch_empty <- function(..., names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_empty, size = creation_sizes(...), dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-
-# `size` may be among the dots by name, as in torch_zeros(size = c(2, 3)).
-creation_sizes <- function(..., size = NULL, call = caller_env()) sizes_of(..., size = size, call = call)
-
-#' @rdname torch_zeros
-#' @export
-torch_full <- function(size, fill_value, names = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  refuse_names(names)
-  create(op_full, size = sizes_of(size = size), fill_value = fill_value, dtype = dtype, layout = layout, device = device,
-    requires_grad = requires_grad)
-}
-#' @rdname torch_zeros
-#' @export
-torch_randint <- function(low, high, size, generator = NULL, dtype = NULL, layout = NULL, device = NULL,
-                          requires_grad = FALSE, memory_format = torch_preserve_format()) {
-  create(op_randint, low = low, high = high, size = sizes_of(size = size), generator = generator,
-    dtype = if (is.null(dtype)) torch_int64() else dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
 #' @rdname torch_zeros
 #' @export
 torch_normal <- function(mean, std, size = NULL, generator = NULL, ...) {
@@ -116,48 +119,13 @@ torch_normal <- function(mean, std, size = NULL, generator = NULL, ...) {
   create(op_normal, mean = mean, std = std, size = sizes_of(size = size), generator = generator, ...)
 }
 
-like <- function(op, input, dtype, layout, device, requires_grad, memory_format, ..., call = caller_env()) {
-  check_tensor(input, "input", call)
-  out <- op(input, ..., dtype = as_dtype(dtype, call = call), layout = layout, device = as_device(device, call),
-    memory_format = memory_format)
-  if (isFALSE(requires_grad)) out else set_requires_grad(out, requires_grad, call)
-}
-
 #' @rdname torch_zeros
 #' @export
-torch_zeros_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = torch_preserve_format()) {
-  like(op_zeros_like, input, dtype, layout, device, requires_grad, memory_format)
-}
-#' @rdname torch_zeros
-#' @export
-torch_ones_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = torch_preserve_format()) {
-  like(op_ones_like, input, dtype, layout, device, requires_grad, memory_format)
-}
-#' @rdname torch_zeros
-#' @export
-torch_rand_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = torch_preserve_format()) {
-  like(op_rand_like, input, dtype, layout, device, requires_grad, memory_format)
-}
-#' @rdname torch_zeros
-#' @export
-torch_randn_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = torch_preserve_format()) {
-  like(op_randn_like, input, dtype, layout, device, requires_grad, memory_format)
-}
-#' @rdname torch_zeros
-#' @export
-torch_empty_like <- function(input, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                             memory_format = torch_preserve_format()) {
-  like(op_empty_like, input, dtype, layout, device, requires_grad, memory_format)
-}
-#' @rdname torch_zeros
-#' @export
-torch_full_like <- function(input, fill_value, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                            memory_format = torch_preserve_format()) {
-  like(op_full_like, input, dtype, layout, device, requires_grad, memory_format, fill_value = fill_value)
+torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
+  check_tensor(input, "input")
+  # Detached, since LibTorch has no gradient of it, not even zero.
+  create(op_randint_like, input$detach(), low = low, high = high, dtype = dtype, layout = layout,
+    device = device %||% input$device, requires_grad = requires_grad)
 }
 
 #' Sequences and special matrices
@@ -225,15 +193,10 @@ torch_logspace <- function(start, end, steps = 100, base = 10, dtype = NULL, lay
     device = device, requires_grad = requires_grad)
 }
 #' @rdname torch_arange
-#' @export
-torch_eye <- function(n, m = n, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_eye, n = n, m = m, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_arange
-#' @export
-torch_randperm <- function(n, dtype = torch_int64(), layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_randperm, n = n, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
+#' @eval creation_page("eye", "randperm")
+#' @name torch_eye
+NULL
+
 #' @rdname torch_arange
 #' @export
 torch_scalar_tensor <- function(value, dtype = NULL, device = NULL, requires_grad = FALSE) {
@@ -247,24 +210,6 @@ torch_scalar_tensor <- function(value, dtype = NULL, device = NULL, requires_gra
 torch_range <- function(start, end, step = 1, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
   rlang::warn("`torch_range()` is deprecated: use `torch_arange()`, which includes its end too.", class = "deprecated")
   torch_arange(start, end, step, dtype, layout, device, requires_grad)
-}
-
-#' @rdname torch_zeros
-#' @export
-torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  check_tensor(input, "input")
-  # Detached, since LibTorch has no gradient of it, not even zero.
-  like(op_randint_like, input$detach(), dtype, layout, device, requires_grad, NULL, low = low, high = high)
-}
-
-#' @rdname torch_zeros
-#' @param stride Steps in memory from one element to the next along each dimension.
-#' @param pin_memory Whether to use page-locked memory.
-#' @export
-torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
-                                pin_memory = FALSE) {
-  create(op_empty_strided, size = sizes_of(size = size), stride = sizes_of(size = stride), pin_memory = pin_memory,
-    dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
 }
 
 #' Windows and frequencies of the discrete Fourier transform
@@ -291,47 +236,9 @@ torch_empty_strided <- function(size, stride, dtype = NULL, layout = NULL, devic
 #' @examplesIf torch::torch_is_installed()
 #' torch_hann_window(5, periodic = FALSE)
 #' torch_fft_fftfreq(4)
+#' @eval creation_page("hann_window", "bartlett_window", "blackman_window", "hamming_window", "kaiser_window", "fft_fftfreq")
 #' @name torch_hann_window
 NULL
-
-#' @rdname torch_hann_window
-#' @export
-torch_hann_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_hann_window, window_length, periodic, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
-#' @rdname torch_hann_window
-#' @export
-torch_bartlett_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL,
-                                  requires_grad = FALSE) {
-  create(op_bartlett_window, window_length, periodic, dtype = dtype, layout = layout, device = device,
-    requires_grad = requires_grad)
-}
-#' @rdname torch_hann_window
-#' @export
-torch_blackman_window <- function(window_length, periodic = TRUE, dtype = NULL, layout = NULL, device = NULL,
-                                  requires_grad = FALSE) {
-  create(op_blackman_window, window_length, periodic, dtype = dtype, layout = layout, device = device,
-    requires_grad = requires_grad)
-}
-#' @rdname torch_hann_window
-#' @export
-torch_hamming_window <- function(window_length, periodic = TRUE, alpha = 0.54, beta = 0.46, dtype = NULL, layout = NULL,
-                                 device = NULL, requires_grad = FALSE) {
-  create(op_hamming_window, window_length, periodic, alpha, beta, dtype = dtype, layout = layout, device = device,
-    requires_grad = requires_grad)
-}
-#' @rdname torch_hann_window
-#' @export
-torch_kaiser_window <- function(window_length, periodic = TRUE, beta = 12, dtype = NULL, layout = NULL, device = NULL,
-                                requires_grad = FALSE) {
-  create(op_kaiser_window, window_length, periodic, beta, dtype = dtype, layout = layout, device = device,
-    requires_grad = isTRUE(requires_grad))
-}
-#' @rdname torch_hann_window
-#' @export
-torch_fft_fftfreq <- function(n, d = 1, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
-  create(op_fft_fftfreq, n, d, dtype = dtype, layout = layout, device = device, requires_grad = requires_grad)
-}
 
 #' Sparse tensors
 #'
@@ -366,12 +273,6 @@ torch_sparse_coo_tensor <- function(indices, values, size = NULL, dtype = NULL, 
 #' @return An int64 tensor with two rows; positions count from 1.
 #' @examplesIf torch::torch_is_installed()
 #' torch_tril_indices(3, 3)
-#' @export
-torch_tril_indices <- function(row, col, offset = 0, dtype = NULL, device = NULL, layout = NULL) {
-  create(op_tril_indices, row, col, offset, dtype = if (is.null(dtype)) torch_int64() else dtype, layout = layout, device = device)
-}
-#' @rdname torch_tril_indices
-#' @export
-torch_triu_indices <- function(row, col, offset = 0, dtype = NULL, device = NULL, layout = NULL) {
-  create(op_triu_indices, row, col, offset, dtype = if (is.null(dtype)) torch_int64() else dtype, layout = layout, device = device)
-}
+#' @eval creation_page("tril_indices", "triu_indices")
+#' @name torch_tril_indices
+NULL

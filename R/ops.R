@@ -236,7 +236,10 @@ op_function <- function(operator) {
   }
 }
 
-is_op_function <- function(f) is.call(body(f)) && identical(body(f)[[1]], quote(.External2))
+# Creation functions hand their frame to the glue too, but read it in their own way.
+is_op_function <- function(f) {
+  is.call(body(f)) && identical(body(f)[[1]], quote(.External2)) && !identical(body(f)[[2]], quote(C_create))
+}
 
 registry_formals <- function(key, note) {
   lines <- grep(paste0("^aten::", gsub("([.\\\\])", "\\\\\\1", key), "[.(]"), cpp_operator_schemas(0L), value = TRUE)

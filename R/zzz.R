@@ -24,6 +24,7 @@
 #' @export
 magrittr::`%>%`
 
+make_creation_functions(environment())
 # The operators' functions: everything above that has the name of one is written by hand.
 make_op_functions(environment(), by_hand = ls(environment()))
 

@@ -44,6 +44,10 @@ class Dots {
     SEXP names = R_DotsNames(frame_);
     return names != R_NilValue && STRING_ELT(names, at_ - 1) == PRINTNAME(symbol);
   }
+  bool has_name() const {
+    SEXP names = R_DotsNames(frame_);
+    return names != R_NilValue && XLENGTH(STRING_ELT(names, at_ - 1)) > 0;
+  }
   bool is_missing() const { return R_GetDotType(at_, frame_) == R_DotTypeMissing; }
   bool is_promise() const { return is_delayed() || R_GetDotType(at_, frame_) == R_DotTypeForced; }
   SEXP expression() const {
@@ -82,6 +86,7 @@ class Dots {
     ++position_;
   }
   bool is_named(SEXP symbol) const { return TAG(at_) == symbol; }
+  bool has_name() const { return TAG(at_) != R_NilValue; }
   bool is_missing() const { return CAR(at_) == R_MissingArg; }
   bool is_promise() const { return TYPEOF(CAR(at_)) == PROMSXP; }
 #if R_VERSION < R_Version(4, 5, 0)

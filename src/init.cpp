@@ -4,6 +4,7 @@
 
 SEXP op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP method_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP create_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP reduce_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP index_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP assign_external(SEXP call, SEXP op, SEXP args, SEXP frame);
@@ -19,6 +20,7 @@ DL_FUNC entry(SEXP (*function)(SEXP, SEXP, SEXP, SEXP)) { return reinterpret_cas
 void register_externals(DllInfo* dll) {
   static const R_ExternalMethodDef externals[] = {{"C_op", entry(op_external), -1},
                                                   {"C_method", entry(method_external), -1},
+                                                  {"C_create", entry(create_external), -1},
                                                   {"C_reduce", entry(reduce_external), -1},
                                                   {"C_index", entry(index_external), -1},
                                                   {"C_assign", entry(assign_external), -1},

@@ -242,18 +242,6 @@ SEXP number_of(SEXP word, const Slot& slot) {
   fail("value_error", "`%s` must be one of %s, not %s.", slot.name, known, friendly(word));
 }
 
-// The value of a formal in the function's frame, NULL if it was not given or is the default itself.
-SEXP given(const Slot& slot, SEXP frame) {
-  if (slot.symbol == R_DotsSymbol) {
-    if (Dots(frame).more()) fail("type_error", "`...` must be empty: the arguments after it go by name.");
-    return nullptr;
-  }
-  SEXP value = argument_of(frame, slot.symbol);
-  if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
-  if (slot.words && TYPEOF(value) == STRSXP && XLENGTH(value) == 1) return number_of(value, slot);
-  return value;
-}
-
 // An operator of R whose method was chosen for a size of a traced tensor.
 SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
   SEXP key = PROTECT(Rf_mkString(op.name));
@@ -265,6 +253,17 @@ SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
 }
 
 }  // namespace
+
+SEXP given(const Slot& slot, SEXP frame) {
+  if (slot.symbol == R_DotsSymbol) {
+    if (Dots(frame).more()) fail("type_error", "`...` must be empty: the arguments after it go by name.");
+    return nullptr;
+  }
+  SEXP value = argument_of(frame, slot.symbol);
+  if (value == R_MissingArg || value == R_UnboundValue || is_default(value, slot.default_value)) return nullptr;
+  if (slot.words && TYPEOF(value) == STRSXP && XLENGTH(value) == 1) return number_of(value, slot);
+  return value;
+}
 
 const Op& op_record(SEXP key) {
   if (capacity) {

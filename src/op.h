@@ -36,6 +36,9 @@ struct Op {
 
 const Op& op_record(SEXP key);
 
+// The value of a formal in the function's frame, NULL if it was not given or is the default itself.
+SEXP given(const Slot& slot, SEXP frame);
+
 // Calls the overload that fits the values best; values[slot] is NULL where nothing was given.
 SEXP invoke(const Op& op, SEXP* values);
 // Runs a callable on converted arguments: memory accounts, one retry after a collection, results to R.
