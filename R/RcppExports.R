@@ -93,6 +93,10 @@ cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
 
+cpp_new_instance <- function(levels, public_fields, private_fields) {
+    .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields)
+}
+
 cpp_unit_compile <- function(source, file, line, uses, names) {
     .Call(`_torch_cpp_unit_compile`, source, file, line, uses, names)
 }

@@ -106,3 +106,39 @@ new_generator <- function(name, inherit, base, members, private, active, parent_
   r6_class <- new_r6_class(name, parent, base, members, private, active, parent_env, helpers = helpers)
   structure(generator_function(r6_class, r6_class$new), class = c(name, generator_class), r6_class = r6_class)
 }
+
+# What an object of an R6 class without a class attribute is made of, for cpp_new_instance(); NULL if the class asks for
+# what only R6's `new()` does. Kept with the class for the session: a class that was stored with another package is planned
+# anew, as its base class may be another one by then.
+instance_plan <- function(class) {
+  plan <- class$.plan
+  if (identical(plan$session, the$session) && identical(plan$own, class$public_methods)) return(plan)
+  chain <- list(class)
+  while (!is.null(parent <- chain[[1L]]$get_inherit())) chain <- c(list(parent), chain)
+  functions <- function(x) x %||% structure(list(), names = character())
+  levels <- lapply(chain, function(x) {
+    list(x$parent_env, functions(x$public_methods), functions(x$private_methods), functions(x$active))
+  })
+  fields <- function(which) {
+    merged <- functions(NULL)
+    for (x in chain) merged[names(x[[which]])] <- x[[which]]
+    merged
+  }
+  methods <- unlist(lapply(levels, function(x) c(names(x[[2L]]), names(x[[3L]]))))
+  active <- unlist(lapply(levels, function(x) names(x[[4L]])))
+  is_plain <- !isTRUE(class$class) && class$portable && !class$lock_objects && !"finalize" %in% methods &&
+    !length(class$debug_names) && !anyDuplicated(active) && !any(active %in% methods)
+  class$.plan <- list(
+    session = the$session, own = class$public_methods,
+    parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields"))
+  )
+  class$.plan
+}
+
+new_instance <- function(class, ...) {
+  parts <- instance_plan(class)$parts
+  if (is.null(parts)) return(class$new(...))
+  self <- cpp_new_instance(parts[[1L]], parts[[2L]], parts[[3L]])
+  self$initialize(...)
+  self
+}

@@ -8,7 +8,7 @@
 #'
 #' | Option | Start value | Meaning |
 #' |---|---|---|
-#' | `torch.threshold_call_gc` | 64 | MiB of CPU memory that tensors take between two collections |
+#' | `torch.threshold_call_gc` | 160 | MiB of CPU memory by which tensors may grow before R collects |
 #' | `torch.cpu_cache_enabled` | `TRUE` | whether freed blocks are kept for the next tensors |
 #' | `torch.cpu_cache_max_size_mb` | 256 | MiB that are kept at most |
 #' | `torch.cpu_cache_min_block_size` | 65536 | bytes of the smallest block that is kept |
@@ -20,11 +20,11 @@
 #' | `torch.install_version`, `torch.url` | unset | see [install_torch()] |
 #'
 #' @section CPU memory:
-#' R does not see how much memory a tensor holds, so the package counts. When tensors have taken
-#' `torch.threshold_call_gc` MiB since the last look, R collects its young objects, which is what a loop leaves behind. When
-#' what is alive has then grown by one and a half times that since the last full collection, and by half of what that one
-#' left, R collects everything. When an allocation fails, R collects everything, the kept blocks are given back, and it is
-#' tried once more. A larger threshold means fewer collections and a higher peak.
+#' R does not see how much memory a tensor holds, so the package counts. When tensors hold `torch.threshold_call_gc` MiB
+#' more than the least that was alive since the last full collection (half of that least where it is more), R collects its
+#' young objects, which is what a loop leaves behind. If three quarters of that growth are still there afterwards, R
+#' collects everything. When an allocation fails, R collects everything, the kept blocks are given back, and it is tried
+#' once more. A larger threshold means fewer collections and a higher peak.
 #'
 #' Blocks that are freed are kept up to a limit: a new tensor of about the same size takes one, instead of fetching memory
 #' from the system page by page. Blocks of up to 1 KiB come from a store of their own, which these options do not touch.
@@ -46,10 +46,10 @@ NULL
 #' `set_cpu_allocator_config()` says when R collects unused tensors and which freed blocks are kept for the next ones;
 #' `cpu_cache_flush()` gives the kept blocks back to the system. What it means is in [torch_options].
 #'
-#' The defaults are those that users of the CRAN package torch know. A session starts with less: 64 MiB between collections,
+#' The defaults are those that users of the CRAN package torch know. A session starts with less: 160 MiB between collections,
 #' 256 MiB kept in blocks of 64 KiB and more.
 #'
-#' @param threshold_call_gc MiB that tensors take between two collections.
+#' @param threshold_call_gc MiB by which tensors may grow before R collects.
 #' @param cache_enabled Whether freed blocks are kept.
 #' @param cache_max_size_mb MiB that are kept at most.
 #' @param cache_min_block_size Bytes of the smallest block that is kept.
@@ -57,7 +57,7 @@ NULL
 #' @section Errors:
 #' A number that is not positive, or a `cache_enabled` other than `TRUE` and `FALSE`, is a `value_error`.
 #' @examplesIf torch::torch_is_installed()
-#' set_cpu_allocator_config(threshold_call_gc = 64, cache_max_size_mb = 256, cache_min_block_size = 65536)
+#' set_cpu_allocator_config(threshold_call_gc = 160, cache_max_size_mb = 256, cache_min_block_size = 65536)
 #' cpu_cache_flush()
 #' @export
 set_cpu_allocator_config <- function(threshold_call_gc = 4000L, cache_enabled = TRUE, cache_max_size_mb = threshold_call_gc,
@@ -96,7 +96,7 @@ memory_options <- function() {
     value_error(sprintf("`torch.cpu_cache_enabled` must be TRUE or FALSE, not %s.", friendly_type(enabled)), call = NULL)
   }
   list(
-    positive("threshold_call_gc", 64), enabled, positive("cpu_cache_max_size_mb", 256),
+    positive("threshold_call_gc", 160), enabled, positive("cpu_cache_max_size_mb", 256),
     positive("cpu_cache_min_block_size", 65536),
     c(rate("reserved", 0.2), rate("allocated", 0.8), rate("allocated_reserved", 0.8))
   )

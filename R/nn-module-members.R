@@ -31,7 +31,12 @@ module_assign <- function(self, name, value) {
   if (name == "training" && !is_bool(value)) {
     value_error(sprintf("`training` must be TRUE or FALSE, not %s.", friendly_type(value)), call = NULL)
   }
-  if (is_nn_module(value) || is_nn_parameter(value) || is_nn_buffer(value)) {
+  assign(name, if (is.object(value)) noted_member(self, name, value) else value, envir = self)
+}
+
+# The value as the module keeps it, and its name among those of members if it is one.
+noted_member <- function(self, name, value) {
+  if (inherits(value, c("nn_parameter", "nn_buffer")) || is_nn_module(value)) {
     private <- self$.__enclos_env__$private
     if (!name %in% private$.registered) {
       private$.registered <- c(private$.registered, name)
@@ -40,7 +45,7 @@ module_assign <- function(self, name, value) {
     # A new value for a buffer is a buffer.
     value <- nn_buffer(value, is_persistent(old))
   }
-  assign(name, value, envir = self)
+  value
 }
 
 # What a module holds itself, of one kind. Names that came another way than by assignment in a method (fields given to

@@ -206,7 +206,7 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
     class = FALSE, helpers = c(module_scope, list(.classes = classes))
   )
   structure(
-    generator_function(r6_class, function(...) module_callable(r6_class$new(...))),
+    generator_function(r6_class, function(...) module_callable(new_instance(r6_class, ...))),
     class = c(classes, "nn_module_generator"),
     r6_class = r6_class
   )
@@ -219,11 +219,11 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
 #' @export
 nn_parameter <- function(x, requires_grad = TRUE) {
   check_tensor(x, "x")
-  if (!is_nn_parameter(x)) {
-    class(x) <- c(setdiff(class(x), "nn_buffer"), "nn_parameter")
+  if (!inherits(x, "nn_parameter")) {
+    classes <- class(x)
+    class(x) <- c(classes[classes != "nn_buffer"], "nn_parameter")
   }
-  x$requires_grad_(requires_grad)
-  x
+  set_requires_grad(x, requires_grad)
 }
 
 #' @param persistent whether the buffer is part of the state dict.

@@ -7,41 +7,39 @@ r_operators <- list(
   "&" = "logical_and", "|" = "logical_or", "%*%" = "matmul"
 )
 
-#' @export
-`+.torch_tensor` <- function(e1, e2) .External2(C_op, "+")
-#' @export
-`-.torch_tensor` <- function(e1, e2) .External2(C_op, "-")
-#' @export
-`*.torch_tensor` <- function(e1, e2) .External2(C_op, "*")
-#' @export
-`/.torch_tensor` <- function(e1, e2) .External2(C_op, "/")
-#' @export
-`^.torch_tensor` <- function(e1, e2) .External2(C_op, "^")
-#' @export
-`%%.torch_tensor` <- function(e1, e2) .External2(C_op, "%%")
+# R's functions of one tensor -> the operator behind each.
+r_functions <- c(
+  "!" = "logical_not", abs = "abs", acos = "acos", asin = "asin", atan = "atan", ceiling = "ceil", cos = "cos",
+  cosh = "cosh", exp = "exp", expm1 = "expm1", floor = "floor", log10 = "log10", log1p = "log1p", log2 = "log2",
+  sign = "sign", sin = "sin", sinh = "sinh", sqrt = "sqrt", tan = "tan", tanh = "tanh", is.na = "isnan",
+  is.nan = "isnan", is.finite = "isfinite", is.infinite = "isinf", t = "t"
+)
+# The key of such a function's record.
+r_function_key <- function(name) paste0(name, "(x)")
+
+# Runs when the package is installed: the S3 methods of both tables.
+make_r_methods <- function(env) {
+  for (name in setdiff(names(r_operators), "%*%")) {
+    assign(paste0(name, ".torch_tensor"), new_op_function(name, alist(e1 = , e2 = ), env), envir = env)
+  }
+  for (name in names(r_functions)) {
+    assign(paste0(name, ".torch_tensor"), new_op_function(r_function_key(name), alist(x = ), env), envir = env)
+  }
+}
+
+#' @evalNamespace r_method_exports()
+NULL
+
+r_method_exports <- function() {
+  names <- c(setdiff(names(r_operators), "%*%"), names(r_functions))
+  paste0("S3method(", ifelse(make.names(names) == names, names, dQuote(names, FALSE)), ",torch_tensor)")
+}
+
 #' @export
 `%/%.torch_tensor` <- function(e1, e2) {
   if (!is_torch_tensor(e1) && !is_torch_tensor(e2)) return(size_arithmetic("%/%", list(e1, e2)))
   torch_div(e1, e2, rounding_mode = "floor")
 }
-#' @export
-`==.torch_tensor` <- function(e1, e2) .External2(C_op, "==")
-#' @export
-`!=.torch_tensor` <- function(e1, e2) .External2(C_op, "!=")
-#' @export
-`<.torch_tensor` <- function(e1, e2) .External2(C_op, "<")
-#' @export
-`<=.torch_tensor` <- function(e1, e2) .External2(C_op, "<=")
-#' @export
-`>.torch_tensor` <- function(e1, e2) .External2(C_op, ">")
-#' @export
-`>=.torch_tensor` <- function(e1, e2) .External2(C_op, ">=")
-#' @export
-`&.torch_tensor` <- function(e1, e2) .External2(C_op, "&")
-#' @export
-`|.torch_tensor` <- function(e1, e2) .External2(C_op, "|")
-#' @export
-`!.torch_tensor` <- function(x) torch_logical_not(x)
 
 # R calls methods of %*% from 4.3 on (registered in zzz.R). Before, the package exports an operator of its own: that one
 # multiplies tensors and hands everything else to base R.
@@ -68,51 +66,11 @@ NULL
 if (getRversion() >= "4.3.0") rm(`%*%`)
 
 #' @export
-abs.torch_tensor <- function(x) torch_abs(x)
-#' @export
-acos.torch_tensor <- function(x) torch_acos(x)
-#' @export
-asin.torch_tensor <- function(x) torch_asin(x)
-#' @export
-atan.torch_tensor <- function(x) torch_atan(x)
-#' @export
-ceiling.torch_tensor <- function(x) torch_ceil(x)
-#' @export
-cos.torch_tensor <- function(x) torch_cos(x)
-#' @export
-cosh.torch_tensor <- function(x) torch_cosh(x)
-#' @export
 cumsum.torch_tensor <- function(x) torch_cumsum(x, dim = 1)
 #' @export
-exp.torch_tensor <- function(x) torch_exp(x)
-#' @export
-expm1.torch_tensor <- function(x) torch_expm1(x)
-#' @export
-floor.torch_tensor <- function(x) torch_floor(x)
-#' @export
 log.torch_tensor <- function(x, base) if (missing(base)) torch_log(x) else torch_log(x) / log(base)
-#' @method log10 torch_tensor
-#' @export
-log10.torch_tensor <- function(x) torch_log10(x)
-#' @export
-log1p.torch_tensor <- function(x) torch_log1p(x)
-#' @method log2 torch_tensor
-#' @export
-log2.torch_tensor <- function(x) torch_log2(x)
 #' @export
 round.torch_tensor <- function(x, digits = 0) torch_round(x, decimals = digits)
-#' @export
-sign.torch_tensor <- function(x) torch_sign(x)
-#' @export
-sin.torch_tensor <- function(x) torch_sin(x)
-#' @export
-sinh.torch_tensor <- function(x) torch_sinh(x)
-#' @export
-sqrt.torch_tensor <- function(x) torch_sqrt(x)
-#' @export
-tan.torch_tensor <- function(x) torch_tan(x)
-#' @export
-tanh.torch_tensor <- function(x) torch_tanh(x)
 #' @export
 trunc.torch_tensor <- function(x, ...) torch_trunc(x)
 
@@ -178,17 +136,7 @@ quantile.torch_tensor <- function(x, probs = seq(0, 1, 0.25), na.rm = FALSE, ...
 # LibTorch has quantiles of two dtypes.
 as_floating <- function(x) if (x$dtype == torch_double()) x else tensor_to(x, torch_float())
 
-#' @export
-is.na.torch_tensor <- function(x) torch_isnan(x)
-#' @export
-is.nan.torch_tensor <- function(x) torch_isnan(x)
-#' @export
-is.finite.torch_tensor <- function(x) torch_isfinite(x)
-#' @export
-is.infinite.torch_tensor <- function(x) torch_isinf(x)
 
-#' @export
-t.torch_tensor <- function(x) torch_t(x)
 #' @export
 aperm.torch_tensor <- function(a, perm = NULL, ...) torch_permute(a, if (is.null(perm)) rev(seq_along(dim(a))) else perm)
 # Along the first dimension, as head() and tail() go.

@@ -188,7 +188,8 @@ op_exports <- function() {
 
 # --- what the glue asks for ----------------------------------------------------------------------------------------
 
-# The record behind a key: an operator's name; an R operator such as "+"; "ns::op" for jit_ops.
+# The record behind a key: an operator's name; an R operator such as "+"; an R function as "abs(x)"; "ns::op" for
+# jit_ops.
 op_facts <- function(key) {
   if (key %in% names(r_operators)) {
     operators <- r_operators[[key]]
@@ -197,6 +198,10 @@ op_facts <- function(key) {
       operators = paste0("aten::", operators), formals = alist(e1 = , e2 = ), is_r_operator = TRUE,
       rename = c(self = "e1", other = "e2", exponent = "e2", mat2 = "e2")
     ))
+  }
+  if (endsWith(key, "(x)")) {
+    operator <- r_functions[[sub("(x)", "", key, fixed = TRUE)]]
+    return(list(operators = paste0("aten::", operator), formals = alist(x = ), rename = c(self = "x")))
   }
   refuse_unsafe(sub("^aten::", "", key))
   if (grepl("::", key, fixed = TRUE)) {

@@ -25,10 +25,12 @@
 magrittr::`%>%`
 
 make_creation_functions(environment())
+make_r_methods(environment())
 # The operators' functions: everything above that has the name of one is written by hand.
 make_op_functions(environment(), by_hand = ls(environment()))
 
 .onLoad <- function(libname, pkgname) {
+  the$session <- new.env(parent = emptyenv())
   if (getRversion() >= "4.3.0") registerS3method("%*%", "torch_tensor", matmul_torch_tensor, envir = asNamespace("base"))
   if (getRversion() >= "4.4.0") {
     registerS3method("crossprod", "torch_tensor", cross_product, envir = asNamespace("base"))

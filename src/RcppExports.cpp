@@ -250,6 +250,18 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_new_instance
+SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields);
+RcppExport SEXP _torch_cpp_new_instance(SEXP levelsSEXP, SEXP public_fieldsSEXP, SEXP private_fieldsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type levels(levelsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type public_fields(public_fieldsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type private_fields(private_fieldsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_new_instance(levels, public_fields, private_fields));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_unit_compile
 SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names);
 RcppExport SEXP _torch_cpp_unit_compile(SEXP sourceSEXP, SEXP fileSEXP, SEXP lineSEXP, SEXP usesSEXP, SEXP namesSEXP) {
@@ -1187,6 +1199,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_backend", (DL_FUNC) &_torch_cpp_backend, 1},
     {"_torch_cpp_mps_synchronize", (DL_FUNC) &_torch_cpp_mps_synchronize, 0},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
+    {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 3},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
     {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},
     {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},

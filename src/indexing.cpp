@@ -236,6 +236,7 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   if (has_released_objects) drain_released_objects();
+  collect_if_due(shim());
   Keeper keeper;
   ts_index entries[kMaxIndices];
   const int n = read_indices(frame, info, entries, keeper);
@@ -245,7 +246,6 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   check(shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, &out));
   const bool same = out == tensor_of(x);
   set_handle(cell, out);
-  collect_if_due(shim());
   keeper.release();
   vmaxset(memory);
   return same ? x : cell;

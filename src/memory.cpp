@@ -6,10 +6,12 @@
 
 namespace {
 
-// A collection of the young objects costs about a millisecond, a full one forty. So the young are collected often, which
-// frees what a loop made and dropped; and all only when what is alive has grown past what the last full one left.
-// `threshold` bytes; the host's options set it.
-int64_t threshold = 64 << 20, left_by_full = 0;
+// A collection of the young objects costs one or two milliseconds, a full one fifty and more. The young are what a loop
+// makes and drops; but what is in use while they are collected counts as old from then on, and only a full collection
+// frees it. So there is one when the young ones no longer make room.
+// `threshold` bytes, by which tensors may grow over the least that was alive since the last full collection; the host's
+// options set it. Where much is alive, by half of that.
+int64_t threshold = 160 << 20, least = 0;
 // Calls between two looks at the CUDA devices, each of which takes the lock of LibTorch's allocator.
 constexpr unsigned kLook = 16;
 
@@ -31,8 +33,10 @@ void collect_young() {
 
 void collect_all(const Shim& it) {
   R_gc();
-  left_by_full = live(it);
+  least = live(it);
 }
+
+int64_t room() { return std::max(threshold, least / 2); }
 
 }  // namespace
 
@@ -47,10 +51,11 @@ void collect_if_due(const Shim& it) {
   if (++calls % kLook == 0 && it.ts_cuda_is_due()) collect_all(it);
   ts_memory memory;
   it.ts_memory_stats(&memory);
-  if (memory.allocated_bytes < threshold) return;
+  least = std::min(least, memory.live_bytes);
+  if (memory.live_bytes < least + room()) return;
   it.ts_memory_mark();
   collect_young();
-  if (live(it) > left_by_full + std::max(threshold + threshold / 2, left_by_full / 2)) collect_all(it);
+  if (live(it) > least + room() - room() / 4) collect_all(it);
 }
 
 SEXP new_large_doubles(R_xlen_t n) {
@@ -77,7 +82,7 @@ SEXP cpp_memory_stats(SEXP reset) {
   return out;
 }
 
-// Bytes that are allocated between two collections, that the store keeps at most, and of the smallest block that it keeps;
+// Bytes by which tensors grow before R collects, that the store keeps at most, and of the smallest block that it keeps;
 // c(reserved, allocated, allocated of reserved), shares of a CUDA device.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_memory_configure(SEXP between, SEXP limit, SEXP smallest, SEXP rates) {

@@ -1,5 +1,5 @@
-// R's collector does not know how much memory a tensor holds. After each call the glue looks at what was allocated since
-// the last collection and asks R for one when it is due.
+// R's collector does not know how much memory a tensor holds. Before each call the glue looks at how much is alive and
+// asks R to collect when that is due: before, since what is in use during a collection is taken for old.
 #pragma once
 #include "shim.h"
 

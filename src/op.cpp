@@ -280,6 +280,7 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
   const Shim& it = shim();
   static const int* const warnings = it.ts_warnings();
   if (has_released_objects) drain_released_objects();
+  collect_if_due(it);
   if (tracing) mark_place();
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
   ts_value out;
@@ -329,7 +330,6 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
   }
   UNPROTECT(1);
   PROTECT(result);
-  collect_if_due(it);
   if (*warnings) pass_warnings();
   UNPROTECT(1);
   return result;

@@ -129,7 +129,7 @@ RcppExport SEXP C_to_r(SEXP x) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory) {
-  const Shim& it = shim();
+  collect_if_due(shim());
   const void* memory = vmaxget();
   SEXP cell = PROTECT(new_cell(Kind::tensor));
   set_handle(
@@ -137,7 +137,6 @@ SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, S
                                device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
                                Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE));
   vmaxset(memory);
-  collect_if_due(it);
   UNPROTECT(1);
   return cell;
 }
