@@ -43,10 +43,11 @@ is_torch_device <- function(x) inherits(x, "torch_device")
 
 #' @export
 `$.torch_device` <- function(x, name) {
-  parts <- strsplit(unclass(x)[1], ":", fixed = TRUE)[[1]]
+  text <- unclass(x)[1]
+  colon <- regexpr(":", text, fixed = TRUE)
   switch(name,
-    type = parts[1],
-    index = if (length(parts) > 1) as.integer(parts[2]),
+    type = if (colon > 0) substr(text, 1, colon - 1) else text,
+    index = if (colon > 0) as.integer(substring(text, colon + 1)),
     NULL
   )
 }

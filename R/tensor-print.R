@@ -69,8 +69,8 @@ parts_lines <- function(x, parts, n, digits) {
 
 # The smallest int64 number is NA where R has integer64.
 tensor_lines <- function(x, digits) {
-  whole <- !x$is_floating_point() && !x$is_complex()
-  suppressWarnings(array_lines(as_array(x), digits, whole), classes = "torch_int64_warning")
+  if (x$is_floating_point()) return(array_lines(as_array(x), digits))
+  suppressWarnings(array_lines(as_array(x), digits, !x$is_complex()), classes = "torch_int64_warning")
 }
 
 # An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
@@ -87,7 +87,7 @@ array_lines <- function(a, digits = NULL, whole = FALSE) {
   block <- function(m) {
     lines <- lapply(starts, function(start) {
       end <- min(columns, start + fit - 1)
-      rows <- apply(m[, start:end, drop = FALSE], 1, paste, collapse = " ")
+      rows <- do.call(paste, lapply(start:end, function(column) m[, column]))
       if (length(starts) > 1) c(if (start > 1) "", sprintf("Columns %d to %d", start, end), rows) else rows
     })
     unlist(lines)
@@ -112,7 +112,7 @@ cell_text <- function(a, digits = NULL, whole = FALSE) {
   } else {
     text <- number_text(as.double(a), digits, whole)
   }
-  formatC(text, width = max(nchar(sub("^-", "", text))) + 1)
+  sprintf(paste0("%", max(nchar(text) - startsWith(text, "-")) + 1, "s"), text)
 }
 
 # Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
@@ -123,25 +123,29 @@ number_text <- function(v, digits = NULL, whole = FALSE) {
     text[!is.finite(v)] <- tolower(text[!is.finite(v)])
     return(text)
   }
-  finite <- v[is.finite(v)]
+  finite <- if (all(is.finite(v))) v else v[is.finite(v)]
   size <- abs(finite[finite != 0])
   before <- if (length(size)) floor(log10(range(size))) + 1 else c(1, 1)
   whole <- whole || (all(finite == trunc(finite)) && before[2] <= 10)
   wide <- before[2] > 5 || before[2] < 0 || before[2] - before[1] > 4
   text <- sprintf(if (whole) "%.0f" else if (wide) "%.4e" else "%.4f", v)
-  text[is.nan(v)] <- "nan"
-  text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  if (length(finite) < length(v)) {
+    text[is.nan(v)] <- "nan"
+    text[is.infinite(v)] <- ifelse(v[is.infinite(v)] > 0, "inf", "-inf")
+  }
   text
 }
 
 is_dead <- function(x) identical(cpp_is_dead(x), TRUE)
 
 type_line <- function(x) {
-  layout <- setdiff(layout_names[unclass(x$layout) + 1L], "strided")
-  kind <- sub("Coo", "", gsub("(?:^|_)(.)", "\\U\\1", layout, perl = TRUE))
-  sprintf(
-    "[ %s%s%s%sType{%s}%s ]%s", paste(kind, collapse = ""), if (x$is_quantized()) "Quantized" else "", toupper(x$device$type),
-    as.character(x$dtype), paste(.Call(C_shape, x), collapse = ","), if (x$is_quantized()) quantizer_note(x) else "", grad_note(x)
+  layout <- layout_names[unclass(x$layout) + 1L]
+  # "sparse_coo" is "Sparse", "sparse_csr" "SparseCsr".
+  kind <- if (layout == "strided") "" else sub("Coo", "", gsub("(?:^|_)(.)", "\\U\\1", layout, perl = TRUE))
+  quantized <- x$is_quantized()
+  paste0(
+    "[ ", kind, if (quantized) "Quantized", toupper(x$device$type), dtype_name(x$dtype), "Type{",
+    paste(.Call(C_shape, x), collapse = ","), "}", if (quantized) quantizer_note(x), " ]", grad_note(x)
   )
 }
 
