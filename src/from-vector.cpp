@@ -45,9 +45,15 @@ bool is_na_at(SEXP x, R_xlen_t i) {
 // The first element that the dtype can't hold, -1 if there is none. Fractions are cut off, as R's as.integer() does.
 template <class Number, class IsWrong>
 R_xlen_t first_wrong(const Number* values, R_xlen_t n, IsWrong&& is_wrong) {
-  bool any = false;
-  for (R_xlen_t i = 0; i < n; ++i) any |= is_wrong(values[i]);
-  for (R_xlen_t i = 0; any && i < n; ++i)
+  // By blocks, which compilers turn into vector code.
+  constexpr int kBlock = 64;
+  R_xlen_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    int any = 0;
+    for (int j = 0; j < kBlock; ++j) any |= is_wrong(values[i + j]);
+    if (any) break;
+  }
+  for (; i < n; ++i)
     if (is_wrong(values[i])) return i;
   return -1;
 }
@@ -79,9 +85,9 @@ void check_whole(SEXP x, const Whole& dtype, const char* what) {
 SEXP with_nan(SEXP x) {
   if (TYPEOF(x) == REALSXP && !is_integer64(x)) return x;
   const R_xlen_t n = XLENGTH(x);
-  bool any = false;
-  for (R_xlen_t i = 0; i < n; ++i) any |= is_na_at(x, i);
-  if (!any) return x;
+  const R_xlen_t first = TYPEOF(x) == REALSXP ? first_wrong(REAL(x), n, [](double v) { return bits_of(v) == INT64_MIN; })
+                                              : first_wrong(INTEGER(x), n, [](int v) { return v == NA_INTEGER; });
+  if (first < 0) return x;
   SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
   for (R_xlen_t i = 0; i < n; ++i)
     REAL(out)[i] = is_na_at(x, i) ? R_NaN : TYPEOF(x) == REALSXP ? static_cast<double>(bits_of(REAL(x)[i])) : INTEGER(x)[i];

@@ -89,6 +89,26 @@ test_that("an operand NA is NaN, as in R's arithmetic", {
 
 test_that("a number that does not fit an integer dtype is an error", {
   skip_if_no_torch()
+  # Wherever a number is put into a tensor.
+  b <- torch_tensor(c(TRUE, FALSE))
+  for (dtype in c("bool", "int", "uint8", "long")) {
+    x <- torch_tensor(c(1L, 0L), dtype = dtype)
+    for (wrong in list(NA, NA_real_, if (dtype != "bool") 1e30)) {
+      if (is.null(wrong)) next
+      refused <- function(code) expect_error(code, "`(fill_)?value` must hold|`(fill_)?value` must not hold", class = "value_error")
+      refused(x$fill_(wrong))
+      refused(x$masked_fill(b, wrong))
+      refused(x$masked_fill_(b, wrong))
+      refused(x$index_fill(1, torch_tensor(1L), wrong))
+      refused(x$scatter(1, torch_tensor(1L), value = wrong))
+      refused(x$new_full(2, wrong))
+      refused(torch_full(2, wrong, dtype = dtype))
+      refused(torch_full_like(x, wrong))
+      expect_identical(as.integer(x), c(1L, 0L))
+    }
+    expect_true(torch_full_like(x, NA, dtype = "float")$isnan()$all()$item())
+    expect_identical(as.integer(x$masked_fill(b, 0)), c(0L, 0L))
+  }
   bounds <- list(uint8 = c(0, 255), int8 = c(-128, 127), int16 = c(-2^15, 2^15 - 1), int32 = c(-2^31, 2^31 - 1))
   for (dtype in names(bounds)) {
     expect_identical(as.numeric(torch_tensor(bounds[[dtype]], dtype = dtype)$double()), bounds[[dtype]])
