@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test bench fuzz oracle coverage gradcheck check docs lint format clean setup install libtorch
+.PHONY: demo test bench fuzz oracle coverage gradcheck check docs vignettes lint format clean setup install libtorch
 
 demo: libtorch
 	Rscript inst/examples/deploy/run.R
@@ -55,6 +55,11 @@ gradcheck: libtorch
 check: libtorch
 	rm -rf .make/check && mkdir -p .make/check
 	cd .make/check && R CMD build ../.. && R CMD check --no-manual torch_*.tar.gz
+
+# R installs vignettes only from a source package.
+vignettes: libtorch
+	rm -rf .make/vignettes && mkdir -p .make/vignettes
+	cd .make/vignettes && R CMD build ../.. && R CMD INSTALL torch_*.tar.gz
 
 docs:
 	@tools/setup.sh r-cran-roxygen2

@@ -83,8 +83,8 @@ forward_level <- function(call = caller_env()) {
 #' times `v`; `autograd_vjp()`, in reverse mode, `v` times the Jacobian. `autograd_jacobian()` gives all of it,
 #' `autograd_hessian()` the second derivatives of a function that gives one number, and `autograd_hvp()` these times `v`.
 #'
-#' The Jacobian takes one run backwards for each element of the result; what only needs products with it is better had
-#' from these.
+#' `autograd_jacobian()` runs backwards once for each element of the result. If products with the Jacobian are all that you
+#' need, `autograd_jvp()` and `autograd_vjp()` compute each of them in a single run.
 #'
 #' @param func A function of as many tensors as `inputs` has; gives a tensor, for `autograd_jvp()` and `autograd_vjp()` also
 #'   a list of tensors.
@@ -181,14 +181,15 @@ call_function <- function(func, inputs, call = caller_env()) {
   out
 }
 
-# Views that record; of tensors that are no part of another graph, unless that one is to go on.
+# The tensors at which a new graph begins: views of the inputs if these are part of a graph that is to go on
+# (`keep_graph`), and else tensors of their own on the same memory.
 function_leaves <- function(func, inputs, keep_graph, call = caller_env()) {
   lapply(function_inputs(func, inputs, call), function(x) {
     if (keep_graph && x$requires_grad) x$view_as(x) else x$detach()$requires_grad_(TRUE)
   })
 }
 
-# Zero where an input has no influence.
+# The gradients of `outputs` by `leaves`. An input on which no output depends has a gradient of zeros.
 leaf_gradients <- function(outputs, leaves, v, create_graph, retain_graph = create_graph) {
   if (is_torch_tensor(outputs)) outputs <- list(outputs)
   records <- vapply(outputs, function(x) x$requires_grad, NA)

@@ -70,9 +70,10 @@ check_context_function <- function(f, arg, call = caller_env()) {
   }
 }
 
-# arguments: what the user gave; run: `forward` on them.
+# Runs `forward` and records its results with their derivative. `arguments` are what the user gave, and `run(ctx)` calls
+# `forward` on them.
 record_function <- function(backward, arguments, run, call = caller_env()) {
-  # By position where there is no name.
+  # An argument without a name is known by its position.
   if (length(arguments) && !all(nzchar(names2(arguments)))) {
     names(arguments) <- ifelse(nzchar(names2(arguments)), names2(arguments), paste0("..", seq_along(arguments)))
   }
@@ -109,9 +110,10 @@ any_true <- function(flags) {
   FALSE
 }
 
-# What the node of the graph holds: no tensor, as that would hold the node. LibTorch keeps those that were saved.
+# The function that the node of the graph calls. It must hold no tensor of the graph: the two would keep each other alive
+# for ever. LibTorch keeps the tensors that were saved, and hands them to this function.
 new_derivative <- function(ctx, backward, saved, kept_at, names, inputs) {
-  # A promise would hold the frame that it came from, and its tensors.
+  # An argument that is not evaluated would keep the frame that it came from, and the tensors there.
   list(ctx, backward, saved, kept_at, names, inputs)
   function(values) {
     n <- length(values) - length(kept_at)
@@ -129,7 +131,7 @@ call_backward <- function(backward, ctx, gradients) {
   eval(call2("backward", quote(ctx), !!!lapply(seq_along(gradients), function(i) call2("[[", quote(gradients), i))))
 }
 
-# In the order of the arguments that are tensors.
+# What `backward` gave, as a list of gradients in the order of those arguments that are tensors.
 gradients_of_arguments <- function(given, names, inputs) {
   if (is_torch_tensor(given) && length(inputs) == 1) return(list(given))
   wanted <- names[inputs]
@@ -153,9 +155,9 @@ gradients_of_arguments <- function(given, names, inputs) {
   lapply(wanted, function(name) given[[name]])
 }
 
-# The context is the frame of this function: what `forward` says lands in it.
+# The context is the frame of this function. Its methods assign in that frame what `forward` tells them.
 new_autograd_context <- function(needs_input_grad) {
-  # A promise would hold the frame that it came from, and its tensors.
+  # An argument that is not evaluated would keep the frame that it came from, and the tensors there.
   force(needs_input_grad)
   saved_variables <- .dirty <- .fixed <- list()
   .materialize <- TRUE
@@ -181,7 +183,7 @@ new_autograd_context <- function(needs_input_grad) {
   .self
 }
 
-# The context itself must hold no tensor.
+# Takes what `forward` told the context out of it, since the context must hold no tensor when the graph holds the context.
 take_marks <- function(ctx) {
   marks <- list(ctx$.materialize, ctx$.dirty, ctx$.fixed)
   ctx$saved_variables <- ctx$.dirty <- ctx$.fixed <- NULL

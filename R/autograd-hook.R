@@ -13,7 +13,7 @@ tensor_register_hook <- function(x, hook, call = caller_env()) {
   )
 }
 
-# It must not hold the tensor, whose graph holds it.
+# The hook as LibTorch calls it. This function must not hold the tensor, because the graph of the tensor holds the function.
 new_hook <- function(hook) {
   force(hook)
   function(values) {

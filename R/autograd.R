@@ -88,6 +88,6 @@ autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = c
   cpp_gradients(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
 }
 
-# For optimisers and modules.
+# Shortcuts that optimisers and modules use.
 tensors_zero_grad <- function(params, set_to_none = FALSE) invisible(.Call(C_zero_grad, params, set_to_none))
 tensor_address <- function(x) cpp_tensor_address(x)

@@ -59,16 +59,16 @@ print_generator <- function(x, kind = "nn_module_generator") {
   invisible(x)
 }
 
-# A class may have any name. Where a package has methods for a class of that name ("factor", "data.frame", "lm"), which
-# would take our objects for theirs, `_kind` is appended. Methods of the package that makes the class, below `home`, are meant
-# for it.
+# A class may have any name. If some package has methods for a class of that name ("factor", "data.frame", "lm"), these
+# would take our objects for theirs; then `_kind` is appended to the name. Methods of the package in which the class is made
+# (`home` lies in it) are meant for the class.
 free_class_name <- function(name, kind, inherited, home, arg = "name", call = caller_env(2)) {
   if (is.null(name) || identical(name, "")) return(NULL)
   if (!is_string(name)) value_error(sprintf("`%s` must be a string or NULL, not %s.", arg, friendly_type(name)), call)
   taken <- function(generic) {
     method <- utils::getS3method(generic, name, optional = TRUE, envir = topenv())
     if (is.null(method)) return(FALSE)
-    # A primitive is base R's.
+    # A primitive function has no environment: it is base R's.
     from <- environmentName(topenv(environment(method) %||% baseenv()))
     from == environmentName(topenv()) || !from %in% c("R_GlobalEnv", environmentName(topenv(home)))
   }

@@ -67,7 +67,7 @@ check_cuda <- function(call = caller_env()) {
   }
 }
 
-# The number of a device that is there.
+# `device` as the number of a CUDA device; an error if there is no such device.
 cuda_number <- function(device, call = caller_env()) {
   asked <- device
   if (is_string(device)) device <- device_of(device, "device", call)

@@ -1,4 +1,4 @@
-# From items to batches.
+# Makes batches of items.
 
 # Makes a batch of a list of items: tensors are stacked, R vectors become tensors first, lists are collated element by
 # element. All items must be of the form of the first one. Runs once for each batch.

@@ -15,7 +15,8 @@ is_exhausted <- function(x) identical(x, quote(.__exhausted__.))
 #' An iterator is a function that returns the next element each time it is called, and the symbol
 #' `as.symbol(".__exhausted__.")` when there is none. `as_iterator()` makes one; it is a generic, so that loops can run
 #' over objects of other classes. This is the protocol of the coro package: `coro::loop()` takes our data loaders, and
-#' `loop()` takes coro's generators. Making generators takes coro itself; `yield()` here is an error that says so.
+#' `loop()` takes coro's generators. To write generators you need
+#' coro itself: `yield()` of this package only gives an error that says so.
 #'
 #' @param loop a `for` loop.
 #' @param x an object to iterate over.

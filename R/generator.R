@@ -34,7 +34,7 @@ with_torch_manual_seed <- function(code, ..., seed) {
 #' @export
 local_torch_manual_seed <- function(seed, .env = parent.frame()) {
   before <- torch_get_rng_state()
-  # A seed is for all devices.
+  # torch_manual_seed() seeds the generators of all devices.
   on_cuda <- cuda_get_rng_state()
   torch_manual_seed(seed)
   withr::defer({

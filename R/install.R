@@ -349,7 +349,7 @@ download_archive <- function(url, file, timeout, call) {
       size <- remote_size(url)
       copy_with_progress(url, file, size)
     },
-    # A transfer that ends too early is a warning.
+    # R reports a transfer that ends too early by a warning.
     error = failed,
     warning = failed
   )
@@ -357,7 +357,7 @@ download_archive <- function(url, file, timeout, call) {
 
 remote_size <- function(url) {
   headers <- curlGetHeaders(url)
-  # After redirects the last answer counts.
+  # After redirects there are several answers, of which the last counts.
   size <- grep("^content-length:", headers, ignore.case = TRUE, value = TRUE)
   if (length(size) == 0) NA_real_ else as.numeric(sub("^[^:]*: *", "", trimws(utils::tail(size, 1))))
 }

@@ -50,7 +50,7 @@ jit_compile <- function(source, file = NULL, units = NULL) {
   new_compilation_unit(cpp_unit_compile(text$text, text$file, text$line, used$handles, used$names))
 }
 
-# `made`: what `$` gave before, as programs call `unit$f()` in loops.
+# `made` keeps what `$` gave before, because programs call `unit$f()` in loops.
 new_compilation_unit <- function(handle) {
   structure(list(handle = handle, made = new.env(parent = emptyenv())), class = c("torch_compilation_unit", "R7"))
 }
@@ -79,7 +79,7 @@ script_text <- function(source, file = NULL, statement = NULL, call = caller_env
   list(text = script_lines(lines), file = place$file, line = place$line)
 }
 
-# Without the indentation that all lines share.
+# Removes the indentation that all lines share.
 script_lines <- function(lines) {
   lines <- sub("\r$", "", lines)
   full <- grepl("\\S", lines)
@@ -87,7 +87,8 @@ script_lines <- function(lines) {
   paste0(c(substring(lines, shared + 1), ""), collapse = "\n")
 }
 
-# Where these lines stand in the R file of the statement: known if it holds them as they are.
+# The file and line at which these lines stand in the R file that holds the statement. The place is known only if the file
+# has the lines exactly as they are here.
 source_place <- function(lines, statement) {
   nowhere <- list(file = "<source>", line = 1L)
   ref <- attr(statement, "srcref", exact = TRUE)
@@ -168,10 +169,7 @@ print.torch_compilation_unit <- function(x, ...) {
 }
 
 #' @export
-print.script_class <- function(x, ...) {
-  cat("<script_class>\n")
-  invisible(x)
-}
+print.script_class <- function(x, ...) print_callable(x, "script_class")
 
 #' Script modules written as text
 #'

@@ -34,8 +34,12 @@ value_in_r <- function(value) {
 }
 
 #' @export
-print.script_function <- function(x, ...) {
-  cat("<script_function>\n")
+print.script_function <- function(x, ...) print_callable(x, "script_function")
+
+# What it is, and how it is called.
+print_callable <- function(x, kind) {
+  signature <- tryCatch(script_signature(attr(x, "handle", exact = TRUE)), value_error = function(e) "dead")
+  cat("<", kind, "> ", signature, "\n", sep = "")
   invisible(x)
 }
 
@@ -55,7 +59,4 @@ print.script_function <- function(x, ...) {
 `[[.script_method` <- function(x, y) `$.script_method`(x, y)
 
 #' @export
-print.script_method <- function(x, ...) {
-  cat("<script_method>\n")
-  invisible(x)
-}
+print.script_method <- function(x, ...) print_callable(x, "script_method")

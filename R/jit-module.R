@@ -14,7 +14,7 @@ script_forward <- function(handle) {
   eval <- named_method(handle, "evalforward")
   function(...) {
     method <- if (cpp_module_train(handle, NULL)) train else eval
-    # It may have been defined since.
+    # `forward` may have been defined after this function was made.
     if (is.null(method)) method <- named_method(handle, "forward")
     if (is.null(method)) runtime_error("This script module has no `forward` method.")
     .External2(C_call, method, ...)

@@ -64,7 +64,7 @@ jit_options <- function() {
   )
 }
 
-# Sets those that are given; gives what they were.
+# Sets the switches that are given, and returns what these were before.
 set_jit_options <- function(options) {
   options <- options[!vapply(options, is.null, NA)]
   was <- jit_options()[names(options)]

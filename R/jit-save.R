@@ -102,7 +102,7 @@ check_no_dots <- function(..., call = caller_env()) {
   }
 }
 
-# LibTorch's words on what went wrong do not say where, and call a bug of LibTorch what is a bad program.
+# LibTorch does not say which file it speaks of, and calls it a bug of its own when a program is bad.
 about_script <- function(expr, problem, call) {
   tryCatch(expr, torch_runtime_error = function(e) {
     message <- conditionMessage(e)
@@ -123,7 +123,7 @@ with_connection <- function(connection, mode, expr) {
   expr
 }
 
-# Named raw vectors.
+# The extra files as a named list of raw vectors.
 extra_files_to_save <- function(obj, files, call) {
   if (is.null(files)) return(attr(obj, "extra_files", exact = TRUE))
   if (is.character(files)) files <- as.list(files)

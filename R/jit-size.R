@@ -27,7 +27,7 @@ methods::setClassUnion("torch_number", c("numeric", "NULL"))
 
 is_size <- function(x) !is.null(cpp_size_parts(x))
 
-# list(numbers, tensors), also of plain numbers: without tensors.
+# The numbers of a size and the tensors behind them, as list(numbers, tensors). Behind plain numbers there are none.
 size_parts <- function(x) {
   parts <- cpp_size_parts(x)
   if (is.null(parts)) {
@@ -40,7 +40,7 @@ size_parts <- function(x) {
 
 is_whole <- function(x) is.numeric(x) && all(is.finite(x)) && all(x == trunc(x)) && all(abs(x) <= .Machine$integer.max)
 
-# A size where there is a tensor behind a number, else plain numbers.
+# Makes a size of the numbers if there is a tensor behind any of them; else they stay plain numbers.
 as_size <- function(numbers, tensors) {
   if (!cpp_is_tracing() || all(vapply(tensors, is.null, NA))) return(numbers)
   cpp_new_size(as.integer(numbers), tensors)

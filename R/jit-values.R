@@ -91,7 +91,7 @@ jit_tuple <- function(x) {
 #' unit$again(5, times = 3, scale = 0.5, name = "fives")
 NULL
 
-# Integers that doubles can't hold, where `options(torch.int64 = "double")` asks for doubles all the same.
+# Warns of an integer that was rounded, because `options(torch.int64 = "double")` asks for doubles in any case.
 # The glue asks for it before the first integer64 comes to R.
 load_bit64 <- function(ignored) loadNamespace("bit64")
 
@@ -164,7 +164,7 @@ has_duplicates <- function(keys) {
   FALSE
 }
 
-# Which keys are this one.
+# Tells of each of the keys whether it is `key`.
 key_matches <- function(keys, key) {
   if (is.list(keys)) return(vapply(keys, cpp_same_tensor, NA, key))
   if (is_torch_tensor(key) || is.character(keys) != is.character(key)) return(rep(FALSE, length(keys)))

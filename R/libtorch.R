@@ -184,13 +184,14 @@ python_beside <- function(home) {
   } else {
     file.path(packages, "../../../bin/python3")
   }
-  # The link itself, not its aim: Python knows its environment by the path it is started with.
+  # The path of the link itself and not of the file that it points to: Python knows its environment by the path with which
+  # it is started.
   if (file.exists(python)) {
     file.path(normalizePath(dirname(python), winslash = "/"), basename(python))
   }
 }
 
-# The libraries of a LibTorch in the order in which they are opened.
+# The libraries of a LibTorch, in the order in which they must be opened.
 libtorch_files <- function(lt) {
   names <- c("c10", "torch_cpu", "torch", if (lt$cuda) c("c10_cuda", "torch_cuda"))
   file.path(lt$lib, vapply(names, library_file, "", USE.NAMES = FALSE))

@@ -36,7 +36,7 @@ nn_sequential <- nn_module(
   "nn_sequential",
   initialize = function(...) add_children(self, list2(...)),
   forward = function(input) {
-    # The names in order; what is no function is a parameter or buffer of a class that inherits from this one.
+    # Goes over the members in order. One that is no function is a parameter or a buffer of a class that inherits from this.
     for (name in private$.registered) {
       module <- .subset2(self, name)
       if (is.function(module)) {

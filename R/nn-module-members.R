@@ -1,8 +1,8 @@
 # What a module holds: assignment to `self`, from inside of methods and from outside, and the parameters, buffers and
 # children that are found among its bindings.
 
-# Functions that are found before base R's by the methods of a module: assigning to `self` notes what is assigned,
-# anything else is passed on.
+# The methods of a module find these functions before those of base R. They note what is assigned to `self`, and pass on
+# every other assignment.
 module_scope <- list(
   `$<-` = function(x, name, value) {
     name <- as.character(substitute(name))
@@ -58,14 +58,14 @@ own_members <- function(self, is_kind) {
   members[vapply(members, is_kind, NA)]
 }
 
-# The children that were assigned, without that search: for access in a loop.
+# The children that were assigned in a method. This needs no search through all bindings, so that access in a loop is fast.
 registered_children <- function(module) {
   self <- attr(module, "module", exact = TRUE)
   members <- mget(self$.__enclos_env__$private$.registered, envir = self)
   members[vapply(members, is.function, NA)]
 }
 
-# The tensors of a kind in the whole tree, children's before own, each once.
+# All tensors of one kind in the tree of modules, each once. Those of the children come before the module's own.
 tree_members <- function(self, field, is_kind) {
   members <- list()
   children <- self$children

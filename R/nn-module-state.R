@@ -39,8 +39,8 @@ module_load <- function(module, state_dict, prefix, refer) {
   }
 }
 
-# Makes `x` the kind of member that `model` is. A dead pointer cannot tell whether it required grad; `x` then keeps its
-# own flag.
+# Marks `x` as the kind of member that `model` is. If `model` is a dead pointer, which can't tell whether it required
+# gradients, `x` keeps its own flag.
 mark_like <- function(x, model) {
   if (is_nn_buffer(model)) {
     return(nn_buffer(x, is_persistent(model)))

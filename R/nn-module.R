@@ -139,7 +139,8 @@ module_callable <- function(self) {
   callable
 }
 
-# Script modules have no R6 object; many R objects may stand for one.
+# What tells whether two R objects are the same module. A script module has no R6 object, and several R objects may stand for
+# one.
 module_identity <- function(module) {
   if (inherits(module, "script_module")) return(cpp_module_identity(script_handle(module)))
   attr(module, "module", exact = TRUE) %||% module

@@ -58,7 +58,7 @@ reduction_code <- function(reduction, call = caller_env()) {
   )
 }
 
-# The reduction of losses that are computed here.
+# Reduces a loss that was computed in R code here, where no operator does it.
 reduce <- function(loss, reduction, call = caller_env()) {
   switch(reduction_code(reduction, call) + 1L, loss, loss$mean(), loss$sum())
 }

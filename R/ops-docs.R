@@ -5,7 +5,7 @@ read_titles <- function() {
   utils::read.delim(op_file("titles.tsv"), comment.char = "#", quote = "", colClasses = "character")
 }
 
-# What arguments of these names are, on whichever page.
+# What the arguments of these names mean; they mean the same on all pages.
 argument_words <- c(
   self = "A tensor; an R vector or array will do.", other = "A tensor or a number.", A = "A tensor of matrices: the last two dimensions.",
   B = "The right side, a tensor.", dim = "A dimension, or several where the operator takes them; without it all.",
@@ -65,7 +65,7 @@ op_page <- function(family) {
   )
 }
 
-# What of an operator counts from 1, as a sentence.
+# A sentence that tells what counts from 1 in an operator: which arguments, which results.
 counting_words <- function(operator) {
   note <- op_notes[[operator]]
   formals <- names(formals(op_function(operator)))
@@ -79,7 +79,7 @@ counting_words <- function(operator) {
   if (length(what)) paste0(" From 1: ", paste(what, collapse = ", "), ".") else ""
 }
 
-# Without the overloads that write into a tensor given as `out`.
+# The schemas of these operators, without the overloads that write into a tensor given as `out`.
 schemas_of <- function(operators, schemas) {
   own <- sub("^aten::([^.(]+).*$", "\\1", schemas)
   unlist(lapply(operators, function(operator) {

@@ -29,7 +29,7 @@ step_groups <- function(private, groups, rule) {
     if (length(first) == 0L) {
       next
     }
-    # The operator begins the state of all parameters at once, or of none.
+    # The fused operator begins the state either of all parameters at once or of none.
     if (plan$fused && all(first == first[[1L]])) {
       rule$fused(plan$params, grads[has_grad], plan$state, group, first[[1L]])
     } else {
@@ -39,7 +39,7 @@ step_groups <- function(private, groups, rule) {
   }
 }
 
-# NULL for a parameter without a gradient.
+# The gradients of the parameters; NULL for a parameter that has none.
 grads_of <- function(params) .Call(C_grads, params)
 
 plan_step <- function(states, group, has_grad, rule) {

@@ -109,7 +109,8 @@ load_optimizer <- function(self, private, state_dict, refer, call = caller_env(2
   private$.plans <- list()
 }
 
-# What has the shape of the parameter gets its type and device; counters keep theirs.
+# Copies one entry of a parameter's state. A tensor of the shape of the parameter gets the type and the device of the
+# parameter; a counter keeps its own.
 copy_state <- function(x, param) {
   if (!is_torch_tensor(x)) {
     return(x)
@@ -178,7 +179,7 @@ optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, act
   )
 }
 
-# Found by methods as `state()`; the optimizer is the `self` of the calling method.
+# The methods of an optimizer find these as `state()` and `state<-`. The optimizer is the `self` of the method that calls.
 optimizer_state <- function(param) states_of(parent.frame())[[tensor_address(param)]]
 
 `optimizer_state<-` <- function(param, value) {

@@ -154,7 +154,7 @@ test_that("instances live as long as they are used", {
   skip_if_no_torch()
   unit <- unit_with_classes()
   make <- unit$Point
-  expect_output(print(make), "^<script_class>$")
+  expect_output(print(make), "^<script_class> Point\\(x: float, y: float = 2\\)$")
   expect_equal(make$schema, "Point(float x, float y=2.) -> __torch__.Point")
   point <- make(2, y = 5)
   area <- unit$area

@@ -49,7 +49,7 @@ test_that("functions show their graph, plan, code and schema", {
   # The code compiles to the same function.
   code <- unit_of_many()$scale$code
   expect_equal(as.numeric(jit_compile(code)$scale(torch_tensor(1), 5L)), 5)
-  expect_output(print(f), "^<script_function>$")
+  expect_output(print(f), "^<script_function> thrice\\(x: Tensor\\)$")
 })
 
 test_that("the blog's graph holds two constants and one addition", {

@@ -120,7 +120,7 @@ test_that("methods show their graphs", {
   skip_if_no_torch()
   traced <- jit_trace(small_net(), torch_randn(5, 3))
   expect_s3_class(traced$trainforward, "script_method", exact = TRUE)
-  expect_output(print(traced$trainforward), "^<script_method>$")
+  expect_output(print(traced$trainforward), "^<script_method> trainforward\\(x: Tensor\\)$")
   expect_match(as.character(traced$graph), "^graph\\(%self : __torch__.small_net")
   expect_match(as.character(traced$graph), "aten::batch_norm")
   expect_s3_class(traced$trainforward$graph, "script_method_graph")
