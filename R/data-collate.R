@@ -16,6 +16,11 @@ collate_items <- function(items, field = "") {
       paste(class(first), collapse = "/"), if (nzchar(field)) sprintf(" (`%s`)", field) else ""
     ), call = NULL)
   }
+  # As the items of most datasets are: one matrix, whose rows they are.
+  if (!is.character(first) && .Call(C_are_rows, items)) {
+    values <- unlist(items, use.names = FALSE)
+    return(torch_tensor(if (length(first) == 1L) values else matrix(values, length(items), byrow = TRUE)))
+  }
   check_vectors(items, field)
   if (is.character(first)) {
     return(unlist(items))

@@ -318,7 +318,7 @@ type_in_words <- function(type) {
 # functions in lists nor the copies that `$` makes of a method.
 tensor_member <- function(name) {
   member <- find_member(name)
-  if (!is.null(member)) member[[2]] <- compiler::cmpfun(member[[2]])
+  if (is.function(member[[2]])) member[[2]] <- compiler::cmpfun(member[[2]])
   member
 }
 

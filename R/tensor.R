@@ -105,15 +105,15 @@ check_tensor <- function(x, arg, call = caller_env()) {
   if (!is_torch_tensor(x)) type_error(sprintf("`%s` must be a tensor, not %s.", arg, friendly_type(x)), call)
 }
 
-# Fields: functions of the tensor, found by `$`.
+# Fields: functions of the tensor, found by `$`, or what the glue gives under that number.
 tensor_fields <- list(
-  shape = function(x) .Call(C_size, x),
+  shape = 13L,
   dtype = function(x) new_dtype(.Call(C_field, x, 0L)),
   device = function(x) new_device(.Call(C_field, x, 1L)),
-  requires_grad = function(x) .Call(C_field, x, 2L),
-  is_leaf = function(x) .Call(C_field, x, 3L),
-  ndim = function(x) .Call(C_field, x, 4L),
-  is_cuda = function(x) .Call(C_field, x, 5L),
+  requires_grad = 2L,
+  is_leaf = 3L,
+  ndim = 4L,
+  is_cuda = 5L,
   layout = function(x) new_layout(.Call(C_field, x, 6L)),
   grad = function(x) cpp_tensor_grad(x),
   grad_fn = function(x) cpp_tensor_grad_fn(x),

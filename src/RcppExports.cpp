@@ -1159,6 +1159,7 @@ BEGIN_RCPP
 END_RCPP
 }
 
+RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
@@ -1283,6 +1284,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
     {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
+    {"C_are_rows",         (DL_FUNC) &C_are_rows,         1},
     {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
     {"C_backward",         (DL_FUNC) &C_backward,         5},
     {"C_dollar",           (DL_FUNC) &C_dollar,           2},

@@ -19,7 +19,7 @@ const Words& words() {
   return it;
 }
 
-bool is_plain_number(SEXP x) { return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP) && !OBJECT(x); }
+bool is_plain_number(SEXP x) { return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP) && !Rf_isObject(x); }
 
 bool are_plain_sizes(SEXP x) {
   if (!is_plain_number(x)) return false;

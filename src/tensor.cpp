@@ -206,9 +206,10 @@ RcppExport SEXP C_length(SEXP x) {
 }
 
 // What cheap fields need, by number: 0 dtype, 1 device, 2 requires_grad, 3 is_leaf, 4 ndim, 5 is_cuda, 6 layout,
-// 7 is_sparse, 8 is_quantized, 9 is_floating_point, 10 is_complex, 11 strides, 12 defined.
+// 7 is_sparse, 8 is_quantized, 9 is_floating_point, 10 is_complex, 11 strides, 12 defined, 13 sizes.
 RcppExport SEXP C_field(SEXP x, SEXP which) {
   const int field = INTEGER(which)[0];
+  if (field == 13) return C_size(x);
   if (field == 12) {
     ts_tensor_info any;
     check(shim().ts_tensor_describe(tensor_of(x), &any));
@@ -230,6 +231,19 @@ RcppExport SEXP C_field(SEXP x, SEXP which) {
     case 11: return info.strides ? sizes_sexp(info.strides, info.ndim) : R_NilValue;
     default: return Rf_ScalarLogical(info.defined);
   }
+}
+
+// Whether the elements of a list are vectors of one basic type and length, without a class or dimensions:
+// such as can be the rows of a matrix.
+RcppExport SEXP C_are_rows(SEXP list) {
+  const R_xlen_t n = XLENGTH(list);
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP item = VECTOR_ELT(list, i), first = VECTOR_ELT(list, 0);
+    if (!Rf_isVectorAtomic(item) || TYPEOF(item) != TYPEOF(first) || XLENGTH(item) != XLENGTH(first) ||
+        Rf_isObject(item) || Rf_getAttrib(item, R_DimSymbol) != R_NilValue)
+      return Rf_ScalarLogical(FALSE);
+  }
+  return Rf_ScalarLogical(n > 0);
 }
 
 // Which TensorImpl this is, as text that can be compared.
@@ -283,7 +297,7 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
 namespace {
 
 // Members of tensors by name: method templates are closures whose `self` is bound at each `$`; fields are functions of
-// the tensor. Keyed by the address of the name, which R keeps for all time once it is a symbol.
+// the tensor, or numbers of C_field. Keyed by the address of the name, which R keeps for all time once it is a symbol.
 struct Member {
   SEXP name, value;
   bool is_field;
@@ -302,7 +316,7 @@ const Member* find_member(SEXP name) {
   if (members[i].name) return &members[i];
   SEXP text = PROTECT(Rf_ScalarString(name));
   SEXP found = PROTECT(call_package("tensor_member", text));
-  // list(is_field, function) or NULL.
+  // list(is_field, function or number of C_field) or NULL.
   if (found == R_NilValue || n >= 3500) {
     UNPROTECT(2);
     return nullptr;
@@ -322,6 +336,7 @@ RcppExport SEXP C_dollar(SEXP x, SEXP name) {
   static SEXP self = Rf_install("self");
   const Member* member = find_member(STRING_ELT(name, 0));
   if (!member) return call_package("unknown_member", x, name);
+  if (TYPEOF(member->value) == INTSXP) return C_field(x, member->value);
   SEXP environment = PROTECT(R_NewEnv(package_namespace(), FALSE, 1));
   Rf_defineVar(self, x, environment);
   if (member->is_field) {
