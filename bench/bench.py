@@ -63,6 +63,46 @@ def from_doubles():
 
 
 @row
+def from_doubles_64():
+    v = np.random.default_rng(1).random(1_000_000)
+    return lambda: torch.tensor(v)
+
+
+@row
+def from_integers():
+    v = np.random.default_rng(1).permutation(1_000_000).astype(np.int32)
+    return lambda: torch.tensor(v, dtype=torch.int64)
+
+
+@row
+def zeros():
+    return lambda: torch.zeros(3)
+
+
+@row
+def randn():
+    return lambda: torch.randn(10, 10)
+
+
+@row
+def shape():
+    x = torch.randn(2, 2)
+    return lambda: x.shape
+
+
+@row
+def item():
+    x = torch.ones(1)
+    return lambda: x.item()
+
+
+@row
+def as_numeric():
+    x = torch.ones(1)
+    return lambda: float(x)
+
+
+@row
 def to_doubles():
     x = torch.randn(1_000_000)
     return lambda: x.numpy().astype(np.float64)
@@ -222,6 +262,12 @@ def index_number():
 
 
 @row
+def index_row():
+    m = torch.randn(10, 10)
+    return lambda: m[2, :]
+
+
+@row
 def index_slice():
     m = torch.randn(10, 10)
     return lambda: m[0, 1:3]
@@ -283,6 +329,61 @@ def many_alive():
 def print_rows():
     x, nowhere = torch.randn(30, 4), open(os.devnull, "w")
     return lambda: print(x, file=nowhere)
+
+
+@row
+def print_small():
+    x, nowhere = torch.randn(3, 4), open(os.devnull, "w")
+    return lambda: print(x, file=nowhere)
+
+
+class Mlp(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l1 = torch.nn.Linear(3, 8)
+        self.l2 = torch.nn.Linear(8, 16)
+        self.l3 = torch.nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.l3(torch.relu(self.l2(torch.relu(self.l1(x)))))
+
+
+@row
+def build_mlp():
+    return Mlp
+
+
+class Items(torch.utils.data.Dataset):
+    def __init__(self):
+        self.x, self.y = torch.randn(1000, 3), torch.randn(1000, 1)
+
+    def __getitem__(self, i):
+        return {"x": self.x[i, :], "y": self.y[i]}
+
+    def __len__(self):
+        return 1000
+
+
+@row
+def dataloader_items():
+    items = Items()
+
+    def run():
+        for _ in torch.utils.data.DataLoader(items, batch_size=32):
+            pass
+
+    return run
+
+
+@row
+def temporaries():
+    x = torch.ones(10_000_000)
+
+    def run():
+        for _ in range(10):
+            y = x * 2 + 1
+
+    return run
 
 
 ready = {}

@@ -102,19 +102,53 @@ set_up_rows <- function() {
   ten_tensors <- lapply(1:10, function(i) torch_randn(2, 2))
   table <- torch_randn(30, 4)
   nowhere <- file(nullfile(), "w")
+  printed <- function(x) {
+    sink(nowhere)
+    print(x)
+    sink()
+  }
+
+  whole <- sample.int(1e6)
+  one <- torch_ones(1)
+  small <- torch_randn(3, 4)
+  # 40 MB.
+  block <- torch_ones(1e7)
+  mlp <- nn_module(
+    initialize = function() {
+      self$l1 <- nn_linear(3, 8)
+      self$l2 <- nn_linear(8, 16)
+      self$l3 <- nn_linear(16, 1)
+    },
+    forward = function(x) self$l3(torch_relu(self$l2(torch_relu(self$l1(x)))))
+  )
+  features <- torch_randn(1000, 3)
+  answers <- torch_randn(1000, 1)
+  items <- dataset(
+    .getitem = function(i) list(x = features[i, ], y = answers[i]),
+    .length = function() 1000
+  )()
 
   deep <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
   rows16 <- torch_randn(8, 16)
 
   rows <- list(
-    add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.5),
+    add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.75),
     add_function = list(work = function() torch_add(x2, y2), says = "`torch_add(x, y)`", n = 20000, goal = 1.5),
-    add_method = list(work = function() x2$add(y2), says = "`x$add(y)`", n = 20000, goal = 2.5),
+    add_method = list(work = function() x2$add(y2), says = "`x$add(y)`", n = 20000, goal = 2.2),
     relu = list(work = function() torch_relu(x2), says = "`torch_relu(x)`", n = 20000, goal = 1.5),
     matmul_small = list(work = function() torch_matmul(x10, y10), says = "`torch_matmul(x, y)`, 10×10", n = 20000, goal = 1.5),
     as_array_small = list(work = function() as_array(x4), says = "`as_array(x)` of 4 numbers", n = 20000, goal = 2),
     from_doubles = list(work = function() torch_tensor(doubles), says = "1e6 doubles to float32", n = 50, goal = 1.2),
     to_doubles = list(work = function() as_array(floats), says = "1e6 float32 to doubles", n = 50, goal = 1.2),
+    from_doubles_64 = list(
+      work = function() torch_tensor(doubles, dtype = "double"), says = "1e6 doubles to float64", n = 50, goal = 1.2
+    ),
+    from_integers = list(work = function() torch_tensor(whole), says = "1e6 integers to int64", n = 50, goal = 1.5),
+    zeros = list(work = function() torch_zeros(3), says = "`torch_zeros(3)`", n = 20000, goal = 3),
+    randn = list(work = function() torch_randn(10, 10), says = "`torch_randn(10, 10)`", n = 20000, goal = 3),
+    shape = list(work = function() x2$shape, says = "`x$shape`", n = 20000, goal = 3),
+    item = list(work = function() one$item(), says = "`x$item()`", n = 20000, goal = 3),
+    as_numeric = list(work = function() as.numeric(one), says = "`as.numeric(x)` of one number", n = 20000, goal = 3),
     matmul_1024 = list(work = function() torch_matmul(big_x, big_y), says = "matmul 1024²", n = 5, goal = 1.05),
     forward_backward = list(
       work = function() nnf_mse_loss(net(x32), y32)$backward(),
@@ -137,7 +171,8 @@ set_up_rows <- function() {
       work = function() jit_trace(deep, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
       n = 10, goal = 2
     ),
-    index_number = list(work = function() x10_1[1], says = "`x[1]`", n = 20000, goal = 3),
+    index_number = list(work = function() x10_1[1], says = "`x[1]`", n = 20000, goal = 2.4),
+    index_row = list(work = function() x10[3, ], says = "`m[3, ]`", n = 20000, goal = 3),
     index_slice = list(work = function() x10[1, 2:3], says = "`m[1, 2:3]`", n = 20000, goal = 3),
     index_mask = list(work = function() x10_1[mask], says = "`x[mask]`", n = 10000, goal = 1.5),
     index_assign = list(work = function() target[1:2] <<- 0, says = "`x[1:2] <- 0`", n = 20000, goal = 3),
@@ -153,13 +188,15 @@ set_up_rows <- function() {
       },
       says = "1e5 tensors alive and freed", n = 1, goal = 2
     ),
-    print_rows = list(
-      work = function() {
-        sink(nowhere)
-        print(table)
-        sink()
-      },
-      says = "`print(x)` of 30 rows", n = 100, goal = 2
+    print_small = list(work = function() printed(small), says = "`print(x)`, 3×4", n = 500, goal = 1),
+    print_rows = list(work = function() printed(table), says = "`print(x)` of 30 rows", n = 100, goal = 2),
+    build_mlp = list(work = function() mlp(), says = "making an MLP of three layers", n = 200, goal = 3),
+    dataloader_items = list(
+      work = function() loop(for (b in dataloader(items, batch_size = 32)) NULL),
+      says = "`dataloader()` of 1,000 items of a dataset with `.getitem` alone, batches of 32", n = 3, goal = 3
+    ),
+    temporaries = list(
+      work = function() for (i in 1:10) y <- block * 2 + 1, says = "10 times `x * 2 + 1` of 40 MB", n = 1, goal = 3
     )
   )
   # As around a user's function: R goes through every variable of every frame on its way to a function of a package, and
