@@ -28,7 +28,7 @@ device_of <- function(text, arg, call) {
   new_device(text)
 }
 
-new_device <- function(text) structure(text, class = c("torch_device", "R7"))
+new_device <- function(text) `class<-`(text, c("torch_device", "R7"))
 
 as_device <- function(x, call = caller_env()) {
   if (is.null(x) || inherits(x, "torch_device")) return(x)

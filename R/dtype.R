@@ -17,7 +17,7 @@ dtype_codes <- c(
   bool = 11L, qint8 = 12L, quint8 = 13L, qint32 = 14L, bfloat16 = 15L, float8_e5m2 = 23L, float8_e4m3fn = 24L
 )
 
-new_dtype <- function(code) structure(code, class = c("torch_dtype", "R7"))
+new_dtype <- function(code) `class<-`(code, c("torch_dtype", "R7"))
 
 #' Data types of tensors
 #'
@@ -128,8 +128,8 @@ torch_set_default_dtype <- function(d) {
 }
 
 layout_names <- c("strided", "sparse_coo", "sparse_csr", "mkldnn", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged")
-new_layout <- function(code) structure(code, class = c("torch_layout", "R7"))
-new_memory_format <- function(code) structure(code, class = c("torch_memory_format", "R7"))
+new_layout <- function(code) `class<-`(code, c("torch_layout", "R7"))
+new_memory_format <- function(code) `class<-`(code, c("torch_memory_format", "R7"))
 
 #' Layouts and memory formats
 #'
@@ -182,7 +182,7 @@ print.torch_memory_format <- function(x, ...) {
 `==.torch_memory_format` <- function(e1, e2) unclass(e1) == unclass(e2)
 
 # Quantization schemes and reductions are numbers to LibTorch.
-new_qscheme <- function(code) structure(code, class = c("torch_qscheme", "R7"))
+new_qscheme <- function(code) `class<-`(code, c("torch_qscheme", "R7"))
 qscheme_names <- c("per_tensor_affine", "per_channel_affine", "per_tensor_symmetric", "per_channel_symmetric")
 
 #' Quantization schemes

@@ -26,7 +26,7 @@ tensor_text <- function(x, n = 30, digits = NULL) {
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
   # Looking at a tensor is no part of a trace.
   local_suspended_trace()
-  values <- if (x$device$type == "meta") "..." else with_no_grad(value_lines(x, n, digits))
+  values <- if (startsWith(unclass(x$device), "meta")) "..." else with_no_grad(value_lines(x, n, digits))
   if (n >= 0 && length(values) > n) {
     values <- c(values[seq_len(n)], "... [the output was truncated (use n=-1 to disable)]")
   }
@@ -83,7 +83,7 @@ array_lines <- function(a, digits = NULL, whole = FALSE) {
   rows <- size[length(size) - 1]
   columns <- size[length(size)]
   fit <- max(1, (getOption("width") + 1) %/% (nchar(text[1]) + 1))
-  starts <- seq(1, columns, by = fit)
+  starts <- seq.int(1, columns, by = fit)
   block <- function(m) {
     lines <- lapply(starts, function(start) {
       end <- min(columns, start + fit - 1)
