@@ -9,8 +9,8 @@ kinds_packing <- c(
 
 # A list of two data frames. `nodes`: `id` (the row of graph_rows(), and a letter for each of several inputs), `text`,
 # `form` ("input", "output", "layer", "operator" or "constant"), `note` (the shape of what it gives), `parent` (the row of
-# the node that holds it), `group` (one a block). `edges`: `from`, `to` (positions in `nodes`), `name` (of the value;
-# empty from a node to a block that it holds), `note` (the shape of the value).
+# the node that holds it), `group` (one a block), `layer` (which one computes it, "" if none is known). `edges`: `from`, `to`
+# (positions in `nodes`), `name` (of the value; empty from a node to a block that it holds), `note` (its shape).
 graph_picture <- function(x, detail) {
   rows <- graph_rows(x)
   values <- graph_values(rows)
@@ -100,7 +100,7 @@ picture_nodes <- function(rows, shown, all) {
       row = i, part = parts, form = form, parent = rows$parent[i], block = rows$block[i],
       text = if (kind == "prim::Param") rows$outputs[[i]] else node_text(rows[i, ], all),
       note = if (kind == "prim::Param") type_shape(rows$types[[i]]) else paste(type_shape(rows$types[[i]]), collapse = ", "),
-      owner = rows$owner[i], scope = if (is.na(rows$scope[i])) "" else rows$scope[i]
+      layer = layer_in_place(rows$file[i])
     )
   })
   nodes <- do.call(rbind, nodes)
@@ -122,6 +122,12 @@ constant_text <- function(value) {
   if (is.null(value)) return("None")
   if (is_torch_tensor(value)) return("<Tensor>")
   encodeString(paste(format(unlist(value)), collapse = ", "))
+}
+
+# "head.2: nn_linear" of the place "net$head$2, nn_linear"; "" for a place in a file or in the code of the whole.
+layer_in_place <- function(file) {
+  parts <- regmatches(file, regexec("^[^,$]+[$]([^,]+), ([^,]+)$", file))[[1]]
+  if (length(parts) == 3L && !is.na(file)) paste0(gsub("$", ".", parts[2], fixed = TRUE), ": ", parts[3]) else ""
 }
 
 # "(2, 8)" of "Float(2, 8, strides=[8, 1], requires_grad=0, device=cpu)"; "" where the type tells no shape.
@@ -156,20 +162,24 @@ edges_to_blocks <- function(nodes, edges) {
   data.frame(from = holder[new], to = first[new], name = rep("", sum(new)), note = rep("", sum(new)))
 }
 
-# Nodes of one call of a layer become one: those of the same scope that stand one after the other.
+# What one call of a layer computes becomes one node: the operators of a layer that stand one after the other.
 fold_layers <- function(picture) {
   nodes <- picture$nodes
-  run <- rle(paste(nodes$scope, nodes$group))
-  head <- rep(cumsum(c(1L, run$lengths))[seq_along(run$lengths)], run$lengths)
-  head[nodes$scope == "" | nodes$form %in% c("input", "output")] <- which(nodes$scope == "" | nodes$form %in% c("input", "output"))
-  kept <- sort(unique(head))
+  nodes$layer[nodes$form %in% c("input", "output")] <- ""
+  # The position of the first node of each run; a node of no layer is a run of its own.
+  alone <- nodes$layer == ""
+  run <- paste(nodes$layer, nodes$group, ifelse(alone, seq_len(nrow(nodes)), ""))
+  head <- which(c(TRUE, run[-1] != run[-length(run)]))[cumsum(c(TRUE, run[-1] != run[-length(run)]))]
+  kept <- unique(head)
   last <- vapply(kept, function(i) max(which(head == i)), 1L)
-  folded <- last > kept
-  nodes$text[kept[folded]] <- nodes$scope[kept[folded]]
-  nodes$form[kept[folded]] <- "layer"
+  has_parameters <- vapply(kept, function(i) any(nodes$form[head == i] == "layer"), NA)
+  named <- !alone[kept]
+  nodes$text[kept[named]] <- nodes$layer[kept[named]]
+  nodes$form[kept[named & has_parameters]] <- "layer"
   nodes$note[kept] <- nodes$note[last]
   edges <- picture$edges
   edges$from <- match(head[edges$from], kept)
   edges$to <- match(head[edges$to], kept)
-  list(nodes = nodes[kept, ], edges = unique(edges[edges$from != edges$to, ]))
+  edges <- edges[edges$from != edges$to, ]
+  list(nodes = nodes[kept, ], edges = edges[!duplicated(edges[c("from", "to")]), ])
 }

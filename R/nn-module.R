@@ -179,8 +179,9 @@ module_identity <- function(module) {
 #' @param ... methods and fields. `initialize` gives the generator its arguments, `forward` the module its own.
 #' @param private,active lists of private members and of active bindings, as in [R6::R6Class()].
 #' @param parent_env environment in which the methods are evaluated.
-#' @returns `nn_module()`: a generator, a function that returns a module.
-#' @seealso [nn_sequential()], [nn_linear()]
+#' @returns `nn_module()`: a generator, a function that returns a module; `generator$new(...)` is the same call. A module
+#'   prints as the call that makes it, with those arguments of `initialize` that it keeps in fields of the same names.
+#' @seealso [nn_sequential()], [nn_linear()], [summary()][summary.nn_module] and [plot()][plot_graph] of modules
 #' @examplesIf torch::torch_is_installed()
 #' net <- nn_module(
 #'   "net",

@@ -48,7 +48,7 @@ test_that("functions, modules and networks are drawn too", {
   skip_if_no_torch()
   net <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_dropout(0.5), nn_linear(8, 1))
   x <- torch_randn(5, 3)
-  drawn <- svg_of(as_svg(net, x))
+  drawn <- svg_of(as_svg(net, x, detail = "operators"))
   expect_true(all(c("0: linear", "relu", "3: linear", "(5, 8)", "(5, 1)") %in% drawn$texts))
   traced <- jit_trace(net, x)
   traced$eval()

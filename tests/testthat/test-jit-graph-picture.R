@@ -99,3 +99,26 @@ test_that("shapes are read from types", {
     "int[]", "Dict(str, int)", "Float(*, *, requires_grad=0, device=cpu)"
   )), c("(2, 8)", "()", "(3)", "", "", "", ""))
 })
+
+test_that("the layer is read from the place of a node", {
+  expect_equal(
+    vapply(c("net$head$2, nn_linear", "net$conv, nn_conv2d", "model.R", "net", NA, "my net$a b, odd"), layer_in_place, ""),
+    c("head.2: nn_linear", "conv: nn_conv2d", "", "", "", "a b: odd"), ignore_attr = TRUE
+  )
+})
+
+test_that("what a layer computes is one node, with what comes in and goes out", {
+  # x -> [conv -> add] -> relu -> [conv -> add] -> return, and a way around the first layer.
+  nodes <- data.frame(
+    row = 1:7, text = c("x", "convolution", "add", "relu", "convolution", "add", "return"),
+    form = c("input", "layer", "operator", "operator", "operator", "operator", "output"), group = "NA 1",
+    layer = c("", "a: conv", "a: conv", "", "b: conv", "b: conv", ""), note = paste0("(", 1:7, ")")
+  )
+  edges <- data.frame(from = c(1:6, 1), to = c(2:7, 4), name = letters[1:7], note = "")
+  folded <- fold_layers(list(nodes = nodes, edges = edges))
+  expect_equal(folded$nodes$text, c("x", "a: conv", "relu", "b: conv", "return"))
+  expect_equal(folded$nodes$form, c("input", "layer", "operator", "operator", "output"))
+  # The shape is that of the last of its operators.
+  expect_equal(folded$nodes$note[c(2, 4)], c("(3)", "(6)"))
+  expect_setequal(paste(folded$edges$from, folded$edges$to), c("1 2", "2 3", "3 4", "4 5", "1 3"))
+})
