@@ -70,6 +70,7 @@ SEXP sizes_of(SEXP symbol, SEXP frame) {
     SEXP plain = plain_sizes_of(Dots(frame));
     return plain ? plain : call_in_frame("sizes_of", R_NilValue, R_DotsSymbol, frame);
   }
+  if (value == R_MissingArg) fail("type_error", "`%s` must be given: whole numbers.", CHAR(PRINTNAME(symbol)));
   return are_plain_sizes(value) ? value : call_in_frame("sizes_of", words().size, symbol, frame);
 }
 
@@ -98,6 +99,7 @@ SEXP read_argument(const Slot& slot, bool has_input, SEXP frame) {
   }
   if (slot.symbol != it.self) return given(slot, frame);
   SEXP input = argument_of(frame, it.input);
+  if (input == R_MissingArg) fail("type_error", "`input` must be given: a tensor.");
   if (!is_tensor(input)) call_in_frame("check_input", R_NilValue, it.input, frame);
   return input;
 }

@@ -50,3 +50,34 @@ test_that("generators are called, or their `$new()`", {
   expect_equal(net$classname, "net")
   expect_null(net$nothing)
 })
+
+test_that("an object made from a class's plan is what R6 makes", {
+  base <- R6::R6Class("base", class = FALSE, lock_objects = FALSE,
+    public = list(count = 1, initialize = function(n) self$count <- n, add = function() self$count + private$one),
+    private = list(one = 1, hidden = function() "base"),
+    active = list(twice = function(value) if (missing(value)) self$count * 2 else self$count <- value / 2))
+  class <- R6::R6Class("derived", class = FALSE, lock_objects = FALSE, inherit = base,
+    public = list(more = 2, add = function() super$add() + self$more, both = function() c(super$hidden(), private$hidden())),
+    private = list(hidden = function() "derived"))
+  shape <- function(object) {
+    names <- setdiff(ls(object, all.names = TRUE), ".__enclos_env__")
+    list(
+      names = names, locked = vapply(names, bindingIsLocked, NA, object), active = vapply(names, bindingIsActive, NA, object),
+      private = ls(object$.__enclos_env__$private, all.names = TRUE), around = ls(object$.__enclos_env__, all.names = TRUE),
+      super = ls(object$.__enclos_env__$super, all.names = TRUE)
+    )
+  }
+  ours <- new_instance(class, 5)
+  expect_identical(shape(ours), shape(class$new(5)))
+  expect_identical(list(ours$add(), ours$both(), ours$twice), list(8, c("base", "derived"), 10))
+  ours$twice <- 4
+  expect_identical(ours$count, 2)
+  # A copy's methods, own and inherited, see the copy.
+  copy <- ours$clone()
+  copy$count <- 10
+  expect_identical(c(ours$add(), copy$add(), copy$twice), c(5, 13, 20))
+  # A class that has changed is planned anew; one with a class attribute is R6's.
+  class$set("public", "add", function() "other", overwrite = TRUE)
+  expect_identical(new_instance(class, 1)$add(), "other")
+  expect_s3_class(new_instance(R6::R6Class("plain")), "R6")
+})

@@ -186,3 +186,31 @@ test_that("windows, frequencies, triangles and sparse tensors agree with PyTorch
   draws <- as_array(torch_randint_like(torch_zeros(100), 3, 5))
   expect_setequal(draws, c(3, 4))
 })
+
+test_that("what must be given is asked for in the user's call", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, {
+    torch_full(fill_value = 1)
+    torch_ones_like()
+    torch_zeros_like(1)
+    torch_zeros(2, names = "a")
+    torch_zeros(2, device = 7)
+  })
+})
+
+test_that("a device by default is for tensors that are like no other", {
+  skip_if_no_torch()
+  expect_identical(with_device(torch_zeros(2)$device$type, device = "meta"), "meta")
+  expect_identical(with_device(torch_zeros(2, device = "cpu")$device$type, device = "meta"), "cpu")
+  x <- torch_ones(2)
+  expect_identical(with_device(torch_zeros_like(x)$device$type, device = "meta"), "cpu")
+})
+
+test_that("a trace follows sizes into each creation function", {
+  skip_if_no_torch()
+  f <- jit_trace(function(x) {
+    n <- x$size(1)
+    torch_zeros(n, 2) + torch_ones(c(n, 2)) + torch_full(c(n, 2), 1) + torch_ones_like(torch_empty(n, 2))
+  }, torch_ones(3))
+  expect_equal(as_array(f(torch_ones(5))), matrix(3, 5, 2))
+})

@@ -74,3 +74,13 @@ test_that("datasets that make batches, and single items, are only converted", {
   kept <- batches_of(dataloader(words, collate_fn = identity))
   expect_identical(kept, list("a"))
 })
+
+test_that("vectors become the rows of a batch, in their own dtype", {
+  skip_if_no_torch()
+  for (items in list(
+    list(c(1, 2), c(3, 4)), list(1:3, 4:6), list(c(TRUE, FALSE), c(FALSE, FALSE)), list(1i, 2i), list(as.raw(1:2), as.raw(3:4)),
+    list(c(a = 1, b = 2), c(3, 4)), list(numeric(), numeric()), list(matrix(1:4, 2), matrix(5:8, 2))
+  )) {
+    expect_equal(collate_items(items), if (length(items[[1]]) == 1) torch_tensor(do.call(c, items)) else torch_stack(lapply(items, torch_tensor)))
+  }
+})
