@@ -57,12 +57,14 @@ stack_tensors <- function(items, field) {
 collate_lists <- function(items, field) {
   names <- names(.subset2(items, 1L))
   by_name <- !is.null(names) && all(nzchar(names))
-  check_lists(items, names, by_name, field)
+  columns <- if (!by_name || !anyDuplicated(names)) .Call(C_columns, items)
+  # The items do not all have the same names in the same order.
+  if (is.null(columns)) check_lists(items, names, by_name, field)
   batch <- vector("list", length(.subset2(items, 1L)))
   for (i in seq_along(batch)) {
     at <- if (by_name) names[[i]] else i
     step <- if (by_name) paste0(if (nzchar(field)) "$", at) else sprintf("[[%d]]", i)
-    batch[[i]] <- collate_items(lapply(items, .subset2, at), paste0(field, step))
+    batch[[i]] <- collate_items(if (is.null(columns)) lapply(items, .subset2, at) else columns[[i]], paste0(field, step))
   }
   names(batch) <- names
   batch

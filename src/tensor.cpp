@@ -233,6 +233,36 @@ RcppExport SEXP C_field(SEXP x, SEXP which) {
   }
 }
 
+namespace {
+bool same_names(SEXP a, SEXP b) {
+  if (a == b) return true;
+  if (TYPEOF(a) != STRSXP || TYPEOF(b) != STRSXP || XLENGTH(a) != XLENGTH(b)) return false;
+  for (R_xlen_t i = 0; i < XLENGTH(a); ++i)
+    if (STRING_ELT(a, i) != STRING_ELT(b, i)) return false;
+  return true;
+}
+}  // namespace
+
+// A list of lists of one length and the same names, turned: a list of the first elements, one of the second, and so on.
+// NULL if they are not such.
+RcppExport SEXP C_columns(SEXP items) {
+  const R_xlen_t n = XLENGTH(items);
+  SEXP first = VECTOR_ELT(items, 0), names = Rf_getAttrib(first, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP item = VECTOR_ELT(items, i);
+    if (TYPEOF(item) != VECSXP || XLENGTH(item) != XLENGTH(first) || !same_names(Rf_getAttrib(item, R_NamesSymbol), names))
+      return R_NilValue;
+  }
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, XLENGTH(first)));
+  for (R_xlen_t j = 0; j < XLENGTH(first); ++j) {
+    SEXP column = Rf_allocVector(VECSXP, n);
+    SET_VECTOR_ELT(out, j, column);
+    for (R_xlen_t i = 0; i < n; ++i) SET_VECTOR_ELT(column, i, VECTOR_ELT(VECTOR_ELT(items, i), j));
+  }
+  UNPROTECT(1);
+  return out;
+}
+
 // Whether the elements of a list are vectors of one basic type and length, without a class or dimensions:
 // such as can be the rows of a matrix.
 RcppExport SEXP C_are_rows(SEXP list) {
