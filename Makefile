@@ -13,13 +13,23 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test bench fuzz oracle coverage gradcheck check docs vignettes lint format clean setup install libtorch
+.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck check docs vignettes lint format clean setup install libtorch
 
 demo: libtorch
 	Rscript inst/examples/deploy/run.R
 
 test: libtorch
 	Rscript tools/test.R
+
+# On the LibTorch of Debian's libtorch-dev, whichever is installed beside it.
+test-system: install
+	@tools/setup.sh libtorch-dev
+	TORCH_HOME=/usr Rscript -e 'torch::torch_build_shim()'
+	TORCH_HOME=/usr Rscript tools/test.R
+
+# Both commands of the README on other versions of Debian, with their R, compiler and LibTorch.
+beds:
+	for suite in bookworm trixie forky; do tools/beds.sh $$suite || exit 1; done
 
 bench: libtorch
 	Rscript bench/bench.R

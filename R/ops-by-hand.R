@@ -9,7 +9,7 @@
 #'
 #' `torch_tensordot()` sums products over dimensions of both: the last `dims` of `a` with the first `dims` of `b`, or
 #' the dimensions that a list of two vectors names. `torch_lu()` factors matrices into one packed matrix and the pivots,
-#' `torch_lu_unpack()` takes them apart.
+#' `torch_lu_unpack()` takes them apart. `torch_cholesky()` and `torch_qr()` are [linalg_cholesky()] and [linalg_qr()].
 #'
 #' `linalg_eigvals()` gives the eigenvalues of matrices, complex and in no order.
 #'
@@ -26,6 +26,8 @@
 #' @param as_list Whether to give a list of vectors.
 #' @param condition A bool tensor.
 #' @param dims A number, or a list of two vectors of dimensions, which count from 1.
+#' @param upper Whether to give the upper triangle instead of the lower one.
+#' @param some Whether to give the reduced form, not the complete one.
 #' @param pivot Whether rows are exchanged.
 #' @param get_infos Whether a third element tells for each matrix if it could be factored (0).
 #' @param out Must be `NULL`.
@@ -72,6 +74,19 @@ torch_tensordot <- function(a, b, dims = 2) {
     value_error(sprintf("`dims` must be a number or a list of two vectors, not %s.", friendly_type(dims)))
   }
   op_tensordot(a, b, -rev(seq_len(dims)), seq_len(dims))
+}
+
+# LibTorch 2.14 has these two no more; the newer ones give the same.
+
+#' @rdname torch_where
+#' @export
+torch_cholesky <- function(self, upper = FALSE) linalg_cholesky(self, upper = upper)
+
+#' @rdname torch_where
+#' @export
+torch_qr <- function(self, some = TRUE) {
+  if (!is_bool(some)) value_error(sprintf("`some` must be TRUE or FALSE, not %s.", friendly_type(some)))
+  linalg_qr(self, mode = if (some) "reduced" else "complete")
 }
 
 #' @rdname torch_where

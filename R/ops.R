@@ -221,9 +221,15 @@ op_facts <- function(key) {
     words = lapply(word_names, function(words) as.list(set_names(seq_along(words) - 1L, words))),
     results = as.integer(note_fields(note$results)),
     results_of = note_fields(note$results_of),
-    names = note_fields(note$names)
+    names = note_fields(note$names),
+    since = op_since[key]
   )
 }
+
+# The first LibTorch with an operator that 1.13 had not.
+op_since <- c(
+  scaled_dot_product_attention = "2.0", empty_permuted = "2.1", nonzero_static = "2.1", rms_norm = "2.4", hash_tensor = "2.9"
+)
 
 # Operators that end the process when their arguments are wrong, as tools/fuzz.R found.
 refuse_unsafe <- function(operator) {

@@ -140,6 +140,8 @@ tensor_methods <- list(
   has_storage = function() !is.null(.Call(C_field, self, 11L)),
   has_names = function() FALSE,
   element_size = function() self$dtype$itemsize,
+  cholesky = function(upper = FALSE) torch_cholesky(self, upper),
+  qr = function(some = TRUE) torch_qr(self, some),
   print = function(n = 30, digits = NULL) print.torch_tensor(self, n = n, digits = digits),
   cpu = function(memory_format = torch_preserve_format()) tensor_to(self, device = "cpu", memory_format = memory_format),
   cuda = function(device = NULL, non_blocking = FALSE, memory_format = torch_preserve_format()) {

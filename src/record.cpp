@@ -66,6 +66,16 @@ bool has_out(const ts_schema& schema) {
   return false;
 }
 
+// Forms with names of dimensions, which our tensors have none of.
+bool has_dimnames(const ts_schema& schema) {
+  for (size_t i = 0; i < schema.n_arguments; ++i) {
+    const ts_type* type = schema.arguments[i].type;
+    while (type->kind == TS_KIND_OPTIONAL || type->kind == TS_KIND_LIST) type = type->items[0];
+    if (type->kind == TS_KIND_DIMNAME) return true;
+  }
+  return false;
+}
+
 int tensors_in(const ts_schema& schema) {
   int n = 0;
   for (size_t i = 0; i < schema.n_arguments; ++i) n += schema.arguments[i].type->kind == TS_KIND_TENSOR;
@@ -192,13 +202,18 @@ Op* new_op(SEXP key) {
       check(find(CHAR(STRING_ELT(operators, i)), &overloads, &n));
       for (size_t j = 0; j < n; ++j) {
         const ts_schema& schema = *shim().ts_callable_schema(overloads[j]);
-        if (!all && pass == 0 && has_out(schema)) continue;
+        if (!all && (has_dimnames(schema) || (pass == 0 && has_out(schema)))) continue;
         add_candidate(op, overloads[j], facts);
         if (!results_apply(schema, facts)) op->candidates[op->n_candidates - 1].position_results = 0;
       }
     }
-  if (op->n_candidates == 0)
+  if (op->n_candidates == 0) {
+    SEXP since = element(facts, "since");
+    if (Rf_xlength(since) == 1 && STRING_ELT(since, 0) != NA_STRING)
+      fail("not_implemented_error", "`%s` needs LibTorch %s or later; this is LibTorch %s.", op->name,
+           CHAR(STRING_ELT(since, 0)), shim().ts_built_for());
     fail("not_implemented_error", "`%s` is not in LibTorch %s.", op->name, shim().ts_built_for());
+  }
   rank(op->candidates, op->n_candidates);
   for (int c = 0; c < op->n_candidates; ++c) find_siblings(*op, op->candidates[c]);
   find_words(*op, element(facts, "words"));

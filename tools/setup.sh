@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs with apt-get what the project needs and this machine lacks. Arguments name further Debian packages: a
-# r-cran-* one or one that bears the name of its command.
+# r-cran-* one, a lib*-dev one, or one that bears the name of its command.
 set -eu
 
 lacking=
@@ -21,6 +21,7 @@ has ccache || optional=ccache
 for name in "$@"; do
   case $name in
     r-cran-*) r_packages="$r_packages ${name#r-cran-}" ;;
+    lib*-dev) dpkg -s "$name" >/dev/null 2>&1 || lacking="$lacking $name" ;;
     *) need "$name" ;;
   esac
 done

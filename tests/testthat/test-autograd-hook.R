@@ -80,7 +80,7 @@ test_that("hooks compute gradients of their own, nested deeper than LibTorch nes
 
 test_that("an interrupt in a hook, and while a thread computes, ends the backward", {
   skip_if_no_torch()
-  skip_on_os("windows")
+  skip_if_no_interrupts()
   interrupted <- function(code) tryCatch({
     code
     "no"

@@ -194,3 +194,78 @@ test_that("what can't be frozen is told", {
     show_error(jit_freeze(traced$eval(), preserved = "nothing"))
   })
 })
+
+test_that("fused kernels give what the operators give, and their gradients", {
+  skip_if_no_torch()
+  source <- "
+def f(x, y):
+  a = torch.tanh(x * 2 + y)
+  b = torch.sigmoid(a) * torch.exp(-x.abs())
+  return torch.where(x > 0, a + b, a * y - b) / (1 + y * y)
+"
+  values <- function(x, y) {
+    a <- tanh(x * 2 + y)
+    b <- plogis(a) * exp(-abs(x))
+    ifelse(x > 0, a + b, a * y - b) / (1 + y * y)
+  }
+  # Central differences.
+  slope <- function(x, y, h = 1e-5) (values(x + h, y) - values(x - h, y)) / (2 * h)
+  with_jit_fusion(cpu = TRUE, code = {
+    f <- jit_compile(source)$f
+    for (n in c(3, 3, 3, 7, 64)) {
+      x <- seq(-2, 2, length.out = n)
+      y <- cos(seq_len(n))
+      expect_equal(as.numeric(f(torch_tensor(x, dtype = "double"), torch_tensor(y, dtype = "double"))), values(x, y))
+    }
+    expect_match(as.character(f$graph_for(torch_randn(3), torch_randn(3))), "TensorExpr")
+    g <- jit_compile(source)$f
+    for (n in c(4, 4, 4, 9)) {
+      x <- torch_tensor(seq(-2, 2.1, length.out = n), dtype = "double", requires_grad = TRUE)
+      y <- torch_tensor(cos(seq_len(n)), dtype = "double")
+      g(x, y)$sum()$backward()
+      expect_equal(as.numeric(x$grad), slope(as.numeric(x), as.numeric(y)), tolerance = 1e-7)
+    }
+    # A number of rows that changes, and one that broadcasts.
+    h <- jit_compile(source)$f
+    for (n in c(2, 2, 2, 5, 1)) {
+      x <- outer(seq_len(n) / 3 - 1, 1:4 / 2 - 1.2)
+      y <- 1:4 / 4
+      expect_equal(
+        as_array(h(torch_tensor(x, dtype = "double"), torch_tensor(y, dtype = "double"))),
+        values(x, rep(y, each = n))
+      )
+    }
+  })
+})
+
+test_that("a long chain of operators becomes no kernel", {
+  skip_if_no_torch()
+  chain <- function(n) jit_compile(paste0("def f(x):\n", strrep("  x = x * 1.0001 + 0.5\n", n / 2), "  return x\n"))$f
+  plan <- function(f, x) {
+    for (i in 1:3) out <- f(x)
+    list(out = out, kernel = grepl("TensorExprGroup", as.character(f$graph_for(x))))
+  }
+  x <- torch_tensor(c(1, 2), dtype = "double")
+  truth <- Reduce(function(v, i) v * 1.0001 + 0.5, seq_len(1000), c(1, 2))
+  with_jit_fusion(cpu = TRUE, code = {
+    expect_true(plan(chain(40), x)$kernel)
+    long <- plan(chain(2000), x)
+    expect_false(long$kernel)
+    expect_equal(as.numeric(long$out), truth)
+    # Nor do its gradients.
+    f <- chain(2000)
+    for (i in 1:3) {
+      leaf <- x$clone()$requires_grad_()
+      seconds <- system.time(f(leaf)$sum()$backward())[["user.self"]]
+      expect_lt(seconds, 10)
+      expect_equal(as.numeric(leaf$grad), rep(1.0001^1000, 2))
+    }
+    # What is short beside what is long is fused: pieces that other operators keep apart.
+    pieces <- jit_compile(paste0(
+      "def f(x):\n", strrep(paste0(strrep("  x = x * 1.01 + 0.5\n", 20), "  x = torch.cumsum(x, 0)\n"), 12), "  return x\n"
+    ))$f
+    expect_true(plan(pieces, x)$kernel)
+    # The switch says what was asked for, not what became of the last program.
+    expect_true(jit_fuser_enabled("cpu"))
+  })
+})

@@ -77,7 +77,7 @@ test_that("the table is the registry of LibTorch", {
       stopifnot(length(torch:::cpp_op_ranking(name)) > 0)
       ""
     }, error = conditionMessage)
-    if (nzchar(message) && !grepl("not in LibTorch|does not check its arguments", message)) problems <- c(problems, paste(name, message))
+    if (nzchar(message) && !grepl("not in LibTorch|needs LibTorch|does not check its arguments", message)) problems <- c(problems, paste(name, message))
   }
   expect_identical(problems, character())
 })
@@ -250,6 +250,27 @@ test_that("any operator can be called by name", {
   for (name in list("torch_nowhere", "sum", "nn_linear", NA_character_, 1, c("torch_add", "torch_sub"))) {
     expect_error(call_torch_function(name, quiet = TRUE), "`name`", class = "value_error")
   }
+})
+
+test_that("an operator that an older LibTorch lacks says which has it", {
+  skip_if_no_torch()
+  names <- names(torch:::op_since)
+  expect_identical(setdiff(names, torch:::op_names), character())
+  version <- numeric_version(libtorch_find()$version)
+  for (name in names) {
+    call <- tryCatch(torch:::cpp_op_ranking(name), not_implemented_error = conditionMessage)
+    if (version >= torch:::op_since[[name]]) {
+      expect_length(grep("needs LibTorch", call), 0)
+    } else {
+      expect_identical(call, sprintf("`%s` needs LibTorch %s or later; this is LibTorch %s.", name, torch:::op_since[[name]], version))
+    }
+  }
+})
+
+test_that("forms with names of dimensions are not offered", {
+  skip_if_no_torch()
+  expect_error(torch_sum("a"), class = "type_error")
+  expect_no_match(tryCatch(torch_sum("a"), error = conditionMessage), "Dimname|names")
 })
 
 test_that("operators are methods of tensors", {
