@@ -3,6 +3,7 @@
 #include "core/schema.h"
 
 #include <functional>
+#include <optional>
 
 struct ts_callable {
   explicit ts_callable(c10::OperatorHandle op);

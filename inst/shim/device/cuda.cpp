@@ -4,6 +4,7 @@
 
 #include <torch/version.h>
 
+#include <optional>
 #include <vector>
 
 #if __has_include(<ATen/detail/MPSHooksInterface.h>)

@@ -8,6 +8,7 @@
 #include <torch/csrc/jit/frontend/script_type_parser.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace shim {
 namespace {

@@ -12,6 +12,7 @@
 #include <torch/csrc/jit/resource_guard.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
+#include <optional>
 #include <unordered_set>
 
 namespace {

@@ -3,6 +3,7 @@
 #include "core/value.h"
 
 #include <mutex>
+#include <optional>
 
 namespace {
 
