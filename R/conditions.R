@@ -154,7 +154,7 @@ friendly_type <- function(x) {
   if (length(dim(bare)) > 0) return(sprintf("%s %s array", article(type), type))
   if (n != 1) return(sprintf("%s %s vector of length %d", article(type), type, n))
   if (type == "integer64") {
-    text <- if (requireNamespace("bit64", quietly = TRUE)) as.character(x)
+    text <- bit64::as.character.integer64(x)
     return(if (is.na(text)) "NA" else paste("the integer64", text))
   }
   if (is.na(bare)) return(if (is.double(bare) && is.nan(bare)) "NaN" else "NA")

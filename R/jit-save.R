@@ -46,7 +46,8 @@
 #' speed <- scale(cars$speed)
 #' net <- jit_trace(nn_linear(1, 1), torch_tensor(speed))
 #' scaling <- c(mean = attr(speed, "scaled:center"), sd = attr(speed, "scaled:scale"))
-#' jit_save(net, file, extra_files = list(scaling.csv = paste(names(scaling), scaling, sep = ",", collapse = "\n")))
+#' lines <- paste(names(scaling), scaling, sep = ",", collapse = "\n")
+#' jit_save(net, file, extra_files = list(scaling.csv = lines))
 #'
 #' net <- jit_load(file, extra_files = "scaling.csv")
 #' scaling <- read.csv(text = jit_extra_files(net)$scaling.csv, header = FALSE, row.names = 1)

@@ -56,7 +56,7 @@ matmul_torch_tensor <- function(x, y) torch_matmul(x, y)
 #' torch_eye(2) %*% torch_tensor(matrix(1:4, 2), dtype = "float")
 #' @name matrix_product
 #' @aliases %*%
-#' @usage x \%*\% y
+#' @usage NULL
 #' @rawNamespace if (getRversion() < "4.3.0") export("%*%")
 NULL
 

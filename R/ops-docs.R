@@ -48,7 +48,7 @@ op_page <- function(family) {
   table <- table[table$family == family, ]
   names <- vapply(table$operator, op_function_name, "", USE.NAMES = FALSE)
   functions <- mget(names, env)
-  usage <- Map(function(name, f) paste0(name, formals_text(f)), names, functions)
+  usage <- Map(function(name, f) strwrap(paste0(name, formals_text(f)), 88, exdent = 2), names, functions)
   arguments <- unique(unlist(lapply(functions, function(f) names(formals(f)))))
   known <- arguments[arguments %in% names(argument_words)]
   rest <- setdiff(arguments, known)
