@@ -101,8 +101,9 @@ libtorch_of_python <- function(python = Sys.which(if (os_name() == "windows") "p
   libtorch_describe(answer[[2]], "python", python = answer[[1]])
 }
 
-# Debian's libtorch-dev.
-libtorch_of_system <- function(prefix = "/usr", source = "system") {
+# Debian's libtorch-dev. Tests have the system elsewhere.
+libtorch_of_system <- function(prefix = the$system, source = "system") {
+  if (is.null(prefix)) prefix <- "/usr"
   libs <- Sys.glob(file.path(prefix, "lib", c(paste0(R.version$arch, "-*"), "."), library_file("torch_cpu")))
   if (length(libs) == 0) {
     return(NULL)

@@ -7,10 +7,12 @@ local_machine <- function(env = parent.frame()) {
     {
       the$found <- found
       the$shim_source <- source
+      the$system <- NULL
     },
     envir = env
   )
   the$found <- NULL
+  the$system <- file.path(root, "usr")
   the$shim_source <- tiny_shim(file.path(root, "shim"))
   # A folder first on the path, in which a test may put a python3 of its own.
   dir.create(file.path(root, "bin"))

@@ -64,7 +64,6 @@ test_that("missing tools are named with the command that installs them", {
 })
 
 test_that("without LibTorch there is nothing to build for", {
-  skip_if(!is.null(libtorch_of_system()), "the system has a LibTorch")
   local_machine()
   expect_snapshot(show_error(torch_build_shim()))
 })
