@@ -166,6 +166,9 @@ void forget_workers() { idle.clear(); }
 void set_host(const ts_host& given) {
   home = std::this_thread::get_id();
   host = given;
+  // Debian's builds have a backend for the Vulkan of phones, which says that there is a device whether there is one or not.
+  // LibTorch's engine would make a thread for it, and a process with such a thread can't be forked.
+  c10::impl::device_guard_impl_registry[static_cast<size_t>(c10::DeviceType::Vulkan)].store(nullptr);
 }
 
 std::string host_place() {
