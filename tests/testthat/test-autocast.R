@@ -37,7 +37,13 @@ test_that("regions end with their frame and after errors", {
   expect_equal(dtype(), plain)
   expect_error(with_autocast(stop("inside"), device_type = "cpu"), "inside")
   expect_equal(dtype(), plain)
-  context <- set_autocast("cpu", dtype = torch_half())
+  context <- tryCatch(set_autocast("cpu", dtype = torch_half()), torch_runtime_error = conditionMessage)
+  if (is.character(context)) {
+    # Older versions of LibTorch have bfloat16 alone here; being told so changes nothing.
+    expect_match(context, "Bfloat16")
+    expect_equal(dtype(), plain)
+    return()
+  }
   expect_match(dtype(), "Half|float16")
   unset_autocast(context)
   expect_equal(dtype(), plain)
