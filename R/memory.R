@@ -58,7 +58,7 @@ NULL
 #' @section Errors:
 #' A number that is not positive, or a `cache_enabled` other than `TRUE` and `FALSE`, is a `value_error`.
 #' @examplesIf torch::torch_is_installed()
-#' set_cpu_allocator_config(threshold_call_gc = 160, cache_max_size_mb = 256, cache_min_block_size = 65536)
+#' set_cpu_allocator_config(threshold_call_gc = 160, cache_max_size_mb = 256)
 #' cpu_cache_flush()
 #' @export
 set_cpu_allocator_config <- function(threshold_call_gc = 4000L, cache_enabled = TRUE, cache_max_size_mb = threshold_call_gc,
