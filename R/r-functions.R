@@ -21,7 +21,7 @@
 #' R's other functions that make a matrix or an array of their argument, such as `apply()`, `svd()`, `scale()` and
 #' `lapply()`, see `as.array(x)`: they give R values, without gradients. These take no tensors, and what to write instead is:
 #' `for (row in torch_unbind(x))`, `if (as.logical(x > 0))`, [torch_minimum()] and [torch_maximum()] for `pmin()` and `pmax()`,
-#' `x$isin(values)` for `%in%`.
+#' `jit_ops$aten$isin(x, values)` for `%in%`.
 #'
 #' @param x,X,y,Y,test A tensor.
 #' @param nrow,ncol,names,useNames,use,na.rm Must be left out: tensors have neither names nor NA.
