@@ -21,11 +21,11 @@ demo: libtorch
 test: libtorch
 	Rscript tools/test.R
 
-# On the LibTorch of Debian's libtorch-dev, whichever is installed beside it.
+# On the LibTorch of Debian's libtorch-dev, whichever is installed beside it. FILES names the test files, all by default.
 test-system: install
 	@tools/setup.sh libtorch-dev
 	TORCH_HOME=/usr Rscript -e 'torch::torch_build_shim()'
-	TORCH_HOME=/usr Rscript tools/test.R
+	TORCH_HOME=/usr Rscript tools/test.R $(FILES)
 
 # Both commands of the README on other versions of Debian, with their R, compiler and LibTorch.
 beds:

@@ -1,4 +1,5 @@
-# Runs the house lints and the whole suite on the installed package. The last line is `N passed, N failed, N skipped`.
+# Runs the house lints and the whole suite, or the test files that are named without `test-` and `.R`, on the installed
+# package. The last line is `N passed, N failed, N skipped`.
 
 Sys.setenv(NOT_CRAN = "true", TESTTHAT_PARALLEL = "false")
 library(testthat)
@@ -6,8 +7,10 @@ library(torch)
 
 lint_failed <- system2("tools/lint.sh") != 0
 
+files <- commandArgs(TRUE)
+
 results <- test_dir(
-  "tests/testthat",
+  "tests/testthat", filter = if (length(files)) paste0("^(", paste(files, collapse = "|"), ")$"),
   package = "torch", load_package = "installed", stop_on_failure = FALSE,
   reporter = ProgressReporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf)
 )

@@ -33,7 +33,9 @@ test_that("the arguments decide on the overload", {
   expect_identical(as_array(torch_where(x > 2, 1, -1)), ifelse(m > 2, 1, -1))
   expect_identical(dim(torch_squeeze(torch_zeros(1, 2, 1))), 2L)
   expect_identical(dim(torch_squeeze(torch_zeros(1, 2, 1), 1)), c(2L, 1L))
-  expect_identical(dim(torch_squeeze(torch_zeros(1, 2, 1), c(1, 3))), 2L)
+  if (numeric_version(libtorch_find()$version) >= "2.0") {
+    expect_identical(dim(torch_squeeze(torch_zeros(1, 2, 1), c(1, 3))), 2L)
+  }
   expect_identical(lengths(lapply(torch_split(torch_arange(1, 7), 3), as_array)), c(3L, 3L, 1L))
   expect_identical(lengths(lapply(torch_split(torch_arange(1, 7), c(2, 5)), as_array)), c(2L, 5L))
   expect_identical(as_array(torch_div(x, 2, rounding_mode = "floor")), m %/% 2)
