@@ -153,6 +153,7 @@ script_fields <- list(
   },
   to = function(x) function(dtype = NULL, device = NULL, tensor = NULL, non_blocking = FALSE, copy = FALSE,
                             memory_format = torch_preserve_format()) {
+    if (is_place(dtype)) return(x$to(device, dtype, tensor, non_blocking, copy, memory_format))
     x$.apply(tensor_mover(dtype %||% tensor$dtype, device %||% tensor$device, non_blocking, copy, memory_format))
   },
   cuda = function(x) function(device = NULL) x$to(device = device %||% "cuda"),

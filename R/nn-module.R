@@ -70,6 +70,7 @@ nn_Module <- R6::R6Class(
     },
     to = function(dtype = NULL, device = NULL, tensor = NULL, non_blocking = FALSE, copy = FALSE,
                   memory_format = torch_preserve_format()) {
+      if (is_place(dtype)) return(self$to(device, dtype, tensor, non_blocking, copy, memory_format))
       self$.apply(tensor_mover(dtype %||% tensor$dtype, device %||% tensor$device, non_blocking, copy, memory_format))
     },
     cuda = function(device = NULL) {

@@ -223,14 +223,16 @@ keep_class <- function(x, from) {
   x
 }
 
+# What `$to()` got first, where PyTorch has the device.
+is_place <- function(x) is_torch_device(x) || (is_string(x) && grepl("^(cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", x))
+
 tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE,
                       memory_format = NULL, call = caller_env()) {
   if (!is.null(other)) {
     dtype <- other$dtype
     device <- other$device
   }
-  # PyTorch's order: the device first.
-  if (is_torch_device(dtype) || (is_string(dtype) && grepl("^(cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", dtype))) {
+  if (is_place(dtype)) {
     place <- dtype
     dtype <- device
     device <- place

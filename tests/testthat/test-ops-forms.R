@@ -103,4 +103,7 @@ test_that("dtypes, devices, dates and factors are no numbers", {
   expect_true(x$to("cpu", "int")$dtype == torch_int())
   expect_true(x$to(torch_int(), torch_device("cpu"))$dtype == torch_int())
   expect_true(x$to("meta")$device == torch_device("meta"))
+  expect_true(nn_linear(1, 1)$to(torch_device("cpu"), torch_double())$weight$dtype == torch_double())
+  traced <- jit_trace(nn_linear(1, 1), torch_ones(1))
+  expect_true(traced$to("cpu", torch_double())$weight$dtype == torch_double())
 })
