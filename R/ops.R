@@ -335,7 +335,9 @@ find_member <- function(name) {
   if (!is.null(method)) return(list(FALSE, method))
   f <- op_function(name)
   if (is.null(f)) {
-    if (!cpp_has_operator(paste0("aten::", name))) return(if (name %in% named_methods) list(FALSE, no_named_tensors))
+    # Older versions of LibTorch have operators for these.
+    if (name %in% named_methods) return(list(FALSE, no_named_tensors))
+    if (!cpp_has_operator(paste0("aten::", name))) return(NULL)
     f <- new_op_function(name, registry_formals(name, op_notes[[name]]))
   }
   if (!takes_self(f, op_notes[[name]])) return(NULL)

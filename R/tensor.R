@@ -211,7 +211,7 @@ print.torch_storage <- function(x, ...) {
 # Methods of named tensors, which LibTorch had as operators until 2.12.
 named_methods <- c("align_as", "align_to", "refine_names", "rename", "rename_")
 no_named_tensors <- function(...) {
-  not_implemented_error("Tensors with named dimensions are not there: LibTorch has given them up.", entry_call(sys.nframe()))
+  not_implemented_error("Named tensors are not in LibTorch any more.", entry_call(sys.nframe()))
 }
 
 #' @export
