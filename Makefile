@@ -52,6 +52,8 @@ libtorch: install
 
 fuzz: libtorch
 	Rscript tools/fuzz.R
+	FUZZ_TRACE=1 Rscript tools/fuzz.R 20000
+	Rscript tools/fuzz-text.R
 
 oracle: libtorch
 	Rscript tools/oracle.R

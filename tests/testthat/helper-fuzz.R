@@ -17,6 +17,11 @@ fuzz_tensor <- function() {
   shape <- pick(list(integer(), 0L, 1L, 3L, c(2L, 3L), c(3L, 3L), c(0L, 3L), c(2L, 3L, 4L), c(1L, 2L, 4L, 4L), c(1L, 1L, 2L, 2L, 2L)))
   dtype <- pick(c("float", "float", "double", "int64", "int64", "int32", "bool", "uint8", "half", "bfloat16", "cfloat"))
   n <- prod(shape)
+  # Integers at the ends of their range.
+  if (dtype %in% c("int64", "int32") && stats::runif(1) < 0.2) {
+    smallest <- torch_ones(shape, dtype = dtype)$bitwise_left_shift(if (dtype == "int64") 63L else 31L)
+    return(switch(sample(3, 1), smallest, torch_full(shape, -1L, dtype = dtype), smallest - 1L))
+  }
   v <- pick(list(round(stats::rnorm(n), 1), rep(0, n), sample(0:4, n, TRUE), c(NaN, Inf, -1, 1e30, 2)[seq_len(n) %% 5 + 1]))
   if (dtype %in% c("int64", "int32", "uint8", "bool")) v <- as.integer(ifelse(is.finite(v), pmin(abs(v), 5), 1))
   x <- torch_tensor(v, dtype = dtype)$reshape(shape)
@@ -63,6 +68,17 @@ fuzz_any <- function() {
   ))
 }
 
+# Of one overload: values by the names of the function's formals, and their types.
+fuzz_arguments <- function(operator, arguments, f) {
+  overload <- pick(arguments)
+  overload <- overload[is.na(overload$default) | stats::runif(nrow(overload)) < 0.4, ]
+  renames <- note_renames(op_notes[[operator]])
+  values <- lapply(overload$type, function(type) if (stats::runif(1) < 0.06) fuzz_any() else fuzz_typed(type))
+  names(values) <- ifelse(overload$name %in% names(renames), renames[overload$name], overload$name)
+  known <- names(values) %in% names(formals(f))
+  list(values = values[known], types = overload$type[known])
+}
+
 # Makes `n` calls; before(k) is called ahead of each. Errors and warnings are answers like any other.
 fuzz_operator <- function(operator, n, seed, before = function(k) NULL) {
   arguments <- fuzz_table()[[operator]]
@@ -71,12 +87,7 @@ fuzz_operator <- function(operator, n, seed, before = function(k) NULL) {
   values <- 0
   for (k in seq_len(n)) {
     set.seed(seed * 1e4 + k)
-    overload <- pick(arguments)
-    overload <- overload[is.na(overload$default) | stats::runif(nrow(overload)) < 0.4, ]
-    renames <- note_renames(op_notes[[operator]])
-    given <- lapply(overload$type, function(type) if (stats::runif(1) < 0.06) fuzz_any() else fuzz_typed(type))
-    names(given) <- ifelse(overload$name %in% names(renames), renames[overload$name], overload$name)
-    given <- given[names(given) %in% names(formals(f))]
+    given <- fuzz_arguments(operator, arguments, f)$values
     before(k)
     torch_manual_seed(1)
     result <- tryCatch(suppressWarnings(do.call(f, given, quote = TRUE)), error = function(e) e)

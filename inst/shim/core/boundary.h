@@ -18,6 +18,9 @@ extern std::atomic<bool> host_jumped;
 extern bool is_forked;
 void work_alone();
 
+// After a failure: a trace that runs on this thread goes on.
+void go_on_tracing() noexcept;
+
 void set_last_error(std::string message, std::string trace);
 int status_of_current_exception() noexcept;
 

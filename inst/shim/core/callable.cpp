@@ -1,7 +1,10 @@
 #include "core/callable.h"
 
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
 #include "core/host.h"
 #include "core/stack.h"
+#include "jit/complex.h"
 #include "jit/plan.h"
 
 ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op) { read_schema(op.schema(), 0); }
@@ -69,13 +72,25 @@ void ts_callable::run(torch::jit::Stack& stack) const {
   }
 }
 
-// A trace of a long loop is a line of so many nodes that an ordinary stack can't hold the making of its plan.
+// A trace of a long loop is a line of so many nodes that an ordinary stack can't hold the making of its plan. And
+// LibTorch's own derivatives of whole programs are meant for real numbers: where there may be others, each operator
+// brings its own.
 void ts_callable::run_function(torch::jit::Stack& stack) const {
-  if (!plan_stack_) plan_stack_ = shim::plan_stack(*function);
-  if (shim::is_ordinary_stack(*plan_stack_))
+  if (!plan_stack_) {
+    plan_stack_ = shim::plan_stack(*function);
+    makes_complex_ = shim::makes_complex(*function);
+  }
+  const bool is_complex = at::GradMode::is_enabled() &&
+                          (makes_complex_ || std::any_of(stack.begin(), stack.end(), shim::holds_complex));
+  const auto run = [&] {
+    if (!is_complex) return function->run(stack);
+    const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
+  };
+  if (shim::is_ordinary_stack(*plan_stack_))
+    run();
   else
-    shim::run_served(*plan_stack_, [&] { function->run(stack); });
+    shim::run_served(*plan_stack_, run);
 }
 
 namespace shim {

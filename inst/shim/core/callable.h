@@ -41,8 +41,9 @@ struct ts_callable {
   void read_schema(const c10::FunctionSchema& from, size_t skip);
   void run_function(torch::jit::Stack& stack) const;
 
-  // What a plan of `function` needs, known from its first run on.
+  // What a plan of `function` needs, and whether it makes complex numbers; known from its first run on.
   mutable std::optional<size_t> plan_stack_;
+  mutable bool makes_complex_ = false;
 };
 
 namespace shim {

@@ -55,6 +55,7 @@ void set_last_error(std::string message, std::string trace) {
 }
 
 int status_of_current_exception() noexcept {
+  go_on_tracing();
   if (host_jumped.exchange(false)) return TS_HOST_JUMP;
   try {
     throw;

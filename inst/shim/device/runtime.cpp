@@ -1,6 +1,7 @@
 // dtypes, devices, random numbers, threads.
 #include "core/host.h"
 #include "core/value.h"
+#include "guard/division.h"
 #include "jit/fusion.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -38,6 +39,10 @@ int ts_initialise(const ts_host* host) {
     shim::count_memory();
     shim::set_default_fusion();
     shim::keep_warnings();
+    shim::replace_divisions();
+    // LibTorch warns that it is so.
+    while (ts_take_warning()) {
+    }
 #ifndef _WIN32
     pthread_atfork(nullptr, nullptr, [] { shim::is_forked = true; });
 #endif

@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <cstring>
+#include <set>
 
 #include "guard/depth.h"
 
@@ -367,6 +368,8 @@ void Code::read(const std::string& code, const std::string& package) {
   std::vector<int> chain{0};                   // at each depth of brackets
   int links = 0, elifs = 0, indent = 0;        // links: of all depths together
   int deepest = 0;                             // in this definition
+  // What stands before: the end of an operand, the bracket of an index on one, or anything else.
+  enum class Last { operand, index, other } last = Last::other;
   std::vector<std::string>* fields = nullptr;  // of the class whose body this is
   int method = -1;                             // indent of the method of that class whose body this is
   const auto measure = [&] {
@@ -391,9 +394,20 @@ void Code::read(const std::string& code, const std::string& package) {
     while (end < code.size() && (is_word(code[end]) || (dotted && code[end] == '.'))) ++end;
     return code.substr(from, end - from);
   };
+  const auto names_a_field = [&](size_t from) {
+    const size_t next = code.find_first_not_of(" \t", from);
+    return next != std::string::npos && code[next] == ':';
+  };
+  const auto line_at = [&](size_t at) {
+    const size_t begin = code.find_first_not_of(" \t", code.rfind('\n', at) + 1);
+    return code.substr(begin, std::min(code.find('\n', at), code.size()) - begin);
+  };
   for (size_t at = 0; at < code.size(); ++at) {
     const char c = code[at];
+    const Last before = last;
+    if (c != ' ' && c != '\t' && c != '\r' && c != '#' && (c != '\n' || chain.size() == 1)) last = Last::other;
     if (c == '"' || c == '\'') {
+      last = Last::operand;
       const bool is_long = code.compare(at, 3, std::string(3, c)) == 0;
       const std::string end(is_long ? 3 : 1, c);
       for (at += end.size(); at < code.size() && code.compare(at, end.size(), end) != 0; ++at)
@@ -405,23 +419,31 @@ void Code::read(const std::string& code, const std::string& package) {
       const bool in_fields = fields && method < 0;
       const std::string word = word_at(at, in_fields);
       at += word.size() - 1;
+      last = Last::operand;
+      for (const char* keyword : {"return", "not", "and", "or", "if", "elif", "else", "in", "is", "del", "assert", "raise",
+                                  "lambda", "for", "while", "with", "yield"})
+        if (word == keyword) last = Last::other;
       if (word == "def" || word == "class") end_definition();
       if (word == "def") method = indent;
       if (word == "class") {
         const std::string name = word_at(std::min(code.find_first_not_of(" \t", at + 1), code.size()), false);
         fields = &fields_[package.empty() ? name : package + "." + name];
         method = -1;
-      } else if (in_fields) {
+      } else if (in_fields && !names_a_field(at + 1)) {
         fields->push_back(word);
       }
       if (word == "elif") ++elifs;
       for (const char* keyword : {"not", "and", "or", "if", "else", "in", "is", "lambda", "for"})
         if (word == keyword) link();
     } else if (c == '(' || c == '[' || c == '{') {
+      if (c == '[' && before == Last::operand) last = Last::index;
       link();
       chain.push_back(0);
       require(chain.size() <= kDeepestBracket);
     } else if (c == ')' || c == ']' || c == '}') {
+      last = Last::operand;
+      // LibTorch's compiler looks for what stands there.
+      TORCH_CHECK(c != ']' || before != Last::index, whose_, " code has an index with nothing in it: ", line_at(at));
       reset();
       if (chain.size() > 1) chain.pop_back();
     } else if (c == ',') {
@@ -440,6 +462,31 @@ void Code::read(const std::string& code, const std::string& package) {
   end_definition();
 }
 
+// Classes that no other one holds are taken away, and again, until none are left or those remain that hold each other.
+void Code::check_cycles() const {
+  std::unordered_map<std::string, int> holders;
+  for (const auto& it : fields_)
+    for (const std::string& field : it.second)
+      if (fields_.count(field)) ++holders[field];
+  std::vector<std::string> free;
+  for (const auto& it : fields_)
+    if (!holders.count(it.first)) free.push_back(it.first);
+  size_t taken = 0;
+  for (; !free.empty(); ++taken) {
+    const std::string name = std::move(free.back());
+    free.pop_back();
+    for (const std::string& field : fields_.at(name))
+      if (fields_.count(field) && --holders[field] == 0) free.push_back(field);
+  }
+  if (taken == fields_.size()) return;
+  std::set<std::string> names;
+  for (const auto& it : holders)
+    if (it.second > 0) names.insert("`" + it.first + "`");
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  TORCH_CHECK(false, whose_, " classes hold each other without end: ", list);
+}
+
 void Code::check_classes() const {
   using ClassLevels = Levels<std::string>;
   ClassLevels levels([this](const std::string& name, int64_t&) {
@@ -448,6 +495,7 @@ void Code::check_classes() const {
       if (fields_.count(field)) edges.push_back({field});
     return edges;
   });
+  check_cycles();
   for (const auto& it : fields_)
     TORCH_CHECK(levels.of(it.first) <= kMostLevels, whose_, " classes hold each other too deeply: more than ",
                 kMostLevels, " levels");

@@ -14,6 +14,7 @@
 #include "core/stack.h"
 #include "guard/crc32.h"
 #include "guard/depth.h"
+#include "jit/constants.h"
 #include "jit/module.h"
 #include "guard/program.h"
 #if defined(_WIN32)
@@ -191,6 +192,7 @@ class FileSink final : public Sink {
 
 void export_module(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, Sink& sink) {
   shim::complete_tree(module->module);
+  shim::spell_floats(module->module);
   torch::jit::ExtraFilesMap files;
   for (size_t i = 0; i < n_extra; ++i)
     files[extra[i].name] = std::string(static_cast<const char*>(extra[i].data), extra[i].n);

@@ -9,7 +9,6 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/frontend/schema_matching.h>
 #include <torch/csrc/jit/passes/inliner.h>
-#include <torch/csrc/jit/resource_guard.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 #include <optional>
@@ -28,6 +27,8 @@ namespace tracer = torch::jit::tracer;
 // The trace that runs on this thread; they nest.
 struct Trace {
   Trace* outer;
+  // LibTorch's part of it, while the host's function runs.
+  std::shared_ptr<tracer::TracingState> state;
   std::vector<std::shared_ptr<torch::jit::Source>> sources;
   std::optional<torch::jit::SourceRange> place;
   // While the first wrong node is searched for, what each call gave.
@@ -46,7 +47,7 @@ void place_node(Node* node) {
 class Fresh {
  public:
   explicit Fresh(bool keeps_results = false)
-      : trace_{running, {}, {}, keeps_results, {}}, cache_(at::autocast::is_autocast_cache_enabled()) {
+      : trace_{running, nullptr, {}, {}, keeps_results, {}}, cache_(at::autocast::is_autocast_cache_enabled()) {
     running = &trace_;
     tracer::setRecordSourceLocation(place_node);
     tracer::setWarn([](const std::string& message) { warnings.push_back(message); });
@@ -65,6 +66,54 @@ class Fresh {
   Trace trace_;
   bool cache_;
 };
+
+// The node that the next one is put behind.
+Node* last_node(Graph& graph) { return graph.insertPoint()->prev(); }
+
+// LibTorch's kernels for traces put their node into the graph, take the trace out of the thread's hands and run the
+// operator. One that throws leaves it like that: the node has no results then, and nothing is recorded any more.
+void go_on() {
+  if (!running || !running->state || tracer::isTracing()) return;
+  last_node(*running->state->graph)->destroy();
+  tracer::setTracingState(running->state);
+}
+
+// Lets LibTorch's operators run unseen by the running trace.
+class Paused {
+ public:
+  Paused() : trace_(running), state_(tracer::getTracingState()) {
+    if (trace_) trace_->state.reset();
+    tracer::setTracingState(nullptr);
+  }
+  ~Paused() {
+    if (trace_) trace_->state = state_;
+    tracer::setTracingState(state_);
+  }
+  Paused(const Paused&) = delete;
+  Paused& operator=(const Paused&) = delete;
+
+ private:
+  Trace* trace_;
+  std::shared_ptr<tracer::TracingState> state_;
+};
+
+// Runs what the trace records as one step: what it adds to the graph is taken out again where it fails. Constants stay,
+// since the trace knows from then on which tensors they are.
+void record_step(const std::function<void()>& work) {
+  Graph& graph = *tracer::getTracingState()->graph;
+  const Node* before = last_node(graph);
+  try {
+    work();
+  } catch (...) {
+    go_on();
+    for (Node* node = last_node(graph); node != before;) {
+      Node* added = node;
+      node = node->prev();
+      if (added->kind() != prim::Constant && added->kind() != prim::GetAttr && !added->hasUses()) added->destroy();
+    }
+    throw;
+  }
+}
 
 // LibTorch gives some nodes a range in a source without a name.
 bool has_place(const Node* node) { return node->sourceRange().file_line_col().has_value(); }
@@ -148,6 +197,7 @@ std::shared_ptr<Graph> record(Fresh&, ts_host_fn fn, void* context, const ts_val
   std::vector<std::string> argument_names(names, names + n);
   c10::IValue output;
   auto run = [&](Stack arguments) -> Stack {
+    running->state = tracer::getTracingState();
     shim::Arena arena;
     std::vector<ts_value> values(arguments.size());
     for (size_t i = 0; i < arguments.size(); ++i) shim::from_ivalue(std::move(arguments[i]), values[i], arena);
@@ -295,7 +345,10 @@ bool is_traceable(const c10::IValue& value) {
       if (!is_traceable(list.get(i))) return false;
     return true;
   }
-  return value.isGenericDict() && is_traceable(value.toGenericDict().size() ? value.toGenericDict().begin()->value() : value);
+  if (!value.isGenericDict()) return false;
+  for (const auto& entry : value.toGenericDict())
+    if (!is_traceable(entry.value())) return false;
+  return true;
 }
 
 // A TorchScript function or method becomes a call in the graph: its own plan may hold operators that only the executor
@@ -311,7 +364,7 @@ bool insert_call(const ts_callable& callable, Stack& stack) {
   Value* output = callable.self ? graph.insertMethodCall(callable.function->name(), matched)
                                 : graph.insertFunctionCall(callable.function, matched);
   {
-    torch::jit::ResourceGuard resume(tracer::pauseTracing());
+    const Paused unseen;
     callable.run(stack);
   }
   if (!stack.empty() && is_traceable(stack.back())) tracer::setValueTrace(stack.back(), output);
@@ -324,13 +377,32 @@ void shim::run_traced(const ts_callable& callable, const ts_value* arguments, si
   {
     StashedSizes sizes;
     for (size_t i = 0; i < n; ++i) sizes.add(callable.schema.view()->arguments[i].name, arguments[i]);
-    const bool is_program = callable.function && !callable.makes;
-    if (is_program && !insert_call(callable, stack))
-      interpret(torch::jit::toGraphFunction(*callable.function).graph(), stack);
-    else if (!is_program)
-      callable.run(stack);
+    bool done = true;
+    record_step([&] {
+      if (callable.function && !callable.makes)
+        done = insert_call(callable, stack);
+      else
+        callable.run(stack);
+    });
+    // A step for each of its operators: what they did is done when one of them fails.
+    if (!done) interpret(torch::jit::toGraphFunction(*callable.function).graph(), stack);
   }
   if (running && running->keeps_results) std::for_each(stack.begin(), stack.end(), keep_result);
+}
+
+void shim::record_copy(at::Tensor& to, const at::Tensor& from) {
+  if (tracer::isTracing())
+    record_step([&] { to.copy_(from); });
+  else
+    to.copy_(from);
+}
+
+void shim::go_on_tracing() noexcept {
+  try {
+    go_on();
+  } catch (...) {
+    tracer::setTracingState(running->state);
+  }
 }
 
 void shim::note_result(const at::Tensor& result) {
@@ -341,13 +413,15 @@ int ts_is_tracing(void) { return tracer::isTracing(); }
 
 int ts_trace_suspend(int suspend) {
   return shim::guarded([&] {
-    static thread_local std::vector<std::shared_ptr<tracer::TracingState>> suspended;
+    static thread_local std::vector<std::pair<Trace*, std::shared_ptr<tracer::TracingState>>> suspended;
     if (suspend) {
-      suspended.push_back(tracer::getTracingState());
+      suspended.emplace_back(running, tracer::getTracingState());
+      running = nullptr;
       tracer::setTracingState(nullptr);
     } else {
       TORCH_CHECK(!suspended.empty(), "no trace is suspended");
-      tracer::setTracingState(suspended.back());
+      running = suspended.back().first;
+      tracer::setTracingState(suspended.back().second);
       suspended.pop_back();
     }
   });

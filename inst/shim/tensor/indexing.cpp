@@ -130,7 +130,8 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
     }
     at::Tensor source = borrow(static_cast<ts_tensor*>(value->as.handle));
     if (puts.empty()) {
-      step(it, it.copy_(source));
+      shim::record_copy(it, source);
+      shim::note_result(it);
       return;
     }
     // copy_ converts, index_put_ does not.

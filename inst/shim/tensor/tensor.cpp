@@ -4,6 +4,7 @@
 #include <ATen/ScalarOps.h>
 
 #include <cstring>
+#include <limits>
 
 namespace {
 
@@ -67,6 +68,17 @@ struct Unrecorded {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   at::tracer::impl::NoTracerDispatchMode below_tracer;
 };
+
+// An integer that is a position in no tensor, in the range of a type; text can hold all of them but the smallest of 64 bits.
+int64_t no_position(at::ScalarType type) {
+  switch (type) {
+    case at::kByte: return std::numeric_limits<uint8_t>::max();
+    case at::kChar: return std::numeric_limits<int8_t>::min();
+    case at::kShort: return std::numeric_limits<int16_t>::min();
+    case at::kInt: return std::numeric_limits<int32_t>::min();
+    default: return -std::numeric_limits<int64_t>::max();
+  }
+}
 
 // With memory of its own and no pending conjugation or negation. Some derivatives are zeros without memory.
 at::Tensor in_memory(const at::Tensor& tensor) {
@@ -213,7 +225,7 @@ int ts_tensor_storage(ts_tensor* handle, uint64_t* out) {
 
 int ts_positions_from_one(ts_tensor* handle, ts_tensor** out) {
   return shim::guarded([&] {
-    const at::Tensor positions = borrow(handle);
+    at::Tensor positions = borrow(handle);
     const bool is_index = at::isIntegralType(positions.scalar_type(), false);
     TORCH_CHECK(is_index, "positions must be integers, not ", positions.scalar_type());
     {
@@ -221,7 +233,11 @@ int ts_positions_from_one(ts_tensor* handle, ts_tensor** out) {
       TORCH_CHECK(positions.device().is_meta() || !positions.eq(0).any().item<bool>(),
                   "Indexing starts at 1 but found a 0.");
     }
-    *out = give(positions - positions.gt(0).to(positions.scalar_type()));
+    const at::Tensor shift = positions.gt(0).to(positions.scalar_type());
+    // A program meets other positions than the example's: 0 becomes one that no tensor has.
+    if (torch::jit::tracer::isTracing())
+      positions = positions.masked_fill(positions.eq(0), no_position(positions.scalar_type()));
+    *out = give(positions - shift);
   });
 }
 
