@@ -345,6 +345,22 @@ cpp_memory_flush <- function() {
     .Call(`_torch_cpp_memory_flush`)
 }
 
+cpp_entry_frame <- function(calls, frames, parents, n) {
+    .Call(`_torch_cpp_entry_frame`, calls, frames, parents, n)
+}
+
+cpp_running_self <- function(frames, floor) {
+    .Call(`_torch_cpp_running_self`, frames, floor)
+}
+
+cpp_set_place <- function(calls, frames, parents, n, floor) {
+    .Call(`_torch_cpp_set_place`, calls, frames, parents, n, floor)
+}
+
+cpp_forget_places <- function() {
+    .Call(`_torch_cpp_forget_places`)
+}
+
 cpp_op_ranking <- function(key) {
     .Call(`_torch_cpp_op_ranking`, key)
 }

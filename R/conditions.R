@@ -77,27 +77,8 @@ call_into <- function(frame) {
   if (length(n)) entry_call(max(n)) else frame
 }
 
-# The frame of the outermost of the package's functions that called each other down to frame `n`, also through functions
-# of base R and R6. Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
-entry_frame <- function(n) {
-  callers <- sys.parents()
-  # What `autograd_function()` made is the package's too.
-  home <- function(i) {
-    env <- environment(sys.function(i))
-    if (is.null(env$.record)) topenv(env) else topenv()
-  }
-  caller <- n
-  # R names a frame that C++ called as its own caller: that is the one below it.
-  while ((caller <- min(callers[caller], caller - 1L)) > 0L) {
-    from <- home(caller)
-    if (identical(from, topenv()) || !is.null(call_as_written(sys.call(caller)))) {
-      n <- caller
-    } else if (!environmentName(from) %in% c("base", "R6")) {
-      break
-    }
-  }
-  n
-}
+# The frame of the outermost of the package's functions that called each other down to frame `n`.
+entry_frame <- function(n) cpp_entry_frame(sys.calls(), sys.frames(), sys.parents(), n)
 
 # What the user called: the call of the entry frame above frame `n`.
 entry_call <- function(n) {

@@ -1,10 +1,14 @@
 # Where the user's code is while it is traced: for the nodes of the graph, and for warnings.
 
-# State of the trace that runs: the sources that the shim knows by now, the warnings given, and those that wait. While
-# it looks at calls, which may hold sizes, reading these is nobody's doing. The frames up to the floor are the tracer's.
-new_trace <- function() {
+# State of the trace that runs: the lines of source that it has read, the warnings given, and those that wait. While it
+# looks at calls, which may hold sizes, reading these is nobody's doing. The frames up to the floor are the tracer's.
+# `func` is what is traced and `label` how the user wrote it.
+new_trace <- function(func = NULL, label = NULL) {
   list2env(
-    list(sources = new.env(parent = emptyenv()), given = character(), waiting = list(), looking = FALSE, floor = 0L),
+    list(
+      func = func, label = label, paths = NULL, lines = new.env(parent = emptyenv()), given = character(),
+      waiting = list(), looking = FALSE, floor = 0L
+    ),
     parent = emptyenv()
   )
 }
@@ -16,16 +20,15 @@ look <- function(code) {
   code
 }
 
-# The call that the user wrote into this package, above frame `n`, and the place where it stands: list(call, file, line,
-# text, first_line, begin, end), positions in bytes of the text.
+# The call that the user wrote into this package, above frame `n`, and the place where it stands; see call_place().
 user_place <- function(n) {
   call_place(entry_frame(n))
 }
 
-call_place <- function(n) {
+# Where the call of frame `n` stands: list(call, name, file, line, source, begin, end). `name` is that of the file or of
+# what else holds the call, `file` is NULL without one, `source` has the text around it, and positions are bytes of that.
+call_place <- function(n, self = cpp_running_self(sys.frames(), the$trace$floor %||% 0L)) {
   call <- if (n > 0L) sys.call(n)
-  caller <- sys.parents()[n]
-  f <- if (length(caller) && caller > 0L) sys.function(caller)
   # A call that something evaluates later, as a pipe does, has no reference of its own: the pipe's call has.
   reference <- NULL
   for (i in rev(seq_len(n))) {
@@ -33,9 +36,10 @@ call_place <- function(n) {
     reference <- attr(sys.call(i), "srcref")
     if (!is.null(reference)) break
   }
-  if (!is.null(reference) && i < n) f <- if (sys.parents()[i] > 0L) sys.function(sys.parents()[i])
   attr(call, "srcref") <- NULL
-  c(list(call = call, key = obj_address(if (is.null(f)) call else body(f))), place_in_file(reference, f) %||% place_in_text(call, f))
+  caller <- if (!is.null(reference)) sys.parents()[i]
+  place <- place_in_file(reference, if (length(caller) && caller > 0L) sys.function(caller))
+  c(list(call = call), place %||% place_in_call(call, n, self))
 }
 
 # With a source reference: the lines of the function that holds the call, or of the call itself outside functions.
@@ -44,44 +48,106 @@ place_in_file <- function(reference, f) {
   srcfile <- attr(reference, "srcfile")
   whole <- attr(f, "srcref")
   if (!identical(attr(whole, "srcfile"), srcfile) || whole[1] > reference[1] || whole[3] < reference[3]) whole <- reference
-  lines <- tryCatch(getSrcLines(srcfile, whole[1], whole[3]), error = function(e) NULL)
-  if (length(lines) < reference[3] - whole[1] + 1) return(NULL)
-  bytes <- c(0, cumsum(nchar(lines, "bytes") + 1))
-  file <- basename(srcfile$filename)
+  source <- source_lines(srcfile, whole[1], whole[3])
+  if (is.null(source)) return(NULL)
+  bytes <- source$bytes - source$bytes[1]
   list(
-    file = if (nzchar(file)) file else "<text>", line = reference[1], text = paste(lines, collapse = "\n"),
-    first_line = whole[1], begin = bytes[reference[1] - whole[1] + 1] + reference[2] - 1,
-    end = bytes[reference[3] - whole[1] + 1] + reference[4]
+    name = source$name, file = source$name, line = reference[1], source = source,
+    begin = bytes[reference[1] - whole[1] + 1] + reference[2] - 1, end = bytes[reference[3] - whole[1] + 1] + reference[4]
   )
 }
 
-# Without: the text of the function, as R writes it.
-place_in_text <- function(call, f) {
-  call <- as_user_wrote(call)
-  text <- paste(deparse(if (is.null(f)) call else f, width.cutoff = 120L), collapse = "\n")
-  begin <- regexpr(deparse(call, width.cutoff = 120L)[1], text, fixed = TRUE, useBytes = TRUE)
-  end <- begin - 1 + attr(begin, "match.length")
-  if (begin < 1) {
-    begin <- 1
-    end <- nchar(text, "bytes")
-  }
-  line <- nchar(gsub("[^\n]", "", substring(text, 1, begin))) + 1L
-  list(file = NULL, line = line, text = text, first_line = 1L, begin = begin - 1, end = end)
+# Read once a trace. `id` is the shim's number of it, when it has one.
+source_lines <- function(srcfile, first, last) {
+  known <- the$trace$lines
+  key <- paste(obj_address(srcfile), first, last)
+  if (!is.null(known[[key]])) return(known[[key]])
+  lines <- tryCatch(getSrcLines(srcfile, first, last), error = function(e) NULL)
+  if (length(lines) < last - first + 1) return(NULL)
+  name <- basename(srcfile$filename)
+  source <- new_source(paste(lines, collapse = "\n"), if (nzchar(name)) name else "<text>", first)
+  source$bytes <- c(0, cumsum(nchar(lines, "bytes") + 1))
+  source$srcfile <- srcfile
+  if (!is.null(known)) known[[key]] <- source
+  source
 }
 
-# Called by the glue before each operator: the source's number and the bytes in it. Gives the warnings that wait.
+new_source <- function(text, name, first_line = 1L) {
+  list2env(list(text = text, name = name, first_line = first_line, id = NULL), parent = emptyenv())
+}
+
+# Without: the call as R writes it, in the module that runs, or else in the function that made the call.
+place_in_call <- function(call, n, self) {
+  trace <- the$trace
+  # The tracer's own call stands for the user's of the function or module.
+  is_root <- !is.null(trace) && n == trace$floor + 1L
+  text <- deparse(as_user_wrote(call), width.cutoff = 120L)
+  if (is_root) text[1] <- sub("^func", trace$label, text[1])
+  name <- if (is_root) trace$label else calling_function(n)
+  if (!is.null(self)) {
+    path <- module_path(self)
+    name <- toString(unique(c(path, parent.env(self$.__enclos_env__)$.classes[1])))
+    if (is_root && !is.null(path)) text <- sprintf("%s(%s)", path, toString(names(formals(self$forward))[1]))
+  }
+  if (length(text) > 5L) text <- c(text[1:5], "...")
+  text <- paste(text, collapse = "\n")
+  # LibTorch marks no more than a part of a text, and names the place of no whole one.
+  list(
+    name = name, module = if (!is.null(self)) name, file = NULL, line = 1L, source = new_source(paste0(text, "\n"), name),
+    begin = 0, end = nchar(text, "bytes")
+  )
+}
+
+calling_function <- function(n) {
+  caller <- if (n > 0L) sys.parents()[n] else 0L
+  if (caller <= (the$trace$floor %||% 0L)) return(the$trace$label %||% "R")
+  head <- sys.call(caller)[[1]]
+  if (!is.null(the$trace) && caller == the$trace$floor + 1L) return(the$trace$label)
+  if (is.symbol(head)) as.character(head) else "R"
+}
+
+# `net$first` of the module that is traced; NULL for one that it does not hold.
+module_path <- function(self) {
+  trace <- the$trace
+  if (is.null(trace$paths)) {
+    trace$paths <- new.env(parent = emptyenv())
+    if (is_nn_module(trace$func)) note_paths(trace$func, trace$label, trace$paths)
+  }
+  trace$paths[[obj_address(self)]]
+}
+
+note_paths <- function(module, path, paths) {
+  self <- attr(module, "module", exact = TRUE)
+  if (is.null(self) || !is.null(paths[[obj_address(self)]])) return(invisible())
+  paths[[obj_address(self)]] <- path
+  children <- module$children
+  for (name in names(children)) note_paths(children[[name]], paste0(path, "$", name), paths)
+}
+
+# How the user wrote what is traced, if that is short.
+label_of <- function(expression, func) {
+  text <- deparse(expression, width.cutoff = 60L)
+  if (length(text) == 1 && nchar(text) <= 40 && !grepl("(", text, fixed = TRUE)) return(text)
+  if (is_nn_module(func)) class(func)[1] else "function"
+}
+
+# Called by the glue before each operator: tells the shim the place, and gives the warnings that wait.
 trace_place <- function(...) {
   trace <- the$trace
-  n <- sys.nframe() - 1L
-  place <- look(user_place(n))
-  waiting <- trace$waiting
-  trace$waiting <- list()
-  for (read in waiting) warn_frozen(read)
-  key <- paste(place$key, place$first_line)
-  if (is.null(trace$sources[[key]])) {
-    trace$sources[[key]] <- cpp_trace_source(place$file %||% "<R function>", place$text, place$first_line)
+  if (length(trace$waiting)) {
+    waiting <- trace$waiting
+    trace$waiting <- list()
+    for (read in waiting) warn_frozen(read)
   }
-  c(trace$sources[[key]], as.integer(c(place$begin, place$end)))
+  cpp_set_place(sys.calls(), sys.frames(), sys.parents(), sys.nframe() - 1L, trace$floor)
+}
+
+# Called by the glue for a place of frame `n` that it has not met: the source's number and the bytes in it.
+new_place <- function(n, self) {
+  place <- look(call_place(n, self))
+  source <- place$source
+  if (is.null(source$id)) source$id <- cpp_trace_source(source$name, source$text, source$first_line)
+  as.integer(c(source$id, place$begin, place$end))
 }
 
 # Called where a value leaves the graph.
@@ -116,7 +182,7 @@ reader_place <- function(n, reference) {
   }
   place <- call_place(n)
   if (n > user || is.null(reference)) return(place)
-  c(list(call = NULL, source = as.character(reference)[1]), place_in_file(reference, NULL))
+  c(list(call = NULL, statement = as.character(reference)[1]), place_in_file(reference, NULL))
 }
 
 warn_frozen <- function(place) {
@@ -125,8 +191,14 @@ warn_frozen <- function(place) {
 
 warn_of_trace <- function(place, problem) {
   trace <- the$trace
-  text <- place$source %||% look(deparse(as_user_wrote(place$call), width.cutoff = 60L)[1])
-  where <- if (!is.null(place$file)) sprintf(" at %s:%d", place$file, place$line) else ""
+  text <- place$statement %||% look(deparse(as_user_wrote(place$call), width.cutoff = 60L)[1])
+  where <- if (!is.null(place$file)) {
+    sprintf(" at %s:%d", place$file, place$line)
+  } else if (!is.null(place$module)) {
+    sprintf(" in %s", place$module)
+  } else {
+    ""
+  }
   key <- paste(text, where)
   if (key %in% trace$given) return(invisible())
   trace$given <- c(trace$given, key)

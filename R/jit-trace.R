@@ -59,7 +59,8 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace
     value_error("You must initialize the nn_module before tracing: call the generator first.")
   }
   if (inherits(func, "nn_module")) {
-    return(trace_module(func, list(forward = list(...)), strict, respect_mode, check))
+    label <- label_of(substitute(func), func)
+    return(trace_module(func, list(forward = list(...)), strict, respect_mode, check, label))
   }
   if (!is_closure(func)) {
     value_error(sprintf(
@@ -70,7 +71,8 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace
   local_suspended_trace()
   restore <- keep_state(list())
   on.exit(restore(), add = TRUE, after = FALSE)
-  traced <- trace_call(func, list(...), NULL, "forward", strict, check, restore)
+  label <- label_of(substitute(func), func)
+  traced <- trace_call(func, list(...), NULL, "forward", strict, check, restore, func, label)
   new_script_function(name_in_r(traced$handle, traced$names))
 }
 
@@ -78,16 +80,18 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace
 #' @export
 jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE, check_trace = TRUE, check_inputs = NULL,
                              check_tolerance = 1e-5) {
-  trace_module(mod, list(...), strict, respect_mode, new_check(check_trace, check_inputs, check_tolerance))
+  check <- new_check(check_trace, check_inputs, check_tolerance)
+  trace_module(mod, list(...), strict, respect_mode, check, label_of(substitute(mod), mod))
 }
 
 # Records `func` on the inputs; `module` is the handle of the script module that it becomes a method of. Gives the
 # callable's handle and the R names of its arguments. `restore` puts everything back that running `func` changes.
-trace_call <- function(func, inputs, module, method, strict, check, restore, call = caller_env()) {
+# `root` is the function or module that the user gave, and `label` how it was written.
+trace_call <- function(func, inputs, module, method, strict, check, restore, root, label, call = caller_env()) {
   arguments <- match_inputs(func, inputs, call)
   run <- caller_of(func, arguments)
   copies <- if (check$enabled) copy_value(arguments$inputs)
-  traced <- record(cpp_trace(run, arguments$inputs, arguments$identifiers, module, method))
+  traced <- record(cpp_trace(run, arguments$inputs, arguments$identifiers, module, method), root, label)
   if (strict) warn_of_dict(traced[[2]], call)
   handle <- traced[[1]]
   restore()
@@ -99,7 +103,7 @@ trace_call <- function(func, inputs, module, method, strict, check, restore, cal
   accuse <- function(inputs, which) {
     where <- suppress_tracer_warnings(record(cpp_trace_difference(
       handle, run, inputs, arguments$identifiers, module, attr(restore, "state"), rep(check$tolerance, 2)
-    )))
+    ), root, label))
     restore()
     warn_of_difference(where, which, call)
   }
@@ -125,18 +129,24 @@ caller_of <- function(func, arguments) {
   names(symbols) <- arguments$given
   call <- as.call(c(quote(func), symbols))
   function(values) {
-    if (!is.null(the$trace)) the$trace$floor <- sys.nframe()
+    # eval() has two frames.
+    if (!is.null(the$trace)) the$trace$floor <- sys.nframe() + 2L
     scope <- list2env(structure(values, names = arguments$identifiers), parent = emptyenv())
     assign("func", func, envir = scope)
-    as_program_value(eval(call, scope))
+    value <- eval(call, scope)
+    as_program_value(value)
   }
 }
 
 # Evaluates a call of the tracer with the state that src/ and jit-place.R share.
-record <- function(code) {
+record <- function(code, func = NULL, label = "R") {
   outer <- the$trace
-  the$trace <- new_trace()
-  on.exit(the$trace <- outer)
+  the$trace <- new_trace(func, label)
+  cpp_forget_places()
+  on.exit({
+    the$trace <- outer
+    cpp_forget_places()
+  })
   value <- code
   for (text in cpp_trace_warnings()) warn(sub("\\s+$", "", text), class = "torch_tracer_warning")
   value
@@ -322,7 +332,7 @@ named_method <- function(module, method) {
 
 # --- modules -------------------------------------------------------------------------------------------------------
 
-trace_module <- function(mod, methods, strict, respect_mode, check, call = caller_env()) {
+trace_module <- function(mod, methods, strict, respect_mode, check, label, call = caller_env()) {
   if (!inherits(mod, "nn_module") || inherits(mod, "nn_module_generator")) {
     value_error(sprintf("`mod` must be an initialized nn_module, not %s.", friendly_type(mod)), call)
   }
@@ -352,7 +362,7 @@ trace_module <- function(mod, methods, strict, respect_mode, check, call = calle
         if (!is.null(mode)) mod$train(mode)
       }
       in_mode()
-      trace_call(method, inputs, handle, as, strict, check, structure(in_mode, state = attr(restore, "state")), call)
+      trace_call(method, inputs, handle, as, strict, check, structure(in_mode, state = attr(restore, "state")), mod, label, call)
     }
     if (name == "forward" && respect_mode) {
       train <- trace("trainforward", TRUE)

@@ -940,6 +940,53 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_entry_frame
+SEXP cpp_entry_frame(SEXP calls, SEXP frames, SEXP parents, SEXP n);
+RcppExport SEXP _torch_cpp_entry_frame(SEXP callsSEXP, SEXP framesSEXP, SEXP parentsSEXP, SEXP nSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type calls(callsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type parents(parentsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type n(nSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_entry_frame(calls, frames, parents, n));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_running_self
+SEXP cpp_running_self(SEXP frames, SEXP floor);
+RcppExport SEXP _torch_cpp_running_self(SEXP framesSEXP, SEXP floorSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type floor(floorSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_running_self(frames, floor));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_set_place
+SEXP cpp_set_place(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor);
+RcppExport SEXP _torch_cpp_set_place(SEXP callsSEXP, SEXP framesSEXP, SEXP parentsSEXP, SEXP nSEXP, SEXP floorSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type calls(callsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type parents(parentsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type n(nSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type floor(floorSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_set_place(calls, frames, parents, n, floor));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_forget_places
+SEXP cpp_forget_places();
+RcppExport SEXP _torch_cpp_forget_places() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_forget_places());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_op_ranking
 SEXP cpp_op_ranking(SEXP key);
 RcppExport SEXP _torch_cpp_op_ranking(SEXP keySEXP) {
@@ -1264,6 +1311,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
     {"_torch_cpp_memory_configure", (DL_FUNC) &_torch_cpp_memory_configure, 4},
     {"_torch_cpp_memory_flush", (DL_FUNC) &_torch_cpp_memory_flush, 0},
+    {"_torch_cpp_entry_frame", (DL_FUNC) &_torch_cpp_entry_frame, 4},
+    {"_torch_cpp_running_self", (DL_FUNC) &_torch_cpp_running_self, 2},
+    {"_torch_cpp_set_place", (DL_FUNC) &_torch_cpp_set_place, 5},
+    {"_torch_cpp_forget_places", (DL_FUNC) &_torch_cpp_forget_places, 0},
     {"_torch_cpp_op_ranking", (DL_FUNC) &_torch_cpp_op_ranking, 1},
     {"_torch_cpp_op_kinds", (DL_FUNC) &_torch_cpp_op_kinds, 1},
     {"_torch_cpp_operator_schemas", (DL_FUNC) &_torch_cpp_operator_schemas, 1},

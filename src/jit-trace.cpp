@@ -47,11 +47,7 @@ ts_state* state_of(SEXP x) { return static_cast<ts_state*>(handle_of(x, Kind::st
 }  // namespace
 
 void mark_place() {
-  if (tracing == 0) return;
-  SEXP place = PROTECT(call_package("trace_place", R_NilValue));
-  const int* it = INTEGER(place);
-  check(shim().ts_trace_place(it[0], static_cast<size_t>(it[1]), static_cast<size_t>(it[2])));
-  UNPROTECT(1);
+  if (tracing > 0) call_package("trace_place", R_NilValue);
 }
 
 void leaves_trace(SEXP tensor) {

@@ -369,8 +369,10 @@ void Code::read(const std::string& code, const std::string& package) {
   int links = 0, elifs = 0, indent = 0;        // links: of all depths together
   int deepest = 0;                             // in this definition
   // What stands before: the end of an operand, the bracket of an index on one, or anything else.
-  enum class Last { operand, index, other } last = Last::other;
+  enum class Last { operand, index, other };
+  Last last = Last::other;
   std::vector<std::string>* fields = nullptr;  // of the class whose body this is
+  bool in_type = false;                        // of a field
   int method = -1;                             // indent of the method of that class whose body this is
   const auto measure = [&] {
     require(links <= kLongestChain && elifs <= kLongestChain && indent <= kWidestIndent);
@@ -429,7 +431,9 @@ void Code::read(const std::string& code, const std::string& package) {
         const std::string name = word_at(std::min(code.find_first_not_of(" \t", at + 1), code.size()), false);
         fields = &fields_[package.empty() ? name : package + "." + name];
         method = -1;
-      } else if (in_fields && !names_a_field(at + 1)) {
+      } else if (in_fields && names_a_field(at + 1)) {
+        in_type = true;
+      } else if (in_fields && in_type) {
         fields->push_back(word);
       }
       if (word == "elif") ++elifs;
@@ -451,7 +455,10 @@ void Code::read(const std::string& code, const std::string& package) {
     } else if (c == '\n') {
       const size_t text = std::min(code.find_first_not_of(" \t\r", at + 1), code.size());
       indent = static_cast<int>(std::min(text - at - 1, size_t{kWidestIndent} + 1));
-      if (chain.size() == 1) reset();
+      if (chain.size() == 1) {
+        in_type = false;
+        reset();
+      }
       if (chain.size() == 1 && text < code.size() && code[text] != '\n' && code[text] != '#' && indent <= method)
         method = -1;
       measure();
