@@ -83,6 +83,8 @@ place_in_call <- function(call, n, self) {
   is_root <- !is.null(trace) && n == trace$floor + 1L
   text <- deparse(as_user_wrote(call), width.cutoff = 120L)
   if (is_root) text[1] <- sub("^func", trace$label, text[1])
+  # What the tracer does itself.
+  if (!is.null(trace) && n <= trace$floor) text <- trace$label
   name <- if (is_root) trace$label else calling_function(n)
   if (!is.null(self)) {
     path <- module_path(self)

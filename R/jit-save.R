@@ -13,6 +13,10 @@
 #' `torch::jit::load()`. A loaded module keeps them: `jit_extra_files()` shows them, and the next `jit_save()` writes
 #' them again unless it is told otherwise.
 #'
+#' @section Positions:
+#' A program counts positions as the R function did that it was traced from: from 1, also where Python or C++ calls it.
+#' See the section of that name in [jit_trace()], and its argument `index_base`.
+#'
 #' @section Safety:
 #' A file gets its name when it is whole and on the disk: a full disk, an error, a killed process or a power cut leaves an
 #' old file as it was. What a killed process left beside it is removed by the next save. A file that is read is checked first, directory, sizes and

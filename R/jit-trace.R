@@ -24,6 +24,14 @@
 #' `x$view(c(x$size(1), -1))`, is recorded: the program works for other sizes. So is whole-number arithmetic with it
 #' (`+`, `-`, `*`, `%/%`, `%%`, `sum()`, `prod()`), `c()`, `[` and `rep()`. Any other use makes it a constant.
 #'
+#' @section Positions:
+#' The program counts as R does: tokens, classes and other positions that go into it, and those that it gives, are counted
+#' **from 1, whoever calls it**. A client in Python or C++ that counts from 0 gets the wrong row without a word, and an
+#' error only for a 0. With `index_base = 0` the border counts from 0: the program adds 1 to each tensor of integers that
+#' comes in and takes 1 from each that it gives, and the R function in between counts from 1 as ever. The example inputs
+#' are then counted from 0 too, and so are those of every call, from R as well. `index_base = c(tokens = 0)` says it of
+#' single inputs, where other integers are counts and no positions.
+#'
 #' @section Warnings:
 #' Where a value of the trace becomes a number of R (`as.numeric(x)`, `x$item()`, `if (as.logical(x))`, `length(x)`,
 #' `seq_len(x$size(1))`) the program holds the number of the example. A warning of class `torch_tracer_warning` names
@@ -45,6 +53,8 @@
 #' @param check_inputs Further example inputs: a list with one element, a list of inputs, for each call. For
 #'   `jit_trace_module()` such a list for each method, by name.
 #' @param check_tolerance How far results may differ, relative and absolute.
+#' @param index_base From where tensors of integers count in the program's inputs and results: 1, as in R, or 0, as in most
+#'   other languages; or such numbers by the names of inputs.
 #' @return A `script_function` or a `script_module`: callable, with `$graph`, `$graph_for(...)`, `$code`, `$schema`.
 #' @seealso [jit_save()], [jit_compile()]
 #' @examplesIf torch::torch_is_installed()
@@ -53,14 +63,15 @@
 #' f$graph
 #' @export
 jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace = TRUE, check_inputs = NULL,
-                      check_tolerance = 1e-5) {
+                      check_tolerance = 1e-5, index_base = 1) {
   check <- new_check(check_trace, list(forward = check_inputs), check_tolerance)
+  check_index_base(index_base)
   if (inherits(func, "nn_module_generator")) {
     value_error("You must initialize the nn_module before tracing: call the generator first.")
   }
   if (inherits(func, "nn_module")) {
     label <- label_of(substitute(func), func)
-    return(trace_module(func, list(forward = list(...)), strict, respect_mode, check, label))
+    return(trace_module(func, list(forward = list(...)), strict, respect_mode, check, label, index_base))
   }
   if (!is_closure(func)) {
     value_error(sprintf(
@@ -72,24 +83,27 @@ jit_trace <- function(func, ..., strict = TRUE, respect_mode = TRUE, check_trace
   restore <- keep_state(list())
   on.exit(restore(), add = TRUE, after = FALSE)
   label <- label_of(substitute(func), func)
-  traced <- trace_call(func, list(...), NULL, "forward", strict, check, restore, func, label)
+  traced <- trace_call(func, list(...), NULL, "forward", strict, check, restore, func, label, index_base)
   new_script_function(name_in_r(traced$handle, traced$names))
 }
 
 #' @rdname jit_trace
 #' @export
 jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE, check_trace = TRUE, check_inputs = NULL,
-                             check_tolerance = 1e-5) {
+                             check_tolerance = 1e-5, index_base = 1) {
   check <- new_check(check_trace, check_inputs, check_tolerance)
-  trace_module(mod, list(...), strict, respect_mode, check, label_of(substitute(mod), mod))
+  check_index_base(index_base)
+  trace_module(mod, list(...), strict, respect_mode, check, label_of(substitute(mod), mod), index_base)
 }
 
 # Records `func` on the inputs; `module` is the handle of the script module that it becomes a method of. Gives the
 # callable's handle and the R names of its arguments. `restore` puts everything back that running `func` changes.
-# `root` is the function or module that the user gave, and `label` how it was written.
-trace_call <- function(func, inputs, module, method, strict, check, restore, root, label, call = caller_env()) {
+# `root` is the function or module that the user gave, and `label` how it was written. `base`: see jit_trace().
+trace_call <- function(func, inputs, module, method, strict, check, restore, root, label, base, call = caller_env()) {
   arguments <- match_inputs(func, inputs, call)
-  run <- caller_of(func, arguments)
+  unknown <- setdiff(names(base), arguments$names)
+  if (length(unknown)) value_error(sprintf("`index_base` names `%s`, which is no input.", unknown[1]), call)
+  run <- caller_of(func, arguments, base)
   copies <- if (check$enabled) copy_value(arguments$inputs)
   traced <- record(cpp_trace(run, arguments$inputs, arguments$identifiers, module, method), root, label)
   if (strict) warn_of_dict(traced[[2]], call)
@@ -124,18 +138,36 @@ trace_call <- function(func, inputs, module, method, strict, check, restore, roo
 }
 
 # Calls `func` on a list of values, by a call that reads as the user would write it: warnings and places show it.
-caller_of <- function(func, arguments) {
+caller_of <- function(func, arguments, base) {
   symbols <- lapply(arguments$identifiers, as.symbol)
   names(symbols) <- arguments$given
   call <- as.call(c(quote(func), symbols))
+  # What the border of the program counts from 0.
+  from_zero <- if (is.null(names(base))) rep(base == 0, length(symbols)) else arguments$names %in% names(base)[base == 0]
   function(values) {
     # eval() has two frames.
     if (!is.null(the$trace)) the$trace$floor <- sys.nframe() + 2L
+    values[from_zero] <- lapply(values[from_zero], move_positions, 1L)
     scope <- list2env(structure(values, names = arguments$identifiers), parent = emptyenv())
     assign("func", func, envir = scope)
     value <- eval(call, scope)
-    as_program_value(value)
+    as_program_value(if (is.null(names(base)) && base == 0) move_positions(value, -1L) else value)
   }
+}
+
+check_index_base <- function(base, call = caller_env()) {
+  if (is.numeric(base) && length(base) && all(base %in% 0:1) && (length(base) == 1 || is_named(base))) return(invisible())
+  value_error(sprintf("`index_base` must be 0, 1 or such numbers by the names of inputs, not %s.", friendly_type(base)), call)
+}
+
+# Tensors of integers that count from elsewhere, also in lists.
+move_positions <- function(x, by) {
+  if (is_torch_tensor(x)) {
+    is_count <- x$is_floating_point() || x$is_complex() || x$dtype == torch_bool()
+    return(if (is_count) x else x + by)
+  }
+  if (is.list(x)) x[] <- lapply(x, move_positions, by)
+  x
 }
 
 # Evaluates a call of the tracer with the state that src/ and jit-place.R share.
@@ -332,7 +364,7 @@ named_method <- function(module, method) {
 
 # --- modules -------------------------------------------------------------------------------------------------------
 
-trace_module <- function(mod, methods, strict, respect_mode, check, label, call = caller_env()) {
+trace_module <- function(mod, methods, strict, respect_mode, check, label, base, call = caller_env()) {
   if (!inherits(mod, "nn_module") || inherits(mod, "nn_module_generator")) {
     value_error(sprintf("`mod` must be an initialized nn_module, not %s.", friendly_type(mod)), call)
   }
@@ -362,7 +394,7 @@ trace_module <- function(mod, methods, strict, respect_mode, check, label, call 
         if (!is.null(mode)) mod$train(mode)
       }
       in_mode()
-      trace_call(method, inputs, handle, as, strict, check, structure(in_mode, state = attr(restore, "state")), mod, label, call)
+      trace_call(method, inputs, handle, as, strict, check, structure(in_mode, state = attr(restore, "state")), mod, label, base, call)
     }
     if (name == "forward" && respect_mode) {
       train <- trace("trainforward", TRUE)

@@ -12,12 +12,21 @@ using torch::jit::Function;
 using torch::jit::Node;
 using torch::jit::Value;
 
-bool is_complex_type(const c10::Type& type) {
-  if (type.kind() == c10::TypeKind::ComplexType) return true;
-  if (const auto* tensor = type.castRaw<c10::TensorType>())
-    return tensor->scalarType() && c10::isComplexType(*tensor->scalarType());
-  for (const auto& inner : type.containedTypes())
-    if (is_complex_type(*inner)) return true;
+// Types share what they hold: each is looked at once. What instances of classes hold is looked at itself.
+bool is_complex_type(const c10::TypePtr& type) {
+  std::vector<c10::TypePtr> types{type};
+  std::unordered_set<const c10::Type*> seen;
+  while (!types.empty()) {
+    const c10::TypePtr it = std::move(types.back());
+    types.pop_back();
+    if (it->kind() == c10::TypeKind::ComplexType) return true;
+    if (const auto tensor = it->cast<c10::TensorType>()) {
+      if (tensor->scalarType() && c10::isComplexType(*tensor->scalarType())) return true;
+    } else if (it->kind() != c10::TypeKind::ClassType) {
+      for (const auto& inner : it->containedTypes())
+        if (seen.insert(inner.get()).second) types.push_back(inner);
+    }
+  }
   return false;
 }
 
@@ -46,7 +55,7 @@ bool asks_for_complex(const Node& node) {
 
 bool is_complex_node(const Node& node) {
   for (const Value* output : node.outputs())
-    if (is_complex_type(*output->type())) return true;
+    if (is_complex_type(output->type())) return true;
   if (node.kind() == c10::prim::Constant) {
     const auto constant = node.outputs().empty() ? c10::nullopt : torch::jit::toIValue(node.output());
     return constant && holds_complex(*constant);
@@ -65,7 +74,7 @@ bool makes_complex(Function& function) {
     if (!with_graph) continue;
     std::vector<Block*> blocks{with_graph->graph()->block()};
     for (const Value* input : with_graph->graph()->inputs())
-      if (is_complex_type(*input->type())) return true;
+      if (is_complex_type(input->type())) return true;
     while (!blocks.empty()) {
       Block* block = blocks.back();
       blocks.pop_back();

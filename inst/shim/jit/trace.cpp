@@ -74,7 +74,8 @@ Node* last_node(Graph& graph) { return graph.insertPoint()->prev(); }
 // operator. One that throws leaves it like that: the node has no results then, and nothing is recorded any more.
 void go_on() {
   if (!running || !running->state || tracer::isTracing()) return;
-  last_node(*running->state->graph)->destroy();
+  Node* node = last_node(*running->state->graph);
+  if (node->outputs().empty()) node->destroy();
   tracer::setTracingState(running->state);
 }
 
