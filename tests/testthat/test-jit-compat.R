@@ -37,7 +37,7 @@ old_libtorch <- function() {
   is_old <- file.exists(versions) && any(grepl("define TORCH_VERSION_MINOR 13", readLines(versions)))
   skip_if(!is_old, "Debian's libtorch-dev 1.13 is not installed")
   skip_if(!nzchar(Sys.which("g++")), "g++ is not installed")
-  libraries <- list.files(file.path(root, "lib"), "^libtorch_cpu[.]so$", recursive = TRUE, full.names = TRUE)[1]
+  libraries <- Sys.glob(file.path(root, "lib", c("*", "."), "libtorch_cpu.so"))[1]
   list(include = file.path(root, "include"), lib = dirname(libraries), root = root)
 }
 
@@ -50,8 +50,12 @@ compat_program <- function(env = parent.frame()) {
     "-L", shQuote(old$lib), "-Wl,--allow-shlib-undefined", "-ltorch", "-ltorch_cpu", "-lc10", "-o", shQuote(program)
   )))
   if (status != 0) stop("compat.cpp can't be compiled")
-  folders <- unlist(lapply(file.path(c(old$root, dirname(old$root)), "lib"), list.dirs))
-  path <- if (old$root == "/usr") NA else paste(folders, collapse = ":")
+  # The system's own loader finds what is installed.
+  path <- if (old$root == "/usr") {
+    NA
+  } else {
+    paste(unlist(lapply(file.path(c(old$root, dirname(old$root)), "lib"), list.dirs)), collapse = ":")
+  }
   function(...) {
     out <- withr::with_envvar(c(LD_LIBRARY_PATH = path), system2(program, c(...), stdout = TRUE))
     if (!is.null(attr(out, "status"))) stop("compat ", paste(c(...), collapse = " "), " failed")
