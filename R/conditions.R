@@ -84,10 +84,9 @@ entry_frame <- function(n) cpp_entry_frame(sys.calls(), sys.frames(), sys.parent
 entry_call <- function(n) {
   n <- entry_frame(n)
   call <- as_user_wrote(if (n > 0L) sys.call(n))
-  # A method for a whole group of functions.
-  if (is.call(call) && is.symbol(call[[1]]) && as.character(call[[1]]) %in% c("Math", "Complex", "Summary", "Ops")) {
-    call[[1]] <- as.symbol(sys.frame(n)$.Generic)
-  }
+  # R calls a method by its own name, or by that of a group; the user wrote the generic's.
+  generic <- if (n > 0L) get0(".Generic", sys.frame(n), inherits = FALSE)
+  if (is.call(call) && is_string(generic)) call[[1]] <- as.symbol(generic)
   call
 }
 
