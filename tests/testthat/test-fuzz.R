@@ -27,3 +27,20 @@ test_that("an operator that would end the process is refused", {
   expect_error(call_torch_function("torch_quantized_lstm_cell", quiet = TRUE), "does not check", class = "not_implemented_error")
   expect_error(jit_ops$aten$quantized_lstm_cell(), "does not check", class = "not_implemented_error")
 })
+
+test_that("random calls inside traces and random text end no process, and a trace goes on after what failed", {
+  skip_if_no_torch()
+  result <- callr::r(function(helpers) {
+    library(torch)
+    home <- new.env(parent = asNamespace("torch"))
+    for (helper in helpers) sys.source(helper, home)
+    torch_set_num_threads(1)
+    operators <- intersect(home$fuzz_operators(), sub("^torch_", "", readLines(torch:::op_file("exports.txt"))))
+    operators <- operators[seq(1, length(operators), 4)]
+    wrong <- lapply(operators, home$fuzz_traced, 1, 5)
+    list(wrong = unlist(wrong), compiled = sum(vapply(1:200, home$fuzz_compile, NA, 5)))
+  }, list(normalizePath(test_path(sprintf("helper-fuzz%s.R", c("", "-trace", "-text"))))), timeout = 180)
+  expect_equal(result$wrong, character())
+  # Some of it must be right, else only the parser was tried.
+  expect_gt(result$compiled, 5)
+})

@@ -85,3 +85,13 @@ def nested(x) -> Dict[str, List[Tensor]]:
   }, torch_ones(2))
   expect_equal(as_array(traced(torch_zeros(2))), as_array(torch_ones(2)))
 })
+
+test_that("an operator that fails while LibTorch still records its arguments leaves no node behind", {
+  skip_if_no_torch()
+  needs_grad <- torch_tensor(1, requires_grad = TRUE)
+  f <- function(x) {
+    for (k in 1:3) tryCatch(x * needs_grad, error = function(e) NULL)
+    x + 1
+  }
+  expect_equal(as.numeric(jit_trace(f, torch_tensor(1))(torch_tensor(2))), 3)
+})

@@ -29,6 +29,8 @@ struct Trace {
   Trace* outer;
   // LibTorch's part of it, while the host's function runs.
   std::shared_ptr<tracer::TracingState> state;
+  // The last node that LibTorch made, while it was not in the graph yet.
+  Node* made;
   std::vector<std::shared_ptr<torch::jit::Source>> sources;
   std::optional<torch::jit::SourceRange> place;
   // While the first wrong node is searched for, what each call gave.
@@ -40,14 +42,16 @@ thread_local Trace* running = nullptr;
 thread_local std::vector<std::string> warnings;
 
 void place_node(Node* node) {
-  if (running && running->place) node->setSourceRange(*running->place);
+  if (!running) return;
+  if (running->place) node->setSourceRange(*running->place);
+  if (!node->next()) running->made = node;
 }
 
 // An autocast region keeps its casts of weights, which a graph would hold as constants: not while a trace runs.
 class Fresh {
  public:
   explicit Fresh(bool keeps_results = false)
-      : trace_{running, nullptr, {}, {}, keeps_results, {}}, cache_(at::autocast::is_autocast_cache_enabled()) {
+      : trace_{running, nullptr, nullptr, {}, {}, keeps_results, {}}, cache_(at::autocast::is_autocast_cache_enabled()) {
     running = &trace_;
     tracer::setRecordSourceLocation(place_node);
     tracer::setWarn([](const std::string& message) { warnings.push_back(message); });
@@ -70,12 +74,16 @@ class Fresh {
 // The node that the next one is put behind.
 Node* last_node(Graph& graph) { return graph.insertPoint()->prev(); }
 
-// LibTorch's kernels for traces put their node into the graph, take the trace out of the thread's hands and run the
-// operator. One that throws leaves it like that: the node has no results then, and nothing is recorded any more.
+// LibTorch's kernels for traces make a node, give it its inputs, put it into the graph, take the trace out of the
+// thread's hands and run the operator. One that throws leaves it like that: a node outside of the graph, or one in it
+// without results and a trace that records nothing any more.
 void go_on() {
-  if (!running || !running->state || tracer::isTracing()) return;
-  Node* node = last_node(*running->state->graph);
-  if (node->outputs().empty()) node->destroy();
+  if (!running || !running->state) return;
+  Node* made = std::exchange(running->made, nullptr);
+  if (made && !made->next()) made->destroy();
+  if (tracer::isTracing()) return;
+  Node* last = last_node(*running->state->graph);
+  if (last->outputs().empty()) last->destroy();
   tracer::setTracingState(running->state);
 }
 
