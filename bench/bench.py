@@ -256,6 +256,17 @@ def trace_deep():
 
 
 @row
+def trace_long():
+    def steps(x):
+        for _ in range(1000):
+            x = x + 1
+        return x
+
+    x = torch.randn(1, 3)
+    return lambda: torch.jit.trace(steps, x, check_trace=False)
+
+
+@row
 def index_number():
     x = torch.randn(10)
     return lambda: x[0]

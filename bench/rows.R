@@ -72,6 +72,10 @@ set_up_rows <- function() {
   }
   model <- blog()
   model$eval()
+  thousand_steps <- function(x) {
+    for (i in 1:1000) x <- x + 1
+    x
+  }
   traced <- jit_trace(model, torch_randn(1, 3))
   traced$eval()
   row1 <- torch_randn(1, 3)
@@ -170,6 +174,10 @@ set_up_rows <- function() {
     trace_deep = list(
       work = function() jit_trace(deep, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
       n = 10, goal = 2
+    ),
+    trace_long = list(
+      work = function() jit_trace(thousand_steps, row1, check_trace = FALSE), says = "`jit_trace()` of 1,000 operators", n = 10,
+      goal = 0.6
     ),
     index_number = list(work = function() x10_1[1], says = "`x[1]`", n = 20000, goal = 2.4),
     index_row = list(work = function() x10[3, ], says = "`m[3, ]`", n = 20000, goal = 3),
