@@ -125,7 +125,10 @@ void record_step(const std::function<void()>& work) {
 }
 
 // LibTorch gives some nodes a range in a source without a name.
-bool has_place(const Node* node) { return node->sourceRange().file_line_col().has_value(); }
+bool has_place(const Node* node) {
+  const auto source = node->sourceRange().source();
+  return source && source->filename();
+}
 
 // Sizes that were read and not used, and attributes that were not.
 bool is_dead(const Node* node) {
