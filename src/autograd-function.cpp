@@ -1,5 +1,6 @@
 // Derivatives and hooks that are R functions.
 #include "host.h"
+#include "operate.h"
 
 namespace {
 ts_tensors tensors(SEXP list, const char* what) {
@@ -41,7 +42,6 @@ RcppExport SEXP C_needs_gradient(SEXP list) {
 RcppExport SEXP C_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, SEXP results, SEXP saved, SEXP dirty,
                                   SEXP fixed) {
   const void* memory = vmaxget();
-  if (has_released_objects) drain_released_objects();
   SEXP out = PROTECT(is_tensor(results) ? Rf_allocVector(VECSXP, 1) : Rf_shallow_duplicate(results));
   if (is_tensor(results)) SET_VECTOR_ELT(out, 0, results);
   SEXP positions = PROTECT(C_tensor_positions(out));
@@ -57,8 +57,7 @@ RcppExport SEXP C_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, 
   const ts_tensors outputs = {made, static_cast<size_t>(n)};
   ts_tensor** wrapped = made + n;
   const ts_host_function function = host_function(backward);
-  check(shim().ts_autograd_record(&function, Rf_asLogical(materialize) == TRUE, &in, &outputs, &kept, &changed, &constant,
-                                  wrapped));
+  operate([&] { return shim().ts_autograd_record(&function, Rf_asLogical(materialize) == TRUE, &in, &outputs, &kept, &changed, &constant, wrapped); });
   for (R_xlen_t i = 0; i < n; ++i) {
     set_handle(VECTOR_ELT(cells, i), wrapped[i]);
     if (wrapped[i] != made[i]) SET_VECTOR_ELT(out, INTEGER(positions)[i] - 1, VECTOR_ELT(cells, i));
@@ -72,17 +71,16 @@ RcppExport SEXP C_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, 
 // hook: takes a list of the gradient, gives a list of a tensor or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_register_hook(SEXP x, SEXP hook) {
-  if (has_released_objects) drain_released_objects();
   int64_t id;
   ts_tensor* tensor = tensor_of(x);
   const ts_host_function function = hook_function(hook, x);
-  check(shim().ts_tensor_register_hook(tensor, &function, &id));
+  operate([&] { return shim().ts_tensor_register_hook(tensor, &function, &id); });
   return Rf_ScalarReal(static_cast<double>(id));
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_remove_hook(SEXP x, SEXP id) {
-  check(shim().ts_tensor_remove_hook(tensor_of(x), static_cast<int64_t>(Rf_asReal(id))));
+  operate([&] { return shim().ts_tensor_remove_hook(tensor_of(x), static_cast<int64_t>(Rf_asReal(id))); });
   return R_NilValue;
 }
 

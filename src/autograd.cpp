@@ -1,6 +1,6 @@
 // Gradients.
 #include "host.h"
-#include "memory.h"
+#include "operate.h"
 
 RcppExport SEXP C_grad_mode(SEXP set) {
   int was;
@@ -10,12 +10,7 @@ RcppExport SEXP C_grad_mode(SEXP set) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_grad(SEXP x) {
-  SEXP cell = PROTECT(new_cell(Kind::tensor));
-  ts_tensor* grad;
-  check(shim().ts_tensor_grad(tensor_of(x), &grad));
-  set_handle(cell, grad);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) { return shim().ts_tensor_grad(tensor_of(x), out); });
 }
 
 // The gradients of a list of tensors; NULL where there is none.
@@ -38,33 +33,28 @@ RcppExport SEXP C_grads(SEXP tensors) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_set_grad(SEXP x, SEXP grad) {
-  check(shim().ts_tensor_set_grad(tensor_of(x), grad == R_NilValue ? nullptr : tensor_of(grad, "value")));
+  operate([&] { return shim().ts_tensor_set_grad(tensor_of(x), grad == R_NilValue ? nullptr : tensor_of(grad, "value")); });
   return x;
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_set_requires_grad(SEXP x, SEXP value) {
-  check(shim().ts_tensor_set_requires_grad(tensor_of(x), Rf_asLogical(value) == TRUE));
+  operate([&] { return shim().ts_tensor_set_requires_grad(tensor_of(x), Rf_asLogical(value) == TRUE); });
   return x;
 }
 
 // The node that made a tensor, or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_grad_fn(SEXP x) {
-  SEXP cell = PROTECT(new_cell(Kind::node));
-  ts_node* node;
-  check(shim().ts_tensor_grad_fn(tensor_of(x), &node));
-  set_handle(cell, node);
-  UNPROTECT(1);
-  return node ? cell : R_NilValue;
+  return asked<ts_node>(Kind::node, [&](ts_node** out) { return shim().ts_tensor_grad_fn(tensor_of(x), out); });
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_node_name(SEXP node) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_node_name(static_cast<ts_node*>(handle_of(node, Kind::node, "node")), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_node_name(static_cast<ts_node*>(handle_of(node, Kind::node, "node")), out, arena);
+      });
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -75,11 +65,9 @@ SEXP cpp_node_next(SEXP node) {
   check(shim().ts_node_next(handle, SIZE_MAX, &next, &n));
   SEXP out = PROTECT(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(n)));
   for (size_t i = 0; i < n; ++i) {
-    SEXP cell = PROTECT(new_cell(Kind::node));
-    check(shim().ts_node_next(handle, i, &next, &n));
-    set_handle(cell, next);
-    if (next) SET_VECTOR_ELT(out, static_cast<R_xlen_t>(i), cell);
-    UNPROTECT(1);
+    SET_VECTOR_ELT(out, static_cast<R_xlen_t>(i), asked<ts_node>(Kind::node, [&](ts_node** place) {
+      return shim().ts_node_next(handle, i, place, &n);
+    }));
   }
   UNPROTECT(1);
   return out;
@@ -98,13 +86,10 @@ RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_gr
     fail("value_error", "`grad_tensors` must have as many elements as `tensors`, %zu, not %zu.", n, n_grads);
   }
   const bool keep = Rf_asLogical(retain_graph) == TRUE;
-  const size_t hooks = begin_backward();
-  const int status =
-      shim().ts_backward(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE);
-  end_backward(hooks, status == TS_OK && !keep);
-  check(status);
+  operate([&] {
+    return shim().ts_backward(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE);
+  });
   vmaxset(memory);
-  collect_if_due(shim());
   return R_NilValue;
 }
 
@@ -121,19 +106,12 @@ SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEX
   } else if (n_grads != n) {
     fail("value_error", "`grad_outputs` must have as many elements as `outputs`, %zu, not %zu.", n, n_grads);
   }
-  ts_value out;
-  ts_arena* arena = nullptr;
   const bool keep = Rf_asLogical(retain_graph) == TRUE;
-  const size_t hooks = begin_backward();
-  const int status = shim().ts_gradients(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE,
-                                         Rf_asLogical(allow_unused) == TRUE, &out, &arena);
-  end_backward(hooks, status == TS_OK && !keep);
-  check(status);
-  SEXP result = PROTECT(to_sexp(out));
-  shim().ts_arena_release(arena);
+  SEXP result = answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_gradients(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE,
+                               Rf_asLogical(allow_unused) == TRUE, out, arena);
+  });
   vmaxset(memory);
-  collect_if_due(shim());
-  UNPROTECT(1);
   return result;
 }
 
@@ -141,7 +119,7 @@ RcppExport SEXP C_zero_grad(SEXP tensors, SEXP set_to_none) {
   const void* memory = vmaxget();
   size_t n;
   ts_tensor** all = tensors_of(tensors, "params", &n);
-  check(shim().ts_zero_grad(all, n, Rf_asLogical(set_to_none) == TRUE));
+  operate([&] { return shim().ts_zero_grad(all, n, Rf_asLogical(set_to_none) == TRUE); });
   vmaxset(memory);
   return R_NilValue;
 }

@@ -1,5 +1,6 @@
 // CUDA, MPS and other backends. The R functions have seen to it that there is a device.
 #include "convert.h"
+#include "operate.h"
 
 #include <cstring>
 
@@ -19,7 +20,7 @@ SEXP cpp_cuda_current_device() {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_synchronize(SEXP device) {
-  check(shim().ts_cuda_synchronize(Rf_asInteger(device)));
+  operate([&] { return shim().ts_cuda_synchronize(Rf_asInteger(device)); });
   return R_NilValue;
 }
 
@@ -36,15 +37,15 @@ SEXP cpp_cuda_capability(SEXP device) {
 // The numbers in the order that the contract names.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_memory_stats(SEXP device) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_cuda_memory_stats(Rf_asInteger(device), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_cuda_memory_stats(Rf_asInteger(device), out, arena);
+      });
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_empty_cache() {
-  check(shim().ts_cuda_empty_cache());
+  operate([&] { return shim().ts_cuda_empty_cache(); });
   return R_NilValue;
 }
 
@@ -52,20 +53,13 @@ SEXP cpp_cuda_empty_cache() {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_record_history(SEXP enabled, SEXP context, SEXP stacks, SEXP max_entries) {
   const auto text = [](SEXP x) { return x == R_NilValue ? nullptr : CHAR(STRING_ELT(x, 0)); };
-  check(shim().ts_cuda_record_history(text(enabled), text(context), text(stacks), static_cast<int64_t>(Rf_asReal(max_entries))));
+  operate([&] { return shim().ts_cuda_record_history(text(enabled), text(context), text(stacks), static_cast<int64_t>(Rf_asReal(max_entries))); });
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_snapshot() {
-  SEXP keeper = PROTECT(new_cell(Kind::arena));
-  ts_value value;
-  ts_arena* arena = nullptr;
-  check(shim().ts_cuda_snapshot(&value, &arena));
-  set_handle(keeper, arena);
-  SEXP out = raw_sexp(value);
-  UNPROTECT(1);
-  return out;
+  return answered([](ts_value* out, ts_arena** arena) { return shim().ts_cuda_snapshot(out, arena); }, raw_sexp);
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -77,6 +71,6 @@ SEXP cpp_backend(SEXP which) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_mps_synchronize() {
-  check(shim().ts_mps_synchronize());
+  operate([&] { return shim().ts_mps_synchronize(); });
   return R_NilValue;
 }

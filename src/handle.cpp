@@ -60,7 +60,9 @@ void* take_block(R_allocator_t*, size_t size) {
   if (block && size == block_size) {
     free_blocks = free_blocks->next;
     // The next one's first line is cold by now.
+#if defined(__GNUC__)
     __builtin_prefetch(free_blocks, 1);
+#endif
   } else {
     block = std::malloc(size);
   }
@@ -121,7 +123,7 @@ SEXP keep_object(SEXP object) {
 
 SEXP kept_object(SEXP cell) { return TAG(cell); }
 
-bool has_released_objects = false;
+std::atomic<bool> has_released_objects{false};
 
 void queue_released_object(SEXP cell) {
   const std::lock_guard<std::mutex> hold(released_lock);

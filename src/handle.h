@@ -6,6 +6,8 @@
 // allocator of its own; R calls that allocator when it sweeps the vector, and there the handle is released. Nothing on
 // this way may call R: what must (releasing an R object that a tensor's memory belonged to) is queued.
 #pragma once
+#include <atomic>
+
 #include "shim.h"
 
 #include "r.h"
@@ -17,7 +19,7 @@ enum class Kind { tensor, callable, module, unit, generator, object, arena, stat
 SEXP keep_object(SEXP object);
 SEXP kept_object(SEXP cell);
 void queue_released_object(SEXP cell);
-extern bool has_released_objects;
+extern std::atomic<bool> has_released_objects;
 void drain_released_objects();
 
 // The one way to put a handle into a cell; what it held before is the caller's.
@@ -26,17 +28,6 @@ void set_handle(SEXP cell, void* handle);
 // A cell without a handle: made before the shim is called, so that nothing is lost if R cannot allocate.
 SEXP new_cell(Kind kind);
 SEXP wrap(Kind kind, void* handle);
-// What the shim gives, in a cell made before; NULL if it gives none. `ask` gets the place for the handle and returns the
-// shim's status.
-template <class Handle, class Ask>
-SEXP asked(Kind kind, Ask&& ask) {
-  SEXP cell = PROTECT(new_cell(kind));
-  Handle* handle = nullptr;
-  check(ask(&handle));
-  set_handle(cell, handle);
-  UNPROTECT(1);
-  return handle ? cell : R_NilValue;
-}
 bool is_kind(SEXP x, Kind kind);
 // The handle of x; an R error if x is of another kind or dead. `what` names the argument.
 void* handle_of(SEXP x, Kind kind, const char* what);

@@ -1,9 +1,9 @@
 #include "host.h"
 
 #include <cstring>
-#include <vector>
 
 #include "jump.h"
+#include "memory.h"
 #include "trace.h"
 
 namespace {
@@ -13,15 +13,10 @@ struct Call {
   const ts_value* arguments;
   size_t n;
   ts_value* result;
-  SEXP hook;  // NULL, or what is noted
 };
-
-// The hooks that run, kept, by the backwards that run: one inside the other.
-std::vector<SEXP>* hooks_run = nullptr;
 
 SEXP run_call(void* data) {
   auto* it = static_cast<Call*>(data);
-  if (it->hook && hooks_run) hooks_run->push_back(keep_object(it->hook));
   SEXP list = PROTECT(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(it->n)));
   for (size_t i = 0; i < it->n; ++i)
     SET_VECTOR_ELT(list, static_cast<R_xlen_t>(i), to_sexp(const_cast<ts_value&>(it->arguments[i])));
@@ -47,17 +42,12 @@ int run(Call& it, SEXP* value) {
 }
 
 int call_kept(void* context, const ts_value* arguments, size_t n, ts_value* result) {
-  Call it{kept_object(static_cast<SEXP>(context)), arguments, n, result, nullptr};
+  Call it{kept_object(static_cast<SEXP>(context)), arguments, n, result};
   return run(it, nullptr);
 }
 
-// A hook that may be let go is kept as a list: a weak reference from the tensor to the function, and the function.
 int call_hook(void* context, const ts_value* arguments, size_t n, ts_value* result) {
-  SEXP pair = kept_object(static_cast<SEXP>(context));
-  SEXP function = R_WeakRefValue(VECTOR_ELT(pair, 0));
-  *result = ts_value{};
-  if (function == R_NilValue) return TS_OK;
-  Call it{function, arguments, n, result, pair};
+  Call it{static_cast<SEXP>(context), arguments, n, result};
   return run(it, nullptr);
 }
 
@@ -71,6 +61,17 @@ SEXP check_interrupt(void*) {
 int poll() {
   SEXP ignored;
   return run_catching(check_interrupt, nullptr, &ignored) ? TS_OK : TS_HOST_JUMP;
+}
+
+SEXP collect_garbage(void*) {
+  collect_now(shim());
+  return R_NilValue;
+}
+
+// In the middle of LibTorch's work: what R's finalizers throw stays here.
+void collect() {
+  SEXP ignored;
+  if (!run_catching(collect_garbage, nullptr, &ignored)) drop_jump();
 }
 
 struct Text {
@@ -96,36 +97,35 @@ void place(char* text, size_t n) {
 }  // namespace
 
 int call_function(SEXP function, const ts_value* arguments, size_t n, ts_value* result, SEXP* value) {
-  Call it{function, arguments, n, result, nullptr};
+  Call it{function, arguments, n, result};
   return run(it, value);
 }
 
 ts_host_function host_function(SEXP function) { return {call_kept, keep_object(function), give_back}; }
 
+namespace {
+
+SEXP hooks_symbol() {
+  static SEXP it = Rf_install("hooks");
+  return it;
+}
+
+// Run when R finds the tensor unreachable, which then lives until the next collection.
+void let_go(SEXP tensor) {
+  int shared = 0;
+  if (!R_ExternalPtrAddr(tensor) || shim().ts_tensor_is_shared(tensor_of(tensor), &shared) != TS_OK || !shared) return;
+  R_RegisterCFinalizerEx(tensor, let_go, FALSE);
+}
+
+}  // namespace
+
 ts_host_function hook_function(SEXP function, SEXP tensor) {
-  ts_tensor_info info;
-  check(shim().ts_tensor_describe(tensor_of(tensor), &info));
-  if (info.is_leaf) return host_function(function);
-  SEXP pair = PROTECT(Rf_allocVector(VECSXP, 2));
-  SET_VECTOR_ELT(pair, 0, R_MakeWeakRef(tensor, function, R_NilValue, FALSE));
-  SET_VECTOR_ELT(pair, 1, function);
-  const ts_host_function out = {call_hook, keep_object(pair), give_back};
+  SEXP owner = R_ExternalPtrProtected(tensor), hooks = Rf_getAttrib(owner, hooks_symbol());
+  if (hooks == R_NilValue) R_RegisterCFinalizerEx(tensor, let_go, FALSE);
+  SEXP longer = PROTECT(Rf_cons(function, hooks));
+  Rf_setAttrib(owner, hooks_symbol(), longer);
   UNPROTECT(1);
-  return out;
+  return {call_hook, function, [](void*) {}};
 }
 
-size_t begin_backward() {
-  if (!hooks_run) hooks_run = new std::vector<SEXP>();
-  return hooks_run->size();
-}
-
-void end_backward(size_t begin, bool used_up) {
-  for (size_t i = begin; i < hooks_run->size(); ++i) {
-    SEXP kept = (*hooks_run)[i];
-    if (used_up) SET_VECTOR_ELT(kept_object(kept), 1, R_NilValue);
-    queue_released_object(kept);
-  }
-  hooks_run->resize(begin);
-}
-
-const ts_host r_host = {poll, place};
+const ts_host r_host = {poll, place, collect};

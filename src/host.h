@@ -8,14 +8,11 @@ int call_function(SEXP function, const ts_value* arguments, size_t n, ts_value* 
 
 // A function of that kind for the shim to keep: it lives until the shim gives it back.
 ts_host_function host_function(SEXP function);
-// The same of a hook on the gradient of `tensor`. Where a hook of an intermediate result can reach that result, as a
-// closure of the function that computed it does, the two would hold each other for ever: once its graph is used up it
-// lives as long as R's own object of the tensor does.
+// The same of a hook on the gradient of `tensor`. A hook can often reach the tensor that it hangs on, as a closure of the
+// function that computed it does. LibTorch's reference to the hook and R's to the tensor would then hold each other for
+// ever. So R's object of the tensor holds the hook, and R does not let go of that object while LibTorch holds the tensor
+// or its node for anything else.
 ts_host_function hook_function(SEXP function, SEXP tensor);
-
-// Between the two the hooks that run are noted; those of a graph that is used up are let go.
-size_t begin_backward();
-void end_backward(size_t begin, bool used_up);
 
 // What the shim may ask of R.
 extern const ts_host r_host;

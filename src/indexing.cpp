@@ -5,6 +5,7 @@
 
 #include "convert.h"
 #include "memory.h"
+#include "operate.h"
 #include "trace.h"
 #include "value.h"
 #include "values.h"
@@ -235,20 +236,15 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   SEXP x = argument_of(frame, words().x), drop = argument_of(frame, words().drop);
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
-  if (has_released_objects) drain_released_objects();
-  collect_if_due(shim());
   Keeper keeper;
   ts_index entries[kMaxIndices];
   const int n = read_indices(frame, info, entries, keeper);
-  SEXP cell = keeper.keep(new_cell(Kind::tensor));
-  if (tracing) mark_place();
-  ts_tensor* out;
-  check(shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, &out));
-  const bool same = out == tensor_of(x);
-  set_handle(cell, out);
+  SEXP out = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** part) {
+    return shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, part);
+  });
   keeper.release();
   vmaxset(memory);
-  return same ? x : cell;
+  return tensor_of(out) == tensor_of(x) ? x : out;
 }
 
 // .External2(C_assign): body of `[<-.torch_tensor`(x, ..., value). In place.
@@ -277,8 +273,7 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
     set_handle(cell, tensor);
     given = handle_value(TS_TENSOR, tensor);
   }
-  if (tracing) mark_place();
-  check(shim().ts_tensor_index_put(tensor_of(x), entries, n, &given));
+  operate([&] { return shim().ts_tensor_index_put(tensor_of(x), entries, n, &given); });
   keeper.release();
   vmaxset(memory);
   return x;

@@ -89,10 +89,7 @@ SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names) 
 // Name -> kind and describing lines.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_unit_list(SEXP unit) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_unit_list(unit_of(unit), &out, &arena));
-  return finish(&out, arena);
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_unit_list(unit_of(unit), out, arena); });
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -104,8 +101,8 @@ SEXP cpp_unit_function(SEXP unit, SEXP name) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_unit_enum(SEXP unit, SEXP name) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_unit_enum(unit_of(unit), CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_unit_enum(unit_of(unit), CHAR(STRING_ELT(name, 0)), out, arena);
+      });
 }

@@ -67,7 +67,7 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
     }
   }
   const bool makes_tensor = schema.n_returns == 1 && schema.returns[0].type->kind == TS_KIND_TENSOR;
-  SEXP result = PROTECT(run_callable(callable, arguments, n, sources, 0, makes_tensor, Int64::ask));
+  SEXP result = PROTECT(run_callable(callable, arguments, n, sources, 0, makes_tensor, Repeat::no, Int64::ask));
   show_printed();
   UNPROTECT(1);
   keeper.release();
@@ -97,10 +97,9 @@ SEXP signature_sexp(const ts_callable* callable) {
     LOGICAL(keyword_only)[i] = argument.keyword_only;
     if (!argument.has_default) continue;
     SEXP one = SET_VECTOR_ELT(defaults, i, Rf_allocVector(VECSXP, 1));
-    ts_value value;
-    ts_arena* arena = nullptr;
-    check(shim().ts_callable_default(callable, static_cast<size_t>(i), &value, &arena));
-    SET_VECTOR_ELT(one, 0, finish(&value, arena));
+    SET_VECTOR_ELT(one, 0, answered([&](ts_value* value, ts_arena** arena) {
+      return shim().ts_callable_default(callable, static_cast<size_t>(i), value, arena);
+    }));
   }
   SEXP returns = SET_VECTOR_ELT(out, 6, Rf_allocVector(STRSXP, static_cast<R_xlen_t>(schema.n_returns)));
   for (size_t i = 0; i < schema.n_returns; ++i)

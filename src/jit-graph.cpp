@@ -15,25 +15,19 @@ SEXP cpp_callable_graph(SEXP callable, SEXP which) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_graph_text(SEXP graph) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_graph_text(graph_of(graph), &out, &arena));
-  return finish(&out, arena);
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_graph_text(graph_of(graph), out, arena); });
 }
 
 // A list of columns.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_graph_nodes(SEXP graph) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_graph_nodes(graph_of(graph), &out, &arena));
-  return finish(&out, arena);
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_graph_nodes(graph_of(graph), out, arena); });
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_callable_code(SEXP callable) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_callable_code(callable_of(callable), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_callable_code(callable_of(callable), out, arena);
+      });
 }

@@ -13,15 +13,13 @@ SEXP cpp_module_new(SEXP name, SEXP unit_of) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_register(SEXP module, SEXP name, SEXP tensor, SEXP is_buffer) {
-  check(shim().ts_module_register(module_of(module), CHAR(STRING_ELT(name, 0)),
-                                  tensor == R_NilValue ? nullptr : tensor_of(tensor, "tensor"),
-                                  Rf_asLogical(is_buffer) == TRUE));
+  operate([&] { return shim().ts_module_register(module_of(module), CHAR(STRING_ELT(name, 0)), tensor == R_NilValue ? nullptr : tensor_of(tensor, "tensor"), Rf_asLogical(is_buffer) == TRUE); });
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_add_child(SEXP module, SEXP name, SEXP child) {
-  check(shim().ts_module_add_child(module_of(module), CHAR(STRING_ELT(name, 0)), module_of(child, "child")));
+  operate([&] { return shim().ts_module_add_child(module_of(module), CHAR(STRING_ELT(name, 0)), module_of(child, "child")); });
   return R_NilValue;
 }
 
@@ -30,7 +28,7 @@ SEXP cpp_module_set_attribute(SEXP module, SEXP name, SEXP value) {
   const void* memory = vmaxget();
   Keeper keeper;
   const ts_value attribute = to_natural_value(value, CHAR(STRING_ELT(name, 0)), keeper);
-  check(shim().ts_module_set_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &attribute));
+  operate([&] { return shim().ts_module_set_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &attribute); });
   keeper.release();
   vmaxset(memory);
   return R_NilValue;
@@ -38,28 +36,28 @@ SEXP cpp_module_set_attribute(SEXP module, SEXP name, SEXP value) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_attribute(SEXP module, SEXP name) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena, Int64::ask);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), out, arena);
+      }, Int64::ask);
 }
 
 // NULL if there is none of that name.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_get(SEXP module, SEXP name) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_module_get(module_of(module), CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_module_get(module_of(module), CHAR(STRING_ELT(name, 0)), out, arena);
+      });
 }
 
 // what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes, 5 modules of the tree, 6 tensors of the tree.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_module_list(module_of(module), Rf_asInteger(what), Rf_asLogical(recursive) == TRUE, &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_module_list(module_of(module), Rf_asInteger(what), Rf_asLogical(recursive) == TRUE, out, arena);
+      });
 }
 
 // NULL if there is none of that name.
@@ -73,15 +71,13 @@ SEXP cpp_module_method(SEXP module, SEXP name) {
 // file, line: where the source begins, for messages.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_define(SEXP module, SEXP source, SEXP file = R_NilValue, int line = 1) {
-  check(shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0)),
-                                file == R_NilValue ? "<source>" : Rf_translateCharUTF8(STRING_ELT(file, 0)), line));
+  operate([&] { return shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0)), file == R_NilValue ? "<source>" : Rf_translateCharUTF8(STRING_ELT(file, 0)), line); });
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP otherwise) {
-  check(shim().ts_module_add_choice(module_of(module), CHAR(STRING_ELT(name, 0)), CHAR(STRING_ELT(when_training, 0)),
-                                    CHAR(STRING_ELT(otherwise, 0))));
+  operate([&] { return shim().ts_module_add_choice(module_of(module), CHAR(STRING_ELT(name, 0)), CHAR(STRING_ELT(when_training, 0)), CHAR(STRING_ELT(otherwise, 0))); });
   return R_NilValue;
 }
 
@@ -89,7 +85,7 @@ SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP othe
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_train(SEXP module, SEXP set) {
   int was;
-  check(shim().ts_module_train(module_of(module), set == R_NilValue ? -1 : Rf_asLogical(set) == TRUE, &was));
+  operate([&] { return shim().ts_module_train(module_of(module), set == R_NilValue ? -1 : Rf_asLogical(set) == TRUE, &was); });
   return Rf_ScalarLogical(was);
 }
 
@@ -107,10 +103,10 @@ SEXP cpp_module_clone(SEXP module) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_type_name(SEXP module) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_module_type_name(module_of(module), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_module_type_name(module_of(module), out, arena);
+      });
 }
 
 // Which of the methods (a list of callables) these arguments fit best, counted from 1; 0: none.

@@ -8,10 +8,10 @@ ts_object* object_of(SEXP x) { return static_cast<ts_object*>(handle_of(x, Kind:
 // what: 0 name of the type, 1 attributes, 2 properties, 3 methods.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_describe(SEXP object, SEXP what) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_object_describe(object_of(object), Rf_asInteger(what), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_object_describe(object_of(object), Rf_asInteger(what), out, arena);
+      });
 }
 
 // Whether it is one that is alive, whatever its class says.
@@ -20,10 +20,10 @@ SEXP cpp_is_object(SEXP x) { return Rf_ScalarLogical(is_kind(x, Kind::object) &&
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_attribute(SEXP object, SEXP name) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_object_attribute(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena, Int64::ask);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_object_attribute(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), out, arena);
+      }, Int64::ask);
 }
 
 // A callable, or NULL if there is none of that name. what: 0 a method, 1 what reads a property, 2 what sets a property or
@@ -37,10 +37,10 @@ SEXP cpp_object_member(SEXP object, SEXP name, SEXP what) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_future_wait(SEXP future) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_future_wait(object_of(future), &out, &arena));
-  return finish(&out, arena, Int64::ask);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_future_wait(object_of(future), out, arena);
+      }, Int64::ask);
 }
 
 // [[Rcpp::export(rng = false)]]

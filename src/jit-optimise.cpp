@@ -23,11 +23,11 @@ SEXP cpp_fusion_strategy(SEXP set) {
   const R_xlen_t n = Rf_xlength(set);
   auto* pairs = reinterpret_cast<int64_t*>(R_alloc(n + 1, sizeof(int64_t)));
   for (R_xlen_t i = 0; i < n; ++i) pairs[i] = INTEGER(set)[i];
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_fusion_strategy(pairs, static_cast<size_t>(n), &out, &arena));
+  SEXP was = answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_fusion_strategy(pairs, static_cast<size_t>(n), out, arena);
+  });
   vmaxset(memory);
-  return finish(&out, arena);
+  return was;
 }
 
 namespace {

@@ -20,30 +20,16 @@ ts_extra_file* extra_files(SEXP files, size_t* n) {
   return out;
 }
 
-// list(handle, extra files); `load` fills the two results.
-template <class Load>
-SEXP loaded(Load&& load) {
-  SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
-  SEXP cell = new_cell(Kind::module);
-  SET_VECTOR_ELT(out, 0, cell);
-  // Owns the arena, should R be out of memory below.
-  SEXP keeper = PROTECT(new_cell(Kind::arena));
-  ts_module* module;
-  ts_value extra;
-  ts_arena* arena = nullptr;
-  check(load(&module, &extra, &arena));
-  set_handle(cell, module);
-  set_handle(keeper, arena);
-  SEXP files = Rf_allocVector(VECSXP, extra.len);
-  SET_VECTOR_ELT(out, 1, files);
-  SEXP names = Rf_allocVector(STRSXP, extra.len);
-  Rf_setAttrib(files, R_NamesSymbol, PROTECT(names));
+SEXP files_sexp(const ts_value& extra) {
+  SEXP files = PROTECT(Rf_allocVector(VECSXP, extra.len));
+  SEXP names = PROTECT(Rf_allocVector(STRSXP, extra.len));
+  Rf_setAttrib(files, R_NamesSymbol, names);
   for (int64_t i = 0; i < extra.len; ++i) {
     SET_STRING_ELT(names, i, STRING_ELT(string_sexp(extra.as.items[2 * i]), 0));
     SET_VECTOR_ELT(files, i, raw_sexp(extra.as.items[2 * i + 1]));
   }
-  UNPROTECT(3);
-  return out;
+  UNPROTECT(2);
+  return files;
 }
 
 }  // namespace
@@ -59,8 +45,7 @@ SEXP cpp_module_save(SEXP module, SEXP path, SEXP mobile, SEXP extra) {
   const void* memory = vmaxget();
   size_t n;
   const ts_extra_file* files = extra_files(extra, &n);
-  check(shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)),
-                              Rf_asLogical(mobile) == TRUE, files, n));
+  operate([&] { return shim().ts_module_save(module_of(module), Rf_translateCharUTF8(STRING_ELT(path, 0)), Rf_asLogical(mobile) == TRUE, files, n); });
   vmaxset(memory);
   return R_NilValue;
 }
@@ -70,29 +55,37 @@ SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra) {
   const void* memory = vmaxget();
   size_t n;
   const ts_extra_file* files = extra_files(extra, &n);
-  SEXP keeper = PROTECT(new_cell(Kind::arena));
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_module_serialize(module_of(module), Rf_asLogical(mobile) == TRUE, files, n, &out, &arena));
-  set_handle(keeper, arena);
-  SEXP bytes = raw_sexp(out);
-  UNPROTECT(1);
+  SEXP bytes = answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_module_serialize(module_of(module), Rf_asLogical(mobile) == TRUE, files, n, out, arena);
+      },
+      raw_sexp);
   vmaxset(memory);
   return bytes;
 }
 
-// source: the name of a file, or bytes.
+// source: the name of a file, or bytes. list(handle, extra files)
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_load(SEXP source, SEXP device) {
   const void* memory = vmaxget();
-  SEXP out = loaded([&](ts_module** module, ts_value* extra, ts_arena** arena) {
-    if (TYPEOF(source) == RAWSXP)
-      return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)), optional_text(device),
-                                          module, extra, arena);
-    return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)), optional_text(device), module, extra,
-                                 arena);
-  });
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
+  SEXP cell = new_cell(Kind::module);
+  SET_VECTOR_ELT(out, 0, cell);
+  ts_module* module;
+  SET_VECTOR_ELT(out, 1, answered(
+                             [&](ts_value* extra, ts_arena** arena) {
+                               if (TYPEOF(source) == RAWSXP)
+                                 return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)),
+                                                                     optional_text(device), &module, extra, arena);
+                               return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)),
+                                                            optional_text(device), &module, extra, arena);
+                             },
+                             [&](ts_value& extra) {
+                               set_handle(cell, module);
+                               return files_sexp(extra);
+                             }));
   vmaxset(memory);
+  UNPROTECT(1);
   return out;
 }
 

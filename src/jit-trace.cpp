@@ -61,13 +61,11 @@ SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   Keeper keeper;
   const Inputs it(inputs, names, keeper);
   SEXP out = PROTECT(Rf_allocVector(VECSXP, 2)), kept = PROTECT(Rf_allocVector(VECSXP, 1));
-  SEXP cell = new_cell(Kind::callable);
-  SET_VECTOR_ELT(out, 0, cell);
   Traced context{func, kept};
-  ts_callable* callable;
-  check(shim().ts_trace(call_traced, &context, it.values, it.identifiers, static_cast<size_t>(it.n),
-                        optional_module(module), CHAR(STRING_ELT(method, 0)), &callable));
-  set_handle(cell, callable);
+  SET_VECTOR_ELT(out, 0, asked<ts_callable>(Kind::callable, [&](ts_callable** callable) {
+    return shim().ts_trace(call_traced, &context, it.values, it.identifiers, static_cast<size_t>(it.n),
+                           optional_module(module), CHAR(STRING_ELT(method, 0)), callable);
+  }));
   SET_VECTOR_ELT(out, 1, VECTOR_ELT(kept, 0));
   UNPROTECT(2);
   keeper.release();
@@ -83,13 +81,12 @@ SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEX
   const Inputs it(inputs, names, keeper);
   SEXP kept = PROTECT(Rf_allocVector(VECSXP, 1));
   Traced context{func, kept};
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_trace_difference(callable_of(callable), call_traced, &context, it.values, it.identifiers,
-                                   static_cast<size_t>(it.n), optional_module(module), state_of(state),
-                                   REAL(tolerance)[0], REAL(tolerance)[1], &out, &arena));
-  SEXP difference = PROTECT(finish(&out, arena));
-  UNPROTECT(2);
+  SEXP difference = answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_trace_difference(callable_of(callable), call_traced, &context, it.values, it.identifiers,
+                                      static_cast<size_t>(it.n), optional_module(module), state_of(state),
+                                      REAL(tolerance)[0], REAL(tolerance)[1], out, arena);
+  });
+  UNPROTECT(1);
   keeper.release();
   vmaxset(memory);
   return difference;
@@ -98,10 +95,7 @@ SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEX
 // What LibTorch's own tracer warned of.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace_warnings() {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_trace_warnings(&out, &arena));
-  return finish(&out, arena);
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_trace_warnings(out, arena); });
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -138,11 +132,9 @@ SEXP cpp_callable_interpret(SEXP callable, SEXP inputs, SEXP names) {
   const void* memory = vmaxget();
   Keeper keeper;
   const Inputs it(inputs, names, keeper);
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_callable_interpret(callable_of(callable), it.values, static_cast<size_t>(it.n), &out, &arena));
-  SEXP result = PROTECT(finish(&out, arena));
-  UNPROTECT(1);
+  SEXP result = answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_callable_interpret(callable_of(callable), it.values, static_cast<size_t>(it.n), out, arena);
+  });
   keeper.release();
   vmaxset(memory);
   return result;
@@ -150,7 +142,9 @@ SEXP cpp_callable_interpret(SEXP callable, SEXP inputs, SEXP names) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_callable_is_random(SEXP callable) {
-  return Rf_ScalarLogical(shim().ts_callable_is_random(callable_of(callable)));
+  int random;
+  check(shim().ts_callable_is_random(callable_of(callable), &random));
+  return Rf_ScalarLogical(random);
 }
 
 // tensors: a list. Keeps their values and gradients and torch's random states.
@@ -166,6 +160,6 @@ SEXP cpp_state_save(SEXP tensors) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_state_restore(SEXP state) {
-  check(shim().ts_state_restore(state_of(state)));
+  operate([&] { return shim().ts_state_restore(state_of(state)); });
   return R_NilValue;
 }

@@ -1,6 +1,7 @@
 // What the files of TorchScript's glue share.
 #pragma once
 #include "convert.h"
+#include "operate.h"
 
 inline ts_callable* callable_of(SEXP x, const char* what = "f") {
   return static_cast<ts_callable*>(handle_of(x, Kind::callable, what));

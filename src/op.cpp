@@ -31,6 +31,28 @@ void check_stored(const Candidate& candidate, const ts_value* arguments, SEXP va
   if (like && shim().ts_tensor_describe(like, &info) == TS_OK && info.defined) check_numbers(value, info.dtype, name);
 }
 
+// The R object among the arguments that is this tensor, NULL if none is.
+SEXP source_of(ts_tensor* tensor, const ts_value* arguments, size_t n, SEXP const* sources) {
+  for (size_t i = 0; sources && i < n; ++i)
+    if (arguments[i].tag == TS_TENSOR && arguments[i].as.handle == tensor && sources[i] && is_tensor(sources[i]) &&
+        R_ExternalPtrAddr(sources[i]) == tensor)
+      return sources[i];
+  return nullptr;
+}
+
+// A result that is no single tensor.
+SEXP several_sexp(ts_value* out, ts_arena* arena, uint32_t position_results, Int64 ints) {
+  SEXP result = PROTECT(finish(out, arena, ints));
+  if (position_results && TYPEOF(result) == VECSXP) {
+    for (R_xlen_t i = 0; i < Rf_xlength(result); ++i) {
+      SEXP item = VECTOR_ELT(result, i);
+      if (position_results >> (i & 31) & 1 && is_tensor(item)) shifted(tensor_of(item), item);
+    }
+  }
+  UNPROTECT(1);
+  return result;
+}
+
 // An operator of R whose method was chosen for a size of a traced tensor.
 SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
   SEXP key = PROTECT(Rf_mkString(op.name));
@@ -44,61 +66,29 @@ SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
 }  // namespace
 
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor, Int64 ints) {
-  const Shim& it = shim();
-  static const int* const warnings = it.ts_warnings();
-  if (has_released_objects) drain_released_objects();
-  collect_if_due(it);
-  if (tracing) mark_place();
+                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints) {
   SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
   ts_value out;
   ts_arena* arena = nullptr;
-  int status = it.ts_call(callable, arguments, n, &out, &arena);
-  if (status == TS_OUT_OF_MEMORY) {
-    collect_now(it);
-    status = it.ts_call(callable, arguments, n, &out, &arena);
-  }
-  check(status);
-
-  SEXP result;
-  if (!arena && out.tag == TS_TENSOR) {
-    auto* tensor = static_cast<ts_tensor*>(out.as.handle);
-    for (size_t i = 0; sources && i < n; ++i) {
-      if (arguments[i].tag == TS_TENSOR && arguments[i].as.handle == tensor && sources[i] && is_tensor(sources[i]) &&
-          R_ExternalPtrAddr(sources[i]) == tensor) {
-        it.ts_tensor_release(tensor);
+  SEXP result = operate(
+      [&] { return shim().ts_call(callable, arguments, n, &out, &arena); },
+      [&] {
+        if (arena || out.tag != TS_TENSOR) return several_sexp(&out, arena, position_results, ints);
+        auto* tensor = static_cast<ts_tensor*>(out.as.handle);
+        if (SEXP source = source_of(tensor, arguments, n, sources)) {
+          shim().ts_tensor_release(tensor);
+          return source;
+        }
+        if (cell == R_NilValue) cell = new_cell(Kind::tensor);
+        PROTECT(cell);
+        if (position_results & 1)
+          shifted(tensor, cell);
+        else
+          set_handle(cell, tensor);
         UNPROTECT(1);
-        if (*warnings) pass_warnings();
-        return sources[i];
-      }
-    }
-    if (cell == R_NilValue) {
-      UNPROTECT(1);
-      cell = PROTECT(new_cell(Kind::tensor));
-    }
-    if (position_results & 1)
-      shifted(tensor, cell);
-    else
-      set_handle(cell, tensor);
-    result = cell;
-  } else {
-    // What R does not come to take, because it runs out of memory, is freed with the guard.
-    SEXP guard = PROTECT(new_cell(Kind::arena));
-    set_handle(guard, arena);
-    result = PROTECT(to_sexp(out, ints));
-    set_handle(guard, nullptr);
-    it.ts_arena_release(arena);
-    if (position_results && TYPEOF(result) == VECSXP) {
-      for (R_xlen_t i = 0; i < Rf_xlength(result); ++i) {
-        SEXP item = VECTOR_ELT(result, i);
-        if (position_results >> (i & 31) & 1 && is_tensor(item)) shifted(tensor_of(item), item);
-      }
-    }
-    UNPROTECT(2);
-  }
-  UNPROTECT(1);
-  PROTECT(result);
-  if (*warnings) pass_warnings();
+        return cell;
+      },
+      may_repeat);
   UNPROTECT(1);
   return result;
 }
@@ -132,7 +122,8 @@ SEXP invoke(const Op& op, SEXP* values) {
     if (candidate.flags[i] & kStored && sources[i])
       check_stored(candidate, arguments, sources[i], keeper.like, op.slots[slots[i]].name);
   SEXP result = PROTECT(
-      run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor));
+      run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor,
+                   candidate.writes ? Repeat::no : Repeat::yes));
   // Enumerations leave the shim as their numbers.
   const int kind = candidate.schema->n_returns == 1 ? candidate.schema->returns[0].type->kind : TS_KIND_NONE;
   if (kind == TS_KIND_DTYPE || kind == TS_KIND_QSCHEME || kind == TS_KIND_LAYOUT) {
@@ -214,7 +205,7 @@ SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
       arguments[i].tag = TS_DEFAULT;
   }
   SEXP result = PROTECT(run_callable(best.callable, arguments, best.schema->n_arguments, values, 0, best.makes_tensor,
-                                     Int64::ask));
+                                     best.writes ? Repeat::no : Repeat::yes, Int64::ask));
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);

@@ -2,6 +2,7 @@
 // Records are made once at the first call, from op_facts() in R/ops.R, and never freed.
 #pragma once
 #include "convert.h"
+#include "operate.h"
 
 constexpr int kMaxArguments = 64;
 
@@ -22,6 +23,7 @@ struct Candidate {
   uint8_t flags[kMaxArguments];
   uint32_t position_results;  // bit i: result i holds positions
   bool makes_tensor;          // one result, a tensor of its own
+  bool writes;                // into an argument
 };
 
 struct Op {
@@ -41,7 +43,7 @@ SEXP given(const Slot& slot, SEXP frame);
 
 // Calls the overload that fits the values best; values[slot] is NULL where nothing was given.
 SEXP invoke(const Op& op, SEXP* values);
-// Runs a callable on converted arguments: memory accounts, one retry after a collection, results to R.
+// Runs a callable on converted arguments, results to R.
 // `sources` are the R values behind the arguments (or NULL): a result that is one of them is that R object.
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor, Int64 ints = Int64::exact);
+                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints = Int64::exact);

@@ -87,12 +87,11 @@ bool holds_integers(const ts_type& type) {
   return type.kind == TS_KIND_INT;
 }
 
-void add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
+Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
   Candidate& it = op->candidates[op->n_candidates];
   it = Candidate{};
   it.callable = callable;
   it.schema = shim().ts_callable_schema(callable);
-  if (it.schema->n_arguments > kMaxArguments) return;
   SEXP rename = element(facts, "rename"), positions = element(facts, "positions"), index = element(facts, "index");
   const bool promote = tensors_in(*it.schema) > 1;
   for (size_t i = 0; i < it.schema->n_arguments; ++i) {
@@ -117,7 +116,9 @@ void add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
   if (it.position_results && it.schema->returns[0].type->kind == TS_KIND_LIST) it.position_results = UINT32_MAX;
   it.makes_tensor = it.schema->n_returns == 1 && it.schema->returns[0].type->kind == TS_KIND_TENSOR &&
                     !it.schema->returns[0].is_write;
+  for (size_t i = 0; i < it.schema->n_arguments; ++i) it.writes = it.writes || it.schema->arguments[i].is_write;
   ++op->n_candidates;
+  return it;
 }
 
 // `results` of the facts are meant for overloads with as many results as the facts say, or of these names.
@@ -203,8 +204,9 @@ Op* new_op(SEXP key) {
       for (size_t j = 0; j < n; ++j) {
         const ts_schema& schema = *shim().ts_callable_schema(overloads[j]);
         if (!all && (has_dimnames(schema) || (pass == 0 && has_out(schema)))) continue;
-        add_candidate(op, overloads[j], facts);
-        if (!results_apply(schema, facts)) op->candidates[op->n_candidates - 1].position_results = 0;
+        if (schema.n_arguments > kMaxArguments) continue;
+        Candidate& it = add_candidate(op, overloads[j], facts);
+        if (!results_apply(schema, facts)) it.position_results = 0;
       }
     }
   if (op->n_candidates == 0) {

@@ -1,5 +1,6 @@
 // dtypes, devices, random numbers, threads.
 #include "convert.h"
+#include "operate.h"
 
 #include <cstring>
 
@@ -33,10 +34,10 @@ SEXP cpp_default_dtype(SEXP set) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_device_check(SEXP device) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_device_check(CHAR(STRING_ELT(device, 0)), &out, &arena));
-  return finish(&out, arena);
+  return answered(
+      [&](ts_value* out, ts_arena** arena) {
+        return shim().ts_device_check(CHAR(STRING_ELT(device, 0)), out, arena);
+      });
 }
 
 namespace {
@@ -55,7 +56,7 @@ ts_generator* generator_of(SEXP x) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_manual_seed(SEXP seed) {
-  check(shim().ts_manual_seed(seed_of(seed)));
+  operate([&] { return shim().ts_manual_seed(seed_of(seed)); });
   return R_NilValue;
 }
 
@@ -67,19 +68,16 @@ SEXP cpp_generator_new() {
 // The default generator of a device such as "cuda:0".
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_generator_of_device(SEXP device) {
-  SEXP cell = PROTECT(new_cell(Kind::generator));
-  ts_generator* generator;
-  check(shim().ts_generator_of_device(CHAR(STRING_ELT(device, 0)), &generator));
-  set_handle(cell, generator);
-  UNPROTECT(1);
-  return cell;
+  return asked<ts_generator>(Kind::generator, [&](ts_generator** out) {
+    return shim().ts_generator_of_device(CHAR(STRING_ELT(device, 0)), out);
+  });
 }
 
 // The current seed as integer64, or NULL after setting it.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_generator_seed(SEXP generator, SEXP set) {
   uint64_t seed = set == R_NilValue ? 0 : seed_of(set);
-  check(shim().ts_generator_seed(generator_of(generator), set != R_NilValue, &seed));
+  operate([&] { return shim().ts_generator_seed(generator_of(generator), set != R_NilValue, &seed); });
   if (set != R_NilValue) return R_NilValue;
   SEXP out = PROTECT(Rf_ScalarReal(0));
   std::memcpy(REAL(out), &seed, sizeof seed);
@@ -93,7 +91,7 @@ SEXP cpp_generator_seed(SEXP generator, SEXP set) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_generator_state(SEXP generator, SEXP set) {
   if (set != R_NilValue) {
-    check(shim().ts_generator_state(generator_of(generator), tensor_of(set, "state"), nullptr));
+    operate([&] { return shim().ts_generator_state(generator_of(generator), tensor_of(set, "state"), nullptr); });
     return R_NilValue;
   }
   return asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "memory.h"
+#include "operate.h"
 #include "trace.h"
 #include "value.h"
 #include "values.h"
@@ -35,7 +36,7 @@ SEXP sizes_sexp(const int64_t* sizes, int64_t n) {
 SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   SEXP wide = PROTECT(Rf_allocVector(REALSXP, n));
   auto* values = reinterpret_cast<int64_t*>(REAL(wide));
-  check(shim().ts_tensor_to_data(tensor, values, TS_INT64));
+  operate([&] { return shim().ts_tensor_to_data(tensor, values, TS_INT64); });
   int64_t low = 0, high = 0;
   for (int64_t i = 0; i < n; ++i) {
     low = values[i] < low ? values[i] : low;
@@ -107,11 +108,11 @@ RcppExport SEXP C_to_r(SEXP x) {
   } else {
     const bool large = type.type == REALSXP && info.numel >= 1 << 15;
     out = PROTECT(large ? new_large_doubles(info.numel) : Rf_allocVector(type.type, info.numel));
-    check(shim().ts_tensor_to_data(tensor, type.type == INTSXP || type.type == LGLSXP ? static_cast<void*>(INTEGER(out))
-                                           : type.type == RAWSXP                      ? static_cast<void*>(RAW(out))
-                                           : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
-                                                                                      : static_cast<void*>(REAL(out)),
-                                   type.as));
+    void* data = type.type == INTSXP || type.type == LGLSXP ? static_cast<void*>(INTEGER(out))
+                 : type.type == RAWSXP                      ? static_cast<void*>(RAW(out))
+                 : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
+                                                            : static_cast<void*>(REAL(out));
+    operate([&] { return shim().ts_tensor_to_data(tensor, data, type.as); });
     if (info.dtype == TS_INT32) {
       out = without_na(out);
       UNPROTECT(1);
@@ -129,16 +130,15 @@ RcppExport SEXP C_to_r(SEXP x) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory) {
-  collect_if_due(shim());
   const void* memory = vmaxget();
-  SEXP cell = PROTECT(new_cell(Kind::tensor));
-  set_handle(
-      cell, tensor_from_vector(data, dtype == R_NilValue ? -1 : Rf_asInteger(dtype),
-                               device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
-                               Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE));
+  SEXP tensor = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
+    *out = tensor_from_vector(data, dtype == R_NilValue ? -1 : Rf_asInteger(dtype),
+                              device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
+                              Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE);
+    return TS_OK;
+  });
   vmaxset(memory);
-  UNPROTECT(1);
-  return cell;
+  return tensor;
 }
 
 // Exact int64 values as integer64, with dim.
@@ -147,7 +147,7 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
   leaves_trace(x);
   const ts_tensor_info info = describe(x);
   SEXP out = PROTECT(Rf_allocVector(REALSXP, info.numel));
-  check(shim().ts_tensor_to_data(tensor_of(x), REAL(out), TS_INT64));
+  operate([&] { return shim().ts_tensor_to_data(tensor_of(x), REAL(out), TS_INT64); });
   bool lowest = false;
   for (R_xlen_t i = 0; i < XLENGTH(out); ++i) lowest = lowest || bits_of(REAL(out)[i]) == INT64_MIN;
   if (info.ndim > 1) {
@@ -164,7 +164,7 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
 RcppExport SEXP C_item(SEXP x) {
   leaves_trace(x);
   ts_value value;
-  check(shim().ts_tensor_item(tensor_of(x), &value));
+  operate([&] { return shim().ts_tensor_item(tensor_of(x), &value); });
   if (value.tag == TS_INT && value.as.i > INT_MIN && value.as.i <= INT_MAX)
     return Rf_ScalarInteger(static_cast<int>(value.as.i));
   return to_sexp(value);
@@ -315,10 +315,11 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
   check(shim().ts_dtype_info(Rf_asInteger(dtype), &floating, &complex_, &size));
   if (elements * size > bytes)
     fail("value_error", "`buffer` has %.0f bytes, but `shape` and `dtype` need %.0f.", bytes, elements * size);
+  SEXP kept = keep_object(buffer);
   SEXP tensor = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
     return shim().ts_tensor_from_buffer(
         data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
-        [](void* kept) { queue_released_object(static_cast<SEXP>(kept)); }, keep_object(buffer), out);
+        [](void* cell) { queue_released_object(static_cast<SEXP>(cell)); }, kept, out);
   });
   vmaxset(memory);
   return tensor;

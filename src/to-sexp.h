@@ -10,14 +10,3 @@ SEXP to_sexp(ts_value& value, Int64 ints = Int64::exact);
 SEXP make_integer64(SEXP bits, bool lowest);
 SEXP string_sexp(const ts_value& value);
 SEXP raw_sexp(const ts_value& value);  // the bytes of a string
-
-// A result of the shim as an R value; the arena is gone afterwards, also after an error.
-inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) {
-  SEXP guard = PROTECT(new_cell(Kind::arena));
-  set_handle(guard, arena);
-  SEXP out = PROTECT(to_sexp(*value, ints));
-  set_handle(guard, nullptr);
-  shim().ts_arena_release(arena);
-  UNPROTECT(2);
-  return out;
-}

@@ -29,6 +29,69 @@ test_that("hooks see gradients and replace them, in their order, until they are 
   expect_equal(as_array(x$grad), answer$grad)
 })
 
+test_that("a hook is called whatever R has collected by then", {
+  skip_if_no_torch()
+  calls <- 0
+  through <- function(x, how) {
+    y <- x + 0
+    y$register_hook(function(g) {
+      calls <<- calls + 1
+      g * 10
+    })
+    how(y)
+  }
+  x <- torch_tensor(c(1, 2), requires_grad = TRUE)
+  loss <- through(x, function(y) y$sum())
+  gc()
+  gc()
+  loss$backward()
+  expect_equal(calls, 1)
+  expect_equal(as_array(x$grad), c(10, 10))
+  # Twenty in a row, the tensors gone between each step.
+  calls <- 0
+  y <- x
+  for (i in 1:20) {
+    y <- through(y, function(y) torch_sin(y))
+    gc(full = i %% 5 == 0)
+  }
+  y$sum()$backward()
+  expect_equal(calls, 20)
+  # A second graph over the same tensor, after the first one is used up.
+  calls <- 0
+  both <- through(x, function(y) list(y$sum(), (y * 2)$sum()))
+  gc()
+  both[[1]]$backward()
+  gc()
+  both[[2]]$backward()
+  expect_equal(calls, 2)
+  # While R collects all the time.
+  calls <- 0
+  gctorture2(10)
+  loss <- tryCatch(through(x, function(y) y$sum()), finally = gctorture2(0))
+  loss$backward()
+  expect_equal(calls, 1)
+})
+
+test_that("a hook that can reach its own tensor is freed with it, used or not", {
+  skip_if_no_torch()
+  made <- 0
+  freed <- 0
+  make <- function(use) {
+    x <- torch_ones(3, requires_grad = TRUE)
+    y <- x * 2
+    environment <- environment()
+    made <<- made + 1
+    reg.finalizer(environment, function(e) freed <<- freed + 1)
+    y$register_hook(function(g) g * y)
+    x$register_hook(function(g) g * x)
+    if (use) y$sum()$backward()
+    NULL
+  }
+  for (use in c(TRUE, FALSE)) for (i in 1:5) make(use)
+  for (i in 1:4) gc()
+  expect_equal(freed, made)
+})
+
 test_that("hooks say what they can't be", {
   skip_if_no_torch()
   x <- torch_tensor(1, requires_grad = TRUE)

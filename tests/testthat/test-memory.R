@@ -272,6 +272,62 @@ test_that("garbage makes room when memory is short", {
   expect_equal(said, list(made = 4, full = "no memory", alive = 1))
 })
 
+test_that("garbage makes room in every way into LibTorch, and nothing is computed twice", {
+  skip_if_no_torch()
+  skip_if_not_installed("callr")
+  skip_if(!nzchar(Sys.which("prlimit")), "prlimit is not installed")
+  said <- callr::r(libpath = .libPaths(), timeout = 300, function() {
+    library(torch)
+    one <- 400e6
+    n <- one / 4
+    add <- jit_compile("def f(x: Tensor) -> Tensor:\n  return x + 1.0\n")$f
+    add(torch_ones(1))
+    w <- torch_ones(1, requires_grad = TRUE)
+    (w * 1)$sum()$backward()
+    positions <- torch_tensor(c(1L, 2L))
+    positions[positions]
+    torch_ones(2, 2)[positions, ]
+    count <- torch_zeros(1)
+    base <- torch_ones(n)
+    gc()
+    status <- readLines("/proc/self/status")
+    size <- as.numeric(gsub("[^0-9]", "", grep("^VmSize", status, value = TRUE))) * 1024
+    # Room for two more large tensors and a half: each way finds it full of garbage.
+    system2("prlimit", c("--pid", Sys.getpid(), sprintf("--as=%.0f", size + 2.5 * one)))
+    fill <- function() for (i in 1:2) tryCatch(torch_empty(n), torch_memory_error = identity)
+    ways <- list(
+      operator = function() (base + 1)[1],
+      creation = function() torch_zeros(n)[1],
+      index = function() base$view(c(2, -1))[positions, ][1, 1],
+      script = function() add(base)[1],
+      script_after_write = function() {
+        count$add_(1)
+        add(base)[1]
+      },
+      backward = function() {
+        w$grad <- NULL
+        (base * w)$sum()$backward()
+        w$grad
+      }
+    )
+    out <- lapply(ways, function(way) {
+      fill()
+      tryCatch(as.numeric(way()), error = conditionMessage)
+    })
+    # Where there is none, TorchScript's error is of the class too.
+    kept <- list(torch_empty(n), torch_empty(n))
+    fails <- function(code) tryCatch({
+      code
+      "no error"
+    }, torch_memory_error = function(e) "no memory", error = conditionMessage)
+    c(out, script_fails = fails(add(base)), index_fails = fails(base$view(c(2, -1))[positions, ]), count = as.numeric(count))
+  })
+  expect_equal(said, list(
+    operator = 2, creation = 0, index = 1, script = 2, script_after_write = 2, backward = 1e8,
+    script_fails = "no memory", index_fails = "no memory", count = 1
+  ))
+})
+
 test_that("the hot path holds what it makes while R collects all the time", {
   skip_if_no_torch()
   x <- torch_tensor(matrix(c(1, 2, 3, 4), 2))

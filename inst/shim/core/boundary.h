@@ -23,6 +23,7 @@ void go_on_tracing() noexcept;
 
 void set_last_error(std::string message, std::string trace);
 int status_of_current_exception() noexcept;
+bool is_out_of_memory(const char* message) noexcept;
 
 // LibTorch's warnings on this thread wait until the host asks for them. Only R's thread, and one that it waits for.
 void keep_warnings();

@@ -6,6 +6,7 @@
 #include "core/stack.h"
 #include "jit/complex.h"
 #include "jit/plan.h"
+#include "jit/poll.h"
 
 ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op) { read_schema(op.schema(), 0); }
 
@@ -83,14 +84,14 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
   const bool is_complex = at::GradMode::is_enabled() &&
                           (makes_complex_ || std::any_of(stack.begin(), stack.end(), shim::holds_complex));
   const auto run = [&] {
+    if (has_loops_) has_loops_ = shim::add_polls(*function, polled_);
     if (!is_complex) return function->run(stack);
     const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
   };
-  if (shim::is_ordinary_stack(*plan_stack_))
-    run();
-  else
-    shim::run_served(*plan_stack_, run);
+  if (!shim::is_ordinary_stack(*plan_stack_)) return shim::run_served(*plan_stack_, run);
+  const shim::Stoppable here;
+  run();
 }
 
 namespace shim {

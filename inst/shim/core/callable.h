@@ -44,6 +44,9 @@ struct ts_callable {
   // What a plan of `function` needs, and whether it makes complex numbers; known from its first run on.
   mutable std::optional<size_t> plan_stack_;
   mutable bool makes_complex_ = false;
+  // Whether `function` may have loops in which the host's wish to stop is looked for, and where that is seen to.
+  mutable bool has_loops_ = true;
+  mutable const torch::jit::Graph* polled_ = nullptr;
 };
 
 namespace shim {

@@ -3,8 +3,11 @@
 
 #include <torch/version.h>
 
+#include <atomic>
+#include <cstring>
 #include <deque>
 #include <exception>
+#include <mutex>
 #include <new>
 
 namespace shim {
@@ -14,15 +17,20 @@ std::atomic<bool> host_jumped{false};
 namespace {
 thread_local std::string last_message;
 thread_local std::string last_trace;
+// Instead of the two, where there was no memory to copy a message.
+thread_local const char* last_resort = nullptr;
 
 // LibTorch would write its warnings to stderr; here they wait until the host asks for them.
+std::mutex warnings_lock;
 std::deque<std::string> warnings;
 std::string taken;
-int waiting = 0;
+std::atomic<int> waiting{0};
+static_assert(sizeof(std::atomic<int>) == sizeof(int), "the host reads the number as a plain int");
 thread_local bool keeps = false;
 
 bool keep(const std::string& message) {
   if (!keeps) return false;
+  const std::lock_guard<std::mutex> hold(warnings_lock);
   warnings.push_back(message);
   ++waiting;
   return true;
@@ -40,39 +48,54 @@ struct Keeper : c10::WarningHandler {
 #endif
 };
 
-bool is_out_of_memory(const c10::Error& e) {
-  const std::string text = e.what_without_backtrace();
-  return text.find("can't allocate memory") != std::string::npos ||
-         text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos;
+int remember(const std::string& message, const char* trace) {
+  set_last_error(message, trace);
+  return is_out_of_memory(message.c_str()) ? TS_OUT_OF_MEMORY : TS_ERROR;
 }
 }  // namespace
+
+// LibTorch has no type for it, and its interpreter makes a plain std::runtime_error of any exception.
+bool is_out_of_memory(const char* message) noexcept {
+  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory"})
+    if (std::strstr(message, words)) return true;
+  return false;
+}
 
 void set_last_error(std::string message, std::string trace) {
   // The compiler's messages begin with an empty line.
   message.erase(0, message.find_first_not_of(" \n"));
   last_message = std::move(message);
   last_trace = std::move(trace);
+  last_resort = nullptr;
 }
 
-int status_of_current_exception() noexcept {
-  go_on_tracing();
-  if (host_jumped.exchange(false)) return TS_HOST_JUMP;
+namespace {
+int status_of_exception() {
   try {
     throw;
   } catch (const HostJump&) {
     return TS_HOST_JUMP;
   } catch (const c10::Error& e) {
-    set_last_error(e.what_without_backtrace(), e.what());
-    return is_out_of_memory(e) ? TS_OUT_OF_MEMORY : TS_ERROR;
+    return remember(e.what_without_backtrace(), e.what());
   } catch (const std::bad_alloc&) {
-    set_last_error("not enough memory", "");
-    return TS_OUT_OF_MEMORY;
+    throw;
   } catch (const std::exception& e) {
-    set_last_error(e.what(), e.what());
-    return TS_ERROR;
+    return remember(e.what(), e.what());
   } catch (...) {
-    set_last_error("unknown C++ exception", "");
-    return TS_ERROR;
+    return remember("unknown C++ exception", "");
+  }
+}
+}  // namespace
+
+int status_of_current_exception() noexcept {
+  go_on_tracing();
+  if (host_jumped.exchange(false)) return TS_HOST_JUMP;
+  try {
+    return status_of_exception();
+  } catch (...) {
+    // The message itself may have found no memory.
+    last_resort = "not enough memory";
+    return TS_OUT_OF_MEMORY;
   }
 }
 
@@ -89,9 +112,10 @@ void keep_warnings() {
 
 }  // namespace shim
 
-const int* ts_warnings(void) { return &shim::waiting; }
+const int* ts_warnings(void) { return reinterpret_cast<const int*>(&shim::waiting); }
 
 const char* ts_take_warning(void) {
+  const std::lock_guard<std::mutex> hold(shim::warnings_lock);
   if (shim::warnings.empty()) return nullptr;
   shim::taken = std::move(shim::warnings.front());
   shim::warnings.pop_front();
@@ -101,5 +125,5 @@ const char* ts_take_warning(void) {
 
 const char* ts_contract(void) { return TS_CONTRACT; }
 const char* ts_built_for(void) { return TS_BUILT_FOR; }
-const char* ts_last_error(void) { return shim::last_message.c_str(); }
-const char* ts_last_error_trace(void) { return shim::last_trace.c_str(); }
+const char* ts_last_error(void) { return shim::last_resort ? shim::last_resort : shim::last_message.c_str(); }
+const char* ts_last_error_trace(void) { return shim::last_resort ? "" : shim::last_trace.c_str(); }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -78,6 +79,14 @@ Worker* take_worker() {
   return worker;
 }
 
+// The home thread takes the call while it serves; whoever calls waits.
+void call_served(Call& call) {
+  std::unique_lock<std::mutex> hold(lock);
+  calls.push_back(&call);
+  changed.notify_all();
+  changed.wait(hold, [&] { return call.done; });
+}
+
 void serve_until(const bool& done) {
   std::unique_lock<std::mutex> hold(lock);
   while (!done) {
@@ -100,6 +109,23 @@ void serve_until(const bool& done) {
     call.done = true;
     changed.notify_all();
   }
+}
+
+// Whether a tenth of a second has gone since the host was asked last.
+bool is_time() {
+  static int64_t last = 0;
+#if defined(CLOCK_MONOTONIC_COARSE)
+  // A quarter of the price of the exact clock, at each allocation.
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  const int64_t now = time.tv_sec * int64_t{1000} + time.tv_nsec / 1000000;
+#else
+  using namespace std::chrono;
+  const int64_t now = duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+#endif
+  if (now - last < 100) return false;
+  last = now;
+  return true;
 }
 
 // Devices other than the CPU have threads of their own, on which their part of a graph runs.
@@ -126,6 +152,7 @@ std::vector<at::Tensor> HostFunction::call_home(const std::vector<at::Tensor>& a
   ts_value* values = arena.get().new_items(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) from_ivalue(arguments[i], values[i], arena);
   ts_value result{};
+  const Stoppable::Suspended host_looks;
   ++running;
   const int status = function_.fn(function_.context, values, arguments.size(), &result);
   --running;
@@ -152,11 +179,8 @@ std::vector<at::Tensor> HostFunction::call(const std::vector<at::Tensor>& argume
               result = call_home(arguments);
             },
             nullptr};
-  std::unique_lock<std::mutex> hold(lock);
   TORCH_CHECK(serving > 0, "a function of the host was called from a thread for which the host does not wait");
-  calls.push_back(&call);
-  changed.notify_all();
-  changed.wait(hold, [&] { return call.done; });
+  call_served(call);
   if (call.error) std::rethrow_exception(call.error);
   return result;
 }
@@ -178,13 +202,38 @@ std::string host_place() {
   return text;
 }
 
+void stop_if_asked() {
+  if (!host_jumped) {
+    if (!at_home() || !is_time()) return;
+    if (host.poll() == TS_OK) return;
+    host_jumped = true;
+  }
+  throw HostStop();
+}
+
+bool collect_host() {
+  if (at_home()) {
+    const Stoppable::Suspended in_host;
+    host.collect();
+    return true;
+  }
+  if (serving == 0) return false;
+  Call call{[] { host.collect(); }, nullptr};
+  call_served(call);
+  return true;
+}
+
 void run_engine(const std::function<void()>& body) { run_served(most_plan_stack(), body); }
 
 void run_served(size_t bytes, const std::function<void()>& body) {
+  const auto stoppable = [&] {
+    const Stoppable here;
+    body();
+  };
   // A backward inside a function of the host goes to another thread too: LibTorch would count it as nested, and run it
   // on a thread of its own, which nobody serves, when it is nested too deep.
-  if (alive == 0 || !at_home() || (running == 0 && is_ordinary_stack(bytes) && !has_device_threads())) {
-    with_stack(bytes, body);
+  if (!at_home() || (is_ordinary_stack(bytes) && (alive == 0 || (running == 0 && !has_device_threads())))) {
+    with_stack(bytes, stoppable);
     return;
   }
   bool done = false;
@@ -196,7 +245,7 @@ void run_served(size_t bytes, const std::function<void()>& body) {
     try {
       const at::ThreadLocalStateGuard as_here(state);
       keep_warnings();
-      with_stack(bytes, body);
+      with_stack(bytes, stoppable);
     } catch (...) {
       error = std::current_exception();
     }

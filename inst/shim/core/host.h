@@ -4,6 +4,7 @@
 #pragma once
 #include "core/boundary.h"
 #include "core/pch.h"
+#include "core/stop.h"
 
 #include <functional>
 #include <memory>
@@ -11,11 +12,6 @@
 #include <vector>
 
 namespace shim {
-
-// What leaves a host's function that asked to unwind: LibTorch's engine keeps an exception only if it is one of these.
-struct HostStop : std::exception {
-  const char* what() const noexcept override { return "the host asked to stop"; }
-};
 
 class HostFunction {
  public:
@@ -37,11 +33,15 @@ void set_host(const ts_host& host);
 // Where the host's code is, "" off the home thread.
 std::string host_place();
 
-// Runs what may call host functions. On the home thread if all of it stays there, else beside it, while the home thread
-// serves the calls and asks the host now and then whether to go on.
-void run_engine(const std::function<void()>& body);
-// The same of anything else that needs so much stack.
+// Runs work that may call host functions, computes gradients, or needs `bytes` of stack. It may be stopped. On the home
+// thread if all of it can stay there, else beside it, while the home thread serves the calls and asks the host now and
+// then whether to go on.
 void run_served(size_t bytes, const std::function<void()>& body);
+// The engine that computes gradients, with the stack that the programs of this session need.
+void run_engine(const std::function<void()>& body);
+
+// Asks the host to free what it holds, from whichever thread runs short of memory; false if nobody can be asked.
+bool collect_host();
 // In a forked child, which has none of its parent's threads.
 void forget_workers();
 

@@ -3,6 +3,7 @@
 // kept for the next tensor, since tensors that wait for R's collector would else be given back to the system and fetched
 // again page by page. Thread-safe; never calls the host.
 #include "core/boundary.h"
+#include "core/host.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -92,12 +93,22 @@ class Pool {
     uint8_t class_of_page[kSlab / kPage];
   };
 
+  // NULL if there is no memory: the caller goes elsewhere, where the host is asked for some.
+  static char* take_slab() {
+    try {
+      return static_cast<char*>(wrapped->allocate(kSlab).release_context());
+    } catch (const std::exception&) {
+      return nullptr;
+    }
+  }
+
   // One page of one class more; NULL once all slabs are used up, then the caller goes elsewhere.
   void* carve(size_t c) {
     int n = slabs_used_.load(std::memory_order_relaxed);
     if (n == 0 || pages_used_ == kSlab / kPage) {
       if (n == kSlabs) return nullptr;
-      slabs_[n].begin = static_cast<char*>(wrapped->allocate(kSlab).release_context());
+      slabs_[n].begin = take_slab();
+      if (!slabs_[n].begin) return nullptr;
       pages_used_ = 0;
       slabs_used_.store(++n, std::memory_order_release);
     }
@@ -203,8 +214,36 @@ void count(int64_t size) {
   }
 }
 
+template <class Ask>
+auto try_to_allocate(Ask&& ask, bool& failed) -> decltype(ask()) {
+  failed = false;
+  try {
+    return ask();
+  } catch (const c10::Error& e) {
+    if (!is_out_of_memory(e.what_without_backtrace())) throw;
+  } catch (const std::bad_alloc&) {
+  }
+  failed = true;
+  return {};
+}
+
+// Memory of LibTorch's own allocator. Where there is none, what is kept for reuse is given back, and then what the host
+// holds and does not need: here nothing has been computed twice, and every way into LibTorch is served.
+c10::DataPtr allocate_wrapped(size_t n) {
+  const auto ask = [n] { return wrapped->allocate(n); };
+  bool failed;
+  c10::DataPtr data = try_to_allocate(ask, failed);
+  if (!failed) return data;
+  cache.flush();
+  data = try_to_allocate(ask, failed);
+  if (!failed || !collect_host()) return failed ? ask() : std::move(data);
+  cache.flush();
+  return ask();
+}
+
 struct CountingAllocator final : c10::Allocator {
   c10::DataPtr take(size_t n) const {
+    look_for_stop();
     if (n - 1 < Pool::kLargest) {
       if (void* block = pool.take(n)) {
         count(static_cast<int64_t>((n + 63) / 64 * 64));
@@ -215,7 +254,7 @@ struct CountingAllocator final : c10::Allocator {
       count(size_of(kept));
       return {kept, kept, &counted_delete, c10::Device(c10::DeviceType::CPU)};
     }
-    c10::DataPtr data = wrapped->allocate(n);
+    c10::DataPtr data = allocate_wrapped(n);
     if (data.get() && data.compare_exchange_deleter(wrapped_delete, &counted_delete)) count(size_of(data.get()));
     return data;
   }
@@ -228,6 +267,14 @@ struct CountingAllocator final : c10::Allocator {
   void copy_data(void* target, const void* source, std::size_t n) const final { default_copy_data(target, source, n); }
 #endif
 };
+
+inline void prefetch(const void* p) {
+#if defined(__GNUC__)
+  __builtin_prefetch(p, 1);
+#else
+  (void)p;
+#endif
+}
 
 // Small tensors that died, until later calls free them one by one. R's collector gives back ten thousand at once: freed
 // together their blocks go cold before malloc() hands them out again, and the next tensor waits for memory eight times.
@@ -245,7 +292,7 @@ class Waiting {
     c10::raw::intrusive_ptr::decref(tensors_[--n_]);
     if (n_ > 0) {
       const char* next = reinterpret_cast<const char*>(tensors_[n_ - 1]);
-      for (size_t at = 0; at < sizeof(c10::TensorImpl); at += 64) __builtin_prefetch(next + at, 1);
+      for (size_t at = 0; at < sizeof(c10::TensorImpl); at += 64) prefetch(next + at);
     }
   }
   void free_all() {

@@ -240,6 +240,7 @@ typedef struct ts_host_function {
 typedef struct ts_host {
   int (*poll)(void);                    /* ten times a second while it waits: a status but TS_OK ends what LibTorch does */
   void (*place)(char *text, size_t n); /* where the host's code is: up to n bytes with the final zero */
+  void (*collect)(void);               /* memory ran out: the host releases the tensors that it does not need */
 } ts_host;
 
 typedef struct ts_tensors {

@@ -44,6 +44,8 @@ TS_FUNCTION(void, ts_tensor_release, (ts_tensor *)) /* no status */
  * Only from the thread that calls operators. No status. */
 TS_FUNCTION(void, ts_tensor_release_later, (ts_tensor *))
 TS_FUNCTION(void, ts_tensor_release_waiting, (void)) /* frees all that wait; no status */
+/* Whether anything but this handle holds the tensor, or the node by which its gradient goes on. */
+TS_FUNCTION(int, ts_tensor_is_shared, (ts_tensor *, int *out))
 TS_FUNCTION(int, ts_tensor_describe, (ts_tensor *, ts_tensor_info *out))
 /* A copy of column-major host data of dtype `source` (1-d: plain) as a tensor of dtype `target`. Owned. */
 TS_FUNCTION(int, ts_tensor_from_data, (const void *data, int source, const int64_t *sizes, size_t ndim, int target, const char *device, int requires_grad, int pin_memory, ts_tensor **out))
@@ -54,7 +56,7 @@ TS_FUNCTION(int, ts_tensor_from_number, (const ts_value *number, ts_tensor *like
 /* numel elements of dtype `target` into `data`, column-major. */
 TS_FUNCTION(int, ts_tensor_to_data, (ts_tensor *, void *data, int target))
 /* Row-major memory of the host as a tensor, no copy: `release(context)` is called when the last tensor on it is gone,
- * from any thread. Owned. */
+ * from any thread, or by this call where it fails. Owned. */
 TS_FUNCTION(int, ts_tensor_from_buffer, (void *data, const int64_t *sizes, size_t ndim, int dtype, void (*release)(void *), void *context, ts_tensor **out))
 /* The element of a tensor with one element, as a scalar value. */
 TS_FUNCTION(int, ts_tensor_item, (ts_tensor *, ts_value *out))
@@ -227,7 +229,7 @@ TS_FUNCTION(int, ts_callable_code, (const ts_callable *, ts_value *out, ts_arena
 
 /* Runs the graph as it is, without profiling or optimising it; else as ts_call. */
 TS_FUNCTION(int, ts_callable_interpret, (const ts_callable *, const ts_value *arguments, size_t n, ts_value *out, ts_arena **arena))
-TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *)) /* whether a node draws random numbers: 1 or 0, no status */
+TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *, int *out)) /* whether a node draws random numbers */
 
 /* The executor. Whether the next runs will follow the final plan of the last one's kind of arguments. */
 TS_FUNCTION(int, ts_callable_is_optimised, (const ts_callable *, int *out))

@@ -27,9 +27,11 @@ SugaredValuePtr operation(const std::string& name) {
   return std::make_shared<BuiltinFunction>(c10::Symbol::fromQualString(name), c10::nullopt);
 }
 
+constexpr double kPi = 3.141592653589793;
+
 const double* number(const std::string& name) {
   static const std::unordered_map<std::string, double> numbers = {
-      {"pi", M_PI}, {"e", M_E}, {"tau", 2 * M_PI}, {"inf", std::numeric_limits<double>::infinity()},
+      {"pi", kPi}, {"e", 2.718281828459045}, {"tau", 2 * kPi}, {"inf", std::numeric_limits<double>::infinity()},
       {"nan", std::numeric_limits<double>::quiet_NaN()}};
   const auto found = numbers.find(name);
   return found == numbers.end() ? nullptr : &found->second;

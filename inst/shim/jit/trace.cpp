@@ -505,8 +505,10 @@ int ts_callable_interpret(const ts_callable* callable, const ts_value* arguments
   });
 }
 
-int ts_callable_is_random(const ts_callable* callable) {
-  return callable->function && is_random(*torch::jit::toGraphFunction(*callable->function).graph());
+int ts_callable_is_random(const ts_callable* callable, int* out) {
+  return shim::guarded([&] {
+    *out = callable->function && is_random(*torch::jit::toGraphFunction(*callable->function).graph());
+  });
 }
 
 int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* context, const ts_value* inputs,

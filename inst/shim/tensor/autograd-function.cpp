@@ -145,6 +145,17 @@ int ts_tensor_register_hook(ts_tensor* handle, const ts_host_function* hook, int
   });
 }
 
+int ts_tensor_is_shared(ts_tensor* handle, int* out) {
+  return shim::guarded([&] {
+    const at::Tensor tensor = shim::borrow(handle);
+    // The handle's and this one.
+    const bool held = tensor.use_count() > 2;
+    const shim::NodePtr node = tensor.requires_grad() ? tensor.grad_fn() : nullptr;
+    // The tensor's own and this one.
+    *out = held || (node && node.use_count() > 2);
+  });
+}
+
 int ts_tensor_remove_hook(ts_tensor* handle, int64_t id) {
   return shim::guarded([&] { shim::borrow(handle).remove_hook(static_cast<unsigned>(id)); });
 }

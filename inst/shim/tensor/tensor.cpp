@@ -184,10 +184,11 @@ int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dty
                           void* context, ts_tensor** out) {
   return shim::guarded([&] {
     Unrecorded guard;
+    const std::shared_ptr<void> owner(context, release);
     TORCH_CHECK_VALUE(!misaligned(data, static_cast<at::ScalarType>(dtype)),
                       "The memory of this buffer does not begin at a multiple of 16 bytes, as complex128 needs.");
     *out = give(at::from_blob(
-        data, c10::IntArrayRef(sizes, ndim), [release, context](void*) { release(context); },
+        data, c10::IntArrayRef(sizes, ndim), [owner](void*) {},
         at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
   });
 }

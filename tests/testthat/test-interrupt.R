@@ -1,0 +1,76 @@
+# Ctrl-C in what LibTorch computes for long. Each piece of work would take hours: the child ends early or not at all.
+
+interrupted <- function(work) {
+  skip_if_no_torch()
+  skip_on_os("windows")
+  skip_if_not_installed("callr")
+  callr::r(libpath = .libPaths(), timeout = 120, args = list(work), function(work) {
+    library(torch)
+    torch_ones(1)
+    run <- work()
+    system(sprintf("(sleep 1; kill -INT %d) >/dev/null 2>&1 &", Sys.getpid()))
+    began <- Sys.time()
+    how <- tryCatch({
+      run()
+      "ended"
+    }, interrupt = function(i) "interrupted", error = conditionMessage)
+    # LibTorch is whole afterwards.
+    list(how = how, sum = as.numeric(sum(torch_ones(3) + 1)))
+  })
+}
+expect_interrupted <- function(work) expect_equal(interrupted(work), list(how = "interrupted", sum = 6))
+
+test_that("loops over numbers in TorchScript are interrupted", {
+  expect_interrupted(function() {
+    f <- jit_compile("def f(n: int) -> int:\n  x = 0\n  for i in range(n):\n    x = x + i\n  return x\n")$f
+    f(10L)
+    function() f(1e14)
+  })
+  expect_interrupted(function() {
+    f <- jit_compile("def g(x: int) -> int:\n  while x > 0:\n    pass\n  return x\ndef f(n: int) -> int:\n  return g(n)\n")$f
+    function() f(1L)
+  })
+})
+
+test_that("loops over tensors in TorchScript are interrupted, with and without autocast", {
+  expect_interrupted(function() {
+    f <- jit_compile("def f(x: Tensor, n: int) -> Tensor:\n  for i in range(n):\n    x = (x @ x) / 30.0\n  return x\n")$f
+    x <- torch_ones(c(300, 300))
+    function() f(x, 1e12)
+  })
+  expect_interrupted(function() {
+    f <- jit_compile("def f(n: int) -> int:\n  x = 0\n  for i in range(n):\n    x = x + i\n  return x\n")$f
+    f(10L)
+    function() with_autocast(f(1e14), device_type = "cpu")
+  })
+})
+
+test_that("methods of loaded modules are interrupted", {
+  expect_interrupted(function() {
+    file <- tempfile(fileext = ".pt")
+    m <- jit_module()
+    m$define("def forward(self, n: int) -> int:\n  x = 0\n  while x >= 0:\n    x = (x + n) % 7\n  return x\n")
+    jit_save(m, file)
+    f <- jit_load(file)
+    function() f(3L)
+  })
+})
+
+test_that("backward is interrupted, and gradients are computed afterwards", {
+  expect_interrupted(function() {
+    x <- torch_ones(c(500, 500), requires_grad = TRUE)
+    y <- x
+    for (i in 1:3000) y <- torch_matmul(y, x) / 500
+    y <- y$sum()
+    function() repeat y$backward(retain_graph = TRUE)
+  })
+})
+
+test_that("the poll of a loop is in no graph that is shown or saved", {
+  skip_if_no_torch()
+  unit <- jit_compile("def f(n: int) -> int:\n  x = 0\n  for i in range(n):\n    x = x + i\n  return x\n")
+  expect_equal(unit$f(5L), 10)
+  expect_no_match(paste(capture.output(print(unit$f$graph)), collapse = "\n"), "poll")
+  bytes <- jit_serialize(unit$f)
+  expect_equal(jit_unserialize(bytes)(5L), 10)
+})
