@@ -81,8 +81,8 @@ cpp_cuda_snapshot <- function() {
     .Call(`_torch_cpp_cuda_snapshot`)
 }
 
-cpp_backend <- function(which) {
-    .Call(`_torch_cpp_backend`, which)
+cpp_backend <- function(fact) {
+    .Call(`_torch_cpp_backend`, fact)
 }
 
 cpp_mps_synchronize <- function() {
@@ -133,8 +133,8 @@ cpp_callable_types <- function(callable) {
     .Call(`_torch_cpp_callable_types`, callable)
 }
 
-cpp_callable_graph <- function(callable, which) {
-    .Call(`_torch_cpp_callable_graph`, callable, which)
+cpp_callable_graph <- function(callable, stage) {
+    .Call(`_torch_cpp_callable_graph`, callable, stage)
 }
 
 cpp_graph_text <- function(graph) {
@@ -173,8 +173,8 @@ cpp_module_get <- function(module, name) {
     .Call(`_torch_cpp_module_get`, module, name)
 }
 
-cpp_module_list <- function(module, what, recursive) {
-    .Call(`_torch_cpp_module_list`, module, what, recursive)
+cpp_module_list <- function(module, part, recursive) {
+    .Call(`_torch_cpp_module_list`, module, part, recursive)
 }
 
 cpp_module_method <- function(module, name) {
@@ -209,8 +209,8 @@ cpp_choose_method <- function(methods, arguments) {
     .Call(`_torch_cpp_choose_method`, methods, arguments)
 }
 
-cpp_object_describe <- function(object, what) {
-    .Call(`_torch_cpp_object_describe`, object, what)
+cpp_object_describe <- function(object, part) {
+    .Call(`_torch_cpp_object_describe`, object, part)
 }
 
 cpp_is_object <- function(x) {
@@ -221,8 +221,8 @@ cpp_object_attribute <- function(object, name) {
     .Call(`_torch_cpp_object_attribute`, object, name)
 }
 
-cpp_object_member <- function(object, name, what) {
-    .Call(`_torch_cpp_object_member`, object, name, what)
+cpp_object_member <- function(object, name, member) {
+    .Call(`_torch_cpp_object_member`, object, name, member)
 }
 
 cpp_future_wait <- function(future) {
@@ -369,8 +369,8 @@ cpp_op_kinds <- function(name) {
     .Call(`_torch_cpp_op_kinds`, name)
 }
 
-cpp_operator_schemas <- function(which) {
-    .Call(`_torch_cpp_operator_schemas`, which)
+cpp_operator_schemas <- function(registry) {
+    .Call(`_torch_cpp_operator_schemas`, registry)
 }
 
 cpp_has_operator <- function(name) {

@@ -18,27 +18,28 @@
 #' @name backends
 NULL
 
-has_backend <- function(which) torch_is_installed() && cpp_backend(which) != 0
+backend_fact <- function(name) cpp_backend(backend_facts[[name]])
+has_backend <- function(name) torch_is_installed() && backend_fact(name) != 0
 
 #' @rdname backends
 #' @export
-backends_mkl_is_available <- function() has_backend(0L)
+backends_mkl_is_available <- function() has_backend("mkl")
 #' @rdname backends
 #' @export
-backends_mkldnn_is_available <- function() has_backend(1L)
+backends_mkldnn_is_available <- function() has_backend("mkldnn")
 #' @rdname backends
 #' @export
-backends_openmp_is_available <- function() has_backend(2L)
+backends_openmp_is_available <- function() has_backend("openmp")
 #' @rdname backends
 #' @export
-backends_mps_is_available <- function() has_backend(3L)
+backends_mps_is_available <- function() has_backend("mps")
 #' @rdname backends
 #' @export
-backends_cudnn_is_available <- function() has_backend(4L)
+backends_cudnn_is_available <- function() has_backend("cudnn")
 
 #' @rdname backends
 #' @export
-backends_cudnn_version <- function() if (backends_cudnn_is_available()) cudnn_version(cpp_backend(4L))
+backends_cudnn_version <- function() if (backends_cudnn_is_available()) cudnn_version(backend_fact("cudnn"))
 
 # cuDNN writes 9.1.2 as 90102, before that 8.9.7 as 8907.
 cudnn_version <- function(number) {

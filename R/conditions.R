@@ -109,7 +109,7 @@ friendly_type <- function(x) {
   # A user may have put our classes on anything.
   if (typeof(x) == "externalptr") {
     if (is_torch_tensor(x)) return("a tensor")
-    if (cpp_is_object(x)) return(paste("an instance of", cpp_object_describe(x, 0L)))
+    if (cpp_is_object(x)) return(paste("an instance of", object_part(x, "type")))
     return(paste0("a handle", class_note(x)))
   }
   if (is.function(x)) {

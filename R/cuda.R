@@ -48,7 +48,7 @@ cuda_get_device_capability <- function(device = cuda_current_device()) {
 #' @export
 cuda_runtime_version <- function() {
   check_cuda()
-  cuda_version(cpp_backend(5L))
+  cuda_version(backend_fact("cudart"))
 }
 
 #' @rdname cuda_is_available

@@ -21,8 +21,8 @@ value_in_r <- function(value) {
 `$.script_function` <- function(x, name) {
   handle <- attr(x, "handle", exact = TRUE)
   switch(name,
-    graph = new_graph(handle, 0L, "graph_function"),
-    inlined_graph = new_graph(handle, 1L, "graph_function"),
+    graph = new_graph(handle, "written", "graph_function"),
+    inlined_graph = new_graph(handle, "inlined", "graph_function"),
     graph_for = function(...) graph_for(handle, ..., class = "graph_function"),
     code = cpp_callable_code(handle),
     schema = cpp_callable_schema(handle),
@@ -47,8 +47,8 @@ print_callable <- function(x, kind) {
 `$.script_method` <- function(x, y) {
   handle <- attr(x, "handle", exact = TRUE)
   switch(y,
-    graph = new_graph(handle, 0L, "script_method_graph"),
-    inlined_graph = new_graph(handle, 1L, "script_method_graph"),
+    graph = new_graph(handle, "written", "script_method_graph"),
+    inlined_graph = new_graph(handle, "inlined", "script_method_graph"),
     graph_for = function(...) graph_for(handle, ..., class = "script_method_graph"),
     code = cpp_callable_code(handle),
     schema = cpp_callable_schema(handle),

@@ -29,14 +29,14 @@
 #' @name jit_graph
 NULL
 
-new_graph <- function(handle, which, class) {
-  structure(list(handle = cpp_callable_graph(handle, which)), class = c(class, "torch_graph"))
+new_graph <- function(handle, stage, class) {
+  structure(list(handle = cpp_callable_graph(handle, graph_stages[[stage]])), class = c(class, "torch_graph"))
 }
 
 # Runs until the executor has made its final plan, then gives that plan.
 graph_for <- function(handle, ..., class) {
   run_until_final(handle, ...)
-  new_graph(handle, 2L, class)
+  new_graph(handle, "plan", class)
 }
 
 #' @export

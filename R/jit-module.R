@@ -46,9 +46,11 @@ overloaded_call <- function(methods, name) {
 
 named_or_empty <- function(x) if (length(x)) x else structure(list(), names = character())
 
-script_tensors <- function(handle, what, recursive) named_or_empty(cpp_module_list(handle, what, recursive))
+module_part <- function(handle, part, recursive = FALSE) cpp_module_list(handle, module_parts[[part]], recursive)
 
-script_children <- function(handle) named_or_empty(cpp_module_list(handle, 2L, FALSE))
+script_tensors <- function(handle, part, recursive) named_or_empty(module_part(handle, part, recursive))
+
+script_children <- function(handle) named_or_empty(module_part(handle, "children"))
 
 script_handle <- function(x) attr(x, "handle", exact = TRUE)
 
@@ -78,10 +80,10 @@ script_name <- function(name, call = caller_env()) {
 
 # Fields and methods of a script module: functions of the module.
 script_fields <- list(
-  parameters = function(x) script_tensors(script_handle(x), 0L, TRUE),
-  buffers = function(x) script_tensors(script_handle(x), 1L, TRUE),
+  parameters = function(x) script_tensors(script_handle(x), "parameters", TRUE),
+  buffers = function(x) script_tensors(script_handle(x), "buffers", TRUE),
   children = function(x) script_children(script_handle(x)),
-  modules = function(x) c(list(x), unname(as.list(cpp_module_list(script_handle(x), 5L, TRUE)))[-1]),
+  modules = function(x) c(list(x), unname(as.list(module_part(script_handle(x), "modules", TRUE)))[-1]),
   training = function(x) cpp_module_train(script_handle(x), NULL),
   is_training = function(x) function() cpp_module_train(script_handle(x), NULL),
   train = function(x) function(mode = TRUE) {
@@ -102,8 +104,8 @@ script_fields <- list(
   code = function(x) script_trace(x)$code,
   schema = function(x) script_trace(x)$schema,
   graph_for = function(x) function(...) script_trace(x)$graph_for(...),
-  named_parameters = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 0L, recursive),
-  named_buffers = function(x) function(recursive = TRUE) script_tensors(script_handle(x), 1L, recursive),
+  named_parameters = function(x) function(recursive = TRUE) script_tensors(script_handle(x), "parameters", recursive),
+  named_buffers = function(x) function(recursive = TRUE) script_tensors(script_handle(x), "buffers", recursive),
   register_parameter = function(x) function(name, param) {
     cpp_module_register(script_handle(x), script_name(name), param, FALSE)
     invisible(x)
@@ -131,7 +133,7 @@ script_fields <- list(
     invisible(x)
   },
   state_dict = function(x) function(prefix = "", keepvars = FALSE) {
-    state <- script_tensors(script_handle(x), 6L, TRUE)
+    state <- script_tensors(script_handle(x), "tensors", TRUE)
     names(state) <- paste0(prefix, names(state), recycle0 = TRUE)
     if (keepvars) state else lapply(state, function(t) t$detach()$requires_grad_(t$requires_grad))
   },
@@ -140,7 +142,7 @@ script_fields <- list(
     invisible(x)
   },
   zero_grad = function(x) function() {
-    tensors_zero_grad(unname(script_tensors(script_handle(x), 0L, TRUE)), FALSE)
+    tensors_zero_grad(unname(script_tensors(script_handle(x), "parameters", TRUE)), FALSE)
     invisible(x)
   },
   apply = function(x) function(fn) {
@@ -167,7 +169,7 @@ script_fields <- list(
 )
 
 load_script_state <- function(handle, state, refer, call = caller_env()) {
-  own <- script_tensors(handle, 6L, TRUE)
+  own <- script_tensors(handle, "tensors", TRUE)
   missing <- setdiff(names(own), names(state))
   if (length(missing)) value_error(sprintf("`state_dict` has no entry `%s`, which the module needs.", missing[1]), call)
   for (name in names(own)) {
@@ -240,8 +242,8 @@ names.script_module <- function(x) {
   handle <- script_handle(x)
   # Parameters, buffers and children by their names, then those of other attributes and of methods.
   own <- c(
-    lapply(0:2, function(what) names(cpp_module_list(handle, what, FALSE))),
-    lapply(4:3, function(what) cpp_module_list(handle, what, FALSE))
+    lapply(c("parameters", "buffers", "children"), function(part) names(module_part(handle, part))),
+    lapply(c("attributes", "methods"), function(part) module_part(handle, part))
   )
   unique(c(as.character(unlist(own)), names(script_fields)))
 }

@@ -31,14 +31,15 @@
 #' @name torch_script_object
 NULL
 
-object_members <- function(x, what) as.character(cpp_object_describe(x, what))
+object_part <- function(x, part) as.character(cpp_object_describe(x, object_parts[[part]]))
+object_member <- function(x, name, member) cpp_object_member(x, name, object_members[[member]])
 
 #' @rdname torch_script_object
 #' @export
 `$.torch_script_object` <- function(x, name) {
-  if (name %in% object_members(x, 1L)) return(cpp_object_attribute(x, name))
-  if (name %in% object_members(x, 2L)) return(.External2(C_call, cpp_object_member(x, name, 1L)))
-  method <- if (name %in% object_members(x, 3L)) cpp_object_member(x, name, 0L)
+  if (name %in% object_part(x, "attributes")) return(cpp_object_attribute(x, name))
+  if (name %in% object_part(x, "properties")) return(.External2(C_call, object_member(x, name, "getter")))
+  method <- if (name %in% object_part(x, "methods")) object_member(x, name, "method")
   if (is.null(method)) unknown_object_member(x, name)
   new_script_function(method, "script_method")
 }
@@ -49,7 +50,7 @@ object_members <- function(x, what) as.character(cpp_object_describe(x, what))
 #' @rdname torch_script_object
 #' @export
 `$<-.torch_script_object` <- function(x, name, value) {
-  setter <- if (name %in% c(object_members(x, 1L), object_members(x, 2L))) cpp_object_member(x, name, 2L)
+  setter <- if (name %in% c(object_part(x, "attributes"), object_part(x, "properties"))) object_member(x, name, "setter")
   if (is.null(setter)) unknown_object_member(x, name, "assigned")
   .External2(C_call, setter, value)
   x
@@ -59,26 +60,26 @@ object_members <- function(x, what) as.character(cpp_object_describe(x, what))
 `[[<-.torch_script_object` <- function(x, name, value) `$<-.torch_script_object`(x, name, value)
 
 unknown_object_member <- function(x, name, done = NULL, call = caller_env()) {
-  class <- cpp_object_describe(x, 0L)
+  class <- object_part(x, "type")
   if (!is.null(done)) value_error(sprintf("`%s` of a %s can't be %s: it is no attribute.", name, class, done), call)
   value_error(sprintf("`%s` is neither an attribute nor a method of a %s.", name, class), call)
 }
 
 #' @rdname torch_script_object
 #' @export
-names.torch_script_object <- function(x) setdiff(unlist(lapply(1:3, function(what) object_members(x, what))), "__init__")
+names.torch_script_object <- function(x) setdiff(unlist(lapply(c("attributes", "properties", "methods"), function(part) object_part(x, part))), "__init__")
 #' @export
 .DollarNames.torch_script_object <- function(x, pattern = "") grep(pattern, names(x), value = TRUE)
 
 #' @rdname torch_script_object
 #' @export
 print.torch_script_object <- function(x, ...) {
-  cat("<torch_script_object> ", cpp_object_describe(x, 0L), "\n", sep = "")
-  for (name in object_members(x, 1L)) {
+  cat("<torch_script_object> ", object_part(x, "type"), "\n", sep = "")
+  for (name in object_part(x, "attributes")) {
     text <- value_in_r(cpp_object_attribute(x, name))
     cat("$", name, ": ", if (nchar(text) > 60) paste0(substr(text, 1, 57), "...") else text, "\n", sep = "")
   }
-  methods <- setdiff(object_members(x, 3L), "__init__")
+  methods <- setdiff(object_part(x, "methods"), "__init__")
   if (length(methods)) cat("Methods: ", paste0("$", methods, "()", collapse = ", "), "\n", sep = "")
   invisible(x)
 }
@@ -91,6 +92,6 @@ print.torch_script_object <- function(x, ...) {
 names.torch_future <- function(x) c("wait", "done")
 #' @export
 print.torch_future <- function(x, ...) {
-  cat("<torch_future> ", cpp_object_describe(x, 0L), if (cpp_future_done(x)) ", done" else ", not done", "\n", sep = "")
+  cat("<torch_future> ", object_part(x, "type"), if (cpp_future_done(x)) ", done" else ", not done", "\n", sep = "")
   invisible(x)
 }

@@ -75,7 +75,7 @@ no_jit_overload_message <- function(name, given) {
 #' @export
 .DollarNames.torch_ops <- function(x, pattern = "") {
   if (!is.null(attr(x, "opname", exact = TRUE))) return(character())
-  schemas <- c(cpp_operator_schemas(0L), cpp_operator_schemas(1L))
+  schemas <- c(operator_schemas("dispatcher"), operator_schemas("jit"))
   namespace <- attr(x, "namespace", exact = TRUE)
   names <- unique(sub("[.(].*$", "", schemas))
   all <- if (is.null(namespace)) sub("::.*$", "", names) else sub("^.*::", "", names[startsWith(names, paste0(namespace, "::"))])

@@ -49,9 +49,6 @@
 #' @name jit_options
 NULL
 
-# As ts_jit_switch() numbers them.
-jit_switches <- c(executor = 0L, profiling = 1L, profiled_runs = 2L, optimize = 3L, cpu = 4L, cuda = 5L)
-
 #' @rdname jit_options
 #' @export
 jit_options <- function() {
@@ -235,7 +232,7 @@ check_inference <- function(module, names, what, call = caller_env()) {
   if (is.null(script_method(module, "forward"))) value_error("`module` has no method `forward`.", call)
   handle <- script_handle(module)
   # A frozen module has no mode.
-  if ("training" %in% cpp_module_list(handle, 4L, FALSE) && cpp_module_train(handle, NULL)) {
+  if ("training" %in% module_part(handle, "attributes") && cpp_module_train(handle, NULL)) {
     value_error("`module` is in train mode, which would become a constant of it. Call `module$eval()` before.", call)
   }
 }

@@ -347,7 +347,7 @@ names_attribute <- "_r_names"
 
 add_r_names <- function(module, method, names) {
   if (identical(names, python_identifiers(names))) return(invisible())
-  before <- if (names_attribute %in% cpp_module_list(module, 4L, FALSE)) cpp_module_attribute(module, names_attribute)
+  before <- if (names_attribute %in% module_part(module, "attributes")) cpp_module_attribute(module, names_attribute)
   line <- paste(c(method, names), collapse = "\t")
   cpp_module_set_attribute(module, names_attribute, paste(c(before, line), collapse = "\n"))
 }
@@ -355,7 +355,7 @@ add_r_names <- function(module, method, names) {
 # A method's handle with the R names that its module holds.
 named_method <- function(module, method) {
   handle <- cpp_module_method(module, method)
-  if (is.null(handle) || !names_attribute %in% cpp_module_list(module, 4L, FALSE)) return(handle)
+  if (is.null(handle) || !names_attribute %in% module_part(module, "attributes")) return(handle)
   lines <- strsplit(strsplit(cpp_module_attribute(module, names_attribute), "\n", fixed = TRUE)[[1]], "\t", fixed = TRUE)
   names <- lines[vapply(lines, function(line) line[1] == method, NA)]
   if (length(names)) attr(handle, "r_names") <- names[[1]][-1]

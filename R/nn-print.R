@@ -78,7 +78,7 @@ print.nn_module <- function(x, ...) {
 print.script_module <- function(x, ...) {
   mode <- if (is.null(x$training)) "" else if (x$training) ", in train mode" else ", in eval mode"
   cat(sprintf("%s: a `script_module` containing %s parameters%s.\n", module_label(x), count_parameters(x), mode))
-  methods <- as.character(cpp_module_list(script_handle(x), 3L, FALSE))
+  methods <- as.character(module_part(script_handle(x), "methods"))
   print_section("Methods", set_names(methods), function(name) {
     signature <- script_signature(cpp_module_method(script_handle(x), name))
     sub("^[^(]*", "", signature)

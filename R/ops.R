@@ -253,13 +253,13 @@ is_op_function <- function(f) {
 }
 
 registry_formals <- function(key, note) {
-  lines <- grep(paste0("^aten::", gsub("([.\\\\])", "\\\\\\1", key), "[.(]"), cpp_operator_schemas(0L), value = TRUE)
-  if (!length(lines)) lines <- grep(paste0("^aten::", key, "[.(]"), cpp_operator_schemas(1L), value = TRUE)
+  lines <- grep(paste0("^aten::", gsub("([.\\\\])", "\\\\\\1", key), "[.(]"), operator_schemas("dispatcher"), value = TRUE)
+  if (!length(lines)) lines <- grep(paste0("^aten::", key, "[.(]"), operator_schemas("jit"), value = TRUE)
   op_formals(lapply(read_schemas(lines)$arguments, parse_arguments), note)
 }
 
 jit_op_formals <- function(key) {
-  lines <- c(cpp_operator_schemas(0L), cpp_operator_schemas(1L))
+  lines <- c(operator_schemas("dispatcher"), operator_schemas("jit"))
   lines <- lines[startsWith(lines, paste0(key, ".")) | startsWith(lines, paste0(key, "("))]
   arguments <- lapply(sub("^[^(]*\\((.*)\\) -> .*$", "\\1", lines), parse_arguments)
   names <- unique(unlist(lapply(arguments, `[[`, "name")))

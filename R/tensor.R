@@ -98,7 +98,7 @@ is_torch_tensor <- function(x) inherits(x, "torch_tensor")
 #' @export
 is_undefined_tensor <- function(x) {
   check_tensor(x, "x")
-  !.Call(C_field, x, 12L)
+  !.Call(C_field, x, tensor_facts[["defined"]])
 }
 
 check_tensor <- function(x, arg, call = caller_env()) {
@@ -107,14 +107,14 @@ check_tensor <- function(x, arg, call = caller_env()) {
 
 # Fields: functions of the tensor, found by `$`, or what the glue gives under that number.
 tensor_fields <- list(
-  shape = 13L,
-  dtype = function(x) new_dtype(.Call(C_field, x, 0L)),
-  device = function(x) new_device(.Call(C_field, x, 1L)),
-  requires_grad = 2L,
-  is_leaf = 3L,
-  ndim = 4L,
-  is_cuda = 5L,
-  layout = function(x) new_layout(.Call(C_field, x, 6L)),
+  shape = tensor_facts[["sizes"]],
+  dtype = tensor_fact("dtype", new_dtype),
+  device = tensor_fact("device", new_device),
+  requires_grad = tensor_facts[["requires_grad"]],
+  is_leaf = tensor_facts[["is_leaf"]],
+  ndim = tensor_facts[["ndim"]],
+  is_cuda = tensor_facts[["is_cuda"]],
+  layout = tensor_fact("layout", new_layout),
   grad = function(x) cpp_tensor_grad(x),
   grad_fn = function(x) cpp_tensor_grad_fn(x),
   names = function(x) NULL,
@@ -125,19 +125,19 @@ tensor_fields <- list(
 
 # Methods that are no operator, or whose arguments R users write in another way. `self` is bound at each `$`.
 tensor_methods <- list(
-  dim = function() .Call(C_field, self, 4L),
+  dim = self_fact("ndim"),
   size = function(dim) tensor_extent(.Call(C_size, self), dim),
-  stride = function(dim) tensor_extent(.Call(C_field, self, 11L), dim),
+  stride = function(dim) tensor_extent(.Call(C_field, self, tensor_facts[["strides"]]), dim),
   numel = function() .Call(C_numel, self),
   item = function() .Call(C_item, self),
-  is_sparse = function() .Call(C_field, self, 7L),
-  is_quantized = function() .Call(C_field, self, 8L),
-  is_floating_point = function() .Call(C_field, self, 9L),
-  is_complex = function() .Call(C_field, self, 10L),
-  is_sparse_csr = function() .Call(C_field, self, 6L) == 2L,
+  is_sparse = self_fact("is_sparse"),
+  is_quantized = self_fact("is_quantized"),
+  is_floating_point = self_fact("is_floating_point"),
+  is_complex = self_fact("is_complex"),
+  is_sparse_csr = function() .Call(C_field, self, tensor_facts[["layout"]]) == 2L,
   is_contiguous = function() torch_is_contiguous(self) != 0,
   length = function() .Call(C_numel, self),
-  has_storage = function() !is.null(.Call(C_field, self, 11L)),
+  has_storage = function() !is.null(.Call(C_field, self, tensor_facts[["strides"]])),
   has_names = function() FALSE,
   element_size = function() self$dtype$itemsize,
   cholesky = function(upper = FALSE) torch_cholesky(self, upper),

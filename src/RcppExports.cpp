@@ -222,12 +222,12 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_backend
-SEXP cpp_backend(SEXP which);
-RcppExport SEXP _torch_cpp_backend(SEXP whichSEXP) {
+SEXP cpp_backend(SEXP fact);
+RcppExport SEXP _torch_cpp_backend(SEXP factSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_backend(which));
+    Rcpp::traits::input_parameter< SEXP >::type fact(factSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_backend(fact));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -359,13 +359,13 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_callable_graph
-SEXP cpp_callable_graph(SEXP callable, SEXP which);
-RcppExport SEXP _torch_cpp_callable_graph(SEXP callableSEXP, SEXP whichSEXP) {
+SEXP cpp_callable_graph(SEXP callable, SEXP stage);
+RcppExport SEXP _torch_cpp_callable_graph(SEXP callableSEXP, SEXP stageSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_callable_graph(callable, which));
+    Rcpp::traits::input_parameter< SEXP >::type stage(stageSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_callable_graph(callable, stage));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -470,14 +470,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_module_list
-SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive);
-RcppExport SEXP _torch_cpp_module_list(SEXP moduleSEXP, SEXP whatSEXP, SEXP recursiveSEXP) {
+SEXP cpp_module_list(SEXP module, SEXP part, SEXP recursive);
+RcppExport SEXP _torch_cpp_module_list(SEXP moduleSEXP, SEXP partSEXP, SEXP recursiveSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type what(whatSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type part(partSEXP);
     Rcpp::traits::input_parameter< SEXP >::type recursive(recursiveSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_list(module, what, recursive));
+    rcpp_result_gen = Rcpp::wrap(cpp_module_list(module, part, recursive));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -571,13 +571,13 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_object_describe
-SEXP cpp_object_describe(SEXP object, SEXP what);
-RcppExport SEXP _torch_cpp_object_describe(SEXP objectSEXP, SEXP whatSEXP) {
+SEXP cpp_object_describe(SEXP object, SEXP part);
+RcppExport SEXP _torch_cpp_object_describe(SEXP objectSEXP, SEXP partSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type what(whatSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_object_describe(object, what));
+    Rcpp::traits::input_parameter< SEXP >::type part(partSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_object_describe(object, part));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -603,14 +603,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_object_member
-SEXP cpp_object_member(SEXP object, SEXP name, SEXP what);
-RcppExport SEXP _torch_cpp_object_member(SEXP objectSEXP, SEXP nameSEXP, SEXP whatSEXP) {
+SEXP cpp_object_member(SEXP object, SEXP name, SEXP member);
+RcppExport SEXP _torch_cpp_object_member(SEXP objectSEXP, SEXP nameSEXP, SEXP memberSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
     Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type what(whatSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_object_member(object, name, what));
+    Rcpp::traits::input_parameter< SEXP >::type member(memberSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_object_member(object, name, member));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1008,12 +1008,12 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_operator_schemas
-SEXP cpp_operator_schemas(SEXP which);
-RcppExport SEXP _torch_cpp_operator_schemas(SEXP whichSEXP) {
+SEXP cpp_operator_schemas(SEXP registry);
+RcppExport SEXP _torch_cpp_operator_schemas(SEXP registrySEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type which(whichSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_operator_schemas(which));
+    Rcpp::traits::input_parameter< SEXP >::type registry(registrySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_operator_schemas(registry));
     return rcpp_result_gen;
 END_RCPP
 }

@@ -63,9 +63,9 @@ SEXP cpp_cuda_snapshot() {
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_backend(SEXP which) {
+SEXP cpp_backend(SEXP fact) {
   int64_t out;
-  check(shim().ts_backend(Rf_asInteger(which), &out));
+  check(shim().ts_backend(Rf_asInteger(fact), &out));
   return Rf_ScalarReal(static_cast<double>(out));
 }
 

@@ -5,11 +5,11 @@ namespace {
 ts_graph* graph_of(SEXP x) { return static_cast<ts_graph*>(handle_of(x, Kind::graph, "graph")); }
 }  // namespace
 
-// which: 0 the graph, 1 inlined, 2 the plan of the last run.
+// One of `graph_stages`.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_callable_graph(SEXP callable, SEXP which) {
+SEXP cpp_callable_graph(SEXP callable, SEXP stage) {
   return asked<ts_graph>(Kind::graph, [&](ts_graph** out) {
-    return shim().ts_callable_graph(callable_of(callable), Rf_asInteger(which), out);
+    return shim().ts_callable_graph(callable_of(callable), Rf_asInteger(stage), out);
   });
 }
 

@@ -51,12 +51,12 @@ SEXP cpp_module_get(SEXP module, SEXP name) {
       });
 }
 
-// what: 0 parameters, 1 buffers, 2 children, 3 methods, 4 other attributes, 5 modules of the tree, 6 tensors of the tree.
+// One of `module_parts`.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_list(SEXP module, SEXP what, SEXP recursive) {
+SEXP cpp_module_list(SEXP module, SEXP part, SEXP recursive) {
   return answered(
       [&](ts_value* out, ts_arena** arena) {
-        return shim().ts_module_list(module_of(module), Rf_asInteger(what), Rf_asLogical(recursive) == TRUE, out, arena);
+        return shim().ts_module_list(module_of(module), Rf_asInteger(part), Rf_asLogical(recursive) == TRUE, out, arena);
       });
 }
 

@@ -5,12 +5,12 @@ namespace {
 ts_object* object_of(SEXP x) { return static_cast<ts_object*>(handle_of(x, Kind::object, "x")); }
 }  // namespace
 
-// what: 0 name of the type, 1 attributes, 2 properties, 3 methods.
+// One of `object_parts`.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_object_describe(SEXP object, SEXP what) {
+SEXP cpp_object_describe(SEXP object, SEXP part) {
   return answered(
       [&](ts_value* out, ts_arena** arena) {
-        return shim().ts_object_describe(object_of(object), Rf_asInteger(what), out, arena);
+        return shim().ts_object_describe(object_of(object), Rf_asInteger(part), out, arena);
       });
 }
 
@@ -26,12 +26,11 @@ SEXP cpp_object_attribute(SEXP object, SEXP name) {
       }, Int64::ask);
 }
 
-// A callable, or NULL if there is none of that name. what: 0 a method, 1 what reads a property, 2 what sets a property or
-// an attribute.
+// A callable, or NULL if there is none of that name. member: one of `object_members`.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_object_member(SEXP object, SEXP name, SEXP what) {
+SEXP cpp_object_member(SEXP object, SEXP name, SEXP member) {
   return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
-    return shim().ts_object_member(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_asInteger(what), out);
+    return shim().ts_object_member(object_of(object), Rf_translateCharUTF8(STRING_ELT(name, 0)), Rf_asInteger(member), out);
   });
 }
 

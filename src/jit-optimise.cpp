@@ -8,7 +8,7 @@ SEXP cpp_callable_is_optimised(SEXP callable) {
   return Rf_ScalarLogical(is);
 }
 
-// which: as ts_jit_switch() has it. set: a whole number, or NULL to ask only. Gives what it was.
+// One of `jit_switches`. set: a whole number, or NULL to ask only. Gives what it was.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_jit_switch(SEXP which, SEXP set) {
   int was;

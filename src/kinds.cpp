@@ -290,7 +290,7 @@ bool read_union(Reader& reader, SEXP x, const ts_type& type, ts_value* out) {
   const int which = alternative(x, type, reader.flags(), &lowest);
   if (which < 0) return reader.misfit(x, type);
   if (!reader.read(x, *type.items[which], out)) return false;
-  out->flag = which;
+  out->of.alternative = which;
   return true;
 }
 

@@ -129,7 +129,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
     return true;
   }
   *out = items_value(TS_LIST, wanted, wanted);
-  out->flag = leaf.kind;
+  out->of.kind = leaf.kind;
   for (R_xlen_t i = 0; i < wanted; ++i) {
     ts_value& item = out->as.items[i];
     if (leaf.kind == TS_KIND_STRING || leaf.kind == TS_KIND_DIMNAME) {

@@ -287,23 +287,16 @@ SEXP cpp_op_ranking(SEXP key) {
 // What LibTorch lists first of an operator "ns::op": kinds of its arguments by name, kinds of its results.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_op_kinds(SEXP name) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_operator_kinds(CHAR(STRING_ELT(name, 0)), &out, &arena));
-  return finish(&out, arena);
+  return answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_operator_kinds(CHAR(STRING_ELT(name, 0)), out, arena);
+  });
 }
 
-// All schemas of the registry (which = 0: the dispatcher's, 1: the JIT's own).
+// All schemas of one of `registries`.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_operator_schemas(SEXP which) {
-  ts_value out;
-  ts_arena* arena = nullptr;
-  check(shim().ts_operator_schemas(Rf_asInteger(which), &out, &arena));
-  SEXP texts = PROTECT(Rf_allocVector(STRSXP, out.len));
-  for (int64_t i = 0; i < out.len; ++i) SET_STRING_ELT(texts, i, STRING_ELT(string_sexp(out.as.items[i]), 0));
-  shim().ts_arena_release(arena);
-  UNPROTECT(1);
-  return texts;
+SEXP cpp_operator_schemas(SEXP registry) {
+  return answered(
+      [&](ts_value* out, ts_arena** arena) { return shim().ts_operator_schemas(Rf_asInteger(registry), out, arena); });
 }
 
 // Whether the registry has an operator of this name ("aten::add").

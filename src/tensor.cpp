@@ -12,10 +12,14 @@
 
 namespace {
 
+void refuse_undefined(const ts_tensor_info& info) {
+  if (!info.defined) fail("value_error", "This tensor is undefined: it holds no values.");
+}
+
 ts_tensor_info describe(SEXP x) {
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor_of(x), &info));
-  if (!info.defined) fail("value_error", "This tensor is undefined: it holds no values.");
+  refuse_undefined(info);
   return info;
 }
 
@@ -205,31 +209,32 @@ RcppExport SEXP C_length(SEXP x) {
   return numel(info);
 }
 
-// What cheap fields need, by number: 0 dtype, 1 device, 2 requires_grad, 3 is_leaf, 4 ndim, 5 is_cuda, 6 layout,
-// 7 is_sparse, 8 is_quantized, 9 is_floating_point, 10 is_complex, 11 strides, 12 defined, 13 sizes.
+namespace {
+// As `tensor_facts` in R/contract.R numbers them.
+enum class Fact { dtype, device, requires_grad, is_leaf, ndim, is_cuda, layout, is_sparse, is_quantized, is_floating_point, is_complex, strides, defined, sizes };
+}  // namespace
+
+// What is known of a tensor without a look at its values.
 RcppExport SEXP C_field(SEXP x, SEXP which) {
-  const int field = INTEGER(which)[0];
-  if (field == 13) return C_size(x);
-  if (field == 12) {
-    ts_tensor_info any;
-    check(shim().ts_tensor_describe(tensor_of(x), &any));
-    return Rf_ScalarLogical(any.defined);
-  }
-  const ts_tensor_info info = describe(x);
-  switch (field) {
-    case 0: return Rf_ScalarInteger(info.dtype);
-    case 1: return Rf_mkString(info.device);
-    case 2: return Rf_ScalarLogical(info.requires_grad);
-    case 3: return Rf_ScalarLogical(info.is_leaf);
-    case 4: return Rf_ScalarInteger(static_cast<int>(info.ndim));
-    case 5: return Rf_ScalarLogical(info.is_cuda);
-    case 6: return Rf_ScalarInteger(info.layout);
-    case 7: return Rf_ScalarLogical(info.is_sparse);
-    case 8: return Rf_ScalarLogical(info.is_quantized);
-    case 9: return Rf_ScalarLogical(info.is_floating_point);
-    case 10: return Rf_ScalarLogical(info.is_complex);
-    case 11: return info.strides ? sizes_sexp(info.strides, info.ndim) : R_NilValue;
-    default: return Rf_ScalarLogical(info.defined);
+  const auto fact = static_cast<Fact>(INTEGER(which)[0]);
+  if (fact == Fact::sizes) return C_size(x);
+  ts_tensor_info info;
+  check(shim().ts_tensor_describe(tensor_of(x), &info));
+  if (fact == Fact::defined) return Rf_ScalarLogical(info.defined);
+  refuse_undefined(info);
+  switch (fact) {
+    case Fact::dtype: return Rf_ScalarInteger(info.dtype);
+    case Fact::device: return Rf_mkString(info.device);
+    case Fact::requires_grad: return Rf_ScalarLogical(info.requires_grad);
+    case Fact::is_leaf: return Rf_ScalarLogical(info.is_leaf);
+    case Fact::ndim: return Rf_ScalarInteger(static_cast<int>(info.ndim));
+    case Fact::is_cuda: return Rf_ScalarLogical(info.is_cuda);
+    case Fact::layout: return Rf_ScalarInteger(info.layout);
+    case Fact::is_sparse: return Rf_ScalarLogical(info.is_sparse);
+    case Fact::is_quantized: return Rf_ScalarLogical(info.is_quantized);
+    case Fact::is_floating_point: return Rf_ScalarLogical(info.is_floating_point);
+    case Fact::is_complex: return Rf_ScalarLogical(info.is_complex);
+    default: return info.strides ? sizes_sexp(info.strides, info.ndim) : R_NilValue;
   }
 }
 

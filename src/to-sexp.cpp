@@ -131,9 +131,9 @@ SEXP scalars_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, int kind, Int64& m
 
 SEXP dict_sexp(ts_value& value, Int64& mode) {
   ts_value* items = value.as.items;
-  const bool text = value.len > 0 ? items[0].tag == TS_STRING : value.flag == TS_KIND_STRING || value.flag == TS_KIND_ANY;
+  const bool text = value.len > 0 ? items[0].tag == TS_STRING : value.of.kind == TS_KIND_STRING || value.of.kind == TS_KIND_ANY;
   SEXP values = PROTECT(items_sexp(items + 1, value.len, 2, mode));
-  SEXP keys = PROTECT(text ? Rf_allocVector(STRSXP, value.len) : scalars_sexp(items, value.len, 2, value.flag, mode));
+  SEXP keys = PROTECT(text ? Rf_allocVector(STRSXP, value.len) : scalars_sexp(items, value.len, 2, value.of.kind, mode));
   bool names = text;
   for (int64_t i = 0; text && i < value.len; ++i) {
     SET_STRING_ELT(keys, i, charsxp_of(items[2 * i]));
@@ -157,9 +157,9 @@ SEXP take(Kind kind, ts_value& value) {
 }
 
 SEXP int_sexp(ts_value& value, Int64& mode) {
-  const char* class_ = value.flag == TS_KIND_DTYPE           ? "torch_dtype"
-                       : value.flag == TS_KIND_LAYOUT        ? "torch_layout"
-                       : value.flag == TS_KIND_MEMORY_FORMAT ? "torch_memory_format"
+  const char* class_ = value.of.kind == TS_KIND_DTYPE           ? "torch_dtype"
+                       : value.of.kind == TS_KIND_LAYOUT        ? "torch_layout"
+                       : value.of.kind == TS_KIND_MEMORY_FORMAT ? "torch_memory_format"
                                                              : nullptr;
   return class_ ? with_classes(Rf_ScalarInteger(static_cast<int>(value.as.i)), class_, "R7")
                 : ints_sexp(&value.as.i, 1, 0, mode);
@@ -212,7 +212,7 @@ SEXP value_sexp(ts_value& value, Int64& mode) {
       return out;
     }
     case TS_LIST:
-      return scalars_sexp(value.as.items, value.len, 1, value.flag, mode);
+      return scalars_sexp(value.as.items, value.len, 1, value.of.kind, mode);
     case TS_TUPLE:
       return tuple_sexp(value, mode);
     case TS_DICT:
@@ -230,7 +230,7 @@ SEXP value_sexp(ts_value& value, Int64& mode) {
       return out;
     }
     case TS_OBJECT: {
-      const bool future = value.flag == 1;
+      const bool future = value.of.held == TS_HELD_FUTURE;
       SEXP object = take(Kind::object, value);
       return future ? with_classes(object, "torch_future", "torch_script_object") : object;
     }

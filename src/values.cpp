@@ -236,7 +236,7 @@ bool held_value(SEXP x, const char* what, ts_value* out) {
     *out = handle_value(TS_MODULE, handle_of(x, Kind::module, what));
   } else if (is_kind(x, Kind::object)) {
     *out = handle_value(TS_OBJECT, handle_of(x, Kind::object, what));
-    out->flag = has_class(x, "torch_future");
+    out->of.held = has_class(x, "torch_future") ? TS_HELD_FUTURE : TS_HELD_OTHER;
   } else {
     return false;
   }

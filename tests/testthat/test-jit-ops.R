@@ -108,7 +108,7 @@ test_that("no operator of the JIT alone kills R", {
       )
     }
     tried <- 0
-    for (name in unique(sub("[.(].*$", "", torch:::cpp_operator_schemas(1L)))) {
+    for (name in unique(sub("[.(].*$", "", torch:::operator_schemas("jit")))) {
       parts <- strsplit(name, "::", fixed = TRUE)[[1]]
       # What needs the node of a graph is not found.
       op <- tryCatch(jit_ops[[parts[1]]][[parts[2]]], value_error = function(e) NULL)

@@ -102,11 +102,11 @@ int ts_operator_kinds(const char* name, ts_value* out, ts_arena** arena) {
   });
 }
 
-int ts_operator_schemas(int which, ts_value* out, ts_arena** arena) {
+int ts_operator_schemas(int registry, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
     std::vector<std::string> texts;
     auto& dispatcher = c10::Dispatcher::singleton();
-    if (which == 0) {
+    if (registry == TS_REGISTRY_DISPATCHER) {
       for (const auto& name : dispatcher.getAllOpNames())
         if (const auto op = dispatcher.findSchema(name))
           texts.push_back(shim::text_of(op->schema()));

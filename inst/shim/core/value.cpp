@@ -156,7 +156,7 @@ IValue dict_ivalue(const ts_value& value, const c10::TypePtr& key, const c10::Ty
 }
 
 IValue future_ivalue(const ts_value& value, const c10::TypePtr& type) {
-  if (value.tag == TS_OBJECT && value.flag == 1) return to_natural_ivalue(value);
+  if (value.tag == TS_OBJECT && value.of.held == TS_HELD_FUTURE) return to_natural_ivalue(value);
   auto future = c10::make_intrusive<c10::ivalue::Future>(type);
   future->markCompleted(to_ivalue(value, *type));
   return IValue(std::move(future));
@@ -211,7 +211,7 @@ IValue to_ivalue(const ts_value& value, const Type& type) {
       if (is_undefined(value)) return IValue(at::Tensor());
       return to_ivalue(value, *type.containedTypes()[0]);
     case TypeKind::UnionType:
-      return to_ivalue(value, *type.containedTypes()[value.flag]);
+      return to_ivalue(value, *type.containedTypes()[value.of.alternative]);
     case TypeKind::FutureType:
       return future_ivalue(value, type.containedTypes()[0]);
     case TypeKind::TensorType:
@@ -294,8 +294,8 @@ IValue to_natural_ivalue(const ts_value& value) {
     case TS_LIST: {
       std::vector<IValue> items = natural_items(value, value.len);
       const c10::TypePtr element = !items.empty()                    ? c10::unshapedType(items[0].type())
-                                   : value.flag == TS_KIND_STRING  ? c10::TypePtr(c10::StringType::get())
-                                   : value.flag == TS_KIND_COMPLEX ? c10::TypePtr(c10::ComplexType::get())
+                                   : value.of.kind == TS_KIND_STRING  ? c10::TypePtr(c10::StringType::get())
+                                   : value.of.kind == TS_KIND_COMPLEX ? c10::TypePtr(c10::ComplexType::get())
                                                                    : c10::TypePtr(c10::TensorType::get());
       c10::impl::GenericList list(element);
       list.reserve(items.size());
@@ -367,11 +367,11 @@ const Type* as_kind(const Type* type, TypeKind kind) {
 }
 
 // What stands for an int by the declared type.
-int32_t int_flag(const Type* type) {
+int32_t int_kind(const Type* type) {
   if (!type || type->kind() == TypeKind::IntType) return 0;
   switch (type->kind()) {
     case TypeKind::OptionalType:
-      return int_flag(type->containedTypes()[0].get());
+      return int_kind(type->containedTypes()[0].get());
     case TypeKind::ScalarTypeType:
       return TS_KIND_DTYPE;
     case TypeKind::LayoutType:
@@ -415,7 +415,7 @@ void from_list(const IValue& value, const Type* type, ts_value& out, Arena& aren
     }
     default:
       out.tag = TS_LIST;
-      out.flag = kind_of(*element);
+      out.of.kind = kind_of(*element);
       out.as.items = arena.get().new_items(n);
       for (size_t i = 0; i < n; ++i) from_ivalue(items[i], element, out.as.items[i], arena);
   }
@@ -445,7 +445,7 @@ void from_dict(const IValue& value, const Type* type, ts_value& out, Arena& aren
   const Type* key = type ? type->containedTypes()[0].get() : own[0].get();
   const Type* mapped = type ? type->containedTypes()[1].get() : own[1].get();
   out.tag = TS_DICT;
-  out.flag = kind_of(*key);
+  out.of.kind = kind_of(*key);
   out.len = static_cast<int64_t>(dict.size());
   out.as.items = arena.get().new_items(2 * dict.size());
   size_t i = 0;
@@ -462,7 +462,7 @@ void from_enum(const IValue& value, ts_value& out, Arena& arena) {
   parts[1] = string_value(holder->name(), arena);
   from_ivalue(holder->value(), parts[2], arena);
   parts[3] = handle_value(TS_OBJECT, new ts_object{value});
-  parts[3].flag = 2;
+  parts[3].of.held = TS_HELD_OTHER;
   out.tag = TS_ENUM;
   out.len = 4;
   out.as.items = parts;
@@ -477,7 +477,7 @@ void from_ivalue(IValue value, const Type* type, ts_value& out, Arena& arena) {
     out.as.handle = give(std::move(value).toTensor());
   } else if (value.isInt()) {
     out.tag = TS_INT;
-    out.flag = int_flag(type);
+    out.of.kind = int_kind(type);
     out.as.i = value.toInt();
   } else if (value.isDouble()) {
     out.tag = TS_FLOAT;
@@ -516,9 +516,9 @@ void from_ivalue(IValue value, const Type* type, ts_value& out, Arena& arena) {
     out.tag = TS_INT;
     out.as.i = int_of(value);
   } else {
-    const int32_t flag = value.isObject() ? 0 : value.isFuture() ? 1 : 2;
+    const int32_t held = value.isObject() ? TS_HELD_INSTANCE : value.isFuture() ? TS_HELD_FUTURE : TS_HELD_OTHER;
     out = handle_value(TS_OBJECT, new ts_object{std::move(value)});
-    out.flag = flag;
+    out.of.held = held;
   }
 }
 

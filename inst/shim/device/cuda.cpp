@@ -230,17 +230,17 @@ int ts_cuda_is_due(void) {
   return due;
 }
 
-int ts_backend(int which, int64_t* out) {
+int ts_backend(int fact, int64_t* out) {
   return guarded([&] {
     const auto& cuda = at::detail::getCUDAHooks();
-    switch (which) {
-      case 0: *out = at::hasMKL(); break;
-      case 1: *out = at::hasMKLDNN(); break;
-      case 2: *out = at::hasOpenMP(); break;
-      case 3: *out = at::hasMPS(); break;
-      case 4: *out = cuda.hasCuDNN() ? cudnn_version(cuda) : 0; break;
-      case 5: *out = cuda.versionCUDART(); break;
-      default: TORCH_CHECK(false, "there is no backend number ", which);
+    switch (fact) {
+      case TS_BACKEND_MKL: *out = at::hasMKL(); break;
+      case TS_BACKEND_MKLDNN: *out = at::hasMKLDNN(); break;
+      case TS_BACKEND_OPENMP: *out = at::hasOpenMP(); break;
+      case TS_BACKEND_MPS: *out = at::hasMPS(); break;
+      case TS_BACKEND_CUDNN: *out = cuda.hasCuDNN() ? cudnn_version(cuda) : 0; break;
+      case TS_BACKEND_CUDART: *out = cuda.versionCUDART(); break;
+      default: TORCH_CHECK(false, "there is no fact of backends number ", fact);
     }
   });
 }

@@ -151,17 +151,23 @@ typedef enum ts_tag {
   TS_MODULE,      /* handle */
   TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value, items[3]: the member itself,
                      a TS_OBJECT; arguments: TS_STRING, the member's name */
-  TS_OBJECT,      /* handle; flag of a result: 0 an instance of a class, 1 a future, 2 anything else */
+  TS_OBJECT,      /* handle; of.held says what it is */
   TS_INT_LIST,    /* ints, len: a list of int, and so on */
   TS_FLOAT_LIST,  /* doubles, len */
   TS_BOOL_LIST,   /* bools, len */
   TS_SIZE         /* arguments only: size, an int that the running trace has recorded */
 } ts_tag;
 
+enum ts_held { TS_HELD_INSTANCE, TS_HELD_FUTURE, TS_HELD_OTHER };
+
 typedef struct ts_value {
   int32_t tag;
-  int32_t flag; /* TS_LIST: the ts_kind of its elements, TS_DICT result: of its keys, where it is known; TS_INT result:
-                   TS_KIND_DTYPE and the like where the type says so; an argument of a UNION: the alternative */
+  union {
+    int32_t kind;        /* a ts_kind: TS_LIST, of its elements; TS_DICT result, of its keys, where it is known; TS_INT
+                            result, TS_KIND_DTYPE and the like where the type says so */
+    int32_t alternative; /* of an argument of a UNION */
+    int32_t held;        /* TS_OBJECT: a ts_held */
+  } of;
   int64_t len;
   const char *const *names;
   union {
@@ -180,6 +186,37 @@ typedef struct ts_value {
     } size;
   } as;
 } ts_value;
+
+/* What the members of TorchScript's things are asked by. Where they are of the same name in R, see R/contract.R. */
+enum ts_registry { TS_REGISTRY_DISPATCHER, TS_REGISTRY_JIT };
+enum ts_graph_stage { TS_GRAPH_WRITTEN, TS_GRAPH_INLINED, TS_GRAPH_PLAN };
+enum ts_module_part {
+  TS_MODULE_PARAMETERS, /* each tensor once, children's first; and so of buffers */
+  TS_MODULE_BUFFERS,
+  TS_MODULE_CHILDREN,
+  TS_MODULE_METHODS,    /* names */
+  TS_MODULE_ATTRIBUTES, /* names of all other attributes and constants */
+  TS_MODULE_MODULES,    /* of the whole tree, each once */
+  TS_MODULE_TENSORS     /* of the whole tree under all their names, own first */
+};
+enum ts_object_part { TS_OBJECT_TYPE, TS_OBJECT_ATTRIBUTES, TS_OBJECT_PROPERTIES, TS_OBJECT_METHODS };
+enum ts_object_member { TS_MEMBER_METHOD, TS_MEMBER_GETTER, TS_MEMBER_SETTER };
+enum ts_switch {
+  TS_SWITCH_EXECUTOR,      /* the profiling executor: 1 or 0 */
+  TS_SWITCH_PROFILING,     /* 1 or 0 */
+  TS_SWITCH_PROFILED_RUNS, /* a number */
+  TS_SWITCH_OPTIMIZE,      /* 1 or 0, the thread's */
+  TS_SWITCH_CPU,           /* fusion: 1 or 0 */
+  TS_SWITCH_CUDA
+};
+enum ts_backend_fact {
+  TS_BACKEND_MKL, /* 1 or 0, and so of the next three */
+  TS_BACKEND_MKLDNN,
+  TS_BACKEND_OPENMP,
+  TS_BACKEND_MPS,
+  TS_BACKEND_CUDNN, /* its version, 0: there is none */
+  TS_BACKEND_CUDART /* the version of CUDA's runtime */
+};
 
 /* What is known of a tensor without a copy; the pointers live as long as the tensor keeps its shape. */
 typedef struct ts_tensor_info {

@@ -25,8 +25,8 @@ TS_FUNCTION(int, ts_operator_find_all, (const char *name, const ts_callable *con
 /* LibTorch's kinds of the types of the overload that it lists first: a named dict of the arguments, a list of the
  * results. A tuple of the two. */
 TS_FUNCTION(int, ts_operator_kinds, (const char *name, ts_value *out, ts_arena **arena))
-/* All schemas: which = 0 the dispatcher's, 1 those that only the JIT knows. A list of strings. */
-TS_FUNCTION(int, ts_operator_schemas, (int which, ts_value *out, ts_arena **arena))
+/* All schemas of a ts_registry: the dispatcher's, or those that only the JIT knows. A list of strings. */
+TS_FUNCTION(int, ts_operator_schemas, (int registry, ts_value *out, ts_arena **arena))
 
 /* Callables. The schema is borrowed from the callable. No status. */
 TS_FUNCTION(const ts_schema *, ts_callable_schema, (const ts_callable *))
@@ -155,20 +155,20 @@ TS_FUNCTION(int, ts_cuda_snapshot, (ts_value *out, ts_arena **arena)) /* a pickl
 TS_FUNCTION(int, ts_cuda_is_due, (void))
 TS_FUNCTION(void, ts_cuda_set_rates, (double reserved, double allocated, double allocated_of_reserved))
 
-/* which: 0 MKL, 1 oneDNN, 2 OpenMP, 3 MPS: 1 or 0. 4: version of cuDNN, 0: there is none. 5: of the CUDA runtime. */
-TS_FUNCTION(int, ts_backend, (int which, int64_t *out))
+/* A ts_backend_fact. */
+TS_FUNCTION(int, ts_backend, (int fact, int64_t *out))
 TS_FUNCTION(int, ts_mps_synchronize, (void))
 
 /* Objects. */
 TS_FUNCTION(void, ts_object_release, (ts_object *)) /* no status */
 /* Whether a module, object or enum member is of a type; 1 or 0, no status. */
 TS_FUNCTION(int, ts_value_fits, (const ts_value *, const ts_type *))
-/* what: 0 name of its type, a string; lists of strings: 1 attributes, 2 properties, 3 methods. */
-TS_FUNCTION(int, ts_object_describe, (ts_object *, int what, ts_value *out, ts_arena **arena))
+/* A ts_object_part: the name of its type, a string; of the others the names, a list of strings. */
+TS_FUNCTION(int, ts_object_describe, (ts_object *, int part, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_object_attribute, (ts_object *, const char *name, ts_value *out, ts_arena **arena))
-/* what: 0 a method, 1 what reads a property, 2 what sets a property or an attribute: takes one argument. Owned; NULL if
- * there is none. */
-TS_FUNCTION(int, ts_object_member, (ts_object *, const char *name, int what, ts_callable **out))
+/* A ts_object_member: a method, what reads a property, or what sets a property or an attribute and takes one argument.
+ * Owned; NULL if there is none. */
+TS_FUNCTION(int, ts_object_member, (ts_object *, const char *name, int member, ts_callable **out))
 /* The result of a future, waited for. */
 TS_FUNCTION(int, ts_future_wait, (ts_object *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_future_done, (ts_object *, int *out))
@@ -215,8 +215,8 @@ TS_FUNCTION(void, ts_unit_release, (ts_unit *)) /* no status */
 /* Where `print` goes. Kept until the next call. */
 TS_FUNCTION(int, ts_set_print, (ts_print_fn print))
 
-/* Graphs. which: 0 as compiled or traced, 1 with calls inlined, 2 the plan of the last run. Owned. */
-TS_FUNCTION(int, ts_callable_graph, (const ts_callable *, int which, ts_graph **out))
+/* Graphs, of a ts_graph_stage: as compiled or traced, with calls inlined, the plan of the last run. Owned. */
+TS_FUNCTION(int, ts_callable_graph, (const ts_callable *, int stage, ts_graph **out))
 TS_FUNCTION(void, ts_graph_release, (ts_graph *)) /* no status */
 TS_FUNCTION(int, ts_graph_text, (const ts_graph *, ts_value *out, ts_arena **arena))
 /* One row a node in the order of execution, also of blocks and subgraphs, as a dict of columns: "kind", "inputs",
@@ -233,8 +233,7 @@ TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *, int *out)) /* whet
 
 /* The executor. Whether the next runs will follow the final plan of the last one's kind of arguments. */
 TS_FUNCTION(int, ts_callable_is_optimised, (const ts_callable *, int *out))
-/* which: 0 profiling executor, 1 profiling, 2 runs to profile, 3 optimisation, 4 fusion on the CPU, 5 on CUDA.
- * set: -1 ask only. Holds for functions that have not run yet; 3 is the thread's. */
+/* A ts_switch. set: -1 ask only. Holds for functions that have not run yet. */
 TS_FUNCTION(int, ts_jit_switch, (int which, int set, int *was))
 /* The fusion strategy as pairs of behaviour (0 static, 1 dynamic) and depth; n = 0 asks only. A list of numbers. */
 TS_FUNCTION(int, ts_fusion_strategy, (const int64_t *set, size_t n, ts_value *was, ts_arena **arena))
@@ -249,10 +248,8 @@ TS_FUNCTION(int, ts_module_set_attribute, (ts_module *, const char *name, const 
 TS_FUNCTION(int, ts_module_attribute, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
 /* The attribute or constant of that name, or none. */
 TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
-/* what: 0 parameters, 1 buffers (each tensor once, children's first), 2 children, 3 names of methods, 4 names of other
- * attributes and constants, 5 all modules of the tree, each once, 6 all tensors of the tree under all their names, own
- * first. A dict by name, of 3 and 4 a list. */
-TS_FUNCTION(int, ts_module_list, (ts_module *, int what, int recursive, ts_value *out, ts_arena **arena))
+/* A ts_module_part. A dict by name, where the names are all that is asked for a list. */
+TS_FUNCTION(int, ts_module_list, (ts_module *, int part, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
 /* Methods as text; all of them or none. */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source, const char *file, int line))

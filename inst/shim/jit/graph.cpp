@@ -180,11 +180,11 @@ torch::jit::GraphFunction& graph_function(const ts_callable* callable) {
 
 }  // namespace
 
-int ts_callable_graph(const ts_callable* callable, int which, ts_graph** out) {
+int ts_callable_graph(const ts_callable* callable, int stage, ts_graph** out) {
   return guarded([&] {
     auto& function = graph_function(callable);
-    auto graph = which == 2 ? plan_of(function) : function.graph();
-    if (which == 1) {
+    auto graph = stage == TS_GRAPH_PLAN ? plan_of(function) : function.graph();
+    if (stage == TS_GRAPH_INLINED) {
       graph = graph->copy();
       torch::jit::Inline(*graph);
     }

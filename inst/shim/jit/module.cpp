@@ -176,15 +176,15 @@ int ts_module_get(ts_module* module, const char* name, ts_value* out, ts_arena**
   });
 }
 
-int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts_arena** arena) {
+int ts_module_list(ts_module* module, int part, int recursive, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     const torch::jit::Module& self = module->module;
     std::vector<Named> items;
     std::vector<const Object*> way;
-    switch (what) {
-      case 0:
-      case 1: {
-        const auto wanted = [&](const Slot& slot) { return what == 0 ? slot.is_parameter : slot.is_buffer; };
+    switch (part) {
+      case TS_MODULE_PARAMETERS:
+      case TS_MODULE_BUFFERS: {
+        const auto wanted = [&](const Slot& slot) { return part == TS_MODULE_PARAMETERS ? slot.is_parameter : slot.is_buffer; };
         if (recursive) {
           add_tensors(self, "", Order::children_first, wanted, way, items);
         } else {
@@ -194,20 +194,20 @@ int ts_module_list(ts_module* module, int what, int recursive, ts_value* out, ts
         drop_repeats(items);
         return give_named(items, value, own);
       }
-      case 2:
+      case TS_MODULE_CHILDREN:
         for (const Slot& slot : slots(self))
           if (slot.value.isModule()) items.push_back({slot.name, slot.value});
         return give_named(items, value, own);
-      case 3: {
+      case TS_MODULE_METHODS: {
         std::vector<std::string> names;
         for (const auto& method : self.get_methods()) names.push_back(method.name());
         value = shim::string_list(names, own);
         return;
       }
-      case 4:
+      case TS_MODULE_ATTRIBUTES:
         value = shim::string_list(other_attributes(self), own);
         return;
-      case 5:
+      case TS_MODULE_MODULES:
         for (const auto& item : all_modules(self)) items.push_back({"", item._ivalue()});
         return give_named(items, value, own);
       default:

@@ -12,13 +12,13 @@ c10::intrusive_ptr<c10::ivalue::Object> instance(ts_object* object) {
   return object->value.toObject();
 }
 
-std::vector<std::string> members(const c10::ClassType& type, int what) {
+std::vector<std::string> members(const c10::ClassType& type, int part) {
   std::vector<std::string> names;
-  switch (what) {
-    case 1:
+  switch (part) {
+    case TS_OBJECT_ATTRIBUTES:
       for (const auto& attribute : type.getAttributes()) names.push_back(attribute.getName());
       break;
-    case 2:
+    case TS_OBJECT_PROPERTIES:
       for (const auto& property : type.properties()) names.push_back(property.name);
       break;
     default:
@@ -50,14 +50,14 @@ int ts_value_fits(const ts_value* value, const ts_type* type) {
   return fits;
 }
 
-int ts_object_describe(ts_object* object, int what, ts_value* out, ts_arena** arena) {
+int ts_object_describe(ts_object* object, int part, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    if (what == 0) {
+    if (part == TS_OBJECT_TYPE) {
       const auto type = object->value.type<c10::Type>();
       const auto class_type = type->cast<c10::ClassType>();
       value = shim::string_value(class_type ? class_type->name()->name() : type->annotation_str(), own);
     } else {
-      value = shim::string_list(object->value.isObject() ? members(*instance(object)->type(), what)
+      value = shim::string_list(object->value.isObject() ? members(*instance(object)->type(), part)
                                                          : std::vector<std::string>(),
                                 own);
     }
@@ -72,21 +72,21 @@ int ts_object_attribute(ts_object* object, const char* name, ts_value* out, ts_a
   });
 }
 
-int ts_object_member(ts_object* object, const char* name, int what, ts_callable** out) {
+int ts_object_member(ts_object* object, const char* name, int member, ts_callable** out) {
   return guarded([&] {
     const auto self = instance(object);
     const auto type = self->type();
-    if (what == 2) {
+    if (member == TS_MEMBER_SETTER) {
       if (const auto slot = type->findAttributeSlot(name)) {
         *out = new_setter(self, *slot);
         return;
       }
     }
     torch::jit::Function* function = nullptr;
-    if (what == 0) {
+    if (member == TS_MEMBER_METHOD) {
       function = type->findMethod(name);
     } else if (const auto property = type->getProperty(name)) {
-      function = what == 1 ? property->getter : property->setter;
+      function = member == TS_MEMBER_GETTER ? property->getter : property->setter;
     }
     *out = function ? new ts_callable(function, self) : nullptr;
   });

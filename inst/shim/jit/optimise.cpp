@@ -43,23 +43,23 @@ int ts_callable_is_optimised(const ts_callable* callable, int* out) {
 int ts_jit_switch(int which, int set, int* was) {
   return guarded([&] {
     switch (which) {
-      case 0:
+      case TS_SWITCH_EXECUTOR:
         *was = torch::jit::getExecutorMode();
         if (set >= 0) torch::jit::getExecutorMode() = set != 0;
         return;
-      case 1:
+      case TS_SWITCH_PROFILING:
         *was = torch::jit::getProfilingMode();
         if (set >= 0) torch::jit::getProfilingMode() = set != 0;
         return;
-      case 2:
+      case TS_SWITCH_PROFILED_RUNS:
         *was = static_cast<int>(torch::jit::getNumProfiledRuns().load());
         if (set >= 0) torch::jit::getNumProfiledRuns() = static_cast<size_t>(set);
         return;
-      case 3:
+      case TS_SWITCH_OPTIMIZE:
         *was = torch::jit::getGraphExecutorOptimize();
         if (set >= 0) torch::jit::setGraphExecutorOptimize(set != 0);
         return;
-      case 4:
+      case TS_SWITCH_CPU:
         *was = shim::fuses(false);
         if (set >= 0) {
           shim::set_fuses(false, set != 0);
@@ -67,7 +67,7 @@ int ts_jit_switch(int which, int set, int* was) {
           torch::jit::tensorexpr::getTEMustUseLLVMOnCPU() = set == 0;
         }
         return;
-      case 5:
+      case TS_SWITCH_CUDA:
         *was = shim::fuses(true);
         if (set >= 0) shim::set_fuses(true, set != 0);
         return;

@@ -80,7 +80,7 @@ int ts_gradients(ts_tensor* const* outputs, ts_tensor* const* grads, size_t n, t
       result = torch::autograd::grad(roots, leaves, given, retain_graph != 0, create_graph != 0, allow_unused != 0);
     });
     value.tag = TS_LIST;
-    value.flag = 1;
+    value.of.kind = TS_KIND_TENSOR;
     value.len = static_cast<int64_t>(result.size());
     value.as.items = own.get().new_items(result.size());
     for (size_t i = 0; i < result.size(); ++i) shim::from_ivalue(std::move(result[i]), value.as.items[i], own);
