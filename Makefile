@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck check docs vignettes lint format clean setup install libtorch
+.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck sanitize check docs vignettes lint format clean setup install libtorch
 
 demo: libtorch
 	Rscript inst/examples/deploy/run.R
@@ -61,8 +61,14 @@ oracle: libtorch
 coverage: libtorch
 	Rscript tools/coverage.R
 
-gradcheck: libtorch
+gradsanitize: libtorch
+	tools/sanitize.sh
+
+check: libtorch
 	Rscript tools/gradcheck.R
+
+sanitize: libtorch
+	tools/sanitize.sh
 
 check: libtorch
 	rm -rf .make/check && mkdir -p .make/check

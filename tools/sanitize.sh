@@ -1,0 +1,38 @@
+#!/bin/sh
+# Builds glue and shim with AddressSanitizer and UndefinedBehaviorSanitizer, in folders of their own, and runs test files
+# with them: `tools/sanitize.sh [NAME ...]`, names without `test-` and `.R`. Ends with 1 if a sanitizer or a test objects.
+# Leaks are not looked for: R and LibTorch keep what they have until the process ends.
+set -eu
+cd "$(dirname "$0")/.."
+
+folder=$PWD/.make/sanitize
+flags="-fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer -O1 -g1"
+TORCH_HOME=${TORCH_HOME:-$(Rscript -e 'cat(torch:::libtorch_find()$home)')}
+mkdir -p "$folder/lib" "$folder/cache"
+cat > "$folder/Makevars" <<END
+CXX17FLAGS = $flags
+LDFLAGS = $flags
+END
+export TORCH_HOME R_MAKEVARS_USER="$folder/Makevars" R_LIBS_USER="$folder/lib" R_USER_CACHE_DIR="$folder/cache"
+export CXXFLAGS="$flags" LDFLAGS="$flags" NOT_CRAN=true
+# What is built here loads only behind the sanitizers' runtime, while it is installed too.
+runtime="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:alloc_dealloc_mismatch=0:allocator_may_return_null=1
+export ASAN_OPTIONS
+LD_PRELOAD="$runtime" R CMD INSTALL --preclean --no-test-load --no-docs --library="$folder/lib" . > "$folder/install.log" 2>&1 ||
+  { tail -30 "$folder/install.log"; exit 1; }
+
+[ $# -gt 0 ] || set -- tensor tensor-convert tensor-print indexing op operators ops creation dtype memory autograd \
+  autograd-function autograd-hook jit-compile jit-trace jit-values jit-save jit-archive jit-module jit-object jit-function \
+  jit-graph jit-size nn-layers nnf optim
+LD_PRELOAD="$runtime" UBSAN_OPTIONS=print_stacktrace=1 Rscript -e '
+    library(testthat); library(torch)
+    names <- Filter(function(name) file.exists(sprintf("tests/testthat/test-%s.R", name)), commandArgs(TRUE))
+    results <- lapply(names, function(name) as.data.frame(test_file(
+      sprintf("tests/testthat/test-%s.R", name), package = "torch", load_package = "installed", reporter = "check"
+    )))
+    quit(status = any(vapply(results, function(r) sum(r$failed) + sum(r$error) > 0, NA)))
+  ' "$@" > "$folder/test.log" 2>&1 && status=0 || status=$?
+grep -E -A12 'runtime error|ERROR: AddressSanitizer' "$folder/test.log" | head -100 && status=1
+tail -3 "$folder/test.log"
+exit "$status"
