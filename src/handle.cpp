@@ -97,8 +97,8 @@ R_allocator_t allocator_of(Kind kind) {
   }
 }
 
-// What is kept: a chain whose cells hold the cell before, the next one, and as tag the object. R's own list of precious
-// objects is searched from one end.
+// The kept objects are a chain. Each cell holds the one before, the next one, and the object as its tag. R's own list
+// of precious objects is searched from one end.
 SEXP kept = nullptr;
 
 // Objects to release, as R's collector must not be entered while it sweeps; any thread may add to them.

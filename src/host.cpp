@@ -23,7 +23,7 @@ SEXP run_call(void* data) {
   SEXP call = PROTECT(Rf_lang2(it->function, list));
   SEXP value = PROTECT(Rf_eval(call, R_GlobalEnv));
   mark_place();
-  // What is spelt outlives the Keeper, so its own memory is not for it.
+  // The shim reads the result after the Keeper is gone, so none of it may lie in the Keeper's own memory.
   Keeper keeper;
   keeper.used = sizeof keeper.few / sizeof *keeper.few;
   *it->result = to_natural_value(value, "result", keeper);

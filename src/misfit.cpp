@@ -90,7 +90,7 @@ const char* misfit_message(const Misfit& why, const char* what) {
   char* wanted = R_alloc(size, 1);
   Text into(wanted, size);
   describe(*why.type, into);
-  // Of these that says it as well as the type's name.
+  // The words for these kinds say as much as the name of the type does.
   const ts_kind kind = why.type->kind;
   if (kind != TS_KIND_TENSOR && kind != TS_KIND_ANY && kind != TS_KIND_OBJECT) into << " (" << type_text(*why.type) << ")";
   const ts_type& inner = why.type->kind == TS_KIND_OPTIONAL ? *why.type->items[0] : *why.type;

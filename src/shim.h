@@ -11,5 +11,5 @@ struct Shim {
 
 // Loads LibTorch at the first call; an R error if there is none. R's main thread only.
 const Shim& shim();
-// What is loaded, without loading: NULL before the first use. For the hooks that release handles.
+// The same table, but NULL before LibTorch is loaded: the hooks that release handles must not load it.
 const Shim* shim_if_loaded();

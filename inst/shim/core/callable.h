@@ -18,7 +18,7 @@ struct ts_callable {
   ts_callable(c10::ClassTypePtr makes, std::shared_ptr<torch::jit::CompilationUnit> unit);
 
   void run(torch::jit::Stack& stack) const;
-  // Of `__init__`, but without `self` and with the instance as result.
+  // The schema of a class's `__init__` as its callers see it: without `self`, and with the instance as result.
   c10::FunctionSchema constructor_schema() const;
 
   // One of the five; `makes` beside `function`.

@@ -5,7 +5,7 @@
 
 namespace shim {
 
-// Of the 8 MB that a thread has as a rule.
+// The share that such work may take of the 8 MB that a thread has as a rule.
 constexpr size_t kOrdinaryStack = size_t{2} << 20;
 inline bool is_ordinary_stack(size_t bytes) { return bytes <= kOrdinaryStack; }
 

@@ -101,7 +101,7 @@ struct {
   double reserved = 0.2, allocated = 0.8, allocated_of_reserved = 0.8;
 } rates;
 
-// What is known of one device between two looks at it.
+// What the last look at a device left to be known at the next one.
 struct Watch {
   double total = 0;   // bytes, 0: not asked yet
   double left = 0;    // bytes that the last collection left
@@ -122,7 +122,7 @@ bool is_due(c10::DeviceAllocator& allocator, int device, Watch& watch) {
   }
   const bool full = (reserved > rates.reserved * watch.total && allocated > rates.allocated_of_reserved * reserved) ||
                     allocated > rates.allocated * watch.total;
-  // What is in use for good is no reason to look again and again.
+  // Memory that stays in use is no reason to look again and again.
   watch.told = full && allocated > watch.left + watch.total / 20;
   return watch.told;
 }

@@ -23,7 +23,7 @@ constexpr size_t kLongestName = 511;
 constexpr uint64_t kBestRatio = 1032;
 // LibTorch packs code only.
 constexpr uint64_t kLargestUnpacked = uint64_t{1} << 30;
-// Of the format: what 64-bit archives need.
+// The version of the zip format that 64-bit archives need.
 constexpr uint16_t kVersion = 45;
 constexpr uint32_t kFolder = 0x10;
 // Small enough to be in the processor's cache when the checksum is taken of what was just copied.

@@ -126,7 +126,7 @@ class Pickle {
     edges_.push_back({static_cast<uint32_t>(value.n), nodes_[node].edge});
     nodes_[node].edge = static_cast<uint32_t>(edges_.size());
   }
-  // Of the values from `from` on, which it takes off the stack.
+  // A container of the values from `from` on, which it takes off the stack.
   void push_holder(Kind kind, size_t from) {
     require(from <= stack_.size());
     const uint32_t node = new_node();

@@ -90,7 +90,7 @@ int ts_module_define(ts_module* module, const char* source, const char* file, in
                      std::vector<torch::jit::ResolverPtr>(methods.size(), resolver), &self);
         shim::check_calls(*unit, shim::kSource);
       } catch (...) {
-        // What is registered before it compiles must not stand in the way of a second attempt.
+        // LibTorch registers a method before it compiles it. Left there, it would stand in the way of a second attempt.
         for (const auto& method : methods) {
           const auto name = c10::QualifiedName(*type->name(), method.name().name());
           if (type->findMethod(name.name())) type->unsafeRemoveMethod(name.name());

@@ -134,7 +134,7 @@ class NodeTable {
       shim::from_ivalue(attribute(node, named[i]), attributes.as.items[2 * i + 1], own_);
     }
     auto range = node.sourceRange();
-    // Of a loaded program: where it was written, not the text in its file.
+    // A loaded program tells where it was written; the text in its file is of no use to a reader.
     if (const auto original = range.findSourceRangeThatGenerated()) range = *original;
     const auto place = range.file_line_col();
     const ts_value row[n_columns] = {

@@ -101,7 +101,7 @@ void give_named(const std::vector<Named>& items, ts_value& out, Arena& own) {
   }
 }
 
-// That are neither tensors of the module nor modules; constants too.
+// Names of the attributes that are no parameters, buffers or modules, and of the constants.
 std::vector<std::string> other_attributes(const torch::jit::Module& module) {
   std::vector<std::string> names;
   const auto type = module.type();

@@ -530,7 +530,7 @@ int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* contex
     if (const Node* other = first_other(*torch::jit::toGraphFunction(*callable->function).graph(), *graph))
       return describe(other, value, own);
     // The same operators: what do they give? Each result is copied as it is made, since later ones may change it in place.
-    // Of what no output needs there is no node any more.
+    // A result that no output needs has no node in the graph any more.
     std::unordered_set<const Value*> alive;
     for (const Node* node : graph->nodes()) alive.insert(node->outputs().begin(), node->outputs().end());
     auto& kept = fresh.trace().results;
