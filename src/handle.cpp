@@ -105,6 +105,9 @@ SEXP kept = nullptr;
 std::mutex released_lock;
 std::vector<SEXP>* released = nullptr;
 
+// What waits for the next draining: a list of pairs of an object and a function.
+SEXP to_run = nullptr;
+
 }  // namespace
 
 SEXP keep_object(SEXP object) {
@@ -133,13 +136,32 @@ void queue_released_object(SEXP cell) {
 }
 
 void drain_released_objects() {
-  const std::lock_guard<std::mutex> hold(released_lock);
-  for (SEXP cell : *released) {
-    SETCDR(CAR(cell), CDR(cell));
-    if (CDR(cell) != R_NilValue) SETCAR(CDR(cell), CAR(cell));
-  }
-  released->clear();
   has_released_objects = false;
+  {
+    const std::lock_guard<std::mutex> hold(released_lock);
+    if (released) {
+      for (SEXP cell : *released) {
+        SETCDR(CAR(cell), CDR(cell));
+        if (CDR(cell) != R_NilValue) SETCAR(CDR(cell), CAR(cell));
+      }
+      released->clear();
+    }
+  }
+  while (to_run && CDR(to_run) != R_NilValue) {
+    SEXP one = PROTECT(CADR(to_run));
+    SETCDR(to_run, CDDR(to_run));
+    reinterpret_cast<void (*)(SEXP)>(R_ExternalPtrAddrFn(CDR(one)))(CAR(one));
+    UNPROTECT(1);
+  }
+}
+
+void run_when_drained(SEXP object, void (*run)(SEXP)) {
+  if (!to_run) R_PreserveObject(to_run = Rf_cons(R_NilValue, R_NilValue));
+  SEXP function = PROTECT(R_MakeExternalPtrFn(reinterpret_cast<DL_FUNC>(run), R_NilValue, R_NilValue));
+  SEXP one = PROTECT(Rf_cons(object, function));
+  SETCDR(to_run, Rf_cons(one, CDR(to_run)));
+  has_released_objects = true;
+  UNPROTECT(2);
 }
 
 SEXP new_cell(Kind kind) {

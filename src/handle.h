@@ -21,6 +21,8 @@ SEXP kept_object(SEXP cell);
 void queue_released_object(SEXP cell);
 extern std::atomic<bool> has_released_objects;
 void drain_released_objects();
+// Keeps the object until the next draining, at which `run` gets it. R's main thread only.
+void run_when_drained(SEXP object, void (*run)(SEXP));
 
 // The one way to put a handle into a cell; what it held before is the caller's.
 void set_handle(SEXP cell, void* handle);

@@ -105,23 +105,28 @@ ts_host_function host_function(SEXP function) { return {call_kept, keep_object(f
 
 namespace {
 
+void watch(SEXP tensor);
+
 SEXP hooks_symbol() {
   static SEXP it = Rf_install("hooks");
   return it;
 }
 
-// Run when R finds the tensor unreachable, which then lives until the next collection.
+// Run when R finds the tensor unreachable, which then lives until a later collection asks again. Not asked for here: R
+// loses a finalizer that another one registers.
 void let_go(SEXP tensor) {
   int shared = 0;
   if (!R_ExternalPtrAddr(tensor) || shim().ts_tensor_is_shared(tensor_of(tensor), &shared) != TS_OK || !shared) return;
-  R_RegisterCFinalizerEx(tensor, let_go, FALSE);
+  run_when_drained(tensor, watch);
 }
+
+void watch(SEXP tensor) { R_RegisterCFinalizerEx(tensor, let_go, FALSE); }
 
 }  // namespace
 
 ts_host_function hook_function(SEXP function, SEXP tensor) {
   SEXP owner = R_ExternalPtrProtected(tensor), hooks = Rf_getAttrib(owner, hooks_symbol());
-  if (hooks == R_NilValue) R_RegisterCFinalizerEx(tensor, let_go, FALSE);
+  if (hooks == R_NilValue) watch(tensor);
   SEXP longer = PROTECT(Rf_cons(function, hooks));
   Rf_setAttrib(owner, hooks_symbol(), longer);
   UNPROTECT(1);

@@ -41,7 +41,10 @@ void pass_warnings() {
     call_package("warn_from_glue", one);
     UNPROTECT(1);
   }
-  UNPROTECT(1);
+  // R code that ends invisibly would make the operator's own result invisible: a pair of parentheses is the way back.
+  SEXP shown = PROTECT(Rf_lang2(Rf_install("("), R_NilValue));
+  Rf_eval(shown, R_BaseEnv);
+  UNPROTECT(2);
 }
 
 void fail_shim(int status) {
