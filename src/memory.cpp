@@ -59,8 +59,6 @@ void collect_if_due(const Shim& it) {
 }
 
 SEXP new_large_doubles(R_xlen_t n) {
-  // R does not count vectors of other allocators either.
-  collect_if_due(shim());
   R_allocator_t store = {[](R_allocator_t*, size_t size) { return shim().ts_memory_take(size); },
                          [](R_allocator_t*, void* block) { shim().ts_memory_give(block); }, nullptr, nullptr};
   return Rf_allocVector3(REALSXP, n, &store);

@@ -10,5 +10,5 @@ void collect_if_due(const Shim& it);
 void collect_now(const Shim& it);
 
 // A double vector whose memory comes from LibTorch's store: for large results, which R would fetch from the system page
-// by page each time.
+// by page each time. R does not count it.
 SEXP new_large_doubles(R_xlen_t n);

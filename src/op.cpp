@@ -67,11 +67,14 @@ SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
 
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
                   uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints) {
-  SEXP cell = PROTECT(makes_tensor ? new_cell(Kind::tensor) : R_NilValue);
+  Cell cell;
   ts_value out;
   ts_arena* arena = nullptr;
   SEXP result = operate(
-      [&] { return shim().ts_call(callable, arguments, n, &out, &arena); },
+      [&] {
+        if (makes_tensor) cell.make(Kind::tensor);
+        return shim().ts_call(callable, arguments, n, &out, &arena);
+      },
       [&] {
         if (arena || out.tag != TS_TENSOR) return several_sexp(&out, arena, position_results, ints);
         auto* tensor = static_cast<ts_tensor*>(out.as.handle);
@@ -79,17 +82,15 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
           shim().ts_tensor_release(tensor);
           return source;
         }
-        if (cell == R_NilValue) cell = new_cell(Kind::tensor);
-        PROTECT(cell);
+        SEXP made = cell.make(Kind::tensor);
         if (position_results & 1)
-          shifted(tensor, cell);
+          shifted(tensor, made);
         else
-          set_handle(cell, tensor);
-        UNPROTECT(1);
-        return cell;
+          set_handle(made, tensor);
+        return made;
       },
       may_repeat);
-  UNPROTECT(1);
+  cell.release();
   return result;
 }
 

@@ -46,17 +46,44 @@ void operate(Work&& work) {
   end_operation();
 }
 
-// What the shim gives, in a cell made before; NULL if it gives none. `ask` gets the place for the handle.
+// Work that is R's own as much as LibTorch's: `take` does it, checks included.
+template <class Take>
+SEXP operate_taking(Take&& take) {
+  return operate([] { return TS_OK; }, take);
+}
+
+// The cell for a result: made before the shim is asked, so that nothing is lost if R can't allocate, but after the
+// collection, which would make an old object of it.
+class Cell {
+ public:
+  Cell() { PROTECT_WITH_INDEX(cell_, &at_); }
+  SEXP make(Kind kind) {
+    if (cell_ == R_NilValue) REPROTECT(cell_ = new_cell(kind), at_);
+    return cell_;
+  }
+  // Takes it off R's stack of protected objects, from the top.
+  void release() { UNPROTECT(1); }
+
+ private:
+  SEXP cell_ = R_NilValue;
+  PROTECT_INDEX at_;
+};
+
+// What the shim gives, in a cell; NULL if it gives none. `ask` gets the place for the handle.
 template <class Handle, class Ask>
 SEXP asked(Kind kind, Ask&& ask) {
-  SEXP cell = PROTECT(new_cell(kind));
+  Cell cell;
   Handle* handle = nullptr;
-  SEXP out = operate([&] { return ask(&handle); },
-                     [&] {
-                       set_handle(cell, handle);
-                       return handle ? cell : R_NilValue;
-                     });
-  UNPROTECT(1);
+  SEXP out = operate(
+      [&] {
+        cell.make(kind);
+        return ask(&handle);
+      },
+      [&] {
+        set_handle(cell.make(kind), handle);
+        return handle ? cell.make(kind) : R_NilValue;
+      });
+  cell.release();
   return out;
 }
 

@@ -40,7 +40,7 @@ SEXP sizes_sexp(const int64_t* sizes, int64_t n) {
 SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   SEXP wide = PROTECT(Rf_allocVector(REALSXP, n));
   auto* values = reinterpret_cast<int64_t*>(REAL(wide));
-  operate([&] { return shim().ts_tensor_to_data(tensor, values, TS_INT64); });
+  check(shim().ts_tensor_to_data(tensor, values, TS_INT64));
   int64_t low = 0, high = 0;
   for (int64_t i = 0; i < n; ++i) {
     low = values[i] < low ? values[i] : low;
@@ -95,16 +95,7 @@ RType r_type_of(const ts_tensor_info& info) {
   return {REALSXP, TS_INT64};
 }
 
-}  // namespace
-
-// Values as an R vector (0-d, 1-d) or array.
-RcppExport SEXP C_to_r(SEXP x) {
-  leaves_trace(x);
-  const ts_tensor_info info = describe(x);
-  if (info.is_sparse || !info.strides)
-    fail("type_error", "Sparse tensors are not supported. Use `$to_dense()` first.");
-  if (info.is_quantized) return call_package("quantized_array", x);
-  ts_tensor* tensor = tensor_of(x);
+SEXP values_sexp(ts_tensor* tensor, const ts_tensor_info& info) {
   const RType type = r_type_of(info);
   SEXP out;
   if (type.as == TS_INT64) {
@@ -116,7 +107,7 @@ RcppExport SEXP C_to_r(SEXP x) {
                  : type.type == RAWSXP                      ? static_cast<void*>(RAW(out))
                  : type.type == CPLXSXP                     ? static_cast<void*>(COMPLEX(out))
                                                             : static_cast<void*>(REAL(out));
-    operate([&] { return shim().ts_tensor_to_data(tensor, data, type.as); });
+    check(shim().ts_tensor_to_data(tensor, data, type.as));
     if (info.dtype == TS_INT32) {
       out = without_na(out);
       UNPROTECT(1);
@@ -130,6 +121,17 @@ RcppExport SEXP C_to_r(SEXP x) {
   }
   UNPROTECT(1);
   return out;
+}
+}  // namespace
+
+// Values as an R vector (0-d, 1-d) or array.
+RcppExport SEXP C_to_r(SEXP x) {
+  leaves_trace(x);
+  const ts_tensor_info info = describe(x);
+  if (info.is_sparse || !info.strides)
+    fail("type_error", "Sparse tensors are not supported. Use `$to_dense()` first.");
+  if (info.is_quantized) return call_package("quantized_array", x);
+  return operate_taking([&] { return values_sexp(tensor_of(x), info); });
 }
 
 // [[Rcpp::export(rng = false)]]
