@@ -13,7 +13,7 @@ tensor_fact <- function(name, make) {
 self_fact <- function(name) eval(bquote(function() .Call(C_field, self, .(tensor_facts[[name]]))))
 
 registries <- c(dispatcher = 0L, jit = 1L)
-operator_schemas <- function(registry) cpp_operator_schemas(registries[[registry]])
+operator_schemas <- function(registry) as.character(cpp_operator_schemas(registries[[registry]]))
 
 graph_stages <- c(written = 0L, inlined = 1L, plan = 2L)
 module_parts <- c(
