@@ -18,6 +18,7 @@
 #' @examplesIf torch::torch_is_installed()
 #' all.equal(torch_tensor(1), torch_tensor(1 + 1e-7))
 #' all.equal(nn_linear(2, 1), nn_linear(2, 1))
+#' @method all.equal torch_tensor
 #' @export
 all.equal.torch_tensor <- function(target, current, tolerance = NULL, ...) {
   if (!is_torch_tensor(current)) return(sprintf("target is a tensor, current is %s", friendly_type(current)))
@@ -91,6 +92,7 @@ program_contents <- function(x) {
   list(code = x$code, constants = unname(Filter(is_torch_tensor, constants)))
 }
 
+#' @method all.equal nn_module
 #' @export
 all.equal.nn_module <- function(target, current, ...) {
   is_generator <- c(inherits(target, "nn_module_generator"), inherits(current, "nn_module_generator"))
@@ -100,12 +102,14 @@ all.equal.nn_module <- function(target, current, ...) {
   all.equal(module_contents(target), module_contents(current), ...)
 }
 
+#' @method all.equal script_function
 #' @export
 all.equal.script_function <- function(target, current, ...) {
   if (!inherits(current, "script_function")) return(sprintf("target is a script function, current is %s", friendly_type(current)))
   all.equal(program_contents(target), program_contents(current), ...)
 }
 
+#' @method all.equal torch_script_object
 #' @export
 all.equal.torch_script_object <- function(target, current, ...) {
   if (!inherits(current, "torch_script_object")) return(sprintf("target is a script object, current is %s", friendly_type(current)))
@@ -115,6 +119,7 @@ all.equal.torch_script_object <- function(target, current, ...) {
 }
 
 # dtypes, devices, layouts, generators and nodes: the same, or not.
+#' @method all.equal R7
 #' @export
 all.equal.R7 <- function(target, current, ...) {
   if (identical(target, current)) return(TRUE)

@@ -211,17 +211,17 @@ Complex.torch_tensor <- function(z) {
 
 # ---- plots --------------------------------------------------------------------------------------------------------------
 
-#' @exportS3Method graphics::hist
+#' @rawNamespace S3method(graphics::hist,torch_tensor)
 hist.torch_tensor <- function(x, ...) {
   name <- deparse1(substitute(x))
   titles <- list(main = paste("Histogram of", name), xlab = name)
   do.call(graphics::hist, c(list(as.vector(x)), utils::modifyList(titles, list(...), keep.null = TRUE)))
 }
-#' @exportS3Method graphics::boxplot
+#' @rawNamespace S3method(graphics::boxplot,torch_tensor)
 boxplot.torch_tensor <- function(x, ...) graphics::boxplot(as_array(x), ...)
-#' @exportS3Method graphics::barplot
+#' @rawNamespace S3method(graphics::barplot,torch_tensor)
 barplot.torch_tensor <- function(height, ...) graphics::barplot(as_array(height), ...)
-#' @exportS3Method graphics::image
+#' @rawNamespace S3method(graphics::image,torch_tensor)
 image.torch_tensor <- function(x, ...) graphics::image(as_array(x), ...)
-#' @exportS3Method stats::density
+#' @rawNamespace S3method(stats::density,torch_tensor)
 density.torch_tensor <- function(x, ...) stats::density(as.vector(x), ...)
