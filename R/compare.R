@@ -113,7 +113,7 @@ all.equal.script_function <- function(target, current, ...) {
 #' @export
 all.equal.torch_script_object <- function(target, current, ...) {
   if (!inherits(current, "torch_script_object")) return(sprintf("target is a script object, current is %s", friendly_type(current)))
-  parts <- function(x) lapply(set_names(c(object_members(x, 1L))), function(name) cpp_object_attribute(x, name))
+  parts <- function(x) lapply(set_names(c(object_part(x, "attributes"))), function(name) cpp_object_attribute(x, name))
   notes <- all.equal(object_part(target, "type"), object_part(current, "type"))
   if (isTRUE(notes)) all.equal(parts(target), parts(current), ...) else notes
 }
