@@ -1,5 +1,6 @@
 // Graphs of functions, and the plans that the executor makes of them.
 #include "core/callable.h"
+#include "jit/poll.h"
 
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -92,6 +93,7 @@ class NodeTable {
   void add_block(const Block* block, int64_t parent, int64_t index) {
     add(*block->param_node(), parent, index);
     for (const auto* node : block->nodes()) {
+      if (shim::is_poll(*node)) continue;
       const int64_t row = add(*node, parent, index);
       int64_t inner = 0;
       for (const auto* held : node->blocks()) add_block(held, row, ++inner);
@@ -196,7 +198,7 @@ void ts_graph_release(ts_graph* graph) { delete graph; }
 
 int ts_graph_text(const ts_graph* graph, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena,
-                        [&](ts_value& value, Arena& own) { value = shim::string_value(graph->graph->toString(), own); });
+                        [&](ts_value& value, Arena& own) { value = shim::string_value(shim::text_without_polls(*graph->graph), own); });
 }
 
 int ts_graph_nodes(const ts_graph* graph, ts_value* out, ts_arena** arena) {

@@ -17,8 +17,6 @@ const char* const kPoll = "torchshim::poll";
 torch::jit::RegisterOperators registered({torch::jit::Operator(
     "torchshim::poll() -> ()", [](torch::jit::Stack&) { look_for_stop(); }, c10::AliasAnalysisKind::CONSERVATIVE)});
 
-bool is_poll(const torch::jit::Node& node) { return node.kind().toQualString() == std::string(kPoll); }
-
 bool add_to(Block* block) {
   bool found = false;
   for (auto* node : block->nodes()) {
@@ -34,6 +32,17 @@ bool add_to(Block* block) {
 }
 
 }  // namespace
+
+bool is_poll(const torch::jit::Node& node) { return node.kind().toQualString() == std::string(kPoll); }
+
+std::string text_without_polls(const torch::jit::Graph& graph) {
+  std::string text = graph.toString();
+  for (size_t at; (at = text.find(kPoll)) != std::string::npos;) {
+    const size_t begin = text.rfind('\n', at) + 1;
+    text.erase(begin, text.find('\n', at) + 1 - begin);
+  }
+  return text;
+}
 
 bool add_polls(torch::jit::Function& function, const torch::jit::Graph*& last) {
   auto* with_graph = torch::jit::tryToGraphFunction(function);
