@@ -61,10 +61,7 @@ oracle: libtorch
 coverage: libtorch
 	Rscript tools/coverage.R
 
-gradsanitize: libtorch
-	tools/sanitize.sh
-
-check: libtorch
+gradcheck: libtorch
 	Rscript tools/gradcheck.R
 
 sanitize: libtorch
