@@ -54,6 +54,7 @@ fuzz: libtorch
 	Rscript tools/fuzz.R
 	FUZZ_TRACE=1 Rscript tools/fuzz.R 20000
 	Rscript tools/fuzz-text.R
+	Rscript tools/fuzz-files.R
 
 oracle: libtorch
 	Rscript tools/oracle.R

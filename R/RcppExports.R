@@ -149,6 +149,22 @@ cpp_callable_code <- function(callable) {
     .Call(`_torch_cpp_callable_code`, callable)
 }
 
+cpp_identifiers <- function(names) {
+    .Call(`_torch_cpp_identifiers`, names)
+}
+
+cpp_module_set_arguments <- function(module, method, names) {
+    .Call(`_torch_cpp_module_set_arguments`, module, method, names)
+}
+
+cpp_module_arguments <- function(module, method) {
+    .Call(`_torch_cpp_module_arguments`, module, method)
+}
+
+cpp_module_refer <- function(module, path, tensor) {
+    .Call(`_torch_cpp_module_refer`, module, path, tensor)
+}
+
 cpp_module_new <- function(name, unit_of) {
     .Call(`_torch_cpp_module_new`, name, unit_of)
 }
@@ -163,10 +179,6 @@ cpp_module_add_child <- function(module, name, child) {
 
 cpp_module_set_attribute <- function(module, name, value) {
     .Call(`_torch_cpp_module_set_attribute`, module, name, value)
-}
-
-cpp_module_attribute <- function(module, name) {
-    .Call(`_torch_cpp_module_attribute`, module, name)
 }
 
 cpp_module_get <- function(module, name) {
@@ -269,12 +281,12 @@ cpp_module_serialize <- function(module, mobile, extra) {
     .Call(`_torch_cpp_module_serialize`, module, mobile, extra)
 }
 
-cpp_module_load <- function(source, device) {
-    .Call(`_torch_cpp_module_load`, source, device)
+cpp_module_load <- function(source, device, allow_files) {
+    .Call(`_torch_cpp_module_load`, source, device, allow_files)
 }
 
-cpp_crc32 <- function(bytes, portable) {
-    .Call(`_torch_cpp_crc32`, bytes, portable)
+cpp_set_rules <- function(operators, kinds) {
+    .Call(`_torch_cpp_set_rules`, operators, kinds)
 }
 
 cpp_trace <- function(func, inputs, names, module, method) {

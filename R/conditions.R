@@ -15,10 +15,11 @@ not_implemented_error <- function(message, call = caller_env()) torch_abort(mess
 # Called by the glue. The call shown is the one that the user made into this package, not the helpers below it. LibTorch's
 # C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
 abort_from_glue <- function(message, class, cpp_trace) {
-  if (!is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))) message <- cpp_trace
+  whole <- !is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))
+  if (whole) message <- cpp_trace
   # LibTorch adds an address to the names of classes.
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
-  message <- plain_message(problem_first(message))
+  if (!whole) message <- plain_message(problem_first(message))
   call <- entry_call(sys.nframe() - 1L)
   # `jit_ops` takes positions as LibTorch has them.
   if (class == "torch_runtime_error" && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
@@ -61,14 +62,26 @@ warn_from_glue <- function(message) {
   ))
 }
 
-# LibTorch's interpreter tells where it was before it tells what is wrong.
+# LibTorch's interpreter tells where it was before it tells what is wrong: each call with the code around it, and all
+# again in the source that a file was made from.
 problem_first <- function(message) {
   head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
   if (!grepl(head, message)) return(message)
   message <- sub(head, "", message)
   parts <- regmatches(message, regexec("(?s)^(.*?)\\s*(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
-  paste0(parts[3], "\nIn the TorchScript program:\n", parts[2])
+  paste(c(parts[3], innermost_place(strsplit(parts[2], "\n", fixed = TRUE)[[1]])), collapse = "\n")
+}
+
+# Of the calls that led to an error the last one: where it stands, and its line of code with the mark below it.
+innermost_place <- function(lines) {
+  calls <- grep("^ *File \".*\", line [0-9]+", lines)
+  if (!length(calls)) return(character())
+  block <- lines[seq(calls[length(calls)], length(lines))]
+  mark <- grep("<--- HERE", block, fixed = TRUE)
+  code <- if (length(mark) && mark[1] > 2) block[mark[1] - 1:0]
+  more <- if (length(calls) > 1) "`options(torch.cpp_trace = TRUE)` shows the calls that led there."
+  c("In the TorchScript program:", block[1], code, more)
 }
 
 # The call of the user's that led to a frame; of a function that has returned, the frame itself.

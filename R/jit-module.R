@@ -69,12 +69,11 @@ script_trace <- function(x) {
   if (is.null(method)) script_method(x, "forward") else method
 }
 
-# A name for an attribute of a module; LibTorch takes any, but a file with a dot in one can't be read again.
+# A name for a member of a module.
 script_name <- function(name, call = caller_env()) {
   if (is.numeric(name) && length(name) == 1) name <- as.character(name)
-  if (!is_string(name) || !grepl("^[A-Za-z0-9_]+$", name)) {
-    value_error(sprintf("`name` must be made of letters, digits and `_`, not %s.", friendly_type(name)), call)
-  }
+  if (!is_string(name)) value_error(sprintf("`name` must be a string, not %s.", friendly_type(name)), call)
+  check_names(name, call)
   name
 }
 
@@ -184,22 +183,17 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
       ), call)
     }
     if (refer) {
-      refer_to_tensor(handle, strsplit(name, ".", fixed = TRUE)[[1]], value)
+      cpp_module_refer(handle, name, value)
     } else {
       with_no_grad(own[[name]]$copy_(value))
     }
   }
 }
 
-refer_to_tensor <- function(handle, path, value) {
-  for (child in path[-length(path)]) handle <- script_handle(cpp_module_get(handle, child))
-  cpp_module_register(handle, path[length(path)], value, FALSE)
-}
-
 #' @export
 `$.script_module` <- function(x, y) {
   handle <- script_handle(x)
-  found <- if (y != names_attribute) cpp_module_get(handle, y)
+  found <- cpp_module_get(handle, y)
   if (!is.null(found)) return(found)
   method <- script_method(x, y)
   if (!is.null(method)) return(method)

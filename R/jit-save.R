@@ -4,7 +4,7 @@
 #'
 #' `jit_save()` writes LibTorch's archive, which PyTorch reads with `torch.jit.load(file)` and C++ with
 #' `torch::jit::load(file)`; the program is then called as `model(x)`. `jit_save_for_mobile()` adds the bytecode of the
-#' lite interpreter. `jit_load()` reads what any LibTorch wrote that is not newer. `jit_serialize()` and
+#' lite interpreter. `jit_load()` reads what any LibTorch wrote, from 1.4 on, that is not newer. `jit_serialize()` and
 #' `jit_unserialize()` do the same with a raw vector.
 #'
 #' @section Extra files:
@@ -21,8 +21,21 @@
 #' A file gets its name when it is whole and on the disk: a full disk, an error, a killed process or a power cut leaves an
 #' old file as it was. What a killed process left beside it is removed by the next save. A file that is read is checked first, directory, sizes and
 #' checksums, so that a damaged one is an error and not a wrong weight. So is a program in which calls, with the blocks
-#' around them, or modules are nested more than 1,000 levels deep. A program can do what TorchScript can, which does not
-#' reach files or the system; it can still take time and memory without end, so load only what you trust.
+#' around them, or modules are nested more than 1,000 levels deep.
+#'
+#' @section What a program can do:
+#' A program in a file can compute, hold tensors and text, draw random numbers, print, and change the tensors that it is
+#' given. It can't call R or Python. It reaches files through few operators, `torch.save()` and `torch.from_file()` among
+#' them, and other processes through those for distributed training: a program that holds one of these is refused unless
+#' `allow_files = TRUE`. So is, always, one that takes values to be of types that they can't have, or calls operators
+#' that trust their arguments blindly; where it says what a value of several types is, that is checked when it runs.
+#' It can still take time and memory without end, and operators for some quantised and normalised layers
+#' (`aten::quantized_lstm`, `aten::quantized_gru`, `aten::_weight_norm`) end the session on wrong arguments, so load only
+#' what you trust.
+#'
+#' @section Names:
+#' Members, methods and arguments of a module of R have their names in R also after [jit_load()]. In Python, a name that
+#' is none there has its closest identifier: `fc.1` is `fc_1`, `or` is `or_`.
 #'
 #' @param obj A `script_function` or `script_module`; for `jit_unserialize()` a raw vector. A function becomes the
 #'   `forward` of a module.
@@ -33,6 +46,7 @@
 #'   `"cpu"` a model that was saved on a GPU loads on a machine without one.
 #' @param extra_files To save: a named list of strings and raw vectors; `NULL`: those that `obj` came with. To load: the
 #'   names of the extra files that must be there; `NULL`: whatever there is.
+#' @param allow_files Whether the program may hold operators that reach files or other processes.
 #' @param x A `script_module`.
 #' @param raw Whether all are given as raw vectors. Else text (UTF-8 without zero bytes) comes as a string.
 #' @returns `jit_save()` its `obj`, invisibly; `jit_load()` and `jit_unserialize()` a `script_module`;
@@ -110,7 +124,8 @@ check_no_dots <- function(..., call = caller_env()) {
 # LibTorch does not say which file it speaks of, and calls it a bug of its own when a program is bad.
 about_script <- function(expr, problem, call) {
   tryCatch(expr, torch_runtime_error = function(e) {
-    message <- conditionMessage(e)
+    # The reader's own form of a cast.
+    message <- gsub("ops.torchshim.cast(uninitialized(", "unchecked_cast((", conditionMessage(e), fixed = TRUE)
     if (is_inner_check(message)) {
       message <- "LibTorch finds no sense in the program."
     } else if (grepl("'CUDA' backend|CUDA device|NVIDIA driver", message)) {
@@ -169,19 +184,19 @@ text_or_raw <- function(bytes) {
 
 #' @rdname jit_save
 #' @export
-jit_load <- function(path, ..., device = NULL, extra_files = NULL) {
+jit_load <- function(path, ..., device = NULL, extra_files = NULL, allow_files = FALSE) {
   check_no_dots(...)
   if (inherits(path, "connection")) {
     bytes <- with_connection(path, "rb", read_to_end(path))
-    return(load_script(bytes, "The connection", device, extra_files))
+    return(load_script(bytes, "The connection", device, extra_files, allow_files))
   }
-  if (is.raw(path)) return(load_script(path, "`path`", device, extra_files))
+  if (is.raw(path)) return(load_script(path, "`path`", device, extra_files, allow_files))
   if (!is_string(path)) {
     type_error(sprintf("`path` must be the name of a file, a connection or a raw vector, not %s.", friendly_type(path)))
   }
   path <- path.expand(path)
   if (!file.exists(path) || dir.exists(path)) value_error(sprintf("There is no file `%s`.", path))
-  load_script(path, sprintf("`%s`", path), device, extra_files)
+  load_script(path, sprintf("`%s`", path), device, extra_files, allow_files)
 }
 
 read_to_end <- function(connection) {
@@ -190,13 +205,27 @@ read_to_end <- function(connection) {
   do.call(c, pieces) %||% raw()
 }
 
-load_script <- function(source, name, device, extra_files, call = caller_env()) {
+# What programs in files may hold (inst/ops/programs.tsv), and what R itself can't call.
+read_program_rules <- function(file, notes) {
+  rules <- utils::read.delim(file, comment.char = "#", colClasses = "character")
+  unsafe <- names(notes)[vapply(notes, function(note) identical(note$unsafe, "yes"), NA)]
+  unsafe <- setdiff(paste0("aten::", unsafe), rules$operator)
+  rbind(rules, data.frame(operator = unsafe, rule = rep("refused", length(unsafe))))
+}
+
+set_program_rules <- function() {
+  rules <- program_rules[program_rules$rule != "lawful", ]
+  cpp_set_rules(rules$operator, match(rules$rule, c("named", "files", "refused")) - 1L)
+}
+
+load_script <- function(source, name, device, extra_files, allow_files, call = caller_env()) {
   if (!is.null(extra_files) && (!is.character(extra_files) || anyNA(extra_files))) {
     type_error(sprintf("`extra_files` must be the names of files, not %s.", friendly_type(extra_files)), call)
   }
+  if (!is_bool(allow_files)) value_error("`allow_files` must be TRUE or FALSE.", call)
   device <- as_device(device, call)
   if (!is.null(device)) device <- as.character(device)
-  loaded <- about_script(cpp_module_load(source, device), paste(name, "can't be read as a TorchScript program"), call)
+  loaded <- about_script(cpp_module_load(source, device, allow_files), paste(name, "can't be read as a TorchScript program"), call)
   files <- loaded[[2]]
   missing <- setdiff(extra_files, names(files))
   if (length(missing)) {
@@ -220,8 +249,8 @@ jit_serialize <- function(obj, ..., extra_files = NULL) {
 
 #' @rdname jit_save
 #' @export
-jit_unserialize <- function(obj, ..., device = NULL, extra_files = NULL) {
+jit_unserialize <- function(obj, ..., device = NULL, extra_files = NULL, allow_files = FALSE) {
   check_no_dots(...)
   if (!is.raw(obj)) value_error(sprintf("`obj` must be a raw vector, not %s.", friendly_type(obj)))
-  load_script(obj, "`obj`", device, extra_files)
+  load_script(obj, "`obj`", device, extra_files, allow_files)
 }

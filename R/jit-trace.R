@@ -308,24 +308,17 @@ check_traceable <- function(x, name, call) {
   ), name, friendly_type(x)), call)
 }
 
-# What LibTorch would rename in a file: the words of Python, and those that its reader knows.
-reserved_identifiers <- c(
-  "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-  "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-  "pass", "raise", "return", "try", "while", "with", "yield", "self", "_", "aten", "attribute", "CONSTANTS", "fork",
-  "getattr", "inf", "nan", "infj", "nanj", "ops", "__torch__", "uninitialized", "unchecked_cast"
-)
+# One unique identifier of Python for each name.
+python_identifiers <- function(names, call = caller_env()) {
+  check_names(names, call)
+  as.character(unlist(cpp_identifiers(enc2utf8(names))))
+}
 
-# One unique Python identifier for each R name.
-python_identifiers <- function(names) {
-  out <- gsub("[^A-Za-z0-9_]", "_", names)
-  out <- ifelse(grepl("^[0-9]", out), paste0("_", out), out)
-  out <- ifelse(out %in% reserved_identifiers, paste0(out, "_"), out)
-  while (anyDuplicated(out)) {
-    again <- duplicated(out)
-    out[again] <- paste0(out[again], "_")
+check_names <- function(names, call) {
+  bad <- is.na(names) | !nzchar(names) | !validUTF8(names)
+  if (any(bad)) {
+    value_error(sprintf("A program can't have the name %s: it must be text with a character at least.", encodeString(names[bad][1], quote = "\"")), call)
   }
-  out
 }
 
 # The fields of named tuples, made identifiers too.
@@ -336,29 +329,22 @@ as_program_value <- function(x) {
   x
 }
 
-# The R names of a program's arguments travel with its handle, and in files as an attribute of the module: a line for
-# each method, its name and those of its arguments, separated by tabs.
+# The R names of a program's arguments travel with its handle, and in files with its module.
 name_in_r <- function(handle, names) {
   if (!identical(names, cpp_callable_argument_names(handle))) attr(handle, "r_names") <- names
   handle
 }
 
-names_attribute <- "_r_names"
-
 add_r_names <- function(module, method, names) {
-  if (identical(names, python_identifiers(names))) return(invisible())
-  before <- if (names_attribute %in% module_part(module, "attributes")) cpp_module_attribute(module, names_attribute)
-  line <- paste(c(method, names), collapse = "\t")
-  cpp_module_set_attribute(module, names_attribute, paste(c(before, line), collapse = "\n"))
+  if (!identical(names, python_identifiers(names))) cpp_module_set_arguments(module, method, enc2utf8(names))
 }
 
 # A method's handle with the R names that its module holds.
 named_method <- function(module, method) {
   handle <- cpp_module_method(module, method)
-  if (is.null(handle) || !names_attribute %in% module_part(module, "attributes")) return(handle)
-  lines <- strsplit(strsplit(cpp_module_attribute(module, names_attribute), "\n", fixed = TRUE)[[1]], "\t", fixed = TRUE)
-  names <- lines[vapply(lines, function(line) line[1] == method, NA)]
-  if (length(names)) attr(handle, "r_names") <- names[[1]][-1]
+  if (is.null(handle)) return(handle)
+  names <- cpp_module_arguments(module, method)
+  if (!is.null(names)) attr(handle, "r_names") <- as.character(unlist(names))
   handle
 }
 
@@ -429,7 +415,7 @@ add_forward <- function(module, train, eval, call) {
 # A script module with the parameters, buffers and children of an nn_module; all share one home for their types.
 script_module_handle <- function(mod, home) {
   if (inherits(mod, "script_module")) return(attr(mod, "handle", exact = TRUE))
-  handle <- cpp_module_new(gsub("[^A-Za-z0-9_]", "_", class(mod)[1]), home)
+  handle <- cpp_module_new(class(mod)[1], home)
   if (is.null(home)) home <- handle
   cpp_module_set_attribute(handle, "training", jit_scalar(mod$training))
   parameters <- mod$named_parameters(recursive = FALSE)

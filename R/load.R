@@ -31,6 +31,7 @@ load_torch <- function(...) {
   }
   check_mapped(files)
   do.call(configure_memory, memory)
+  set_program_rules()
   the$libtorch_loaded <- libtorch
   invisible(TRUE)
 }

@@ -176,6 +176,7 @@ make_op_functions <- function(env, by_hand = character()) {
   }
   assign("op_notes", notes, envir = env)
   assign("op_names", names(arguments), envir = env)
+  assign("program_rules", read_program_rules(op_file("programs.tsv"), notes), envir = env)
 }
 
 # linalg_* and special functions keep LibTorch's own prefix.

@@ -399,6 +399,51 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_identifiers
+SEXP cpp_identifiers(SEXP names);
+RcppExport SEXP _torch_cpp_identifiers(SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_identifiers(names));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_set_arguments
+SEXP cpp_module_set_arguments(SEXP module, SEXP method, SEXP names);
+RcppExport SEXP _torch_cpp_module_set_arguments(SEXP moduleSEXP, SEXP methodSEXP, SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_set_arguments(module, method, names));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_arguments
+SEXP cpp_module_arguments(SEXP module, SEXP method);
+RcppExport SEXP _torch_cpp_module_arguments(SEXP moduleSEXP, SEXP methodSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_arguments(module, method));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_refer
+SEXP cpp_module_refer(SEXP module, SEXP path, SEXP tensor);
+RcppExport SEXP _torch_cpp_module_refer(SEXP moduleSEXP, SEXP pathSEXP, SEXP tensorSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type tensor(tensorSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_refer(module, path, tensor));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_new
 SEXP cpp_module_new(SEXP name, SEXP unit_of);
 RcppExport SEXP _torch_cpp_module_new(SEXP nameSEXP, SEXP unit_ofSEXP) {
@@ -444,17 +489,6 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
     Rcpp::traits::input_parameter< SEXP >::type value(valueSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_module_set_attribute(module, name, value));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_module_attribute
-SEXP cpp_module_attribute(SEXP module, SEXP name);
-RcppExport SEXP _torch_cpp_module_attribute(SEXP moduleSEXP, SEXP nameSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_attribute(module, name));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -735,24 +769,25 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_module_load
-SEXP cpp_module_load(SEXP source, SEXP device);
-RcppExport SEXP _torch_cpp_module_load(SEXP sourceSEXP, SEXP deviceSEXP) {
+SEXP cpp_module_load(SEXP source, SEXP device, SEXP allow_files);
+RcppExport SEXP _torch_cpp_module_load(SEXP sourceSEXP, SEXP deviceSEXP, SEXP allow_filesSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
     Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_module_load(source, device));
+    Rcpp::traits::input_parameter< SEXP >::type allow_files(allow_filesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_load(source, device, allow_files));
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_crc32
-SEXP cpp_crc32(SEXP bytes, SEXP portable);
-RcppExport SEXP _torch_cpp_crc32(SEXP bytesSEXP, SEXP portableSEXP) {
+// cpp_set_rules
+SEXP cpp_set_rules(SEXP operators, SEXP kinds);
+RcppExport SEXP _torch_cpp_set_rules(SEXP operatorsSEXP, SEXP kindsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type portable(portableSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_crc32(bytes, portable));
+    Rcpp::traits::input_parameter< SEXP >::type operators(operatorsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type kinds(kindsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_set_rules(operators, kinds));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1262,11 +1297,14 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_graph_text", (DL_FUNC) &_torch_cpp_graph_text, 1},
     {"_torch_cpp_graph_nodes", (DL_FUNC) &_torch_cpp_graph_nodes, 1},
     {"_torch_cpp_callable_code", (DL_FUNC) &_torch_cpp_callable_code, 1},
+    {"_torch_cpp_identifiers", (DL_FUNC) &_torch_cpp_identifiers, 1},
+    {"_torch_cpp_module_set_arguments", (DL_FUNC) &_torch_cpp_module_set_arguments, 3},
+    {"_torch_cpp_module_arguments", (DL_FUNC) &_torch_cpp_module_arguments, 2},
+    {"_torch_cpp_module_refer", (DL_FUNC) &_torch_cpp_module_refer, 3},
     {"_torch_cpp_module_new", (DL_FUNC) &_torch_cpp_module_new, 2},
     {"_torch_cpp_module_register", (DL_FUNC) &_torch_cpp_module_register, 4},
     {"_torch_cpp_module_add_child", (DL_FUNC) &_torch_cpp_module_add_child, 3},
     {"_torch_cpp_module_set_attribute", (DL_FUNC) &_torch_cpp_module_set_attribute, 3},
-    {"_torch_cpp_module_attribute", (DL_FUNC) &_torch_cpp_module_attribute, 2},
     {"_torch_cpp_module_get", (DL_FUNC) &_torch_cpp_module_get, 2},
     {"_torch_cpp_module_list", (DL_FUNC) &_torch_cpp_module_list, 3},
     {"_torch_cpp_module_method", (DL_FUNC) &_torch_cpp_module_method, 2},
@@ -1292,8 +1330,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_from_function", (DL_FUNC) &_torch_cpp_module_from_function, 1},
     {"_torch_cpp_module_save", (DL_FUNC) &_torch_cpp_module_save, 4},
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},
-    {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 2},
-    {"_torch_cpp_crc32", (DL_FUNC) &_torch_cpp_crc32, 2},
+    {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 3},
+    {"_torch_cpp_set_rules", (DL_FUNC) &_torch_cpp_set_rules, 2},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
     {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
     {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},

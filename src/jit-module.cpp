@@ -4,22 +4,79 @@
 #include "jit.h"
 #include "resolve.h"
 
+namespace {
+
+// Of a string; memory of R_alloc() where it had to be translated.
+const char* utf8(SEXP string) { return Rf_translateCharUTF8(STRING_ELT(string, 0)); }
+
+// Of a character vector in UTF-8.
+const char** texts(SEXP strings) {
+  const R_xlen_t n = Rf_xlength(strings);
+  auto** out = reinterpret_cast<const char**>(R_alloc(static_cast<size_t>(n) + 1, sizeof(char*)));
+  for (R_xlen_t i = 0; i < n; ++i) out[i] = CHAR(STRING_ELT(strings, i));
+  return out;
+}
+
+}  // namespace
+
+// names: in UTF-8.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_identifiers(SEXP names) {
+  const void* memory = vmaxget();
+  const char** given = texts(names);
+  SEXP out = answered([&](ts_value* value, ts_arena** arena) {
+    return shim().ts_identifiers(given, static_cast<size_t>(Rf_xlength(names)), value, arena);
+  });
+  vmaxset(memory);
+  return out;
+}
+
+// names: in UTF-8.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_set_arguments(SEXP module, SEXP method, SEXP names) {
+  const void* memory = vmaxget();
+  const char** given = texts(names);
+  const char* of = utf8(method);
+  operate([&] {
+    return shim().ts_module_set_arguments(module_of(module), of, given, static_cast<size_t>(Rf_xlength(names)));
+  });
+  vmaxset(memory);
+  return R_NilValue;
+}
+
+// NULL if they are those of the schema.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_arguments(SEXP module, SEXP method) {
+  const char* of = utf8(method);
+  return answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_module_arguments(module_of(module), of, out, arena);
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_refer(SEXP module, SEXP path, SEXP tensor) {
+  const char* name = utf8(path);
+  ts_tensor* handle = tensor_of(tensor, "tensor");
+  operate([&] { return shim().ts_module_refer(module_of(module), name, handle); });
+  return R_NilValue;
+}
+
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_new(SEXP name, SEXP unit_of) {
   return asked<ts_module>(Kind::module, [&](ts_module** out) {
-    return shim().ts_module_new(CHAR(STRING_ELT(name, 0)), unit_of == R_NilValue ? nullptr : module_of(unit_of), out);
+    return shim().ts_module_new(utf8(name), unit_of == R_NilValue ? nullptr : module_of(unit_of), out);
   });
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_register(SEXP module, SEXP name, SEXP tensor, SEXP is_buffer) {
-  operate([&] { return shim().ts_module_register(module_of(module), CHAR(STRING_ELT(name, 0)), tensor == R_NilValue ? nullptr : tensor_of(tensor, "tensor"), Rf_asLogical(is_buffer) == TRUE); });
+  operate([&] { return shim().ts_module_register(module_of(module), utf8(name), tensor == R_NilValue ? nullptr : tensor_of(tensor, "tensor"), Rf_asLogical(is_buffer) == TRUE); });
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_add_child(SEXP module, SEXP name, SEXP child) {
-  operate([&] { return shim().ts_module_add_child(module_of(module), CHAR(STRING_ELT(name, 0)), module_of(child, "child")); });
+  operate([&] { return shim().ts_module_add_child(module_of(module), utf8(name), module_of(child, "child")); });
   return R_NilValue;
 }
 
@@ -27,19 +84,11 @@ SEXP cpp_module_add_child(SEXP module, SEXP name, SEXP child) {
 SEXP cpp_module_set_attribute(SEXP module, SEXP name, SEXP value) {
   const void* memory = vmaxget();
   Keeper keeper;
-  const ts_value attribute = to_natural_value(value, CHAR(STRING_ELT(name, 0)), keeper);
-  operate([&] { return shim().ts_module_set_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), &attribute); });
+  const ts_value attribute = to_natural_value(value, utf8(name), keeper);
+  operate([&] { return shim().ts_module_set_attribute(module_of(module), utf8(name), &attribute); });
   keeper.release();
   vmaxset(memory);
   return R_NilValue;
-}
-
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_module_attribute(SEXP module, SEXP name) {
-  return answered(
-      [&](ts_value* out, ts_arena** arena) {
-        return shim().ts_module_attribute(module_of(module), CHAR(STRING_ELT(name, 0)), out, arena);
-      }, Int64::ask);
 }
 
 // NULL if there is none of that name.
@@ -47,7 +96,7 @@ SEXP cpp_module_attribute(SEXP module, SEXP name) {
 SEXP cpp_module_get(SEXP module, SEXP name) {
   return answered(
       [&](ts_value* out, ts_arena** arena) {
-        return shim().ts_module_get(module_of(module), CHAR(STRING_ELT(name, 0)), out, arena);
+        return shim().ts_module_get(module_of(module), utf8(name), out, arena);
       });
 }
 
@@ -64,7 +113,7 @@ SEXP cpp_module_list(SEXP module, SEXP part, SEXP recursive) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_method(SEXP module, SEXP name) {
   return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
-    return shim().ts_module_method(module_of(module), CHAR(STRING_ELT(name, 0)), out);
+    return shim().ts_module_method(module_of(module), utf8(name), out);
   });
 }
 
@@ -77,7 +126,7 @@ SEXP cpp_module_define(SEXP module, SEXP source, SEXP file = R_NilValue, int lin
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP otherwise) {
-  operate([&] { return shim().ts_module_add_choice(module_of(module), CHAR(STRING_ELT(name, 0)), CHAR(STRING_ELT(when_training, 0)), CHAR(STRING_ELT(otherwise, 0))); });
+  operate([&] { return shim().ts_module_add_choice(module_of(module), utf8(name), utf8(when_training), utf8(otherwise)); });
   return R_NilValue;
 }
 

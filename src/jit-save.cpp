@@ -66,8 +66,9 @@ SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra) {
 
 // source: the name of a file, or bytes. list(handle, extra files)
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_module_load(SEXP source, SEXP device) {
+SEXP cpp_module_load(SEXP source, SEXP device, SEXP allow_files) {
   const void* memory = vmaxget();
+  const int files = Rf_asLogical(allow_files) == TRUE;
   SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
   SEXP cell = new_cell(Kind::module);
   SET_VECTOR_ELT(out, 0, cell);
@@ -76,9 +77,9 @@ SEXP cpp_module_load(SEXP source, SEXP device) {
                              [&](ts_value* extra, ts_arena** arena) {
                                if (TYPEOF(source) == RAWSXP)
                                  return shim().ts_module_unserialize(RAW(source), static_cast<size_t>(XLENGTH(source)),
-                                                                     optional_text(device), &module, extra, arena);
+                                                                     optional_text(device), files, &module, extra, arena);
                                return shim().ts_module_load(Rf_translateCharUTF8(STRING_ELT(source, 0)),
-                                                            optional_text(device), &module, extra, arena);
+                                                            optional_text(device), files, &module, extra, arena);
                              },
                              [&](ts_value& extra) {
                                set_handle(cell, module);
@@ -89,8 +90,15 @@ SEXP cpp_module_load(SEXP source, SEXP device) {
   return out;
 }
 
+// operators: names; kinds: numbers of ts_rule_kind.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_crc32(SEXP bytes, SEXP portable) {
-  return Rf_ScalarReal(
-      shim().ts_crc32(RAW(bytes), static_cast<size_t>(XLENGTH(bytes)), Rf_asLogical(portable) == TRUE));
+SEXP cpp_set_rules(SEXP operators, SEXP kinds) {
+  const void* memory = vmaxget();
+  const R_xlen_t n = Rf_xlength(operators);
+  auto* rules = reinterpret_cast<ts_rule*>(R_alloc(static_cast<size_t>(n) + 1, sizeof(ts_rule)));
+  for (R_xlen_t i = 0; i < n; ++i)
+    rules[i] = {CHAR(STRING_ELT(operators, i)), static_cast<ts_rule_kind>(INTEGER(kinds)[i])};
+  operate([&] { return shim().ts_set_rules(rules, static_cast<size_t>(n)); });
+  vmaxset(memory);
+  return R_NilValue;
 }

@@ -64,7 +64,7 @@ SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   Traced context{func, kept};
   SET_VECTOR_ELT(out, 0, asked<ts_callable>(Kind::callable, [&](ts_callable** callable) {
     return shim().ts_trace(call_traced, &context, it.values, it.identifiers, static_cast<size_t>(it.n),
-                           optional_module(module), CHAR(STRING_ELT(method, 0)), callable);
+                           optional_module(module), Rf_translateCharUTF8(STRING_ELT(method, 0)), callable);
   }));
   SET_VECTOR_ELT(out, 1, VECTOR_ELT(kept, 0));
   UNPROTECT(2);

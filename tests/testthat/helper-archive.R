@@ -9,6 +9,17 @@ archive_files <- function(file) {
   out
 }
 
+# The checksum by R's own zlib, which ends a gzip file with it: four bytes.
+zlib_crc <- function(bytes) {
+  if (!length(bytes)) return(raw(4))
+  file <- withr::local_tempfile()
+  connection <- gzfile(file, "wb", compression = 1)
+  writeBin(bytes, connection)
+  close(connection)
+  packed <- readBin(file, "raw", file.size(file))
+  packed[length(packed) - 7:4]
+}
+
 # Stored, not packed; checksums are right.
 write_archive <- function(files, file) {
   le <- function(x, n) as.raw(floor(x / 256^(seq_len(n) - 1)) %% 256)
@@ -16,7 +27,7 @@ write_archive <- function(files, file) {
   local <- directory <- list()
   for (name in names(files)) {
     bytes <- files[[name]]
-    facts <- c(le(0, 8), le(torch:::cpp_crc32(bytes, TRUE), 4), le(length(bytes), 4), le(length(bytes), 4), le(nchar(name, "bytes"), 2), le(0, 2))
+    facts <- c(le(0, 8), zlib_crc(bytes), le(length(bytes), 4), le(length(bytes), 4), le(nchar(name, "bytes"), 2), le(0, 2))
     local[[name]] <- c(le(0x04034b50, 4), le(20, 2), facts, charToRaw(name), bytes)
     directory[[name]] <- c(le(0x02014b50, 4), le(20, 2), le(20, 2), facts, le(0, 10), le(at, 4), charToRaw(name))
     at <- at + length(local[[name]])

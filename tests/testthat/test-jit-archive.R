@@ -1,19 +1,25 @@
-test_that("the checksum is zlib's, with the processor's help and without", {
+test_that("the checksum is zlib's for files of every length", {
   skip_if_no_torch()
-  expect_equal(torch:::cpp_crc32(charToRaw("123456789"), FALSE), 0xcbf43926)
+  file <- withr::local_tempfile()
+  jit_save(jit_trace(function(x) x + 1, torch_tensor(1)), file)
+  files <- archive_files(file)
   withr::local_seed(1)
   bytes <- as.raw(sample(0:255, 70000, TRUE))
-  # Every length up to some blocks, odd beginnings, and a long one.
-  pieces <- c(lapply(0:600, function(n) c(n %% 7, n)), list(c(3, 65536 + 41), c(0, 70000)))
-  file <- withr::local_tempfile()
-  writeBin(bytes, file)
-  truth <- python_eval(
-    "import binascii\ndata = open(file, 'rb').read()\nresult = [binascii.crc32(data[a:a + n]) for a, n in pieces]",
-    file = file, pieces = do.call(rbind, pieces)
-  )
-  for (portable in c(FALSE, TRUE)) {
-    ours <- vapply(pieces, function(p) torch:::cpp_crc32(bytes[p[1] + seq_len(min(p[2], length(bytes) - p[1]))], portable), 0)
-    expect_equal(ours, truth)
+  # Every length up to some blocks, and long ones.
+  lengths <- c(0:600, 65536 + 41, 70000)
+  extra <- lapply(lengths, function(n) bytes[seq_len(n)])
+  names(extra) <- sprintf("%s/extra/%d", sub("/.*", "", names(files)[1]), lengths)
+  write_archive(c(files, extra), file)
+  expect_identical(unname(jit_extra_files(jit_load(file), raw = TRUE)), unname(extra))
+  # One bit of one file.
+  for (n in c(5, 64, 300, 70000)) {
+    torn <- extra
+    changed <- torn[[sprintf("%s/extra/%d", sub("/.*", "", names(files)[1]), n)]]
+    whole <- readBin(file, "raw", file.size(file))
+    at <- grepRaw(changed, whole, fixed = TRUE, all = TRUE)
+    at <- at[length(at)] + n - 1
+    whole[at] <- xor(whole[at], as.raw(16))
+    expect_error(jit_load(whole), "checksum is wrong", class = "torch_runtime_error")
   }
 })
 
@@ -46,7 +52,7 @@ test_that("a change of one byte, and a cut anywhere, is an error or has no effec
   all <- c(changed, cut, torn)
   outcome <- vapply(all, function(b) {
     # Not jit_load(): two conditions for each of two thousand errors take their time.
-    loaded <- tryCatch(torch:::cpp_module_load(b, NULL), torch_error = function(e) conditionMessage(e))
+    loaded <- tryCatch(torch:::cpp_module_load(b, NULL, FALSE), torch_error = function(e) conditionMessage(e))
     if (is.character(loaded)) return(loaded)
     if (identical(as_array(torch:::new_script_module(loaded[[1]])(x)), truth)) "same" else "different"
   }, "")
@@ -63,6 +69,31 @@ test_that("a change of one byte, and a cut anywhere, is an error or has no effec
   expect_match(errors, "^[^\n]+$")
   expect_gt(length(unique(errors)), 15)
   expect_error(jit_load(changed[[which(outcome != "same")[1]]]), "`path` can't be read as a TorchScript program: ", class = "torch_error")
+})
+
+test_that("only code and extra files may be packed", {
+  skip_if_no_torch()
+  folder <- withr::local_tempdir()
+  net <- jit_trace(nn_linear(3, 2), torch_ones(1, 3))
+  jit_save(net, file.path(folder, "net.pt"), extra_files = list(note = strrep("a", 1000)))
+  python_eval("
+import zipfile
+def pack(name, packed):
+    whole = zipfile.ZipFile(folder + '/net.pt')
+    out = zipfile.ZipFile(folder + '/' + name, 'w')
+    for entry in whole.infolist():
+        out.writestr(entry.filename, whole.read(entry.filename), zipfile.ZIP_DEFLATED if packed in entry.filename else zipfile.ZIP_STORED)
+    out.close()
+for name, packed in [('code', '/code/'), ('extra', '/extra/'), ('data', 'data.pkl'), ('version', '/version')]:
+    pack(name, packed)
+result = 1", folder = folder)
+  x <- torch_ones(1, 3)
+  for (name in c("code", "extra")) {
+    read <- jit_load(file.path(folder, name))
+    expect_equal(as_array(read(x)), as_array(net(x)))
+    expect_identical(jit_extra_files(read)$note, strrep("a", 1000))
+  }
+  for (name in c("data", "version")) expect_error(jit_load(file.path(folder, name)), "is packed, as LibTorch packs nothing but code")
 })
 
 test_that("a directory that lies is refused", {

@@ -1,5 +1,6 @@
 // Messages of the last failed call, one for each thread.
 #include "core/boundary.h"
+#include "core/utf8.h"
 
 #include <torch/version.h>
 
@@ -31,7 +32,7 @@ thread_local bool keeps = false;
 bool keep(const std::string& message) {
   if (!keeps) return false;
   const std::lock_guard<std::mutex> hold(warnings_lock);
-  warnings.push_back(message);
+  warnings.push_back(valid_utf8(message));
   ++waiting;
   return true;
 }
@@ -64,8 +65,8 @@ bool is_out_of_memory(const char* message) noexcept {
 void set_last_error(std::string message, std::string trace) {
   // The compiler's messages begin with an empty line.
   message.erase(0, message.find_first_not_of(" \n"));
-  last_message = std::move(message);
-  last_trace = std::move(trace);
+  last_message = valid_utf8(message);
+  last_trace = valid_utf8(trace);
   last_resort = nullptr;
 }
 

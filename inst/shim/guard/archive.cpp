@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "guard/crc32.h"
-#include "guard/inflate.h"
 
 namespace shim {
 namespace {
@@ -65,6 +64,23 @@ void read_zip64(const char* extra, size_t n, std::initializer_list<uint64_t*> nu
   require(!wanted, "a 64-bit size is missing");
 }
 
+// Gives the number of bytes. Old LibTorch can't write where it is told.
+template <class Reader>
+size_t unpack(Reader& reader, const std::string& name, std::string& to) {
+  try {
+    if constexpr (requires { reader.getRecord(name, static_cast<void*>(to.data()), to.size()); }) {
+      return reader.getRecord(name, static_cast<void*>(to.data()), to.size());
+    } else {
+      const auto record = reader.getRecord(name);
+      const size_t n = std::get<1>(record);
+      if (n == to.size()) std::memcpy(to.data(), std::get<0>(record).get(), n);
+      return n;
+    }
+  } catch (const c10::Error&) {
+    return to.size() + 1;
+  }
+}
+
 bool is_sane_name(const std::string& name) {
   if (name.empty() || name.size() > kLongestName || name.front() == '/') return false;
   if (name.find_first_of(std::string("\\\0", 2)) != std::string::npos) return false;
@@ -114,9 +130,14 @@ Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
     if (root_.empty()) root_ = entry.name.substr(0, slash);
     TORCH_CHECK(entry.name.compare(0, slash + 1, root_ + "/") == 0,
                 "it is no archive of LibTorch's: it has two folders at its top");
+    // The rest LibTorch reads itself, and it does not tell when what is packed makes no sense.
+    const auto is_in = [&](const char* folder) { return entry.name.compare(slash + 1, std::strlen(folder), folder) == 0; };
+    TORCH_CHECK(!entry.is_packed() || is_in("code/") || is_in("extra/"), "entry `", entry.name,
+                "` is packed, as LibTorch packs nothing but code");
   }
-  // Before 1.4 there was a model.json instead.
-  TORCH_CHECK((find("data.pkl") && find("constants.pkl")) || find("model.json"),
+  TORCH_CHECK(!find("model.json"), "it was written by PyTorch 1.3 or older, whose programs can't be checked: load and "
+                                   "save it with a newer one");
+  TORCH_CHECK(find("data.pkl") && find("constants.pkl"),
               "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` "
               "writes programs");
   uint64_t free = 0;
@@ -304,15 +325,22 @@ std::string Archive::contents(const Entry& wanted) {
   if (!entry.is_packed()) {
     copy_checked(entry, out.data());
   } else {
-    const std::string packed = read_all(entry.data, entry.packed_size);
-    const auto bytes = [](auto* p) { return reinterpret_cast<unsigned char*>(const_cast<char*>(p)); };
-    if (!inflate(bytes(packed.data()), packed.size(), bytes(out.data()), out.size()) ||
-        crc32(0, out.data(), out.size()) != entry.crc)
+    // LibTorch does not tell when the bytes make no sense and leaves the rest as it was: zeros.
+    const size_t n = unpack(reader(), entry.name.substr(root_.size() + 1), out);
+    if (n != out.size() || crc32(0, out.data(), n) != entry.crc)
       fail(entry, "is damaged: it does not unpack to what its checksum says");
     entry.checked = true;
   }
   throw_failure();
   return out;
+}
+
+caffe2::serialize::PyTorchStreamReader& Archive::reader() {
+  if (!reader_) {
+    const std::shared_ptr<ReadAdapterInterface> borrowed(this, [](ReadAdapterInterface*) {});
+    reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(borrowed);
+  }
+  return *reader_;
 }
 
 void Archive::check_rest() {
@@ -327,8 +355,8 @@ size_t Archive::read(uint64_t at, void* to, size_t n, const char*) const {
   auto entry = std::partition_point(entries_.begin(), entries_.end(),
                                     [&](const Entry& it) { return it.data + it.packed_size <= at; });
   for (; entry != entries_.end() && entry->data < at + n; ++entry) {
-    if (entry->checked || entry->packed_size == 0) continue;
-    if (entry->is_packed()) return 0;
+    // What is packed comes in pieces: contents() checks it when it is whole.
+    if (entry->checked || entry->packed_size == 0 || entry->is_packed()) continue;
     if (entry->data == at && entry->packed_size == n) return copy_checked(*entry, static_cast<char*>(to)) ? n : 0;
     if (!copy_checked(*entry, nullptr)) return 0;
   }

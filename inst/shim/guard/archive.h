@@ -2,6 +2,7 @@
 // and compares no checksum; here the directory is checked before LibTorch sees anything, and the bytes of every entry
 // on their way to it. No thread but the one that made it may use it.
 #pragma once
+#include <caffe2/serialize/inline_container.h>
 #include <caffe2/serialize/read_adapter_interface.h>
 
 #include <fstream>
@@ -62,9 +63,10 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
   // Checks the directory; throws what is wrong with it.
   explicit Archive(std::unique_ptr<Bytes> bytes);
 
-  // An entry, unpacked and checked. LibTorch reads packed entries piece by piece, and gets none that was not checked
-  // so.
+  // An entry, unpacked by LibTorch within the bounds that the directory gives, and checked.
   std::string contents(const Entry& entry);
+  // LibTorch's reader of this archive.
+  caffe2::serialize::PyTorchStreamReader& reader();
   // Checks what nobody has read yet.
   void check_rest();
   // What was found while LibTorch read. LibTorch's own error then only says that reading failed.
@@ -89,6 +91,7 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
   void fail(const Entry& entry, const char* problem) const;
 
   std::unique_ptr<Bytes> bytes_;
+  std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
   std::string root_;
   mutable std::vector<Entry> entries_;  // by position in the file
   std::unordered_map<std::string, size_t> index_;

@@ -138,8 +138,4 @@ uint32_t crc32(uint32_t crc, const void* data, size_t n) {
   return ~run(~crc, static_cast<const unsigned char*>(data), n);
 }
 
-uint32_t crc32_portable(uint32_t crc, const void* data, size_t n) {
-  return ~run_tables(~crc, static_cast<const unsigned char*>(data), n);
-}
-
 }  // namespace shim

@@ -7,7 +7,5 @@ namespace shim {
 
 // Continues `crc`, which is 0 at the start, over n bytes more.
 uint32_t crc32(uint32_t crc, const void* data, size_t n);
-// The same without the processor's help.
-uint32_t crc32_portable(uint32_t crc, const void* data, size_t n);
 
 }  // namespace shim

@@ -254,6 +254,17 @@ typedef struct ts_memory {
   int64_t peak_bytes;      /* highest live_bytes since ts_memory_mark_peak() */
 } ts_memory;
 
+/* What holds for an operator, by its name without an overload, or for a namespace, whose name ends in "::". */
+typedef enum ts_rule_kind {
+  TS_RULE_NAMED,  /* of the namespace prim: code may name it */
+  TS_RULE_FILES,  /* reaches files or other processes */
+  TS_RULE_REFUSED /* no program may hold it */
+} ts_rule_kind;
+typedef struct ts_rule {
+  const char *operator_name;
+  ts_rule_kind kind;
+} ts_rule;
+
 /* A file that travels in the archive of a module. */
 typedef struct ts_extra_file {
   const char *name;

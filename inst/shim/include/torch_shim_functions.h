@@ -239,18 +239,25 @@ TS_FUNCTION(int, ts_jit_switch, (int which, int set, int *was))
 TS_FUNCTION(int, ts_fusion_strategy, (const int64_t *set, size_t n, ts_value *was, ts_arena **arena))
 
 /* Modules. All that give a ts_module give it owned; modules share state as LibTorch's do. */
+/* Members, methods and arguments go by the names that the host gave them. Where a file can't hold such a name, the program
+ * has an identifier in its place, and an attribute of the module, "_r_names", tells which. One for each name: */
+TS_FUNCTION(int, ts_identifiers, (const char *const *names, size_t n, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_new, (const char *name, ts_module *unit_of, ts_module **out)) /* unit_of: share its type's home */
 TS_FUNCTION(void, ts_module_release, (ts_module *)) /* no status */
 TS_FUNCTION(int, ts_module_register, (ts_module *, const char *name, ts_tensor *tensor, int is_buffer)) /* tensor NULL: none */
 TS_FUNCTION(int, ts_module_add_child, (ts_module *, const char *name, ts_module *child))
 /* An attribute that is no tensor, by the natural type of the value. */
 TS_FUNCTION(int, ts_module_set_attribute, (ts_module *, const char *name, const ts_value *value))
-TS_FUNCTION(int, ts_module_attribute, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
 /* The attribute or constant of that name, or none. */
 TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
 /* A ts_module_part. A dict by name, where the names are all that is asked for a list. */
 TS_FUNCTION(int, ts_module_list, (ts_module *, int part, int recursive, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_module_method, (ts_module *, const char *name, ts_callable **out)) /* NULL if there is none */
+/* The host's names of a method's arguments where they are not those of its schema, or none. */
+TS_FUNCTION(int, ts_module_set_arguments, (ts_module *, const char *method, const char *const *names, size_t n))
+TS_FUNCTION(int, ts_module_arguments, (ts_module *, const char *method, ts_value *out, ts_arena **arena))
+/* Puts another tensor in the place of the parameter or buffer that 6 of ts_module_list() names so. */
+TS_FUNCTION(int, ts_module_refer, (ts_module *, const char *path, ts_tensor *tensor))
 /* Methods as text; all of them or none. */
 TS_FUNCTION(int, ts_module_define, (ts_module *, const char *source, const char *file, int line))
 /* A copy in which all attributes but the preserved ones are constants; the module must be in eval mode. */
@@ -267,8 +274,9 @@ TS_FUNCTION(int, ts_module_from_function, (const ts_callable *, ts_module **out)
 TS_FUNCTION(int, ts_module_save, (ts_module *, const char *path, int mobile, const ts_extra_file *extra, size_t n_extra))
 /* The bytes of the file as a string of len bytes. */
 TS_FUNCTION(int, ts_module_serialize, (ts_module *, int mobile, const ts_extra_file *extra, size_t n_extra, ts_value *out, ts_arena **arena))
-/* device NULL: as saved. `extra`: a dict of the extra files, name and bytes. */
-TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
-TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, ts_module **out, ts_value *extra, ts_arena **arena))
-/* The checksum that archives hold; portable: without the processor's instructions. No status. */
-TS_FUNCTION(uint32_t, ts_crc32, (const void *data, size_t n, int portable))
+/* device NULL: as saved. allow_files: whether its operators may reach files. `extra`: a dict of the extra files, name and
+ * bytes. */
+TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, int allow_files, ts_module **out, ts_value *extra, ts_arena **arena))
+TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, int allow_files, ts_module **out, ts_value *extra, ts_arena **arena))
+/* What programs may hold, in place of what was set before. Until then none may name an operator of `prim`. */
+TS_FUNCTION(int, ts_set_rules, (const ts_rule *rules, size_t n))

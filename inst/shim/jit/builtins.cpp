@@ -1,5 +1,8 @@
 #include "jit/builtins.h"
 
+#include "guard/rules.h"
+
+#include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/frontend/parser.h>
 #include <torch/csrc/jit/frontend/resolver.h>
 
@@ -129,6 +132,12 @@ const c10::ClassTypePtr& no_grad() {
   return type;
 }
 
+SugaredValuePtr prim_name(const SourceRange& place, GraphFunction&, const std::string& field) {
+  if (!may_name_prim(field))
+    throw torch::jit::ErrorReport(place) << "`prim::" << field << "` can't be called by its name: it trusts its arguments";
+  return operation("prim::" + field);
+}
+
 SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, const std::string& field) {
   if (const auto* value = enumerator(field)) return constant(*value, function, place);
   if (const auto* value = number(field)) return constant(*value, function, place);
@@ -136,6 +145,7 @@ SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, co
   if (field == "no_grad") return std::make_shared<torch::jit::ClassValue>(no_grad());
   if (field == "ops")
     return make_namespace([](const SourceRange&, GraphFunction&, const std::string& space) -> SugaredValuePtr {
+      if (space == "prim") return make_namespace(prim_name);
       return std::make_shared<BuiltinModule>(space);
     });
   if (field == "linalg" || field == "fft" || field == "special")

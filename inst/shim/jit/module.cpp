@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/callable.h"
+#include "jit/names.h"
 
 using shim::Arena;
 using shim::guarded;
@@ -28,13 +29,30 @@ struct Slot {
   bool is_parameter, is_buffer;
 };
 
+// By the host's names.
 std::vector<Slot> slots(const torch::jit::Module& module) {
   complete(module);
   const auto type = module.type();
+  const shim::Names names(module);
   std::vector<Slot> out;
   for (size_t i = 0; i < type->numAttributes(); ++i)
-    out.push_back({type->getAttributeName(i), module._ivalue()->getSlot(i), type->is_parameter(i), type->is_buffer(i)});
+    out.push_back({names.name_of(type->getAttributeName(i)), module._ivalue()->getSlot(i), type->is_parameter(i),
+                   type->is_buffer(i)});
   return out;
+}
+
+// Gives the tensor of this path another value. False if there is none.
+bool refer(torch::jit::Module module, const std::string& path, const at::Tensor& tensor) {
+  for (const Slot& slot : slots(module)) {
+    if (slot.name == path && (slot.is_parameter || slot.is_buffer)) {
+      module.setattr(shim::Names(module).identifier_of(path), tensor);
+      return true;
+    }
+    const bool is_prefix = path.compare(0, slot.name.size() + 1, slot.name + ".") == 0;
+    if (is_prefix && slot.value.isModule() && refer(slot.value.toModule(), path.substr(slot.name.size() + 1), tensor))
+      return true;
+  }
+  return false;
 }
 
 bool is_tensor(const Slot& slot) { return slot.value.isTensor() && slot.value.toTensor().defined(); }
@@ -103,13 +121,17 @@ void give_named(const std::vector<Named>& items, ts_value& out, Arena& own) {
 
 // Names of the attributes that are no parameters, buffers or modules, and of the constants.
 std::vector<std::string> other_attributes(const torch::jit::Module& module) {
-  std::vector<std::string> names;
+  std::vector<std::string> out;
   const auto type = module.type();
-  for (size_t i = 0; i < type->numAttributes(); ++i)
-    if (!type->is_parameter(i) && !type->is_buffer(i) && !type->getAttribute(i)->is_module())
-      names.push_back(type->getAttributeName(i));
-  for (size_t i = 0; i < type->numConstants(); ++i) names.push_back(type->getConstantName(i));
-  return names;
+  const shim::Names names(module);
+  for (size_t i = 0; i < type->numAttributes(); ++i) {
+    const std::string& attribute = type->getAttributeName(i);
+    if (!type->is_parameter(i) && !type->is_buffer(i) && !type->getAttribute(i)->is_module() &&
+        attribute != shim::Names::kAttribute)
+      out.push_back(names.name_of(attribute));
+  }
+  for (size_t i = 0; i < type->numConstants(); ++i) out.push_back(names.name_of(type->getConstantName(i)));
+  return out;
 }
 
 }  // namespace
@@ -122,7 +144,7 @@ int ts_module_new(const char* name, ts_module* unit_of, ts_module** out) {
   return guarded([&] {
     auto unit =
         unit_of ? unit_of->module._ivalue()->compilation_unit() : std::make_shared<torch::jit::CompilationUnit>();
-    *out = new ts_module{torch::jit::Module(c10::QualifiedName(name), unit, /*shouldMangle=*/true)};
+    *out = new ts_module{torch::jit::Module(c10::QualifiedName(shim::class_identifier(name)), unit, /*shouldMangle=*/true)};
   });
 }
 
@@ -131,35 +153,32 @@ void ts_module_release(ts_module* module) { delete module; }
 int ts_module_register(ts_module* module, const char* name, ts_tensor* handle, int is_buffer) {
   return guarded([&] {
     const at::Tensor tensor = handle ? shim::borrow(handle) : at::Tensor();
-    if (module->module.hasattr(name))
-      module->module.setattr(name, tensor);
+    const std::string member = shim::member_to_set(module->module, name);
+    if (module->module.hasattr(member))
+      module->module.setattr(member, tensor);
     else
-      module->module.register_parameter(name, tensor, is_buffer != 0);
+      module->module.register_parameter(member, tensor, is_buffer != 0);
   });
 }
 
 int ts_module_add_child(ts_module* module, const char* name, ts_module* child) {
   return guarded([&] {
-    if (module->module.hasattr(name))
-      module->module.setattr(name, child->module._ivalue());
+    const std::string member = shim::member_to_set(module->module, name);
+    if (module->module.hasattr(member))
+      module->module.setattr(member, child->module._ivalue());
     else
-      module->module.register_module(name, child->module);
+      module->module.register_module(member, child->module);
   });
 }
 
 int ts_module_set_attribute(ts_module* module, const char* name, const ts_value* value) {
   return guarded([&] {
     const c10::IValue attribute = shim::to_natural_ivalue(*value);
-    if (module->module.hasattr(name))
-      module->module.setattr(name, attribute);
+    const std::string member = shim::member_to_set(module->module, name);
+    if (module->module.hasattr(member))
+      module->module.setattr(member, attribute);
     else
-      module->module.register_attribute(name, attribute.type(), attribute);
-  });
-}
-
-int ts_module_attribute(ts_module* module, const char* name, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    shim::from_ivalue(complete(module->module).attr(name), value, own);
+      module->module.register_attribute(member, attribute.type(), attribute);
   });
 }
 
@@ -167,12 +186,20 @@ int ts_module_get(ts_module* module, const char* name, ts_value* out, ts_arena**
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     value.tag = TS_NONE;
     const auto type = module->module.type();
-    if (const auto slot = type->findAttributeSlot(name)) {
+    const auto member = shim::find_member(module->module, name);
+    if (!member) return;
+    if (const auto slot = type->findAttributeSlot(*member)) {
       const c10::IValue found = complete(module->module)._ivalue()->getSlot(*slot);
       if (!found.isTensor() || found.toTensor().defined()) shim::from_ivalue(found, value, own);
-    } else if (const auto constant = type->findConstant(name)) {
+    } else if (const auto constant = type->findConstant(*member)) {
       shim::from_ivalue(*constant, value, own);
     }
+  });
+}
+
+int ts_module_refer(ts_module* module, const char* path, ts_tensor* tensor) {
+  return guarded([&] {
+    TORCH_CHECK(refer(module->module, path, shim::borrow(tensor)), "the module has no tensor `", path, "`");
   });
 }
 
@@ -199,9 +226,10 @@ int ts_module_list(ts_module* module, int part, int recursive, ts_value* out, ts
           if (slot.value.isModule()) items.push_back({slot.name, slot.value});
         return give_named(items, value, own);
       case TS_MODULE_METHODS: {
-        std::vector<std::string> names;
-        for (const auto& method : self.get_methods()) names.push_back(method.name());
-        value = shim::string_list(names, own);
+        const shim::Names names(self);
+        std::vector<std::string> methods;
+        for (const auto& method : self.get_methods()) methods.push_back(names.name_of(method.name()));
+        value = shim::string_list(methods, own);
         return;
       }
       case TS_MODULE_ATTRIBUTES:
@@ -244,10 +272,10 @@ int ts_module_clone(ts_module* module, ts_module** out) {
 
 int ts_module_method(ts_module* module, const char* name, ts_callable** out) {
   return guarded([&] {
-    const auto method = module->module.find_method(name);
+    const auto member = shim::find_method(module->module, name);
     // A name that is no method costs no walk.
-    if (method) shim::complete_tree(module->module);
-    *out = method ? new ts_callable(*method) : nullptr;
+    if (member) shim::complete_tree(module->module);
+    *out = member ? new ts_callable(module->module.get_method(*member)) : nullptr;
   });
 }
 

@@ -1,6 +1,7 @@
 // The executor's switches, and modules made for inference.
 #include "core/callable.h"
 #include "jit/fusion.h"
+#include "jit/names.h"
 
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -18,8 +19,20 @@ namespace shim {
 
 namespace {
 
+// By their names in the program.
+std::vector<std::string> members(const torch::jit::Module& module, const char* const* names, size_t n) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < n; ++i) {
+    const auto method = find_method(module, names[i]);
+    const auto member = method ? method : find_member(module, names[i]);
+    out.push_back(member ? *member : names[i]);
+  }
+  return out;
+}
+
 torch::jit::Module freeze(const torch::jit::Module& module, const char* const* names, size_t n, bool numerics) {
-  const std::vector<std::string> preserved(names, names + n);
+  std::vector<std::string> preserved = members(module, names, n);
+  if (module.hasattr(Names::kAttribute)) preserved.push_back(Names::kAttribute);
   auto frozen = torch::jit::freeze(module, preserved, numerics);
   // LibTorch optimises `forward` only; Python's front end does the other methods too.
   for (const auto& name : preserved) {
@@ -108,6 +121,6 @@ int ts_module_optimise(ts_module* module, const char* const* methods, size_t n, 
   return guarded([&] {
     // LibTorch's function would freeze what it is not given frozen, and lose the other methods.
     auto frozen = shim::freeze(module->module, methods, n, true);
-    *out = new ts_module{torch::jit::optimize_for_inference(frozen, {methods, methods + n})};
+    *out = new ts_module{torch::jit::optimize_for_inference(frozen, shim::members(frozen, methods, n))};
   });
 }

@@ -1,20 +1,21 @@
-// Programs in files and in memory.
+// Programs to files and to memory.
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <locale>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <system_error>
 
 #include "guard/archive.h"
 #include "core/callable.h"
 #include "core/stack.h"
-#include "guard/crc32.h"
 #include "guard/depth.h"
-#include "jit/constants.h"
 #include "jit/module.h"
 #include "guard/program.h"
 #if defined(_WIN32)
@@ -190,80 +191,41 @@ class FileSink final : public Sink {
   bool direct_ = false, done_ = false;
 };
 
+// LibTorch writes whole numbers from 1e10 on without a point, and they come back as integers. Its streams take how
+// numbers are written from the process's locale when they are made.
+class WithPoints {
+ public:
+  WithPoints() : before_(std::locale::global(std::locale(std::locale(), new Numbers))) {}
+  // A locale with a name would become the C library's and so the host's as well; one that was put together has none.
+  ~WithPoints() { std::locale::global(std::locale(before_, new std::num_put<char>)); }
+  WithPoints(const WithPoints&) = delete;
+  WithPoints& operator=(const WithPoints&) = delete;
+
+ private:
+  struct Numbers : std::num_put<char> {
+    iter_type do_put(iter_type to, std::ios_base& how, char, double number) const override {
+      std::ostringstream text;
+      text.imbue(std::locale::classic());
+      text.precision(how.precision());
+      text << number;
+      std::string digits = text.str();
+      if (digits.find_first_not_of("-0123456789") == std::string::npos && std::abs(number) >= 1e10) digits += '.';
+      return std::copy(digits.begin(), digits.end(), to);
+    }
+  };
+
+  std::locale before_;
+};
+
 void export_module(ts_module* module, int mobile, const ts_extra_file* extra, size_t n_extra, Sink& sink) {
   shim::complete_tree(module->module);
-  shim::spell_floats(module->module);
   torch::jit::ExtraFilesMap files;
   for (size_t i = 0; i < n_extra; ++i)
     files[extra[i].name] = std::string(static_cast<const char*>(extra[i].data), extra[i].n);
   const std::function<size_t(const void*, size_t)> writer = [&](const void* data, size_t n) { return sink(data, n); };
+  const WithPoints with_points;
   torch::jit::ExportModule(module->module, writer, files, /*bytecode_format=*/mobile != 0);
   sink.check();
-}
-
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-// What torch::jit::load() reads otherwise than as the bytes of a tensor. Gives the stack that it needs.
-size_t check_program(shim::Archive& archive) {
-  shim::Code code("its");
-  for (const shim::Entry& entry : archive.entries()) {
-    const std::string name = entry.name.substr(archive.root().size() + 1);
-    const bool is_values = name == "data.pkl" || name == "constants.pkl" || name == "attributes.pkl";
-    const bool is_code = name.compare(0, 5, "code/") == 0;
-    if (!is_values && !is_code && !entry.is_packed()) continue;
-    const std::string contents = archive.contents(entry);
-    if (is_code && ends_with(name, ".py")) {
-      std::string package = name.substr(5, name.size() - 8);
-      std::replace(package.begin(), package.end(), '/', '.');
-      code.read(contents, package);
-    } else if (is_values || (is_code && ends_with(name, ".debug_pkl"))) {
-      // The tensors of data.pkl are in the folder data.
-      const std::string folder = name.substr(0, name.rfind('.')) + "/";
-      shim::check_pickle(contents, [&](const std::string& key) -> int64_t {
-        const shim::Entry* record = archive.find(folder + key);
-        return record ? static_cast<int64_t>(record->size) : -1;
-      });
-    }
-  }
-  code.check_classes();
-  return code.stack();
-}
-
-void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_module** out, ts_value& extra, Arena& own) {
-  const auto archive = std::make_shared<shim::Archive>(std::move(bytes));
-  const size_t stack = check_program(*archive);
-  torch::jit::ExtraFilesMap files;
-  const std::string folder = archive->root() + "/extra/";
-  for (const shim::Entry& entry : archive->entries())
-    if (entry.name.compare(0, folder.size(), folder) == 0 && entry.name.back() != '/')
-      files[entry.name.substr(folder.size())];
-  std::optional<torch::jit::Module> module;
-  shim::with_stack(stack, [&] {
-    try {
-      auto read = device ? torch::jit::load(archive, c10::Device(device), files) : torch::jit::load(archive, {}, files);
-      shim::check_calls(*read._ivalue()->compilation_unit(), "its");
-      module = std::move(read);
-    } catch (...) {
-      archive->throw_failure();
-      throw;
-    }
-  });
-  archive->check_rest();
-  extra.tag = TS_DICT;
-  extra.len = static_cast<int64_t>(files.size());
-  extra.as.items = own.get().new_items(2 * files.size());
-  // In the order of the archive.
-  size_t i = 0;
-  for (const shim::Entry& entry : archive->entries()) {
-    if (entry.name.compare(0, folder.size(), folder) != 0) continue;
-    const auto file = files.find(entry.name.substr(folder.size()));
-    if (file == files.end()) continue;
-    extra.as.items[i++] = shim::string_value(file->first, own);
-    extra.as.items[i++] = shim::string_value(std::move(file->second), own);
-  }
-  *out = new ts_module{*module};
 }
 
 }  // namespace
@@ -304,21 +266,4 @@ int ts_module_serialize(ts_module* module, int mobile, const ts_extra_file* extr
     export_module(module, mobile, extra, n_extra, sink);
     value = shim::string_value(std::move(sink.bytes), own);
   });
-}
-
-int ts_module_load(const char* path, const char* device, ts_module** out, ts_value* extra, ts_arena** arena) {
-  return guarded_result(extra, arena, [&](ts_value& value, Arena& own) {
-    load_module(std::make_unique<shim::FileBytes>(path), device, out, value, own);
-  });
-}
-
-int ts_module_unserialize(const void* data, size_t n, const char* device, ts_module** out, ts_value* extra,
-                          ts_arena** arena) {
-  return guarded_result(extra, arena, [&](ts_value& value, Arena& own) {
-    load_module(std::make_unique<shim::MemoryBytes>(data, n), device, out, value, own);
-  });
-}
-
-uint32_t ts_crc32(const void* data, size_t n, int portable) {
-  return portable ? shim::crc32_portable(0, data, n) : shim::crc32(0, data, n);
 }

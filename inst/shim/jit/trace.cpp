@@ -2,6 +2,7 @@
 #include "jit/trace.h"
 
 #include "core/stack.h"
+#include "jit/names.h"
 #include "jit/plan.h"
 
 #include <ATen/autocast_mode.h>
@@ -458,10 +459,11 @@ int ts_trace(ts_host_fn fn, void* context, const ts_value* inputs, const char* c
     tidy(*graph);
     if (self) {
       auto type = self->module.type();
-      const auto name = c10::QualifiedName(*type->name(), method);
+      const std::string member = shim::method_to_set(self->module, method);
+      const auto name = c10::QualifiedName(*type->name(), member);
       auto* function = self->module._ivalue()->compilation_unit()->create_function(name, graph);
       type->addMethod(function);
-      *out = new ts_callable(self->module.get_method(method));
+      *out = new ts_callable(self->module.get_method(member));
     } else {
       auto unit = std::make_shared<torch::jit::CompilationUnit>();
       auto* function = unit->create_function(c10::QualifiedName(method), graph);

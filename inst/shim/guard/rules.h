@@ -1,0 +1,21 @@
+// Which operators a program may hold, by rules that the host sets once (ts_set_rules).
+#pragma once
+#include "core/boundary.h"
+
+#include <string>
+
+namespace torch::jit {
+struct CompilationUnit;
+struct Graph;
+}
+
+namespace shim {
+
+// Operators of the namespace prim trust what LibTorch's compiler knows of their operands. Whether a text may call this
+// one by its name.
+bool may_name_prim(const std::string& name);
+
+// Throws if the graph holds an operator that no program may hold, or one that reaches files when that is not allowed.
+void check_operators(const torch::jit::Graph& graph, bool allow_files);
+
+}  // namespace shim
