@@ -89,7 +89,7 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
     const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
   };
-  if (!shim::is_ordinary_stack(*plan_stack_)) return shim::run_served(*plan_stack_, run);
+  if (!shim::is_ordinary_stack(*plan_stack_) || shim::engine_waits()) return shim::run_served(*plan_stack_, run);
   const shim::Stoppable here;
   run();
 }

@@ -15,6 +15,7 @@
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace shim {
 namespace {
@@ -32,6 +33,8 @@ bool at_home() { return std::this_thread::get_id() == home; }
 
 struct Call {
   std::function<void()> run;
+  const std::function<void()>* work = nullptr;  // what the function needs the thread for that waits for it
+  bool is_engine = false;                       // that is one of LibTorch's engine
   std::exception_ptr error;
   bool done = false;
 };
@@ -39,6 +42,10 @@ struct Call {
 std::mutex lock;
 std::condition_variable changed;
 std::deque<Call*> calls;
+// The one whose function runs at home, NULL if no thread waits for it.
+Call* current = nullptr;
+// Whether run_served() started this thread.
+thread_local bool is_own = false;
 
 // Work for a thread of its own. Idle ones are kept, as each brings LibTorch's own threads with it; never destroyed.
 class Worker {
@@ -53,6 +60,8 @@ class Worker {
 
  private:
   void loop() {
+    is_own = true;
+    keep_warnings();
     while (true) {
       std::unique_lock<std::mutex> hold(own_);
       wake_.wait(hold, [this] { return static_cast<bool>(work_); });
@@ -79,12 +88,21 @@ Worker* take_worker() {
   return worker;
 }
 
-// The home thread takes the call while it serves; whoever calls waits.
+// The home thread takes the call while it serves; whoever calls waits, and does what the function that is called needs
+// done on this thread.
 void call_served(Call& call) {
+  call.is_engine = !is_own;
   std::unique_lock<std::mutex> hold(lock);
   calls.push_back(&call);
   changed.notify_all();
-  changed.wait(hold, [&] { return call.done; });
+  while (true) {
+    changed.wait(hold, [&] { return call.done || call.work; });
+    if (!call.work) return;
+    const auto work = *std::exchange(call.work, nullptr);
+    hold.unlock();
+    work();
+    hold.lock();
+  }
 }
 
 void serve_until(const bool& done) {
@@ -100,11 +118,13 @@ void serve_until(const bool& done) {
     Call& call = *calls.front();
     calls.pop_front();
     hold.unlock();
+    Call* const outer = std::exchange(current, &call);
     try {
       call.run();
     } catch (...) {
       call.error = std::current_exception();
     }
+    current = outer;
     hold.lock();
     call.done = true;
     changed.notify_all();
@@ -177,8 +197,7 @@ std::vector<at::Tensor> HostFunction::call(const std::vector<at::Tensor>& argume
   Call call{[&] {
               const at::ThreadLocalStateGuard as_there(state);
               result = call_home(arguments);
-            },
-            nullptr};
+            }};
   TORCH_CHECK(serving > 0, "a function of the host was called from a thread for which the host does not wait");
   call_served(call);
   if (call.error) std::rethrow_exception(call.error);
@@ -218,12 +237,14 @@ bool collect_host() {
     return true;
   }
   if (serving == 0) return false;
-  Call call{[] { host.collect(); }, nullptr};
+  Call call{[] { host.collect(); }};
   call_served(call);
   return true;
 }
 
-void run_engine(const std::function<void()>& body) { run_served(most_plan_stack(), body); }
+bool engine_waits() { return at_home() && current && current->is_engine; }
+
+void run_engine(const std::function<void()>& body) { run_served(engine_waits() ? 0 : most_plan_stack(), body); }
 
 void run_served(size_t bytes, const std::function<void()>& body) {
   const auto stoppable = [&] {
@@ -239,23 +260,38 @@ void run_served(size_t bytes, const std::function<void()>& body) {
   bool done = false;
   std::exception_ptr error;
   const at::ThreadLocalState state;
-  Worker* worker = take_worker();
-  ++serving;
-  worker->start([&] {
+  // A device has one thread. Where it waits for the function that runs, it does what that function asks of LibTorch, which
+  // counts that as nested: nobody else would do the device's part.
+  const bool nested = engine_waits() && is_ordinary_stack(bytes);
+  const std::function<void()> work = [&] {
     try {
       const at::ThreadLocalStateGuard as_here(state);
-      keep_warnings();
-      with_stack(bytes, stoppable);
+      with_stack(bytes, [&] {
+        is_own = !nested;
+        stoppable();
+      });
     } catch (...) {
       error = std::current_exception();
     }
     const std::lock_guard<std::mutex> hold(lock);
     done = true;
     changed.notify_all();
-  });
-  serve_until(done);
+  };
+  ++serving;
+  if (nested) {
+    {
+      const std::lock_guard<std::mutex> hold(lock);
+      current->work = &work;
+      changed.notify_all();
+    }
+    serve_until(done);
+  } else {
+    Worker* worker = take_worker();
+    worker->start(work);
+    serve_until(done);
+    idle.push_back(worker);
+  }
   --serving;
-  idle.push_back(worker);
   if (error) std::rethrow_exception(error);
   if (host_jumped) throw HostStop();
 }

@@ -39,6 +39,9 @@ std::string host_place();
 void run_served(size_t bytes, const std::function<void()>& body);
 // The engine that computes gradients, with the stack that the programs of this session need.
 void run_engine(const std::function<void()>& body);
+// Whether a thread of LibTorch's engine waits for the host's function that runs here. What may compute gradients goes
+// through run_served() then.
+bool engine_waits();
 
 // Asks the host to free what it holds, from whichever thread runs short of memory; false if nobody can be asked.
 bool collect_host();
