@@ -37,6 +37,28 @@ test_that("a function has the derivative that it was given, also a second and a 
   expect_equal(as_array(x$grad), 2 * c(2, 3))
 })
 
+test_that("a function whose derivative can reach its own result is freed after the backward", {
+  skip_if_no_torch()
+  step <- function() {
+    x <- torch_ones(1e5, requires_grad = TRUE)
+    f <- autograd_function(function(ctx, x) x * 2, function(ctx, grad) list(x = grad * 2))
+    y <- f(x)
+    y$sum()$backward()
+  }
+  step()
+  before <- live_bytes()
+  for (i in 1:10) step()
+  expect_lt(live_bytes() - before, 1e5)
+  # What is kept for another backward is still there.
+  x <- torch_ones(2, requires_grad = TRUE)
+  f <- autograd_function(function(ctx, x) x * 2, function(ctx, grad) list(x = grad * 3))
+  y <- f(x)$sum()
+  y$backward(retain_graph = TRUE)
+  y$backward()
+  expect_equal(as_array(x$grad), c(6, 6))
+  expect_error(y$backward(), "second time")
+})
+
 test_that("the derivative is the one that was written, not the recorded one", {
   skip_if_no_torch()
   straight_through <- autograd_function(function(ctx, x) torch_round(x), function(ctx, grad) list(x = grad * 7))

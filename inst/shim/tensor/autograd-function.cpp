@@ -6,6 +6,8 @@
 #include "core/host.h"
 #include "core/value.h"
 
+#include <optional>
+
 namespace shim {
 namespace {
 
@@ -25,7 +27,7 @@ NodePtr pointer_to(T& node) {
 class HostNode : public Node {
  public:
   explicit HostNode(const ts_host_function& backward, bool materialize)
-      : backward_(backward), materialize_(materialize) {}
+      : backward_(std::in_place, backward), materialize_(materialize) {}
 
   std::string name() const override { return "AutogradFunctionBackward"; }
 
@@ -36,13 +38,15 @@ class HostNode : public Node {
     for (size_t i = 0; i < arguments.size(); ++i)
       if (materialize_ && !arguments[i].defined()) arguments[i] = outputs_[i].zeros(guard);
     for (const SavedVariable& saved : saved_) arguments.push_back(saved.unpack(pointer_to(*this)));
-    variable_list result = backward_.call(arguments);
+    variable_list result = backward_->call(arguments);
     TORCH_CHECK(result.size() == num_outputs(), "a backward function must give ", num_outputs(), " gradients, not ",
                 result.size());
     return result;
   }
 
+  // The host's function may hold what holds this node: nothing else would end that circle.
   void release_variables() override {
+    backward_.reset();
     saved_.clear();
     released_ = true;
   }
@@ -53,7 +57,7 @@ class HostNode : public Node {
   }
 
  private:
-  HostFunction backward_;
+  std::optional<HostFunction> backward_;
   bool materialize_;
   bool released_ = false;
   std::vector<VariableInfo> outputs_;
