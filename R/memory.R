@@ -30,10 +30,11 @@
 #' from the system page by page. Blocks of up to 1 KiB come from a store of their own, which these options do not touch.
 #'
 #' @section CUDA memory:
-#' LibTorch keeps freed CUDA memory itself, and R collects when an allocation fails. Before that, every few operators, R
-#' collects everything if more than `reserved_rate` of the device is reserved and more than `allocated_reserved_rate` of
-#' that is in use, or if more than `allocated_rate` of the device is in use; but only if a twentieth of the device was
-#' allocated since such a collection, so that memory which stays in use does not make R collect again and again. This
+#' LibTorch keeps freed CUDA memory itself, and R collects when an allocation fails. Before that, when what is in use has
+#' grown by a twentieth of the device and by half of what was in use at least, R collects its young objects, and everything
+#' if that is not enough. It also collects everything if more than `reserved_rate` of the device is reserved and more than
+#' `allocated_reserved_rate` of that is in use, or if more than `allocated_rate` of the device is in use; but only if a
+#' twentieth of the device was allocated since such a collection: what stays in use for good costs no further ones. This
 #' needs LibTorch 2.9 or later.
 #'
 #' @seealso [set_cpu_allocator_config()], [cuda_memory_stats()]

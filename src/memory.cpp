@@ -14,6 +14,7 @@ namespace {
 int64_t threshold = 160 << 20, least = 0;
 // Calls between two looks at the CUDA devices, each of which takes the lock of LibTorch's allocator.
 constexpr unsigned kLook = 16;
+unsigned until_look = kLook;
 
 int64_t live(const Shim& it) {
   ts_memory memory;
@@ -36,6 +37,16 @@ void collect_all(const Shim& it) {
   least = live(it);
 }
 
+void collect_for_cuda(const Shim& it) {
+  ts_due due = it.ts_cuda_due();
+  until_look = due == TS_DUE_NOTHING ? kLook : 1;
+  if (due == TS_DUE_YOUNG) {
+    collect_young();
+    due = it.ts_cuda_due();
+  }
+  if (due == TS_DUE_ALL) collect_all(it);
+}
+
 int64_t room() { return std::max(threshold, least / 2); }
 
 }  // namespace
@@ -47,8 +58,7 @@ void collect_now(const Shim& it) {
 }
 
 void collect_if_due(const Shim& it) {
-  static unsigned calls = 0;
-  if (++calls % kLook == 0 && it.ts_cuda_is_due()) collect_all(it);
+  if (--until_look == 0) collect_for_cuda(it);
   ts_memory memory;
   it.ts_memory_stats(&memory);
   least = std::min(least, memory.live_bytes);

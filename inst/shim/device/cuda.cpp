@@ -4,6 +4,7 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -101,30 +102,41 @@ struct {
   double reserved = 0.2, allocated = 0.8, allocated_of_reserved = 0.8;
 } rates;
 
-// What the last look at a device left to be known at the next one.
+// What is known of one device between two looks at it, in bytes.
 struct Watch {
-  double total = 0;   // bytes, 0: not asked yet
-  double left = 0;    // bytes that the last collection left
-  bool told = false;  // the host was told since the last look, so this look sees what its collection left
+  double total = 0;    // 0: not asked yet
+  double least = 0;    // that was alive since the last full collection
+  double left = 0;     // alive after that one
+  double taken = 0;    // of all time, at the last look
+  ts_due told = TS_DUE_NOTHING;  // what the host was told at the last look
 };
 
-bool is_due(c10::DeviceAllocator& allocator, int device, Watch& watch) {
+// Garbage that a loop leaves is looked for when as much as a twentieth of the device may be garbage: to take new memory
+// for it costs more than to collect it, and other processes use the device as well.
+ts_due due_of(c10::DeviceAllocator& allocator, int device, Watch& watch) {
   const auto stats = allocator.getDeviceStats(static_cast<c10::DeviceIndex>(device));
-  const auto allocated = static_cast<double>(stats.allocated_bytes[0].current);
+  const auto alive = static_cast<double>(stats.allocated_bytes[0].current);
   const auto reserved = static_cast<double>(stats.reserved_bytes[0].current);
-  if (reserved == 0) return false;
+  const auto taken = static_cast<double>(stats.allocated_bytes[0].allocated);
+  if (reserved == 0) return TS_DUE_NOTHING;
   if (watch.total == 0) {
     watch.total = static_cast<double>(allocator.getMemoryInfo(static_cast<c10::DeviceIndex>(device)).second);
   }
-  if (watch.told) {
-    watch.left = allocated;
-    watch.told = false;
+  if (watch.told == TS_DUE_ALL) watch.least = watch.left = alive;
+  watch.least = std::min(watch.least, alive);
+  const double twentieth = watch.total / 20, room = std::max(twentieth, watch.least / 2);
+  const bool full = (reserved > rates.reserved * watch.total && alive > rates.allocated_of_reserved * reserved) ||
+                    alive > rates.allocated * watch.total;
+  const bool is_fast = taken > watch.taken + twentieth / 16;
+  watch.taken = taken;
+  // What is in use for good is no reason to look again and again.
+  if (full && alive > watch.left + twentieth) return watch.told = TS_DUE_ALL;
+  if (watch.told == TS_DUE_YOUNG) {
+    if (alive > watch.least + room * 3 / 4) return watch.told = TS_DUE_ALL;
+  } else if (alive > watch.least + room) {
+    return watch.told = TS_DUE_YOUNG;
   }
-  const bool full = (reserved > rates.reserved * watch.total && allocated > rates.allocated_of_reserved * reserved) ||
-                    allocated > rates.allocated * watch.total;
-  // Memory that stays in use is no reason to look again and again.
-  watch.told = full && allocated > watch.left + watch.total / 20;
-  return watch.told;
+  return watch.told = is_fast ? TS_DUE_SOON : TS_DUE_NOTHING;
 }
 #endif
 
@@ -216,16 +228,16 @@ void ts_cuda_set_rates(double reserved, double allocated, double allocated_of_re
 #endif
 }
 
-int ts_cuda_is_due(void) {
-  bool due = false;
+ts_due ts_cuda_due(void) {
+  ts_due due = TS_DUE_NOTHING;
 #ifdef TS_DEVICE_ALLOCATOR
   const int status = guarded([&] {
     static c10::DeviceAllocator* const found = find_allocator();
     if (!found || !found->initialized()) return;
     static std::vector<Watch> watches(count_devices(at::detail::getCUDAHooks()));
-    for (size_t i = 0; i < watches.size(); ++i) due = is_due(*found, static_cast<int>(i), watches[i]) || due;
+    for (size_t i = 0; i < watches.size(); ++i) due = std::max(due, due_of(*found, static_cast<int>(i), watches[i]));
   });
-  if (status != TS_OK) return 0;
+  if (status != TS_OK) return TS_DUE_NOTHING;
 #endif
   return due;
 }

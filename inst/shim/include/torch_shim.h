@@ -248,6 +248,14 @@ typedef struct ts_index {
   int64_t ndim; /* dimensions that it takes */
 } ts_index;
 
+/* What garbage the host is to look for. */
+typedef enum ts_due {
+  TS_DUE_NOTHING,
+  TS_DUE_SOON, /* none yet, but ask before the next call */
+  TS_DUE_YOUNG,
+  TS_DUE_ALL
+} ts_due;
+
 typedef struct ts_memory {
   int64_t live_bytes;      /* CPU memory that tensors hold */
   int64_t allocated_bytes; /* allocated since ts_memory_mark() */

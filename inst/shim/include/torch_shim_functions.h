@@ -150,9 +150,10 @@ TS_FUNCTION(int, ts_cuda_empty_cache, (void))
 /* As PyTorch's function of that name; enabled and context may be NULL. */
 TS_FUNCTION(int, ts_cuda_record_history, (const char *enabled, const char *context, const char *stacks, int64_t max_entries))
 TS_FUNCTION(int, ts_cuda_snapshot, (ts_value *out, ts_arena **arena)) /* a pickle, as a string of len bytes */
-/* Whether so much of a device is reserved or allocated that garbage should be looked for, and more than the last such
- * look left: 1 or 0. Rates are shares of the device's memory, the last one of what is reserved. No status. */
-TS_FUNCTION(int, ts_cuda_is_due, (void))
+/* What garbage the host should look for now, since so much of a device is reserved, in use, or may be garbage. Asked again
+ * after a young collection, it tells whether that was not enough. Rates are shares of the device's memory, the last one
+ * of what is reserved. No status. */
+TS_FUNCTION(ts_due, ts_cuda_due, (void))
 TS_FUNCTION(void, ts_cuda_set_rates, (double reserved, double allocated, double allocated_of_reserved))
 
 /* A ts_backend_fact. */
