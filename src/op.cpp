@@ -53,6 +53,14 @@ SEXP several_sexp(ts_value* out, ts_arena* arena, uint32_t position_results, Int
   return result;
 }
 
+// The first one that an argument holds, NULL if none.
+ts_tensor* first_tensor(SEXP value, const char* name) {
+  if (is_tensor(value)) return tensor_of(value, name);
+  for (R_xlen_t i = 0; TYPEOF(value) == VECSXP && i < XLENGTH(value); ++i)
+    if (is_tensor(VECTOR_ELT(value, i))) return tensor_of(VECTOR_ELT(value, i), name);
+  return nullptr;
+}
+
 // An operator of R whose method was chosen for a size of a traced tensor.
 SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
   SEXP key = PROTECT(Rf_mkString(op.name));
@@ -110,7 +118,7 @@ SEXP invoke(const Op& op, SEXP* values) {
     SEXP value = slot < 0 ? nullptr : values[slot];
     if (!value && !candidate.schema->arguments[i].has_default) value = op.slots[slot].default_value;
     sources[i] = value;
-    if (value && !keeper.like && is_tensor(value)) keeper.like = tensor_of(value, op.slots[slot].name);
+    if (value && !keeper.like) keeper.like = first_tensor(value, op.slots[slot].name);
   }
   for (size_t i = 0; i < n; ++i) {
     if (sources[i])

@@ -9,7 +9,7 @@ struct Keeper {
   static constexpr int kOnStack = 256;
   int n = 0;
   SEXP more = nullptr;
-  ts_tensor* like = nullptr;  // a tensor beside which numbers stand that become tensors
+  ts_tensor* like = nullptr;  // a tensor beside which numbers stand that become tensors: there, on its device
   // Numbers as long as the Keeper lives: sizes and dimensions are few, and R's memory for them costs as much as a tensor.
   int64_t few[16];
   R_xlen_t used = 0;

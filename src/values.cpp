@@ -196,7 +196,9 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
     const ts_value number = number_value(x, what);
     check(shim().ts_tensor_from_number(&number, keeper.like, &tensor));
   } else {
-    tensor = tensor_from_vector(x, -1, nullptr, false, false, what);
+    ts_tensor_info info;
+    const bool elsewhere = keeper.like && shim().ts_tensor_describe(keeper.like, &info) == TS_OK && info.defined;
+    tensor = tensor_from_vector(x, -1, elsewhere ? info.device : nullptr, false, false, what);
   }
   set_handle(cell, tensor);
   return handle_value(TS_TENSOR, tensor);

@@ -29,6 +29,20 @@ at::Tensor slice(const at::Tensor& it, int64_t dim, const ts_index& entry) {
   return at::index_select(it, dim, at::slice(positions, 0, entry.start, entry.end, entry.step));
 }
 
+// The CPU's kernels check positions. Those of other devices leave a wrong one to the device, which is lost to the process
+// then.
+void check_positions(const at::Tensor& it, int64_t dim, const at::Tensor& positions) {
+  const int64_t n = positions.numel();
+  if (it.is_cpu() || it.is_meta() || positions.is_meta() || n == 0) return;
+  const at::NoGradGuard no_grad;
+  const at::tracer::impl::NoTracerDispatchMode unseen;
+  const auto [low, high] = at::aminmax(positions);
+  const auto both = at::stack({low, high}).cpu();
+  const int64_t size = it.size(dim), first = both[0].item<int64_t>(), last = both[1].item<int64_t>();
+  TORCH_CHECK_INDEX(first >= -size && last < size, "index ", last < size ? first : last,
+                    " is out of bounds for dimension ", dim, " with size ", size);
+}
+
 // Applies the entries to `it`. With `puts`, entries of tensors wait: they are given there, with their dimensions.
 struct Put {
   const ts_index* entry;
@@ -59,6 +73,7 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, std::ve
           break;
         }
         const at::Tensor tensor = borrow(entry.tensor);
+        if (entry.kind == TS_INDEX_POSITIONS) check_positions(it, dim, tensor);
         step(it, at::index(it, at_dimension(dim, tensor)));
         // A mask of several dimensions leaves one; a tensor of positions of several dimensions leaves as many.
         dim += entry.kind == TS_INDEX_MASK ? 1 : tensor.dim();
@@ -134,6 +149,8 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
       shim::note_result(it);
       return;
     }
+    for (const Put& put : puts)
+      if (put.entry->kind == TS_INDEX_POSITIONS) check_positions(it, put.dim, borrow(put.entry->tensor));
     // copy_ converts, index_put_ does not.
     step(source, source.to(it));
     const bool one = puts.size() == 1;

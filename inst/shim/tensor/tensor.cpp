@@ -157,6 +157,8 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
       tensor = tensor.to(other.scalar_type());
     else if (tensor.is_floating_point() && !(other.defined() && other.scalar_type() == at::kComplexDouble))
       tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
+    // Not every operator of a device takes a number that lies elsewhere.
+    if (other.defined() && !other.is_cpu()) tensor = at::scalar_tensor(tensor.item(), other.options().dtype(tensor.dtype()).layout(at::kStrided));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     *out = give(std::move(tensor));
   });
