@@ -36,6 +36,18 @@ as_device <- function(x, call = caller_env()) {
   type_error(sprintf("`device` must be a torch_device or a string such as \"cuda:0\", not %s.", friendly_type(x)), call)
 }
 
+# Of a CUDA device: its number, itself or its name; NULL for the current one.
+as_cuda_device <- function(x, call = caller_env()) {
+  if (is.null(x)) return(new_device("cuda"))
+  if (is_whole_number(x) && x >= 0) return(new_device(paste0("cuda:", x)))
+  device <- if (is_torch_device(x) || is_string(x)) as_device(x, call)
+  if (is.null(device) || device$type != "cuda") {
+    what <- if (is.null(device)) friendly_type(x) else paste("the device", as.character(device))
+    value_error(sprintf("`device` must be a CUDA device or its number, not %s.", what), call)
+  }
+  device
+}
+
 #' @rdname torch_device
 #' @param x An object.
 #' @export

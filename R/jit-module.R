@@ -157,7 +157,7 @@ script_fields <- list(
     if (is_place(dtype)) return(x$to(device, dtype, tensor, non_blocking, copy, memory_format))
     x$.apply(tensor_mover(dtype %||% tensor$dtype, device %||% tensor$device, non_blocking, copy, memory_format))
   },
-  cuda = function(x) function(device = NULL) x$to(device = device %||% "cuda"),
+  cuda = function(x) function(device = NULL) x$to(device = as_cuda_device(device)),
   cpu = function(x) function() x$to(device = "cpu"),
   clone = function(x) function(deep = TRUE, ...) {
     if (!isTRUE(deep)) return(new_script_module(script_handle(x)))

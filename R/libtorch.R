@@ -195,7 +195,22 @@ python_beside <- function(home) {
 # The libraries of a LibTorch, in the order in which they must be opened.
 libtorch_files <- function(lt) {
   names <- c("c10", "torch_cpu", "torch", if (lt$cuda) c("c10_cuda", "torch_cuda"))
-  file.path(lt$lib, vapply(names, library_file, "", USE.NAMES = FALSE))
+  c(cuda_parts(lt), file.path(lt$lib, vapply(names, library_file, "", USE.NAMES = FALSE)))
+}
+
+# What CUDA's libraries open by name once they run, in an order in which none needs a later one. The loader looks into
+# LD_LIBRARY_PATH before it looks beside those that ask. Where that, to which R adds the system's folder, holds such a
+# name, it may be of another version: then LibTorch's own is opened first.
+cuda_parts <- function(lt, path = Sys.getenv("LD_LIBRARY_PATH")) {
+  if (!lt$cuda || os_name() != "linux") return(character())
+  names <- c(
+    "cudnn_graph", "cudnn_ops", "cudnn_cnn", "cudnn_adv", "cudnn_heuristic", "cudnn_engines_precompiled",
+    "cudnn_engines_runtime_compiled", "nvJitLink", "nvrtc", "nvrtc-builtins"
+  )
+  folders <- c(lt$lib, file.path(dirname(lt$home), "nvidia/*/lib"))
+  own <- unlist(lapply(names, function(name) Sys.glob(file.path(folders, paste0("lib", name, ".so*")))))
+  elsewhere <- setdiff(normalizePath(strsplit(path, ":")[[1]], mustWork = FALSE), normalizePath(dirname(own)))
+  own[vapply(own, function(file) any(file.exists(file.path(elsewhere, basename(file)))), NA)]
 }
 
 # R puts the system's library folder into LD_LIBRARY_PATH, where a child would find another LibTorch than its own.

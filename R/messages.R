@@ -14,8 +14,29 @@ message_rules <- list(
   list("PyTorch is not linked with support for (\\w+) devices", function(device) no_device(device)),
   list("Cannot [^.\n]* without ATen_(\\w+) library", function(device) no_device(device)),
   list(
-    "(?:Cannot access accelerator device when none is available|Found no NVIDIA driver|No CUDA GPUs are available)",
+    paste0(
+      "(?:Cannot access accelerator device when none is available|Found no NVIDIA driver|No CUDA GPUs are available|",
+      "CUDA error: (?:CUDA driver version is insufficient|no CUDA-capable device))"
+    ),
     function() no_device("cuda")
+  ),
+  # What CUDA's users are told about its documentation and about building LibTorch anew is of no use here.
+  list(
+    "CUDA error: device-side assert triggered",
+    function() paste0(
+      "A computation on the GPU failed, in this call or an earlier one, most often for an index or a label that is out of ",
+      "range. This R session can't use the GPU any more: start a new one. On the CPU the same call says more."
+    )
+  ),
+  list(
+    "CUDA error: invalid device ordinal",
+    function() sprintf("There is no CUDA device of that number: this machine has %d, counted from 0.", cuda_device_count())
+  ),
+  list(
+    "CUDA error: ([^\n]+)\n.*CUDA kernel errors might",
+    function(problem) sprintf(
+      "CUDA error: %s. It may come from an earlier call: the environment variable CUDA_LAUNCH_BLOCKING=1 tells which.", problem
+    )
   ),
   list(
     "(?:\\w+::)?(\\w+)[.\\w]*: attempted to run this operator with Meta tensors",

@@ -74,7 +74,7 @@ nn_Module <- R6::R6Class(
       self$.apply(tensor_mover(dtype %||% tensor$dtype, device %||% tensor$device, non_blocking, copy, memory_format))
     },
     cuda = function(device = NULL) {
-      self$to(device = device %||% "cuda")
+      self$to(device = as_cuda_device(device))
     },
     cpu = function() {
       self$to(device = "cpu")

@@ -145,8 +145,7 @@ tensor_methods <- list(
   print = function(n = 30, digits = NULL) print.torch_tensor(self, n = n, digits = digits),
   cpu = function(memory_format = torch_preserve_format()) tensor_to(self, device = "cpu", memory_format = memory_format),
   cuda = function(device = NULL, non_blocking = FALSE, memory_format = torch_preserve_format()) {
-    device <- if (is.null(device)) "cuda" else torch_device("cuda", device)
-    tensor_to(self, device = device, non_blocking = non_blocking, memory_format = memory_format)
+    tensor_to(self, device = as_cuda_device(device), non_blocking = non_blocking, memory_format = memory_format)
   },
   to = function(dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE, memory_format = NULL) {
     tensor_to(self, dtype, device, other, non_blocking, copy, memory_format)

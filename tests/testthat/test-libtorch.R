@@ -61,6 +61,28 @@ test_that("a LibTorch is described without being loaded", {
   )
 })
 
+test_that("parts of CUDA that have a namesake in the library path are opened first", {
+  skip_on_os(c("windows", "mac"))
+  root <- local_machine()
+  lt <- libtorch_describe(fake_libtorch(file.path(root, "site/torch"), "2.9.1", cuda = TRUE), "TORCH_HOME")
+  made <- function(...) {
+    files <- file.path(root, c(...))
+    for (file in files) dir.create(dirname(file), recursive = TRUE, showWarnings = FALSE)
+    file.create(files)
+    files
+  }
+  own <- made("site/nvidia/cudnn/lib/libcudnn_ops.so.9", "site/nvidia/cudnn/lib/libcudnn_graph.so.9", "site/nvidia/cu13/lib/libnvrtc.so.13")
+  made("system/libcudnn_graph.so.9", "system/libcudnn_ops.so.9", "system/libnvrtc.so.12")
+  path <- paste(file.path(root, c("system", "none", "site/nvidia/cu13/lib")), collapse = ":")
+  expect_equal(basename(cuda_parts(lt, path)), c("libcudnn_graph.so.9", "libcudnn_ops.so.9"))
+  expect_setequal(normalizePath(cuda_parts(lt, path)), normalizePath(own[1:2]))
+  expect_length(cuda_parts(lt, ""), 0)
+  expect_length(cuda_parts(lt, file.path(root, "site/nvidia/cudnn/lib")), 0)
+  withr::local_envvar(LD_LIBRARY_PATH = path)
+  expect_equal(basename(libtorch_files(lt))[1:3], c("libcudnn_graph.so.9", "libcudnn_ops.so.9", "libc10.so"))
+  expect_length(cuda_parts(replace(lt, "cuda", FALSE)), 0)
+})
+
 test_that("Debian's LibTorch tells version and ABI by its headers and CMake files", {
   root <- local_machine()
   lib <- file.path(root, "usr/lib", paste0(R.version$arch, "-linux-gnu"))

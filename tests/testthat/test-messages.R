@@ -21,7 +21,7 @@ test_that("a device that is not there is one sentence, wherever it is asked for"
   expect_match(message_of(unit$f(x)), "device='cuda'", fixed = TRUE)
   expect_lt(nchar(message_of(unit$f(x))), 400)
   # The whole is kept.
-  expect_match(tryCatch(torch_ones(2, device = "cuda"), error = identity)$cpp_trace, "registered at")
+  expect_match(tryCatch(torch_ones(2, device = "cuda"), error = identity)$cpp_trace, "registered at|Exception raised")
 })
 
 test_that("an operator without a form for a kind of tensor says so, and what helps", {
@@ -50,6 +50,13 @@ test_that("every rule makes a sentence of what it is for, and other messages sta
   expect_equal(sentence("PyTorch is not linked with support for cuda devices"), no_cuda)
   expect_equal(sentence("Cannot initialize CUDA without ATen_cuda library. PyTorch splits its backend into two."), no_cuda)
   expect_equal(sentence("No CUDA GPUs are available"), no_cuda)
+  expect_equal(sentence("CUDA error: CUDA driver version is insufficient for CUDA runtime version\nSearch for"), no_cuda)
+  advice <- "\nCUDA kernel errors might be asynchronously reported at some other API call.\nFor debugging consider passing"
+  expect_match(sentence("CUDA error: device-side assert triggered", advice), "^A computation on the GPU failed.*says more\\.$")
+  expect_match(
+    sentence("CUDA error: misaligned address\nSearch for `cudaErrorMisalignedAddress' in docs", advice),
+    "^CUDA error: misaligned address\\. It may come from an earlier call.*tells which\\.$"
+  )
   expect_equal(
     sentence("There were no tensor arguments to this function (e.g., an empty list), but no fallback function is registered for schema aten::_cat.  This usually means"),
     "`_cat` needs at least one tensor."
