@@ -201,7 +201,7 @@ oracle_program <- c(
 decode_here <- function(x, leaves) {
   if (inherits(x, "oracle_tensor")) {
     v <- x$values
-    t <- torch_tensor(if (length(v)) v else numeric(), dtype = x$dtype)$reshape(x$shape)
+    t <- torch_tensor(if (length(v)) v else numeric(), dtype = x$dtype, device = leaves$device)$reshape(x$shape)
     if (x$strided && length(x$shape) > 1) t <- t$transpose(1, -1)$contiguous()$transpose(1, -1)
     if (x$strided && length(x$shape) == 1) t <- torch_stack(list(t, t), 2)[, 1]
     if (nzchar(x$kind)) t <- oracle_kinds[[x$kind]][[1]](t)
@@ -214,9 +214,11 @@ decode_here <- function(x, leaves) {
   if (is.list(x)) lapply(x, decode_here, leaves) else x
 }
 
-run_here <- function(case) {
+run_here <- function(case, device = "cpu") {
+  local_device(device)
   leaves <- new.env()
   leaves$all <- list()
+  leaves$device <- device
   arguments <- lapply(case$arguments, decode_here, leaves)
   torch_manual_seed(3)
   method <- startsWith(case$name, "$")
