@@ -1,7 +1,7 @@
 # Reading and assigning with `[`: the expressions inside the brackets are read by the glue (src/indexing.cpp).
 
 #' @export
-`[.torch_tensor` <- function(x, ..., drop = TRUE) .External2(C_index)
+`[.torch_tensor` <- function(x, ..., drop = TRUE) (.External2(C_index))
 
 #' @export
 `[<-.torch_tensor` <- function(x, ..., value) .External2(C_assign)

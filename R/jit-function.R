@@ -1,7 +1,7 @@
 # Script functions and methods: closures over a handle of the shim.
 
 new_script_function <- function(handle, class = "script_function") {
-  structure(function(...) .External2(C_call, handle, ...), class = class, handle = handle)
+  structure(function(...) (.External2(C_call, handle, ...)), class = class, handle = handle)
 }
 
 # "fn(x: Tensor, times: int = 2)": a function, a method or an operator's overload as R users read it.

@@ -6,7 +6,7 @@ new_script_module <- function(handle) {
 
 script_forward <- function(handle) {
   forward <- named_method(handle, "forward")
-  if (!is.null(forward)) return(function(...) .External2(C_call, forward, ...))
+  if (!is.null(forward)) return(function(...) (.External2(C_call, forward, ...)))
   overloads <- method_overloads(handle, "forward")
   if (length(overloads)) return(overloaded_call(overloads, "forward"))
   # Files of other tools may hold two traces and no `forward`.
@@ -17,7 +17,7 @@ script_forward <- function(handle) {
     # `forward` may have been defined after this function was made.
     if (is.null(method)) method <- named_method(handle, "forward")
     if (is.null(method)) runtime_error("This script module has no `forward` method.")
-    .External2(C_call, method, ...)
+    (.External2(C_call, method, ...))
   }
 }
 
@@ -40,7 +40,7 @@ overloaded_call <- function(methods, name) {
         paste0("\n* ", vapply(methods, cpp_callable_schema, ""), collapse = "")
       ))
     }
-    .External2(C_call, methods[[best]], ...)
+    (.External2(C_call, methods[[best]], ...))
   }
 }
 

@@ -22,7 +22,7 @@ jit_ops <- structure(list(), class = "torch_ops")
   if (is.null(namespace)) return(structure(list(), class = "torch_ops", namespace = y))
   name <- paste0(namespace, "::", y)
   if (!cpp_has_operator(name)) value_error(sprintf("Operator not found: LibTorch has no `%s`.", name))
-  structure(function(...) .External2(C_call_op, name, ...), class = "torch_ops", opname = name)
+  structure(function(...) (.External2(C_call_op, name, ...)), class = "torch_ops", opname = name)
 }
 #' @export
 `[[.torch_ops` <- function(x, y, ...) `$.torch_ops`(x, y)

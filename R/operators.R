@@ -98,13 +98,13 @@ refuse_na_rm <- function(na.rm, call = entry_call(sys.nframe() - 1L)) {
 
 # Each takes several tensors, as base R's Summary functions do.
 #' @export
-sum.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) .External2(C_reduce, "sum", "add")
+sum.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) (.External2(C_reduce, "sum", "add"))
 #' @export
-prod.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) .External2(C_reduce, "prod", "mul")
+prod.torch_tensor <- function(..., dim, keepdim = FALSE, na.rm = FALSE) (.External2(C_reduce, "prod", "mul"))
 #' @export
-max.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "max", "maximum")
+max.torch_tensor <- function(..., na.rm = FALSE) (.External2(C_reduce, "max", "maximum"))
 #' @export
-min.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "min", "minimum")
+min.torch_tensor <- function(..., na.rm = FALSE) (.External2(C_reduce, "min", "minimum"))
 #' @export
 mean.torch_tensor <- function(x, dim, keepdim = FALSE, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
@@ -116,9 +116,9 @@ range.torch_tensor <- function(..., na.rm = FALSE) {
   torch_stack(list(min.torch_tensor(...), max.torch_tensor(...)))
 }
 #' @export
-any.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "any", "logical_or")
+any.torch_tensor <- function(..., na.rm = FALSE) (.External2(C_reduce, "any", "logical_or"))
 #' @export
-all.torch_tensor <- function(..., na.rm = FALSE) .External2(C_reduce, "all", "logical_and")
+all.torch_tensor <- function(..., na.rm = FALSE) (.External2(C_reduce, "all", "logical_and"))
 #' @importFrom stats median
 #' @export
 median.torch_tensor <- function(x, na.rm = FALSE, ...) {

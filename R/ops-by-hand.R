@@ -138,8 +138,8 @@ linalg_eigvals <- function(A) {
 #' @rdname torch_where
 #' @export
 torch_norm <- function(self, p = 2L, dim, keepdim = FALSE, dtype) {
-  if (!is.character(p)) return(.External2(C_op, "norm"))
-  named_norm(self, p, if (!missing(dim)) dim, keepdim, if (!missing(dtype)) dtype)
+  if (!is.character(p)) return((.External2(C_op, "norm")))
+  (named_norm(self, p, if (!missing(dim)) dim, keepdim, if (!missing(dtype)) dtype))
 }
 
 # LibTorch has these norms as other operators.

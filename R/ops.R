@@ -131,7 +131,8 @@ word_names <- list(
 new_op_function <- function(key, formals, env = topenv(), entry = quote(C_op)) {
   f <- function() NULL
   formals(f) <- formals
-  body(f) <- as.call(list(quote(.External2), entry, key))
+  # The parentheses make the result visible, whatever the arguments' own evaluation ended with.
+  body(f) <- bquote((.External2(.(entry), .(key))))
   environment(f) <- env
   f
 }
@@ -250,7 +251,8 @@ op_function <- function(operator) {
 
 # Creation functions hand their frame to the glue too, but read it in their own way.
 is_op_function <- function(f) {
-  is.call(body(f)) && identical(body(f)[[1]], quote(.External2)) && !identical(body(f)[[2]], quote(C_create))
+  call <- if (is.call(body(f)) && identical(body(f)[[1]], quote(`(`))) body(f)[[2]]
+  is.call(call) && identical(call[[1]], quote(.External2)) && !identical(call[[2]], quote(C_create))
 }
 
 registry_formals <- function(key, note) {

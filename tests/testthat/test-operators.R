@@ -275,3 +275,19 @@ test_that("what R users try first works, or says what to use", {
   expect_identical(as_array(y %*% matrix(1, 2, 1)), as_array(y) %*% matrix(1, 2, 1))
   expect_identical(diag(2) %*% diag(2), diag(2))
 })
+
+test_that("results are visible, whatever the arguments or a warning ended with", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(3, 4))
+  visible <- function(code) withVisible(code)$visible
+  two <- function() invisible(2)
+  f <- jit_compile("def f(x: Tensor, n: float) -> Tensor:\n  return x * n\n")$f
+  expect_true(visible(torch_add(x, two())))
+  expect_true(visible(x$mul(two())))
+  expect_true(visible(x + two()))
+  expect_true(visible(x[two()]))
+  expect_true(visible(f(x, two())))
+  expect_true(visible(torch_norm(x, p = "fro")))
+  expect_true(visible(torch_ones(two())))
+  expect_true(visible(suppressWarnings(torch_std(torch_tensor(1)))))
+})
