@@ -42,6 +42,7 @@
 #' ifelse(x > 2, x, 0)
 #' which(x[1, ] > 2)
 #' @name r_functions
+#' @aliases diag diag<- rowSums rowMeans colSums colMeans var cov cor sd which which.max which.min crossprod tcrossprod outer ifelse
 #' @exportClass torch_tensor
 #' @exportMethod diag "diag<-" rowSums rowMeans colSums colMeans outer var sd cov cor which which.max which.min ifelse
 #' @rawNamespace if (getRversion() < "4.4.0") exportMethods(crossprod, tcrossprod)
