@@ -37,7 +37,7 @@ class CastFinder {
   SafeText run() {
     for (size_t i = 0; i < tokens_.size(); ++i) {
       if (tokens_[i].kind != torch::jit::TK_IDENT || is_own_name(i)) continue;
-      const std::string name = tokens_[i].text();
+      const std::string name = text(i);
       if (name == "unchecked_cast") {
         change_cast(i);
       } else if (name == "uninitialized") {
@@ -61,10 +61,13 @@ class CastFinder {
     return before == '.' || before == torch::jit::TK_DEF || next == ':' || next == '=';
   }
 
+  // Old LibTorch's tokens give their text only if they may be changed.
+  std::string text(size_t i) const { return Token(tokens_[i]).text(); }
+
   int kind(size_t i) const { return i < tokens_.size() ? tokens_[i].kind : torch::jit::TK_EOF; }
 
   void require(bool holds, size_t i) const {
-    TORCH_CHECK(holds, "its code uses `", tokens_[i].text(), "` in a way that LibTorch never writes");
+    TORCH_CHECK(holds, "its code uses `", text(i), "` in a way that LibTorch never writes");
   }
 
   // `unchecked_cast(T, x)` becomes `ops.torchshim.cast(uninitialized(T), x)`.
@@ -86,7 +89,7 @@ class CastFinder {
   // `ops.namespace.name(`
   void check_operator(size_t i) const {
     require(kind(i + 1) == '.' && kind(i + 3) == '.' && kind(i + 5) == '(', i);
-    const std::string space = tokens_[i + 2].text(), name = tokens_[i + 4].text();
+    const std::string space = text(i + 2), name = text(i + 4);
     require(space != "torchshim", i + 2);
     TORCH_CHECK(space != "prim" || may_name_prim(name), "its code calls `prim::", name,
                 "`, which trusts its arguments: wrong ones would end the process");

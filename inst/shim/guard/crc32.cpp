@@ -55,9 +55,8 @@ __attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i x, __m128i 
   return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, by, 0x00), _mm_clmulepi64_si128(x, by, 0x11)), next);
 }
 
-// Powers of x modulo the polynomial, bits reversed: what moves a block by 256, 64 and 16 bytes.
-constexpr long long kBy256[2] = {0x011542778a, 0x01322d1430}, kBy64[2] = {0x0154442bd4, 0x01c6e41596},
-                    kBy16[2] = {0x01751997d0, 0x00ccaa009e};
+// Powers of x modulo the polynomial, bits reversed: what moves a block by 64 and 16 bytes.
+constexpr long long kBy64[2] = {0x0154442bd4, 0x01c6e41596}, kBy16[2] = {0x01751997d0, 0x00ccaa009e};
 
 // The rest of n bytes after four blocks that lie 16 bytes from each other.
 __attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m128i b, __m128i c, __m128i d,
@@ -86,36 +85,8 @@ __attribute__((target("pclmul,sse4.1"))) uint32_t run_carry_less(uint32_t state,
                        n - 64);
 }
 
-#define TS_WIDE __attribute__((target("vpclmulqdq,avx512f,pclmul,sse4.1")))
-
-TS_WIDE inline __m512i fold_wide(__m512i x, __m512i by, __m512i next) {
-  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(x, by, 0x00), _mm512_clmulepi64_epi128(x, by, 0x11), next,
-                                   0x96);
-}
-
-// Sixteen blocks at a time. n is at least 256.
-TS_WIDE uint32_t run_wide(uint32_t state, const unsigned char* p, size_t n) {
-  const __m512i by_256 = _mm512_set4_epi64(kBy256[1], kBy256[0], kBy256[1], kBy256[0]);
-  const __m512i by_64 = _mm512_set4_epi64(kBy64[1], kBy64[0], kBy64[1], kBy64[0]);
-  __m512i a =
-      _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(state))));
-  __m512i b = _mm512_loadu_si512(p + 64), c = _mm512_loadu_si512(p + 128), d = _mm512_loadu_si512(p + 192);
-  for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
-    a = fold_wide(a, by_256, _mm512_loadu_si512(p));
-    b = fold_wide(b, by_256, _mm512_loadu_si512(p + 64));
-    c = fold_wide(c, by_256, _mm512_loadu_si512(p + 128));
-    d = fold_wide(d, by_256, _mm512_loadu_si512(p + 192));
-  }
-  a = fold_wide(fold_wide(fold_wide(a, by_64, b), by_64, c), by_64, d);
-  __m128i blocks[4];
-  _mm512_storeu_si512(blocks, a);
-  return finish_blocks(blocks[0], blocks[1], blocks[2], blocks[3], p, n);
-}
-
 uint32_t run(uint32_t state, const unsigned char* p, size_t n) {
   static const bool has = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
-  static const bool has_wide = has && __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f");
-  if (has_wide && n >= 256) return run_wide(state, p, n);
   return has && n >= 64 ? run_carry_less(state, p, n) : run_tables(state, p, n);
 }
 #elif defined(__ARM_FEATURE_CRC32)

@@ -102,7 +102,10 @@ class ProgramReader {
     const torch::jit::ObjLoader object = [this](const c10::StrongTypePtr& type, c10::IValue state) {
       return object_of(type, std::move(state));
     };
-    return torch::jit::readArchiveAndTensors(archive, "", archive + "/", type, object, device_, archive_->reader());
+    const std::string folder = archive + "/";
+    auto& reader = archive_->reader();
+    if (device_) return torch::jit::readArchiveAndTensors(archive, "", folder, type, object, *device_, reader);
+    return torch::jit::readArchiveAndTensors(archive, "", folder, type, object, {}, reader);
   }
 
   c10::intrusive_ptr<c10::ivalue::Object> object_of(const c10::StrongTypePtr& type, c10::IValue state) {

@@ -87,8 +87,8 @@ class Ranges final : public torch::jit::SourceRangeUnpickler {
       for (const auto& piece : items[0].toListRef()) text += texts_.at(static_cast<size_t>(piece.toInt()));
       file = texts_.at(static_cast<size_t>(items[1].toInt()));
     }
-    const int64_t line = items[2].toInt();
-    known = std::make_shared<Source>(text, file, static_cast<size_t>(std::max<int64_t>(line, 0)));
+    const auto line = static_cast<size_t>(std::max<int64_t>(items[2].toInt(), 0));
+    known = file ? std::make_shared<Source>(text, *file, line) : std::make_shared<Source>(text);
     return known;
   }
 
