@@ -69,8 +69,11 @@ as_dtype <- function(x, arg = "dtype", call = caller_env()) {
 }
 
 dtype_name <- function(x) {
-  known <- dtype_table$name[match(unclass(x), dtype_table$code)]
-  if (is.na(known)) cpp_dtype_names()[unclass(x) + 1L] else known
+  code <- unclass(x)
+  known <- dtype_table$name[match(code, dtype_table$code)]
+  if (length(known) == 1 && !is.na(known)) return(known)
+  names <- cpp_dtype_names()
+  if (is.integer(code) && length(code) == 1 && code %in% (seq_along(names) - 1L)) names[code + 1L] else "<no dtype>"
 }
 
 #' @export

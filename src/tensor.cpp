@@ -138,7 +138,7 @@ RcppExport SEXP C_to_r(SEXP x) {
 SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory) {
   const void* memory = vmaxget();
   SEXP tensor = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
-    *out = tensor_from_vector(data, dtype == R_NilValue ? -1 : Rf_asInteger(dtype),
+    *out = tensor_from_vector(data, dtype == R_NilValue ? -1 : dtype_of(dtype),
                               device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0)),
                               Rf_asLogical(requires_grad) == TRUE, Rf_asLogical(pin_memory) == TRUE);
     return TS_OK;
@@ -319,14 +319,13 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
     default: fail("type_error", "`buffer` must be a raw, integer, double or complex vector, not %s.", friendly(buffer));
   }
   int floating, complex_, size;
-  check(shim().ts_dtype_info(Rf_asInteger(dtype), &floating, &complex_, &size));
+  check(shim().ts_dtype_info(dtype_of(dtype), &floating, &complex_, &size));
   if (elements * size > bytes)
     fail("value_error", "`buffer` has %.0f bytes, but `shape` and `dtype` need %.0f.", bytes, elements * size);
-  SEXP kept = keep_object(buffer);
   SEXP tensor = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) {
     return shim().ts_tensor_from_buffer(
-        data, sizes, static_cast<size_t>(n), Rf_asInteger(dtype),
-        [](void* cell) { queue_released_object(static_cast<SEXP>(cell)); }, kept, out);
+        data, sizes, static_cast<size_t>(n), dtype_of(dtype),
+        [](void* cell) { queue_released_object(static_cast<SEXP>(cell)); }, keep_object(buffer), out);
   });
   vmaxset(memory);
   return tensor;

@@ -28,7 +28,21 @@ bool is_scalar_na(SEXP x) {
   return is_integer64(x) && is_scalar(x) && bits_of(REAL(x)[0]) == INT64_MIN;
 }
 bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && has_class(x, "torch_enum"); }
-bool is_code(SEXP x, const char* class_) { return TYPEOF(x) == INTSXP && XLENGTH(x) == 1 && has_class(x, class_); }
+bool is_code(SEXP x, const char* class_) {
+  if (TYPEOF(x) != INTSXP || XLENGTH(x) != 1 || !has_class(x, class_)) return false;
+  // A user may have made it of any number, and LibTorch reads its tables at that place without a look.
+  const int code = INTEGER(x)[0];
+  if (std::strcmp(class_, "torch_dtype") == 0) return shim().ts_dtype_name(code) != nullptr;
+  return code >= 0 && code < (std::strcmp(class_, "torch_layout") == 0          ? 8
+                              : std::strcmp(class_, "torch_memory_format") == 0 ? 4
+                                                                                : 5);
+}
+
+int dtype_of(SEXP x) {
+  if (!is_code(x, "torch_dtype")) fail("type_error", "`dtype` must be a torch_dtype or its name, not %s.", friendly(x));
+  return INTEGER(x)[0];
+}
+
 bool is_string(SEXP x) {
   return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING && !is_enum(x);
 }

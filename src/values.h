@@ -14,6 +14,8 @@ bool is_scalar_na(SEXP x);
 bool is_enum(SEXP x);
 // LibTorch's number of a dtype, a layout, ...
 bool is_code(SEXP x, const char* class_);
+// The number of the dtype that `x` is; an R error if it is none.
+int dtype_of(SEXP x);
 bool is_string(SEXP x);
 bool is_device(SEXP x);
 bool is_dict(SEXP x);

@@ -129,3 +129,30 @@ test_that("layouts, memory formats, schemes and reductions are LibTorch's", {
   have <- list(none = torch_reduction_none(), mean = torch_reduction_mean(), sum = torch_reduction_sum())
   expect_identical(have, known)
 })
+
+test_that("a number that is no dtype's, with the class of one, is refused and ends nothing", {
+  skip_if_no_torch()
+  skip_if_not_installed("callr")
+  said <- callr::r(libpath = .libPaths(), timeout = 120, function() {
+    library(torch)
+    message <- function(code) tryCatch({
+      code
+      "no error"
+    }, error = conditionMessage)
+    x <- torch_ones(2)
+    made <- function(code, class = "torch_dtype") structure(code, class = class)
+    forged <- list(torch_int() + 96L, made(99L), made(-1L), made(NA_integer_), made(256L))
+    list(
+      view = lapply(forged, function(d) message(x$view(d))),
+      to = lapply(forged, function(d) message(x$to(dtype = d))),
+      tensor = lapply(forged, function(d) message(torch_tensor(1, dtype = d))),
+      ones = lapply(forged, function(d) message(torch_ones(2, dtype = d))),
+      promote = lapply(forged, function(d) message(torch_promote_types(d, torch_int()))),
+      layout = list(message(torch_empty_like(x, layout = made(99L, "torch_layout"))), message(x$contiguous(made(-3L, "torch_memory_format")))),
+      print = vapply(forged, format, "")
+    )
+  })
+  expect_false(any(unlist(said[names(said) != "print"]) == "no error"))
+  expect_match(unlist(said$tensor), "`dtype` must be a torch_dtype or its name", fixed = TRUE)
+  expect_equal(said$print, rep("torch_<no dtype>", 5))
+})
