@@ -1,6 +1,7 @@
 # Runs the house lints and the whole suite, or the test files that are named without `test-` and `.R`, on the installed
 # package, in two processes side by side: test files wait for children and compilers more than they compute. The last
-# line is `N passed, N failed, N skipped`. `--result FILE` before the names: in this process, the counts go into a file.
+# line is `N passed, N failed, N skipped`, the lines before it name what failed. `--result FILE` before the names: in this
+# process, with a line in FILE for each file begun and each expectation.
 
 suite <- "tests/testthat"
 shards <- 2
@@ -9,14 +10,33 @@ run <- function(names, result) {
   Sys.setenv(NOT_CRAN = "true", TESTTHAT_PARALLEL = "false")
   library(testthat)
   library(torch)
-  results <- test_dir(
+  say <- function(...) cat(..., "\n", file = result, sep = "", append = TRUE)
+  # Written as the tests run: what a test that ends the process leaves behind tells which file that was.
+  reporter <- R6::R6Class(inherit = ProgressReporter, public = list(
+    start_file = function(file) {
+      say("file ", file)
+      super$start_file(file)
+    },
+    add_result = function(context, test, result) {
+      say(outcome(result, test, self$file_name))
+      super$add_result(context, test, result)
+    }
+  ))
+  test_dir(
     suite,
     filter = paste0("^(", paste(names, collapse = "|"), ")$"), package = "torch", load_package = "installed",
-    stop_on_failure = FALSE, reporter = ProgressReporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf)
+    stop_on_failure = FALSE, reporter = reporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf)
   )
-  expectations <- unlist(lapply(results, `[[`, "results"), recursive = FALSE)
-  count <- function(...) sum(vapply(expectations, inherits, NA, paste0("expectation_", c(...))))
-  writeLines(as.character(c(count("success"), count("failure", "error"), count("skip"))), result)
+  say("end")
+}
+
+# An expectation in one line.
+outcome <- function(expectation, test, file) {
+  kind <- sub("^expectation_", "", class(expectation)[1])
+  if (!kind %in% c("failure", "error")) return(kind)
+  line <- if (is.null(expectation$srcref)) "?" else expectation$srcref[1]
+  message <- gsub("[[:space:]]+", " ", cli::ansi_strip(conditionMessage(expectation)))
+  sprintf("failed: %s:%s (%s): %s", file, line, test, substr(message, 1, 200))
 }
 
 arguments <- commandArgs(TRUE)
@@ -50,8 +70,15 @@ for (i in seq_along(running)) {
   running[[i]]$wait()
   writeLines(readLines(paste0(result[i], ".log"), warn = FALSE))
 }
-# A shard that ended before it counted is a failure that nobody counted.
-counts <- vapply(result, function(file) if (file.exists(file)) as.integer(readLines(file)) else c(0L, 1L, 0L), integer(3))
-total <- rowSums(counts) + c(!lint_failed, lint_failed, 0)
-cat(sprintf("%d passed, %d failed, %d skipped\n", total[1], total[2], total[3]))
-quit(status = if (total[2] > 0) 1 else 0)
+said <- lapply(result, function(file) if (file.exists(file)) readLines(file, warn = FALSE))
+failed <- unlist(lapply(said, function(lines) {
+  at <- tail(c("R ended before the first file", sub("^file ", "R ended in ", grep("^file ", lines, value = TRUE))), 1)
+  c(grep("^failed: ", lines, value = TRUE), if (!"end" %in% lines) paste("failed:", at))
+}))
+failed <- c(if (lint_failed) "failed: tools/lint.sh", failed)
+said <- unlist(said)
+writeLines(as.character(failed))
+cat(sprintf(
+  "%d passed, %d failed, %d skipped\n", sum(said == "success") + !lint_failed, length(failed), sum(said == "skip")
+))
+quit(status = if (length(failed)) 1 else 0)
