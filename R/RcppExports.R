@@ -45,8 +45,8 @@ cpp_node_next <- function(node) {
     .Call(`_torch_cpp_node_next`, node)
 }
 
-cpp_gradients <- function(outputs, inputs, grads, retain_graph, create_graph, allow_unused) {
-    .Call(`_torch_cpp_gradients`, outputs, inputs, grads, retain_graph, create_graph, allow_unused)
+cpp_gradients <- function(outputs, inputs, grads, retain_graph, create_graph, allow_unused, words) {
+    .Call(`_torch_cpp_gradients`, outputs, inputs, grads, retain_graph, create_graph, allow_unused, words)
 }
 
 cpp_cuda_device_count <- function() {

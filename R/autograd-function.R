@@ -93,16 +93,40 @@ record_function <- function(backward, arguments, run, call = caller_env()) {
   if (!is_torch_tensor(results) && !is.list(results)) {
     type_error(sprintf("`forward` must give a tensor or a list, not %s.", friendly_type(results)), call)
   }
+  shape <- NULL
+  if (is.list(results) && any(vapply(results, is_plain_list, NA))) {
+    shape <- results
+    results <- tensors_within(results)
+  }
   saved <- ctx$saved_variables
   kept_at <- .Call(C_tensor_positions, saved)
   kept <- saved[kept_at]
   saved[kept_at] <- list(NULL)
   marks <- take_marks(ctx)
   .Call(C_grad_mode, TRUE)
-  .Call(
+  out <- .Call(
     C_autograd_record, new_derivative(ctx, backward, saved, kept_at, names(arguments), inputs), marks[[1]],
     arguments[inputs], results, kept, marks[[2]], marks[[3]]
   )
+  if (is.null(shape)) out else with_tensors(shape, out)
+}
+
+# Results may lie in lists within the list. LibTorch's node knows them one behind the other.
+is_plain_list <- function(x) is.list(x) && !is.object(x)
+tensors_within <- function(x) {
+  if (is_torch_tensor(x)) list(x) else if (is_plain_list(x)) do.call(c, lapply(unname(x), tensors_within))
+}
+with_tensors <- function(shape, tensors) {
+  fill <- function(x) {
+    if (is_plain_list(x)) {
+      x[] <- lapply(x, fill)
+    } else if (is_torch_tensor(x)) {
+      x <- tensors[[1]]
+      tensors <<- tensors[-1]
+    }
+    x
+  }
+  fill(shape)
 }
 
 any_true <- function(flags) {

@@ -78,14 +78,16 @@ autograd_set_grad_mode <- function(enabled) {
 #' autograd_grad(x^2, x)
 #' @export
 autograd_backward <- function(tensors, grad_tensors = NULL, retain_graph = create_graph, create_graph = FALSE) {
-  invisible(.Call(C_backward, tensors, grad_tensors, NULL, retain_graph, create_graph))
+  invisible(.Call(C_backward, tensors, grad_tensors, NULL, retain_graph, create_graph, c("tensors", "grad_tensors")))
 }
 
 #' @rdname autograd_backward
 #' @export
 autograd_grad <- function(outputs, inputs, grad_outputs = NULL, retain_graph = create_graph, create_graph = FALSE,
                           allow_unused = FALSE) {
-  cpp_gradients(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+  cpp_gradients(
+    outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, c("outputs", "grad_outputs")
+  )
 }
 
 # Shortcuts that optimisers and modules use.

@@ -84,10 +84,11 @@ innermost_place <- function(lines) {
   c("In the TorchScript program:", block[1], code, more)
 }
 
-# The call of the user's that led to a frame; of a function that has returned, the frame itself.
+# The call of the user's that led to a frame; to where R is now if the frame is none of a running function, as that in
+# which the glue calls.
 call_into <- function(frame) {
   n <- which(vapply(sys.frames(), identical, NA, frame))
-  if (length(n)) entry_call(max(n)) else frame
+  entry_call(if (length(n)) max(n) else sys.nframe() - 1L)
 }
 
 # The frame of the outermost of the package's functions that called each other down to frame `n`.

@@ -8,11 +8,12 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
   if (any(named)) type_error(sprintf("`%s` is no argument of this function.", names(given)[named][1]), call)
   if (!is.null(size)) {
     if (length(given)) value_error("The size must be given once: by `size` or by unnamed numbers.", call)
-    given <- as.list(size)
+    given <- as.list(without_bit64(size))
   } else if (length(given) == 1 && (is.list(given[[1]]) || length(given[[1]]) != 1)) {
-    given <- as.list(given[[1]])
+    given <- as.list(without_bit64(given[[1]]))
   }
   if (any(vapply(given, is_size, NA))) return(do.call(c, given))
+  given <- lapply(given, without_bit64)
   for (value in given) {
     if (!is_whole_number(value)) {
       value_error(sprintf("A size must be a whole number, not %s.", friendly_type(value)), call)
@@ -21,6 +22,8 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
   }
   as.double(unlist(given, use.names = FALSE))
 }
+
+without_bit64 <- function(x) if (inherits(x, "integer64")) bit64::as.double.integer64(x) else x
 
 # Calls a creation operator with its options; what is NULL is LibTorch's default.
 create <- function(op, ..., dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE, call = caller_env()) {

@@ -51,6 +51,9 @@ dtype_page <- function() {
 #' @export
 is.numeric.R7 <- function(x) FALSE
 
+#' @export
+c.R7 <- function(...) list(...)
+
 # Numbers that are whole and mean a number: no dtype, factor or date.
 is_whole_number <- function(x) is_scalar_integerish(x, finite = TRUE) && is.numeric(x)
 

@@ -156,6 +156,7 @@ length.torch_compilation_unit <- function(x) length(names(x))
 .DollarNames.torch_compilation_unit <- function(x, pattern = "") grep(pattern, names(x), value = TRUE)
 #' @export
 print.torch_compilation_unit <- function(x, ...) {
+  if (is_dead(unclass(x)$handle)) return(print_dead(x, "torch_compilation_unit"))
   cat("<torch_compilation_unit>\n")
   for (it in cpp_unit_list(unclass(x)$handle)) {
     it <- gsub("__torch__.", "", as.character(it), fixed = TRUE)

@@ -67,6 +67,7 @@ graph_for <- function(handle, ..., class) {
 
 #' @export
 print.torch_graph <- function(x, ...) {
+  if (is_dead(unclass(x)$handle)) return(print_dead(x, "torch_graph"))
   cat(as.character(x))
   invisible(x)
 }

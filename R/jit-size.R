@@ -117,6 +117,9 @@ size_operands <- c("+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", 
 
 # What an arithmetic operator of R gives where an operand is a size; called by the glue.
 size_arithmetic <- function(operator, operands) {
+  for (operand in operands) {
+    if (inherits(operand, c("R7", "torch_dtype"))) type_error(sprintf("`%s` has no form for %s.", operator, friendly_type(operand)))
+  }
   parts <- lapply(operands, size_parts)
   numbers <- lapply(parts, `[[`, "numbers")
   value <- do.call(operator, numbers)

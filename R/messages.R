@@ -7,9 +7,15 @@ is_inner_check <- function(message) grepl(inner_check, message, fixed = TRUE)
 
 # The first rule whose pattern is found makes a sentence of what it caught, which replaces the message from there on.
 message_rules <- list(
+  # What a position of 0 becomes, which no tensor has.
+  list("index -9223372036854775807 is out of bounds[^\n]*", function() "Indexing in R is 1-based and found a 0."),
   list(
     "Could not run '(?:\\w+::)?([^'.]+)[^']*' with arguments from the '([^']+)' backend",
     function(operator, backend) no_kernel(operator, backend)
+  ),
+  list(
+    "Expected one of [^\n]* device type at start of device string: ([^\n]*)",
+    function(name) sprintf("There is no device \"%s\". Devices are \"cpu\", \"cuda\", \"cuda:0\", \"mps\", \"meta\" and their like.", name)
   ),
   list("PyTorch is not linked with support for (\\w+) devices", function(device) no_device(device)),
   list("Cannot [^.\n]* without ATen_(\\w+) library", function(device) no_device(device)),

@@ -76,6 +76,7 @@ print.nn_module <- function(x, ...) {
 
 #' @export
 print.script_module <- function(x, ...) {
+  if (is_dead(script_handle(x))) return(print_dead(x, "script_module"))
   mode <- if (is.null(x$training)) "" else if (x$training) ", in train mode" else ", in eval mode"
   cat(sprintf("%s: a `script_module` containing %s parameters%s.\n", module_label(x), count_parameters(x), mode))
   methods <- as.character(module_part(script_handle(x), "methods"))
@@ -84,6 +85,12 @@ print.script_module <- function(x, ...) {
     sub("^[^(]*", "", signature)
   }, separator = "")
   print_members(x)
+  invisible(x)
+}
+
+# What R read back without what the handle pointed to.
+print_dead <- function(x, kind) {
+  cat("<", kind, "> dead\n", sep = "")
   invisible(x)
 }
 
@@ -97,11 +104,15 @@ print_members <- function(x) {
 
 count_parameters <- function(module) format_count(number_of_values(module$parameters))
 
-number_of_values <- function(tensors) sum(0, vapply(tensors, function(x) prod(.Call(C_shape, x)), 0))
+# NA if one of them is dead.
+number_of_values <- function(tensors) {
+  sum(0, vapply(tensors, function(x) if (is_dead(x)) NA_real_ else prod(.Call(C_shape, x)), 0))
+}
 
-format_count <- function(n) format(n, big.mark = ",", scientific = FALSE)
+format_count <- function(n) ifelse(is.na(n), "unknown", format(n, big.mark = ",", scientific = FALSE))
 
 describe_tensor <- function(x) {
+  if (is_dead(x)) return("<dead tensor>")
   shape <- .Call(C_shape, x)
   paste0(as.character(x$dtype), " [", if (length(shape)) paste0("1:", shape, collapse = ", "), "]")
 }

@@ -22,6 +22,10 @@ make_r_methods <- function(env) {
   for (name in setdiff(names(r_operators), "%*%")) {
     assign(paste0(name, ".torch_tensor"), new_op_function(name, alist(e1 = , e2 = ), env), envir = env)
   }
+  # Neither numbers nor dtypes of the other side: with one method for both R asks it, with two it warns and asks none.
+  for (name in setdiff(names(r_operators), c("%*%", "==", "!="))) {
+    assign(paste0(name, ".torch_dtype"), get(paste0(name, ".torch_tensor"), envir = env), envir = env)
+  }
   for (name in names(r_functions)) {
     assign(paste0(name, ".torch_tensor"), new_op_function(r_function_key(name), alist(x = ), env), envir = env)
   }
@@ -31,8 +35,12 @@ make_r_methods <- function(env) {
 NULL
 
 r_method_exports <- function() {
-  names <- c(setdiff(names(r_operators), "%*%"), names(r_functions))
-  paste0("S3method(", ifelse(make.names(names) == names, names, dQuote(names, FALSE)), ",torch_tensor)")
+  operators <- setdiff(names(r_operators), "%*%")
+  quoted <- function(names) ifelse(make.names(names) == names, names, dQuote(names, FALSE))
+  c(
+    paste0("S3method(", quoted(c(operators, names(r_functions))), ",torch_tensor)"),
+    paste0("S3method(", quoted(setdiff(operators, c("==", "!="))), ",torch_dtype)")
+  )
 }
 
 #' @export
@@ -108,6 +116,7 @@ min.torch_tensor <- function(..., na.rm = FALSE) (.External2(C_reduce, "min", "m
 #' @export
 mean.torch_tensor <- function(x, dim, keepdim = FALSE, na.rm = FALSE, ...) {
   refuse_na_rm(na.rm)
+  x <- as_real(x)
   if (missing(dim)) torch_mean(x) else torch_mean(x, dim = dim, keepdim = keepdim)
 }
 #' @export
@@ -149,9 +158,34 @@ diff.torch_tensor <- function(x, lag = 1L, differences = 1L, ...) {
   if (lag != 1) value_error("`lag` must be 1 for tensors.")
   torch_diff(x, n = differences, dim = 1)
 }
+# The position of the first of equal elements of a vector, group by group. NaN are a group, as in R.
+first_positions <- function(x) {
+  sorted <- torch_sort(x, stable = TRUE)
+  counts <- torch_unique_consecutive(sorted[[1]], return_counts = TRUE)[[3]]
+  first <- sorted[[2]][torch_cumsum(counts, 1) - counts + 1L]
+  if (!x$is_floating_point()) return(first)
+  is_nan <- torch_isnan(x[first])
+  first[!is_nan | torch_cumsum(is_nan, 1) == 1]
+}
+
 #' @export
 unique.torch_tensor <- function(x, incomparables = FALSE, ...) {
-  torch_unique_consecutive(torch_sort(torch_flatten(x))[[1]])[[1]]
+  x <- torch_flatten(x)
+  x[torch_sort(first_positions(x))[[1]]]
+}
+#' @export
+duplicated.torch_tensor <- function(x, incomparables = FALSE, ...) {
+  x <- torch_flatten(x)
+  out <- torch_ones_like(x, dtype = torch_bool())
+  out[first_positions(x)] <- FALSE
+  out
+}
+#' @export
+scale.torch_tensor <- function(x, center = TRUE, scale = TRUE) {
+  x <- as_real(as_columns(x, "x"))
+  if (!isFALSE(center)) x <- x - if (isTRUE(center)) torch_mean(x, dim = 1) else center
+  if (isFALSE(scale)) return(x)
+  x / if (isTRUE(scale)) torch_sqrt(torch_sum(x^2, dim = 1) / max(1, dim(x)[1] - 1)) else scale
 }
 #' @export
 solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)

@@ -11,14 +11,18 @@
 #' | `diag(x)`, `diag(x) <- value` | the diagonal of a matrix, or a matrix with this diagonal; assigned in place |
 #' | `rowSums()`, `rowMeans()`, `colSums()`, `colMeans()` | over the last or over the first dimensions, as `dims` says |
 #' | `crossprod(x, y)`, `tcrossprod(x, y)` | `t(x) %*% y`, `x %*% t(y)` |
-#' | `outer(X, Y, FUN)` | `FUN` of all pairs; the shape is that of `X` followed by that of `Y` |
+#' | `outer(X, Y, FUN)`, `X %o% Y` | `FUN` of all pairs; the shape is that of `X` followed by that of `Y` |
+#' | `kronecker(X, Y)` | [torch_kron()] |
+#' | `norm(x, type)` | of a matrix; `type` as R has it |
 #' | `var()`, `sd()`, `cov()`, `cor()` | of a vector, or between the columns of matrices; `sd()` of all elements |
+#' | `scale(x, center, scale)` | columns less their means, by their standard deviations, or what is given instead |
+#' | `unique(x)`, `duplicated(x)` | of all elements, in the order in which they first occur |
 #' | `which(x)`, `which.max(x)`, `which.min(x)` | positions in a vector; with `arr.ind = TRUE` in any tensor, a row for each |
 #' | `ifelse(test, yes, no)` | [torch_where()]: both `yes` and `no` are computed |
 #' | `Re()`, `Im()`, `Mod()`, `Arg()`, `Conj()` | [torch_real()] and so on |
 #' | `hist()`, `boxplot()`, `barplot()`, `image()`, `density()` | of the values |
 #'
-#' R's other functions that make a matrix or an array of their argument, such as `apply()`, `svd()`, `scale()` and
+#' R's other functions that make a matrix or an array of their argument, such as `apply()`, `svd()` and
 #' `lapply()`, see `as.array(x)`: they give R values, without gradients. These take no tensors, and what to write instead is:
 #' `for (row in torch_unbind(x))`, `if (as.logical(x > 0))`, [torch_minimum()] and [torch_maximum()] for `pmin()` and `pmax()`,
 #' `jit_ops$aten$isin(x, values)` for `%in%`.
@@ -27,6 +31,7 @@
 #' @param nrow,ncol,names,useNames,use,na.rm Must be left out: tensors have neither names nor NA.
 #' @param dims How many dimensions are rows.
 #' @param value A tensor or number.
+#' @param type One of "O" (or "1"), "I", "F" (or "E"), "M", "2".
 #' @param FUN A function of two tensors that broadcasts, or its name.
 #' @param arr.ind Whether positions are rows of a matrix.
 #' @param yes,no Tensors or numbers.
@@ -42,10 +47,11 @@
 #' ifelse(x > 2, x, 0)
 #' which(x[1, ] > 2)
 #' @name r_functions
-#' @aliases diag diag<- rowSums rowMeans colSums colMeans var cov cor sd which which.max which.min crossprod tcrossprod outer ifelse
+#' @aliases diag diag<- rowSums rowMeans colSums colMeans var cov cor sd which which.max which.min crossprod tcrossprod outer %o% kronecker norm ifelse
 #' @exportClass torch_tensor
-#' @exportMethod diag "diag<-" rowSums rowMeans colSums colMeans outer var sd cov cor which which.max which.min ifelse
+#' @exportMethod diag "diag<-" rowSums rowMeans colSums colMeans outer "%o%" kronecker norm var sd cov cor which which.max which.min ifelse
 #' @rawNamespace if (getRversion() < "4.4.0") exportMethods(crossprod, tcrossprod)
+#' @importFrom methods kronecker
 #' @importFrom stats cor cov sd var
 NULL
 
@@ -139,6 +145,33 @@ outer_tensors <- function(X, Y, FUN = "*", ...) {
 methods::setMethod("outer", c("torch_tensor", "torch_tensor"), outer_tensors)
 methods::setMethod("outer", c("torch_tensor", "ANY"), outer_tensors)
 methods::setMethod("outer", c("ANY", "torch_tensor"), outer_tensors)
+product_of_pairs <- function(X, Y) outer_tensors(X, Y)
+methods::setMethod("%o%", c("torch_tensor", "torch_tensor"), product_of_pairs)
+methods::setMethod("%o%", c("torch_tensor", "ANY"), product_of_pairs)
+methods::setMethod("%o%", c("ANY", "torch_tensor"), product_of_pairs)
+
+product_of_blocks <- function(X, Y, FUN = "*", make.dimnames = FALSE, ...) {
+  if (!identical(FUN, "*")) value_error("`FUN` must be \"*\" for tensors.")
+  if (!is_torch_tensor(X)) X <- torch_tensor(X, dtype = Y$dtype, device = Y$device)
+  if (!is_torch_tensor(Y)) Y <- torch_tensor(Y, dtype = X$dtype, device = X$device)
+  # R adds dimensions behind, LibTorch in front.
+  filled <- function(x, n) x$reshape(c(dim(x), rep(1L, max(0, n - length(dim(x))))))
+  torch_kron(filled(X, length(dim(Y))), filled(Y, length(dim(X))))
+}
+methods::setMethod("kronecker", c("torch_tensor", "torch_tensor"), product_of_blocks)
+methods::setMethod("kronecker", c("torch_tensor", "ANY"), product_of_blocks)
+methods::setMethod("kronecker", c("ANY", "torch_tensor"), product_of_blocks)
+
+matrix_norm <- function(x, type = "O", ...) {
+  check_dimensions(x, "x", 2, "`linalg_norm(x, ord = )`")
+  switch(toupper(type[1]),
+    O = , "1" = linalg_norm(x, ord = 1), I = linalg_norm(x, ord = Inf), F = , E = linalg_norm(x, ord = "fro"),
+    "2" = linalg_norm(x, ord = 2), M = torch_max(torch_abs(x)),
+    value_error(sprintf("`type` must be one of \"O\", \"I\", \"F\", \"M\" and \"2\", not %s.", friendly_type(type)))
+  )
+}
+methods::setMethod("norm", c("torch_tensor", "missing"), function(x, type, ...) matrix_norm(x))
+methods::setMethod("norm", c("torch_tensor", "character"), matrix_norm)
 
 # ---- variances ----------------------------------------------------------------------------------------------------------
 

@@ -169,4 +169,4 @@ str.torch_tensor <- function(object, ...) {
 }
 
 #' @export
-format.torch_tensor <- function(x, ...) type_line(x)
+format.torch_tensor <- function(x, ...) if (is_dead(x)) "<dead tensor>" else type_line(x)

@@ -40,7 +40,11 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
   if (is.null(data)) {
     return(torch_empty(0, dtype = if (is.null(dtype)) torch_bool() else dtype, device = device, requires_grad = requires_grad))
   }
-  if (is.object(data)) check_tensor_data(data)
+  if (is.object(data)) {
+    check_tensor_data(data)
+    # Seconds since 1970 are more than float32 can tell apart.
+    if (is.null(dtype) && inherits(data, "POSIXct")) dtype <- torch_double()
+  }
   if (!isFALSE(requires_grad)) check_bool(requires_grad, "requires_grad")
   if (!isFALSE(pin_memory)) check_bool(pin_memory, "pin_memory")
   cpp_tensor_from_r(data, dtype, device, requires_grad, pin_memory)
@@ -160,7 +164,7 @@ tensor_methods <- list(
   clone = function(memory_format = NULL) keep_class(torch_clone(self, memory_format = memory_format), self),
   detach = function(...) keep_class(torch_detach(self), self),
   backward = function(gradient = NULL, retain_graph = create_graph, create_graph = FALSE, inputs = NULL) {
-    invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph))
+    invisible(.Call(C_backward, self, gradient, inputs, retain_graph, create_graph, c("x", "gradient")))
   },
   register_hook = function(hook) tensor_register_hook(self, hook),
   requires_grad_ = function(requires_grad = TRUE) set_requires_grad(self, requires_grad),

@@ -128,8 +128,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_gradients
-SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEXP create_graph, SEXP allow_unused);
-RcppExport SEXP _torch_cpp_gradients(SEXP outputsSEXP, SEXP inputsSEXP, SEXP gradsSEXP, SEXP retain_graphSEXP, SEXP create_graphSEXP, SEXP allow_unusedSEXP) {
+SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEXP create_graph, SEXP allow_unused, SEXP words);
+RcppExport SEXP _torch_cpp_gradients(SEXP outputsSEXP, SEXP inputsSEXP, SEXP gradsSEXP, SEXP retain_graphSEXP, SEXP create_graphSEXP, SEXP allow_unusedSEXP, SEXP wordsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type outputs(outputsSEXP);
@@ -138,7 +138,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type retain_graph(retain_graphSEXP);
     Rcpp::traits::input_parameter< SEXP >::type create_graph(create_graphSEXP);
     Rcpp::traits::input_parameter< SEXP >::type allow_unused(allow_unusedSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_gradients(outputs, inputs, grads, retain_graph, create_graph, allow_unused));
+    Rcpp::traits::input_parameter< SEXP >::type words(wordsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gradients(outputs, inputs, grads, retain_graph, create_graph, allow_unused, words));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1243,7 +1244,7 @@ END_RCPP
 
 RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
-RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP);
+RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_columns(SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
@@ -1271,7 +1272,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_grad_fn", (DL_FUNC) &_torch_cpp_tensor_grad_fn, 1},
     {"_torch_cpp_node_name", (DL_FUNC) &_torch_cpp_node_name, 1},
     {"_torch_cpp_node_next", (DL_FUNC) &_torch_cpp_node_next, 1},
-    {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 6},
+    {"_torch_cpp_gradients", (DL_FUNC) &_torch_cpp_gradients, 7},
     {"_torch_cpp_cuda_device_count", (DL_FUNC) &_torch_cpp_cuda_device_count, 0},
     {"_torch_cpp_cuda_current_device", (DL_FUNC) &_torch_cpp_cuda_current_device, 0},
     {"_torch_cpp_cuda_synchronize", (DL_FUNC) &_torch_cpp_cuda_synchronize, 1},
@@ -1376,7 +1377,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
     {"C_are_rows",         (DL_FUNC) &C_are_rows,         1},
     {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
-    {"C_backward",         (DL_FUNC) &C_backward,         5},
+    {"C_backward",         (DL_FUNC) &C_backward,         6},
     {"C_columns",          (DL_FUNC) &C_columns,          1},
     {"C_dollar",           (DL_FUNC) &C_dollar,           2},
     {"C_field",            (DL_FUNC) &C_field,            2},

@@ -1,4 +1,7 @@
 // Gradients.
+#include <algorithm>
+#include <cstdio>
+
 #include "host.h"
 #include "operate.h"
 
@@ -73,43 +76,81 @@ SEXP cpp_node_next(SEXP node) {
   return out;
 }
 
-RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_graph, SEXP create_graph) {
-  const void* memory = vmaxget();
-  size_t n, n_grads, n_inputs;
-  ts_tensor** roots = tensors_of(tensors, "tensors", &n);
-  ts_tensor** given = tensors_of(grads, "grad_tensors", &n_grads);
-  ts_tensor** leaves = tensors_of(inputs, "inputs", &n_inputs);
+namespace {
+// Whose gradients are asked for, and the gradients that come in from behind, nulls for none.
+struct Roots {
+  ts_tensor** tensors;
+  ts_tensor** given;
+  size_t n;
+};
+
+// In R's memory: an error jumps over what C++ holds.
+const char* shape_words(const ts_tensor_info& info) {
+  const size_t room = 4 + 22 * static_cast<size_t>(info.ndim);
+  char* out = R_alloc(room, 1);
+  size_t end = static_cast<size_t>(std::snprintf(out, room, "("));
+  for (int64_t i = 0; i < info.ndim; ++i)
+    end += static_cast<size_t>(std::snprintf(out + end, room - end, "%s%lld", i ? ", " : "", static_cast<long long>(info.sizes[i])));
+  std::snprintf(out + end, room - end, ")");
+  return out;
+}
+
+// `words` names both arguments. LibTorch would sum a gradient of a larger shape down to the tensor's.
+Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
+  const char* name = CHAR(STRING_ELT(words, 0));
+  const char* word = CHAR(STRING_ELT(words, 1));
+  Roots roots;
+  size_t n_grads;
+  roots.tensors = tensors_of(tensors, name, &roots.n);
+  roots.given = tensors_of(grads, word, &n_grads);
   if (n_grads == 0) {
-    given = reinterpret_cast<ts_tensor**>(R_alloc(n + 1, sizeof(ts_tensor*)));
-    for (size_t i = 0; i < n; ++i) given[i] = nullptr;
-  } else if (n_grads != n) {
-    fail("value_error", "`grad_tensors` must have as many elements as `tensors`, %zu, not %zu.", n, n_grads);
+    roots.given = reinterpret_cast<ts_tensor**>(R_alloc(roots.n + 1, sizeof(ts_tensor*)));
+    std::fill_n(roots.given, roots.n, nullptr);
+    return roots;
   }
+  if (n_grads != roots.n)
+    fail("value_error", "`%s` must have as many elements as `%s`, %zu, not %zu.", word, name, roots.n, n_grads);
+  for (size_t i = 0; i < roots.n; ++i) {
+    ts_tensor_info root, grad;
+    check(shim().ts_tensor_describe(roots.tensors[i], &root));
+    if (!roots.given[i]) continue;
+    check(shim().ts_tensor_describe(roots.given[i], &grad));
+    if (!root.defined || !grad.defined || std::equal(root.sizes, root.sizes + root.ndim, grad.sizes, grad.sizes + grad.ndim))
+      continue;
+    if (roots.n > 1)
+      fail("value_error", "Element %zu of `%s` must have the shape of that of `%s`, %s, not %s.", i + 1, word, name,
+           shape_words(root), shape_words(grad));
+    fail("value_error", "`%s` must have the shape of `%s`, %s, not %s.", word, name, shape_words(root), shape_words(grad));
+  }
+  return roots;
+}
+}  // namespace
+
+RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_graph, SEXP create_graph, SEXP words) {
+  const void* memory = vmaxget();
+  const Roots roots = roots_of(tensors, grads, words);
+  size_t n_inputs;
+  ts_tensor** leaves = tensors_of(inputs, "inputs", &n_inputs);
   const bool keep = Rf_asLogical(retain_graph) == TRUE;
   operate([&] {
-    return shim().ts_backward(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE);
+    return shim().ts_backward(roots.tensors, roots.given, roots.n, leaves, n_inputs, keep,
+                              Rf_asLogical(create_graph) == TRUE);
   });
   vmaxset(memory);
   return R_NilValue;
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEXP create_graph, SEXP allow_unused) {
+SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEXP create_graph, SEXP allow_unused,
+                   SEXP words) {
   const void* memory = vmaxget();
-  size_t n, n_grads, n_inputs;
-  ts_tensor** roots = tensors_of(outputs, "outputs", &n);
-  ts_tensor** given = tensors_of(grads, "grad_outputs", &n_grads);
+  const Roots roots = roots_of(outputs, grads, words);
+  size_t n_inputs;
   ts_tensor** leaves = tensors_of(inputs, "inputs", &n_inputs);
-  if (n_grads == 0) {
-    given = reinterpret_cast<ts_tensor**>(R_alloc(n + 1, sizeof(ts_tensor*)));
-    for (size_t i = 0; i < n; ++i) given[i] = nullptr;
-  } else if (n_grads != n) {
-    fail("value_error", "`grad_outputs` must have as many elements as `outputs`, %zu, not %zu.", n, n_grads);
-  }
   const bool keep = Rf_asLogical(retain_graph) == TRUE;
   SEXP result = answered([&](ts_value* out, ts_arena** arena) {
-    return shim().ts_gradients(roots, given, n, leaves, n_inputs, keep, Rf_asLogical(create_graph) == TRUE,
-                               Rf_asLogical(allow_unused) == TRUE, out, arena);
+    return shim().ts_gradients(roots.tensors, roots.given, roots.n, leaves, n_inputs, keep,
+                               Rf_asLogical(create_graph) == TRUE, Rf_asLogical(allow_unused) == TRUE, out, arena);
   });
   vmaxset(memory);
   return result;

@@ -11,21 +11,22 @@
 namespace {
 
 struct KindFacts {
-  const char* name;   // the tag, and what messages call it
+  const char* name;   // the tag
+  const char* words;  // what messages call it
   const char* class_[3];
   SEXP tag, model;  // made at first use; model: something with the class
 };
 
-KindFacts facts[] = {{"torch_tensor", {"torch_tensor", "R7", nullptr}, nullptr, nullptr},
-                     {"torch_callable", {"torch_callable", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_script_module_handle", {"torch_script_module_handle", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_unit_handle", {"torch_unit_handle", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_generator", {"torch_generator", "R7", nullptr}, nullptr, nullptr},
-                     {"torch_script_object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_arena", {nullptr, nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_state", {nullptr, nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_graph_handle", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_node", {"autograd_node", "R7", nullptr}, nullptr, nullptr}};
+KindFacts facts[] = {{"torch_tensor", "tensor", {"torch_tensor", "R7", nullptr}, nullptr, nullptr},
+                     {"torch_callable", "script function", {"torch_callable", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_script_module_handle", "script module", {"torch_script_module_handle", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_unit_handle", "compilation unit", {"torch_unit_handle", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_generator", "generator", {"torch_generator", "R7", nullptr}, nullptr, nullptr},
+                     {"torch_script_object", "script object", {"torch_script_object", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_arena", "value", {nullptr, nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_state", "state", {nullptr, nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_graph_handle", "graph", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr},
+                     {"torch_node", "node", {"autograd_node", "R7", nullptr}, nullptr, nullptr}};
 
 KindFacts& facts_of(Kind kind) {
   KindFacts& it = facts[static_cast<int>(kind)];
@@ -193,14 +194,14 @@ bool is_kind(SEXP x, Kind kind) {
 
 void* handle_of(SEXP x, Kind kind, const char* what) {
   if (!is_kind(x, kind))
-    fail("type_error", "`%s` must be a %s, not %s.", what, facts_of(kind).name,
+    fail("type_error", "`%s` must be a %s, not %s.", what, facts_of(kind).words,
          CHAR(STRING_ELT(call_package("friendly_type", x), 0)));
   void* handle = R_ExternalPtrAddr(x);
   if (!handle)
     fail("value_error",
          "`%s` is a dead %s: it was saved and read back by R (`saveRDS()`, a saved workspace), which keeps no tensor memory. "
          "Save what `as_array()` gives of a tensor, or a program by `jit_save()`.",
-         what, facts_of(kind).name);
+         what, facts_of(kind).words);
   return handle;
 }
 

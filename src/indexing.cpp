@@ -160,16 +160,22 @@ ts_index positions_index(SEXP x, Keeper& keeper) {
   return {TS_INDEX_POSITIONS, 0, 0, 0, tensor, 1};
 }
 
-ts_index value_index(SEXP x, Keeper& keeper) {
+// What a lone NA means: the whole dimension where it is read. R assigns nothing there, or refuses it, so that is an error.
+enum class Use { read, assign };
+
+ts_index value_index(SEXP x, Keeper& keeper, Use use) {
   if (x == R_NilValue) return new_axis;
   if (is_tensor(x)) return tensor_index(x, keeper);
   if (is_slice(x))
     return slice_of(bound(VECTOR_ELT(x, 0)), bound(VECTOR_ELT(x, 1)), bound(VECTOR_ELT(x, 2)));
   const bool number = is_number(x);
-  if ((!number && TYPEOF(x) != LGLSXP) || XLENGTH(x) == 0)
+  if (!number && TYPEOF(x) != LGLSXP)
     fail("type_error", "Unsupported index: it must be a number, a logical, a slice or a tensor, not %s.", friendly(x));
   const bool plain = Rf_getAttrib(x, R_DimSymbol) == R_NilValue;
-  if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL) return whole;
+  if (plain && XLENGTH(x) == 1 && TYPEOF(x) == LGLSXP && LOGICAL(x)[0] == NA_LOGICAL) {
+    if (use == Use::assign) fail("value_error", "An index must not be NA in an assignment.");
+    return whole;
+  }
   if (plain && XLENGTH(x) == 1 && number) {
     const double v = number_in(x, 0);
     if (std::isnan(v) || v != std::trunc(v) || std::fabs(v) > kFarthest)
@@ -177,16 +183,17 @@ ts_index value_index(SEXP x, Keeper& keeper) {
     if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
     return number_at(static_cast<int64_t>(v > 0 ? v - 1 : v));
   }
-  return number ? positions_index(x, keeper) : mask_index(x, keeper);
+  // logical() selects nothing, as in R, and is no mask of the dimension.
+  return number || XLENGTH(x) == 0 ? positions_index(x, keeper) : mask_index(x, keeper);
 }
 
 // One argument inside the brackets. `:` is a slice only where it is written there. `size` of the dimension, -1 if it is
 // not known yet.
-ts_index read_index(const Dots& argument, Keeper& keeper, int64_t size) {
+ts_index read_index(const Dots& argument, Keeper& keeper, int64_t size, Use use) {
   if (argument.is_missing()) return whole;
-  if (!argument.is_promise()) return value_index(argument.value(), keeper);
+  if (!argument.is_promise()) return value_index(argument.value(), keeper, use);
   SEXP expression = keeper.keep(argument.expression());
-  if (is_number(expression)) return value_index(expression, keeper);
+  if (is_number(expression)) return value_index(expression, keeper, use);
   if (TYPEOF(expression) == SYMSXP) {
     if (expression == R_MissingArg) return whole;
     if (expression == words().ellipsis) return ellipsis;
@@ -199,10 +206,10 @@ ts_index read_index(const Dots& argument, Keeper& keeper, int64_t size) {
     SEXP environment = argument.environment();
     if (TYPEOF(environment) == ENVSXP) return read_slice(expression, environment, size);
   }
-  return value_index(keeper.keep(argument.value()), keeper);
+  return value_index(keeper.keep(argument.value()), keeper, use);
 }
 
-int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keeper& keeper) {
+int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keeper& keeper, Use use) {
   const int64_t ndim = info.ndim;
   int n = 0;
   int64_t taken = 0;
@@ -211,7 +218,7 @@ int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keep
     if (dots.is_named(words().drop)) fail("value_error", "`drop` has no meaning in an assignment.");
     if (n == kMaxIndices) fail("value_error", "Too many indices.");
     const int64_t size = open || taken >= ndim ? -1 : info.sizes[taken];
-    ts_index& entry = entries[n++] = read_index(dots, keeper, size);
+    ts_index& entry = entries[n++] = read_index(dots, keeper, size, use);
     if (entry.ndim != kEllipsis) {
       taken += entry.ndim;
     } else {
@@ -238,7 +245,7 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   Keeper keeper;
   ts_index entries[kMaxIndices];
-  const int n = read_indices(frame, info, entries, keeper);
+  const int n = read_indices(frame, info, entries, keeper, Use::read);
   SEXP out = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** part) {
     return shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, part);
   });
@@ -255,7 +262,7 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   check(shim().ts_tensor_describe(tensor_of(x, "x"), &info));
   Keeper keeper;
   ts_index entries[kMaxIndices];
-  const int n = read_indices(frame, info, entries, keeper);
+  const int n = read_indices(frame, info, entries, keeper, Use::assign);
   int vectors = 0;
   for (int i = 0; i < n; ++i) vectors += is_tensor_entry(entries[i]);
 

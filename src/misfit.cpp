@@ -85,6 +85,17 @@ const char* type_text(const ts_type& type) {
   return out;
 }
 
+const char* misfit_hint(SEXP x, const ts_type& type) {
+  const ts_type& inner = type.kind == TS_KIND_OPTIONAL ? *type.items[0] : type;
+  if ((inner.kind == TS_KIND_TENSOR || (inner.kind == TS_KIND_LIST && inner.items[0]->kind == TS_KIND_TENSOR)) && is_atomic_data(x))
+    return " Use `torch_tensor()` to make a tensor of it.";
+  if ((inner.kind == TS_KIND_OBJECT || inner.kind == TS_KIND_ANY) && TYPEOF(x) == CLOSXP && has_class(x, "nn_module"))
+    return " Use `jit_trace()` to make a script module of it.";
+  if (is_coded(x))
+    return has_class(x, "factor") ? " Use `as.integer()` or `as.character()`." : has_class(x, "R7") ? "" : " Use `as.numeric()`.";
+  return "";
+}
+
 const char* misfit_message(const Misfit& why, const char* what) {
   constexpr size_t size = 1000;
   char* wanted = R_alloc(size, 1);
@@ -93,18 +104,9 @@ const char* misfit_message(const Misfit& why, const char* what) {
   // The words for these kinds say as much as the name of the type does.
   const ts_kind kind = why.type->kind;
   if (kind != TS_KIND_TENSOR && kind != TS_KIND_ANY && kind != TS_KIND_OBJECT) into << " (" << type_text(*why.type) << ")";
-  const ts_type& inner = why.type->kind == TS_KIND_OPTIONAL ? *why.type->items[0] : *why.type;
-  const char* hint = "";
-  if ((inner.kind == TS_KIND_TENSOR || (inner.kind == TS_KIND_LIST && inner.items[0]->kind == TS_KIND_TENSOR)) &&
-      is_atomic_data(why.x))
-    hint = " Use `torch_tensor()` to make a tensor of it.";
-  else if ((inner.kind == TS_KIND_OBJECT || inner.kind == TS_KIND_ANY) && TYPEOF(why.x) == CLOSXP && has_class(why.x, "nn_module"))
-    hint = " Use `jit_trace()` to make a script module of it.";
-  else if (is_coded(why.x))
-    hint = has_class(why.x, "factor") ? " Use `as.integer()` or `as.character()`." : has_class(why.x, "R7") ? "" : " Use `as.numeric()`.";
   const char* given = friendly(why.x);
   const size_t length = std::strlen(what) + std::strlen(given) + size + 600;
   char* out = R_alloc(length, 1);
-  Text(out, length) << "`" << what << why.path << "` must be " << wanted << ", not " << given << "." << why.note << hint;
+  Text(out, length) << "`" << what << why.path << "` must be " << wanted << ", not " << given << "." << why.note << misfit_hint(why.x, *why.type);
   return out;
 }

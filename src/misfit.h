@@ -4,6 +4,8 @@
 #include "to-value.h"
 
 void describe(const ts_type& type, Text& out);
+// What makes such a value one of the type, a sentence with a space before it, or nothing.
+const char* misfit_hint(SEXP x, const ts_type& type);
 
 // Of the kinds whose words the type itself has a part in.
 void describe_optional(const ts_type& type, Text& out);

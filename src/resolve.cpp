@@ -1,6 +1,8 @@
 #include "resolve.h"
 
 #include "kinds.h"
+#include "misfit.h"
+#include "values.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -42,6 +44,58 @@ int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
   return total;
 }
 
+// What keeps a candidate from taking the values, if it is one argument alone: its slot, and the type that it should have
+// had, else -1.
+int only_misfit(const Op& op, const Candidate& candidate, SEXP* values, const ts_type** wanted) {
+  uint64_t used = 0;
+  int found = -1;
+  for (size_t i = 0; i < candidate.schema->n_arguments; ++i) {
+    const ts_argument& argument = candidate.schema->arguments[i];
+    int price;
+    const int slot = slot_of(candidate, i, values, used, &price);
+    if (slot < 0) {
+      if (!argument.has_default) return -1;
+      continue;
+    }
+    used |= uint64_t{1} << slot;
+    SEXP value = values[slot] ? values[slot] : argument.has_default ? nullptr : op.slots[slot].default_value;
+    if (value ? cost(value, *argument.type) >= 0 : argument.has_default) continue;
+    if (found >= 0) return -1;
+    found = slot;
+    *wanted = argument.type;
+  }
+  for (int slot = 0; slot < op.n_slots; ++slot)
+    if (values[slot] && !(used >> slot & 1)) return -1;
+  return found;
+}
+
+// "`dim` must be a whole number, not NA." where one argument keeps all candidates that come near from taking the values.
+void tell_misfit(const Op& op, SEXP* values) {
+  int slot = -1;
+  constexpr size_t size = 1000;
+  char* words = R_alloc(size, 1);
+  char* one = R_alloc(size, 1);
+  Text all(words, size);
+  const ts_type* last = nullptr;
+  for (int i = 0; i < op.n_candidates; ++i) {
+    const ts_type* wanted = nullptr;
+    const int found = only_misfit(op, op.candidates[i], values, &wanted);
+    if (found < 0) continue;
+    if (slot >= 0 && found != slot) return;
+    slot = found;
+    last = wanted;
+    Text text(one, size);
+    const bool optional = wanted->kind == TS_KIND_OPTIONAL;
+    // "NULL or" once.
+    describe(optional && *words ? *wanted->items[0] : *wanted, text);
+    if (!std::strstr(words, one)) all << (*words ? " or " : "") << one;
+  }
+  if (slot < 0) return;
+  const char* name = op.slots[slot].name;
+  if (!values[slot]) fail("type_error", "`%s` is missing: it must be %s.", name, words);
+  fail("type_error", "`%s` must be %s, not %s.%s", name, words, friendly(values[slot]), misfit_hint(values[slot], *last));
+}
+
 }  // namespace
 
 int slot_of(const Candidate& candidate, size_t i, SEXP const* values, uint64_t used, int* price) {
@@ -71,6 +125,7 @@ const Candidate& resolve(const Op& op, SEXP* values) {
   }
   if (best) return *best;
 
+  tell_misfit(op, values);
   SEXP given = PROTECT(Rf_allocVector(VECSXP, op.n_slots));
   SEXP names = PROTECT(Rf_allocVector(STRSXP, op.n_slots));
   for (int slot = 0; slot < op.n_slots; ++slot) {

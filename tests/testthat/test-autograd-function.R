@@ -98,6 +98,20 @@ test_that("several arguments and results: names, order, what needs nothing", {
   expect_equal(as_array(g[[1]]), 3)
 })
 
+test_that("results in lists within the list have gradients too", {
+  skip_if_no_torch()
+  f <- autograd_function(
+    forward = function(ctx, x) list(first = x * 2, rest = list(a = x * 3, b = list(x * 4, "text"))),
+    backward = function(ctx, g1, g2, g3) list(x = g1 * 2 + g2 * 30 + g3 * 400)
+  )
+  x <- torch_tensor(1, requires_grad = TRUE)
+  out <- f(x)
+  expect_identical(names(out$rest), c("a", "b"))
+  expect_identical(out$rest$b[[2]], "text")
+  (out$first + out$rest$a * 2 + out$rest$b[[1]] * 3)$backward()
+  expect_identical(as_array(x$grad), 2 + 60 + 1200)
+})
+
 test_that("a backward of one formal gets several gradients as a list; dots are arguments too", {
   skip_if_no_torch()
   f <- autograd_function(

@@ -64,6 +64,27 @@ test_that("autograd_grad gives gradients and leaves $grad alone", {
   expect_error(autograd_grad(y^2, y), "scalar")
 })
 
+test_that("a gradient that comes in has the shape of what it is for", {
+  skip_if_no_torch()
+  x <- torch_ones(2, 2, requires_grad = TRUE)
+  y <- x * 2
+  expect_error(
+    y$backward(torch_ones(3, 2, 2)), "`gradient` must have the shape of `x`, (2, 2), not (3, 2, 2)",
+    class = "value_error", fixed = TRUE
+  )
+  expect_error(
+    autograd_grad(y, x, torch_ones(2)), "`grad_outputs` must have the shape of `outputs`, (2, 2), not (2)",
+    class = "value_error", fixed = TRUE
+  )
+  expect_error(
+    autograd_backward(list(y, y$sum()), list(torch_ones(2, 2), torch_ones(1))),
+    "Element 2 of `grad_tensors` must have the shape of that of `tensors`, (), not (1)", class = "value_error", fixed = TRUE
+  )
+  expect_null(x$grad$grad_fn)
+  y$backward(torch_ones(2, 2) * 3)
+  expect_identical(as_array(x$grad), matrix(6, 2, 2))
+})
+
 test_that("gradients of gradients", {
   skip_if_no_torch()
   x <- torch_tensor(2, requires_grad = TRUE, dtype = "double")

@@ -18,6 +18,22 @@ test_that("sizes are taken in every spelling", {
   expect_identical(dim(torch_full(list(2, 3), 1)), c(2L, 3L))
 })
 
+test_that("sizes may be integer64", {
+  skip_if_no_torch()
+  skip_if_not_installed("bit64")
+  n <- bit64::as.integer64(c(2, 3))
+  expect_identical(torch_zeros(n)$shape, 2:3)
+  expect_identical(torch_zeros(n[1], n[2])$shape, 2:3)
+  expect_identical(torch_zeros(size = n)$shape, 2:3)
+})
+
+test_that("times keep their seconds", {
+  skip_if_no_torch()
+  time <- as.POSIXct("2026-11-26 10:00:01", tz = "UTC")
+  expect_identical(as_array(torch_tensor(time)), as.numeric(time))
+  expect_true(torch_tensor(time, dtype = "float")$dtype == torch_float())
+})
+
 test_that("a size that is none is refused", {
   skip_if_no_torch()
   expect_error(torch_zeros(-1), "negative", class = "value_error")

@@ -24,7 +24,7 @@ test_that("methods that are called without arguments are errors", {
     list(tried = tried, said = said)
   })
   expect_gt(tried$tried, 150)
-  expect_match(tried$said, "fit no form")
+  expect_match(tried$said, "`e1` is missing: it must be a tensor.", fixed = TRUE)
 })
 
 test_that("objects with our classes on anything else end no process", {
@@ -48,7 +48,8 @@ test_that("objects with our classes on anything else end no process", {
       attr(base, "class") <- if (class == "nn_module") c(class, "R7") else class
       if (class %in% c("torch_enum", "script_module", "script_function", "nn_module")) {
         attr(base, "type") <- character()
-        attr(base, "handle") <- base
+        # A pointer is not copied: one that led to itself R could not walk.
+        attr(base, "handle") <- if (typeof(base) == "externalptr") 1L else base
         attr(base, "module") <- list()
       }
       base

@@ -175,6 +175,19 @@ test_that("numbers and slices are views, vectors and masks copies", {
   expect_identical(as_array(x), expected)
 })
 
+test_that("an empty index selects nothing, and NA assigns nothing", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(1:6, 2))
+  expect_identical(dim(x[integer(), ]), c(0L, 3L))
+  expect_identical(dim(x[, logical()]), c(2L, 0L))
+  x[integer(), ] <- 9L
+  expect_identical(as_array(x), matrix(1:6, 2))
+  expect_error(x[NA] <- 5, "must not be NA in an assignment", class = "value_error")
+  expect_error(x[1, NA] <- 5, "must not be NA in an assignment", class = "value_error")
+  expect_identical(as_array(x[NA, 1]), 1:2)
+  expect_identical(as_array(x), matrix(1:6, 2))
+})
+
 test_that("indices that are none are refused", {
   skip_if_no_torch()
   x <- torch_tensor(matrix(1:6, 2))
@@ -201,7 +214,6 @@ test_that("indices that are none are refused", {
   expect_error(x["a", ], "Unsupported index", class = "type_error")
   expect_error(x[factor("a"), ], "Unsupported index", class = "type_error")
   expect_error(x[list(1), ], "Unsupported index", class = "type_error")
-  expect_error(x[integer(), ], "Unsupported index", class = "type_error")
   expect_error(x[torch_tensor(1.5), ], "long and boolean", class = "type_error")
   expect_error(x[1:2:0, ], "0", class = "value_error")
   expect_error(x[1:2:-1, ], "step", class = "value_error")

@@ -40,7 +40,7 @@ test_that("the arguments decide on the overload", {
   expect_identical(lengths(lapply(torch_split(torch_arange(1, 7), c(2, 5)), as_array)), c(2L, 5L))
   expect_identical(as_array(torch_div(x, 2, rounding_mode = "floor")), m %/% 2)
   expect_error(torch_sum(x, nothing = 1), "unused argument")
-  expect_error(torch_sum(x, dim = "a"), "fit no form", class = "type_error")
+  expect_error(torch_sum(x, dim = "a"), "`dim` must be NULL or a vector of whole numbers, not the character", class = "type_error")
 })
 
 test_that("R vectors stand for tensors where a tensor is due", {

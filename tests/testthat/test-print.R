@@ -42,6 +42,19 @@ test_that("a print method that a class has itself comes first", {
   expect_output(print(own()), "^mine$")
 })
 
+test_that("what R read back without its memory is printed as such", {
+  skip_if_no_torch()
+  again <- function(x) unserialize(serialize(x, NULL))
+  model <- nn_sequential(nn_linear(2, 2), nn_relu())
+  unit <- jit_compile("def f(x):\n    return x\n")
+  expect_output(print(again(model)), "unknown parameters")
+  expect_output(print(again(jit_trace(model, torch_ones(1, 2)))), "<script_module> dead", fixed = TRUE)
+  expect_output(print(again(jit_trace(function(x) x, torch_ones(1)))), "<script_function> dead", fixed = TRUE)
+  expect_output(print(again(unit$f$graph)), "<torch_graph> dead", fixed = TRUE)
+  expect_output(print(again(unit)), "<torch_compilation_unit> dead", fixed = TRUE)
+  expect_identical(format(again(torch_ones(1))), "<dead tensor>")
+})
+
 test_that("values are described in a line", {
   skip_if_no_torch()
   values <- list(

@@ -51,6 +51,37 @@ test_that("products and diagonals are those of R", {
   expect_equal(as_array(x), `diag<-`(m, 1:3))
 })
 
+test_that("blocks, pairs, norms and scaled columns are those of R", {
+  skip_if_no_torch()
+  m <- matrix(c(1, -2, 4, 5, 6, 9), 3)
+  x <- torch_tensor(m, dtype = "double")
+  y <- torch_tensor(matrix(1:4, 2), dtype = "double")
+  expect_equal(as_array(kronecker(x, y)), kronecker(m, matrix(1:4, 2)))
+  expect_equal(as_array(kronecker(x, c(1, 2))), kronecker(m, c(1, 2)))
+  expect_error(kronecker(x, y, "+"), "`FUN` must be", class = "value_error")
+  expect_equal(as_array(y %o% 1:3), as_array(y) %o% 1:3)
+  expect_identical(1:2 %o% 1:3, outer(1:2, 1:3))
+  for (type in c("O", "1", "I", "F", "E", "M", "2", "f")) expect_equal(as.numeric(norm(x, type)), norm(m, type))
+  expect_equal(as.numeric(norm(x)), norm(m))
+  expect_identical(norm(m), base::norm(m))
+  expect_error(norm(x, "x"), "`type` must be one of", class = "value_error")
+  plain <- function(x) matrix(x, nrow(x))
+  expect_equal(as_array(scale(x)), plain(scale(m)))
+  expect_equal(as_array(scale(x, FALSE)), plain(scale(m, FALSE)))
+  expect_equal(as_array(scale(x, TRUE, FALSE)), plain(scale(m, TRUE, FALSE)))
+  expect_equal(as_array(scale(x, c(1, 2), c(3, 4))), plain(scale(m, c(1, 2), c(3, 4))))
+})
+
+test_that("what occurs first is told as R tells it", {
+  skip_if_no_torch()
+  for (values in list(c(3, 1, NaN, 3, 2, NaN), c(2L, 1L, 2L), c(TRUE, FALSE, TRUE), integer(), 5, matrix(c(1, 2, 2, 1), 2))) {
+    x <- torch_tensor(values)
+    flat <- as.vector(as_array(torch_flatten(x)))
+    expect_identical(as_array(unique(x)), unique(flat))
+    expect_identical(as_array(duplicated(x)), duplicated(flat))
+  }
+})
+
 test_that("variances are those of R", {
   skip_if_no_torch()
   same_as_r(var(v))
