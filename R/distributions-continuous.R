@@ -1,0 +1,617 @@
+# Continuous distributions of numbers.
+#
+# Of each: the arguments and what they must be, the support, the formulas. A draw is made of the same noise, in the same
+# order, as PyTorch makes it of, so that a seed gives the same draws.
+
+#' @include distributions.R distributions-composed.R
+NULL
+
+# ---- Noise, of the dtype and on the device of a parameter ----
+
+standard_normal <- function(shape, like) torch_randn(shape, dtype = like$dtype, device = like$device)
+standard_uniform <- function(shape, like) torch_rand(shape, dtype = like$dtype, device = like$device)
+standard_exponential <- function(shape, like) torch_empty(shape, dtype = like$dtype, device = like$device)$exponential_()
+tiny_of <- function(x) torch_finfo(x$dtype)$tiny
+eps_of <- function(x) torch_finfo(x$dtype)$eps
+
+# Draws that came out as 0, where only positive numbers are draws; the gradient stays.
+at_least_tiny <- function(x) {
+  x$detach()$clamp_(min = tiny_of(x))
+  x
+}
+
+standard_gamma <- function(shape, concentration) torch__standard_gamma(concentration$expand(shape))
+
+log_beta <- function(a, b) torch_lgamma(a) + torch_lgamma(b) - torch_lgamma(a + b)
+where_else_nan <- function(condition, x) torch_where(condition, x, NaN)
+nan_like <- function(x) torch_full_like(x, NaN)
+euler_gamma <- -digamma(1)
+
+#' Continuous distributions
+#'
+#' Distributions of real numbers. Parameters are tensors or numbers and are broadcast against each other; each place of
+#' the result is a distribution of its own. [distribution()] tells what a distribution can do.
+#'
+#' @section Densities:
+#' `z` is `(x - loc) / scale`, `B` the beta function.
+#'
+#' | distribution | parameters | support | density |
+#' |---|---|---|---|
+#' | `distr_normal` | `loc` real, `scale` > 0 | real | \eqn{e^{-z^2/2} / (scale \sqrt{2\pi})} |
+#' | `distr_log_normal` | `loc` real, `scale` > 0 | x > 0 | of \eqn{e^Y}, Y normal |
+#' | `distr_half_normal` | `scale` > 0 | x >= 0 | of \eqn{|Y|}, Y normal with mean 0 |
+#' | `distr_uniform` | `low` < `high` | from `low` to `high` | \eqn{1 / (high - low)} |
+#' | `distr_exponential` | `rate` > 0 | x >= 0 | \eqn{rate\, e^{-rate\, x}} |
+#' | `distr_gamma` | `concentration`, `rate` > 0 | x >= 0 | \eqn{\propto x^{concentration - 1} e^{-rate\, x}} |
+#' | `distr_chi2` | `df` > 0 | x >= 0 | gamma with `df / 2` and 1/2 |
+#' | `distr_inverse_gamma` | `concentration`, `rate` > 0 | x > 0 | of \eqn{1/Y}, Y gamma |
+#' | `distr_beta` | `concentration1`, `concentration0` > 0 | 0 to 1 | \eqn{x^{concentration1 - 1} (1-x)^{concentration0 - 1} / B} |
+#' | `distr_kumaraswamy` | `concentration1` = a, `concentration0` = b > 0 | 0 to 1 | \eqn{a b x^{a-1} (1 - x^a)^{b-1}} |
+#' | `distr_student_t` | `df` > 0, `loc` real, `scale` > 0 | real | \eqn{\propto (1 + z^2/df)^{-(df+1)/2}} |
+#' | `distr_cauchy` | `loc` real, `scale` > 0 | real | \eqn{1 / (\pi\, scale (1 + z^2))} |
+#' | `distr_half_cauchy` | `scale` > 0 | x >= 0 | of \eqn{|Y|}, Y Cauchy around 0 |
+#' | `distr_laplace` | `loc` real, `scale` > 0 | real | \eqn{e^{-|z|} / (2\, scale)} |
+#' | `distr_gumbel` | `loc` real, `scale` > 0 | real | \eqn{e^{-z - e^{-z}} / scale} |
+#' | `distr_weibull` | `scale`, `concentration` = k > 0 | x > 0 | \eqn{k/scale\,(x/scale)^{k-1} e^{-(x/scale)^k}} |
+#' | `distr_pareto` | `scale`, `alpha` > 0 | x >= `scale` | \eqn{alpha\, scale^{alpha} / x^{alpha + 1}} |
+#' | `distr_generalized_pareto` | `loc` real, `scale` > 0, `concentration` = c real | z >= 0; up to -1/c if c < 0 | \eqn{(1 + c z)^{-1/c - 1} / scale} |
+#' | `distr_fisher_snedecor` | `df1`, `df2` > 0 | x > 0 | of a ratio of chi2s, each divided by its degrees of freedom |
+#' | `distr_von_mises` | `loc` an angle, `concentration` = k > 0 | angles | \eqn{e^{k \cos(x - loc)} / (2\pi I_0(k))} |
+#' | `distr_continuous_bernoulli` | `probs` = p from 0 to 1, or `logits` | 0 to 1 | \eqn{\propto p^x (1-p)^{1-x}} |
+#'
+#' `$mean`, `$variance` and `$mode` are NaN or infinite where there is none. `distr_beta`, `distr_student_t` and
+#' `distr_fisher_snedecor` have no `$cdf()`, for want of an incomplete beta function with derivatives. Of
+#' `distr_von_mises` the variance is the circular one, and draws have no gradients.
+#'
+#' In R's own functions: the `rate` of `distr_gamma` is that of [dgamma()]; `distr_weibull(scale, concentration)` is
+#' `dweibull(shape = concentration, scale)`; `distr_log_normal(loc, scale)` is `dlnorm(meanlog, sdlog)`.
+#'
+#' @param loc location.
+#' @param scale scale, positive; of `distr_normal` the standard deviation.
+#' @param low,high bounds.
+#' @param rate rate, positive: the inverse of a scale.
+#' @param concentration,concentration1,concentration0,alpha shape, positive; of `distr_generalized_pareto` any number.
+#' @param df,df1,df2 degrees of freedom, positive, not necessarily whole.
+#' @param probs,logits the parameter as a number from 0 to 1 or as log odds; one of them.
+#' @param lims between these, around 0.5, a series takes the place of formulas that divide by zero there.
+#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @returns A distribution, see [distribution()].
+#' @section Errors:
+#' A parameter that is not what the table says is a `value_error` that names it.
+#' @source Names and parameters are those of `torch.distributions`; a seed gives the draws that it gives there. Von Mises:
+#'   Best and Fisher (1979), Efficient simulation of the von Mises distribution. Continuous Bernoulli: Loaiza-Ganem and
+#'   Cunningham (2019), The continuous Bernoulli: fixing a pervasive error in variational autoencoders.
+#' @seealso [distr_bernoulli()] and its page for discrete ones, [distr_multivariate_normal()] for vectors and matrices,
+#'   [distr_transformed()], [kl_divergence()]
+#' @examplesIf torch::torch_is_installed()
+#' d <- distr_normal(loc = 0, scale = c(1, 2))
+#' d$log_prob(0.5)
+#' d$sample(3)
+#' # Maximum likelihood: the gradient of the log probability of data.
+#' scale <- torch_tensor(1, requires_grad = TRUE)
+#' distr_laplace(0, scale)$log_prob(torch_tensor(c(-2, 1, 3)))$sum()$backward()
+#' scale$grad
+#' @export
+distr_normal <- distribution(
+  "Normal",
+  parameters = list(loc = constraint_real, scale = constraint_positive),
+  support = constraint_real,
+  log_prob = function(value) {
+    z <- (value - loc) / scale
+    -0.5 * (z * z) - torch_log(scale) - log(2 * pi) / 2
+  },
+  cdf = function(value) torch_special_ndtr((value - loc) / scale),
+  icdf = function(value) loc + scale * torch_special_ndtri(value),
+  entropy = function() torch_log(scale) + (1 + log(2 * pi)) / 2,
+  mean = function() loc,
+  mode = function() loc,
+  variance = function() scale^2,
+  rsample = function(shape) loc + standard_normal(shape, loc) * scale,
+  natural_params = function() list(loc / scale^2, -0.5 / scale^2),
+  log_normalizer = function(x, y) -0.25 * x^2 / y + torch_log(-pi / y) / 2
+)
+
+#' @rdname distr_normal
+#' @export
+distr_log_normal <- distribution(
+  "LogNormal",
+  parameters = list(loc = constraint_real, scale = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_positive,
+  derived = list(
+    base_distribution = function() distr_normal(loc, scale, validate_args = FALSE),
+    transforms = function() list(transform_exp())
+  ),
+  entropy = function() base_distribution$entropy() + loc,
+  mean = function() torch_exp(loc + scale^2 / 2),
+  mode = function() torch_exp(loc - scale^2),
+  variance = function() torch_expm1(scale^2) * torch_exp(2 * loc + scale^2)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_half_normal <- distribution(
+  "HalfNormal",
+  parameters = list(scale = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_nonnegative,
+  derived = list(
+    base_distribution = function() distr_normal(torch_zeros_like(scale), scale, validate_args = FALSE),
+    transforms = function() list(transform_abs())
+  ),
+  log_prob = function(value) half_log_prob(value, base_distribution),
+  cdf = function(value) half_cdf(value, base_distribution),
+  icdf = function(value) base_distribution$icdf((value + 1) / 2),
+  entropy = function() base_distribution$entropy() - log(2),
+  mean = function() scale * sqrt(2 / pi),
+  mode = function() torch_zeros_like(scale),
+  variance = function() scale^2 * (1 - 2 / pi)
+)
+
+# Of the absolute value of a draw from a distribution that is symmetric around 0.
+half_log_prob <- function(value, base) {
+  torch_where(value >= 0, formulas_of(base)$log_prob(value) + log(2), -Inf)
+}
+half_cdf <- function(value, base) 2 * formulas_of(base)$cdf(value) - 1
+
+#' @rdname distr_normal
+#' @export
+distr_uniform <- distribution(
+  "Uniform",
+  parameters = list(low = constraint_real, high = function() constraint_greater_than(low)),
+  support = function() constraint_interval(low, high),
+  # The upper bound is never drawn.
+  log_prob = function(value) {
+    torch_where((value >= low) & (value < high), -torch_log(high - low), -Inf)
+  },
+  cdf = function(value) torch_clamp((value - low) / (high - low), 0, 1),
+  icdf = function(value) low + value * (high - low),
+  entropy = function() torch_log(high - low),
+  mean = function() (low + high) / 2,
+  mode = function() nan_like(high),
+  variance = function() (high - low)^2 / 12,
+  rsample = function(shape) low + standard_uniform(shape, low) * (high - low)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_exponential <- distribution(
+  "Exponential",
+  parameters = list(rate = constraint_positive),
+  support = constraint_nonnegative,
+  log_prob = function(value) torch_log(rate) - rate * value,
+  cdf = function(value) -torch_expm1(-rate * value),
+  icdf = function(value) -torch_log1p(-value) / rate,
+  entropy = function() 1 - torch_log(rate),
+  mean = function() 1 / rate,
+  mode = function() torch_zeros_like(rate),
+  variance = function() rate^-2,
+  rsample = function(shape) standard_exponential(shape, rate) / rate,
+  natural_params = function() list(-rate),
+  log_normalizer = function(x) -torch_log(-x)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_gamma <- distribution(
+  "Gamma",
+  parameters = list(concentration = constraint_positive, rate = constraint_positive),
+  support = constraint_nonnegative,
+  log_prob = function(value) {
+    torch_xlogy(concentration, rate) + torch_xlogy(concentration - 1, value) - rate * value - torch_lgamma(concentration)
+  },
+  cdf = function(value) torch_special_gammainc(concentration, rate * value),
+  entropy = function() {
+    concentration - torch_log(rate) + torch_lgamma(concentration) + (1 - concentration) * torch_digamma(concentration)
+  },
+  mean = function() concentration / rate,
+  mode = function() torch_clamp((concentration - 1) / rate, min = 0),
+  variance = function() concentration / rate^2,
+  rsample = function(shape) at_least_tiny(standard_gamma(shape, concentration) / rate),
+  natural_params = function() list(concentration - 1, -rate),
+  log_normalizer = function(x, y) torch_lgamma(x + 1) - (x + 1) * torch_log(-y)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_chi2 <- distribution(
+  "Chi2",
+  parameters = list(df = constraint_positive),
+  inherit = distr_gamma,
+  derived = list(concentration = function() df / 2, rate = function() torch_full_like(df, 0.5))
+)
+
+#' @rdname distr_normal
+#' @export
+distr_inverse_gamma <- distribution(
+  "InverseGamma",
+  parameters = list(concentration = constraint_positive, rate = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_positive,
+  derived = list(
+    base_distribution = function() distr_gamma(concentration, rate, validate_args = FALSE),
+    transforms = function() list(transform_power(-1))
+  ),
+  cdf = function(value) torch_special_gammaincc(concentration, rate / value),
+  entropy = function() {
+    concentration + torch_log(rate) + torch_lgamma(concentration) - (1 + concentration) * torch_digamma(concentration)
+  },
+  mean = function() torch_where(concentration > 1, rate / (concentration - 1), Inf),
+  mode = function() rate / (concentration + 1),
+  variance = function() {
+    torch_where(concentration > 2, rate^2 / ((concentration - 1)^2 * (concentration - 2)), Inf)
+  }
+)
+
+#' @rdname distr_normal
+#' @export
+distr_beta <- distribution(
+  "Beta",
+  parameters = list(concentration1 = constraint_positive, concentration0 = constraint_positive),
+  support = constraint_unit_interval,
+  derived = list(
+    total = function() concentration1 + concentration0,
+    both = function() torch_stack(list(concentration1, concentration0), -1L)
+  ),
+  log_prob = function(value) {
+    torch_xlogy(concentration1 - 1, value) + torch_special_xlog1py(concentration0 - 1, -value) -
+      log_beta(concentration1, concentration0)
+  },
+  entropy = function() {
+    log_beta(concentration1, concentration0) - (concentration1 - 1) * torch_digamma(concentration1) -
+      (concentration0 - 1) * torch_digamma(concentration0) + (total - 2) * torch_digamma(total)
+  },
+  mean = function() concentration1 / total,
+  mode = function() where_else_nan((concentration1 > 1) & (concentration0 > 1), (concentration1 - 1) / (total - 2)),
+  variance = function() concentration1 * concentration0 / (total^2 * (total + 1)),
+  rsample = function(shape) torch_select(draw_dirichlet(both$expand(c(shape, 2L))), -1L, 1L),
+  natural_params = function() list(concentration1, concentration0),
+  log_normalizer = function(x, y) torch_lgamma(x) + torch_lgamma(y) - torch_lgamma(x + y)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_kumaraswamy <- distribution(
+  "Kumaraswamy",
+  parameters = list(concentration1 = constraint_positive, concentration0 = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_unit_interval,
+  derived = list(
+    base_distribution = function() {
+      distr_uniform(torch_zeros_like(concentration0), torch_ones_like(concentration0), validate_args = FALSE)
+    },
+    transforms = function() {
+      list(transform_power(1 / concentration0), transform_affine(1, -1), transform_power(1 / concentration1))
+    }
+  ),
+  log_prob = function(value) {
+    torch_log(concentration1) + torch_log(concentration0) + torch_xlogy(concentration1 - 1, value) +
+      torch_special_xlog1py(concentration0 - 1, -value^concentration1)
+  },
+  cdf = function(value) 1 - (1 - value^concentration1)^concentration0,
+  entropy = function() {
+    1 - 1 / concentration1 + (1 - 1 / concentration0) * (torch_digamma(concentration0 + 1) + euler_gamma) -
+      torch_log(concentration1) - torch_log(concentration0)
+  },
+  mean = function() kumaraswamy_moment(concentration1, concentration0, 1),
+  mode = function() {
+    odds <- (concentration1 - 1) / (concentration1 * concentration0 - 1)
+    where_else_nan((concentration1 >= 1) & (concentration0 >= 1) & (odds > 0), odds^(1 / concentration1))
+  },
+  variance = function() {
+    kumaraswamy_moment(concentration1, concentration0, 2) - kumaraswamy_moment(concentration1, concentration0, 1)^2
+  }
+)
+
+kumaraswamy_moment <- function(a, b, n) b * torch_exp(log_beta(1 + n / a, b))
+
+#' @rdname distr_normal
+#' @export
+distr_student_t <- distribution(
+  "StudentT",
+  parameters = list(df = constraint_positive, loc = constraint_real, scale = constraint_positive),
+  defaults = list(loc = 0, scale = 1),
+  support = constraint_real,
+  derived = list(chi2 = function() distr_chi2(df, validate_args = FALSE)),
+  log_prob = function(value) {
+    z <- (value - loc) / scale
+    torch_lgamma((df + 1) / 2) - torch_lgamma(df / 2) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
+      (df + 1) / 2 * torch_log1p(z * z / df)
+  },
+  entropy = function() {
+    half <- (df + 1) / 2
+    torch_log(scale) + half * (torch_digamma(half) - torch_digamma(df / 2)) + torch_log(df) / 2 +
+      torch_lgamma(df / 2) + log(pi) / 2 - torch_lgamma(half)
+  },
+  mean = function() where_else_nan(df > 1, loc),
+  mode = function() loc,
+  variance = function() {
+    finite <- torch_where(df > 2, scale^2 * df / (df - 2), Inf)
+    where_else_nan(df > 1, finite)
+  },
+  rsample = function(shape) {
+    z <- standard_normal(shape, df)
+    loc + scale * z * torch_rsqrt(formulas_of(chi2)$rsample(shape) / df)
+  }
+)
+
+#' @rdname distr_normal
+#' @export
+distr_cauchy <- distribution(
+  "Cauchy",
+  parameters = list(loc = constraint_real, scale = constraint_positive),
+  support = constraint_real,
+  log_prob = function(value) -log(pi) - torch_log(scale) - torch_log1p(((value - loc) / scale)^2),
+  cdf = function(value) torch_atan((value - loc) / scale) / pi + 0.5,
+  icdf = function(value) torch_tan(pi * (value - 0.5)) * scale + loc,
+  entropy = function() log(4 * pi) + torch_log(scale),
+  mean = function() nan_like(loc),
+  mode = function() loc,
+  variance = function() torch_full_like(loc, Inf),
+  rsample = function(shape) loc + torch_empty(shape, dtype = loc$dtype, device = loc$device)$cauchy_() * scale
+)
+
+#' @rdname distr_normal
+#' @export
+distr_half_cauchy <- distribution(
+  "HalfCauchy",
+  parameters = list(scale = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_nonnegative,
+  derived = list(
+    base_distribution = function() distr_cauchy(torch_zeros_like(scale), scale, validate_args = FALSE),
+    transforms = function() list(transform_abs())
+  ),
+  log_prob = function(value) half_log_prob(value, base_distribution),
+  cdf = function(value) half_cdf(value, base_distribution),
+  icdf = function(value) base_distribution$icdf((value + 1) / 2),
+  entropy = function() base_distribution$entropy() - log(2),
+  mean = function() torch_full_like(scale, Inf),
+  mode = function() torch_zeros_like(scale),
+  variance = function() torch_full_like(scale, Inf)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_laplace <- distribution(
+  "Laplace",
+  parameters = list(loc = constraint_real, scale = constraint_positive),
+  support = constraint_real,
+  log_prob = function(value) -torch_log(2 * scale) - torch_abs(value - loc) / scale,
+  cdf = function(value) 0.5 - 0.5 * torch_sign(value - loc) * torch_expm1(-torch_abs(value - loc) / scale),
+  icdf = function(value) {
+    from_half <- value - 0.5
+    loc - scale * torch_sign(from_half) * torch_log1p(-2 * torch_abs(from_half))
+  },
+  entropy = function() 1 + torch_log(2 * scale),
+  mean = function() loc,
+  mode = function() loc,
+  variance = function() 2 * scale^2,
+  rsample = function(shape) {
+    eps <- eps_of(loc)
+    u <- standard_uniform(shape, loc) * (2 - eps) + (eps - 1)
+    loc - scale * torch_sign(u) * torch_log1p(-torch_abs(u))
+  }
+)
+
+#' @rdname distr_normal
+#' @export
+distr_gumbel <- distribution(
+  "Gumbel",
+  parameters = list(loc = constraint_real, scale = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_real,
+  derived = list(
+    # Neither 0 nor 1, whose quantiles are infinite.
+    base_distribution = function() {
+      low <- torch_full_like(loc, tiny_of(loc))
+      distr_uniform(low, torch_full_like(loc, 1 - eps_of(loc)), validate_args = FALSE)
+    },
+    transforms = function() {
+      list(transform_exp()$inv, transform_affine(0, -1), transform_exp()$inv, transform_affine(loc, -scale))
+    }
+  ),
+  log_prob = function(value) {
+    z <- (loc - value) / scale
+    z - torch_exp(z) - torch_log(scale)
+  },
+  cdf = function(value) torch_exp(-torch_exp((loc - value) / scale)),
+  icdf = function(value) loc - scale * torch_log(-torch_log(value)),
+  entropy = function() torch_log(scale) + (1 + euler_gamma),
+  mean = function() loc + scale * euler_gamma,
+  mode = function() loc,
+  variance = function() scale^2 * (pi^2 / 6)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_weibull <- distribution(
+  "Weibull",
+  parameters = list(scale = constraint_positive, concentration = constraint_positive),
+  inherit = distr_transformed,
+  support = constraint_positive,
+  derived = list(
+    base_distribution = function() distr_exponential(torch_ones_like(scale), validate_args = FALSE),
+    transforms = function() list(transform_power(1 / concentration), transform_affine(0, scale))
+  ),
+  log_prob = function(value) {
+    z <- value / scale
+    torch_log(concentration) - torch_log(scale) + (concentration - 1) * torch_log(z) - z^concentration
+  },
+  cdf = function(value) -torch_expm1(-(value / scale)^concentration),
+  icdf = function(value) scale * (-torch_log1p(-value))^(1 / concentration),
+  entropy = function() euler_gamma * (1 - 1 / concentration) + torch_log(scale / concentration) + 1,
+  mean = function() scale * torch_exp(torch_lgamma(1 + 1 / concentration)),
+  mode = function() scale * torch_clamp((concentration - 1) / concentration, min = 0)^(1 / concentration),
+  variance = function() {
+    scale^2 * (torch_exp(torch_lgamma(1 + 2 / concentration)) - torch_exp(2 * torch_lgamma(1 + 1 / concentration)))
+  }
+)
+
+#' @rdname distr_normal
+#' @export
+distr_pareto <- distribution(
+  "Pareto",
+  parameters = list(scale = constraint_positive, alpha = constraint_positive),
+  inherit = distr_transformed,
+  support = function() constraint_greater_than_eq(scale),
+  derived = list(
+    base_distribution = function() distr_exponential(alpha, validate_args = FALSE),
+    transforms = function() list(transform_exp(), transform_affine(0, scale))
+  ),
+  log_prob = function(value) torch_log(alpha) + alpha * torch_log(scale) - (alpha + 1) * torch_log(value),
+  cdf = function(value) 1 - (scale / value)^alpha,
+  icdf = function(value) scale * (1 - value)^(-1 / alpha),
+  entropy = function() torch_log(scale / alpha) + 1 + 1 / alpha,
+  mean = function() torch_where(alpha > 1, alpha * scale / (alpha - 1), Inf),
+  mode = function() scale,
+  variance = function() torch_where(alpha > 2, scale^2 * alpha / ((alpha - 1)^2 * (alpha - 2)), Inf)
+)
+
+#' @rdname distr_normal
+#' @export
+distr_generalized_pareto <- distribution(
+  "GeneralizedPareto",
+  parameters = list(loc = constraint_real, scale = constraint_positive, concentration = constraint_real),
+  support = function() {
+    constraint_interval(loc, torch_where(concentration < 0, loc - scale / concentration, Inf))
+  },
+  # With a concentration of 0 it is the exponential distribution; there the formulas divide by 0.
+  derived = list(
+    is_exponential = function() torch_abs(concentration) <= 1e-8,
+    safe = function() torch_where(is_exponential, torch_ones_like(concentration), concentration)
+  ),
+  log_prob = function(value) {
+    z <- (value - loc) / scale
+    power <- torch_where(is_exponential, z, (1 + 1 / safe) * torch_log1p(safe * z))
+    # With a concentration of -1 it is uniform, and the bound itself has 0 times infinity.
+    -torch_log(scale) - torch_where(safe == -1, torch_zeros_like(z), power)
+  },
+  cdf = function(value) {
+    z <- (value - loc) / scale
+    -torch_expm1(-torch_where(is_exponential, z, torch_log1p(safe * z) / safe))
+  },
+  icdf = function(value) {
+    z <- -torch_log1p(-value)
+    loc + scale * torch_where(is_exponential, z, torch_expm1(safe * z) / safe)
+  },
+  entropy = function() torch_log(scale) + concentration + 1,
+  mean = function() where_else_nan(concentration < 1, loc + scale / (1 - concentration)),
+  mode = function() loc,
+  variance = function() {
+    where_else_nan(concentration < 0.5, scale^2 / ((1 - concentration)^2 * (1 - 2 * concentration)))
+  },
+  rsample = function(shape) private$icdf(standard_uniform(shape, loc))
+)
+
+#' @rdname distr_normal
+#' @export
+distr_fisher_snedecor <- distribution(
+  "FisherSnedecor",
+  parameters = list(df1 = constraint_positive, df2 = constraint_positive),
+  support = constraint_positive,
+  log_prob = function(value) {
+    ratio <- df1 / df2
+    df1 / 2 * torch_log(ratio) + (df1 / 2 - 1) * torch_log(value) - (df1 + df2) / 2 * torch_log1p(ratio * value) -
+      log_beta(df1 / 2, df2 / 2)
+  },
+  mean = function() where_else_nan(df2 > 2, df2 / (df2 - 2)),
+  mode = function() where_else_nan(df1 > 2, (df1 - 2) / df1 * df2 / (df2 + 2)),
+  variance = function() {
+    where_else_nan(df2 > 4, 2 * df2^2 * (df1 + df2 - 2) / (df1 * (df2 - 2)^2 * (df2 - 4)))
+  },
+  rsample = function(shape) {
+    first <- standard_gamma(shape, df1 / 2) / df1
+    second <- at_least_tiny(standard_gamma(shape, df2 / 2) / df2)
+    at_least_tiny(first / second)
+  }
+)
+
+#' @rdname distr_normal
+#' @export
+distr_von_mises <- distribution(
+  "VonMises",
+  parameters = list(loc = constraint_real, concentration = constraint_positive),
+  support = constraint_real,
+  log_prob = function(value) {
+    # The Bessel function grows as exp(): what is called here is divided by that.
+    concentration * (torch_cos(value - loc) - 1) - log(2 * pi) - torch_log(torch_special_i0e(concentration))
+  },
+  mean = function() loc,
+  mode = function() loc,
+  variance = function() 1 - torch_special_i1e(concentration) / torch_special_i0e(concentration),
+  sample = function(shape) {
+    draw <- draw_von_mises(shape, loc$to(dtype = torch_double()), concentration$to(dtype = torch_double()))
+    draw$to(dtype = loc$dtype)
+  }
+)
+
+# By rejection from a wrapped Cauchy distribution, all that are not accepted yet at once.
+draw_von_mises <- function(shape, loc, concentration) {
+  tau <- 1 + torch_sqrt(1 + 4 * concentration^2)
+  rho <- (tau - torch_sqrt(2 * tau)) / (2 * concentration)
+  # Its limit where the formula has lost all digits.
+  r <- torch_where(concentration < 1e-5, 1 / concentration + concentration, (1 + rho^2) / (2 * rho))
+  angle <- torch_zeros(shape, dtype = loc$dtype, device = loc$device)
+  done <- torch_zeros(shape, dtype = torch_bool(), device = loc$device)
+  while (!as.logical(torch_all(done))) {
+    u <- torch_unbind(standard_uniform(c(3L, shape), loc))
+    z <- torch_cos(pi * u[[1]])
+    f <- (1 + r * z) / (r + z)
+    c <- concentration * (r - f)
+    accept <- ((c * (2 - c) - u[[2]]) > 0) | (torch_log(c / u[[2]]) + 1 - c >= 0)
+    angle <- torch_where(accept, torch_sign(u[[3]] - 0.5) * torch_acos(f), angle)
+    done <- done | accept
+  }
+  torch_remainder(angle + pi + loc, 2 * pi) - pi
+}
+
+#' @rdname distr_normal
+#' @export
+distr_continuous_bernoulli <- distribution(
+  "ContinuousBernoulli",
+  parameters = list(probs = constraint_unit_interval, logits = constraint_real, lims = NULL),
+  defaults = list(lims = c(0.499, 0.501)),
+  one_of = c("probs", "logits"),
+  support = constraint_unit_interval,
+  derived = list(
+    probs = function() torch_sigmoid(logits),
+    logits = function() logit_of(probs),
+    inner_probs = function() inside_open_interval(probs),
+    is_stable = function() (inner_probs <= lims[1]) | (inner_probs > lims[2]),
+    # Where the closed formulas hold; elsewhere any value for which they are finite.
+    cut = function() torch_where(is_stable, inner_probs, torch_full_like(inner_probs, lims[1])),
+    log_odds = function() torch_log(cut) - torch_log1p(-cut),
+    away = function() inner_probs - 0.5,
+    log_norm = function() {
+      closed <- torch_log(torch_abs(log_odds)) - torch_log(torch_abs(1 - 2 * cut))
+      torch_where(is_stable, closed, log(2) + (4 / 3 + 104 / 45 * away^2) * away^2)
+    }
+  ),
+  log_prob = function(value) value * logits - nnf_softplus(logits) + log_norm,
+  cdf = function(value) {
+    closed <- (cut^value * (1 - cut)^(1 - value) + cut - 1) / (2 * cut - 1)
+    torch_clamp(torch_where(is_stable, closed, value), 0, 1)
+  },
+  icdf = function(value) {
+    torch_where(is_stable, (torch_log1p(-cut + value * (2 * cut - 1)) - torch_log1p(-cut)) / log_odds, value)
+  },
+  entropy = function() {
+    log_0 <- torch_log1p(-inner_probs)
+    self$mean * (log_0 - torch_log(inner_probs)) - log_norm - log_0
+  },
+  mean = function() {
+    torch_where(is_stable, cut / (2 * cut - 1) - 1 / log_odds, 0.5 + (1 / 3 + 16 / 45 * away^2) * away)
+  },
+  variance = function() {
+    closed <- cut * (cut - 1) / (1 - 2 * cut)^2 + log_odds^-2
+    torch_where(is_stable, closed, 1 / 12 - (1 / 15 - 128 / 945 * away^2) * away^2)
+  },
+  rsample = function(shape) private$icdf(standard_uniform(shape, inner_probs)),
+  natural_params = function() list(logits),
+  log_normalizer = function(x) {
+    is_far <- torch_abs(x) > 2e-3
+    safe <- torch_where(is_far, x, torch_ones_like(x))
+    torch_where(is_far, torch_log(torch_abs(torch_expm1(safe))) - torch_log(torch_abs(safe)), x / 2 + x^2 / 24 - x^4 / 2880)
+  }
+)

@@ -1,0 +1,397 @@
+# Discrete distributions.
+
+#' @include distributions.R distributions-composed.R distributions-continuous.R
+NULL
+
+# Probabilities of 0 and 1 have no finite logits.
+inside_open_interval <- function(probs) {
+  eps <- eps_of(probs)
+  torch_clamp(probs, eps, 1 - eps)
+}
+logit_of <- function(probs) {
+  probs <- inside_open_interval(probs)
+  torch_log(probs) - torch_log1p(-probs)
+}
+
+positive_probability <- new_constraint(
+  "Interval", "greater than 0 and at most 1", function(value) (value > 0) & (value <= 1), lower_bound = 0, upper_bound = 1
+)
+
+# For distributions with a probability of success.
+success_probability <- list(
+  probs = function() torch_sigmoid(logits),
+  logits = function() logit_of(probs)
+)
+
+# For those with a probability of each of several outcomes, the last dimension.
+outcome_probabilities <- list(
+  probs = function() torch_softmax(logits, dim = -1L),
+  logits = function() torch_log(inside_open_interval(probs)),
+  n_outcomes = function() if ("probs" %in% private$.given) probs$size(-1L) else logits$size(-1L)
+)
+
+# Probabilities become such that sum to 1, and so do logits.
+normalized <- function(values, call) {
+  for (name in intersect(names(values), c("probs", "logits"))) {
+    x <- as_numbers(values[[name]], name, call = call)
+    if (x$ndim < 1L) value_error(sprintf("`%s` must have at least 1 dimension, for the outcomes.", name), call)
+    values[[name]] <- if (name == "logits") {
+      x - torch_logsumexp(x, dim = -1L, keepdim = TRUE)
+    } else {
+      if (!x$is_floating_point()) x <- x$to(dtype = torch_get_default_dtype())
+      x / torch_sum(x, dim = -1L, keepdim = TRUE)
+    }
+  }
+  values
+}
+
+check_total_count <- function(values, call) {
+  n <- values$total_count
+  if (!is_whole_number(n) || n < 0) {
+    value_error(sprintf(
+      "`total_count` must be a whole number that is not negative, not %s.", friendly_type(n)
+    ), call)
+  }
+  values
+}
+
+cross_entropy_of_success <- function(probs, logits) nnf_softplus(logits) - probs * logits
+log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_lgamma(n - k + 1)
+
+#' Discrete distributions
+#'
+#' Distributions of whole numbers, and of one outcome among several. Of `probs` and `logits` exactly one is given; the
+#' other is derived from it. [distribution()] tells what a distribution can do.
+#'
+#' @section Probabilities:
+#' `p` stands for `probs`; `logits` of a success are log odds, \eqn{\log(p / (1 - p))}, those of outcomes logarithms of
+#' probabilities, up to a constant.
+#'
+#' | distribution | parameters | a draw | probability |
+#' |---|---|---|---|
+#' | `distr_bernoulli` | `probs` from 0 to 1 | 0 or 1 | \eqn{p^x (1-p)^{1-x}} |
+#' | `distr_binomial` | `total_count` = n, `probs` | successes of n | \eqn{{n \choose x} p^x (1-p)^{n-x}} |
+#' | `distr_geometric` | `probs` > 0 | failures before the first success | \eqn{p (1-p)^x} |
+#' | `distr_negative_binomial` | `total_count` = r, `probs` below 1 | successes before r failures | \eqn{{x+r-1 \choose x} p^x (1-p)^r} |
+#' | `distr_poisson` | `rate` >= 0 | count | \eqn{rate^x e^{-rate} / x!} |
+#' | `distr_categorical` | `probs`, a vector | an outcome, counted from 1 | \eqn{p_x} |
+#' | `distr_one_hot_categorical` | `probs`, a vector | a vector of zeros with a one | \eqn{p_i} where the one is |
+#' | `distr_one_hot_categorical_straight_through` | the same | the same, with gradients | the same |
+#' | `distr_multinomial` | `total_count` = n, `probs`, a vector | a vector of counts that sum to n | \eqn{n! \prod p_i^{x_i} / x_i!} |
+#' | `distr_relaxed_bernoulli` | `temperature` > 0, `probs` | a number from 0 to 1 | nearly a Bernoulli draw, with gradients |
+#' | `distr_relaxed_one_hot_categorical` | `temperature` > 0, `probs`, a vector | a vector that sums to 1 | nearly a one, with gradients |
+#'
+#' The probabilities of outcomes, the last dimension of `probs`, are divided by their sum. `distr_negative_binomial` counts
+#' with `probs` what R's [dnbinom()] takes for `1 - prob`.
+#'
+#' A relaxed distribution is a continuous one that comes close to the discrete one when `temperature` goes to zero, and
+#' whose draws have gradients by `probs`.
+#'
+#' @param probs probability of a success, or probabilities of the outcomes along the last dimension.
+#' @param logits the same as log odds, or as logarithms.
+#' @param total_count number of trials; of `distr_negative_binomial` the number of failures that end them, not negative.
+#'   For `distr_multinomial` an R number.
+#' @param rate mean of the count, not negative.
+#' @param temperature how far the relaxed distribution is from the discrete one.
+#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @returns A distribution, see [distribution()]. Draws are of the dtype of the parameters, those of `distr_categorical`
+#'   int64.
+#' @section Errors:
+#' Both or none of `probs` and `logits`, and a parameter that is not what the table says, are `value_error`s.
+#' @source Names and parameters are those of `torch.distributions`, where categorical outcomes count from 0; a seed gives the
+#'   draws that it gives there. Maddison, Mnih and Teh (2017), The concrete distribution; Jang, Gu and Poole (2017),
+#'   Categorical reparameterization with Gumbel-softmax; Bengio, Léonard and Courville (2013), Estimating or propagating
+#'   gradients through stochastic neurons for conditional computation.
+#' @seealso [distr_normal()] and its page for continuous ones, [distr_multivariate_normal()], [kl_divergence()]
+#' @examplesIf torch::torch_is_installed()
+#' distr_bernoulli(probs = c(0.2, 0.9))$sample(5)
+#' d <- distr_categorical(logits = torch_zeros(3))
+#' d$sample(4)
+#' d$log_prob(torch_tensor(3L))
+#' distr_poisson(4)$log_prob(c(0, 4))
+#' @export
+distr_bernoulli <- distribution(
+  "Bernoulli",
+  parameters = list(probs = constraint_unit_interval, logits = constraint_real),
+  one_of = c("probs", "logits"),
+  support = constraint_boolean,
+  derived = success_probability,
+  log_prob = function(value) value * logits - nnf_softplus(logits),
+  cdf = function(value) torch_where(value < 0, 0, torch_where(value < 1, 1 - probs, 1)),
+  entropy = function() cross_entropy_of_success(probs, logits),
+  mean = function() probs,
+  mode = function() torch_where(probs == 0.5, NaN, (probs > 0.5)$to(dtype = probs$dtype)),
+  variance = function() probs * (1 - probs),
+  sample = function(shape) torch_bernoulli(probs$expand(shape)),
+  values = function() torch_tensor(c(0, 1), dtype = probs$dtype, device = probs$device),
+  natural_params = function() list(logits),
+  log_normalizer = function(x) nnf_softplus(x)
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_binomial <- distribution(
+  "Binomial",
+  parameters = list(
+    total_count = constraint_nonnegative_integer, probs = constraint_unit_interval, logits = constraint_real
+  ),
+  defaults = list(total_count = 1),
+  one_of = c("probs", "logits"),
+  support = function() constraint_integer_interval(0, total_count),
+  derived = success_probability,
+  log_prob = function(value) log_choose(total_count, value) + value * logits - total_count * nnf_softplus(logits),
+  entropy = function() {
+    value <- self$enumerate_support(expand = FALSE)
+    log_prob <- private$log_prob(value)
+    -torch_sum(torch_exp(log_prob) * log_prob, dim = 1L)
+  },
+  mean = function() total_count * probs,
+  mode = function() torch_minimum(torch_floor((total_count + 1) * probs), total_count),
+  variance = function() total_count * probs * (1 - probs),
+  sample = function(shape) torch_binomial(total_count$expand(shape), probs$expand(shape)),
+  values = function() {
+    n <- as.numeric(torch_amax(total_count))
+    if (as.logical(torch_any(total_count != n))) {
+      not_implemented_error("All values can't be listed: `total_count` differs within the batch.")
+    }
+    torch_tensor(as.double(seq(0, n)), dtype = total_count$dtype, device = total_count$device)
+  }
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_geometric <- distribution(
+  "Geometric",
+  parameters = list(
+    probs = positive_probability, logits = constraint_real
+  ),
+  one_of = c("probs", "logits"),
+  support = constraint_nonnegative_integer,
+  derived = success_probability,
+  log_prob = function(value) torch_special_xlog1py(value, -probs) + torch_log(probs),
+  cdf = function(value) -torch_expm1(torch_special_xlog1py(torch_floor(value) + 1, -probs)),
+  entropy = function() cross_entropy_of_success(probs, logits) / probs,
+  mean = function() 1 / probs - 1,
+  mode = function() torch_zeros_like(probs),
+  variance = function() (1 / probs - 1) / probs,
+  sample = function(shape) {
+    u <- torch_clamp(standard_uniform(shape, probs), min = tiny_of(probs))
+    torch_floor(torch_log(u) / torch_log1p(-probs))
+  }
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_negative_binomial <- distribution(
+  "NegativeBinomial",
+  parameters = list(
+    total_count = constraint_nonnegative, probs = constraint_half_open_interval(0, 1), logits = constraint_real
+  ),
+  one_of = c("probs", "logits"),
+  support = constraint_nonnegative_integer,
+  derived = success_probability,
+  log_prob = function(value) {
+    log_ways <- torch_lgamma(total_count + value) - torch_lgamma(value + 1) - torch_lgamma(total_count)
+    # Of no failures to wait for, 0 is the only draw.
+    log_ways <- torch_where(total_count + value == 0, torch_zeros_like(log_ways), log_ways)
+    total_count * nnf_logsigmoid(-logits) + value * nnf_logsigmoid(logits) + log_ways
+  },
+  mean = function() total_count * torch_exp(logits),
+  mode = function() torch_clamp(torch_floor((total_count - 1) * torch_exp(logits)), min = 0),
+  variance = function() self$mean / torch_sigmoid(-logits),
+  sample = function(shape) {
+    torch_poisson(at_least_tiny(standard_gamma(shape, total_count) / torch_exp(-logits)))
+  }
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_poisson <- distribution(
+  "Poisson",
+  parameters = list(rate = constraint_nonnegative),
+  support = constraint_nonnegative_integer,
+  log_prob = function(value) torch_xlogy(value, rate) - rate - torch_lgamma(value + 1),
+  cdf = function(value) torch_special_gammaincc(torch_floor(value) + 1, rate),
+  mean = function() rate,
+  mode = function() torch_floor(rate),
+  variance = function() rate,
+  # Its entropy is an infinite sum, not what the family's normalizer gives.
+  entropy = function() refuse_formula("entropy"),
+  sample = function(shape) torch_poisson(rate$expand(shape)),
+  natural_params = function() list(torch_log(rate)),
+  log_normalizer = function(x) torch_exp(x)
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_categorical <- distribution(
+  "Categorical",
+  parameters = list(probs = constraint_simplex, logits = constraint_real_vector),
+  one_of = c("probs", "logits"),
+  prepare = normalized,
+  support = function() constraint_integer_interval(1, n_outcomes),
+  derived = outcome_probabilities,
+  log_prob = function(value) {
+    place <- torch_unsqueeze(value$to(dtype = torch_long()), -1L)
+    both <- torch_broadcast_tensors(list(place, logits))
+    torch_squeeze(torch_gather(both[[2]], -1L, both[[1]]$narrow(-1L, 1L, 1L)), -1L)
+  },
+  entropy = function() -torch_sum(torch_clamp(logits, min = torch_finfo(logits$dtype)$min) * probs, dim = -1L),
+  mean = function() nan_like(torch_select(probs, -1L, 1L)),
+  mode = function() torch_argmax(probs, dim = -1L),
+  variance = function() nan_like(torch_select(probs, -1L, 1L)),
+  sample = function(shape) {
+    n <- as.integer(prod(leading_sizes(shape, length(private$batch_shape()))))
+    draws <- torch_multinomial(probs$reshape(c(-1L, n_outcomes)), n, TRUE)
+    draws$t()$reshape(shape)
+  },
+  values = function() torch_tensor(seq_len(n_outcomes), dtype = torch_long(), device = probs$device)
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_one_hot_categorical <- distribution(
+  "OneHotCategorical",
+  parameters = list(probs = constraint_simplex, logits = constraint_real_vector),
+  one_of = c("probs", "logits"),
+  prepare = normalized,
+  support = constraint_one_hot,
+  derived = c(outcome_probabilities, list(categorical = function() distr_categorical(probs, validate_args = FALSE))),
+  event_shape = function() n_outcomes,
+  log_prob = function(value) torch_sum(torch_where(value == 1, logits, 0), dim = -1L),
+  entropy = function() categorical$entropy(),
+  mean = function() probs,
+  mode = function() nnf_one_hot(categorical$mode, n_outcomes)$to(dtype = probs$dtype),
+  variance = function() probs * (1 - probs),
+  sample = function(shape) {
+    place <- formulas_of(categorical)$sample(leading_sizes(shape, 1L))
+    nnf_one_hot(place, n_outcomes)$to(dtype = probs$dtype)
+  },
+  values = function() torch_eye(n_outcomes, dtype = probs$dtype, device = probs$device)
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_one_hot_categorical_straight_through <- distribution(
+  "OneHotCategoricalStraightThrough",
+  parameters = list(probs = constraint_simplex, logits = constraint_real_vector),
+  one_of = c("probs", "logits"),
+  prepare = normalized,
+  inherit = distr_one_hot_categorical,
+  # The gradient of a draw is taken to be that of the probabilities.
+  rsample = function(shape) with_no_grad(private$sample(shape)) + (probs - probs$detach())
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_multinomial <- distribution(
+  "Multinomial",
+  parameters = list(total_count = NULL, probs = constraint_simplex, logits = constraint_real_vector),
+  defaults = list(total_count = 1),
+  one_of = c("probs", "logits"),
+  prepare = function(values, call) normalized(check_total_count(values, call), call),
+  support = function() constraint_multinomial(total_count),
+  derived = c(outcome_probabilities, list(
+    categorical = function() distr_categorical(probs, validate_args = FALSE),
+    binomial = function() distr_binomial(total_count, probs, validate_args = FALSE)
+  )),
+  event_shape = function() n_outcomes,
+  log_prob = function(value) {
+    # No draw of what can't be drawn is sure.
+    counted <- torch_where((value == 0) & (logits == -Inf), 0, value * logits)
+    torch_lgamma(torch_sum(value, dim = -1L) + 1) + torch_sum(counted - torch_lgamma(value + 1), dim = -1L)
+  },
+  entropy = function() {
+    counts <- torch_unsqueeze(torch_tensor(as.double(seq_len(total_count)), dtype = probs$dtype, device = probs$device), -1L)
+    for (i in seq_along(private$batch_shape())) counts <- torch_unsqueeze(counts, -1L)
+    log_factorials <- torch_exp(formulas_of(binomial)$log_prob(counts)) * torch_lgamma(counts + 1)
+    total_count * categorical$entropy() - lgamma(total_count + 1) + torch_sum(log_factorials, dim = c(1L, -1L))
+  },
+  mean = function() probs * total_count,
+  variance = function() total_count * probs * (1 - probs),
+  sample = function(shape) {
+    drawn <- formulas_of(categorical)$sample(c(as.integer(total_count), leading_sizes(shape, 1L)))
+    counts <- torch_zeros(shape, dtype = probs$dtype, device = probs$device)
+    place <- torch_movedim(drawn, 1L, -1L)
+    counts$scatter_add_(-1L, place, torch_ones_like(place, dtype = probs$dtype))
+  }
+)
+
+# ---- Continuous relaxations ----
+
+#' @rdname distr_bernoulli
+#' @export
+distr_relaxed_bernoulli <- distribution(
+  "RelaxedBernoulli",
+  parameters = list(
+    temperature = constraint_positive, probs = constraint_unit_interval, logits = constraint_real
+  ),
+  one_of = c("probs", "logits"),
+  inherit = distr_transformed,
+  support = constraint_unit_interval,
+  derived = c(success_probability, list(
+    base_distribution = function() distr_logit_relaxed_bernoulli(temperature, logits = logits, validate_args = FALSE),
+    transforms = function() list(transform_sigmoid())
+  ))
+)
+
+# The logit of a relaxed Bernoulli draw: a logistic distribution around the logits.
+distr_logit_relaxed_bernoulli <- distribution(
+  "LogitRelaxedBernoulli",
+  parameters = list(
+    temperature = constraint_positive, probs = constraint_unit_interval, logits = constraint_real
+  ),
+  one_of = c("probs", "logits"),
+  support = constraint_real,
+  derived = success_probability,
+  log_prob = function(value) {
+    z <- logits - value * temperature
+    torch_log(temperature) + z - 2 * nnf_softplus(z)
+  },
+  rsample = function(shape) {
+    u <- inside_open_interval(standard_uniform(shape, logits))
+    (logit_of(u) + logit_of(probs)) / temperature
+  }
+)
+
+#' @rdname distr_bernoulli
+#' @export
+distr_relaxed_one_hot_categorical <- distribution(
+  "RelaxedOneHotCategorical",
+  parameters = list(
+    temperature = constraint_positive, probs = constraint_simplex, logits = constraint_real_vector
+  ),
+  one_of = c("probs", "logits"),
+  prepare = normalized,
+  inherit = distr_transformed,
+  support = constraint_simplex,
+  derived = c(outcome_probabilities, list(
+    base_distribution = function() {
+      distr_exp_relaxed_categorical(temperature, logits = logits, validate_args = FALSE)
+    },
+    transforms = function() list(transform_exp())
+  )),
+  event_shape = function() n_outcomes
+)
+
+# The logarithm of a relaxed one-hot draw.
+distr_exp_relaxed_categorical <- distribution(
+  "ExpRelaxedCategorical",
+  parameters = list(
+    temperature = constraint_positive, probs = constraint_simplex, logits = constraint_real_vector
+  ),
+  one_of = c("probs", "logits"),
+  prepare = normalized,
+  support = constraint_real_vector,
+  derived = c(outcome_probabilities, list(warmth = function() torch_unsqueeze(temperature, -1L))),
+  event_shape = function() n_outcomes,
+  log_prob = function(value) {
+    score <- logits - value * warmth
+    score <- torch_sum(score - torch_logsumexp(score, dim = -1L, keepdim = TRUE), dim = -1L)
+    score + lgamma(n_outcomes) + (n_outcomes - 1) * torch_log(temperature)
+  },
+  rsample = function(shape) {
+    u <- inside_open_interval(standard_uniform(shape, logits))
+    torch_log_softmax((logits - torch_log(-torch_log(u))) / warmth, dim = -1L)
+  }
+)

@@ -1,0 +1,527 @@
+# Probability distributions: what all of them have in common.
+#
+# A distribution is its parameters with their constraints, formulas, a sampler, and the shape of one draw. `distribution()`
+# makes a generator of that. Formulas are functions that see the parameters, and what is derived from them, as plain
+# variables; `log_prob = function(value) ...` is the mathematics alone. What comes before and after it is here: numbers
+# become tensors, parameters are broadcast and checked, values are checked, shapes are put together, gradients switched off.
+#
+# An object is made of the plan of its class by src/instance.cpp, as modules are: a public face (`self`), the formulas
+# (`private`), and between them the scope in which formulas are evaluated and parameters live. What is derived is a promise
+# in that scope.
+
+#' @include distributions-constraints.R
+NULL
+
+# ---- Formulas ----
+
+refuse_formula <- function(what) {
+  not_implemented_error(sprintf("This distribution has no `%s`.", what))
+}
+
+# What a class of distributions does not define. They are evaluated where the formulas of the class are: below the
+# user's environment, where distribution_levels() puts what they call.
+distribution_formulas <- list(
+  log_prob = function(value) refuse_formula("log_prob"),
+  cdf = function(value) refuse_formula("cdf"),
+  icdf = function(value) refuse_formula("icdf"),
+  entropy = function() exponential_family_entropy(self, private),
+  mean = function() refuse_formula("mean"),
+  variance = function() refuse_formula("variance"),
+  mode = function() refuse_formula("mode"),
+  support = function() refuse_formula("support"),
+  # Of draws, with and without gradients; `shape` is that of the result.
+  rsample = function(shape) refuse_formula("rsample"),
+  sample = function(shape) private$rsample(shape),
+  has_rsample = function() FALSE,
+  # All values of a single event, along the first dimension.
+  values = function() refuse_formula("enumerate_support"),
+  has_enumerate_support = function() FALSE,
+  batch_shape = function() parameters_batch_shape(self, private),
+  event_shape = function() integer(),
+  expand = function(batch_shape) expand_parameters(self, private, batch_shape),
+  natural_params = function() refuse_formula("natural_params"),
+  log_normalizer = function(...) refuse_formula("log_normalizer"),
+  mean_carrier_measure = function() 0
+)
+
+# All parameters have the same batch.
+parameters_batch_shape <- function(self, private) {
+  name <- private$.tensors[[1L]]
+  leading_sizes(scope_of(self)[[name]]$shape, event_dim_of(private$.class$parameters[[name]]))
+}
+
+expand_parameters <- function(self, private, batch_shape) {
+  values <- mget(private$.given, envir = scope_of(self))
+  for (name in private$.tensors) {
+    event <- trailing_sizes(values[[name]]$shape, event_dim_of(private$.class$parameters[[name]]))
+    values[[name]] <- values[[name]]$expand(c(batch_shape, event))
+  }
+  instance_of(private$.class, values, private$.validate, private$.unexpanded)
+}
+
+scope_of <- function(distribution) distribution[[".__enclos_env__"]]
+formulas_of <- function(distribution) scope_of(distribution)$private
+
+leading_sizes <- function(shape, n) if (n == 0L) shape else shape[seq_len(length(shape) - n)]
+trailing_sizes <- function(shape, n) shape[seq_len(n) + length(shape) - n]
+event_dim_of <- function(constraint) if (is.function(constraint)) 0L else constraint$event_dim
+
+# What users call.
+distribution_methods <- list(
+  log_prob = function(value) private$log_prob(checked_value(self, private, value)),
+  cdf = function(value) private$cdf(checked_value(self, private, value)),
+  icdf = function(value) private$icdf(as_value(self, value)),
+  entropy = function() private$entropy(),
+  perplexity = function() torch_exp(private$entropy()),
+  sample = function(sample_shape = NULL) {
+    shape <- extended_shape(self, sample_shape)
+    with_no_grad(private$sample(shape))
+  },
+  rsample = function(sample_shape = NULL) {
+    if (!private$has_rsample()) {
+      not_implemented_error("This distribution has no `rsample`: its draws have no gradients. Use `sample`.")
+    }
+    private$rsample(extended_shape(self, sample_shape))
+  },
+  enumerate_support = function(expand = TRUE) {
+    values <- private$values()
+    batch <- private$batch_shape()
+    event <- private$event_shape()
+    values <- values$reshape(c(values$size(1), rep(1L, length(batch)), event))
+    if (expand) values$expand(c(values$size(1), batch, event)) else values
+  },
+  expand = function(batch_shape, .instance = NULL) private$expand(as_shape(batch_shape, "batch_shape")),
+  .extended_shape = function(sample_shape = NULL) extended_shape(self, sample_shape),
+  .validate_sample = function(value) check_value(self, private, value),
+  print = function() print.torch_Distribution(self)
+)
+
+distribution_fields <- local({
+  formula <- function(name) new_function(alist(value = ), expr({
+    if (!missing(value)) refuse_parameter(!!name)
+    private[[!!name]]()
+  }))
+  names <- c(
+    "mean", "variance", "mode", "support", "batch_shape", "event_shape", "has_rsample", "has_enumerate_support"
+  )
+  c(lapply(set_names(names), formula), list(
+    stddev = function(value) torch_sqrt(self$variance),
+    arg_constraints = function(value) private$.class$parameters[private$.class$tensors],
+    .arg_constraints = function(value) self$arg_constraints,
+    .support = function(value) self$support,
+    .validate_args = function(value) private$.validate,
+    param_shape = function(value) scope_of(self)[[private$.tensors[[1L]]]]$shape,
+    .natural_params = function(value) private$natural_params(),
+    .mean_carrier_measure = function(value) private$mean_carrier_measure(),
+    ._mean_carrier_measure = function(value) private$mean_carrier_measure()
+  ))
+})
+
+refuse_parameter <- function(name) {
+  value_error(sprintf("`%s` of a distribution can't be assigned: make a new distribution.", name), call = NULL)
+}
+
+# ---- Values and shapes ----
+
+as_shape <- function(shape, arg, call = caller_env()) {
+  if (is.null(shape)) return(integer())
+  if (is_size(shape)) return(shape)
+  if (is.list(shape)) shape <- unlist(shape)
+  if (length(shape) && !(is.numeric(shape) && all(is.finite(shape)) && all(shape == trunc(shape)) && all(shape >= 0))) {
+    value_error(sprintf("`%s` must be whole numbers that are not negative, not %s.", arg, friendly_type(shape)), call)
+  }
+  as.integer(shape)
+}
+
+extended_shape <- function(self, sample_shape, call = caller_env()) {
+  c(as_shape(sample_shape, "sample_shape", call), self$batch_shape, self$event_shape)
+}
+
+# A tensor of numbers; a single number has no dimension, so that it fits every batch.
+as_numbers <- function(x, arg, like = NULL, call = caller_env()) {
+  if (is_torch_tensor(x)) return(x)
+  if (!is.numeric(x) && !is.logical(x)) {
+    type_error(sprintf("`%s` must be a tensor or numbers, not %s.", arg, friendly_type(x)), call)
+  }
+  dtype <- if (is.null(like)) torch_get_default_dtype() else like$dtype
+  x <- if (length(x) == 1L && is.null(dim(x))) {
+    torch_scalar_tensor(as.double(x), dtype = dtype)
+  } else {
+    torch_tensor(x, dtype = dtype)
+  }
+  if (is.null(like)) x else x$to(device = like$device)
+}
+
+as_value <- function(self, value, call = caller_env()) {
+  if (is_torch_tensor(value)) value else as_numbers(value, "value", first_tensor(self), call)
+}
+
+# Some tensor among the parameters, which tells dtype and device.
+first_tensor <- function(distribution) {
+  scope <- scope_of(distribution)
+  for (name in scope$private$.given) {
+    value <- scope[[name]]
+    if (inherits(value, "torch_Distribution")) value <- first_tensor(value)
+    if (is_torch_tensor(value)) return(value)
+  }
+  NULL
+}
+
+checked_value <- function(self, private, value) {
+  value <- as_value(self, value)
+  if (private$.validate && !cpp_is_tracing()) check_value(self, private, value)
+  value
+}
+
+check_value <- function(self, private, value, call = caller_env()) {
+  if (!is_torch_tensor(value)) type_error(sprintf("`value` must be a tensor, not %s.", friendly_type(value)), call)
+  event <- private$event_shape()
+  shape <- value$shape
+  if (length(shape) < length(event) || !all(trailing_sizes(shape, length(event)) == event)) {
+    value_error(sprintf(
+      "The last sizes of `value` must be (%s), the shape of one draw, but its shape is (%s).",
+      toString(event), toString(shape)
+    ), call)
+  }
+  batch <- private$batch_shape()
+  if (!do_broadcast(leading_sizes(shape, length(event)), batch)) {
+    value_error(sprintf(
+      "`value` of shape (%s) doesn't fit the distribution's batch of shape (%s).", toString(shape), toString(batch)
+    ), call)
+  }
+  support <- private$support()
+  flags <- support$check(value)
+  if (!as.logical(torch_all(flags))) {
+    value_error(sprintf(
+      "`value` must be in the support of the distribution, %s%s", constraint_words(support), offence(value, flags)
+    ), call)
+  }
+}
+
+do_broadcast <- function(a, b) {
+  n <- min(length(a), length(b))
+  if (n == 0L) return(TRUE)
+  a <- trailing_sizes(a, n)
+  b <- trailing_sizes(b, n)
+  all(a == b | a == 1L | b == 1L)
+}
+
+# The end of a sentence that says what `value` must be: which of its values are not.
+offence <- function(value, flags) {
+  n <- flags$numel()
+  bad <- n - as.numeric(torch_sum(flags))
+  of_all <- if (n > 1) sprintf(" %s of %s are not", format_count(bad), format_count(n))
+  if (value$ndim != flags$ndim) return(if (is.null(of_all)) "." else paste0(":", of_all, "."))
+  first <- as.numeric(torch_masked_select(value$detach(), torch_logical_not(flags))[1])
+  if (is.null(of_all)) sprintf(", not %s.", format(first)) else sprintf(":%s, the first is %s.", of_all, format(first))
+}
+
+sum_last <- function(x, n) if (n == 0L) x else torch_sum(x, dim = -seq_len(n))
+
+# ---- Parameters ----
+
+# A floating tensor of each parameter that was given.
+parameter_tensors <- function(values, call) {
+  tensors <- Filter(is_torch_tensor, values)
+  like <- if (length(tensors)) tensors[[1L]]
+  if (!is.null(like) && !like$is_floating_point()) like <- like$to(dtype = torch_get_default_dtype())
+  for (name in names(values)) {
+    value <- as_numbers(values[[name]], name, like, call)
+    values[[name]] <- if (value$is_floating_point()) value else value$to(dtype = like$dtype)
+  }
+  values
+}
+
+# What does not fit is an error that names the parameters.
+broadcast_parameters <- function(values, constraints, call) {
+  event_dims <- vapply(constraints, event_dim_of, 0L)
+  for (name in names(values)) {
+    if (event_dims[[name]] > 0L && values[[name]]$ndim < event_dims[[name]]) {
+      value_error(sprintf(
+        "`%s` must have at least %s, for it is %s.", name, count_of(event_dims[[name]], "dimension"),
+        constraint_words(constraints[[name]])
+      ), call)
+    }
+  }
+  extra <- vapply(values, function(x) x$ndim, 0L) - event_dims
+  if (length(values) < 2L || all(extra == 0L)) return(values)
+  if (all(event_dims == 0L)) {
+    broadcast <- tryCatch(torch_broadcast_tensors(unname(values)), torch_error = function(e) NULL)
+    if (!is.null(broadcast)) return(set_names(broadcast, names(values)))
+  }
+  shapes <- lapply(values, function(x) x$shape)
+  batches <- Map(leading_sizes, shapes, event_dims)
+  batch <- integer()
+  for (one in batches) {
+    if (!do_broadcast(one, batch)) {
+      texts <- sprintf("`%s` has shape (%s)", names(values), vapply(shapes, toString, ""))
+      value_error(paste0("The parameters don't fit together: ", paste(texts, collapse = ", "), "."), call)
+    }
+    batch <- broadcast_sizes(one, batch)
+  }
+  Map(function(x, shape, event_dim) x$expand(c(batch, trailing_sizes(shape, event_dim))), values, shapes, event_dims)
+}
+
+broadcast_sizes <- function(a, b) {
+  n <- max(length(a), length(b))
+  a <- c(rep(1L, n - length(a)), a)
+  b <- c(rep(1L, n - length(b)), b)
+  a[a == 1L] <- b[a == 1L]
+  a
+}
+
+check_parameter <- function(name, value, constraint, call) {
+  flags <- constraint$check(value)
+  if (!as.logical(torch_all(flags))) {
+    value_error(sprintf("`%s` must be %s%s", name, constraint_words(constraint), offence(value, flags)), call)
+  }
+}
+
+# ---- Objects ----
+
+# Of the values that the frame of a generator holds.
+new_distribution <- function(class, frame) {
+  call <- frame
+  values <- mget(names(class$parameters), frame)
+  for (name in names(values)) {
+    if (identical(values[[name]], quote(expr = ))) value_error(sprintf("`%s` must be given.", name), call)
+  }
+  validate <- !isFALSE(frame$validate_args)
+  if (length(class$one_of)) {
+    given <- class$one_of[!vapply(values[class$one_of], is.null, NA)]
+    if (length(given) != 1L) {
+      words <- paste0("`", class$one_of, "`", collapse = ", ")
+      value_error(sprintf(
+        "Exactly one of %s must be given, not %s.", words,
+        if (length(given)) paste0("`", given, "`", collapse = " and ") else "none"
+      ), call)
+    }
+    values[setdiff(class$one_of, given)] <- NULL
+  }
+  if (!is.null(class$prepare)) values[] <- class$prepare(values, call)
+  tensors <- names(values)[names(values) %in% class$tensors]
+  unexpanded <- list()
+  if (length(tensors)) {
+    unexpanded <- parameter_tensors(values[tensors], call)
+    values[tensors] <- broadcast_parameters(unexpanded, class$parameters[tensors], call)
+  }
+  self <- instance_of(class, values, validate, unexpanded)
+  if (validate && !cpp_is_tracing()) {
+    for (name in tensors) {
+      constraint <- class$parameters[[name]]
+      if (is.function(constraint)) constraint <- run_in(constraint, scope_of(self))
+      check_parameter(name, unexpanded[[name]], constraint, call)
+    }
+  }
+  self
+}
+
+no_members <- structure(list(), names = character())
+
+run_in <- function(f, scope) {
+  environment(f) <- scope
+  f()
+}
+
+# Of parameters that are ready. What is dear to compute, such as the factor of a matrix, is computed of what was given,
+# `unexpanded`, and not once for each place of the batch.
+instance_of <- function(class, values, validate = TRUE, unexpanded = list()) {
+  given <- names(values)
+  fields <- list(
+    .class = class, .given = given, .tensors = given[given %in% class$tensors], .unexpanded = unexpanded, .validate = validate
+  )
+  self <- cpp_new_instance(class$levels, no_members, fields)
+  scope <- scope_of(self)
+  list2env(values, scope)
+  for (name in setdiff(names(class$derived), names(values))) derive(name, class$derived[[name]], scope)
+  class(self) <- class$names
+  self
+}
+
+# Computed when it is first asked for, and with gradients wherever that is.
+derive <- function(name, f, scope) {
+  environment(f) <- scope
+  delayedAssign(name, if (cpp_is_tracing()) f() else with_enable_grad(f()), assign.env = scope)
+}
+
+#' Make a class of distributions
+#'
+#' `distribution()` makes a class of probability distributions: a function that creates them. All distributions of the
+#' package, such as [distr_normal()], are made by it; a new one needs its parameters, what it knows of its formulas, and
+#' a sampler.
+#'
+#' Formulas are functions that find the parameters as variables: tensors that are broadcast against each other. None
+#' has to be there; what is missing is a `not_implemented_error` where it is asked for.
+#'
+#' | formula | gives |
+#' |---|---|
+#' | `log_prob(value)` | logarithm of the density or probability |
+#' | `cdf(value)`, `icdf(value)` | probability of at most `value`; quantile of the probability `value` |
+#' | `mean()`, `variance()`, `mode()`, `entropy()` | tensors of the batch's shape |
+#' | `rsample(shape)` | draws with gradients by the parameters; `shape` is that of the whole result |
+#' | `sample(shape)` | draws, where there are none with gradients or others are cheaper |
+#' | `values()` | all values, along dimension 1, for `$enumerate_support()` |
+#' | `event_shape()` | the shape of one draw, where it is not a number |
+#' | `natural_params()`, `log_normalizer(...)` | of an exponential family: entropy and divergences follow |
+#'
+#' @section Members of a distribution:
+#' * `$sample(sample_shape)`, `$rsample(sample_shape)`: draws, a tensor of shape `c(sample_shape, batch_shape,
+#'   event_shape)`, without and with gradients.
+#' * `$log_prob(value)`, `$cdf(value)`, `$icdf(value)`: of tensors, or of numbers.
+#' * `$mean`, `$variance`, `$stddev`, `$mode`, `$entropy()`, `$perplexity()`.
+#' * `$batch_shape`, `$event_shape`: how many distributions it holds, and the shape of one draw from each.
+#' * `$support`, `$arg_constraints`: [constraints][constraint_real] of draws and of parameters.
+#' * `$expand(batch_shape)`: the same distribution for a larger batch, without copies.
+#' * `$enumerate_support(expand = TRUE)`: all values of a discrete distribution, along dimension 1.
+#' * `$has_rsample`, `$has_enumerate_support`: whether it has these.
+#' * the parameters and what is derived from them, by name.
+#'
+#' Parameters are tensors, or R numbers, which take dtype and device of the tensors beside them. With `validate_args`
+#' (the default) they and the values given to `$log_prob()` and `$cdf()` are checked; a trace checks nothing.
+#'
+#' @section Errors:
+#' A parameter or value that is not what it must be is a `value_error` that names it; what a distribution does not have
+#' is a `not_implemented_error`.
+#'
+#' @param name name of the distribution; the class of its objects is `torch_<name>`.
+#' @param parameters named list: the arguments of the generator, in their order, with the
+#'   [constraint][constraint_real] of each, or a function that gives one (it sees the other parameters). An argument that
+#'   is no tensor has `NULL` in its place.
+#' @param ... formulas. A function of any other name becomes a method.
+#' @param support constraint of draws, or a function that gives it.
+#' @param defaults named list of default values of the arguments.
+#' @param one_of names of parameters of which exactly one is to be given; `derived` computes the others from it.
+#' @param derived named list of functions: values that are computed from the parameters when they are first needed.
+#' @param prepare function of the list of arguments that were given and of the call for its errors; gives the list,
+#'   changed.
+#' @param inherit a generator whose formulas and derived values hold where there is none of the same name.
+#' @returns A generator, a function that returns a distribution: an object of class `torch_<name>` and
+#'   `torch_Distribution`.
+#' @source Names and behaviour are those of `torch.distributions.Distribution`.
+#' @seealso [distr_normal()], [distr_bernoulli()], [distr_multivariate_normal()], [distr_transformed()],
+#'   [kl_divergence()]
+#' @examplesIf torch::torch_is_installed()
+#' distr_rayleigh <- distribution(
+#'   "Rayleigh",
+#'   parameters = list(scale = constraint_positive),
+#'   support = constraint_nonnegative,
+#'   log_prob = function(value) torch_log(value / scale^2) - (value / scale)^2 / 2,
+#'   cdf = function(value) 1 - torch_exp(-(value / scale)^2 / 2),
+#'   mean = function() scale * sqrt(pi / 2),
+#'   rsample = function(shape) scale * torch_sqrt(-2 * torch_log(torch_rand(shape)))
+#' )
+#' d <- distr_rayleigh(scale = c(1, 2))
+#' d
+#' d$log_prob(1.5)
+#' d$sample(3)
+#' @export
+distribution <- function(name, parameters = list(), ..., support = NULL, defaults = list(), one_of = NULL,
+                         derived = list(), prepare = NULL, inherit = NULL) {
+  if (!is_string(name)) value_error(sprintf("`name` must be a string, not %s.", friendly_type(name)))
+  parent <- if (!is.null(inherit)) distribution_class_of(inherit)
+  members <- list2(...)
+  for (member in names(members)) {
+    if (!is.function(members[[member]])) {
+      value_error(sprintf("`%s` must be a function, not %s.", member, friendly_type(members[[member]])))
+    }
+  }
+  members$support <- if (is_constraint(support)) new_function(NULL, support) else support
+  if (!is.null(members$rsample)) members$has_rsample <- members$has_rsample %||% function() TRUE
+  if (!is.null(members$values)) members$has_enumerate_support <- members$has_enumerate_support %||% function() TRUE
+  members <- override(parent$members, members)
+  derived <- override(parent$derived, derived)
+  is_family <- "log_normalizer" %in% names(members)
+  names <- c(
+    paste0("torch_", name), setdiff(parent$names, common_class_names), if (is_family) common_class_names[[1L]],
+    common_class_names[-1L]
+  )
+  tensors <- names(parameters)[!vapply(parameters, is.null, NA)]
+  class <- list(
+    name = name, names = names, parameters = parameters, tensors = tensors, one_of = one_of, derived = derived,
+    prepare = prepare, members = members,
+    levels = distribution_levels(members, union(names(parameters), names(derived)), parent.frame())
+  )
+  optional <- set_names(rep(list(NULL), length(one_of)), one_of)
+  required <- set_names(rep(list(quote(expr = )), length(parameters)), names(parameters))
+  formals <- required
+  formals[names(optional)] <- optional
+  formals[names(defaults)] <- defaults
+  make <- function(frame) new_distribution(class, frame)
+  structure(
+    new_function(c(formals, list(validate_args = NULL)), quote(.make(environment())), new_environment(
+      list(.make = make), parent = topenv()
+    )),
+    class = "distribution_generator", distribution = class
+  )
+}
+
+override <- function(inherited, own) as.list(c(inherited[setdiff(names(inherited), names(own))], own))
+
+common_class_names <- c("torch_ExponentialFamily", "torch_Distribution", "R6")
+
+distribution_class_of <- function(inherit, call = caller_env()) {
+  class <- attr(inherit, "distribution", exact = TRUE)
+  if (is.null(class)) {
+    value_error(sprintf("`inherit` must be a generator of distributions, not %s.", friendly_type(inherit)), call)
+  }
+  class
+}
+
+# For cpp_new_instance(): what all distributions have, evaluated in the package, and what this one has, where it was
+# written. What can be read of an object by name are its parameters.
+distribution_levels <- function(members, names, home) {
+  is_formula <- names(members) %in% names(distribution_formulas)
+  read <- lapply(set_names(setdiff(names, names(distribution_fields))), function(name) {
+    new_function(alist(value = ), expr({
+      if (!missing(value)) refuse_parameter(!!name)
+      !!as.name(name)
+    }))
+  })
+  helpers <- c("refuse_formula", "refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy")
+  scope <- new_environment(mget(helpers, topenv()), parent = home)
+  list(
+    list(topenv(), distribution_methods, no_members, distribution_fields),
+    list(scope, override(no_members, members[!is_formula]), override(distribution_formulas, members[is_formula]), read)
+  )
+}
+
+is_exponential_family <- function(x) inherits(x, "torch_ExponentialFamily")
+
+# By the derivatives of the log-normalizer: the mean of the sufficient statistics.
+exponential_family_entropy <- function(self, private) {
+  if (!is_exponential_family(self)) refuse_formula("entropy")
+  params <- lapply(private$natural_params(), function(x) x$detach()$requires_grad_(TRUE))
+  log_normalizer <- with_enable_grad(do.call(private$log_normalizer, params))
+  means <- autograd_grad(list(torch_sum(log_normalizer)), params, create_graph = TRUE)
+  event <- length(private$event_shape())
+  Reduce(`-`, Map(function(param, mean) sum_last(param * mean, event), params, means), log_normalizer) -
+    private$mean_carrier_measure()
+}
+
+#' @export
+print.distribution_generator <- function(x, ...) {
+  cat(sprintf("<distribution_generator> %s\n", attr(x, "distribution", exact = TRUE)$name))
+  invisible(x)
+}
+
+#' @export
+format.torch_Distribution <- function(x, ...) {
+  scope <- scope_of(x)
+  given <- scope$private$.given
+  values <- vapply(given, function(name) describe_parameter(scope[[name]]), "")
+  paste0("<", class(x)[[1L]], ">", if (length(given)) " ", paste(given, "=", values, collapse = ", "))
+}
+
+describe_parameter <- function(x) {
+  if (is.list(x)) return(sprintf("list(%s)", paste(vapply(x, describe_parameter, ""), collapse = ", ")))
+  if (inherits(x, c("torch_Distribution", "torch_Transform"))) return(format(x))
+  if (!is_torch_tensor(x)) return(describe_value(x))
+  if (x$ndim > 1L || x$numel() > 4 || x$device$type == "meta") return(describe_value(x))
+  deparse1(signif(as.numeric(x), 5))
+}
+
+#' @export
+print.torch_Distribution <- function(x, ...) {
+  cat(format(x), "\n", sep = "")
+  invisible(x)
+}
