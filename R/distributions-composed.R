@@ -12,7 +12,7 @@ check_distribution <- function(x, arg, call = caller_env()) {
 check_ndims <- function(n, base, call) {
   if (!is_whole_number(n) || n < 0 || n > length(base$batch_shape)) {
     value_error(sprintf(
-      "`reinterpreted_batch_ndims` must be a whole number from 0 to %d, as many dimensions as `base_distribution` has, not %s.",
+      "`reinterpreted_batch_ndims` must be a whole number from 0 to %d, the dimensions of `base_distribution`, not %s.",
       length(base$batch_shape), if (is.numeric(n)) toString(n) else friendly_type(n)
     ), call)
   }
@@ -171,14 +171,16 @@ distr_mixture_same_family <- distribution(
     mixture <- values$mixture_distribution
     component <- values$component_distribution
     if (!inherits(mixture, "torch_Categorical")) {
-      value_error(sprintf("`mixture_distribution` must be a categorical distribution, not %s.", friendly_type(mixture)), call)
+      value_error(sprintf(
+        "`mixture_distribution` must be a categorical distribution, not %s.", friendly_type(mixture)
+      ), call)
     }
     check_distribution(component, "component_distribution", call)
     n <- trailing_sizes(mixture$param_shape, 1L)
     batch <- component$batch_shape
     if (!length(batch) || trailing_sizes(batch, 1L) != n) {
       value_error(sprintf(
-        "The last size of `component_distribution`'s batch must be %s, as many as `mixture_distribution` has, but it is of shape (%s).",
+        "`component_distribution` must have a batch whose last size is that of `mixture_distribution`, %s, not one of shape (%s).",
         format(n), toString(batch)
       ), call)
     }

@@ -14,7 +14,9 @@ is_constraint <- function(x) inherits(x, "torch_Constraint")
 # A bound may be a parameter of a distribution: a tensor.
 bound_text <- function(bound) {
   if (!is_torch_tensor(bound)) return(format(bound))
-  if (bound$numel() == 1) format(signif(as.numeric(bound), 7)) else sprintf("its bound of shape (%s)", toString(bound$shape))
+  if (bound$numel() > 4) return(sprintf("bounds of shape (%s)", toString(bound$shape)))
+  text <- toString(format(signif(as.numeric(bound), 5), trim = TRUE))
+  if (bound$numel() == 1) text else sprintf("(%s)", text)
 }
 
 flags_of_rows <- function(flags) torch_all(flags, dim = -1L)
@@ -71,7 +73,7 @@ NULL
 #' @rdname constraint_real
 #' @format NULL
 #' @export
-constraint_real <- new_constraint("Real", "a number, not NaN", function(value) value == value)
+constraint_real <- new_constraint("Real", "a number", function(value) value == value)
 
 #' @rdname constraint_real
 #' @format NULL
@@ -166,7 +168,8 @@ constraint_unit_interval <- constraint_interval(0, 1)
 constraint_independent <- function(base_constraint, reinterpreted_batch_ndims) {
   check <- function(value) {
     flags <- base_constraint$check(value)
-    if (reinterpreted_batch_ndims == 0) flags else torch_all(torch_flatten(flags, start_dim = -reinterpreted_batch_ndims), dim = -1L)
+    if (reinterpreted_batch_ndims == 0) return(flags)
+    torch_all(torch_flatten(flags, start_dim = -reinterpreted_batch_ndims), dim = -1L)
   }
   new_constraint(
     "Independent", function() paste("in all places", constraint_words(base_constraint)), check,

@@ -262,7 +262,11 @@ distr_beta <- distribution(
       (concentration0 - 1) * torch_digamma(concentration0) + (total - 2) * torch_digamma(total)
   },
   mean = function() concentration1 / total,
-  mode = function() where_else_nan((concentration1 > 1) & (concentration0 > 1), (concentration1 - 1) / (total - 2)),
+  # Two modes, if both are below 1, are none.
+  mode = function() {
+    above <- torch_clamp(concentration1 - 1, min = 0)
+    above / (above + torch_clamp(concentration0 - 1, min = 0))
+  },
   variance = function() concentration1 * concentration0 / (total^2 * (total + 1)),
   rsample = function(shape) torch_select(draw_dirichlet(both$expand(c(shape, 2L))), -1L, 1L),
   natural_params = function() list(concentration1, concentration0),
@@ -290,7 +294,7 @@ distr_kumaraswamy <- distribution(
   },
   cdf = function(value) 1 - (1 - value^concentration1)^concentration0,
   entropy = function() {
-    1 - 1 / concentration1 + (1 - 1 / concentration0) * (torch_digamma(concentration0 + 1) + euler_gamma) -
+    1 - 1 / concentration0 + (1 - 1 / concentration1) * (torch_digamma(concentration0 + 1) + euler_gamma) -
       torch_log(concentration1) - torch_log(concentration0)
   },
   mean = function() kumaraswamy_moment(concentration1, concentration0, 1),
@@ -612,6 +616,6 @@ distr_continuous_bernoulli <- distribution(
   log_normalizer = function(x) {
     is_far <- torch_abs(x) > 2e-3
     safe <- torch_where(is_far, x, torch_ones_like(x))
-    torch_where(is_far, torch_log(torch_abs(torch_expm1(safe))) - torch_log(torch_abs(safe)), x / 2 + x^2 / 24 - x^4 / 2880)
+    torch_where(is_far, torch_log(torch_expm1(safe) / safe), x / 2 + x^2 / 24 - x^4 / 2880)
   }
 )

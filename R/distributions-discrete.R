@@ -302,8 +302,8 @@ distr_multinomial <- distribution(
     torch_lgamma(torch_sum(value, dim = -1L) + 1) + torch_sum(counted - torch_lgamma(value + 1), dim = -1L)
   },
   entropy = function() {
-    counts <- torch_unsqueeze(torch_tensor(as.double(seq_len(total_count)), dtype = probs$dtype, device = probs$device), -1L)
-    for (i in seq_along(private$batch_shape())) counts <- torch_unsqueeze(counts, -1L)
+    counts <- torch_tensor(as.double(seq_len(total_count)), dtype = probs$dtype, device = probs$device)
+    for (i in seq_len(probs$ndim)) counts <- torch_unsqueeze(counts, -1L)
     log_factorials <- torch_exp(formulas_of(binomial)$log_prob(counts)) * torch_lgamma(counts + 1)
     total_count * categorical$entropy() - lgamma(total_count + 1) + torch_sum(log_factorials, dim = c(1L, -1L))
   },

@@ -258,8 +258,8 @@ distr_logistic_normal <- distribution(
   inherit = distr_transformed,
   prepare = function(values, call) {
     both <- parameter_tensors(values, call)
-    n <- max(1L, vapply(both, function(x) trailing_sizes(c(1L, x$shape), 1L), 0L))
-    lapply(both, function(x) if (x$ndim == 0L || x$size(-1L) == 1L) x$expand(c(leading_sizes(c(1L, x$shape)[-1L], min(x$ndim, 1L)), n)) else x)
+    n <- max(vapply(both, function(x) trailing_sizes(c(1L, x$shape), 1L), 0L))
+    lapply(both, function(x) if (x$ndim > 0L && x$size(-1L) == n) x else x$expand(c(x$shape[-x$ndim], n)))
   },
   support = constraint_simplex,
   derived = list(

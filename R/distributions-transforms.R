@@ -57,7 +57,7 @@ inverse_transform <- function(transform) {
 format.torch_Transform <- function(x, ...) {
   settings <- transform_parts(x)$settings
   values <- vapply(settings, describe_parameter, "")
-  sprintf("<%s>%s", class(x)[[1L]], paste0(if (length(values)) " ", paste(names(values), "=", values, collapse = ", ")))
+  paste0("<", class(x)[[1L]], ">", if (length(values)) paste0(" ", paste(names(values), "=", values, collapse = ", ")))
 }
 
 #' @export

@@ -14,8 +14,10 @@ NULL
 
 # ---- Formulas ----
 
-refuse_formula <- function(what) {
-  not_implemented_error(sprintf("This distribution has no `%s`.", what))
+refuse_formula <- function(what, call = entry_call(sys.nframe() - 1L)) {
+  # A field has no call that a user would know.
+  if (is.call(call) && is.function(call[[1L]])) call <- NULL
+  not_implemented_error(sprintf("This distribution has no `%s`.", what), call)
 }
 
 # What a class of distributions does not define. They are evaluated where the formulas of the class are: below the
@@ -47,13 +49,13 @@ distribution_formulas <- list(
 # All parameters have the same batch.
 parameters_batch_shape <- function(self, private) {
   name <- private$.tensors[[1L]]
-  leading_sizes(scope_of(self)[[name]]$shape, event_dim_of(private$.class$parameters[[name]]))
+  leading_sizes(scope_of(self)[[name]]$shape, private$.class$event_dims[[name]])
 }
 
 expand_parameters <- function(self, private, batch_shape) {
   values <- mget(private$.given, envir = scope_of(self))
   for (name in private$.tensors) {
-    event <- trailing_sizes(values[[name]]$shape, event_dim_of(private$.class$parameters[[name]]))
+    event <- trailing_sizes(values[[name]]$shape, private$.class$event_dims[[name]])
     values[[name]] <- values[[name]]$expand(c(batch_shape, event))
   }
   instance_of(private$.class, values, private$.validate, private$.unexpanded)
@@ -222,34 +224,38 @@ sum_last <- function(x, n) if (n == 0L) x else torch_sum(x, dim = -seq_len(n))
 
 # A floating tensor of each parameter that was given.
 parameter_tensors <- function(values, call) {
-  tensors <- Filter(is_torch_tensor, values)
-  like <- if (length(tensors)) tensors[[1L]]
+  like <- NULL
+  for (value in values) {
+    if (is_torch_tensor(value)) {
+      like <- value
+      if (value$is_floating_point()) break
+    }
+  }
   if (!is.null(like) && !like$is_floating_point()) like <- like$to(dtype = torch_get_default_dtype())
   for (name in names(values)) {
-    value <- as_numbers(values[[name]], name, like, call)
-    values[[name]] <- if (value$is_floating_point()) value else value$to(dtype = like$dtype)
+    value <- values[[name]]
+    if (!is_torch_tensor(value)) {
+      values[[name]] <- as_numbers(value, name, like, call)
+    } else if (!value$is_floating_point()) {
+      values[[name]] <- value$to(dtype = like$dtype)
+    }
   }
   values
 }
 
-# What does not fit is an error that names the parameters.
-broadcast_parameters <- function(values, constraints, call) {
-  event_dims <- vapply(constraints, event_dim_of, 0L)
-  for (name in names(values)) {
-    if (event_dims[[name]] > 0L && values[[name]]$ndim < event_dims[[name]]) {
-      value_error(sprintf(
-        "`%s` must have at least %s, for it is %s.", name, count_of(event_dims[[name]], "dimension"),
-        constraint_words(constraints[[name]])
-      ), call)
-    }
-  }
-  extra <- vapply(values, function(x) x$ndim, 0L) - event_dims
-  if (length(values) < 2L || all(extra == 0L)) return(values)
-  if (all(event_dims == 0L)) {
-    broadcast <- tryCatch(torch_broadcast_tensors(unname(values)), torch_error = function(e) NULL)
-    if (!is.null(broadcast)) return(set_names(broadcast, names(values)))
+# All of them with the same batch. `event_dims` tells how many of the last dimensions belong to one event.
+broadcast_parameters <- function(values, event_dims, constraints, call) {
+  check_event_dims(values, event_dims, constraints, call)
+  if (length(values) < 2L) return(values)
+  ndims <- integer()
+  for (value in values) ndims <- c(ndims, value$ndim)
+  if (all(ndims == event_dims)) return(values)
+  # A trace follows the operator.
+  if (cpp_is_tracing() && all(event_dims == 0L)) {
+    return(set_names(torch_broadcast_tensors(unname(values)), names(values)))
   }
   shapes <- lapply(values, function(x) x$shape)
+  if (all(event_dims == 0L) && length(unique(shapes)) == 1L) return(values)
   batches <- Map(leading_sizes, shapes, event_dims)
   batch <- integer()
   for (one in batches) {
@@ -260,6 +266,17 @@ broadcast_parameters <- function(values, constraints, call) {
     batch <- broadcast_sizes(one, batch)
   }
   Map(function(x, shape, event_dim) x$expand(c(batch, trailing_sizes(shape, event_dim))), values, shapes, event_dims)
+}
+
+check_event_dims <- function(values, event_dims, constraints, call) {
+  for (name in names(event_dims)[event_dims > 0L]) {
+    if (values[[name]]$ndim < event_dims[[name]]) {
+      value_error(sprintf(
+        "`%s` must have at least %s: it is %s.", name, count_of(event_dims[[name]], "dimension"),
+        constraint_words(constraints[[name]])
+      ), call)
+    }
+  }
 }
 
 broadcast_sizes <- function(a, b) {
@@ -303,7 +320,7 @@ new_distribution <- function(class, frame) {
   unexpanded <- list()
   if (length(tensors)) {
     unexpanded <- parameter_tensors(values[tensors], call)
-    values[tensors] <- broadcast_parameters(unexpanded, class$parameters[tensors], call)
+    values[tensors] <- broadcast_parameters(unexpanded, class$event_dims[tensors], class$parameters, call)
   }
   self <- instance_of(class, values, validate, unexpanded)
   if (validate && !cpp_is_tracing()) {
@@ -328,12 +345,13 @@ run_in <- function(f, scope) {
 instance_of <- function(class, values, validate = TRUE, unexpanded = list()) {
   given <- names(values)
   fields <- list(
-    .class = class, .given = given, .tensors = given[given %in% class$tensors], .unexpanded = unexpanded, .validate = validate
+    .class = class, .given = given, .tensors = given[given %in% class$tensors], .unexpanded = unexpanded,
+    .validate = validate
   )
   self <- cpp_new_instance(class$levels, no_members, fields)
   scope <- scope_of(self)
   list2env(values, scope)
-  for (name in setdiff(names(class$derived), names(values))) derive(name, class$derived[[name]], scope)
+  for (name in names(class$derived)) if (!name %in% given) derive(name, class$derived[[name]], scope)
   class(self) <- class$names
   self
 }
@@ -438,7 +456,7 @@ distribution <- function(name, parameters = list(), ..., support = NULL, default
   tensors <- names(parameters)[!vapply(parameters, is.null, NA)]
   class <- list(
     name = name, names = names, parameters = parameters, tensors = tensors, one_of = one_of, derived = derived,
-    prepare = prepare, members = members,
+    event_dims = vapply(parameters[tensors], event_dim_of, 0L), prepare = prepare, members = members,
     levels = distribution_levels(members, union(names(parameters), names(derived)), parent.frame())
   )
   optional <- set_names(rep(list(NULL), length(one_of)), one_of)
@@ -477,11 +495,19 @@ distribution_levels <- function(members, names, home) {
       !!as.name(name)
     }))
   })
-  helpers <- c("refuse_formula", "refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy")
+  members <- list(override(no_members, members[!is_formula]), override(distribution_formulas, members[is_formula]))
+  # In the package one scope does for both.
+  if (identical(topenv(home), topenv())) {
+    return(list(list(
+      home, c(distribution_methods, members[[1L]]), members[[2L]], c(distribution_fields, read)
+    )))
+  }
+  helpers <- c(
+    "refuse_formula", "refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy"
+  )
   scope <- new_environment(mget(helpers, topenv()), parent = home)
   list(
-    list(topenv(), distribution_methods, no_members, distribution_fields),
-    list(scope, override(no_members, members[!is_formula]), override(distribution_formulas, members[is_formula]), read)
+    list(topenv(), distribution_methods, no_members, distribution_fields), list(scope, members[[1L]], members[[2L]], read)
   )
 }
 

@@ -1,0 +1,191 @@
+test_that("all distributions give the values, gradients and draws of PyTorch", {
+  skip_if_older("2.13")
+  expect_identical(distribution_differences(distribution_cases()), NULL)
+})
+
+test_that("a difference is found", {
+  skip_if_older("2.13")
+  wrong <- list(distribution_case(
+    distr_gamma(a, rate), "Gamma(a, rate * 1.001)", list(a = c(0.5, 2), rate = c(1, 3)), c(0.3, 2)
+  ))
+  expect_match(distribution_differences(wrong), "log_prob|cdf|entropy|expand|mean|variance|stddev|mode|sample|rsample")
+})
+
+test_that("densities, probabilities and quantiles are those of R's own functions", {
+  skip_if_no_torch()
+  for (case in distribution_cases()) {
+    for (what in names(case$base)) {
+      expect_equal(
+        base_value_here(case, what), as.double(eval(case$base[[what]], c(case$p, list(x = case$x, u = case$u)))),
+        tolerance = 1e-6, info = paste(deparse1(case$r), what)
+      )
+    }
+  }
+})
+
+test_that("1e5 draws have the mean and the variance that the distribution says", {
+  skip_if_no_torch()
+  torch_manual_seed(11)
+  for (case in distribution_cases()) {
+    d <- distribution_here(case)
+    mean <- tryCatch(d$mean, not_implemented_error = function(e) NULL)
+    if (is.null(mean)) next
+    variance <- d$variance
+    if (!as.logical(torch_all(torch_isfinite(variance)))) next
+    draws <- d$sample(1e5)
+    expect_true(as.logical(torch_all(d$support$check(draws))), info = deparse1(case$r))
+    # The circular mean and variance are others.
+    if (inherits(d, "torch_VonMises")) next
+    error <- (torch_mean(draws, dim = 1) - mean) / torch_sqrt(variance / 1e5 + 1e-12)
+    expect_lt(as.numeric(torch_max(torch_abs(error))), 5, label = deparse1(case$r))
+    # A few of them have no fourth moment.
+    ratio <- (torch_var(draws, dim = 1) + 1e-9) / (variance + 1e-9)
+    expect_lt(as.numeric(torch_max(torch_abs(torch_log(ratio)))), 0.3, label = deparse1(case$r))
+  }
+})
+
+test_that("errors name the parameter or the value and what it must be", {
+  skip_if_no_torch()
+  d <- distr_normal(c(0, 1), 1)
+  expect_snapshot({
+    show_error(distr_normal(0))
+    show_error(distr_normal(0, -1))
+    show_error(distr_normal(0, c(1, -2, NaN)))
+    show_error(distr_normal("a", 1))
+    show_error(distr_normal(c(1, 2, 3), c(1, 2)))
+    show_error(distr_uniform(c(0, 3), c(1, 2)))
+    show_error(distr_bernoulli())
+    show_error(distr_bernoulli(probs = 0.1, logits = 1))
+    show_error(distr_categorical(c(-1, 2)))
+    show_error(distr_categorical(0.5))
+    show_error(distr_binomial(1.5, 0.5))
+    show_error(distr_multinomial(-1, c(0.5, 0.5)))
+    show_error(distr_multivariate_normal(c(0, 0), covariance_matrix = matrix(c(1, 2, 2, 1), 2)))
+    show_error(distr_multivariate_normal(c(0, 0), covariance_matrix = diag(3)))
+    show_error(distr_multivariate_normal(c(0, 0)))
+    show_error(distr_wishart(1, diag(3)))
+    show_error(distr_wishart(1, c(1, 2)))
+    show_error(distr_lkj_cholesky(1))
+    show_error(distr_low_rank_multivariate_normal(c(0, 0), diag(3), c(1, 1)))
+    show_error(distr_mixture_same_family(distr_normal(0, 1), distr_normal(0, 1)))
+    show_error(distr_mixture_same_family(distr_categorical(c(0.5, 0.5)), distr_normal(c(0, 1, 2), 1)))
+    show_error(distr_independent(distr_normal(0, 1), 1))
+    show_error(distr_transformed(distr_normal(0, 1), 3))
+    show_error(d$log_prob("a"))
+    show_error(d$log_prob(c(1, 2, 3)))
+    show_error(d$log_prob(c(NaN, 1)))
+    show_error(distr_dirichlet(c(1, 2, 3))$log_prob(c(0.5, 0.5)))
+    show_error(distr_categorical(c(0.5, 0.5))$log_prob(0))
+    show_error(d$sample("a"))
+    show_error(d$loc <- 1)
+    show_error(distr_poisson(1)$rsample())
+    show_error(distr_poisson(1)$icdf(0.5))
+    show_error(distr_binomial(c(1, 2), 0.5)$enumerate_support())
+    show_error(distribution(1))
+    show_error(distribution("A", mean = 1))
+    show_error(distribution("A", inherit = mean))
+  })
+})
+
+test_that("with validate_args = FALSE nothing is checked", {
+  skip_if_no_torch()
+  d <- distr_normal(0, -1, validate_args = FALSE)
+  expect_no_error(d$log_prob(NaN))
+  expect_false(d$.validate_args)
+  expect_true(distr_normal(0, 1)$.validate_args)
+})
+
+test_that("a distribution prints in a line", {
+  skip_if_no_torch()
+  expect_snapshot({
+    distr_normal(0, c(1, 2))
+    distr_categorical(logits = torch_zeros(2, 3))
+    distr_transformed(distr_normal(0, 1), list(transform_exp(), transform_affine(1, 2)))
+    distr_mixture_same_family(distr_categorical(c(0.5, 0.5)), distr_normal(c(0, 1), 1))
+    str(distr_poisson(3))
+    distr_normal
+  })
+})
+
+test_that("numbers and tensors mix: numbers take dtype and batch of the tensors", {
+  skip_if_no_torch()
+  d <- distr_normal(0, torch_tensor(c(1, 2), dtype = "double"))
+  expect_identical(d$batch_shape, 2L)
+  expect_true(d$loc$dtype == torch_double())
+  expect_true(d$sample()$dtype == torch_double())
+  expect_identical(distr_normal(0, 1)$batch_shape, integer())
+  expect_identical(distr_normal(0, 1)$sample()$shape, integer())
+  expect_true(distr_normal(torch_tensor(0L), 1)$loc$dtype == torch_float())
+  expect_identical(distr_normal(torch_zeros(2, 1), c(1, 2, 3))$sample(c(5, 4))$shape, c(5L, 4L, 2L, 3L))
+  expect_equal(as.numeric(distr_normal(0, 1)$log_prob(0)), dnorm(0, log = TRUE), tolerance = 1e-6)
+})
+
+test_that("classes are those that R users know", {
+  skip_if_no_torch()
+  expect_identical(class(distr_normal(0, 1)), c("torch_Normal", "torch_ExponentialFamily", "torch_Distribution", "R6"))
+  expect_identical(
+    class(distr_chi2(1)), c("torch_Chi2", "torch_Gamma", "torch_ExponentialFamily", "torch_Distribution", "R6")
+  )
+  expect_s3_class(distr_log_normal(0, 1), "torch_TransformedDistribution")
+  expect_s3_class(distr_categorical(c(0.5, 0.5))$support, "torch_IntegerInterval")
+  expect_equal(as_array(distr_gamma(2, 3)$.natural_params[[2]]), -3)
+  expect_identical(distr_gamma(2, 3)$.mean_carrier_measure, 0)
+})
+
+test_that("a class of the user's has all that the package's have", {
+  skip_if_no_torch()
+  home <- new.env(parent = globalenv())
+  home$distribution <- distribution
+  distr_rayleigh <- eval(quote(distribution(
+    "Rayleigh",
+    parameters = list(scale = torch::constraint_positive),
+    support = torch::constraint_nonnegative,
+    log_prob = function(value) log(value / scale^2) - (value / scale)^2 / 2,
+    rsample = function(shape) scale * sqrt(-2 * log(torch::torch_rand(shape))),
+    mean = function() scale * sqrt(pi / 2),
+    double = function() distr_of(2 * scale)
+  )), home)
+  home$distr_of <- distr_rayleigh
+  d <- distr_rayleigh(scale = c(1, 2))
+  expect_s3_class(d, "torch_Rayleigh")
+  expect_equal(as_array(d$log_prob(1.5)), log(1.5 / c(1, 4)) - (1.5 / c(1, 2))^2 / 2, tolerance = 1e-6)
+  torch_manual_seed(1)
+  expect_equal(as_array(d$sample(1e5)$mean(dim = 1)), as_array(d$mean), tolerance = 0.02)
+  expect_true(d$has_rsample)
+  expect_identical(d$expand(c(3, 2))$batch_shape, c(3L, 2L))
+  expect_equal(as_array(d$double()$scale), c(2, 4))
+  expect_error(d$entropy(), class = "not_implemented_error")
+  expect_error(distr_rayleigh(-1), "`scale` must be positive", class = "value_error")
+  expect_error(d$scale <- 3, class = "value_error")
+})
+
+test_that("gradients flow through draws, log probabilities and derived parameters", {
+  skip_if_no_torch()
+  logits <- torch_tensor(c(0.5, -1), requires_grad = TRUE)
+  d <- distr_bernoulli(logits = logits)
+  p <- with_no_grad(d$probs)
+  expect_true(d$probs$requires_grad)
+  expect_false(d$sample()$requires_grad)
+  d$mean$sum()$backward()
+  expect_equal(as_array(logits$grad), plogis(c(0.5, -1)) * (1 - plogis(c(0.5, -1))), tolerance = 1e-6)
+})
+
+test_that("log probabilities and draws can be traced", {
+  skip_if_no_torch()
+  f <- jit_trace(function(loc, scale, x) distr_normal(loc, scale)$log_prob(x), torch_zeros(2), torch_ones(2), torch_zeros(3, 2))
+  x <- torch_randn(5, 4)
+  expect_equal(
+    as_array(f(torch_ones(4), torch_tensor(2), x)), dnorm(as_array(x), 1, 2, log = TRUE), tolerance = 1e-5
+  )
+  for (make in list(
+    function(x) distr_gamma(torch_exp(x), 2), function(x) distr_categorical(logits = x), function(x) distr_poisson(torch_exp(x)),
+    function(x) distr_student_t(torch_exp(x)), function(x) distr_bernoulli(logits = x), function(x) distr_beta(torch_exp(x), 2)
+  )) {
+    expect_no_warning(f <- jit_trace(function(x) make(x)$sample(), torch_zeros(3), check_trace = FALSE))
+    x <- torch_tensor(c(-1, 0, 1, 2))
+    torch_manual_seed(4)
+    here <- make(x)$sample()
+    torch_manual_seed(4)
+    expect_equal(as_array(f(x)), as_array(here), info = deparse1(make))
+  }
+})
