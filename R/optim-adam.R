@@ -1,56 +1,46 @@
-# Adam and AdamW.
+# Adam and its kin.
 
-#' @include optim.R optim-step.R
+#' @include optim-step.R
 NULL
 
-# State saved by other implementations has a plain number as `step`.
-adam_state <- function(state, param, group) {
-  if (!is_torch_tensor(state$step)) {
-    state$step <- torch_scalar_tensor(state$step %||% 0, dtype = torch_float(), device = param$device)
-  }
-  for (name in c("exp_avg", "exp_avg_sq", if (group$amsgrad) "max_exp_avg_sq")) {
-    state[[name]] <- state[[name]] %||% torch_zeros_like(param)
-  }
-  state
-}
-
-# `decoupled`: the weight decay acts on the parameters instead of the gradient.
-adam_rule <- function(name, fused, decoupled) {
-  list(
-    name = name,
-    new_state = adam_state,
-    fused = function(params, grads, state, group, first) {
-      torch__foreach_add_(state$step, scalar = 1)
-      fused(
-        params, grads, state$exp_avg, state$exp_avg_sq, state$max_exp_avg_sq %||% list(), state$step,
-        lr = group$lr, beta1 = group$betas[[1L]], beta2 = group$betas[[2L]], weight_decay = group$weight_decay,
-        eps = group$eps, amsgrad = group$amsgrad, maximize = FALSE
-      )
-    },
-    one = function(param, grad, state, group, first) {
-      beta1 <- group$betas[[1L]]
-      beta2 <- group$betas[[2L]]
-      step <- state$step$add_(1)$item()
-      if (decoupled) {
-        param$mul_(1 - group$lr * group$weight_decay)
-      } else if (group$weight_decay != 0) {
-        grad <- grad$add(param, alpha = group$weight_decay)
-      }
-      state$exp_avg$lerp_(grad, 1 - beta1)
-      square <- state$exp_avg_sq$mul_(beta2)$addcmul_(grad, grad, value = 1 - beta2)
+adam_rule <- function(name, fused, decay) {
+  new_rule(
+    name,
+    decay = decay,
+    update = function(params, grads, state, group) {
+      mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
+      square <- kept_square(state, "exp_avg_sq", grads, group$betas[[2L]])
       if (group$amsgrad) {
-        square <- state$max_exp_avg_sq$copy_(torch_maximum(state$max_exp_avg_sq, square))
+        square <- state$max_exp_avg_sq <- torch__foreach_maximum(kept(state, "max_exp_avg_sq", params), other = square)
       }
-      divisor <- square$sqrt()$div_(sqrt(1 - beta2^step))$add_(group$eps)
-      param$addcdiv_(state$exp_avg, divisor, value = -group$lr / (1 - beta1^step))
+      root <- torch__foreach_sqrt(square)
+      scale_(root, 1 / sqrt(1 - group$betas[[2L]]^state$step))
+      torch__foreach_add_(root, scalar = group$eps)
+      add_quotient_(params, mean, root, -group$lr / (1 - group$betas[[1L]]^state$step))
+    },
+    fused = function(params, grads, state, group, steps) {
+      fused(
+        params, grads, kept(state, "exp_avg", params), kept(state, "exp_avg_sq", params),
+        if (group$amsgrad) kept(state, "max_exp_avg_sq", params) else list(), steps,
+        lr = group$lr, beta1 = group$betas[[1L]], beta2 = group$betas[[2L]], weight_decay = group$weight_decay,
+        eps = group$eps, amsgrad = group$amsgrad, maximize = group$maximize
+      )
     }
   )
 }
 
+adam_formals <- alist(
+  params = , lr = 1e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 0, amsgrad = FALSE, maximize = FALSE
+)
+
 #' Adam
 #'
-#' Gradient descent with steps scaled by running means of the gradient and of its square. `optim_adamw()` shrinks the
-#' parameters by `lr * weight_decay` instead of adding the decay to the gradient.
+#' Gradient descent with steps scaled by running means of the gradient and of its square. With gradient \eqn{g}, in step
+#' \eqn{t}:
+#' \deqn{m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
+#'   \theta \leftarrow \theta - lr \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + eps}}
+#' `optim_adamw()` multiplies the parameters by `1 - lr * weight_decay` instead of adding `weight_decay` times the parameters
+#' to the gradient.
 #'
 #' @param params a tensor, a list of tensors, or a list of groups: named lists with an element `params` and, where a
 #'   group differs, hyperparameters.
@@ -59,8 +49,11 @@ adam_rule <- function(name, fused, decoupled) {
 #' @param eps added to the divisor.
 #' @param weight_decay factor of the penalty on the size of the parameters.
 #' @param amsgrad whether to divide by the largest mean square so far.
+#' @param maximize whether to go up instead of down.
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg`, `exp_avg_sq` and, with `amsgrad`,
 #'   `max_exp_avg_sq`.
+#' @section Errors:
+#' Hyperparameters out of their range are `value_error`s, and so are sparse gradients.
 #' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Loshchilov and Hutter (2017), Decoupled
 #'   weight decay regularization; Reddi, Kale and Kumar (2018), On the convergence of Adam and beyond.
 #' @examplesIf torch::torch_is_installed()
@@ -71,30 +64,135 @@ adam_rule <- function(name, fused, decoupled) {
 #' loss$backward()
 #' opt$step()
 #' @export
-optim_adam <- optimizer(
-  "optim_adam",
-  initialize = function(params, lr = 1e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 0, amsgrad = FALSE) {
-    check_not_negative(lr, "lr")
-    check_hyperparameter(betas, "betas", function(x) length(x) == 2L & x >= 0 & x < 1, "two numbers from 0 to below 1")
-    check_not_negative(eps, "eps")
-    check_not_negative(weight_decay, "weight_decay")
-    super$initialize(
-      params, list(lr = lr, betas = betas, eps = eps, weight_decay = weight_decay, amsgrad = amsgrad)
-    )
-  },
-  step = function(closure = NULL) {
-    optimizer_step(self, private, closure, private$rule)
-  },
-  private = list(rule = adam_rule("adam", function(...) torch__fused_adam_(...), decoupled = FALSE))
-)
+optim_adam <- rule_optimizer(adam_formals, adam_rule("optim_adam", function(...) torch__fused_adam_(...), "gradient"))
 
 #' @rdname optim_adam
 #' @export
-optim_adamw <- optimizer(
-  "optim_adamw",
-  optim_adam,
-  initialize = function(params, lr = 1e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 1e-2, amsgrad = FALSE) {
-    super$initialize(params, lr, betas, eps, weight_decay, amsgrad)
-  },
-  private = list(rule = adam_rule("adamw", function(...) torch__fused_adamw_(...), decoupled = TRUE))
+optim_adamw <- rule_optimizer(
+  replace(adam_formals, "weight_decay", 1e-2), adam_rule("optim_adamw", function(...) torch__fused_adamw_(...), "parameter")
+)
+
+#' Adam with the largest gradient, with Nesterov's momentum, and rectified
+#'
+#' Kin of [optim_adam()].
+#'
+#' * `optim_adamax()` divides by a running maximum instead of the root of a running mean of squares:
+#'   \eqn{u \leftarrow \max(\beta_2 u, |g| + eps)}, \eqn{\theta \leftarrow \theta - lr \, m / ((1 - \beta_1^t) u)}.
+#' * `optim_nadam()` looks ahead along the running mean, by momenta
+#'   \eqn{\mu_t = \beta_1 (1 - 0.96^{t \cdot momentum\_decay} / 2)}:
+#'   \eqn{\theta \leftarrow \theta - lr (\frac{\mu_{t+1} m}{1 - \prod_{i \le t+1} \mu_i} + \frac{(1 - \mu_t) g}{1 - \prod_{i \le t} \mu_i})
+#'   / (\sqrt{v / (1 - \beta_2^t)} + eps)}.
+#' * `optim_radam()` takes steps of \eqn{lr \, m / (1 - \beta_1^t)} as long as too few gradients were seen for their mean square,
+#'   and scales by that, with a correction for its variance, later.
+#'
+#' @inheritParams optim_adam
+#' @param momentum_decay how fast the momentum grows to `betas[1]`.
+#' @param decoupled_weight_decay whether the decay shrinks the parameters, as in [optim_adamw()].
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_inf` (Adamax) or `exp_avg_sq`; for
+#'   NAdam `mu_product` besides.
+#' @inheritSection optim_adam Errors
+#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Dozat (2016), Incorporating Nesterov momentum into
+#'   Adam; Liu and others (2019), On the variance of the adaptive learning rate and beyond.
+#' @examplesIf torch::torch_is_installed()
+#' x <- torch_tensor(1, requires_grad = TRUE)
+#' opt <- optim_nadam(x)
+#' (x^2)$backward()
+#' opt$step()
+#' x
+#' @export
+optim_adamax <- rule_optimizer(
+  alist(params = , lr = 2e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 0, maximize = FALSE),
+  new_rule("optim_adamax", update = function(params, grads, state, group) {
+    mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
+    size <- torch__foreach_abs(grads)
+    torch__foreach_add_(size, scalar = group$eps)
+    bound <- torch__foreach_mul(kept(state, "exp_inf", params), scalar = group$betas[[2L]])
+    state$exp_inf <- torch__foreach_maximum(bound, other = size)
+    add_quotient_(params, mean, state$exp_inf, -group$lr / (1 - group$betas[[1L]]^state$step))
+  })
+)
+
+#' @rdname optim_adamax
+#' @export
+optim_nadam <- rule_optimizer(
+  alist(
+    params = , lr = 2e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 0, momentum_decay = 4e-3,
+    decoupled_weight_decay = FALSE, maximize = FALSE
+  ),
+  new_rule("optim_nadam", numbers = c("step", "mu_product"), update = function(params, grads, state, group) {
+    mu <- function(step) group$betas[[1L]] * (1 - 0.5 * 0.96^(step * group$momentum_decay))
+    now <- mu(state$step)
+    ahead <- mu(state$step + 1)
+    state$mu_product <- (state$mu_product %||% 1) * now
+    mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
+    root <- torch__foreach_sqrt(kept_square(state, "exp_avg_sq", grads, group$betas[[2L]]))
+    scale_(root, 1 / sqrt(1 - group$betas[[2L]]^state$step))
+    torch__foreach_add_(root, scalar = group$eps)
+    add_quotient_(params, grads, root, -group$lr * (1 - now) / (1 - state$mu_product))
+    add_quotient_(params, mean, root, -group$lr * ahead / (1 - state$mu_product * ahead))
+  })
+)
+
+#' @rdname optim_adamax
+#' @export
+optim_radam <- rule_optimizer(
+  alist(
+    params = , lr = 1e-3, betas = c(0.9, 0.999), eps = 1e-8, weight_decay = 0, decoupled_weight_decay = FALSE,
+    maximize = FALSE
+  ),
+  new_rule("optim_radam", update = function(params, grads, state, group) {
+    mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
+    square <- kept_square(state, "exp_avg_sq", grads, group$betas[[2L]])
+    # How many gradients the mean square amounts to, now and in the end.
+    remembered <- group$betas[[2L]]^state$step
+    most <- 2 / (1 - group$betas[[2L]]) - 1
+    length <- most - 2 * state$step * remembered / (1 - remembered)
+    enough <- length > 5
+    rectified <- sqrt(pmax((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length), 0) * (1 - remembered))
+    lr <- group$lr / (1 - group$betas[[1L]]^state$step)
+    factor <- torch__foreach_reciprocal(root_plus(square, group$eps))
+    scale_(factor, ifelse(enough, -lr * rectified, 0))
+    shift_(factor, ifelse(enough, 0, -lr))
+    torch__foreach_addcmul_(params, mean, factor)
+  })
+)
+
+#' Adam for sparse gradients
+#'
+#' As [optim_adam()], for parameters whose gradients are sparse, such as the weight of `nn_embedding(sparse = TRUE)`: only the
+#' rows that the gradient holds are touched, in the means too.
+#'
+#' @inheritParams optim_adam
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_avg_sq`.
+#' @section Errors:
+#' Hyperparameters out of their range are `value_error`s, and so are gradients that are not sparse.
+#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; the lazy form is that of PyTorch's `SparseAdam`.
+#' @examplesIf torch::torch_is_installed()
+#' words <- nn_embedding(10, 3, sparse = TRUE)
+#' opt <- optim_sparse_adam(words$parameters)
+#' words(torch_tensor(c(1L, 3L)))$sum()$backward()
+#' opt$step()
+#' @export
+optim_sparse_adam <- rule_optimizer(
+  alist(params = , lr = 1e-3, betas = c(0.9, 0.999), eps = 1e-8, maximize = FALSE),
+  new_rule(
+    "optim_sparse_adam",
+    decay = "own", number_in_dict = as.integer,
+    update = function(params, grads, state, group) {
+      value_error("`optim_sparse_adam` needs sparse gradients: use `optim_adam()` for others.")
+    },
+    sparse = function(param, grad, state, group) {
+      grad <- grad$coalesce()
+      if (grad$values()$numel() == 0) return()
+      means <- Map(function(name, x, beta) {
+        mean <- kept(state, name, param)
+        old <- values_at(mean, grad)
+        change <- x$sub(old)$mul_(1 - beta)
+        mean$add_(with_values(grad, change))
+        change$add_(old)
+      }, c("exp_avg", "exp_avg_sq"), list(grad$values(), grad$values()$pow(2)), group$betas)
+      step <- group$lr * sqrt(1 - group$betas[[2L]]^state$step) / (1 - group$betas[[1L]]^state$step)
+      param$add_(with_values(grad, means[[1L]]$div_(means[[2L]]$sqrt_()$add_(group$eps))$mul_(-step)))
+    }
+  )
 )

@@ -1,44 +1,48 @@
-# Stochastic gradient descent.
+# Stochastic gradient descent, with averages, by signs, and with orthogonal steps.
 
-#' @include optim.R optim-step.R
+#' @include optim-step.R
 NULL
 
-sgd_rule <- list(
-  name = "sgd",
-  new_state = function(state, param, group) {
-    if (group$momentum != 0 && is.null(state$momentum_buffer)) {
-      state$momentum_buffer <- torch_zeros_like(param)
+sgd_rule <- new_rule(
+  "optim_sgd",
+  numbers = character(),
+  sparse = TRUE,
+  update = function(params, grads, state, group) {
+    if (group$momentum != 0) {
+      if (is.null(state$momentum_buffer)) {
+        state$momentum_buffer <- lapply(grads, function(grad) grad$clone())
+      } else {
+        torch__foreach_mul_(state$momentum_buffer, scalar = group$momentum)
+        torch__foreach_add_(state$momentum_buffer, grads, alpha = 1 - group$dampening)
+      }
+      grads <- if (group$nesterov) {
+        torch__foreach_add(grads, state$momentum_buffer, alpha = group$momentum)
+      } else {
+        state$momentum_buffer
+      }
     }
-    state %||% list()
+    torch__foreach_add_(params, grads, alpha = -group$lr)
   },
-  fused = function(params, grads, state, group, first) {
+  fused = function(params, grads, state, group, steps) {
+    is_first <- group$momentum != 0 && is.null(state$momentum_buffer)
     torch__fused_sgd_(
-      params, grads, state$momentum_buffer %||% list(),
+      params, grads, if (group$momentum != 0) kept(state, "momentum_buffer", params, torch_empty_like) else list(),
       weight_decay = group$weight_decay, momentum = group$momentum, lr = group$lr, dampening = group$dampening,
-      nesterov = group$nesterov, maximize = FALSE, is_first_step = first
+      nesterov = group$nesterov, maximize = group$maximize, is_first_step = is_first
     )
   },
-  one = function(param, grad, state, group, first) {
-    if (group$weight_decay != 0) {
-      grad <- grad$add(param, alpha = group$weight_decay)
+  check = function(group) {
+    if (group$nesterov && (group$momentum <= 0 || group$dampening != 0)) {
+      value_error("`nesterov` needs a positive `momentum` and zero `dampening`.", call = caller_env(4))
     }
-    buffer <- state$momentum_buffer
-    if (!is.null(buffer)) {
-      if (first) {
-        buffer$copy_(grad)
-      } else {
-        buffer$mul_(group$momentum)$add_(grad, alpha = 1 - group$dampening)
-      }
-      grad <- if (group$nesterov) grad$add(buffer, alpha = group$momentum) else buffer
-    }
-    param$add_(grad, alpha = -group$lr)
   }
 )
 
 #' Stochastic gradient descent
 #'
-#' Moves the parameters by `-lr` times the gradient, or times a running sum of gradients: with momentum that sum is
-#' multiplied by `momentum`, and the gradient, times `1 - dampening`, is added.
+#' Moves the parameters by `-lr` times the gradient \eqn{g}, or times a running sum of gradients:
+#' \eqn{b \leftarrow momentum \cdot b + (1 - dampening) g}, with \eqn{b = g} in the first step, and
+#' \eqn{\theta \leftarrow \theta - lr \, b}; with `nesterov` \eqn{g + momentum \cdot b} takes the place of \eqn{b}.
 #'
 #' @inheritParams optim_adam
 #' @param lr learning rate; must be given.
@@ -46,6 +50,8 @@ sgd_rule <- list(
 #' @param dampening how much less of the gradient is added to it.
 #' @param nesterov whether to use Nesterov's form; needs momentum and no dampening.
 #' @returns An optimizer, see [optimizer()]. State of a parameter, with momentum: `momentum_buffer`.
+#' @section Errors:
+#' Hyperparameters out of their range are `value_error`s. Gradients may be sparse, without weight decay.
 #' @source Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum in deep learning.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
@@ -54,19 +60,160 @@ sgd_rule <- list(
 #' opt$step()
 #' x
 #' @export
-optim_sgd <- optimizer(
-  "optim_sgd",
-  initialize = function(params, lr = optim_required(), momentum = 0, dampening = 0, weight_decay = 0,
-                        nesterov = FALSE) {
-    check_not_negative(lr, "lr")
-    check_not_negative(momentum, "momentum")
-    check_not_negative(weight_decay, "weight_decay")
-    if (nesterov && (momentum <= 0 || dampening != 0)) {
-      value_error("`nesterov` needs a positive `momentum` and zero `dampening`.")
-    }
-    super$initialize(params, list(
-      lr = lr, momentum = momentum, dampening = dampening, weight_decay = weight_decay, nesterov = nesterov
-    ))
-  },
-  step = function(closure = NULL) optimizer_step(self, private, closure, sgd_rule)
+optim_sgd <- rule_optimizer(
+  alist(
+    params = , lr = optim_required(), momentum = 0, dampening = 0, weight_decay = 0, nesterov = FALSE, maximize = FALSE
+  ),
+  sgd_rule
 )
+
+#' Averaged stochastic gradient descent
+#'
+#' Gradient descent with a learning rate \eqn{\eta_t = lr / (1 + lambda \cdot lr \cdot t)^{alpha}} and a decay of the parameters
+#' by \eqn{1 - lambda \, \eta_t}. The state `ax` is the mean of the parameters over the steps after `t0`.
+#'
+#' @inheritParams optim_adam
+#' @param lambda decay, in PyTorch `lambd`.
+#' @param alpha power in the learning rate.
+#' @param t0 the step after which the mean begins.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `eta`, `mu` and the mean, `ax`.
+#' @inheritSection optim_adam Errors
+#' @source Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging.
+#' @examplesIf torch::torch_is_installed()
+#' x <- torch_tensor(1, requires_grad = TRUE)
+#' opt <- optim_asgd(x)
+#' (x^2)$backward()
+#' opt$step()
+#' x
+#' @export
+optim_asgd <- rule_optimizer(
+  alist(params = , lr = 1e-2, lambda = 1e-4, alpha = 0.75, t0 = 1e6, weight_decay = 0, maximize = FALSE),
+  new_rule(
+    "optim_asgd",
+    numbers = c("step", "eta", "mu"), renamed = c(lambda = "lambd"),
+    update = function(params, grads, state, group) {
+      eta <- state$eta %||% group$lr
+      scale_(params, 1 - group$lambda * eta)
+      add_scaled_(params, grads, -eta)
+      mean <- kept(state, "ax", params)
+      add_scaled_(mean, torch__foreach_sub(params, other = mean), state$mu %||% 1)
+      state$eta <- group$lr / (1 + group$lambda * group$lr * state$step)^group$alpha
+      state$mu <- 1 / pmax(1, state$step - group$t0)
+    }
+  )
+)
+
+#' Resilient backpropagation
+#'
+#' Goes by the signs of the gradients alone, with a step size of its own for each number, which grows while the sign of the
+#' gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not of batches.
+#'
+#' @inheritParams optim_adam
+#' @param lr the first step size.
+#' @param etas two factors of the step size, below and above 1: where the sign changes, and where it stays.
+#' @param step_sizes the smallest and the largest step size.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, the gradient before, `prev`, and `step_size`.
+#' @inheritSection optim_adam Errors
+#' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP algorithm.
+#' @examplesIf torch::torch_is_installed()
+#' x <- torch_tensor(1, requires_grad = TRUE)
+#' opt <- optim_rprop(x)
+#' (x^2)$backward()
+#' opt$step()
+#' x
+#' @export
+optim_rprop <- rule_optimizer(
+  alist(params = , lr = 0.01, etas = c(0.5, 1.2), step_sizes = c(1e-6, 50), maximize = FALSE),
+  new_rule(
+    "optim_rprop",
+    decay = "own",
+    checks = list(
+      etas = must_be("two numbers, between 0 and 1 and above 1", function(x) {
+        is.numeric(x) && length(x) == 2L && isTRUE(all(x[1L] > 0, x[1L] < 1, x[2L] > 1))
+      }),
+      step_sizes = must_be("two numbers", function(x) is.numeric(x) && length(x) == 2L && !anyNA(x))
+    ),
+    one = function(param, grad, state, group) {
+      before <- kept(state, "prev", param)
+      size <- kept(state, "step_size", param, function(param) torch_full_like(param, group$lr))
+      turn <- torch_mul(grad, before)
+      turned <- torch_lt(turn, 0)
+      factor <- torch_where(turned, group$etas[[1L]], torch_where(torch_gt(turn, 0), group$etas[[2L]], 1))
+      size$mul_(factor)$clamp_(group$step_sizes[[1L]], group$step_sizes[[2L]])
+      before$copy_(grad)$masked_fill_(turned, 0)
+      param$addcmul_(torch_sign(before), size, value = -1)
+    }
+  )
+)
+
+#' Muon: momentum with orthogonal steps
+#'
+#' For parameters that are matrices: the step is the running mean of the gradients, with all of its singular values brought
+#' near to 1 by a few Newton-Schulz iterations. Other parameters, and usually those of the first and last layer, are left to
+#' [optim_adamw()].
+#'
+#' @inheritParams optim_adam
+#' @param momentum weight of the old values in the running mean of the gradients.
+#' @param nesterov whether to use Nesterov's form.
+#' @param weight_decay the parameters are multiplied by `1 - lr * weight_decay`.
+#' @param ns_coefficients the three coefficients of the iterations' polynomial.
+#' @param eps smallest divisor when the step is scaled before the iterations.
+#' @param ns_steps number of iterations.
+#' @param adjust_lr_fn how the learning rate goes by the shape, n x m: `NULL` or `"original"`, by \eqn{\sqrt{\max(1, n / m)}};
+#'   `"match_rms_adamw"`, by \eqn{0.2 \sqrt{\max(n, m)}}.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `momentum_buffer`.
+#' @section Errors:
+#' Hyperparameters out of their range and parameters that are no real matrices are `value_error`s.
+#' @source Jordan (2024), Muon: an optimizer for hidden layers in neural networks; Liu and others (2025), Muon is scalable for
+#'   LLM training. The iterations are in bfloat16.
+#' @examplesIf torch::torch_is_installed()
+#' model <- nn_linear(3, 2, bias = FALSE)
+#' opt <- optim_muon(model$parameters)
+#' model(torch_ones(1, 3))$sum()$backward()
+#' opt$step()
+#' @export
+optim_muon <- rule_optimizer(
+  alist(
+    params = , lr = 1e-3, weight_decay = 0.1, momentum = 0.95, nesterov = TRUE, ns_coefficients = c(3.4445, -4.7750, 2.0315),
+    eps = 1e-7, ns_steps = 5, adjust_lr_fn = NULL
+  ),
+  new_rule(
+    "optim_muon",
+    numbers = character(), decay = "own",
+    checks = list(
+      ns_coefficients = must_be("three numbers", function(x) is.numeric(x) && length(x) == 3L && !anyNA(x)),
+      ns_steps = must_be("a whole number from 0 to 99", function(x) is_whole_number(x) && x >= 0 && x < 100),
+      adjust_lr_fn = must_be("NULL, \"original\" or \"match_rms_adamw\"", function(x) {
+        is.null(x) || (is_string(x) && x %in% c("original", "match_rms_adamw"))
+      })
+    ),
+    check = function(group) {
+      is_matrix <- vapply(group$params, function(x) x$ndim == 2L && !x$is_complex(), NA)
+      if (!all(is_matrix)) {
+        shape <- toString(group$params[!is_matrix][[1L]]$shape)
+        value_error(sprintf("`params` must be real matrices for `optim_muon()`, not of shape (%s).", shape), call = caller_env(4))
+      }
+    },
+    one = function(param, grad, state, group) {
+      mean <- kept(state, "momentum_buffer", param)$lerp_(grad, 1 - group$momentum)
+      step <- near_orthogonal(if (group$nesterov) grad$lerp(mean, group$momentum) else mean, group)
+      sides <- as.numeric(param$shape)
+      ratio <- if (identical(group$adjust_lr_fn, "match_rms_adamw")) 0.2 * sqrt(max(sides)) else sqrt(max(1, sides[1L] / sides[2L]))
+      param$mul_(1 - group$lr * group$weight_decay)
+      param$add_(step, alpha = -group$lr * ratio)
+    }
+  )
+)
+
+near_orthogonal <- function(x, group) {
+  factors <- group$ns_coefficients
+  is_tall <- x$size(1) > x$size(2)
+  y <- x$to(dtype = torch_bfloat16(), copy = TRUE)
+  if (is_tall) y <- y$t()
+  y$div_(y$norm()$clamp(min = group$eps))
+  for (i in seq_len(group$ns_steps)) {
+    square <- y$matmul(y$t())
+    y <- torch_addmm(y, torch_addmm(square, square, square, beta = factors[[2L]], alpha = factors[[3L]]), y, beta = factors[[1L]])
+  }
+  if (is_tall) y$t() else y
+}

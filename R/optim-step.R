@@ -1,79 +1,246 @@
-# How an optimiser makes a step. It is one operator call for all parameters of a group where LibTorch has a fused operator
-# that handles them (it updates the parameters and the state in place), else a loop over the parameters. The operator takes
-# the state as lists with one tensor for each parameter that has a gradient; these lists are a plan, made once and kept
-# until the parameters, or which of them have gradients, change.
+# How the optimisers of the package make a step: all by the same code, by rules that say how parameters are updated.
+#
+# A rule is written once, over lists with one element for each parameter and LibTorch's operators for lists (`_foreach_*`,
+# those that LibTorch 1.13 has): one call for all parameters of a group. Where LibTorch has the whole update in one operator
+# for such parameters, the rule names that too. What is kept for the parameters lies in columns meanwhile: a list of tensors
+# or a vector of numbers. These columns are a plan, made once and held until the parameters, or which of them have
+# gradients, change.
 
-# A rule says how an optimizer updates parameters. A list:
-#   name       names the fused operator, to remember whether LibTorch has it
-#   new_state  function(state, param, group): completes a parameter's state, a list of tensors, NULL at first
-#   fused      function(params, grads, state, group, first): updates all; `state` is a list of lists of tensors; `first`:
-#              there was no state before
-#   one        function(param, grad, state, group, first): updates one parameter
-optimizer_step <- function(self, private, closure, rule) {
-  loss <- if (!is.null(closure)) with_enable_grad(closure())
-  with_no_grad(step_groups(private, self$param_groups, rule))
-  loss
+#' @include optim.R
+NULL
+
+# A list. The functions are called with the parameters, their gradients, `state` and the group. `state` is an environment
+# that they read and write: what it holds after a step is there at the next, at first nothing but `step`, which counts.
+# Numbers in it are one for all parameters as long as they are equal.
+#   update    by lists; gradients come with their sign for `maximize` and with the weight decay added
+#   one       in the place of `update`, where it goes by single tensors
+#   fused     by LibTorch's one operator, which sees to `maximize` and the decay; its last argument are steps, as tensors
+#   sparse    one parameter with a sparse gradient; TRUE: as others. Without it there is `no_sparse` to say.
+#   numbers   names of the numbers in `state`; `number_in_dict` makes of one what state dicts hold
+#   decay     of the weights: "gradient", "parameter" (decoupled) or "own" (the rule's functions see to it)
+#   checks    of its own hyperparameters, as in `hyperparameter_checks`; `check`: a function of a group
+#   renamed   PyTorch's names of hyperparameters that have another one here
+new_rule <- function(name, update = NULL, one = NULL, fused = NULL, sparse = NULL, numbers = "step",
+                     number_in_dict = number_as_tensor, decay = "gradient", checks = list(), check = function(group) NULL,
+                     renamed = NULL) {
+  as.list(environment())
 }
 
-step_groups <- function(private, groups, rule) {
+# The generator of a rule's optimizers. `formals`: of `initialize`, the hyperparameters with their defaults after `params`.
+rule_optimizer <- function(formals, rule, inherit = Optimizer) {
+  names <- setdiff(names(formals), "params")
+  defaults <- as.call(c(quote(list), set_names(lapply(names, as.symbol), names)))
+  initialize <- new_function(as.pairlist(formals), bquote(super$initialize(params, .(defaults))))
+  optimizer(rule$name, inherit, initialize = initialize, private = list(.rule = rule), parent_env = topenv())
+}
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+step_groups <- function(state, groups, rule) {
   for (i in seq_along(groups)) {
     group <- groups[[i]]
     grads <- grads_of(group$params)
     has_grad <- !vapply(grads, is.null, NA)
-    plan <- private$.plans[i][[1L]]
-    if (!identical(plan$all_params, group$params) || !identical(plan$has_grad, has_grad)) {
-      plan <- plan_step(private$.state, group, has_grad, rule)
-      private$.plans[[i]] <- replace(plan, "first", list(logical(length(plan$first))))
+    plan <- state$plans[i][[1L]]
+    if (!identical(plan$has_grad, has_grad) || !identical(plan$params, group$params)) {
+      plan <- state$plans[[i]] <- plan_step(state$settled(), group, grads, has_grad, rule)
     }
-    first <- plan$first
-    if (length(first) == 0L) {
-      next
-    }
-    # The fused operator begins the state either of all parameters at once or of none.
-    if (plan$fused && all(first == first[[1L]])) {
-      rule$fused(plan$params, grads[has_grad], plan$state, group, first[[1L]])
-    } else {
-      Map(function(param, grad, first, i) rule$one(param, grad, lapply(plan$state, `[[`, i), group, first),
-        plan$params, grads[has_grad], first, seq_along(first))
-    }
+    for (part in plan$parts) step_part(part, grads[part$of], group, rule)
   }
 }
 
 # The gradients of the parameters; NULL for a parameter that has none.
 grads_of <- function(params) .Call(C_grads, params)
 
-plan_step <- function(states, group, has_grad, rule) {
-  params <- group$params[has_grad]
+step_part <- function(part, grads, group, rule) {
+  state <- part$state
+  if ("step" %in% rule$numbers) state$step <- (state$step %||% 0) + 1
+  if (part$is_fused) {
+    return(rule$fused(part$params, grads, state, group, fused_steps(state$step, part$params)))
+  }
+  if (part$is_complex) grads <- lapply(grads, torch_view_as_real)
+  if (isTRUE(group$maximize)) grads <- torch__foreach_neg(grads)
+  if (rule$decay != "own" && group$weight_decay != 0) {
+    if (rule$decay == "parameter" || isTRUE(group$decoupled_weight_decay)) {
+      torch__foreach_mul_(part$params, scalar = 1 - group$lr * group$weight_decay)
+    } else {
+      grads <- torch__foreach_add(grads, part$params, alpha = group$weight_decay)
+    }
+  }
+  if (is.null(part$one)) {
+    rule$update(part$params, grads, state, group)
+  } else {
+    part$one(part$params[[1L]], grads[[1L]], state, group)
+  }
+}
+
+fused_steps <- function(step, params) {
+  if (is.null(step)) return()
+  device <- params[[1L]]$device
+  steps <- lapply(step, function(x) torch_scalar_tensor(x, dtype = torch_float(), device = device))
+  if (length(steps) == 1L) rep(steps, length(params)) else steps
+}
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+
+# The parameters that can go together are a part: of one type, on one device, with the same kept for them.
+plan_step <- function(states, group, grads, has_grad, rule) {
+  kinds <- vapply(which(has_grad), function(i) {
+    param <- group$params[[i]]
+    is_sparse <- grads[[i]]$is_sparse()
+    alone <- !is.null(rule$one) || (is_sparse && is.function(rule$sparse))
+    kept <- sort(names(states[[tensor_address(param)]]))
+    paste(c(as.character(param$dtype), as.character(param$device), is_sparse, if (alone) i, kept), collapse = " ")
+  }, "")
+  parts <- lapply(split(which(has_grad), kinds), function(of) {
+    plan_part(states, group, of, grads[[of[[1L]]]]$is_sparse(), rule)
+  })
+  list(params = group$params, has_grad = has_grad, parts = unname(parts))
+}
+
+plan_part <- function(states, group, of, is_sparse, rule) {
+  params <- group$params[of]
+  if (is_sparse) check_sparse(group, rule)
+  is_complex <- params[[1L]]$is_complex()
   keys <- addresses(params)
-  first <- !vapply(keys, exists, NA, envir = states, inherits = FALSE, USE.NAMES = FALSE)
-  own <- Map(function(key, param) rule$new_state(states[[key]], param, group), keys, params)
-  list2env(own, states)
-  columns <- if (length(own) > 0L) names(own[[1L]])
+  one <- if (is_sparse && is.function(rule$sparse)) rule$sparse else rule$one
+  kept <- mget(keys, envir = states, ifnotfound = list(NULL))
+  columns <- lapply(set_names(as.character(names(kept[[1L]]))), function(name) {
+    column <- unname(lapply(kept, `[[`, name))
+    if (name %in% rule$numbers) {
+      column <- vapply(column, as.numeric, 0)
+      return(if (length(unique(column)) == 1L) column[[1L]] else column)
+    }
+    if (is_complex) column <- lapply(column, as_real)
+    if (is.null(one)) column else column[[1L]]
+  })
+  is_fused <- !is_sparse && has_fused(rule, params[[1L]], group)
+  if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
-    all_params = group$params,
-    has_grad = has_grad,
-    params = params,
-    first = first,
-    state = lapply(set_names(as.character(columns)), function(name) unname(lapply(own, `[[`, name))),
-    fused = length(params) > 0L && has_fused(rule, params, group)
+    of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex, is_fused = is_fused,
+    one = one
   )
 }
 
-# Whether LibTorch has the fused operator for such parameters. Asked by running it on tensors with one element, once for
-# each type and device.
-has_fused <- function(rule, params, group) {
-  kind <- unique(vapply(params, function(x) paste(as.character(x$dtype), as.character(x$device)), ""))
-  if (length(kind) > 1L) {
-    return(FALSE)
+as_real <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
+
+check_sparse <- function(group, rule, call = caller_env(4)) {
+  if (is.null(rule$sparse)) {
+    value_error(sprintf(
+      "`%s` can't use sparse gradients: `optim_sgd()`, `optim_adagrad()` and `optim_sparse_adam()` can.", rule$name
+    ), call)
   }
-  key <- paste(rule$name, kind)
+  if (isTRUE(group$weight_decay != 0)) value_error("`weight_decay` must be 0 for parameters with sparse gradients.", call)
+}
+
+# What a part keeps, by parameter.
+states_of_part <- function(part) {
+  columns <- as.list(part$state, sorted = TRUE)
+  states <- lapply(seq_along(part$keys), function(i) {
+    lapply(columns, function(column) {
+      x <- if (!is.null(part$one)) column else if (length(column) == 1L) column[[1L]] else column[[i]]
+      if (part$is_complex && is_torch_tensor(x)) torch_view_as_complex(x) else x
+    })
+  })
+  set_names(states, part$keys)[lengths(states) > 0L]
+}
+
+# Whether LibTorch has the rule's operator for such parameters. Asked by running it on tensors with one element, once for
+# each type and device.
+has_fused <- function(rule, param, group) {
+  if (is.null(rule$fused)) return(FALSE)
+  key <- paste(rule$name, as.character(param$dtype), as.character(param$device))
   if (is.null(the$fused[[key]])) {
-    param <- torch_zeros(1, dtype = params[[1L]]$dtype, device = params[[1L]]$device)
-    state <- lapply(rule$new_state(NULL, param, group), list)
+    probe <- torch_zeros(1, dtype = param$dtype, device = param$device)
     the$fused[[key]] <- tryCatch({
-      rule$fused(list(param), list(torch_zeros_like(param)), state, group, TRUE)
+      rule$fused(list(probe), list(torch_zeros_like(probe)), new_environment(), group, fused_steps(1, list(probe)))
       TRUE
     }, error = function(e) FALSE)
   }
   the$fused[[key]]
+}
+
+# --- parts of rules --------------------------------------------------------------------------------------------------
+
+# A column of tensors, which are made at the first step.
+kept <- function(state, name, params, first = torch_zeros_like) {
+  if (is.null(state[[name]])) state[[name]] <- if (is.list(params)) lapply(params, first) else first(params)
+  state[[name]]
+}
+
+# The running mean of `x`, and that of its square, in which the old values weigh `beta`. The mean is computed as `lerp()`
+# does it, to the last bit: a difference of nearly equal means may be what the step is divided by.
+kept_mean <- function(state, name, x, beta) {
+  mean <- kept(state, name, x)
+  torch__foreach_add_(mean, torch__foreach_sub(x, other = mean), alpha = 1 - beta)
+  mean
+}
+
+kept_square <- function(state, name, x, beta) {
+  mean <- kept(state, name, x)
+  torch__foreach_mul_(mean, scalar = beta)
+  torch__foreach_addcmul_(mean, x, x, value = 1 - beta)
+  mean
+}
+
+# sqrt(x) + eps
+root_plus <- function(x, eps) {
+  root <- torch__foreach_sqrt(x)
+  torch__foreach_add_(root, scalar = eps)
+  root
+}
+
+# `by`, `value`: one number for all, or one for each.
+scale_ <- function(x, by) {
+  if (length(by) == 1L) torch__foreach_mul_(x, scalar = by) else torch__foreach_mul_(x, scalars = by)
+}
+
+shift_ <- function(x, by) {
+  if (length(by) == 1L) torch__foreach_add_(x, scalar = by) else torch__foreach_add_(x, scalars = by)
+}
+
+add_quotient_ <- function(x, numerator, divisor, value) {
+  if (length(value) == 1L) {
+    torch__foreach_addcdiv_(x, numerator, divisor, value = value)
+  } else {
+    torch__foreach_addcdiv_(x, numerator, divisor, scalars = value)
+  }
+}
+
+add_scaled_ <- function(x, other, by) {
+  if (length(by) == 1L) torch__foreach_add_(x, other, alpha = by) else torch__foreach_add_(x, torch__foreach_mul(other, scalars = by))
+}
+
+# A sparse tensor of the places of `x`, coalesced, with other values; and the values of a dense one there.
+with_values <- function(x, values) torch_sparse_coo_tensor(x$indices(), values, x$shape)
+values_at <- function(dense, x) dense$sparse_mask(x)$coalesce()$values()
+
+# --- hyperparameters -------------------------------------------------------------------------------------------------
+
+must_be <- function(must, ok) list(must = must, ok = ok)
+
+not_negative <- must_be("a number that is not negative", function(x) is.numeric(x) && length(x) == 1L && isTRUE(x >= 0))
+two_fractions <- must_be("two numbers from 0 to below 1", function(x) {
+  is.numeric(x) && length(x) == 2L && isTRUE(all(x >= 0 & x < 1))
+})
+true_or_false <- must_be("TRUE or FALSE", is_bool)
+
+hyperparameter_checks <- list(
+  lr = not_negative, eps = not_negative, weight_decay = not_negative, momentum = not_negative, dampening = must_be(
+    "a number", function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+  ), lr_decay = not_negative, initial_accumulator_value = not_negative, momentum_decay = not_negative, betas = two_fractions,
+  nesterov = true_or_false, amsgrad = true_or_false, centered = true_or_false, maximize = true_or_false,
+  decoupled_weight_decay = true_or_false
+)
+
+check_group <- function(group, rule, call = caller_env(2)) {
+  checks <- c(rule$checks, hyperparameter_checks)
+  for (name in intersect(names(group), names(checks))) {
+    check <- checks[[name]]
+    if (!check$ok(group[[name]])) {
+      is <- if (is.numeric(group[[name]])) toString(group[[name]]) else describe_value(group[[name]])
+      value_error(sprintf("`%s` must be %s, not %s.", name, check$must, is), call = call)
+    }
+  }
+  rule$check(group)
 }

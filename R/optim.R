@@ -1,56 +1,102 @@
 # Optimisers: update parameters from their gradients. Here is what all have in common; how a step is made is in
 # optim-step.R, and each rule has a file.
 
+# What an optimizer keeps for its parameters: for each a list, under the address of its tensor. While steps are made the
+# plans of optim-step.R hold the same in another form, which is brought back before anyone looks.
+OptimizerState <- R6::R6Class(
+  "State",
+  public = list(
+    plans = list(),
+    initialize = function() private$map <- new_environment(),
+    get = function(key) self$settled()[[state_key(key)]],
+    set = function(key, value) self$set_many(state_key(key), list(value)),
+    set_many = function(keys, values) {
+      list2env(set_names(values, keys), self$settled())
+      self$plans <- list()
+      invisible(self)
+    },
+    keys = function() ls(self$settled(), sorted = FALSE),
+    settled = function() {
+      for (plan in self$plans) for (part in plan$parts) list2env(states_of_part(part), private$map)
+      private$map
+    }
+  ),
+  private = list(
+    map = NULL,
+    deep_clone = function(name, value) {
+      switch(name, plans = list(), map = list2env(lapply(as.list(self$settled()), copy_state)), value)
+    }
+  )
+)
+
+state_key <- function(key) if (is_torch_tensor(key)) tensor_address(key) else key
+
 Optimizer <- R6::R6Class(
   "torch_optimizer",
   lock_objects = FALSE,
   public = list(
     param_groups = list(),
+    defaults = list(),
+    state = NULL,
     initialize = function(params, defaults) {
-      private$.defaults <- defaults
-      private$.state <- new_environment()
+      self$defaults <- defaults
+      self$state <- OptimizerState$new()
       for (group in as_param_groups(params)) {
         self$add_param_group(group)
       }
     },
     add_param_group = function(param_group) {
-      group <- complete_group(param_group, private$.defaults)
-      if (any(addresses(group$params) %in% addresses(private$.params))) {
+      group <- complete_group(param_group, self$defaults)
+      known <- unlist(lapply(self$param_groups, function(group) addresses(group$params)))
+      if (any(addresses(group$params) %in% known)) {
         value_error("`param_group` must not hold parameters that the optimizer has already.")
       }
-      private$.params <- c(private$.params, group$params)
+      if (!is.null(private$.rule)) check_group(group, private$.rule)
       self$param_groups <- c(self$param_groups, list(group))
       invisible(self)
     },
     zero_grad = function(set_to_none = FALSE) {
-      tensors_zero_grad(private$.params, set_to_none)
+      for (group in self$param_groups) tensors_zero_grad(group$params, set_to_none)
       invisible(self)
     },
     step = function(closure = NULL) {
-      not_implemented_error("This optimizer has no `step` method.")
+      if (is.null(private$.rule)) not_implemented_error("This optimizer has no `step` method.")
+      loss <- if (!is.null(closure)) with_enable_grad(closure())
+      with_no_grad(step_groups(self$state, self$param_groups, private$.rule))
+      loss
     },
     state_dict = function() {
-      positions <- set_names(seq_along(private$.params), addresses(private$.params))
+      keys <- unlist(lapply(self$param_groups, function(group) addresses(group$params)))
       groups <- lapply(self$param_groups, function(group) {
-        group$params <- unname(positions[addresses(group$params)])
-        group
+        group$params <- match(addresses(group$params), keys)
+        rename_members(group, names(private$.rule$renamed), private$.rule$renamed)
       })
-      state <- lapply(names(positions), function(address) private$.state[[address]])
-      names(state) <- positions
-      list(param_groups = groups, state = compact(state))
+      states <- mget(keys, envir = self$state$settled(), ifnotfound = list(NULL))
+      state <- set_names(lapply(states, dict_of_state, private$.rule), seq_along(keys))
+      list(param_groups = groups, state = state[lengths(state) > 0L])
     },
     load_state_dict = function(state_dict, ..., .refer_to_state_dict = FALSE) {
-      load_optimizer(self, private, state_dict, .refer_to_state_dict)
+      load_optimizer(self, private$.rule, state_dict, .refer_to_state_dict)
       invisible(self)
     }
   ),
   private = list(
-    .defaults = NULL,
-    # All parameters, in the order of the groups.
-    .params = list(),
-    # Each parameter's state, a list, under the address of its tensor.
-    .state = NULL,
-    .plans = list()
+    # How an optimizer of the package steps, see optim-step.R.
+    .rule = NULL,
+    # For a `step` that goes parameter by parameter: calls `loop_fun` for each that has a gradient, with its group and the
+    # numbers of group and parameter. Gives the closure's value.
+    step_helper = function(closure, loop_fun) {
+      loss <- if (!is.null(closure)) with_enable_grad(closure())
+      with_no_grad({
+        for (g in seq_along(self$param_groups)) {
+          group <- self$param_groups[[g]]
+          has_grad <- !vapply(grads_of(group$params), is.null, NA)
+          for (p in which(has_grad)) loop_fun(group, group$params[[p]], g, p)
+        }
+      })
+      loss
+    },
+    deep_clone = function(name, value) if (name == "state") value$clone(deep = TRUE) else value
   )
 )
 
@@ -87,38 +133,57 @@ addresses <- function(params) vapply(params, tensor_address, "")
 
 compact <- function(x) x[!vapply(x, is.null, NA)]
 
-load_optimizer <- function(self, private, state_dict, refer, call = caller_env(2)) {
-  groups <- state_dict$param_groups
-  if (!identical(lapply(groups, function(g) length(g$params)), lapply(self$param_groups, function(g) length(g$params)))) {
-    value_error("`state_dict` must have as many groups, with as many parameters, as the optimizer.", call = call)
-  }
-  params <- list()
-  for (i in seq_along(groups)) {
-    params[unlist(groups[[i]]$params)] <- self$param_groups[[i]]$params
-    groups[[i]]$params <- self$param_groups[[i]]$params
-  }
-  for (position in names(state_dict$state)) {
-    param <- params[[as.integer(position)]]
-    state <- state_dict$state[[position]]
-    if (!refer) {
-      state <- lapply(state, copy_state, param)
-    }
-    private$.state[[tensor_address(param)]] <- state
-  }
-  self$param_groups <- groups
-  private$.plans <- list()
+rename_members <- function(x, from, to) {
+  hit <- match(names(x), from)
+  names(x)[!is.na(hit)] <- to[hit[!is.na(hit)]]
+  x
 }
 
-# Copies one entry of a parameter's state. A tensor of the shape of the parameter gets the type and the device of the
-# parameter; a counter keeps its own.
-copy_state <- function(x, param) {
-  if (!is_torch_tensor(x)) {
-    return(x)
+# In a state dict the numbers that a rule keeps for a parameter are tensors of no dimension, as PyTorch has them.
+dict_of_state <- function(state, rule) {
+  numbers <- intersect(names(state), rule$numbers)
+  if (length(numbers)) state[numbers] <- lapply(state[numbers], rule$number_in_dict)
+  state
+}
+
+number_as_tensor <- function(x) {
+  is_double <- torch_get_default_dtype() == torch_double()
+  if (is_torch_tensor(x)) x else torch_scalar_tensor(x, dtype = if (is_double) torch_double() else torch_float())
+}
+
+# Positions of parameters count from 1; in a state dict of PyTorch's from 0.
+load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
+  groups <- state_dict$param_groups
+  sizes <- function(groups) lapply(groups, function(group) length(group$params))
+  if (!identical(sizes(groups), sizes(self$param_groups))) {
+    value_error("`state_dict` must have as many groups, with as many parameters, as the optimizer.", call = call)
   }
-  if (identical(x$shape, param$shape)) {
-    x <- x$to(dtype = param$dtype, device = param$device)
+  positions <- as.integer(unlist(lapply(groups, `[[`, "params")))
+  params <- unlist(lapply(self$param_groups, `[[`, "params"), recursive = FALSE)
+  state <- state_dict$state
+  own <- match(as.integer(names(state)), positions)
+  if (anyNA(own)) {
+    value_error(sprintf("`state_dict` has state of a parameter, %s, that no group has.", names(state)[is.na(own)][[1L]]), call)
   }
-  x$detach()$clone()
+  if (!refer) {
+    state <- Map(function(state, param) lapply(state, copy_state, param), state, params[own])
+  }
+  self$param_groups <- Map(function(new, old) {
+    new <- rename_members(new, rule$renamed, names(rule$renamed))
+    new$params <- old$params
+    c(new, old[setdiff(names(old), names(new))])
+  }, unname(groups), self$param_groups)
+  self$state$set_many(addresses(params[own]), unname(state))
+}
+
+# Copies one entry of a parameter's state. Floating tensors get the type and the device of the parameter; a tensor of no
+# dimension, such as a count of steps, keeps its own.
+copy_state <- function(x, param = NULL) {
+  if (is.list(x)) return(lapply(x, copy_state, param))
+  if (!is_torch_tensor(x)) return(x)
+  x <- x$detach()$clone()
+  to_param <- !is.null(param) && x$ndim > 0L && param$dtype$is_floating_point && x$dtype$is_floating_point
+  if (to_param) x$to(dtype = param$dtype, device = param$device) else x
 }
 
 #' Make an optimizer
@@ -180,14 +245,12 @@ optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, act
 }
 
 # The methods of an optimizer find these as `state()` and `state<-`. The optimizer is the `self` of the method that calls.
-optimizer_state <- function(param) states_of(parent.frame())[[tensor_address(param)]]
+optimizer_state <- function(param) get("self", envir = parent.frame())$state$get(param)
 
 `optimizer_state<-` <- function(param, value) {
-  assign(tensor_address(param), value, envir = states_of(parent.frame()))
+  get("self", envir = parent.frame())$state$set(param, value)
   param
 }
-
-states_of <- function(env) get("private", envir = env)$.state
 
 #' @rdname optimizer
 #' @export
@@ -213,14 +276,4 @@ print.torch_optimizer <- function(x, ...) {
   sizes <- vapply(x$param_groups, function(group) count_of(length(group$params), "tensor"), "")
   settings <- vapply(groups, function(group) paste(names(group), "=", group, collapse = ", "), "")
   print_object(x, title, set_names(settings, sprintf("group %d, %s", seq_along(groups), sizes)))
-}
-
-check_hyperparameter <- function(value, name, ok, must, call = caller_env()) {
-  if (!inherits(value, "optim_required") && !(is.numeric(value) && isTRUE(all(ok(value))))) {
-    value_error(sprintf("`%s` must be %s, not %s.", name, must, toString(format(value))), call = call)
-  }
-}
-
-check_not_negative <- function(value, name, call = caller_env()) {
-  check_hyperparameter(value, name, function(x) x >= 0, "a number that is not negative", call)
 }

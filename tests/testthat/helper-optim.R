@@ -1,52 +1,179 @@
-# A few steps on a fixed problem; the parameters after each step, flat.
-problem <- function() {
+# The oracle of the optimisers: a fixed problem, stepped here and, for all cases in one process, in PyTorch.
+problem <- function(dtype = torch_float()) {
+  tensor <- function(x) torch_tensor(x, dtype = dtype, requires_grad = TRUE)
   list(
-    w = torch_tensor(matrix(c(0.5, -1, 2, 0.3, -0.7, 1.1), 2), requires_grad = TRUE),
-    b = torch_tensor(c(0.1, -0.2), requires_grad = TRUE)
+    w = tensor(matrix(c(0.5, -1, 2, 0.3, -0.7, 1.1), 2)), b = tensor(c(0.1, -0.2)),
+    # Has a gradient in every third step; `never` has none.
+    seldom = tensor(array(seq(-1, 1, length.out = 12), c(2, 3, 2))), never = tensor(c(1, 2))
   )
 }
 
-run_steps <- function(make, steps = 4) {
-  params <- problem()
+# The parameters after every tenth step, flat, and the state dict at the end. Each second step is made with a closure, and
+# each with `closure = TRUE`. What `maximize` is to reach is the negative loss.
+run_steps <- function(make, steps = 100, sign = 1, closure = FALSE) {
+  before <- torch_get_default_dtype()
+  torch_set_default_dtype(torch_double())
+  on.exit(torch_set_default_dtype(before))
+  params <- problem(torch_double())
   opt <- make(params)
-  x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2))
-  lapply(seq_len(steps), function(i) {
-    opt$zero_grad()
-    ((nnf_linear(x, params$w, params$b) - i)^2)$sum()$backward()
-    opt$step()
+  x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2), dtype = torch_double())
+  path <- lapply(seq_len(steps), function(i) {
+    loss <- function() {
+      opt$zero_grad(set_to_none = TRUE)
+      loss <- ((nnf_linear(x, params$w, params$b) - i / 10)^2)$mean()
+      if (i %% 3 == 0) loss <- loss + (params$seldom^2)$mean()
+      (loss * sign)$backward()
+      loss
+    }
+    if (closure || i %% 2 == 0) {
+      opt$step(loss)
+    } else {
+      loss()
+      opt$step()
+    }
     unlist(lapply(params, function(p) as_array(p$detach()$flatten())), use.names = FALSE)
   })
+  list(path = do.call(rbind, path[seq_len(steps) %% 10 == 0]), dict = opt$state_dict())
 }
 
-python_steps <- function(optimizer, steps = 4) {
-  python_eval(sprintf("
-w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
-b = torch.tensor([0.1, -0.2], requires_grad=True)
-x = torch.tensor([[1, -1, 3], [2, 0.5, 1]])
-opt = torch.optim.%s
-result = []
-for i in range(1, %d):
-  opt.zero_grad()
-  ((torch.nn.functional.linear(x, w, b) - i) ** 2).sum().backward()
-  opt.step()
-  result.append([v for p in (w, b) for v in p.detach().flatten().tolist()])
-", optimizer, steps + 1))
+# `cases`: texts that make an optimiser.
+python_steps <- function(cases, steps = 100) {
+  answers <- python_eval("
+torch.set_default_dtype(torch.float64)
+def number(x):
+  if isinstance(x, torch.Tensor): return x.flatten().tolist()
+  return [number(v) for v in x] if isinstance(x, (list, tuple)) else x
+def run(case, steps):
+  w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
+  b = torch.tensor([0.1, -0.2], requires_grad=True)
+  seldom = torch.linspace(-1, 1, 12).reshape(2, 3, 2).permute(2, 1, 0).contiguous().requires_grad_()
+  never = torch.tensor([1., 2.], requires_grad=True)
+  x = torch.tensor([[1., -1, 3], [2, 0.5, 1]])
+  params = [w, b, seldom, never]
+  opt = eval('torch.optim.' + case)
+  sign = -1 if 'maximize=True' in case else 1
+  path = []
+  for i in range(1, steps + 1):
+    def loss():
+      opt.zero_grad()
+      loss = ((torch.nn.functional.linear(x, w, b) - i / 10) ** 2).mean()
+      if i % 3 == 0: loss = loss + (seldom ** 2).mean()
+      (loss * sign).backward()
+      return loss
+    if 'LBFGS' in case or i % 2 == 0:
+      opt.step(loss)
+    else:
+      loss()
+      opt.step()
+    if i % 10 == 0: path.append([v for p in params for v in p.detach().flatten().tolist()])
+  dict = opt.state_dict()
+  state = {str(k + 1): {n: number(v) for n, v in s.items()} for k, s in dict['state'].items()}
+  groups = [{n: number(v) for n, v in g.items()} for g in dict['param_groups']]
+  return {'path': path, 'state': state, 'groups': groups}
+result = [json.dumps(run(case, steps)) for case in cases]
+", cases = as.list(cases), steps = steps)
+  lapply(answers, jsonlite::fromJSON, simplifyDataFrame = FALSE)
 }
 
 without_fused <- function(code) {
   known <- the$fused
   on.exit(the$fused <- known)
-  the$fused <- as.list(set_names(
-    rep(FALSE, 3), paste(c("adam", "adamw", "sgd"), as.character(torch_float()), "cpu")
-  ))
+  names <- c("adam", "adamw", "sgd", "adagrad")
+  the$fused <- as.list(set_names(rep(FALSE, 4), paste0("optim_", names, " Double cpu")))
   code
 }
 
-# `cases`: functions that make an optimiser, under the text that makes it in PyTorch.
-expect_steps_of_pytorch <- function(cases) {
-  for (case in names(cases)) {
-    expected <- python_steps(case)
-    expect_equal(do.call(rbind, run_steps(cases[[case]])), expected, tolerance = 1e-5, info = case)
-    expect_equal(do.call(rbind, without_fused(run_steps(cases[[case]]))), expected, tolerance = 1e-5, info = case)
-  }
+# Path, state dict and groups of a case here and in PyTorch.
+expect_steps_of_pytorch <- function(case, ours, theirs) {
+  expect_equal(ours$path, theirs$path, tolerance = 1e-6, info = case)
+  state <- lapply(ours$dict$state, function(state) lapply(state[order(names(state))], plain_value))
+  # PyTorch's Adagrad has a state for parameters that were never stepped.
+  stepped <- Filter(function(state) !identical(as.numeric(state$step), 0), theirs$state)
+  expected <- lapply(stepped, function(state) lapply(state[order(names(state))], as.numeric))
+  expect_equal(state, if (length(expected)) expected else set_names(list(), character()), tolerance = 1e-6, info = case)
+  # How PyTorch computes, and what AdamW is there, are no hyperparameters here.
+  of_pytorch <- c("foreach", "fused", "capturable", "differentiable", if (grepl("^Adam", case)) "decoupled_weight_decay")
+  groups <- lapply(ours$dict$param_groups, names)
+  expect_equal(lapply(groups, sort), lapply(theirs$groups, function(group) sort(setdiff(names(group), of_pytorch))), info = case)
 }
+
+plain_value <- function(x) {
+  if (is_torch_tensor(x)) x <- as_array(x$to(dtype = torch_double())$flatten())
+  as.numeric(unlist(x))
+}
+
+# How each rule is called here, under the text that makes the same in PyTorch; `seldom` and `never` are left out where
+# parameters must be matrices.
+optim_cases <- list(
+  "Adam(params, lr=0.1)" = function(p) optim_adam(p, lr = 0.1),
+  "Adam(params, lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1, amsgrad=True)" = function(p) {
+    optim_adam(p, lr = 0.1, betas = c(0.8, 0.9), eps = 1e-3, weight_decay = 0.1, amsgrad = TRUE)
+  },
+  "Adam(params, maximize=True)" = function(p) optim_adam(p, maximize = TRUE),
+  "Adam([{'params': [w, never], 'lr': 0.2}, {'params': [b, seldom], 'weight_decay': 0.3}], lr=0.1)" = function(p) {
+    optim_adam(list(list(params = p[c("w", "never")], lr = 0.2), list(params = p[c("b", "seldom")], weight_decay = 0.3)), lr = 0.1)
+  },
+  "AdamW(params, lr=0.1, weight_decay=0.2)" = function(p) optim_adamw(p, lr = 0.1, weight_decay = 0.2),
+  "AdamW(params, amsgrad=True, maximize=True)" = function(p) optim_adamw(p, amsgrad = TRUE, maximize = TRUE),
+  "Adamax(params)" = function(p) optim_adamax(p),
+  "Adamax(params, lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1, maximize=True)" = function(p) {
+    optim_adamax(p, lr = 0.1, betas = c(0.8, 0.9), eps = 1e-3, weight_decay = 0.1, maximize = TRUE)
+  },
+  "NAdam(params)" = function(p) optim_nadam(p),
+  "NAdam(params, lr=0.1, weight_decay=0.1, momentum_decay=0.01, decoupled_weight_decay=True)" = function(p) {
+    optim_nadam(p, lr = 0.1, weight_decay = 0.1, momentum_decay = 0.01, decoupled_weight_decay = TRUE)
+  },
+  "NAdam(params, lr=0.05, weight_decay=0.1, maximize=True)" = function(p) {
+    optim_nadam(p, lr = 0.05, weight_decay = 0.1, maximize = TRUE)
+  },
+  "RAdam(params)" = function(p) optim_radam(p),
+  "RAdam(params, lr=0.1, betas=(0.8, 0.9), weight_decay=0.1, maximize=True)" = function(p) {
+    optim_radam(p, lr = 0.1, betas = c(0.8, 0.9), weight_decay = 0.1, maximize = TRUE)
+  },
+  "RAdam(params, lr=0.1, weight_decay=0.1, decoupled_weight_decay=True)" = function(p) {
+    optim_radam(p, lr = 0.1, weight_decay = 0.1, decoupled_weight_decay = TRUE)
+  },
+  "SGD(params, lr=0.01)" = function(p) optim_sgd(p, lr = 0.01),
+  "SGD(params, lr=0.01, momentum=0.9, dampening=0.1, weight_decay=0.1)" = function(p) {
+    optim_sgd(p, lr = 0.01, momentum = 0.9, dampening = 0.1, weight_decay = 0.1)
+  },
+  "SGD(params, lr=0.01, momentum=0.9, nesterov=True, maximize=True)" = function(p) {
+    optim_sgd(p, lr = 0.01, momentum = 0.9, nesterov = TRUE, maximize = TRUE)
+  },
+  "SGD([{'params': [w, b], 'momentum': 0.5}, {'params': [seldom, never]}], lr=0.1)" = function(p) {
+    optim_sgd(list(list(params = p[c("w", "b")], momentum = 0.5), list(params = p[c("seldom", "never")])), lr = 0.1)
+  },
+  "ASGD(params)" = function(p) optim_asgd(p),
+  "ASGD(params, lr=0.1, lambd=0.01, alpha=0.5, t0=30, weight_decay=0.1, maximize=True)" = function(p) {
+    optim_asgd(p, lr = 0.1, lambda = 0.01, alpha = 0.5, t0 = 30, weight_decay = 0.1, maximize = TRUE)
+  },
+  "Rprop(params)" = function(p) optim_rprop(p),
+  "Rprop(params, lr=0.1, etas=(0.3, 1.1), step_sizes=(1e-3, 0.2), maximize=True)" = function(p) {
+    optim_rprop(p, lr = 0.1, etas = c(0.3, 1.1), step_sizes = c(1e-3, 0.2), maximize = TRUE)
+  },
+  "Adagrad(params)" = function(p) optim_adagrad(p),
+  "Adagrad(params, lr=0.1, lr_decay=0.01, weight_decay=0.1, initial_accumulator_value=0.2, eps=1e-3, maximize=True)" = function(p) {
+    optim_adagrad(
+      p, lr = 0.1, lr_decay = 0.01, weight_decay = 0.1, initial_accumulator_value = 0.2, eps = 1e-3, maximize = TRUE
+    )
+  },
+  "Adadelta(params)" = function(p) optim_adadelta(p),
+  "Adadelta(params, lr=0.5, rho=0.8, eps=1e-4, weight_decay=0.1, maximize=True)" = function(p) {
+    optim_adadelta(p, lr = 0.5, rho = 0.8, eps = 1e-4, weight_decay = 0.1, maximize = TRUE)
+  },
+  "RMSprop(params)" = function(p) optim_rmsprop(p),
+  "RMSprop(params, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1)" = function(p) {
+    optim_rmsprop(p, alpha = 0.9, momentum = 0.5, centered = TRUE, weight_decay = 0.1)
+  },
+  "RMSprop(params, centered=True, eps=1e-3, maximize=True)" = function(p) {
+    optim_rmsprop(p, centered = TRUE, eps = 1e-3, maximize = TRUE)
+  },
+  "Adafactor(params)" = function(p) optim_adafactor(p),
+  "Adafactor(params, lr=0.1, beta2_decay=-0.5, eps=(1e-5, 0.01), d=1.5, weight_decay=0.1, maximize=True)" = function(p) {
+    optim_adafactor(p, lr = 0.1, beta2_decay = -0.5, eps = c(1e-5, 0.01), d = 1.5, weight_decay = 0.1, maximize = TRUE)
+  },
+  "Muon([w])" = function(p) optim_muon(p$w),
+  "Muon([w], lr=0.1, momentum=0.8, nesterov=False, ns_steps=3, adjust_lr_fn='match_rms_adamw')" = function(p) {
+    optim_muon(p$w, lr = 0.1, momentum = 0.8, nesterov = FALSE, ns_steps = 3, adjust_lr_fn = "match_rms_adamw")
+  }
+)

@@ -1,10 +1,21 @@
+test_that("every rule steps as PyTorch's, with the same state dict", {
+  skip_if_no_torch()
+  expected <- python_steps(names(optim_cases))
+  for (i in seq_along(optim_cases)) {
+    case <- names(optim_cases)[[i]]
+    sign <- if (grepl("maximize=True", case)) -1 else 1
+    expect_steps_of_pytorch(case, run_steps(optim_cases[[i]], sign = sign), expected[[i]])
+    has_fused <- grepl("^(Adam|AdamW|SGD|Adagrad)\\(", case)
+    if (has_fused) expect_steps_of_pytorch(case, without_fused(run_steps(optim_cases[[i]], sign = sign)), expected[[i]])
+  }
+})
+
 test_that("the fused operators are used where LibTorch has them for the CPU", {
   skip_if_no_torch()
   skip_if(package_version(libtorch_find()$version) < "2.6")
-  for (make in list(optim_adam, optim_adamw, function(p) optim_sgd(p, lr = 0.01))) run_steps(make, 1)
-  expect_true(all(unlist(the$fused[paste(c("adam", "adamw", "sgd"), "Float cpu")])))
+  for (make in list(optim_adam, optim_adamw, optim_adagrad, function(p) optim_sgd(p, lr = 0.01))) run_steps(make, 1)
+  expect_true(all(unlist(the$fused[paste0("optim_", c("adam", "adamw", "adagrad", "sgd"), " Double cpu")])))
 })
-
 test_that("parameters without a gradient are left out, and have no state", {
   skip_if_no_torch()
   for (make in list(function(p) optim_adam(p), function(p) optim_sgd(p, lr = 0.1, momentum = 0.9))) {

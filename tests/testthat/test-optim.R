@@ -78,6 +78,100 @@ test_that("users can write optimizers", {
   expect_error(descent(x), class = "value_error")
 })
 
+test_that("users' optimizers find what those of the CRAN package offer", {
+  skip_if_no_torch()
+  signs <- optimizer(
+    "optim_signs",
+    initialize = function(params, lr = 0.5) super$initialize(params, list(lr = lr)),
+    step = function(closure = NULL) {
+      seen <- NULL
+      loss <- private$step_helper(closure, function(group, param, g, p) {
+        seen <<- c(seen, g, p)
+        if (length(state(param)) == 0) state(param) <- list(steps = 0)
+        state(param)[["steps"]] <- state(param)$steps + 1
+        param$sub_(self$param_groups[[g]]$lr * torch_sign(self$param_groups[[g]]$params[[p]]$grad))
+      })
+      list(loss, seen)
+    }
+  )
+  x <- lapply(1:3, function(i) torch_tensor(i, requires_grad = TRUE, dtype = torch_float()))
+  opt <- signs(list(list(params = x[1:2]), list(params = x[3], lr = 2)))
+  expect_identical(opt$defaults, list(lr = 0.5))
+  loss <- function() {
+    loss <- x[[2]] * 3 + x[[3]]
+    loss$backward()
+    loss
+  }
+  result <- opt$step(loss)
+  expect_equal(list(result[[1]]$item(), result[[2]]), list(9, c(1L, 2L, 2L, 1L)))
+  expect_equal(vapply(x, function(x) x$item(), 0), c(1, 1.5, 1))
+  expect_identical(opt$state$get(x[[2]]), list(steps = 1))
+  expect_null(opt$state$get(x[[1]]))
+  opt$state$set(x[[1]], list(steps = 7))
+  expect_setequal(opt$state$keys(), vapply(x, tensor_address, ""))
+  expect_identical(lapply(opt$state_dict()$state, `[[`, "steps"), list(`1` = 7, `2` = 1, `3` = 1))
+  # So does a class that stands on one of the package's.
+  slower <- optimizer("optim_slower", inherit = optim_adam, initialize = function(params) super$initialize(params, lr = 1e-5))
+  expect_equal(slower(x)$param_groups[[1]]$lr, 1e-5)
+  expect_s3_class(slower(x), c("optim_slower", "optim_adam", "torch_optimizer", "R6"), exact = TRUE)
+})
+
+test_that("what is kept can be looked at and replaced between steps", {
+  skip_if_no_torch()
+  x <- torch_tensor(1, requires_grad = TRUE)
+  opt <- optim_adam(x)
+  step <- function(opt) {
+    opt$zero_grad()
+    (x * 2)$backward()
+    opt$step()
+  }
+  step(opt)
+  step(opt)
+  state <- opt$state$get(x)
+  expect_equal(state$step, 2)
+  expect_equal(state$exp_avg$item(), 0.38, tolerance = 1e-6)
+  copy <- opt$clone(deep = TRUE)
+  opt$state$set(x, utils::modifyList(state, list(step = 10)))
+  step(opt)
+  expect_equal(opt$state$get(x)$step, 11)
+  step(copy)
+  expect_equal(copy$state_dict()$state[["1"]]$step$item(), 3)
+  # One more gradient in the copy's mean than at the copy, not that of the other.
+  expect_equal(copy$state$get(x)$exp_avg$item(), 0.9 * 0.38 + 0.2, tolerance = 1e-6)
+})
+
+test_that("a state dict of PyTorch's, with positions from 0, is taken", {
+  skip_if_no_torch()
+  params <- problem()
+  opt <- optim_asgd(params)
+  (params$w$sum() + params$seldom$sum())$backward()
+  opt$step()
+  dict <- opt$state_dict()
+  expect_named(dict$state, c("1", "3"))
+  expect_equal(dict$param_groups[[1]]$lambd, 1e-4)
+  dict$param_groups[[1]]$params <- as.list(0:3)
+  names(dict$state) <- c("0", "2")
+  dict$param_groups[[1]][c("foreach", "lambd")] <- list(NULL, 0.5)
+  other <- optim_asgd(params)
+  other$load_state_dict(dict)
+  expect_equal(other$param_groups[[1]]$lambda, 0.5)
+  expect_equal(other$state_dict()$state, opt$state_dict()$state)
+  names(dict$state) <- c("0", "7")
+  expect_snapshot(error = TRUE, {
+    other$load_state_dict(dict)
+    other$load_state_dict(optim_sgd(params$w, lr = 1)$state_dict())
+  })
+})
+
+test_that("generators have the members of their class", {
+  skip_if_no_torch()
+  expect_named(formals(optim_adam$public_methods$initialize), names(formals(optim_adam)))
+  expect_identical(optim_adam$get_inherit()$classname, "torch_optimizer")
+  expect_true("step" %in% names(optim_adam$get_inherit()$public_methods))
+  expect_identical(names(optim_adam$get_inherit()$public_fields), c("param_groups", "defaults", "state"))
+  expect_s3_class(optim_adam$new(torch_ones(1, requires_grad = TRUE), lr = 1), "optim_adam")
+})
+
 test_that("wrong arguments are told", {
   skip_if_no_torch()
   x <- torch_tensor(1, requires_grad = TRUE)
