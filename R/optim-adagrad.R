@@ -6,7 +6,8 @@ NULL
 #' Adagrad
 #'
 #' Steps scaled by the sum of the squared gradients \eqn{g} so far:
-#' \deqn{s \leftarrow s + g^2, \quad \theta \leftarrow \theta - \frac{lr}{1 + (t - 1) \, lr\_decay} \frac{g}{\sqrt{s} + eps}}
+#' \deqn{s \leftarrow s + g^2, \quad
+#'   \theta \leftarrow \theta - \frac{lr}{1 + (t - 1) \, lr\_decay} \frac{g}{\sqrt{s} + eps}}
 #'
 #' @inheritParams optim_adam
 #' @param lr_decay how fast the learning rate falls.
@@ -78,7 +79,7 @@ optim_adadelta <- rule_optimizer(
   alist(params = , lr = 1, rho = 0.9, eps = 1e-6, weight_decay = 0, maximize = FALSE),
   new_rule(
     "optim_adadelta",
-    checks = list(rho = must_be("a number from 0 to 1", function(x) is.numeric(x) && length(x) == 1L && isTRUE(x >= 0 && x <= 1))),
+    checks = list(rho = must_be("a number from 0 to 1", function(x) is_number(x) && x >= 0 && x <= 1)),
     update = function(params, grads, state, group) {
       size <- torch__foreach_add(kept_square(state, "square_avg", grads, group$rho), scalar = group$eps)
       step <- torch__foreach_add(kept(state, "acc_delta", params), scalar = group$eps)
@@ -96,15 +97,15 @@ optim_adadelta <- rule_optimizer(
 #'
 #' Steps scaled by a running mean of the squared gradients \eqn{g}:
 #' \deqn{v \leftarrow alpha \, v + (1 - alpha) g^2, \quad \theta \leftarrow \theta - lr \frac{g}{\sqrt{v} + eps}}
-#' With `centered` the square of the gradients' running mean is taken from \eqn{v}; with `momentum` the quotients are added up as
-#' in [optim_sgd()].
+#' With `centered` the square of the gradients' running mean is taken from \eqn{v}; with `momentum` the quotients are added
+#' up as in [optim_sgd()].
 #'
 #' @inheritParams optim_adam
 #' @param alpha weight of the old values in the running means.
 #' @param momentum factor of the running sum of steps.
 #' @param centered whether to divide by an estimate of the standard deviation.
-#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `square_avg`, with momentum `momentum_buffer`, centered
-#'   `grad_avg`.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `square_avg`, with momentum `momentum_buffer`,
+#'   centered `grad_avg`.
 #' @inheritSection optim_adam Errors
 #' @source Tieleman and Hinton (2012), Lecture 6.5; Graves (2013), Generating sequences with recurrent neural networks.
 #' @examplesIf torch::torch_is_installed()
@@ -139,18 +140,19 @@ optim_rmsprop <- rule_optimizer(
 
 #' Adafactor
 #'
-#' Keeps of the mean squares of a matrix's gradients only those of its rows and of its columns, whose product stands for them:
-#' memory of n + m numbers instead of n x m. Steps are relative to the size of the parameter, and those that are larger than
-#' usual are cut.
+#' Keeps of the mean squares of a matrix's gradients only those of its rows and of its columns, whose product stands for
+#' them: memory of n + m numbers instead of n x m. Steps are relative to the size of the parameter, and those that are
+#' larger than usual are cut.
 #'
 #' @inheritParams optim_adam
 #' @param lr largest relative step; it falls as \eqn{\min(lr, 1 / \sqrt{t})}.
 #' @param beta2_decay power, not positive, by which the weight of the newest gradient falls with the steps.
-#' @param eps a list of two: the smallest mean square's root, `NULL` for the precision of the type; and the smallest size of a
-#'   parameter.
+#' @param eps a list of two: the smallest mean square's root, `NULL` for the precision of the type; and the smallest size
+#'   of a parameter.
 #' @param d how many times the usual size a step may have, at least 1.
 #' @param weight_decay the parameters are multiplied by `1 - lr * weight_decay`.
-#' @returns An optimizer, see [optimizer()]. State of a parameter: `step` and `row_var`, `col_var`, or for vectors `variance`.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step` and `row_var`, `col_var`, or for vectors
+#'   `variance`.
 #' @inheritSection optim_adam Errors
 #' @source Shazeer and Stern (2018), Adafactor: adaptive learning rates with sublinear memory cost.
 #' @examplesIf torch::torch_is_installed()
@@ -165,35 +167,48 @@ optim_adafactor <- rule_optimizer(
     "optim_adafactor",
     decay = "own",
     checks = list(
-      beta2_decay = must_be("a number that is not positive", function(x) is.numeric(x) && length(x) == 1L && isTRUE(x <= 0)),
+      beta2_decay = must_be("a number that is not positive", function(x) is_number(x) && x <= 0),
       eps = must_be("a list of two numbers that are not negative, the first of which may be NULL", function(x) {
         length(x) == 2L && (is.null(x[[1L]]) || not_negative$ok(x[[1L]])) && not_negative$ok(x[[2L]])
       }),
-      d = must_be("a number of at least 1", function(x) is.numeric(x) && length(x) == 1L && isTRUE(x >= 1))
+      d = must_be("a number of at least 1", function(x) is_number(x) && x >= 1)
     ),
     check = function(group) {
       if (any(vapply(group$params, function(x) x$is_complex(), NA))) {
         value_error("`params` must be real for `optim_adafactor()`.", call = caller_env(4))
       }
     },
-    one = function(param, grad, state, group) {
-      eps <- group$eps[[1L]] %||% torch_finfo(param$dtype)$eps
-      newest <- state$step^group$beta2_decay
-      size <- max(group$eps[[2L]], root_mean_square(param)) * min(group$lr, 1 / sqrt(state$step))
-      if (group$weight_decay != 0) param$mul_(1 - group$lr * group$weight_decay)
-      if (grad$ndim > 1L) {
-        means <- Map(function(name, dim) {
-          mean <- grad$norm(2, dim = dim, keepdim = TRUE)$square_()$div_(grad$size(dim))
-          kept(state, name, mean)$lerp_(mean, newest)
-        }, c("row_var", "col_var"), c(-1, -2))
-        square <- means$row_var$matmul(means$col_var)$div_(means$row_var$mean(dim = -2, keepdim = TRUE)$clamp_(min = eps))
+    kind = function(param) param$ndim > 1L,
+    update = function(params, grads, state, group) {
+      eps <- group$eps[[1L]] %||% torch_finfo(params[[1L]]$dtype)$eps
+      weight <- 1 - state$step^group$beta2_decay
+      size <- pmax(group$eps[[2L]], root_mean_squares(params)) * pmin(group$lr, 1 / sqrt(state$step))
+      if (group$weight_decay != 0) torch__foreach_mul_(params, scalar = 1 - group$lr * group$weight_decay)
+      if (grads[[1L]]$ndim > 1L) {
+        rows <- kept_mean(state, "row_var", mean_squares(grads, -1L), weight)
+        squares <- Map(torch_matmul, rows, kept_mean(state, "col_var", mean_squares(grads, -2L), weight))
+        means <- lapply(rows, function(x) torch_clamp(torch_mean(x, dim = -2L, keepdim = TRUE), min = eps))
+        torch__foreach_div_(squares, means)
       } else {
-        square <- kept(state, "variance", grad)$lerp_(grad * grad, newest)$clone()
+        squares <- kept_mean(state, "variance", torch__foreach_mul(grads, other = grads), weight)
+        squares <- torch__foreach_add(squares, scalar = 0)
       }
-      step <- square$clamp_(min = eps^2)$rsqrt_()$mul_(grad)
-      param$add_(step, alpha = -size / max(1, root_mean_square(step) / group$d))
+      each_clamp_(squares, eps^2, Inf)
+      torch__foreach_sqrt_(squares)
+      steps <- torch__foreach_div(grads, squares)
+      scale_(steps, -size / pmax(1, root_mean_squares(steps) / group$d))
+      torch__foreach_add_(params, steps)
     }
   )
 )
 
-root_mean_square <- function(x) x$norm(2)$item() / sqrt(x$numel())
+numbers_in <- function(x) vapply(x, function(x) as.numeric(x$numel()), 0)
+
+root_mean_squares <- function(x) as.numeric(torch_stack(torch__foreach_norm(x))) / sqrt(numbers_in(x))
+
+mean_squares <- function(x, dim) {
+  norms <- lapply(x, function(x) torch_norm(x, 2, dim = dim, keepdim = TRUE))
+  means <- torch__foreach_mul(norms, other = norms)
+  scale_(means, numbers_in(norms) / numbers_in(x))
+  means
+}

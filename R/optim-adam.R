@@ -39,8 +39,8 @@ adam_formals <- alist(
 #' \eqn{t}:
 #' \deqn{m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
 #'   \theta \leftarrow \theta - lr \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + eps}}
-#' `optim_adamw()` multiplies the parameters by `1 - lr * weight_decay` instead of adding `weight_decay` times the parameters
-#' to the gradient.
+#' `optim_adamw()` multiplies the parameters by `1 - lr * weight_decay` instead of adding `weight_decay` times the
+#' parameters to the gradient.
 #'
 #' @param params a tensor, a list of tensors, or a list of groups: named lists with an element `params` and, where a
 #'   group differs, hyperparameters.
@@ -69,7 +69,8 @@ optim_adam <- rule_optimizer(adam_formals, adam_rule("optim_adam", function(...)
 #' @rdname optim_adam
 #' @export
 optim_adamw <- rule_optimizer(
-  replace(adam_formals, "weight_decay", 1e-2), adam_rule("optim_adamw", function(...) torch__fused_adamw_(...), "parameter")
+  replace(adam_formals, "weight_decay", 1e-2),
+  adam_rule("optim_adamw", function(...) torch__fused_adamw_(...), "parameter")
 )
 
 #' Adam with the largest gradient, with Nesterov's momentum, and rectified
@@ -80,19 +81,19 @@ optim_adamw <- rule_optimizer(
 #'   \eqn{u \leftarrow \max(\beta_2 u, |g| + eps)}, \eqn{\theta \leftarrow \theta - lr \, m / ((1 - \beta_1^t) u)}.
 #' * `optim_nadam()` looks ahead along the running mean, by momenta
 #'   \eqn{\mu_t = \beta_1 (1 - 0.96^{t \cdot momentum\_decay} / 2)}:
-#'   \eqn{\theta \leftarrow \theta - lr (\frac{\mu_{t+1} m}{1 - \prod_{i \le t+1} \mu_i} + \frac{(1 - \mu_t) g}{1 - \prod_{i \le t} \mu_i})
-#'   / (\sqrt{v / (1 - \beta_2^t)} + eps)}.
-#' * `optim_radam()` takes steps of \eqn{lr \, m / (1 - \beta_1^t)} as long as too few gradients were seen for their mean square,
-#'   and scales by that, with a correction for its variance, later.
+#'   \eqn{\theta \leftarrow \theta - lr \, (\frac{\mu_{t+1} m}{1 - \prod_{i \le t+1} \mu_i} +
+#'   \frac{(1 - \mu_t) g}{1 - \prod_{i \le t} \mu_i}) / (\sqrt{v / (1 - \beta_2^t)} + eps)}.
+#' * `optim_radam()` takes steps of \eqn{lr \, m / (1 - \beta_1^t)} as long as too few gradients were seen for their mean
+#'   square, and scales by that, with a correction for its variance, later.
 #'
 #' @inheritParams optim_adam
 #' @param momentum_decay how fast the momentum grows to `betas[1]`.
 #' @param decoupled_weight_decay whether the decay shrinks the parameters, as in [optim_adamw()].
-#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_inf` (Adamax) or `exp_avg_sq`; for
-#'   NAdam `mu_product` besides.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_inf` (Adamax) or
+#'   `exp_avg_sq`; for NAdam `mu_product` besides.
 #' @inheritSection optim_adam Errors
-#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Dozat (2016), Incorporating Nesterov momentum into
-#'   Adam; Liu and others (2019), On the variance of the adaptive learning rate and beyond.
+#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Dozat (2016), Incorporating Nesterov momentum
+#'   into Adam; Liu and others (2019), On the variance of the adaptive learning rate and beyond.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
 #' opt <- optim_nadam(x)
@@ -146,9 +147,10 @@ optim_radam <- rule_optimizer(
     # How many gradients the mean square amounts to, now and in the end.
     remembered <- group$betas[[2L]]^state$step
     most <- 2 / (1 - group$betas[[2L]]) - 1
-    length <- most - 2 * state$step * remembered / (1 - remembered)
-    enough <- length > 5
-    rectified <- sqrt(pmax((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length), 0) * (1 - remembered))
+    so_far <- most - 2 * state$step * remembered / (1 - remembered)
+    enough <- so_far > 5
+    variance <- (so_far - 4) * (so_far - 2) * most / ((most - 4) * (most - 2) * so_far)
+    rectified <- sqrt(pmax(variance, 0) * (1 - remembered))
     lr <- group$lr / (1 - group$betas[[1L]]^state$step)
     factor <- torch__foreach_reciprocal(root_plus(square, group$eps))
     scale_(factor, ifelse(enough, -lr * rectified, 0))
@@ -159,14 +161,15 @@ optim_radam <- rule_optimizer(
 
 #' Adam for sparse gradients
 #'
-#' As [optim_adam()], for parameters whose gradients are sparse, such as the weight of `nn_embedding(sparse = TRUE)`: only the
-#' rows that the gradient holds are touched, in the means too.
+#' As [optim_adam()], for parameters whose gradients are sparse, such as the weight of `nn_embedding(sparse = TRUE)`: only
+#' the rows that the gradient holds are touched, in the means too.
 #'
 #' @inheritParams optim_adam
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_avg_sq`.
 #' @section Errors:
 #' Hyperparameters out of their range are `value_error`s, and so are gradients that are not sparse.
-#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; the lazy form is that of PyTorch's `SparseAdam`.
+#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; the lazy form is that of PyTorch's
+#'   `SparseAdam`.
 #' @examplesIf torch::torch_is_installed()
 #' words <- nn_embedding(10, 3, sparse = TRUE)
 #' opt <- optim_sparse_adam(words$parameters)

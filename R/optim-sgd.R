@@ -52,7 +52,8 @@ sgd_rule <- new_rule(
 #' @returns An optimizer, see [optimizer()]. State of a parameter, with momentum: `momentum_buffer`.
 #' @section Errors:
 #' Hyperparameters out of their range are `value_error`s. Gradients may be sparse, without weight decay.
-#' @source Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum in deep learning.
+#' @source Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum in deep
+#'   learning.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
 #' opt <- optim_sgd(x, lr = 0.1)
@@ -69,8 +70,8 @@ optim_sgd <- rule_optimizer(
 
 #' Averaged stochastic gradient descent
 #'
-#' Gradient descent with a learning rate \eqn{\eta_t = lr / (1 + lambda \cdot lr \cdot t)^{alpha}} and a decay of the parameters
-#' by \eqn{1 - lambda \, \eta_t}. The state `ax` is the mean of the parameters over the steps after `t0`.
+#' Gradient descent with a learning rate \eqn{\eta_t = lr / (1 + lambda \cdot lr \cdot t)^{alpha}} and a decay of the
+#' parameters by \eqn{1 - lambda \, \eta_t}. The state `ax` is the mean of the parameters over the steps after `t0`.
 #'
 #' @inheritParams optim_adam
 #' @param lambda decay, in PyTorch `lambd`.
@@ -105,8 +106,9 @@ optim_asgd <- rule_optimizer(
 
 #' Resilient backpropagation
 #'
-#' Goes by the signs of the gradients alone, with a step size of its own for each number, which grows while the sign of the
-#' gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not of batches.
+#' Goes by the signs of the gradients alone, with a step size of its own for each number, which grows while the sign of
+#' the gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not of
+#' batches.
 #'
 #' @inheritParams optim_adam
 #' @param lr the first step size.
@@ -114,7 +116,8 @@ optim_asgd <- rule_optimizer(
 #' @param step_sizes the smallest and the largest step size.
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, the gradient before, `prev`, and `step_size`.
 #' @inheritSection optim_adam Errors
-#' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP algorithm.
+#' @source Riedmiller and Braun (1993), A direct adaptive method for faster backpropagation learning: the RPROP
+#'   algorithm.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
 #' opt <- optim_rprop(x)
@@ -133,24 +136,32 @@ optim_rprop <- rule_optimizer(
       }),
       step_sizes = must_be("two numbers", function(x) is.numeric(x) && length(x) == 2L && !anyNA(x))
     ),
-    one = function(param, grad, state, group) {
-      before <- kept(state, "prev", param)
-      size <- kept(state, "step_size", param, function(param) torch_full_like(param, group$lr))
-      turn <- torch_mul(grad, before)
-      turned <- torch_lt(turn, 0)
-      factor <- torch_where(turned, group$etas[[1L]], torch_where(torch_gt(turn, 0), group$etas[[2L]], 1))
-      size$mul_(factor)$clamp_(group$step_sizes[[1L]], group$step_sizes[[2L]])
-      before$copy_(grad)$masked_fill_(turned, 0)
-      param$addcmul_(torch_sign(before), size, value = -1)
+    update = function(params, grads, state, group) {
+      size <- kept(state, "step_size", params, function(param) torch_full_like(param, group$lr))
+      # 1 where the sign stays, -1 where it changes, 0 where a gradient is 0; and the same without its sign.
+      turn <- each_sign(torch__foreach_mul(grads, other = kept(state, "prev", params)))
+      any <- torch__foreach_abs(turn)
+      # A number that is, for these three, the second of the etas, the first of them and 1.
+      factor <- torch__foreach_mul(any, scalar = sum(group$etas) / 2 - 1)
+      torch__foreach_add_(factor, turn, alpha = diff(group$etas) / 2)
+      torch__foreach_add_(factor, scalar = 1)
+      torch__foreach_mul_(size, other = factor)
+      each_clamp_(size, group$step_sizes[[1L]], group$step_sizes[[2L]])
+      # 1, 0 and 1.
+      moves <- torch__foreach_sub(turn, other = any)
+      torch__foreach_mul_(moves, scalar = 0.5)
+      torch__foreach_add_(moves, scalar = 1)
+      state$prev <- torch__foreach_mul(grads, other = moves)
+      torch__foreach_addcmul_(params, each_sign(state$prev), size, value = -1)
     }
   )
 )
 
 #' Muon: momentum with orthogonal steps
 #'
-#' For parameters that are matrices: the step is the running mean of the gradients, with all of its singular values brought
-#' near to 1 by a few Newton-Schulz iterations. Other parameters, and usually those of the first and last layer, are left to
-#' [optim_adamw()].
+#' For parameters that are matrices: the step is the running mean of the gradients, with all of its singular values
+#' brought near to 1 by a few Newton-Schulz iterations. Other parameters, and usually those of the first and last layer,
+#' are left to [optim_adamw()].
 #'
 #' @inheritParams optim_adam
 #' @param momentum weight of the old values in the running mean of the gradients.
@@ -159,13 +170,13 @@ optim_rprop <- rule_optimizer(
 #' @param ns_coefficients the three coefficients of the iterations' polynomial.
 #' @param eps smallest divisor when the step is scaled before the iterations.
 #' @param ns_steps number of iterations.
-#' @param adjust_lr_fn how the learning rate goes by the shape, n x m: `NULL` or `"original"`, by \eqn{\sqrt{\max(1, n / m)}};
-#'   `"match_rms_adamw"`, by \eqn{0.2 \sqrt{\max(n, m)}}.
+#' @param adjust_lr_fn how the learning rate goes by the shape, n x m: `NULL` or `"original"`, by
+#'   \eqn{\sqrt{\max(1, n / m)}}; `"match_rms_adamw"`, by \eqn{0.2 \sqrt{\max(n, m)}}.
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `momentum_buffer`.
 #' @section Errors:
 #' Hyperparameters out of their range and parameters that are no real matrices are `value_error`s.
-#' @source Jordan (2024), Muon: an optimizer for hidden layers in neural networks; Liu and others (2025), Muon is scalable for
-#'   LLM training. The iterations are in bfloat16.
+#' @source Jordan (2024), Muon: an optimizer for hidden layers in neural networks; Liu and others (2025), Muon is scalable
+#'   for LLM training. The iterations are in bfloat16.
 #' @examplesIf torch::torch_is_installed()
 #' model <- nn_linear(3, 2, bias = FALSE)
 #' opt <- optim_muon(model$parameters)
@@ -174,12 +185,12 @@ optim_rprop <- rule_optimizer(
 #' @export
 optim_muon <- rule_optimizer(
   alist(
-    params = , lr = 1e-3, weight_decay = 0.1, momentum = 0.95, nesterov = TRUE, ns_coefficients = c(3.4445, -4.7750, 2.0315),
-    eps = 1e-7, ns_steps = 5, adjust_lr_fn = NULL
+    params = , lr = 1e-3, weight_decay = 0.1, momentum = 0.95, nesterov = TRUE,
+    ns_coefficients = c(3.4445, -4.7750, 2.0315), eps = 1e-7, ns_steps = 5, adjust_lr_fn = NULL
   ),
   new_rule(
     "optim_muon",
-    numbers = character(), decay = "own",
+    numbers = character(), decay = "parameter",
     checks = list(
       ns_coefficients = must_be("three numbers", function(x) is.numeric(x) && length(x) == 3L && !anyNA(x)),
       ns_steps = must_be("a whole number from 0 to 99", function(x) is_whole_number(x) && x >= 0 && x < 100),
@@ -191,29 +202,34 @@ optim_muon <- rule_optimizer(
       is_matrix <- vapply(group$params, function(x) x$ndim == 2L && !x$is_complex(), NA)
       if (!all(is_matrix)) {
         shape <- toString(group$params[!is_matrix][[1L]]$shape)
-        value_error(sprintf("`params` must be real matrices for `optim_muon()`, not of shape (%s).", shape), call = caller_env(4))
+        value_error(
+          sprintf("`params` must be real matrices for `optim_muon()`, not of shape (%s).", shape), call = caller_env(4)
+        )
       }
     },
-    one = function(param, grad, state, group) {
-      mean <- kept(state, "momentum_buffer", param)$lerp_(grad, 1 - group$momentum)
-      step <- near_orthogonal(if (group$nesterov) grad$lerp(mean, group$momentum) else mean, group)
-      sides <- as.numeric(param$shape)
-      ratio <- if (identical(group$adjust_lr_fn, "match_rms_adamw")) 0.2 * sqrt(max(sides)) else sqrt(max(1, sides[1L] / sides[2L]))
-      param$mul_(1 - group$lr * group$weight_decay)
-      param$add_(step, alpha = -group$lr * ratio)
+    update = function(params, grads, state, group) {
+      steps <- kept_mean(state, "momentum_buffer", grads, group$momentum)
+      if (group$nesterov) steps <- Map(function(grad, mean) torch_lerp(grad, mean, group$momentum), grads, steps)
+      Map(function(param, step) {
+        n <- param$shape
+        by_rms <- identical(group$adjust_lr_fn, "match_rms_adamw")
+        ratio <- if (by_rms) 0.2 * sqrt(max(n)) else sqrt(max(1, n[1L] / n[2L]))
+        param$add_(near_orthogonal(step, n[1L] > n[2L], group), alpha = -group$lr * ratio)
+      }, params, steps)
     }
   )
 )
 
-near_orthogonal <- function(x, group) {
-  factors <- group$ns_coefficients
-  is_tall <- x$size(1) > x$size(2)
-  y <- x$to(dtype = torch_bfloat16(), copy = TRUE)
-  if (is_tall) y <- y$t()
-  y$div_(y$norm()$clamp(min = group$eps))
+near_orthogonal <- function(x, is_tall, group) {
+  a <- group$ns_coefficients[[1L]]
+  b <- group$ns_coefficients[[2L]]
+  c <- group$ns_coefficients[[3L]]
+  y <- x$to(dtype = torch_bfloat16())
+  if (is_tall) y <- torch_t(y)
+  y <- torch_div(y, torch_clamp(torch_norm(y), min = group$eps))
   for (i in seq_len(group$ns_steps)) {
-    square <- y$matmul(y$t())
-    y <- torch_addmm(y, torch_addmm(square, square, square, beta = factors[[2L]], alpha = factors[[3L]]), y, beta = factors[[1L]])
+    square <- torch_mm(y, torch_t(y))
+    y <- torch_addmm(y, torch_addmm(square, square, square, beta = b, alpha = c), y, beta = a)
   }
-  if (is_tall) y$t() else y
+  if (is_tall) torch_t(y) else y
 }

@@ -1,10 +1,10 @@
 # How the optimisers of the package make a step: all by the same code, by rules that say how parameters are updated.
 #
-# A rule is written once, over lists with one element for each parameter and LibTorch's operators for lists (`_foreach_*`,
-# those that LibTorch 1.13 has): one call for all parameters of a group. Where LibTorch has the whole update in one operator
-# for such parameters, the rule names that too. What is kept for the parameters lies in columns meanwhile: a list of tensors
-# or a vector of numbers. These columns are a plan, made once and held until the parameters, or which of them have
-# gradients, change.
+# A rule is written once, over lists with one element for each parameter and LibTorch's operators for lists
+# (`_foreach_*`, those that LibTorch 1.13 has): one call for all parameters of a group. Where LibTorch has the whole update
+# in one operator for such parameters, the rule names that too. What is kept for the parameters lies in columns meanwhile:
+# a list of tensors or a vector of numbers. These columns are a plan, made once and held until the parameters, or which of
+# them have gradients, change.
 
 #' @include optim.R
 NULL
@@ -13,20 +13,21 @@ NULL
 # that they read and write: what it holds after a step is there at the next, at first nothing but `step`, which counts.
 # Numbers in it are one for all parameters as long as they are equal.
 #   update    by lists; gradients come with their sign for `maximize` and with the weight decay added
-#   one       in the place of `update`, where it goes by single tensors
-#   fused     by LibTorch's one operator, which sees to `maximize` and the decay; its last argument are steps, as tensors
-#   sparse    one parameter with a sparse gradient; TRUE: as others. Without it there is `no_sparse` to say.
+#   fused     by LibTorch's one operator, which sees to `maximize` and the decay; the last argument: steps, as tensors
+#   sparse    one parameter with a sparse gradient; TRUE: as others
 #   numbers   names of the numbers in `state`; `number_in_dict` makes of one what state dicts hold
+#   kind      function(param): only parameters for which it gives the same are updated together
 #   decay     of the weights: "gradient", "parameter" (decoupled) or "own" (the rule's functions see to it)
 #   checks    of its own hyperparameters, as in `hyperparameter_checks`; `check`: a function of a group
 #   renamed   PyTorch's names of hyperparameters that have another one here
-new_rule <- function(name, update = NULL, one = NULL, fused = NULL, sparse = NULL, numbers = "step",
-                     number_in_dict = number_as_tensor, decay = "gradient", checks = list(), check = function(group) NULL,
+new_rule <- function(name, update, fused = NULL, sparse = NULL, numbers = "step", number_in_dict = number_as_tensor,
+                     kind = function(param) NULL, decay = "gradient", checks = list(), check = function(group) NULL,
                      renamed = NULL) {
   as.list(environment())
 }
 
-# The generator of a rule's optimizers. `formals`: of `initialize`, the hyperparameters with their defaults after `params`.
+# The generator of a rule's optimizers. `formals`: of `initialize`, after `params` the hyperparameters with their
+# defaults.
 rule_optimizer <- function(formals, rule, inherit = Optimizer) {
   names <- setdiff(names(formals), "params")
   defaults <- as.call(c(quote(list), set_names(lapply(names, as.symbol), names)))
@@ -67,10 +68,10 @@ step_part <- function(part, grads, group, rule) {
       grads <- torch__foreach_add(grads, part$params, alpha = group$weight_decay)
     }
   }
-  if (is.null(part$one)) {
-    rule$update(part$params, grads, state, group)
+  if (part$is_alone) {
+    rule$sparse(part$params[[1L]], grads[[1L]], state, group)
   } else {
-    part$one(part$params[[1L]], grads[[1L]], state, group)
+    rule$update(part$params, grads, state, group)
   }
 }
 
@@ -88,9 +89,11 @@ plan_step <- function(states, group, grads, has_grad, rule) {
   kinds <- vapply(which(has_grad), function(i) {
     param <- group$params[[i]]
     is_sparse <- grads[[i]]$is_sparse()
-    alone <- !is.null(rule$one) || (is_sparse && is.function(rule$sparse))
     kept <- sort(names(states[[tensor_address(param)]]))
-    paste(c(as.character(param$dtype), as.character(param$device), is_sparse, if (alone) i, kept), collapse = " ")
+    paste(c(
+      as.character(param$dtype), as.character(param$device), is_sparse, if (is_alone(is_sparse, rule)) i, rule$kind(param),
+      kept
+    ), collapse = " ")
   }, "")
   parts <- lapply(split(which(has_grad), kinds), function(of) {
     plan_part(states, group, of, grads[[of[[1L]]]]$is_sparse(), rule)
@@ -103,7 +106,6 @@ plan_part <- function(states, group, of, is_sparse, rule) {
   if (is_sparse) check_sparse(group, rule)
   is_complex <- params[[1L]]$is_complex()
   keys <- addresses(params)
-  one <- if (is_sparse && is.function(rule$sparse)) rule$sparse else rule$one
   kept <- mget(keys, envir = states, ifnotfound = list(NULL))
   columns <- lapply(set_names(as.character(names(kept[[1L]]))), function(name) {
     column <- unname(lapply(kept, `[[`, name))
@@ -112,15 +114,18 @@ plan_part <- function(states, group, of, is_sparse, rule) {
       return(if (length(unique(column)) == 1L) column[[1L]] else column)
     }
     if (is_complex) column <- lapply(column, as_real)
-    if (is.null(one)) column else column[[1L]]
+    if (is_alone(is_sparse, rule)) column[[1L]] else column
   })
   is_fused <- !is_sparse && has_fused(rule, params[[1L]], group)
   if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
-    of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex, is_fused = is_fused,
-    one = one
+    of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex,
+    is_fused = is_fused, is_alone = is_alone(is_sparse, rule)
   )
 }
+
+# Sparse gradients are of different sizes: a parameter is a part of its own.
+is_alone <- function(is_sparse, rule) is_sparse && is.function(rule$sparse)
 
 as_real <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
 
@@ -130,7 +135,9 @@ check_sparse <- function(group, rule, call = caller_env(4)) {
       "`%s` can't use sparse gradients: `optim_sgd()`, `optim_adagrad()` and `optim_sparse_adam()` can.", rule$name
     ), call)
   }
-  if (isTRUE(group$weight_decay != 0)) value_error("`weight_decay` must be 0 for parameters with sparse gradients.", call)
+  if (isTRUE(group$weight_decay != 0)) {
+    value_error("`weight_decay` must be 0 for parameters with sparse gradients.", call)
+  }
 }
 
 # What a part keeps, by parameter.
@@ -138,15 +145,15 @@ states_of_part <- function(part) {
   columns <- as.list(part$state, sorted = TRUE)
   states <- lapply(seq_along(part$keys), function(i) {
     lapply(columns, function(column) {
-      x <- if (!is.null(part$one)) column else if (length(column) == 1L) column[[1L]] else column[[i]]
+      x <- if (part$is_alone) column else if (length(column) == 1L) column[[1L]] else column[[i]]
       if (part$is_complex && is_torch_tensor(x)) torch_view_as_complex(x) else x
     })
   })
   set_names(states, part$keys)[lengths(states) > 0L]
 }
 
-# Whether LibTorch has the rule's operator for such parameters. Asked by running it on tensors with one element, once for
-# each type and device.
+# Whether LibTorch has the rule's operator for such parameters. Asked by running it on tensors with one element, once
+# for each type and device.
 has_fused <- function(rule, param, group) {
   if (is.null(rule$fused)) return(FALSE)
   key <- paste(rule$name, as.character(param$dtype), as.character(param$device))
@@ -172,7 +179,7 @@ kept <- function(state, name, params, first = torch_zeros_like) {
 # does it, to the last bit: a difference of nearly equal means may be what the step is divided by.
 kept_mean <- function(state, name, x, beta) {
   mean <- kept(state, name, x)
-  torch__foreach_add_(mean, torch__foreach_sub(x, other = mean), alpha = 1 - beta)
+  add_scaled_(mean, torch__foreach_sub(x, other = mean), 1 - beta)
   mean
 }
 
@@ -208,7 +215,22 @@ add_quotient_ <- function(x, numerator, divisor, value) {
 }
 
 add_scaled_ <- function(x, other, by) {
-  if (length(by) == 1L) torch__foreach_add_(x, other, alpha = by) else torch__foreach_add_(x, torch__foreach_mul(other, scalars = by))
+  if (length(by) == 1L) return(torch__foreach_add_(x, other, alpha = by))
+  torch__foreach_add_(x, torch__foreach_mul(other, scalars = by))
+}
+
+# LibTorch 1.13 has no operators for these.
+each_sign <- function(x) if (libtorch_has_lists()) torch__foreach_sign(x) else lapply(x, torch_sign)
+
+each_clamp_ <- function(x, min, max) {
+  if (!libtorch_has_lists()) return(lapply(x, function(x) x$clamp_(min, max)))
+  torch__foreach_clamp_min_(x, scalar = min)
+  if (max < Inf) torch__foreach_clamp_max_(x, scalar = max)
+}
+
+libtorch_has_lists <- function() {
+  if (is.null(the$has_lists)) the$has_lists <- any(grepl("^aten::_foreach_sign[.(]", operator_schemas("dispatcher")))
+  the$has_lists
 }
 
 # A sparse tensor of the places of `x`, coalesced, with other values; and the values of a dense one there.
@@ -219,18 +241,19 @@ values_at <- function(dense, x) dense$sparse_mask(x)$coalesce()$values()
 
 must_be <- function(must, ok) list(must = must, ok = ok)
 
-not_negative <- must_be("a number that is not negative", function(x) is.numeric(x) && length(x) == 1L && isTRUE(x >= 0))
+is_number <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+
+not_negative <- must_be("a number that is not negative", function(x) is_number(x) && x >= 0)
 two_fractions <- must_be("two numbers from 0 to below 1", function(x) {
   is.numeric(x) && length(x) == 2L && isTRUE(all(x >= 0 & x < 1))
 })
 true_or_false <- must_be("TRUE or FALSE", is_bool)
 
 hyperparameter_checks <- list(
-  lr = not_negative, eps = not_negative, weight_decay = not_negative, momentum = not_negative, dampening = must_be(
-    "a number", function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
-  ), lr_decay = not_negative, initial_accumulator_value = not_negative, momentum_decay = not_negative, betas = two_fractions,
-  nesterov = true_or_false, amsgrad = true_or_false, centered = true_or_false, maximize = true_or_false,
-  decoupled_weight_decay = true_or_false
+  lr = not_negative, eps = not_negative, weight_decay = not_negative, momentum = not_negative, lr_decay = not_negative,
+  initial_accumulator_value = not_negative, momentum_decay = not_negative, dampening = must_be("a number", is_number),
+  betas = two_fractions, nesterov = true_or_false, amsgrad = true_or_false, centered = true_or_false,
+  maximize = true_or_false, decoupled_weight_decay = true_or_false
 )
 
 check_group <- function(group, rule, call = caller_env(2)) {

@@ -83,8 +83,8 @@ Optimizer <- R6::R6Class(
   private = list(
     # How an optimizer of the package steps, see optim-step.R.
     .rule = NULL,
-    # For a `step` that goes parameter by parameter: calls `loop_fun` for each that has a gradient, with its group and the
-    # numbers of group and parameter. Gives the closure's value.
+    # For a `step` that goes parameter by parameter: calls `loop_fun` for each that has a gradient, with its group and
+    # the numbers of group and parameter. Gives the closure's value.
     step_helper = function(closure, loop_fun) {
       loss <- if (!is.null(closure)) with_enable_grad(closure())
       with_no_grad({
@@ -163,7 +163,9 @@ load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
   state <- state_dict$state
   own <- match(as.integer(names(state)), positions)
   if (anyNA(own)) {
-    value_error(sprintf("`state_dict` has state of a parameter, %s, that no group has.", names(state)[is.na(own)][[1L]]), call)
+    value_error(
+      sprintf("`state_dict` has state of a parameter, %s, that no group has.", names(state)[is.na(own)][[1L]]), call
+    )
   }
   if (!refer) {
     state <- Map(function(state, param) lapply(state, copy_state, param), state, params[own])
@@ -244,7 +246,8 @@ optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, act
   )
 }
 
-# The methods of an optimizer find these as `state()` and `state<-`. The optimizer is the `self` of the method that calls.
+# The methods of an optimizer find these as `state()` and `state<-`. The optimizer is the `self` of the method that
+# calls.
 optimizer_state <- function(param) get("self", envir = parent.frame())$state$get(param)
 
 `optimizer_state<-` <- function(param, value) {

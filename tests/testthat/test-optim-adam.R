@@ -48,7 +48,9 @@ def run(case):
   return words.weight.tolist()
 result = [run(case) for case in cases]
 ", cases = as.list(names(cases)))
-  for (i in seq_along(cases)) expect_equal(sparse_steps(cases[[i]])[[1]], expected[i, , ], tolerance = 1e-6, info = names(cases)[i])
+  for (i in seq_along(cases)) {
+    expect_equal(sparse_steps(cases[[i]])[[1]], expected[i, , ], tolerance = 1e-6, info = names(cases)[i])
+  }
   expect_identical(sparse_steps(cases[[1]])[[2]]$step, 20L)
 })
 

@@ -111,7 +111,7 @@ test_that("users' optimizers find what those of the CRAN package offer", {
   expect_setequal(opt$state$keys(), vapply(x, tensor_address, ""))
   expect_identical(lapply(opt$state_dict()$state, `[[`, "steps"), list(`1` = 7, `2` = 1, `3` = 1))
   # So does a class that stands on one of the package's.
-  slower <- optimizer("optim_slower", inherit = optim_adam, initialize = function(params) super$initialize(params, lr = 1e-5))
+  slower <- optimizer("optim_slower", optim_adam, initialize = function(params) super$initialize(params, lr = 1e-5))
   expect_equal(slower(x)$param_groups[[1]]$lr, 1e-5)
   expect_s3_class(slower(x), c("optim_slower", "optim_adam", "torch_optimizer", "R6"), exact = TRUE)
 })
