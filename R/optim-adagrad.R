@@ -182,33 +182,28 @@ optim_adafactor <- rule_optimizer(
     update = function(params, grads, state, group) {
       eps <- group$eps[[1L]] %||% torch_finfo(params[[1L]]$dtype)$eps
       weight <- 1 - state$step^group$beta2_decay
-      size <- pmax(group$eps[[2L]], root_mean_squares(params)) * pmin(group$lr, 1 / sqrt(state$step))
+      roots <- sqrt(vapply(params, function(x) as.numeric(x$numel()), 0))
+      size <- pmax(group$eps[[2L]], norms_of(params) / roots) * pmin(group$lr, 1 / sqrt(state$step))
       if (group$weight_decay != 0) torch__foreach_mul_(params, scalar = 1 - group$lr * group$weight_decay)
-      if (grads[[1L]]$ndim > 1L) {
-        rows <- kept_mean(state, "row_var", mean_squares(grads, -1L), weight)
-        squares <- Map(torch_matmul, rows, kept_mean(state, "col_var", mean_squares(grads, -2L), weight))
-        means <- lapply(rows, function(x) torch_clamp(torch_mean(x, dim = -2L, keepdim = TRUE), min = eps))
-        torch__foreach_div_(squares, means)
+      squares <- torch__foreach_mul(grads, other = grads)
+      means <- function(x, dim) lapply(x, function(x) torch_mean(x, dim = dim, keepdim = TRUE))
+      if (params[[1L]]$ndim > 1L) {
+        rows <- kept_mean(state, "row_var", means(squares, -1L), weight)
+        columns <- kept_mean(state, "col_var", means(squares, -2L), weight)
+        whole <- means(rows, -2L)
+        each_clamp_(whole, eps, Inf)
+        squares <- Map(torch_matmul, rows, columns)
+        torch__foreach_div_(squares, whole)
       } else {
-        squares <- kept_mean(state, "variance", torch__foreach_mul(grads, other = grads), weight)
-        squares <- torch__foreach_add(squares, scalar = 0)
+        squares <- torch__foreach_add(kept_mean(state, "variance", squares, weight), scalar = 0)
       }
       each_clamp_(squares, eps^2, Inf)
       torch__foreach_sqrt_(squares)
       steps <- torch__foreach_div(grads, squares)
-      scale_(steps, -size / pmax(1, root_mean_squares(steps) / group$d))
+      scale_(steps, -size / pmax(1, norms_of(steps) / roots / group$d))
       torch__foreach_add_(params, steps)
     }
   )
 )
 
-numbers_in <- function(x) vapply(x, function(x) as.numeric(x$numel()), 0)
-
-root_mean_squares <- function(x) as.numeric(torch_stack(torch__foreach_norm(x))) / sqrt(numbers_in(x))
-
-mean_squares <- function(x, dim) {
-  norms <- lapply(x, function(x) torch_norm(x, 2, dim = dim, keepdim = TRUE))
-  means <- torch__foreach_mul(norms, other = norms)
-  scale_(means, numbers_in(norms) / numbers_in(x))
-  means
-}
+norms_of <- function(x) as.numeric(torch_stack(torch__foreach_norm(x)))

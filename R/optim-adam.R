@@ -11,7 +11,8 @@ adam_rule <- function(name, fused, decay) {
       mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
       square <- kept_square(state, "exp_avg_sq", grads, group$betas[[2L]])
       if (group$amsgrad) {
-        square <- state$max_exp_avg_sq <- torch__foreach_maximum(kept(state, "max_exp_avg_sq", params), other = square)
+        each_maximum_(kept(state, "max_exp_avg_sq", params), square)
+        square <- state$max_exp_avg_sq
       }
       root <- torch__foreach_sqrt(square)
       scale_(root, 1 / sqrt(1 - group$betas[[2L]]^state$step))
@@ -107,9 +108,10 @@ optim_adamax <- rule_optimizer(
     mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
     size <- torch__foreach_abs(grads)
     torch__foreach_add_(size, scalar = group$eps)
-    bound <- torch__foreach_mul(kept(state, "exp_inf", params), scalar = group$betas[[2L]])
-    state$exp_inf <- torch__foreach_maximum(bound, other = size)
-    add_quotient_(params, mean, state$exp_inf, -group$lr / (1 - group$betas[[1L]]^state$step))
+    bound <- kept(state, "exp_inf", params)
+    torch__foreach_mul_(bound, scalar = group$betas[[2L]])
+    each_maximum_(bound, size)
+    add_quotient_(params, mean, bound, -group$lr / (1 - group$betas[[1L]]^state$step))
   })
 )
 
@@ -152,7 +154,8 @@ optim_radam <- rule_optimizer(
     variance <- (so_far - 4) * (so_far - 2) * most / ((most - 4) * (most - 2) * so_far)
     rectified <- sqrt(pmax(variance, 0) * (1 - remembered))
     lr <- group$lr / (1 - group$betas[[1L]]^state$step)
-    factor <- torch__foreach_reciprocal(root_plus(square, group$eps))
+    factor <- root_plus(square, group$eps)
+    torch__foreach_reciprocal_(factor)
     scale_(factor, ifelse(enough, -lr * rectified, 0))
     shift_(factor, ifelse(enough, 0, -lr))
     torch__foreach_addcmul_(params, mean, factor)

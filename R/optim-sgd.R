@@ -224,7 +224,7 @@ near_orthogonal <- function(x, is_tall, group) {
   a <- group$ns_coefficients[[1L]]
   b <- group$ns_coefficients[[2L]]
   c <- group$ns_coefficients[[3L]]
-  y <- x$to(dtype = torch_bfloat16())
+  y <- torch__to_copy(x, dtype = torch_bfloat16())
   if (is_tall) y <- torch_t(y)
   y <- torch_div(y, torch_clamp(torch_norm(y), min = group$eps))
   for (i in seq_len(group$ns_steps)) {

@@ -175,11 +175,10 @@ kept <- function(state, name, params, first = torch_zeros_like) {
   state[[name]]
 }
 
-# The running mean of `x`, and that of its square, in which the old values weigh `beta`. The mean is computed as `lerp()`
-# does it, to the last bit: a difference of nearly equal means may be what the step is divided by.
+# The running mean of `x`, and that of its square, in which the old values weigh `beta`.
 kept_mean <- function(state, name, x, beta) {
   mean <- kept(state, name, x)
-  add_scaled_(mean, torch__foreach_sub(x, other = mean), 1 - beta)
+  each_lerp_(mean, x, 1 - beta)
   mean
 }
 
@@ -219,7 +218,19 @@ add_scaled_ <- function(x, other, by) {
   torch__foreach_add_(x, torch__foreach_mul(other, scalars = by))
 }
 
-# LibTorch 1.13 has no operators for these.
+# LibTorch 1.13 has no operators for these. `weight`: one number for all, or one for each.
+each_lerp_ <- function(x, end, weight) {
+  if (!libtorch_has_lists() || length(weight) > 1L) {
+    return(Map(function(x, end, weight) x$lerp_(end, weight), x, end, weight))
+  }
+  torch__foreach_lerp_(x, end, weight = weight)
+}
+
+each_maximum_ <- function(x, other) {
+  if (!libtorch_has_lists()) return(Map(function(x, other) x$copy_(torch_maximum(x, other)), x, other))
+  torch__foreach_maximum_(x, other = other)
+}
+
 each_sign <- function(x) if (libtorch_has_lists()) torch__foreach_sign(x) else lapply(x, torch_sign)
 
 each_clamp_ <- function(x, min, max) {
