@@ -191,20 +191,25 @@ copy_state <- function(x, param = NULL) {
 #' Make an optimizer
 #'
 #' `optimizer()` makes a class of optimizers: a function that creates them. The optimizers of the package are
-#' [optim_adam()], [optim_adamw()] and [optim_sgd()].
+#' [optim_adam()], [optim_adamw()], [optim_adamax()], [optim_nadam()], [optim_radam()], [optim_sparse_adam()],
+#' [optim_adagrad()], [optim_adadelta()], [optim_rmsprop()], [optim_adafactor()], [optim_sgd()], [optim_asgd()],
+#' [optim_rprop()] and [optim_muon()].
 #'
 #' `initialize` calls `super$initialize(params, defaults)`, where `defaults` is a list of hyperparameters; each of
 #' `self$param_groups` then holds these and its parameters, as element `params`. A default `optim_required()` means that
 #' the user must give a value. In `step`, `state(param)` is a list that the optimizer keeps for a parameter, `NULL` at
-#' first, and `state(param) <- value` replaces it.
+#' first, and `state(param) <- value` replaces it; `self$state$get(param)` and `self$state$set(param, value)` do the same.
+#' `private$step_helper(closure, loop_fun)` runs the closure and calls `loop_fun(group, param, g, p)` for each parameter
+#' that has a gradient, the `p`-th of group `g`.
 #'
 #' @section Methods of an optimizer:
 #' * `$step(closure = NULL)`: updates the parameters that have a gradient. A closure is called first, with gradients on;
 #'   its value is returned.
 #' * `$zero_grad(set_to_none = FALSE)`: sets the gradients to zero, or removes them.
 #' * `$add_param_group(list(params = , ...))`: adds parameters with hyperparameters of their own.
-#' * `$param_groups[[i]]$lr <- value`: changes a hyperparameter.
-#' * `$state_dict()`, `$load_state_dict(state_dict)`: hyperparameters and state. Parameters are positions, from 1.
+#' * `$param_groups[[i]]$lr <- value`: changes a hyperparameter. `$defaults`: those of new groups.
+#' * `$state_dict()`, `$load_state_dict(state_dict)`: hyperparameters and state, by the names that they have in PyTorch.
+#'   Parameters are positions, from 1; a state dict of PyTorch's, from 0, is taken as well.
 #'
 #' @section Errors:
 #' Wrong hyperparameters, parameters that are no leaf tensors and state dicts of another form are `value_error`s.

@@ -35,6 +35,8 @@ test_that("sparse gradients step as in PyTorch", {
     "Adagrad(p, lr=0.1, lr_decay=0.1)" = function(p) optim_adagrad(p, lr = 0.1, lr_decay = 0.1)
   )
   expected <- python_eval("
+import warnings
+warnings.simplefilter('ignore')
 torch.set_default_dtype(torch.float64)
 def run(case):
   words = torch.nn.Embedding(6, 2, sparse=True)
