@@ -477,10 +477,10 @@ override <- function(inherited, own) as.list(c(inherited[setdiff(names(inherited
 
 common_class_names <- c("torch_ExponentialFamily", "torch_Distribution", "R6")
 
-distribution_class_of <- function(inherit, call = caller_env()) {
-  class <- attr(inherit, "distribution", exact = TRUE)
+distribution_class_of <- function(generator, arg = "inherit", call = caller_env()) {
+  class <- attr(generator, "distribution", exact = TRUE)
   if (is.null(class)) {
-    value_error(sprintf("`inherit` must be a generator of distributions, not %s.", friendly_type(inherit)), call)
+    value_error(sprintf("`%s` must be a generator of distributions, not %s.", arg, friendly_type(generator)), call)
   }
   class
 }
@@ -513,15 +513,25 @@ distribution_levels <- function(members, names, home) {
 
 is_exponential_family <- function(x) inherits(x, "torch_ExponentialFamily")
 
-# By the derivatives of the log-normalizer: the mean of the sufficient statistics.
+# The derivatives of the log-normalizer are the means of the sufficient statistics.
+exponential_family_means <- function(formulas) {
+  params <- formulas$natural_params()
+  is_free <- vapply(params, function(x) x$requires_grad, NA)
+  params[!is_free] <- lapply(params[!is_free], function(x) x$detach()$requires_grad_(TRUE))
+  with_enable_grad({
+    normalizer <- do.call(formulas$log_normalizer, params)
+    means <- autograd_grad(list(torch_sum(normalizer)), params, create_graph = TRUE)
+  })
+  out <- list(params = params, normalizer = list(normalizer), means = means)
+  if (any(is_free)) out else lapply(out, lapply, function(x) x$detach())
+}
+
 exponential_family_entropy <- function(self, private) {
   if (!is_exponential_family(self)) refuse_formula("entropy")
-  params <- lapply(private$natural_params(), function(x) x$detach()$requires_grad_(TRUE))
-  log_normalizer <- with_enable_grad(do.call(private$log_normalizer, params))
-  means <- autograd_grad(list(torch_sum(log_normalizer)), params, create_graph = TRUE)
-  event <- length(private$event_shape())
-  Reduce(`-`, Map(function(param, mean) sum_last(param * mean, event), params, means), log_normalizer) -
-    private$mean_carrier_measure()
+  family <- exponential_family_means(private)
+  batch <- length(private$batch_shape())
+  terms <- Map(function(param, mean) sum_last(param * mean, param$ndim - batch), family$params, family$means)
+  Reduce(`-`, terms, family$normalizer[[1L]]) - private$mean_carrier_measure()
 }
 
 #' @export
