@@ -20,7 +20,7 @@ bound_text <- function(bound) {
 }
 
 flags_of_rows <- function(flags) torch_all(flags, dim = -1L)
-is_whole_tensor <- function(x) x == torch_round(x)
+is_whole_tensor <- function(x) x %% 1 == 0
 
 #' Constraints
 #'

@@ -595,10 +595,12 @@ distr_continuous_bernoulli <- distribution(
   log_prob = function(value) value * logits - nnf_softplus(logits) + log_norm,
   cdf = function(value) {
     closed <- (cut^value * (1 - cut)^(1 - value) + cut - 1) / (2 * cut - 1)
-    torch_clamp(torch_where(is_stable, closed, value), 0, 1)
+    series <- value * (1 + logits * (value - 1) / 2 + logits^2 * (2 * value - 1) * (value - 1) / 12)
+    torch_clamp(torch_where(is_stable, closed, series), 0, 1)
   },
   icdf = function(value) {
-    torch_where(is_stable, (torch_log1p(-cut + value * (2 * cut - 1)) - torch_log1p(-cut)) / log_odds, value)
+    closed <- (torch_log1p(-cut + value * (2 * cut - 1)) - torch_log1p(-cut)) / log_odds
+    torch_where(is_stable, closed, value + value * (1 - value) * (logits / 2 + logits^2 * (1 - 2 * value) / 6))
   },
   entropy = function() {
     log_0 <- torch_log1p(-inner_probs)

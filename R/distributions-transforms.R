@@ -107,8 +107,8 @@ sign_of <- function(x) if (is_torch_tensor(x)) torch_sign(x) else sign(x)
 #' | `transform_sigmoid()`, `transform_tanh()`, `transform_softplus()` | \eqn{1 / (1 + e^{-x})}; its like from -1 to 1; \eqn{\log(1 + e^x)} |
 #' | `transform_softmax()` | vectors of numbers to vectors that sum to 1; not one to one |
 #' | `transform_stick_breaking()` | vectors of `n` numbers to vectors of `n + 1` that sum to 1 |
-#' | `transform_lower_cholesky()` | square matrices to lower triangular ones with a positive diagonal |
-#' | `transform_positive_definite()` | square matrices to positive definite ones |
+#' | `transform_lower_cholesky()` | square matrices to lower triangular ones with a positive diagonal; not one to one |
+#' | `transform_positive_definite()` | square matrices to positive definite ones; not one to one |
 #' | `transform_corr_cholesky()` | vectors of `n * (n - 1) / 2` numbers to Cholesky factors of `n` x `n` correlation matrices |
 #' | `transform_cumulative_distribution(distribution)` | the distribution function of `distribution` |
 #' | `transform_reshape(in_shape, out_shape)` | the same numbers in another shape |
@@ -293,7 +293,8 @@ matrices <- function() constraint_independent(constraint_real, 2)
 #' @export
 transform_lower_cholesky <- function() {
   new_transform(
-    "LowerCholesky", lower_cholesky, lower_cholesky_inverse, domain = matrices(), codomain = constraint_lower_cholesky
+    "LowerCholesky", lower_cholesky, lower_cholesky_inverse, domain = matrices(), codomain = constraint_lower_cholesky,
+    bijective = FALSE
   )
 }
 
@@ -306,7 +307,7 @@ transform_positive_definite <- function() {
   }
   new_transform(
     "PositiveDefinite", forward, function(y) lower_cholesky_inverse(linalg_cholesky(y)), domain = matrices(),
-    codomain = constraint_positive_definite
+    codomain = constraint_positive_definite, bijective = FALSE
   )
 }
 
@@ -542,7 +543,8 @@ sigmoid_between <- function(lower, upper) {
 #' @param constraint a [constraint][constraint_real], such as `distribution$support`.
 #' @returns A [transform][transform_function].
 #' @section Errors:
-#' A constraint onto which there is no transform, such as one of whole numbers, is a `not_implemented_error`.
+#' A constraint onto which there is no transform, such as one of whole numbers, is a `not_implemented_error`; for
+#' `biject_to()` also those of matrices, whose transforms overlook what is above the diagonal.
 #' @source `torch.distributions.constraint_registry`.
 #' @examplesIf torch::torch_is_installed()
 #' # The scale of a normal distribution, as an unconstrained parameter.
@@ -552,25 +554,27 @@ sigmoid_between <- function(lower, upper) {
 #' @export
 transform_to <- function(constraint) {
   if (inherits(constraint, "torch_Simplex")) return(transform_softmax())
-  transform_onto(constraint, transform_to)
+  transform_onto(constraint, transform_to, one_to_one = FALSE)
 }
 
 #' @rdname transform_to
 #' @export
 biject_to <- function(constraint) {
   if (inherits(constraint, "torch_Simplex")) return(transform_stick_breaking())
-  transform_onto(constraint, biject_to)
+  transform_onto(constraint, biject_to, one_to_one = TRUE)
 }
 
-transform_onto <- function(constraint, onto, call = caller_env()) {
+transform_onto <- function(constraint, onto, one_to_one, call = caller_env()) {
   if (!is_constraint(constraint)) {
     type_error(sprintf("`constraint` must be a constraint, not %s.", friendly_type(constraint)), call)
   }
   make <- constraint_transforms[[class(constraint)[[1L]]]]
-  if (is.null(make)) {
+  transform <- if (!is.null(make)) make(constraint, onto)
+  if (is.null(transform) || (one_to_one && !transform_parts(transform)$bijective)) {
     not_implemented_error(sprintf(
-      "There is no transform from the real numbers onto: %s.", constraint_words(constraint)
+      "There is no %stransform from the real numbers onto: %s.", if (one_to_one) "one to one " else "",
+      constraint_words(constraint)
     ), call)
   }
-  make(constraint, onto)
+  transform
 }
