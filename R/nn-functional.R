@@ -4,23 +4,24 @@
 #' @include nn-module.R
 NULL
 
-# `settings` are the formals of `initialize`, `inputs` the arguments of `forward`. Tensors among the settings (class
+# `settings` are the formals of `initialize`, `inputs` those of `forward`, or their names. Tensors among the settings (class
 # weights) become buffers, so that they move with the module. With `training`, the function gets the module's mode.
-functional_module <- function(classname, fn, settings = alist(), inputs = "input", training = FALSE) {
+# `inherit` is a generator whose class the module has too.
+functional_module <- function(classname, fn, settings = alist(), inputs = "input", training = FALSE, inherit = nn_Module) {
   fields <- lapply(set_names(names2(settings)), function(name) expr(self[[!!name]]))
   if (training) {
     fields$training <- expr(self$training)
   }
   keep <- lapply(names(settings), function(name) expr(self[[!!name]] <- as_setting(!!sym(name))))
+  if (is.character(inputs)) inputs <- set_names(rep_len(list(missing_arg()), length(inputs)), inputs)
+  # Those without a default come first, and go by place.
+  required <- vapply(inputs, is_missing, NA)
+  by_name <- c(unname(syms(names(inputs)[required])), set_names(syms(names(inputs)[!required]), names(inputs)[!required]))
   env <- topenv()
   nn_module(
-    classname,
+    classname, inherit,
     initialize = new_function(as.pairlist(settings), expr({ !!!keep }), env),
-    forward = new_function(
-      pairlist2(!!!set_names(rep_len(list(missing_arg()), length(inputs)), inputs)),
-      expr((!!ensym(fn))(!!!syms(inputs), !!!fields)),
-      env
-    ),
+    forward = new_function(as.pairlist(inputs), expr((!!ensym(fn))(!!!by_name, !!!fields)), env),
     parent_env = env
   )
 }
@@ -30,7 +31,7 @@ as_setting <- function(x) if (is_torch_tensor(x)) nn_buffer(x) else x
 #' Activation modules
 #'
 #' Modules that apply an activation function; the functions themselves are in [nnf_relu()]. `nn_prelu()` has a learned
-#' slope, all others no parameters. `nn_softmax2d()` is a softmax over the channels of an image `(N, C, H, W)`.
+#' slope, all others no parameters. `nn_contrib_sparsemax()` is a softmax with zeros. `nn_softmax2d()` is a softmax over the channels of an image `(N, C, H, W)`.
 #'
 #' @param inplace whether the input itself is changed.
 #' @param alpha,negative_slope,lower,upper,min_val,max_val,lambd,beta,threshold,value constants of the function.
@@ -49,10 +50,6 @@ NULL
 #' @rdname nn_activation
 #' @export
 nn_relu <- functional_module("nn_relu", nnf_relu, alist(inplace = FALSE))
-
-#' @rdname nn_activation
-#' @export
-nn_relu6 <- functional_module("nn_relu6", nnf_relu6, alist(inplace = FALSE))
 
 #' @rdname nn_activation
 #' @export
@@ -97,6 +94,10 @@ nn_silu <- functional_module("nn_silu", nnf_silu, alist(inplace = FALSE))
 
 #' @rdname nn_activation
 #' @export
+nn_mish <- functional_module("nn_mish", nnf_mish, alist(inplace = FALSE))
+
+#' @rdname nn_activation
+#' @export
 nn_sigmoid <- functional_module("nn_sigmoid", torch_sigmoid)
 
 #' @rdname nn_activation
@@ -106,6 +107,10 @@ nn_tanh <- functional_module("nn_tanh", torch_tanh)
 #' @rdname nn_activation
 #' @export
 nn_hardtanh <- functional_module("nn_hardtanh", nnf_hardtanh, alist(min_val = -1, max_val = 1, inplace = FALSE))
+
+#' @rdname nn_activation
+#' @export
+nn_relu6 <- functional_module("nn_relu6", nnf_relu6, alist(inplace = FALSE), inherit = nn_hardtanh)
 
 #' @rdname nn_activation
 #' @export
@@ -157,16 +162,26 @@ nn_softmin <- functional_module("nn_softmin", nnf_softmin, alist(dim = ))
 
 #' @rdname nn_activation
 #' @export
+nn_contrib_sparsemax <- functional_module("nn_contrib_sparsemax", nnf_contrib_sparsemax, alist(dim = -1))
+
+#' @rdname nn_activation
+#' @export
 nn_softmax2d <- nn_module("nn_softmax2d", forward = function(input) nnf_softmax(input, dim = -3L))
 
 #' @rdname nn_activation
 #' @export
 nn_glu <- functional_module("nn_glu", nnf_glu, alist(dim = -1))
 
+nn_dropout_nd <- nn_module("nn_dropout_nd")
+
+dropout_module <- function(classname, fn) {
+  inject(functional_module(classname, !!ensym(fn), alist(p = 0.5, inplace = FALSE), training = TRUE, inherit = nn_dropout_nd))
+}
+
 #' Dropout modules
 #'
-#' In training, drop elements (`nn_dropout()`) or channels of images and volumes; in evaluation they return their input.
-#' See [nnf_dropout()].
+#' In training, drop elements (`nn_dropout()`) or channels of series, images and volumes; in evaluation they return their
+#' input. `nn_alpha_dropout()` and, by channels, `nn_feature_alpha_dropout()` keep mean and variance. See [nnf_dropout()].
 #'
 #' @param p probability of an element to be dropped.
 #' @param inplace whether the input itself is changed.
@@ -177,15 +192,27 @@ nn_glu <- functional_module("nn_glu", nnf_glu, alist(dim = -1))
 #' drop$eval()
 #' drop(torch_ones(4))
 #' @export
-nn_dropout <- functional_module("nn_dropout", nnf_dropout, alist(p = 0.5, inplace = FALSE), training = TRUE)
+nn_dropout <- dropout_module("nn_dropout", nnf_dropout)
 
 #' @rdname nn_dropout
 #' @export
-nn_dropout2d <- functional_module("nn_dropout2d", nnf_dropout2d, alist(p = 0.5, inplace = FALSE), training = TRUE)
+nn_dropout1d <- dropout_module("nn_dropout1d", nnf_dropout1d)
 
 #' @rdname nn_dropout
 #' @export
-nn_dropout3d <- functional_module("nn_dropout3d", nnf_dropout3d, alist(p = 0.5, inplace = FALSE), training = TRUE)
+nn_dropout2d <- dropout_module("nn_dropout2d", nnf_dropout2d)
+
+#' @rdname nn_dropout
+#' @export
+nn_dropout3d <- dropout_module("nn_dropout3d", nnf_dropout3d)
+
+#' @rdname nn_dropout
+#' @export
+nn_alpha_dropout <- dropout_module("nn_alpha_dropout", nnf_alpha_dropout)
+
+#' @rdname nn_dropout
+#' @export
+nn_feature_alpha_dropout <- dropout_module("nn_feature_alpha_dropout", nnf_feature_alpha_dropout)
 
 #' Modules that change the shape
 #'
@@ -215,82 +242,3 @@ nn_unflatten <- nn_module(
 #' @rdname nn_flatten
 #' @export
 nn_identity <- nn_module("nn_identity", initialize = function(...) {}, forward = function(input) input)
-
-#' Pooling modules
-#'
-#' Maximum or mean over windows; the functions are in [nnf_max_pool1d()].
-#'
-#' @inheritParams nnf_max_pool1d
-#' @returns A module whose `forward(input)` takes and returns a tensor of shape `(N, C, ...)`.
-#' @examplesIf torch::torch_is_installed()
-#' nn_max_pool2d(2)(torch_randn(1, 3, 8, 8))$shape
-#' @export
-nn_max_pool1d <- functional_module("nn_max_pool1d", nnf_max_pool1d, alist(
-  kernel_size = , stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_max_pool2d <- functional_module("nn_max_pool2d", nnf_max_pool2d, alist(
-  kernel_size = , stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_max_pool3d <- functional_module("nn_max_pool3d", nnf_max_pool3d, alist(
-  kernel_size = , stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_avg_pool1d <- functional_module("nn_avg_pool1d", nnf_avg_pool1d, alist(
-  kernel_size = , stride = NULL, padding = 0, ceil_mode = FALSE, count_include_pad = TRUE
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_avg_pool2d <- functional_module("nn_avg_pool2d", nnf_avg_pool2d, alist(
-  kernel_size = , stride = NULL, padding = 0, ceil_mode = FALSE, count_include_pad = TRUE, divisor_override = NULL
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_avg_pool3d <- functional_module("nn_avg_pool3d", nnf_avg_pool3d, alist(
-  kernel_size = , stride = NULL, padding = 0, ceil_mode = FALSE, count_include_pad = TRUE, divisor_override = NULL
-))
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_max_pool1d <- functional_module(
-  "nn_adaptive_max_pool1d", nnf_adaptive_max_pool1d, alist(output_size = , return_indices = FALSE)
-)
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_max_pool2d <- functional_module(
-  "nn_adaptive_max_pool2d", nnf_adaptive_max_pool2d, alist(output_size = , return_indices = FALSE)
-)
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_max_pool3d <- functional_module(
-  "nn_adaptive_max_pool3d", nnf_adaptive_max_pool3d, alist(output_size = , return_indices = FALSE)
-)
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_avg_pool1d <- functional_module(
-  "nn_adaptive_avg_pool1d", nnf_adaptive_avg_pool1d, alist(output_size = )
-)
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_avg_pool2d <- functional_module(
-  "nn_adaptive_avg_pool2d", nnf_adaptive_avg_pool2d, alist(output_size = )
-)
-
-#' @rdname nn_max_pool1d
-#' @export
-nn_adaptive_avg_pool3d <- functional_module(
-  "nn_adaptive_avg_pool3d", nnf_adaptive_avg_pool3d, alist(output_size = )
-)

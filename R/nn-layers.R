@@ -1,6 +1,6 @@
 # Layers: modules with parameters. Each is its parameters and one call of a function.
 
-#' @include nn-module.R
+#' @include nn-module.R nn-functional.R
 NULL
 
 #' Linear layers
@@ -20,8 +20,7 @@ NULL
 nn_linear <- nn_module(
   "nn_linear",
   initialize = function(in_features, out_features, bias = TRUE) {
-    self$in_features <- in_features
-    self$out_features <- out_features
+    keep_settings(except = "bias")
     self$weight <- nn_parameter(torch_empty(out_features, in_features))
     self$bias <- if (bias) nn_parameter(torch_empty(out_features))
     self$reset_parameters()
@@ -35,9 +34,7 @@ nn_linear <- nn_module(
 nn_bilinear <- nn_module(
   "nn_bilinear",
   initialize = function(in1_features, in2_features, out_features, bias = TRUE) {
-    self$in1_features <- in1_features
-    self$in2_features <- in2_features
-    self$out_features <- out_features
+    keep_settings(except = "bias")
     self$weight <- nn_parameter(torch_empty(out_features, in1_features, in2_features))
     self$bias <- if (bias) nn_parameter(torch_empty(out_features))
     self$reset_parameters()
@@ -72,13 +69,7 @@ nn_embedding <- nn_module(
   "nn_embedding",
   initialize = function(num_embeddings, embedding_dim, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                         scale_grad_by_freq = FALSE, sparse = FALSE, .weight = NULL) {
-    self$num_embeddings <- num_embeddings
-    self$embedding_dim <- embedding_dim
-    self$padding_idx <- padding_idx
-    self$max_norm <- max_norm
-    self$norm_type <- norm_type
-    self$scale_grad_by_freq <- scale_grad_by_freq
-    self$sparse <- sparse
+    keep_settings(except = ".weight")
     self$weight <- nn_parameter(.weight %||% torch_empty(num_embeddings, embedding_dim))
     if (is.null(.weight)) {
       self$reset_parameters()
@@ -97,12 +88,42 @@ nn_embedding <- nn_module(
   }
 )
 
+#' Embedding by bags
+#'
+#' A table of vectors, looked up and reduced by bags; see [nnf_embedding_bag()].
+#'
+#' @inheritParams nn_embedding
+#' @inheritParams nnf_embedding_bag
+#' @returns A module with the parameter `weight`, from the standard normal distribution at the start. Its
+#'   `forward(input, offsets = NULL, per_sample_weights = NULL)` returns a tensor of shape `(B, embedding_dim)` for B bags.
+#' @examplesIf torch::torch_is_installed()
+#' nn_embedding_bag(10, 3, mode = "sum")(torch_tensor(matrix(c(1L, 2L, 4L, 10L), 2)))$shape
+#' @export
+nn_embedding_bag <- nn_module(
+  "nn_embedding_bag", nn_embedding,
+  initialize = function(num_embeddings, embedding_dim, max_norm = NULL, norm_type = 2, scale_grad_by_freq = FALSE,
+                        mode = "mean", sparse = FALSE, include_last_offset = FALSE, padding_idx = NULL, .weight = NULL) {
+    self$mode <- check_choice(mode, c("sum", "mean", "max"), "mode")
+    self$include_last_offset <- include_last_offset
+    super$initialize(
+      num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, .weight
+    )
+  },
+  forward = function(input, offsets = NULL, per_sample_weights = NULL) {
+    nnf_embedding_bag(
+      input, self$weight, offsets, self$max_norm, self$norm_type, self$scale_grad_by_freq, self$mode, self$sparse,
+      per_sample_weights, self$include_last_offset, self$padding_idx
+    )
+  }
+)
+
 # ---- Normalisation ----
 
 #' Normalisation layers
 #'
-#' `nn_batch_norm*d()` normalises each channel over the batch, `nn_layer_norm()` over the last dimensions,
-#' `nn_group_norm()` over groups of channels; see [nnf_batch_norm()].
+#' `nn_batch_norm*d()` normalises each channel over the batch, `nn_instance_norm*d()` each channel of each sample,
+#' `nn_layer_norm()` over the last dimensions, `nn_group_norm()` over groups of channels; `nn_rms_norm()` and
+#' `nn_local_response_norm()` divide only. See [nnf_batch_norm()].
 #'
 #' @param num_features,num_channels number of channels, the second dimension of the input.
 #' @param eps added to the variance.
@@ -111,6 +132,8 @@ nn_embedding <- nn_module(
 #' @param track_running_stats whether running statistics are kept and used in evaluation.
 #' @param normalized_shape sizes of the last dimensions.
 #' @param num_groups number of groups; divides `num_channels`.
+#' @param bias whether there is the parameter `bias`.
+#' @inheritParams nnf_local_response_norm
 #' @returns A module whose `forward(input)` returns a tensor of the shape of `input`. Batch norm takes shapes `(N, C)` or
 #'   `(N, C, L)`, `(N, C, H, W)`, `(N, C, D, H, W)` (else a `value_error`) and has the buffers `running_mean`,
 #'   `running_var` and `num_batches_tracked`.
@@ -122,14 +145,11 @@ nn_embedding <- nn_module(
 #' @aliases nn_batch_norm1d
 NULL
 
-nn_batch_norm_ <- nn_module(
-  "nn_batch_norm_",
+# Running statistics, and a factor and a summand for each channel.
+nn_norm_base_ <- nn_module(
+  "nn_norm_base_",
   initialize = function(num_features, eps = 1e-5, momentum = 0.1, affine = TRUE, track_running_stats = TRUE) {
-    self$num_features <- num_features
-    self$eps <- eps
-    self$momentum <- momentum
-    self$affine <- affine
-    self$track_running_stats <- track_running_stats
+    keep_settings()
     self$weight <- if (affine) nn_parameter(torch_ones(num_features))
     self$bias <- if (affine) nn_parameter(torch_zeros(num_features))
     if (track_running_stats) {
@@ -148,13 +168,21 @@ nn_batch_norm_ <- nn_module(
   reset_parameters = function() {
     self$reset_running_stats()
     reset_scale_and_shift(self)
-  },
+  }
+)
+
+# Refuses input of other dimensions.
+check_ndim <- function(input, allowed, call = caller_env()) {
+  n <- length(.Call(C_shape, input))
+  if (!n %in% allowed) {
+    value_error(sprintf("`input` must have %s dimensions, not %d.", paste(allowed, collapse = " or "), n), call)
+  }
+}
+
+nn_batch_norm_ <- nn_module(
+  "nn_batch_norm_", nn_norm_base_,
   forward = function(input) {
-    if (!input$dim() %in% private$dims) {
-      value_error(sprintf(
-        "`input` must have %s dimensions, not %d.", paste(private$dims, collapse = " or "), input$dim()
-      ))
-    }
+    check_ndim(input, private$dims)
     momentum <- self$momentum
     if (self$training && !is.null(self$running_mean)) {
       self$num_batches_tracked$add_(1L)
@@ -164,6 +192,22 @@ nn_batch_norm_ <- nn_module(
       input, self$running_mean, self$running_var, self$weight, self$bias,
       self$training || is.null(self$running_mean), momentum %||% 0, self$eps
     )
+  }
+)
+
+nn_instance_norm_ <- nn_module(
+  "nn_instance_norm_", nn_norm_base_,
+  initialize = function(num_features, eps = 1e-5, momentum = 0.1, affine = FALSE, track_running_stats = FALSE) {
+    super$initialize(num_features, eps, momentum, affine, track_running_stats)
+  },
+  forward = function(input) {
+    check_ndim(input, private$dims)
+    batched <- length(.Call(C_shape, input)) == private$dims[2]
+    out <- nnf_instance_norm(
+      if (batched) input else torch_unsqueeze(input, 1L), self$running_mean, self$running_var, self$weight, self$bias,
+      self$training || is.null(self$running_mean), self$momentum %||% 0, self$eps
+    )
+    if (batched) out else torch_squeeze(out, 1L)
   }
 )
 
@@ -181,14 +225,42 @@ nn_batch_norm3d <- nn_module("nn_batch_norm3d", nn_batch_norm_, private = list(d
 
 #' @rdname nn_norm
 #' @export
+nn_instance_norm1d <- nn_module("nn_instance_norm1d", nn_instance_norm_, private = list(dims = 2:3))
+
+#' @rdname nn_norm
+#' @export
+nn_instance_norm2d <- nn_module("nn_instance_norm2d", nn_instance_norm_, private = list(dims = 3:4))
+
+#' @rdname nn_norm
+#' @export
+nn_instance_norm3d <- nn_module("nn_instance_norm3d", nn_instance_norm_, private = list(dims = 4:5))
+
+#' @rdname nn_norm
+#' @export
+nn_rms_norm <- nn_module(
+  "nn_rms_norm",
+  initialize = function(normalized_shape, eps = NULL, elementwise_affine = TRUE) {
+    keep_settings()
+    self$weight <- if (elementwise_affine) nn_parameter(torch_ones(normalized_shape))
+  },
+  reset_parameters = function() if (!is.null(self$weight)) nn_init_ones_(self$weight),
+  forward = function(input) nnf_rms_norm(input, self$normalized_shape, self$weight, self$eps)
+)
+
+#' @rdname nn_norm
+#' @export
+nn_local_response_norm <- functional_module(
+  "nn_local_response_norm", nnf_local_response_norm, alist(size = , alpha = 1e-4, beta = 0.75, k = 1)
+)
+
+#' @rdname nn_norm
+#' @export
 nn_layer_norm <- nn_module(
   "nn_layer_norm",
-  initialize = function(normalized_shape, eps = 1e-5, elementwise_affine = TRUE) {
-    self$normalized_shape <- normalized_shape
-    self$eps <- eps
-    self$elementwise_affine <- elementwise_affine
+  initialize = function(normalized_shape, eps = 1e-5, elementwise_affine = TRUE, bias = TRUE) {
+    keep_settings(except = "bias")
     self$weight <- if (elementwise_affine) nn_parameter(torch_ones(normalized_shape))
-    self$bias <- if (elementwise_affine) nn_parameter(torch_zeros(normalized_shape))
+    self$bias <- if (elementwise_affine && bias) nn_parameter(torch_zeros(normalized_shape))
   },
   reset_parameters = function() reset_scale_and_shift(self),
   forward = function(input) nnf_layer_norm(input, self$normalized_shape, self$weight, self$bias, self$eps)
@@ -199,10 +271,7 @@ nn_layer_norm <- nn_module(
 nn_group_norm <- nn_module(
   "nn_group_norm",
   initialize = function(num_groups, num_channels, eps = 1e-5, affine = TRUE) {
-    self$num_groups <- num_groups
-    self$num_channels <- num_channels
-    self$eps <- eps
-    self$affine <- affine
+    keep_settings()
     self$weight <- if (affine) nn_parameter(torch_ones(num_channels))
     self$bias <- if (affine) nn_parameter(torch_zeros(num_channels))
   },
@@ -213,7 +282,7 @@ nn_group_norm <- nn_module(
 reset_scale_and_shift <- function(self) {
   if (!is.null(self$weight)) {
     nn_init_ones_(self$weight)
-    nn_init_zeros_(self$bias)
+    if (!is.null(self$bias)) nn_init_zeros_(self$bias)
   }
 }
 
@@ -240,21 +309,19 @@ NULL
 
 nn_conv_nd <- nn_module(
   "nn_conv_nd",
+  transposed = FALSE,
+  output_padding = 0,
   initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
                         bias = TRUE, padding_mode = "zeros") {
     if (in_channels %% groups != 0 || out_channels %% groups != 0) {
       value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
     }
-    padding_mode <- arg_match0(padding_mode, c("zeros", "reflect", "replicate", "circular"))
-    self$in_channels <- in_channels
-    self$out_channels <- out_channels
-    self$kernel_size <- rep_len(kernel_size, private$ndim)
-    self$stride <- stride
-    self$padding <- padding
-    self$dilation <- rep_len(dilation, private$ndim)
-    self$groups <- groups
-    self$padding_mode <- padding_mode
-    self$weight <- nn_parameter(torch_empty(c(out_channels, in_channels / groups, self$kernel_size)))
+    padding_mode <- check_choice(padding_mode, c("zeros", "reflect", "replicate", "circular"), "padding_mode")
+    kernel_size <- rep_len(kernel_size, private$ndim)
+    dilation <- rep_len(dilation, private$ndim)
+    keep_settings(except = "bias")
+    channels <- if (self$transposed) c(in_channels, out_channels / groups) else c(out_channels, in_channels / groups)
+    self$weight <- nn_parameter(torch_empty(c(channels, kernel_size)))
     self$bias <- if (bias) nn_parameter(torch_empty(out_channels))
     self$reset_parameters()
   },
@@ -298,4 +365,74 @@ nn_conv2d <- nn_module("nn_conv2d", nn_conv_nd, private = list(
 #' @export
 nn_conv3d <- nn_module("nn_conv3d", nn_conv_nd, private = list(
   ndim = 3L, conv = function(...) nnf_conv3d(...)
+))
+
+#' Transposed convolution layers
+#'
+#' What a convolution is to its input's gradient: they make images larger. See [nnf_conv_transpose1d()]. Initial values are
+#' uniform on \eqn{\pm 1 / \sqrt{out\_channels / groups \cdot \prod kernel\_size}}.
+#'
+#' @inheritParams nn_conv1d
+#' @param padding takes away so much at each end of the result.
+#' @param output_padding so much more at one end of each dimension of the result, where `stride` leaves its size open.
+#' @param padding_mode `"zeros"`, nothing else.
+#' @returns A module with the parameters `weight`, of shape `(in_channels, out_channels / groups, ...)`, and `bias`. Its
+#'   `forward(input, output_size = NULL)` takes a tensor of shape `(N, in_channels, ...)` and returns one of shape
+#'   `(N, out_channels, ...)`; `output_size`, sizes in space, instead of `output_padding`.
+#' @examplesIf torch::torch_is_installed()
+#' nn_conv_transpose2d(4, 1, kernel_size = 3, stride = 2)(torch_randn(2, 4, 8, 8))$shape
+#' @name nn_conv_transpose
+#' @aliases nn_conv_transpose1d
+NULL
+
+nn_conv_transpose_nd <- nn_module(
+  "nn_conv_transpose_nd", nn_conv_nd,
+  transposed = TRUE,
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, output_padding = 0, groups = 1,
+                        bias = TRUE, dilation = 1, padding_mode = "zeros") {
+    if (!identical(padding_mode, "zeros")) {
+      value_error(sprintf("`padding_mode` must be \"zeros\", not %s.", friendly_type(padding_mode)))
+    }
+    super$initialize(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+    self$output_padding <- output_padding
+  },
+  forward = function(input, output_size = NULL) {
+    extra <- if (is.null(output_size)) self$output_padding else private$extra(input, output_size)
+    private$conv(input, self$weight, self$bias, self$stride, self$padding, extra, self$groups, self$dilation)
+  },
+  private = list(
+    # How much larger than the smallest result that is.
+    extra = function(input, output_size) {
+      ndim <- private$ndim
+      stride <- rep_len(self$stride, ndim)
+      space <- utils::tail(.Call(C_shape, input), ndim)
+      smallest <- (space - 1) * stride - 2 * rep_len(self$padding, ndim) + self$dilation * (self$kernel_size - 1) + 1
+      extra <- utils::tail(as.numeric(output_size), ndim) - smallest
+      if (length(extra) != ndim || any(extra < 0 | extra >= stride)) {
+        value_error(sprintf(
+          "`output_size` must be from %s to %s, not %s.",
+          toString(smallest), toString(smallest + stride - 1), toString(as.numeric(output_size))
+        ))
+      }
+      extra
+    }
+  )
+)
+
+#' @rdname nn_conv_transpose
+#' @export
+nn_conv_transpose1d <- nn_module("nn_conv_transpose1d", nn_conv_transpose_nd, private = list(
+  ndim = 1L, conv = function(...) nnf_conv_transpose1d(...)
+))
+
+#' @rdname nn_conv_transpose
+#' @export
+nn_conv_transpose2d <- nn_module("nn_conv_transpose2d", nn_conv_transpose_nd, private = list(
+  ndim = 2L, conv = function(...) nnf_conv_transpose2d(...)
+))
+
+#' @rdname nn_conv_transpose
+#' @export
+nn_conv_transpose3d <- nn_module("nn_conv_transpose3d", nn_conv_transpose_nd, private = list(
+  ndim = 3L, conv = function(...) nnf_conv_transpose3d(...)
 ))

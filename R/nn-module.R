@@ -254,3 +254,27 @@ is_nn_parameter <- function(x) inherits(x, "nn_parameter")
 #' @rdname nn_module
 #' @export
 is_nn_buffer <- function(x) inherits(x, "nn_buffer")
+
+# ---- for layers ----
+
+# Keeps the arguments of the `initialize` that calls as fields of the same names, tensors among them as buffers. Names in
+# `except` are those that something else has, such as a parameter `bias`.
+keep_settings <- function(except = character()) {
+  frame <- parent.frame()
+  self <- get("self", frame)
+  for (name in setdiff(names(formals(sys.function(sys.parent()))), c("...", except))) {
+    value <- get(name, frame)
+    if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)
+  }
+}
+
+check_size <- function(x, arg, from = 1, call = caller_env()) {
+  if (!is_whole_number(x) || x < from) {
+    value_error(sprintf("`%s` must be a whole number from %d on, not %s.", arg, from, friendly_type(x)), call)
+  }
+}
+
+check_choice <- function(x, choices, arg, call = caller_env()) {
+  if (is_string(x) && x %in% choices) return(x)
+  value_error(sprintf("`%s` must be one of %s, not %s.", arg, toString(dQuote(choices, FALSE)), friendly_type(x)), call)
+}

@@ -194,3 +194,30 @@ nnf_gumbel_softmax <- function(logits, tau = 1, hard = FALSE, dim = -1) {
 #' @rdname nnf_relu
 #' @export
 nnf_glu <- function(input, dim = -1) torch_glu(input, dim)
+
+#' @rdname nnf_relu
+#' @export
+nnf_mish <- function(input, inplace = FALSE) if (inplace) torch_mish_(input) else torch_mish(input)
+
+#' Softmax with zeros
+#'
+#' The point of the simplex that is nearest to the input: non-negative numbers that sum to 1 along `dim`, of which small ones
+#' are exactly 0.
+#'
+#' @param input a floating tensor.
+#' @param dim dimension, from 1; negative from the last.
+#' @returns A tensor of the shape of `input`.
+#' @source Martins and Astudillo (2016), From softmax to sparsemax: a sparse model of attention and multi-label classification.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_contrib_sparsemax(torch_tensor(c(0.1, 1, 1.2)), dim = 1)
+#' @export
+nnf_contrib_sparsemax <- function(input, dim = -1) {
+  input <- torch_transpose(input, dim, -1L)
+  sorted <- torch_sort(input, dim = -1L, descending = TRUE)[[1]]
+  sums <- torch_cumsum(sorted, -1L) - 1
+  rank <- torch_arange(1L, input$size(-1), dtype = input$dtype, device = input$device)
+  in_support <- rank * sorted > sums
+  n <- torch_sum(in_support, dim = -1L, keepdim = TRUE)
+  shift <- torch_gather(sums, -1L, n) / n
+  torch_transpose(torch_relu(input - shift), dim, -1L)
+}

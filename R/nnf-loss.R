@@ -32,6 +32,8 @@
 #' @param log_probs log probabilities of shape `(T, N, C)`.
 #' @param targets,input_lengths,target_lengths labels, as LibTorch counts them, from 0; lengths of the sequences.
 #' @param blank label of the blank, from 0.
+#' @param delta where the loss turns from squared to linear.
+#' @param var variances of the shape of `input`, or a number; those below `eps` count as `eps`, negative ones are an error.
 #' @param zero_infinity whether infinite losses are set to zero.
 #' @returns A tensor: 0-d, or with reduction `"none"` one value for each element or sample.
 #' @examplesIf torch::torch_is_installed()
@@ -196,4 +198,53 @@ nnf_ctc_loss <- function(log_probs, targets, input_lengths, target_lengths, blan
   torch_ctc_loss(
     log_probs, targets, input_lengths, target_lengths, blank, reduction_code(reduction), zero_infinity
   )
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
+  torch_huber_loss(input, target, reduction_code(reduction), delta)
+}
+
+#' @rdname nnf_mse_loss
+#' @export
+nnf_gaussian_nll_loss <- function(input, target, var, full = FALSE, eps = 1e-6, reduction = "mean") {
+  if (!is_torch_tensor(var)) var <- torch_ones_like(input) * var
+  if (!cpp_is_tracing() && as.logical(torch_any(var < 0))) value_error("`var` must not be negative.")
+  # The divisor is kept off zero, without a gradient of its own.
+  var <- var + with_no_grad(torch_clamp(var, min = eps) - var)
+  loss <- 0.5 * (torch_log(var) + (input - target)^2 / var)
+  if (full) loss <- loss + 0.5 * log(2 * pi)
+  reduce_loss(loss, reduction)
+}
+
+reduce_loss <- function(loss, reduction, call = caller_env()) {
+  switch(reduction_code(reduction, call) + 1L, loss, torch_mean(loss), torch_sum(loss))
+}
+
+#' Area under the smaller of both error rates
+#'
+#' As the threshold on a prediction rises, fewer positives are found and fewer negatives are taken for positives. The loss is
+#' the area under the smaller of both rates as a function of the threshold: 0 where all positives have larger predictions
+#' than all negatives.
+#'
+#' @param input a tensor of real-valued predictions.
+#' @param target a tensor of as many elements: 1 for positives, anything else for negatives. Both must occur.
+#' @returns A 0-d tensor; its gradient with respect to `input` is defined where no two predictions are equal.
+#' @source Hillman and Hocking (2023), Optimizing ROC curves with a sort-based surrogate loss for binary classification and
+#'   changepoint detection.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_area_under_min_fpr_fnr(torch_tensor(c(-1, 2, 1)), torch_tensor(c(0L, 1L, 1L)))
+#' @export
+nnf_area_under_min_fpr_fnr <- function(input, target) {
+  positive <- torch_flatten(target) == 1
+  # From the largest prediction on.
+  sorted <- torch_sort(-torch_flatten(input), dim = 1L)
+  threshold <- sorted[[1]]
+  positive <- positive[sorted[[2]]]$to(dtype = threshold$dtype)
+  negative <- 1 - positive
+  fpr <- torch_cumsum(negative, 1L) / torch_sum(negative)
+  fnr <- 1 - torch_cumsum(positive, 1L) / torch_sum(positive)
+  between <- torch_minimum(fpr, fnr)[1:-2]
+  torch_sum(between * torch_diff(threshold))
 }

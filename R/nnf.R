@@ -23,9 +23,9 @@ nnf_bilinear <- function(input1, input2, weight, bias = NULL) torch_bilinear(inp
 
 #' Dropout
 #'
-#' In training, sets elements to zero with probability `p` and divides the others by `1 - p`. `nnf_dropout2d()` and
-#' `nnf_dropout3d()` drop whole channels (the second dimension). `nnf_alpha_dropout()` keeps mean and variance, for
-#' networks with SELU.
+#' In training, sets elements to zero with probability `p` and divides the others by `1 - p`. `nnf_dropout1d()`, `nnf_dropout2d()`
+#' and `nnf_dropout3d()` drop whole channels (the second dimension). `nnf_alpha_dropout()` keeps mean and variance, for
+#' networks with SELU; `nnf_feature_alpha_dropout()` does so by channels.
 #'
 #' @param input a tensor; for `nnf_dropout2d()` of shape `(N, C, H, W)`, for `nnf_dropout3d()` `(N, C, D, H, W)`.
 #' @param p probability of an element to be dropped, from 0 to 1, else a `value_error`.
@@ -40,6 +40,10 @@ nnf_dropout <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
   check_probability(p)
   if (inplace) torch_dropout_(input, p, training) else torch_dropout(input, p, training)
 }
+
+#' @rdname nnf_dropout
+#' @export
+nnf_dropout1d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) nnf_dropout3d(input, p, training, inplace)
 
 #' @rdname nnf_dropout
 #' @export
@@ -67,9 +71,16 @@ nnf_alpha_dropout <- function(input, p = 0.5, training = FALSE, inplace = FALSE)
   if (inplace) torch_alpha_dropout_(input, p, training) else torch_alpha_dropout(input, p, training)
 }
 
-check_probability <- function(p, call = caller_env()) {
-  if (!(p >= 0 && p <= 1)) {
-    value_error(sprintf("`p` must be a probability from 0 to 1, not %s.", format(p)), call = call)
+#' @rdname nnf_dropout
+#' @export
+nnf_feature_alpha_dropout <- function(input, p = 0.5, training = FALSE, inplace = FALSE) {
+  check_probability(p)
+  if (inplace) torch_feature_alpha_dropout_(input, p, training) else torch_feature_alpha_dropout(input, p, training)
+}
+
+check_probability <- function(p, arg = "p", call = caller_env()) {
+  if (!isTRUE(p >= 0 && p <= 1)) {
+    value_error(sprintf("`%s` must be a probability from 0 to 1, not %s.", arg, format(p)), call = call)
   }
 }
 
@@ -81,6 +92,8 @@ check_probability <- function(p, call = caller_env()) {
 #' * `nnf_instance_norm()`: for each sample and channel.
 #' * `nnf_layer_norm()`: over the last dimensions, those of `normalized_shape`.
 #' * `nnf_group_norm()`: over groups of channels.
+#' * `nnf_rms_norm()`: divides by the root of the mean square over the last dimensions.
+#' * `nnf_local_response_norm()`: divides by a power of the mean square over neighbouring channels.
 #' * `nnf_normalize()`: divides by the `p`-norm along `dim`.
 #'
 #' @param input a tensor.
@@ -89,7 +102,9 @@ check_probability <- function(p, call = caller_env()) {
 #' @param weight,bias factor and summand after the normalisation, or `NULL`.
 #' @param training,use_input_stats whether statistics are taken from `input`.
 #' @param momentum weight of the new statistics.
-#' @param eps added to the variance; for `nnf_normalize()` the smallest divisor.
+#' @param eps added to the variance; for `nnf_normalize()` the smallest divisor; for `nnf_rms_norm()` the dtype's own if `NULL`.
+#' @param size number of channels whose squares are averaged, with the channel itself in the middle.
+#' @param alpha,beta,k the divisor is \eqn{(k + \alpha \cdot mean)^\beta}.
 #' @param normalized_shape sizes of the last dimensions.
 #' @param num_groups number of groups; divides the number of channels.
 #' @param p exponent of the norm.
@@ -129,6 +144,23 @@ nnf_group_norm <- function(input, num_groups, weight = NULL, bias = NULL, eps = 
 
 #' @rdname nnf_norm
 #' @export
+nnf_rms_norm <- function(input, normalized_shape, weight = NULL, eps = NULL) torch_rms_norm(input, normalized_shape, weight, eps)
+
+#' @rdname nnf_norm
+#' @export
+nnf_local_response_norm <- function(input, size, alpha = 1e-4, beta = 0.75, k = 1) {
+  if (length(.Call(C_shape, input)) < 3) {
+    value_error(sprintf("`input` must have at least 3 dimensions, not %d.", length(.Call(C_shape, input))))
+  }
+  # The channels become a dimension of space, and the space one more.
+  squares <- torch_unsqueeze(torch_flatten(torch_square(input), start_dim = 3L), 2L)
+  padded <- nnf_pad(squares, c(0, 0, size %/% 2, (size - 1) %/% 2))
+  mean <- torch_squeeze(torch_avg_pool2d(padded, c(size, 1), 1), 2L)
+  input / torch_reshape(torch_pow(mean * alpha + k, beta), input$shape)
+}
+
+#' @rdname nnf_norm
+#' @export
 nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
   normalized <- input / input$norm(p, dim, keepdim = TRUE)$clamp_min(eps)
   if (is.null(out)) normalized else out$copy_(normalized)
@@ -160,6 +192,54 @@ nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, no
     with_no_grad(torch_embedding_renorm_(weight, input$contiguous(), max_norm, norm_type))
   }
   torch_embedding(weight, input, row_of_table(padding_idx, weight), scale_grad_by_freq, sparse)
+}
+
+#' Look-up tables whose rows are summed
+#'
+#' The rows of a table at given positions, summed, averaged or maximised by bags: [nnf_embedding()] and the reduction in one,
+#' without the tensor between them.
+#'
+#' @inheritParams nnf_embedding
+#' @param input int64 positions that count from 1: of shape `(B, N)` for B bags of N, or `(N)` with `offsets`.
+#' @param offsets where each bag begins: how many elements of a 1-d `input` come before it. The first is 0.
+#' @param mode `"sum"`, `"mean"` or `"max"`.
+#' @param per_sample_weights factors of the shape of `input`, for `"sum"` only.
+#' @param include_last_offset whether the last element of `offsets` is the end of `input`.
+#' @param padding_idx position, from 1, of a row that takes no part.
+#' @returns A tensor of shape `(B, embedding_dim)`.
+#' @source LibTorch's `embedding_bag`.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_embedding_bag(torch_tensor(c(1L, 3L, 2L)), torch_eye(3), offsets = torch_tensor(c(0L, 2L)), mode = "sum")
+#' @export
+nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, norm_type = 2, scale_grad_by_freq = FALSE,
+                              mode = "mean", sparse = FALSE, per_sample_weights = NULL, include_last_offset = FALSE,
+                              padding_idx = NULL) {
+  check_tensor(input, "input")
+  mode <- check_choice(mode, c("sum", "mean", "max"), "mode")
+  ndim <- length(.Call(C_shape, input))
+  if (!ndim %in% 1:2) value_error(sprintf("`input` must have 1 or 2 dimensions, not %d.", ndim))
+  if ((ndim == 2) != is.null(offsets)) {
+    value_error("`offsets` must be given for an `input` of 1 dimension, and must not for one of 2.")
+  }
+  if (!is.null(per_sample_weights)) {
+    if (mode != "sum") value_error(sprintf("`per_sample_weights` is for the mode \"sum\", not \"%s\".", mode))
+    if (!identical(.Call(C_shape, per_sample_weights), .Call(C_shape, input))) {
+      value_error("`per_sample_weights` must have the shape of `input`.")
+    }
+    per_sample_weights <- torch_flatten(per_sample_weights)
+  }
+  if (ndim == 2) {
+    width <- input$size(2)
+    offsets <- (torch_arange(1L, input$size(1), dtype = torch_long(), device = input$device) - 1L) * width
+    input <- torch_flatten(input)
+  }
+  if (!is.null(max_norm)) {
+    with_no_grad(torch_embedding_renorm_(weight, input$contiguous(), max_norm, norm_type))
+  }
+  torch_embedding_bag(
+    weight, input, offsets, scale_grad_by_freq, c(sum = 0L, mean = 1L, max = 2L)[[mode]], sparse, per_sample_weights,
+    include_last_offset, if (is.null(padding_idx)) NULL else row_of_table(padding_idx, weight)
+  )[[1]]
 }
 
 # From 1; LibTorch's spelling of "none" is -1.
@@ -198,7 +278,7 @@ nnf_pairwise_distance <- function(x1, x2, p = 2, eps = 1e-6, keepdim = FALSE) {
 #' @export
 nnf_pdist <- function(input, p = 2) torch_pdist(input, p)
 
-# ---- Convolution and pooling ----
+# ---- Convolution ----
 
 #' Convolution
 #'
@@ -257,161 +337,3 @@ nnf_conv_transpose3d <- function(input, weight, bias = NULL, stride = 1, padding
 #' @rdname nnf_conv1d
 #' @export
 nnf_conv_tbc <- function(input, weight, bias, pad = 0) torch_conv_tbc(input, weight, bias, pad)
-
-#' Pooling
-#'
-#' Maximum or mean over windows. The adaptive ones choose the windows so that the result has the size `output_size`.
-#'
-#' @param input tensor of shape `(N, C, ...)`, or `(C, ...)`.
-#' @param kernel_size,stride,padding,dilation one number, or one for each dimension of space; `stride` is `kernel_size`
-#'   if `NULL`.
-#' @param ceil_mode whether a last, incomplete window counts.
-#' @param return_indices whether to return the positions of the maxima too: those of `nnf_max_pool*d()` count from 1,
-#'   those of the adaptive ones from 0.
-#' @param count_include_pad whether the padding takes part in the mean.
-#' @param divisor_override divisor to use instead of the size of the window.
-#' @param output_size sizes of the result.
-#' @returns A tensor of shape `(N, C, ...)`; with `return_indices` a list of it and an int64 tensor of the same shape.
-#' @examplesIf torch::torch_is_installed()
-#' nnf_max_pool1d(torch_randn(1, 1, 6), 2)
-#' @export
-nnf_max_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
-                           return_indices = FALSE) {
-  pool <- if (return_indices) torch_max_pool1d_with_indices else torch_max_pool1d
-  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_max_pool2d <- function(input, kernel_size, stride = kernel_size, padding = 0, dilation = 1, ceil_mode = FALSE,
-                           return_indices = FALSE) {
-  pool <- if (return_indices) torch_max_pool2d_with_indices else torch_max_pool2d
-  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_max_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, dilation = 1, ceil_mode = FALSE,
-                           return_indices = FALSE) {
-  pool <- if (return_indices) torch_max_pool3d_with_indices else torch_max_pool3d
-  pool(input, kernel_size, stride %||% kernel_size, padding, dilation, ceil_mode)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_avg_pool1d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
-                           count_include_pad = TRUE) {
-  torch_avg_pool1d(input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_avg_pool2d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
-                           count_include_pad = TRUE, divisor_override = NULL) {
-  torch_avg_pool2d(
-    input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad, divisor_override
-  )
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_avg_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_mode = FALSE,
-                           count_include_pad = TRUE, divisor_override = NULL) {
-  torch_avg_pool3d(
-    input, kernel_size, stride %||% kernel_size, padding, ceil_mode, count_include_pad, divisor_override
-  )
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_max_pool1d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool1d(input, output_size), return_indices)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_max_pool2d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool2d(input, output_size), return_indices)
-}
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_max_pool3d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool3d(input, output_size), return_indices)
-}
-
-first_unless <- function(results, all) if (all) results else results[[1L]]
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_avg_pool1d <- function(input, output_size) torch_adaptive_avg_pool1d(input, output_size)
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_avg_pool2d <- function(input, output_size) torch_adaptive_avg_pool2d(input, output_size)
-
-#' @rdname nnf_max_pool1d
-#' @export
-nnf_adaptive_avg_pool3d <- function(input, output_size) torch_adaptive_avg_pool3d(input, output_size)
-
-# ---- Shape and images ----
-
-#' Padding, patches and images
-#'
-#' * `nnf_pad()` puts elements around a tensor.
-#' * `nnf_unfold()` takes sliding windows as columns, `nnf_fold()` adds such columns up to an image.
-#' * `nnf_pixel_shuffle()` turns channels into resolution.
-#' * `nnf_affine_grid()` makes the grid of an affine map, `nnf_grid_sample()` reads an image at the points of a grid.
-#'
-#' @param input a tensor; for images of shape `(N, C, H, W)`.
-#' @param pad numbers of elements before and after, beginning with the last dimension.
-#' @param mode for `nnf_pad()` `"constant"`, `"reflect"`, `"replicate"` or `"circular"`; for `nnf_grid_sample()`
-#'   `"bilinear"` or `"nearest"`.
-#' @param value what to pad with, 0 if `NULL`.
-#' @param kernel_size,dilation,padding,stride one number or two.
-#' @param output_size height and width of the image.
-#' @param upscale_factor factor for height and width.
-#' @param theta affine maps, of shape `(N, 2, 3)` or `(N, 3, 4)`.
-#' @param size sizes of the images to be made, `(N, C, H, W)` or `(N, C, D, H, W)`.
-#' @param grid points, of shape `(N, H, W, 2)`, between -1 and 1.
-#' @param padding_mode what is outside the image: `"zeros"`, `"border"` or `"reflection"`.
-#' @param align_corners whether -1 and 1 are the centres of the corner pixels (else their outer edges).
-#' @returns A tensor.
-#' @examplesIf torch::torch_is_installed()
-#' nnf_pad(torch_ones(2, 2), c(1, 0))
-#' @export
-nnf_pad <- function(input, pad, mode = "constant", value = NULL) torch_pad(input, pad, mode, value)
-
-#' @rdname nnf_pad
-#' @export
-nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  torch_im2col(input, rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L))
-}
-
-#' @rdname nnf_pad
-#' @export
-nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
-  torch_col2im(
-    input, rep_len(output_size, 2L),
-    rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L)
-  )
-}
-
-#' @rdname nnf_pad
-#' @export
-nnf_pixel_shuffle <- function(input, upscale_factor) torch_pixel_shuffle(input, upscale_factor)
-
-#' @rdname nnf_pad
-#' @export
-nnf_affine_grid <- function(theta, size, align_corners = FALSE) {
-  torch_affine_grid_generator(theta, size, align_corners)
-}
-
-#' @rdname nnf_pad
-#' @export
-nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest"),
-                            padding_mode = c("zeros", "border", "reflection"), align_corners = FALSE) {
-  modes <- c(bilinear = 0L, nearest = 1L)
-  paddings <- c(zeros = 0L, border = 1L, reflection = 2L)
-  torch_grid_sampler(input, grid, modes[[arg_match(mode)]], paddings[[arg_match(padding_mode)]], align_corners)
-}

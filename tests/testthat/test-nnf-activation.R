@@ -67,3 +67,23 @@ test_that("the softmax family counts dims from 1", {
   expect_equal(rowSums(hard), c(1, 1))
   expect_equal(apply(hard, 1, max), c(1, 1))
 })
+
+test_that("sparsemax is the nearest point of the simplex", {
+  skip_if_no_torch()
+  withr::local_seed(3)
+  x <- matrix(rnorm(20), 4)
+  # The shift is found by bisection.
+  nearest <- function(z) pmax(z - uniroot(function(shift) sum(pmax(z - shift, 0)) - 1, range(z) + c(-1, 0), tol = 1e-12)$root, 0)
+  y <- torch_tensor(x, dtype = "double", requires_grad = TRUE)
+  out <- nnf_contrib_sparsemax(y, dim = 2)
+  expect_equal(as_array(out$detach()), t(apply(x, 1, nearest)), tolerance = 1e-8)
+  expect_equal(as_array(nnf_contrib_sparsemax(torch_tensor(t(x), dtype = "double"), dim = 1)), apply(x, 1, nearest), tolerance = 1e-8)
+  # The gradient of a row is what it is less its mean over the positive elements.
+  weights <- matrix(rnorm(20), 4)
+  sum(out * torch_tensor(weights, dtype = "double"))$backward()
+  expected <- t(vapply(1:4, function(i) {
+    positive <- as_array(out$detach())[i, ] > 0
+    ifelse(positive, weights[i, ] - mean(weights[i, positive]), 0)
+  }, numeric(5)))
+  expect_equal(as_array(y$grad), expected, tolerance = 1e-8)
+})

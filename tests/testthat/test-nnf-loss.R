@@ -114,3 +114,33 @@ test_that("integer targets of multilabel soft margin losses are numbers", {
   got <- nnf_multilabel_soft_margin_loss(torch_tensor(x), torch_tensor(y), weight = torch_tensor(w), reduction = "sum")
   expect_equal(as_array(got), sum(weighted), tolerance = 1e-6)
 })
+
+test_that("the area under the smaller error rate is the integral of the smaller error rate", {
+  skip_if_no_torch()
+  withr::local_seed(9)
+  prediction <- rnorm(12)
+  label <- rep(0:1, 6)
+  rates <- function(threshold) {
+    taken <- prediction + threshold > 0
+    min(mean(taken[label == 0]), mean(!taken[label == 1]))
+  }
+  grid <- seq(-5, 5, length.out = 200001)
+  area <- mean(vapply(grid[seq(1, length(grid), 10)], rates, 0)) * 10
+  x <- torch_tensor(prediction, dtype = "double", requires_grad = TRUE)
+  loss <- nnf_area_under_min_fpr_fnr(x, torch_tensor(label))
+  expect_equal(loss$item(), area, tolerance = 1e-2)
+  loss$backward()
+  slope <- vapply(seq_along(prediction), function(i) {
+    moved <- function(by) nnf_area_under_min_fpr_fnr(torch_tensor(replace(prediction, i, prediction[i] + by), dtype = "double"), torch_tensor(label))$item()
+    (moved(1e-6) - moved(-1e-6)) / 2e-6
+  }, 0)
+  expect_equal(as_array(x$grad), slope, tolerance = 1e-6)
+  expect_identical(nn_aum_loss()(torch_tensor(c(1, 2, 3)), torch_tensor(c(0L, 1L, 1L)))$item(), 0)
+})
+
+test_that("losses that are not a layer's say what does not fit", {
+  skip_if_no_torch()
+  expect_error(nnf_gaussian_nll_loss(torch_zeros(2), torch_zeros(2), torch_tensor(c(1, -1))), "`var` must not be negative", class = "value_error")
+  expect_equal(nnf_gaussian_nll_loss(torch_zeros(2), torch_ones(2), 4, full = TRUE)$item(), -dnorm(1, 0, 2, log = TRUE), tolerance = 1e-6)
+  expect_error(nnf_huber_loss(torch_zeros(2), torch_zeros(2), "most"), "`reduction` must be", class = "value_error")
+})

@@ -1,0 +1,105 @@
+# Layers that learn the size of their input when they first see one.
+
+#' @include nn-layers.R
+NULL
+
+#' Layers that take their input's size
+#'
+#' `nn_lazy_linear()` is [nn_linear()] without `in_features`, and so on: the layer has no parameters until it is first called,
+#' when it makes them for the size of that input, on its device. Call the model once before you hand its parameters to an
+#' optimiser, count, save or load them.
+#'
+#' @param ... The arguments of the layer of the same name without `lazy`, but for the first.
+#' @returns A module that also has the class of that layer.
+#' @examplesIf torch::torch_is_installed()
+#' model <- nn_sequential(nn_lazy_linear(8), nn_relu(), nn_lazy_linear(1))
+#' model(torch_randn(2, 3))
+#' model$parameters[[1]]$shape
+#' @name nn_lazy
+#' @aliases nn_lazy_linear
+NULL
+
+# `size_of` finds in the shape of an input what the layer's first argument would have been.
+lazy_module <- function(layer, size_of) {
+  settings <- formals(layer)[-1]
+  nn_module(
+    sub("^nn_", "nn_lazy_", class(layer)[1]), layer,
+    initialize = new_function(settings, expr(private$settings <- list(!!!set_names(syms(names(settings)), names(settings))))),
+    forward = function(input, ...) {
+      if (!is.null(private$settings)) private$materialise(input)
+      super$forward(input, ...)
+    },
+    private = list(
+      settings = NULL,
+      materialise = function(input) {
+        size <- size_of(.Call(C_shape, input))
+        if (length(size) != 1 || is.na(size)) value_error("`input` has too few dimensions.")
+        settings <- private$settings
+        private$settings <- NULL
+        do.call(super$initialize, c(list(size), settings))
+        self$to(device = input$device)
+      }
+    ),
+    parent_env = environment()
+  )
+}
+
+last_dim <- function(shape) shape[length(shape)]
+second_dim <- function(shape) shape[2]
+# The channels of input with or without a batch.
+dim_before <- function(space) {
+  force(space)
+  function(shape) shape[length(shape) - space]
+}
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_linear <- lazy_module(nn_linear, last_dim)
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv1d <- lazy_module(nn_conv1d, dim_before(1L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv2d <- lazy_module(nn_conv2d, dim_before(2L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv3d <- lazy_module(nn_conv3d, dim_before(3L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv_transpose1d <- lazy_module(nn_conv_transpose1d, dim_before(1L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv_transpose2d <- lazy_module(nn_conv_transpose2d, dim_before(2L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_conv_transpose3d <- lazy_module(nn_conv_transpose3d, dim_before(3L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_batch_norm1d <- lazy_module(nn_batch_norm1d, second_dim)
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_batch_norm2d <- lazy_module(nn_batch_norm2d, second_dim)
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_batch_norm3d <- lazy_module(nn_batch_norm3d, second_dim)
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_instance_norm1d <- lazy_module(nn_instance_norm1d, dim_before(1L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_instance_norm2d <- lazy_module(nn_instance_norm2d, dim_before(2L))
+
+#' @rdname nn_lazy
+#' @export
+nn_lazy_instance_norm3d <- lazy_module(nn_instance_norm3d, dim_before(3L))

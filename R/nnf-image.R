@@ -1,0 +1,150 @@
+# Shapes, patches and the size of images.
+
+#' Padding, patches and images
+#'
+#' * `nnf_pad()` puts elements around a tensor.
+#' * `nnf_unfold()` takes sliding windows as columns, `nnf_fold()` adds such columns up to an image.
+#' * `nnf_pixel_shuffle()` turns channels into resolution, `nnf_pixel_unshuffle()` goes back; `nnf_channel_shuffle()` mixes
+#'   groups of channels.
+#' * `nnf_affine_grid()` makes the grid of an affine map, `nnf_grid_sample()` reads an image at the points of a grid.
+#'
+#' @param input a tensor; for images of shape `(N, C, H, W)`.
+#' @param pad numbers of elements before and after, beginning with the last dimension.
+#' @param mode for `nnf_pad()` `"constant"`, `"reflect"`, `"replicate"` or `"circular"`; for `nnf_grid_sample()`
+#'   `"bilinear"`, `"nearest"` or (of images) `"bicubic"`.
+#' @param value what to pad with, 0 if `NULL`.
+#' @param kernel_size,dilation,padding,stride one number or two.
+#' @param output_size height and width of the image.
+#' @param upscale_factor,downscale_factor factor for height and width.
+#' @param groups number of groups of channels.
+#' @param theta affine maps, of shape `(N, 2, 3)` or `(N, 3, 4)`.
+#' @param size sizes of the images to be made, `(N, C, H, W)` or `(N, C, D, H, W)`.
+#' @param grid points, of shape `(N, H, W, 2)`, between -1 and 1.
+#' @param padding_mode what is outside the image: `"zeros"`, `"border"` or `"reflection"`.
+#' @param align_corners whether -1 and 1 are the centres of the corner pixels (else their outer edges).
+#' @returns A tensor.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_pad(torch_ones(2, 2), c(1, 0))
+#' @export
+nnf_pad <- function(input, pad, mode = "constant", value = NULL) torch_pad(input, pad, mode, value)
+
+#' @rdname nnf_pad
+#' @export
+nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  torch_im2col(input, rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L))
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  torch_col2im(
+    input, rep_len(output_size, 2L),
+    rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L)
+  )
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_pixel_shuffle <- function(input, upscale_factor) torch_pixel_shuffle(input, upscale_factor)
+
+#' @rdname nnf_pad
+#' @export
+nnf_pixel_unshuffle <- function(input, downscale_factor) torch_pixel_unshuffle(input, downscale_factor)
+
+#' @rdname nnf_pad
+#' @export
+nnf_channel_shuffle <- function(input, groups) torch_channel_shuffle(input, groups)
+
+#' @rdname nnf_pad
+#' @export
+nnf_affine_grid <- function(theta, size, align_corners = FALSE) {
+  torch_affine_grid_generator(theta, size, align_corners)
+}
+
+#' @rdname nnf_pad
+#' @export
+nnf_grid_sample <- function(input, grid, mode = c("bilinear", "nearest", "bicubic"),
+                            padding_mode = c("zeros", "border", "reflection"), align_corners = FALSE) {
+  modes <- c(bilinear = 0L, nearest = 1L, bicubic = 2L)
+  paddings <- c(zeros = 0L, border = 1L, reflection = 2L)
+  torch_grid_sampler(input, grid, modes[[arg_match(mode)]], paddings[[arg_match(padding_mode)]], align_corners)
+}
+
+# ---- Resizing ----
+
+#' Resize images, series and volumes
+#'
+#' Makes the dimensions of space larger or smaller by reading between the elements.
+#'
+#' | `mode` | shape of the input | reads |
+#' |---|---|---|
+#' | `"nearest"`, `"nearest-exact"` | `(N, C, L)`, `(N, C, H, W)`, `(N, C, D, H, W)` | the element that is nearest |
+#' | `"linear"` | `(N, C, L)` | between two elements |
+#' | `"bilinear"`, `"bicubic"` | `(N, C, H, W)` | between 4 or 16 |
+#' | `"trilinear"` | `(N, C, D, H, W)` | between 8 |
+#' | `"area"` | as `"nearest"` | the mean, [nnf_adaptive_avg_pool1d()] |
+#'
+#' @param input a tensor with dimensions for the batch, the channels, and one to three of space.
+#' @param size sizes of the result in space, one number or one for each dimension.
+#' @param scale_factor factors instead of `size`, likewise.
+#' @param mode see above.
+#' @param align_corners for the linear and cubic modes: whether the outermost elements stand at the edge (else their centres
+#'   half a step inside).
+#' @param recompute_scale_factor whether the factor is that of the sizes, after rounding, instead of `scale_factor` itself.
+#' @param antialias for `"bilinear"` and `"bicubic"`: whether to smooth where the result is smaller.
+#' @returns A tensor of shape `(N, C, ...)`.
+#' @section Errors:
+#' Both or none of `size` and `scale_factor`, a mode for another number of dimensions and `align_corners` with a mode that has
+#' none are a `value_error`.
+#' @source LibTorch's `upsample_*` functions.
+#' @examplesIf torch::torch_is_installed()
+#' nnf_interpolate(torch_tensor(array(c(1, 2), c(1, 1, 2))), scale_factor = 2, mode = "linear")
+#' @export
+nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nearest", align_corners = FALSE,
+                            recompute_scale_factor = NULL, antialias = FALSE) {
+  shape <- .Call(C_shape, input)
+  ndim <- length(shape) - 2L
+  kind <- resize_modes[resize_modes$mode == mode[[1L]], ]
+  if (!nrow(kind)) value_error(sprintf("`mode` must be one of %s.", toString(dQuote(unique(resize_modes$mode), FALSE))))
+  kind <- kind[kind$ndim == ndim, ]
+  if (!nrow(kind)) {
+    value_error(sprintf(
+      "`mode` \"%s\" is for input of %s dimensions, not %d.", mode, toString(resize_modes$ndim[resize_modes$mode == mode] + 2), ndim + 2L
+    ))
+  }
+  if (is.null(size) == is.null(scale_factor)) value_error("Exactly one of `size` and `scale_factor` must be given.")
+  corners <- isTRUE(align_corners)
+  if (corners && !kind$corners) value_error(sprintf("`align_corners` has no meaning for the mode \"%s\".", mode))
+  if (antialias && !nzchar(kind$antialias)) value_error("`antialias` is for the modes \"bilinear\" and \"bicubic\".")
+  space <- for_each_dim(if (is.null(size)) scale_factor else size, ndim)
+  if (length(space) != ndim) {
+    arg <- if (is.null(size)) "scale_factor" else "size"
+    value_error(sprintf("`%s` must be one number%s, not %d.", arg, if (ndim > 1) sprintf(" or %d", ndim) else "", length(space)))
+  }
+  if (is.null(size) && (isTRUE(recompute_scale_factor) || mode == "area")) {
+    space <- floor(utils::tail(shape, ndim) * space)
+    scale_factor <- NULL
+  }
+  operator <- get(if (antialias) kind$antialias else kind$operator)
+  if (mode == "area") return(operator(input, space))
+  by_factor <- !is.null(scale_factor)
+  output_size <- if (!by_factor) space
+  scale_factors <- if (by_factor) as.double(space)
+  if (kind$corners) {
+    return(operator(input = input, output_size = output_size, align_corners = corners, scale_factors = scale_factors))
+  }
+  operator(input = input, output_size = output_size, scale_factors = scale_factors)
+}
+
+# The operator for each mode and number of dimensions of space.
+resize_modes <- data.frame(
+  mode = c(rep(c("nearest", "nearest-exact", "area"), each = 3), "linear", "bilinear", "bicubic", "trilinear"),
+  ndim = c(1:3, 1:3, 1:3, 1, 2, 2, 3),
+  operator = c(
+    paste0("torch_upsample_nearest", 1:3, "d"), paste0("torch__upsample_nearest_exact", 1:3, "d"),
+    paste0("torch_adaptive_avg_pool", 1:3, "d"),
+    "torch_upsample_linear1d", "torch_upsample_bilinear2d", "torch_upsample_bicubic2d", "torch_upsample_trilinear3d"
+  ),
+  corners = c(rep(FALSE, 9), rep(TRUE, 4)),
+  antialias = c(rep("", 10), "torch__upsample_bilinear2d_aa", "torch__upsample_bicubic2d_aa", "")
+)

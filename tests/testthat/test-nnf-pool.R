@@ -1,0 +1,40 @@
+test_that("fractional pooling takes the windows that the numbers say", {
+  skip_if_no_torch()
+  withr::local_seed(2)
+  x <- array(round(rnorm(2 * 7 * 7), 3), c(1, 2, 7, 7))
+  u <- array(runif(4), c(1, 2, 2))
+  v <- array(round(rnorm(5 * 5 * 5), 3), c(1, 1, 5, 5, 5))
+  w <- array(runif(3), c(1, 1, 3))
+  expected <- python_eval("
+F = torch.nn.functional
+t = lambda x: torch.tensor(x, dtype=torch.double)
+a, i = F.fractional_max_pool2d(t(x), 2, output_size=(3, 4), return_indices=True, _random_samples=t(u))
+b = F.fractional_max_pool2d(t(x), 2, output_ratio=(0.5, 0.6), _random_samples=t(u))
+c, j = F.fractional_max_pool3d(t(v), 2, output_size=3, return_indices=True, _random_samples=t(w))
+result = [y.double().flatten().tolist() for y in [a, i, b, c, j]]
+", x = x, u = u, v = v, w = w)
+  t <- function(x) torch_tensor(x, dtype = "double")
+  a <- nnf_fractional_max_pool2d(t(x), 2, output_size = c(3, 4), return_indices = TRUE, random_samples = t(u))
+  b <- nnf_fractional_max_pool2d(t(x), 2, output_ratio = c(0.5, 0.6), random_samples = t(u))
+  c <- nnf_fractional_max_pool3d(t(v), 2, output_size = 3, return_indices = TRUE, random_samples = t(w))
+  flat <- function(x) as.double(as_array(torch_flatten(x)))
+  expect_equal(list(flat(a[[1]]), flat(a[[2]]) - 1, flat(b), flat(c[[1]]), flat(c[[2]]) - 1), expected)
+  expect_identical(dim(nn_fractional_max_pool2d(2, output_ratio = 0.5)(torch_randn(3, 8, 8))), c(3L, 4L, 4L))
+  expect_identical(dim(nn_fractional_max_pool3d(2, output_size = 2)(torch_randn(1, 2, 5, 5, 5))), c(1L, 2L, 2L, 2L, 2L))
+  expect_error(nnf_fractional_max_pool2d(t(x), 2), "Exactly one", class = "value_error")
+  expect_error(nnf_fractional_max_pool2d(torch_ones(2, 2), 2, 1), "must have 3 or 4 dimensions", class = "value_error")
+})
+
+test_that("unpooling puts the maxima back where they were", {
+  skip_if_no_torch()
+  x <- torch_randn(2, 3, 6, 7)
+  pooled <- nnf_max_pool2d(x, 2, stride = c(2, 3), return_indices = TRUE)
+  back <- nnf_max_unpool2d(pooled[[1]], pooled[[2]], 2, stride = c(2, 3), output_size = x$shape)
+  expect_identical(dim(back), dim(x))
+  kept <- as_array(back) != 0
+  expect_identical(as_array(back)[kept], as_array(x)[kept])
+  expect_identical(sum(kept), pooled[[1]]$numel())
+  one <- nnf_max_pool1d(torch_tensor(array(c(1, 4, 3, 2), c(1, 1, 4))), 2, return_indices = TRUE)
+  expect_identical(as_array(nnf_max_unpool1d(one[[1]], one[[2]], 2)), array(c(0, 4, 3, 0), c(1, 1, 4)))
+  expect_error(nnf_max_unpool1d(one[[1]], one[[2]], 2, output_size = 7), "`output_size` must be 4", class = "value_error")
+})
