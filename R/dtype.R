@@ -1,12 +1,13 @@
 # dtypes, layouts, memory formats: LibTorch's numbers with a class.
 
-# LibTorch's ScalarType numbers; the first name of a number is the one it prints with after "torch_".
+# LibTorch's ScalarType numbers, the names they print with after "torch_", and the LibTorch from which on they are there.
 dtype_table <- data.frame(
   name = c(
     "Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "ComplexHalf", "ComplexFloat", "ComplexDouble",
     "Bool", "QInt8", "QUInt8", "QInt32", "BFloat16", "Float8_e5m2", "Float8_e4m3fn"
   ),
-  code = c(0:15, 23L, 24L)
+  code = c(0:15, 23L, 24L),
+  since = c(rep(NA, 16), "2.1", "2.1")
 )
 
 # Every spelling in which users write a dtype.
@@ -69,6 +70,12 @@ as_dtype <- function(x, arg = "dtype", call = caller_env()) {
   if (is_dtype_name(x)) return(new_dtype(dtype_codes[[x]]))
   if (is_string(x) && !is.object(x)) value_error(sprintf("`%s` must be the name of a dtype such as \"float\" or \"int64\", not \"%s\".", arg, x), call)
   type_error(sprintf("`%s` must be a torch_dtype or its name, not %s.", arg, friendly_type(x)), call)
+}
+
+# For the glue: name and first LibTorch of a dtype that the LibTorch in use does not know; NULL for what is no dtype of any.
+lacking_dtype <- function(x) {
+  since <- dtype_table$since[match(x, dtype_table$code)]
+  if (!is.na(since)) c(sprintf("torch_%s()", tolower(dtype_name(x))), since)
 }
 
 dtype_name <- function(x) {

@@ -214,8 +214,7 @@ Op* new_op(SEXP key) {
   if (op->n_candidates == 0) {
     SEXP since = element(facts, "since");
     if (Rf_xlength(since) == 1 && STRING_ELT(since, 0) != NA_STRING)
-      fail("not_implemented_error", "`%s` needs LibTorch %s or later; this is LibTorch %s.", op->name,
-           CHAR(STRING_ELT(since, 0)), shim().ts_built_for());
+      fail_lacking(op->name, CHAR(STRING_ELT(since, 0)));
     fail("not_implemented_error", "`%s` is not in LibTorch %s.", op->name, shim().ts_built_for());
   }
   rank(op->candidates, op->n_candidates);

@@ -29,6 +29,10 @@ void fail(const char* class_, const char* format, ...) {
   raise(class_, Rf_mkString(text), R_NilValue);
 }
 
+void fail_lacking(const char* name, const char* since) {
+  fail("not_implemented_error", "`%s` needs LibTorch %s or later; this is LibTorch %s.", name, since, shim().ts_built_for());
+}
+
 void pass_warnings() {
   const char* text = shim().ts_take_warning();
   if (!text) return;

@@ -4,7 +4,9 @@
 
 // Raises the R error of `class_` (a subclass of torch_error) for the R function that called the glue. Never returns.
 [[noreturn]] void fail(const char* class_, const char* format, ...);
-// The same with the message of the shim's last failed call; continues an R jump that a callback held back.
+// What the LibTorch in use lacks, and the version from which on it is there.
+[[noreturn]] void fail_lacking(const char* name, const char* since);
+// The same as fail() with the message of the shim's last failed call; continues an R jump that a callback held back.
 [[noreturn]] void fail_shim(int status);
 // LibTorch's warnings that wait, as R warnings. May jump, where warnings are errors.
 void pass_warnings();

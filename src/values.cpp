@@ -32,7 +32,12 @@ bool is_code(SEXP x, const char* class_) {
   if (TYPEOF(x) != INTSXP || XLENGTH(x) != 1 || !has_class(x, class_)) return false;
   // A user may have made it of any number, and LibTorch reads its tables at that place without a look.
   const int code = INTEGER(x)[0];
-  if (std::strcmp(class_, "torch_dtype") == 0) return shim().ts_dtype_name(code) != nullptr;
+  if (std::strcmp(class_, "torch_dtype") == 0) {
+    if (shim().ts_dtype_name(code)) return true;
+    SEXP lacking = call_package("lacking_dtype", x);
+    if (lacking != R_NilValue) fail_lacking(CHAR(STRING_ELT(lacking, 0)), CHAR(STRING_ELT(lacking, 1)));
+    return false;
+  }
   return code >= 0 && code < (std::strcmp(class_, "torch_layout") == 0          ? 8
                               : std::strcmp(class_, "torch_memory_format") == 0 ? 4
                                                                                 : 5);

@@ -35,7 +35,24 @@ test_that("a dtype knows its kind and size", {
 test_that("the numbers of the table are LibTorch's", {
   skip_if_no_torch()
   table <- torch:::dtype_table
-  expect_identical(torch:::cpp_dtype_names()[table$code + 1L], table$name)
+  names <- torch:::cpp_dtype_names()[table$code + 1L]
+  lacks <- numeric_version(libtorch_find()$version) < ifelse(is.na(table$since), "0", table$since)
+  expect_identical(names, ifelse(lacks, NA, table$name))
+})
+
+test_that("a dtype that this LibTorch lacks says from which version on it is there", {
+  skip_if_no_torch()
+  table <- torch:::dtype_table
+  for (i in which(!is.na(table$since))) {
+    name <- tolower(table$name[i])
+    if (libtorch_find()$version >= numeric_version(table$since[i])) {
+      expect_identical(unclass(torch_empty(1, dtype = name)$dtype), table$code[i])
+    } else {
+      message <- sprintf("`torch_%s()` needs LibTorch %s or later", name, table$since[i])
+      expect_error(torch_empty(1, dtype = name), message, class = "not_implemented_error", fixed = TRUE)
+      expect_error(torch_ones(1)$to(dtype = name), message, class = "not_implemented_error", fixed = TRUE)
+    }
+  }
 })
 
 test_that("dtypes, layouts and memory formats print", {
