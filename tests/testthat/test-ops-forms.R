@@ -22,6 +22,7 @@ test_that("a number takes the form for numbers, by whichever name", {
   expect_identical(each(call_op("torch__foreach_add", x, 10)), list(c(11, 12), 13))
   expect_identical(each(call_op("torch__foreach_mul", x, c(2, 10))), list(c(2, 4), 30))
   expect_identical(each(call_op("torch__foreach_sub", x, x)), list(c(0, 0), 0))
+  skip_if_older("2.0")
   expect_identical(each(call_op("torch__foreach_clamp_max", x, 2)), list(c(1, 2), 2))
   expect_identical(each(call_op("torch__foreach_lerp", x, list(torch_zeros(2), torch_zeros(1)), 0.5)), list(c(0.5, 1), 1.5))
 })
