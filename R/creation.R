@@ -72,13 +72,15 @@ make_creation_functions <- function(env) {
 #' @evalNamespace paste0("export(torch_", names(creation_functions), ")")
 NULL
 
-# Aliases and usages for a page: the functions are made from the table, when the package is installed.
+# Aliases and usages for a page: the functions are made from the table, when the package is installed. A line breaks
+# between arguments.
 creation_page <- function(...) {
   functions <- list(...)
-  usage <- vapply(functions, function(name) {
-    paste0("torch_", name, formals_text(new_op_function(name, creation_functions[[name]])))
-  }, "")
-  c(paste("@aliases", paste0("torch_", functions, collapse = " ")), "@usage", usage)
+  usage <- lapply(functions, function(name) {
+    call <- paste0("torch_", name, formals_text(new_op_function(name, creation_functions[[name]])))
+    gsub("~=~", " = ", strwrap(gsub(" = ", "~=~", call, fixed = TRUE), 88, exdent = 2), fixed = TRUE)
+  })
+  c(paste("@aliases", paste0("torch_", functions, collapse = " ")), "@usage", unlist(usage))
 }
 
 check_input <- function(input, call = caller_env()) check_tensor(input, "input", call)
@@ -234,7 +236,7 @@ torch_range <- function(start, end, step = 1, dtype = NULL, layout = NULL, devic
 #' @param periodic Whether the window is meant for a transform.
 #' @param alpha,beta Numbers, see the table.
 #' @param d Distance of the samples.
-#' @inheritParams torch_zeros
+#' @param dtype,layout,device,requires_grad See [torch_zeros()].
 #' @return A tensor of shape `(window_length)` or `(n)`.
 #' @examplesIf torch::torch_is_installed()
 #' torch_hann_window(5, periodic = FALSE)
@@ -272,7 +274,7 @@ torch_sparse_coo_tensor <- function(indices, values, size = NULL, dtype = NULL, 
 #'
 #' @param row,col Numbers of rows and columns.
 #' @param offset The diagonal that bounds the triangle: 0 the main one, positive above it.
-#' @inheritParams torch_zeros
+#' @param dtype,layout,device See [torch_zeros()].
 #' @return An int64 tensor with two rows; positions count from 1.
 #' @examplesIf torch::torch_is_installed()
 #' torch_tril_indices(3, 3)

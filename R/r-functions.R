@@ -48,6 +48,7 @@
 #' which(x[1, ] > 2)
 #' @name r_functions
 #' @aliases diag diag<- rowSums rowMeans colSums colMeans var cov cor sd which which.max which.min crossprod tcrossprod outer %o% kronecker norm ifelse
+#' @eval tensor_method_aliases()
 #' @exportClass torch_tensor
 #' @exportMethod diag "diag<-" rowSums rowMeans colSums colMeans outer "%o%" kronecker norm var sd cov cor which which.max which.min ifelse
 #' @rawNamespace if (getRversion() < "4.4.0") exportMethods(crossprod, tcrossprod)
@@ -56,6 +57,16 @@
 NULL
 
 methods::setOldClass("torch_tensor")
+
+# How R's documentation names the class and its S4 methods.
+tensor_method_aliases <- function() {
+  here <- topenv()
+  methods <- lapply(unname(methods::getGenerics(here)@.Data), function(generic) {
+    signatures <- names(methods::findMethods(generic, where = here))
+    paste0(generic, ",", gsub("#", ",", grep("torch_tensor", signatures, value = TRUE)), "-method", recycle0 = TRUE)
+  })
+  paste("@aliases torch_tensor-class", paste(unlist(methods), collapse = " "))
+}
 
 # ---- sums over rows and columns -----------------------------------------------------------------------------------------
 

@@ -45,8 +45,8 @@ test_that("versions are read as CUDA and cuDNN write them", {
 # Two devices that compute nothing (fixtures/cuda.cpp), in a session of their own. The library has the driver's name, so
 # that it is found as the driver as well.
 with_fake_cuda <- function(code, env = parent.frame()) {
-  libtorch <- libtorch_find()
   skip_if_no_torch()
+  libtorch <- libtorch_find()
   skip_on_cran()
   skip_if_not_installed("callr")
   skip_on_os(c("windows", "mac"))
