@@ -59,7 +59,7 @@ autograd_set_grad_mode <- function(enabled) {
 #' anything else is ignored. `h$remove()` ends that. A hook is called with recording as it is in the backward, on R's main
 #' thread; it may compute gradients itself, and its errors are errors of `backward()`. One of an intermediate result lives
 #' as long as the graph is not used up, or R has the tensor; one of a leaf until it is removed or the leaf is gone, and
-#' with it all that its environment holds.
+#' with it all that its environment holds. A LibTorch before 2.0 does not call the hooks of `inputs` in `autograd_grad()`.
 #'
 #' `x$grad_fn` is the node of the graph that made `x`, `NULL` for a leaf: it has `$name` and `$next_functions`, a list of the
 #' nodes that its gradient goes to.

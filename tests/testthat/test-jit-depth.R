@@ -161,7 +161,8 @@ test_that("a line of 15,000 operators, each on the result of the one before, run
 })
 
 test_that("a long program that computes gradients itself comes to hooks in R", {
-  skip_if_no_torch()
+  # Before, hooks of a tensor do not see the gradient that is taken for it.
+  skip_if_older("2.0")
   unit <- jit_compile(paste(c(
     "def f(x):", "    y = x", rep("    y = y * 1.001", 2000), "    return torch.autograd.grad([y.sum()], [x])"
   ), collapse = "\n"))
