@@ -35,7 +35,7 @@ check_ndims <- function(n, base, call) {
 #' @param transforms a transform, or a list of transforms that are applied in turn.
 #' @param reinterpreted_batch_ndims number of dimensions, counted from the last.
 #' @param mixture_distribution a [distr_categorical()].
-#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @param validate_args whether parameters and values are checked; `NULL` is the option `torch.validate_args`, else `TRUE`.
 #' @returns A distribution, see [distribution()]. A transformed one has `$base_dist` and `$transforms`, an independent one
 #'   `$base_dist`.
 #' @section Errors:
@@ -65,7 +65,7 @@ distr_transformed <- distribution(
       event <- base_distribution$event_shape
       shape <- c(batch, event)
       full <- transform$inverse_shape(transform$forward_shape(shape))
-      base <- if (length(full) == length(shape) && all(full == shape)) {
+      base <- if (identical(as.integer(plain_sizes(full)), as.integer(plain_sizes(shape)))) {
         base_distribution
       } else {
         base_distribution$expand(leading_sizes(full, length(event)))
@@ -176,11 +176,11 @@ distr_mixture_same_family <- distribution(
       ), call)
     }
     check_distribution(component, "component_distribution", call)
-    n <- trailing_sizes(mixture$param_shape, 1L)
-    batch <- component$batch_shape
+    n <- plain_sizes(trailing_sizes(mixture$param_shape, 1L))
+    batch <- plain_sizes(component$batch_shape)
     if (!length(batch) || trailing_sizes(batch, 1L) != n) {
       value_error(sprintf(
-        "`component_distribution` must have a batch whose last size is that of `mixture_distribution`, %s, not one of shape (%s).",
+        "The last size of `component_distribution`'s batch must be that of `mixture_distribution`, %s, but it is (%s).",
         format(n), toString(batch)
       ), call)
     }

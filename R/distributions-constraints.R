@@ -157,7 +157,7 @@ constraint_positive <- renamed(constraint_greater_than(0), "positive")
 #' @rdname constraint_real
 #' @format NULL
 #' @export
-constraint_nonnegative <- renamed(constraint_greater_than_eq(0), "not negative")
+constraint_nonnegative <- constraint_greater_than_eq(0)
 #' @rdname constraint_real
 #' @format NULL
 #' @export

@@ -74,7 +74,7 @@ euler_gamma <- -digamma(1)
 #' @param df,df1,df2 degrees of freedom, positive, not necessarily whole.
 #' @param probs,logits the parameter as a number from 0 to 1 or as log odds; one of them.
 #' @param lims between these, around 0.5, a series takes the place of formulas that divide by zero there.
-#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @param validate_args whether parameters and values are checked; `NULL` is the option `torch.validate_args`, else `TRUE`.
 #' @returns A distribution, see [distribution()].
 #' @section Errors:
 #' A parameter that is not what the table says is a `value_error` that names it.
@@ -550,23 +550,29 @@ distr_von_mises <- distribution(
   }
 )
 
-# By rejection from a wrapped Cauchy distribution, all that are not accepted yet at once.
+# By rejection from a wrapped Cauchy distribution, all that are not accepted yet at once. A program, so that a trace holds
+# the loop and not the rounds that the example took.
+von_mises_program <- "
+def draw(angle: Tensor, loc: Tensor, concentration: Tensor, r: Tensor) -> Tensor:
+    done = torch.zeros_like(angle, dtype=torch.bool)
+    while not bool(done.all()):
+        u = torch.rand([3] + angle.size(), dtype=loc.dtype, device=loc.device)
+        z = torch.cos(3.141592653589793 * u[0])
+        f = (1 + r * z) / (r + z)
+        c = concentration * (r - f)
+        accept = torch.logical_or((c * (2 - c) - u[1]) > 0, (c / u[1]).log() + 1 - c >= 0)
+        angle = torch.where(accept, (u[2] - 0.5).sign() * f.acos(), angle)
+        done = torch.logical_or(done, accept)
+    return angle
+"
+
 draw_von_mises <- function(shape, loc, concentration) {
   tau <- 1 + torch_sqrt(1 + 4 * concentration^2)
   rho <- (tau - torch_sqrt(2 * tau)) / (2 * concentration)
   # Its limit where the formula has lost all digits.
   r <- torch_where(concentration < 1e-5, 1 / concentration + concentration, (1 + rho^2) / (2 * rho))
-  angle <- torch_zeros(shape, dtype = loc$dtype, device = loc$device)
-  done <- torch_zeros(shape, dtype = torch_bool(), device = loc$device)
-  while (!as.logical(torch_all(done))) {
-    u <- torch_unbind(standard_uniform(c(3L, shape), loc))
-    z <- torch_cos(pi * u[[1]])
-    f <- (1 + r * z) / (r + z)
-    c <- concentration * (r - f)
-    accept <- ((c * (2 - c) - u[[2]]) > 0) | (torch_log(c / u[[2]]) + 1 - c >= 0)
-    angle <- torch_where(accept, torch_sign(u[[3]] - 0.5) * torch_acos(f), angle)
-    done <- done | accept
-  }
+  if (is.null(the$draw_von_mises)) the$draw_von_mises <- jit_compile(von_mises_program)$draw
+  angle <- the$draw_von_mises(torch_zeros(shape, dtype = loc$dtype, device = loc$device), loc, concentration, r)
   torch_remainder(angle + pi + loc, 2 * pi) - pi
 }
 

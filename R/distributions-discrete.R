@@ -27,7 +27,7 @@ success_probability <- list(
 outcome_probabilities <- list(
   probs = function() torch_softmax(logits, dim = -1L),
   logits = function() torch_log(inside_open_interval(probs)),
-  n_outcomes = function() if ("probs" %in% private$.given) probs$size(-1L) else logits$size(-1L)
+  n_outcomes = function() event_size(if ("probs" %in% private$.given) probs else logits, -1L)
 )
 
 # Probabilities become such that sum to 1, and so do logits.
@@ -47,6 +47,7 @@ normalized <- function(values, call) {
 
 check_total_count <- function(values, call) {
   n <- values$total_count
+  if (is_torch_tensor(n) && n$numel() == 1) values$total_count <- n <- as.numeric(n)
   if (!is_whole_number(n) || n < 0) {
     value_error(sprintf(
       "`total_count` must be a whole number that is not negative, not %s.", friendly_type(n)
@@ -93,7 +94,7 @@ log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_l
 #'   For `distr_multinomial` an R number.
 #' @param rate mean of the count, not negative.
 #' @param temperature how far the relaxed distribution is from the discrete one.
-#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @param validate_args whether parameters and values are checked; `NULL` is the option `torch.validate_args`, else `TRUE`.
 #' @returns A distribution, see [distribution()]. Draws are of the dtype of the parameters, those of `distr_categorical`
 #'   int64.
 #' @section Errors:

@@ -15,7 +15,7 @@ times_vectors <- function(matrix, vectors) {
 squared_distance <- function(factor, vectors) {
   batch <- leading_sizes(factor$shape, 2L)
   own <- leading_sizes(vectors$shape, 1L)
-  if (length(batch) > 0L && (length(own) < length(batch) || any(trailing_sizes(own, length(batch)) != batch))) {
+  if (!identical(plain_sizes(trailing_sizes(own, min(length(own), length(batch)))), plain_sizes(batch))) {
     solved <- linalg_solve_triangular(factor, torch_unsqueeze(vectors, -1L), upper = FALSE)
     return(torch_sum(torch_squeeze(solved, -1L)^2, dim = -1L))
   }
@@ -51,7 +51,7 @@ matrix_derived <- list(
       linalg_cholesky(own$covariance_matrix)
     }
   },
-  n = function() factor$size(-1L),
+  n = function() event_size(factor, -1L),
   scale_tril = function() factor$expand(c(private$batch_shape(), n, n)),
   covariance_matrix = function() torch_matmul(factor, factor$mT())$expand(c(private$batch_shape(), n, n)),
   precision_matrix = function() torch_cholesky_inverse(factor)$expand(c(private$batch_shape(), n, n))
@@ -104,7 +104,7 @@ draw_dirichlet <- function(concentration) {
 #'   matrices equally likely, and more prefers those close to the identity.
 #' @param df degrees of freedom, a number.
 #' @param dim number of rows, an R number from 2 on.
-#' @param validate_args whether parameters and values are checked; `NULL` is `TRUE`.
+#' @param validate_args whether parameters and values are checked; `NULL` is the option `torch.validate_args`, else `TRUE`.
 #' @returns A distribution, see [distribution()]. Those with a covariance matrix have `$covariance_matrix`,
 #'   `$precision_matrix` and `$scale_tril`, whichever of them was given.
 #' @section Errors:
@@ -148,7 +148,8 @@ distr_multivariate_normal <- distribution(
 )
 
 check_square <- function(matrix, name, n, words, call) {
-  shape <- matrix$shape
+  shape <- plain_sizes(matrix$shape)
+  n <- plain_sizes(n)
   if (length(shape) < 2L || any(trailing_sizes(shape, 2L) != n)) {
     value_error(sprintf(
       "`%s` must be a matrix with %s, %s, in its last two dimensions, but its shape is (%s).", name, words, format(n),
@@ -165,7 +166,9 @@ distr_low_rank_multivariate_normal <- distribution(
     loc = constraint_real_vector, cov_factor = constraint_independent(constraint_real, 2), cov_diag = positive_vector
   ),
   prepare = function(values, call) {
-    sizes <- lapply(set_names(names(values)), function(name) as_numbers(values[[name]], name, call = call)$shape)
+    sizes <- lapply(set_names(names(values)), function(name) {
+      plain_sizes(as_numbers(values[[name]], name, call = call)$shape)
+    })
     n <- trailing_sizes(sizes$loc, 1L)
     if (length(sizes$cov_factor) < 2L || sizes$cov_factor[length(sizes$cov_factor) - 1L] != n) {
       value_error(sprintf(
@@ -186,7 +189,7 @@ distr_low_rank_multivariate_normal <- distribution(
   derived = list(
     W = function() private$.unexpanded$cov_factor,
     D = function() private$.unexpanded$cov_diag,
-    n = function() W$size(-2L),
+    n = function() event_size(W, -2L),
     W_by_D = function() W$mT() / torch_unsqueeze(D, -2L),
     capacitance = function() {
       linalg_cholesky(torch_matmul(W_by_D, W) + torch_eye(W$size(-1L), dtype = W$dtype, device = W$device))
@@ -224,7 +227,7 @@ distr_dirichlet <- distribution(
   parameters = list(concentration = positive_vector),
   support = constraint_simplex,
   derived = list(
-    n = function() concentration$size(-1L),
+    n = function() event_size(concentration, -1L),
     total = function() torch_sum(concentration, dim = -1L)
   ),
   event_shape = function() n,
@@ -258,8 +261,12 @@ distr_logistic_normal <- distribution(
   inherit = distr_transformed,
   prepare = function(values, call) {
     both <- parameter_tensors(values, call)
-    n <- max(vapply(both, function(x) trailing_sizes(c(1L, x$shape), 1L), 0L))
-    lapply(both, function(x) if (x$ndim > 0L && x$size(-1L) == n) x else x$expand(c(x$shape[-x$ndim], n)))
+    last <- vapply(both, function(x) if (x$ndim > 0L) as.integer(plain_sizes(x$size(-1L))) else 1L, 0L)
+    widest <- both[[which.max(last)]]
+    n <- if (widest$ndim > 0L) widest$size(-1L) else 1L
+    Map(function(x, size) {
+      if (x$ndim > 0L && size == max(last)) x else x$expand(c(leading_sizes(x$shape, min(x$ndim, 1L)), n))
+    }, both, last)
   },
   support = constraint_simplex,
   derived = list(
@@ -278,7 +285,7 @@ distr_wishart <- distribution(
   prepare = function(values, call) {
     way <- intersect(matrix_ways, names(values))
     matrix <- as_numbers(values[[way]], way, call = call)
-    if (matrix$ndim < 2L || matrix$size(-2L) != matrix$size(-1L)) {
+    if (matrix$ndim < 2L || plain_sizes(matrix$size(-2L)) != plain_sizes(matrix$size(-1L))) {
       value_error(sprintf("`%s` must be a square matrix, but its shape is (%s).", way, toString(matrix$shape)), call)
     }
     values

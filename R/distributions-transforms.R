@@ -262,18 +262,20 @@ without_last <- function(x) x$narrow(-1L, 1L, x$size(-1L) - 1L)
 #' @export
 transform_stick_breaking <- function() {
   # How many parts of the stick are left to be broken, so that zeros give equal parts.
-  log_left <- function(n, x) torch_log(torch_tensor(seq(n, 1), dtype = x$dtype, device = x$device))
+  log_left <- function(x) {
+    torch_log(torch_tensor(seq(event_size(x, -1L), 1), dtype = x$dtype, device = x$device))
+  }
   forward <- function(x) {
-    share <- inside_unit_interval(torch_sigmoid(x - log_left(x$size(-1L), x)))
+    share <- inside_unit_interval(torch_sigmoid(x - log_left(x)))
     pad_last(share, 1) * pad_first(torch_cumprod(1 - share, dim = -1L), 1)
   }
   inverse <- function(y) {
     parts <- without_last(y)
     rest <- torch_clamp(1 - torch_cumsum(parts, dim = -1L), min = torch_finfo(y$dtype)$tiny)
-    torch_log(parts) - torch_log(rest) + log_left(parts$size(-1L), y)
+    torch_log(parts) - torch_log(rest) + log_left(parts)
   }
   log_det <- function(x, y) {
-    x <- x - log_left(x$size(-1L), x)
+    x <- x - log_left(x)
     torch_sum(nnf_logsigmoid(x) - x + torch_log(without_last(y)), dim = -1L)
   }
   new_transform(
@@ -324,7 +326,7 @@ lower_from_vector <- function(x, n) {
   picked$unflatten(-1L, c(n, n))
 }
 vector_from_lower <- function(x, rows_from = 2L) {
-  index <- torch_tensor(as.integer(below_diagonal(x$size(-1L), rows_from)), device = x$device)
+  index <- torch_tensor(as.integer(below_diagonal(plain_sizes(x$size(-1L)), rows_from)), device = x$device)
   torch_index_select(torch_flatten(x, start_dim = -2L), -1L, index)
 }
 
@@ -332,6 +334,7 @@ vector_from_lower <- function(x, rows_from = 2L) {
 #' @export
 transform_corr_cholesky <- function() {
   size_of <- function(n_values) {
+    n_values <- plain_sizes(n_values)
     n <- round((1 + sqrt(1 + 8 * n_values)) / 2)
     if (n * (n - 1) / 2 != n_values) {
       value_error(sprintf("`x` must hold n * (n - 1) / 2 values for some n, not %s.", format(n_values)))
@@ -391,7 +394,7 @@ transform_reshape <- function(in_shape, out_shape) {
   }
   reshaped <- function(from, to) {
     function(shape) {
-      if (length(shape) < length(from) || any(trailing_sizes(shape, length(from)) != from)) {
+      if (length(shape) < length(from) || any(trailing_sizes(plain_sizes(shape), length(from)) != from)) {
         value_error(sprintf("The last sizes must be (%s), but the shape is (%s).", toString(from), toString(shape)))
       }
       c(leading_sizes(shape, length(from)), to)

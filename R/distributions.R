@@ -200,11 +200,17 @@ check_value <- function(self, private, value, call = caller_env()) {
   }
 }
 
+# Numbers to compare, which a trace need not follow.
+plain_sizes <- function(shape) if (is.object(shape)) size_parts(shape)$numbers else shape
+
+# The size of an event is a constant of a trace; the batch is free.
+event_size <- function(x, dim) plain_sizes(x$size(dim))
+
 do_broadcast <- function(a, b) {
   n <- min(length(a), length(b))
   if (n == 0L) return(TRUE)
-  a <- trailing_sizes(a, n)
-  b <- trailing_sizes(b, n)
+  a <- trailing_sizes(plain_sizes(a), n)
+  b <- trailing_sizes(plain_sizes(b), n)
   all(a == b | a == 1L | b == 1L)
 }
 
@@ -225,20 +231,17 @@ sum_last <- function(x, n) if (n == 0L) x else torch_sum(x, dim = -seq_len(n))
 # A floating tensor of each parameter that was given.
 parameter_tensors <- function(values, call) {
   like <- NULL
-  for (value in values) {
-    if (is_torch_tensor(value)) {
-      like <- value
-      if (value$is_floating_point()) break
-    }
-  }
-  if (!is.null(like) && !like$is_floating_point()) like <- like$to(dtype = torch_get_default_dtype())
   for (name in names(values)) {
     value <- values[[name]]
-    if (!is_torch_tensor(value)) {
-      values[[name]] <- as_numbers(value, name, like, call)
-    } else if (!value$is_floating_point()) {
-      values[[name]] <- value$to(dtype = like$dtype)
+    if (!is_torch_tensor(value)) next
+    if (!value$is_floating_point()) {
+      if (value$is_complex()) value_error(sprintf("`%s` must hold real numbers, not complex ones.", name), call)
+      values[[name]] <- value <- value$to(dtype = torch_get_default_dtype())
     }
+    if (is.null(like)) like <- value
+  }
+  for (name in names(values)) {
+    if (!is_torch_tensor(values[[name]])) values[[name]] <- as_numbers(values[[name]], name, like, call)
   }
   values
 }
@@ -280,11 +283,12 @@ check_event_dims <- function(values, event_dims, constraints, call) {
 }
 
 broadcast_sizes <- function(a, b) {
+  if (!length(a)) return(b)
   n <- max(length(a), length(b))
   a <- c(rep(1L, n - length(a)), a)
   b <- c(rep(1L, n - length(b)), b)
-  a[a == 1L] <- b[a == 1L]
-  a
+  is_one <- plain_sizes(a) == 1L
+  do.call(c, lapply(seq_len(n), function(i) if (is_one[[i]]) b[[i]] else a[[i]]))
 }
 
 check_parameter <- function(name, value, constraint, call) {
@@ -303,7 +307,7 @@ new_distribution <- function(class, frame) {
   for (name in names(values)) {
     if (identical(values[[name]], quote(expr = ))) value_error(sprintf("`%s` must be given.", name), call)
   }
-  validate <- !isFALSE(frame$validate_args)
+  validate <- !isFALSE(frame$validate_args %||% getOption("torch.validate_args"))
   if (length(class$one_of)) {
     given <- class$one_of[!vapply(values[class$one_of], is.null, NA)]
     if (length(given) != 1L) {
@@ -394,8 +398,9 @@ derive <- function(name, f, scope) {
 #' * `$has_rsample`, `$has_enumerate_support`: whether it has these.
 #' * the parameters and what is derived from them, by name.
 #'
-#' Parameters are tensors, or R numbers, which take dtype and device of the tensors beside them. With `validate_args`
-#' (the default) they and the values given to `$log_prob()` and `$cdf()` are checked; a trace checks nothing.
+#' Parameters are tensors, or R numbers, which take dtype and device of the tensors beside them. With `validate_args` they
+#' and the values given to `$log_prob()` and `$cdf()` are checked. That is the default unless
+#' `options(torch.validate_args = FALSE)`; a trace checks nothing.
 #'
 #' @section Errors:
 #' A parameter or value that is not what it must be is a `value_error` that names it; what a distribution does not have

@@ -120,7 +120,8 @@ distribution_cases <- function() {
       distr_geometric(logits = logits), "Geometric(logits=logits)", list(logits = c(-1, 2)), c(0, 3)
     ),
     distribution_case(
-      distr_negative_binomial(n, probs = probs), "NegativeBinomial(n, probs)", list(n = c(2.5, 4), probs = c(0.2, 0.7)), c(0, 3),
+      distr_negative_binomial(n, probs = probs), "NegativeBinomial(n, probs)",
+      list(n = c(2.5, 4), probs = c(0.2, 0.7)), c(0, 3),
       list(d = quote(dnbinom(x, n, 1 - probs)))
     ),
     distribution_case(
@@ -193,7 +194,8 @@ distribution_cases <- function() {
       distr_wishart(df, covariance_matrix = m), "Wishart(df, m)", list(df = c(4, 6), m = spd), spd2, draws = FALSE
     ),
     distribution_case(
-      distr_wishart(df, precision_matrix = m), "Wishart(df, precision_matrix=m)", list(df = 4.5, m = spd), spd2, draws = FALSE
+      distr_wishart(df, precision_matrix = m), "Wishart(df, precision_matrix=m)", list(df = 4.5, m = spd), spd2,
+      draws = FALSE
     ),
     distribution_case(
       distr_lkj_cholesky(3, a), "LKJCholesky(3, a)", list(a = c(0.8, 3)), t(chol(stats::cov2cor(spd)))

@@ -30,7 +30,8 @@ test_that("what p draws and q does not is infinitely far", {
   skip_if_no_torch()
   expect_equal(as_array(kl_divergence(distr_normal(0, 1), distr_gamma(2, 1))), Inf)
   expect_equal(
-    as_array(kl_divergence(distr_uniform(0, 1), distr_uniform(c(-1, 0, 0.5), c(2, 1, 2)))), c(log(3), 0, Inf), tolerance = 1e-6
+    as_array(kl_divergence(distr_uniform(0, 1), distr_uniform(c(-1, 0, 0.5), c(2, 1, 2)))), c(log(3), 0, Inf),
+    tolerance = 1e-6
   )
   expect_equal(as_array(kl_divergence(distr_bernoulli(c(0, 1, 1)), distr_bernoulli(c(0, 0, 1)))), c(0, Inf, 0))
   expect_equal(as_array(kl_divergence(distr_binomial(3, 0.5), distr_binomial(2, 0.5))), Inf)

@@ -53,6 +53,8 @@ test_that("errors name the parameter or the value and what it must be", {
     show_error(distr_normal(0, c(1, -2, NaN)))
     show_error(distr_normal("a", 1))
     show_error(distr_normal(c(1, 2, 3), c(1, 2)))
+    show_error(distr_normal(torch_tensor(1i), 1))
+    show_error(distr_poisson(-1))
     show_error(distr_uniform(c(0, 3), c(1, 2)))
     show_error(distr_bernoulli())
     show_error(distr_bernoulli(probs = 0.1, logits = 1))
@@ -93,6 +95,9 @@ test_that("with validate_args = FALSE nothing is checked", {
   expect_no_error(d$log_prob(NaN))
   expect_false(d$.validate_args)
   expect_true(distr_normal(0, 1)$.validate_args)
+  withr::local_options(torch.validate_args = FALSE)
+  expect_false(distr_normal(0, -1)$.validate_args)
+  expect_error(distr_normal(0, -1, validate_args = TRUE), class = "value_error")
 })
 
 test_that("a distribution prints in a line", {
@@ -170,22 +175,36 @@ test_that("gradients flow through draws, log probabilities and derived parameter
   expect_equal(as_array(logits$grad), plogis(c(0.5, -1)) * (1 - plogis(c(0.5, -1))), tolerance = 1e-6)
 })
 
-test_that("log probabilities and draws can be traced", {
+test_that("log probabilities and draws of all distributions can be traced", {
   skip_if_no_torch()
-  f <- jit_trace(function(loc, scale, x) distr_normal(loc, scale)$log_prob(x), torch_zeros(2), torch_ones(2), torch_zeros(3, 2))
+  for (case in distribution_cases()) {
+    p <- lapply(case$p, as_double_tensor)
+    x <- as_double_tensor(case$x)
+    # Counts stay whole.
+    other <- lapply(set_names(names(p)), function(name) if (name == "n") p[[name]] else p[[name]] * 1.05)
+    f <- function(...) {
+      d <- eval(case$r, set_names(list(...), names(p)), globalenv())
+      list(d$log_prob(x), d$sample(3))
+    }
+    label <- deparse1(case$r)
+    expect_no_warning(program <- do.call(jit_trace, c(list(f), unname(p), check_trace = FALSE)), message = label)
+    torch_manual_seed(4)
+    here <- do.call(f, unname(other))
+    torch_manual_seed(4)
+    expect_equal(lapply(do.call(program, unname(other)), as_array), lapply(here, as_array), info = label)
+  }
+})
+
+test_that("a traced batch may be of another size", {
+  skip_if_no_torch()
+  f <- jit_trace(
+    function(loc, scale, x) distr_normal(loc, scale)$log_prob(x), torch_zeros(2), torch_ones(2), torch_zeros(3, 2)
+  )
   x <- torch_randn(5, 4)
   expect_equal(
     as_array(f(torch_ones(4), torch_tensor(2), x)), dnorm(as_array(x), 1, 2, log = TRUE), tolerance = 1e-5
   )
-  for (make in list(
-    function(x) distr_gamma(torch_exp(x), 2), function(x) distr_categorical(logits = x), function(x) distr_poisson(torch_exp(x)),
-    function(x) distr_student_t(torch_exp(x)), function(x) distr_bernoulli(logits = x), function(x) distr_beta(torch_exp(x), 2)
-  )) {
-    expect_no_warning(f <- jit_trace(function(x) make(x)$sample(), torch_zeros(3), check_trace = FALSE))
-    x <- torch_tensor(c(-1, 0, 1, 2))
-    torch_manual_seed(4)
-    here <- make(x)$sample()
-    torch_manual_seed(4)
-    expect_equal(as_array(f(x)), as_array(here), info = deparse1(make))
-  }
+  m <- torch_tensor(spd)
+  g <- jit_trace(function(loc) distr_multivariate_normal(loc, scale_tril = linalg_cholesky(m))$sample(2), torch_zeros(2, 3))
+  expect_identical(g(torch_zeros(5, 3))$shape, c(2L, 5L, 3L))
 })
