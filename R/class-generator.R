@@ -130,15 +130,18 @@ instance_plan <- function(class) {
     !length(class$debug_names) && !anyDuplicated(active) && !any(active %in% methods)
   class$.plan <- list(
     session = the$session, own = class$public_methods,
-    parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields"))
+    parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields")),
+    tables = asks_for_tables(chain)
   )
   class$.plan
 }
 
 new_instance <- function(class, ...) {
-  parts <- instance_plan(class)$parts
+  plan <- instance_plan(class)
+  parts <- plan$parts
   if (is.null(parts)) return(class$new(...))
   self <- cpp_new_instance(parts[[1L]], parts[[2L]], parts[[3L]])
+  if (plan$tables) bind_tables(self)
   self$initialize(...)
   self
 }

@@ -47,9 +47,6 @@ creation_functions <- local({
   list(
     zeros = of_size, ones = of_size, rand = of_size, randn = of_size, empty = of_size,
     full = c(alist(size = , fill_value = , names = NULL), options),
-    randint = c(
-      alist(low = , high = , size = , generator = NULL), options, alist(memory_format = torch_preserve_format())
-    ),
     empty_strided = c(alist(size = , stride = ), options, alist(pin_memory = FALSE)),
     zeros_like = like(), ones_like = like(), rand_like = like(), randn_like = like(), empty_like = like(),
     full_like = like(alist(fill_value = )),
@@ -108,7 +105,7 @@ check_input <- function(input, call = caller_env()) check_tensor(input, "input",
 #' torch_zeros(2, 3)
 #' torch_randn(c(2, 2), requires_grad = TRUE)
 #' torch_full(c(2, 2), 3.14)
-#' @eval creation_page("zeros", "ones", "rand", "randn", "empty", "full", "randint", "empty_strided", "zeros_like", "ones_like", "rand_like", "randn_like", "empty_like", "full_like")
+#' @eval creation_page("zeros", "ones", "rand", "randn", "empty", "full", "empty_strided", "zeros_like", "ones_like", "rand_like", "randn_like", "empty_like", "full_like")
 #' @name torch_zeros
 NULL
 
@@ -122,6 +119,16 @@ torch_normal <- function(mean, std, size = NULL, generator = NULL, ...) {
   }
   if (!scalar) return(op_normal(mean, std, generator = generator))
   create(op_normal, mean = mean, std = std, size = sizes_of(size = size), generator = generator, ...)
+}
+
+#' @rdname torch_zeros
+#' @export
+torch_randint <- function(low, high, size, generator = NULL, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE,
+                          memory_format = torch_preserve_format()) {
+  create(
+    op_randint, low = low, high = high, size = sizes_of(size = size), generator = generator,
+    dtype = dtype %||% torch_get_default_dtype(), layout = layout, device = device, requires_grad = requires_grad
+  )
 }
 
 #' @rdname torch_zeros

@@ -36,13 +36,8 @@ DataLoader <- R6::R6Class(
     },
     .iter = function() {
       batches <- if (inherits(self$dataset, "iterable_dataset")) iterate_stream(self) else iterate_items(self)
-      if (!self$pin_memory || !cuda_is_available()) {
-        return(batches)
-      }
-      function() {
-        batch <- batches()
-        if (is_exhausted(batch)) batch else pin_batch(batch)
-      }
+      if (self$pin_memory && cuda_is_available()) batches <- pinned(batches)
+      structure(batches, class = "dataloader_iter")
     },
     .length = function() {
       if (!inherits(self$dataset, "iterable_dataset")) {
@@ -53,6 +48,24 @@ DataLoader <- R6::R6Class(
     }
   )
 )
+
+pinned <- function(batches) {
+  force(batches)
+  function() {
+    batch <- batches()
+    if (is_exhausted(batch)) batch else pin_batch(batch)
+  }
+}
+
+# The iterator is a function; some call it by this name.
+#' @export
+`$.dataloader_iter` <- function(x, name) if (name == ".next") x
+
+#' @export
+print.dataloader_iter <- function(x, ...) {
+  cat("<dataloader_iter>: a function that gives the next batch\n")
+  invisible(x)
+}
 
 # Everything that does not change from batch to batch is looked up before the first.
 iterate_items <- function(loader) {
@@ -100,7 +113,7 @@ iterate_stream <- function(loader) {
 #' @param dataset a [dataset()] or [iterable_dataset()].
 #' @param batch_size items in a batch; `NULL` for single items.
 #' @param shuffle whether the items come in a random order, new at each run, from torch's generator
-#'   ([torch_manual_seed()]).
+#'   ([torch_manual_seed()]). An iterable dataset has an order of its own, and takes no notice.
 #' @param sampler,batch_sampler a [sampler()] that says which items come, one by one or in batches.
 #' @param num_workers must be 0: loading in background sessions is not implemented (`not_implemented_error`).
 #' @param collate_fn a function that makes a batch of a list of items, or of what `.getbatch` returned.
@@ -129,8 +142,8 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (!is.null(collate_fn) && !is.function(collate_fn)) {
     type_error(sprintf("`collate_fn` must be a function or NULL, not %s.", friendly_type(collate_fn)))
   }
-  if (iterable && (shuffle || !is.null(sampler) || !is.null(batch_sampler))) {
-    value_error("`shuffle`, `sampler` and `batch_sampler` can't be used with an iterable dataset.")
+  if (iterable && (!is.null(sampler) || !is.null(batch_sampler))) {
+    value_error("`sampler` and `batch_sampler` can't be used with an iterable dataset.")
   }
   if (!is.null(sampler) && shuffle) {
     value_error("`shuffle` can't be used with a `sampler`.")
@@ -143,6 +156,9 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   }
   if (!is.null(batch_size) && !(is_integerish(batch_size, 1L) && batch_size >= 1)) {
     value_error(sprintf("`batch_size` must be a positive whole number or NULL, not %s.", toString(format(batch_size))))
+  }
+  if (!is_whole_number(num_workers) || num_workers < 0) {
+    value_error(sprintf("`num_workers` must be a whole number from 0 on, not %s.", friendly_type(num_workers)))
   }
   if (num_workers > 0) {
     not_implemented_error("`num_workers` must be 0: loading in background sessions is not implemented.")

@@ -105,7 +105,7 @@ tensor_dataset <- dataset(
   },
   .getitem = function(index) lapply(self$tensors, function(x) x$select(1L, index)),
   .getbatch = function(index) {
-    index <- torch_tensor(index)
+    index <- torch_tensor(as.integer(index))
     lapply(self$tensors, function(x) x$index_select(1L, index$to(device = x$device)))
   },
   .length = function() self$tensors[[1L]]$shape[[1L]]

@@ -32,9 +32,13 @@ new_device <- function(text) `class<-`(text, c("torch_device", "R7"))
 
 as_device <- function(x, call = caller_env()) {
   if (is.null(x) || inherits(x, "torch_device")) return(x)
+  if (identical(x, "auto")) x <- best_device()
   if (is_string(x)) return(device_of(x, "device", call))
   type_error(sprintf("`device` must be a torch_device or a string such as \"cuda:0\", not %s.", friendly_type(x)), call)
 }
+
+# "auto": the GPU if LibTorch can use one.
+best_device <- function() if (cuda_is_available()) "cuda" else if (backends_mps_is_available()) "mps" else "cpu"
 
 # Of a CUDA device: its number, itself or its name; NULL for the current one.
 as_cuda_device <- function(x, call = caller_env()) {

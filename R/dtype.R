@@ -106,6 +106,7 @@ format.torch_dtype <- function(x, ...) paste0("torch_", dtype_name(x))
     is_complex = facts[2] == 1L,
     itemsize = facts[3],
     name = dtype_name(x),
+    .type = function() dtype_name(x),
     NULL
   )
 }

@@ -12,16 +12,23 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
   if (inherits(module, "script_module")) return(module$clone(deep))
   if (is.null(self)) type_error(sprintf("`module` must be an nn_module, not %s.", friendly_type(module)))
   if (!deep) {
-    return(module_callable(self$clone()))
+    return(module_callable(copy_of(self)))
   }
   clone_deep(self, new_environment(), replace_values)
+}
+
+# R6 copies the values of active bindings that are private.
+copy_of <- function(self) {
+  copy <- self$clone()
+  if (exists("modules_", copy$.__enclos_env__$private, inherits = FALSE)) bind_tables(copy)
+  copy
 }
 
 # `done` maps what was copied already to its copy: tensors by the address of the tensor, modules by that of their object.
 clone_deep <- function(self, done, copy_tensors) {
   key <- obj_address(self)
   if (is.null(done[[key]])) {
-    copy <- self$clone()
+    copy <- copy_of(self)
     done[[key]] <- module_callable(copy)
     copied <- function(x) {
       if (is_torch_tensor(x)) {

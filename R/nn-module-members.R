@@ -58,6 +58,29 @@ own_members <- function(self, is_kind) {
   members[vapply(members, is_kind, NA)]
 }
 
+# Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`. Only a class in which
+# one does has these bindings.
+member_tables <- list(modules_ = function(x) is_nn_module(x), parameters_ = function(x) is_nn_parameter(x), buffers_ = function(x) is_nn_buffer(x))
+
+asks_for_tables <- function(chain) {
+  own <- Filter(function(class) !identical(class, nn_Module), chain)
+  methods <- unlist(lapply(own, function(class) c(class$public_methods, class$private_methods, class$active)))
+  asks <- function(f) any(names(member_tables) %in% all.names(body(f), unique = TRUE))
+  any(vapply(methods, asks, NA))
+}
+
+bind_tables <- function(self) {
+  private <- self$.__enclos_env__$private
+  bind <- function(name, is_kind) {
+    if (exists(name, private, inherits = FALSE)) rm(list = name, envir = private)
+    makeActiveBinding(name, function(value) {
+      refuse_assignment(name, missing(value))
+      own_members(self, is_kind)
+    }, private)
+  }
+  Map(bind, names(member_tables), member_tables)
+}
+
 # The children that were assigned in a method. This needs no search through all bindings, so that access in a loop is fast.
 registered_children <- function(module) {
   self <- attr(module, "module", exact = TRUE)

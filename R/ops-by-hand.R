@@ -15,6 +15,8 @@
 #'
 #' `torch_stft()` is the Fourier transform of overlapping windows.
 #'
+#' `torch_narrow()` is the part of `length` positions along `dim` that begins at `start`, a view.
+#'
 #' `torch_norm()` is the p-norm of all elements or along `dim`; `"fro"` is that with p = 2, `"nuc"` the sum of the singular
 #' values of matrices.
 #'
@@ -25,6 +27,7 @@
 #' @param dtype A [torch_dtype] or its name, of the result.
 #' @param as_list Whether to give a list of vectors.
 #' @param condition A bool tensor.
+#' @param start,length The first position, from 1, a number or a tensor of one element; and how many.
 #' @param dims A number, or a list of two vectors of dimensions, which count from 1.
 #' @param upper Whether to give the upper triangle instead of the lower one.
 #' @param some Whether to give the reduced form, not the complete one.
@@ -60,6 +63,14 @@ torch_where <- function(condition, self = NULL, other = NULL) {
 #' @rdname torch_where
 #' @export
 torch_nonzero <- function(self, as_list = FALSE) if (isTRUE(as_list)) torch_nonzero_numpy(self) else op_nonzero(self)
+
+#' @rdname torch_where
+#' @export
+torch_narrow <- function(self, dim, start, length) {
+  # LibTorch takes a 0-d integer tensor.
+  if (is_torch_tensor(start)) start <- torch_reshape(start, integer())$to(dtype = torch_long())
+  op_narrow(self, dim, start, length)
+}
 
 #' @rdname torch_where
 #' @export

@@ -42,6 +42,7 @@ torch_tensor <- function(data, dtype = NULL, device = NULL, requires_grad = FALS
   }
   if (is.object(data)) {
     check_tensor_data(data)
+    if (is.factor(data)) data <- array(as.integer(data), dim(data) %||% length(data))
     # Seconds since 1970 are more than float32 can tell apart.
     if (is.null(dtype) && inherits(data, "POSIXct")) dtype <- torch_double()
   }
@@ -62,9 +63,6 @@ set_requires_grad <- function(x, requires_grad, call = caller_env()) {
 check_tensor_data <- function(data, call = caller_env()) {
   if (is.data.frame(data)) {
     type_error("R type not handled: `data` is a data frame. Use `as.matrix()` first.", call)
-  }
-  if (is.factor(data)) {
-    type_error("R type not handled: `data` is a factor. Use `as.integer()` for its codes.", call)
   }
   if (inherits(data, "R7")) type_error(sprintf("R type not handled: `data` is %s.", friendly_type(data)), call)
 }
@@ -169,6 +167,7 @@ tensor_methods <- list(
   register_hook = function(hook) tensor_register_hook(self, hook),
   requires_grad_ = function(requires_grad = TRUE) set_requires_grad(self, requires_grad),
   retain_grad = function() invisible(torch_retain_grad(self)),
+  narrow = function(dim, start, length) torch_narrow(self, dim, start, length),
   nonzero = function(as_list = FALSE) torch_nonzero(self, as_list),
   where = function(condition, other) op_where(condition, self, other),
   norm = function(p = 2L, dim, keepdim = FALSE, dtype) {
@@ -227,7 +226,7 @@ keep_class <- function(x, from) {
 }
 
 # What `$to()` got first, where PyTorch has the device.
-is_place <- function(x) is_torch_device(x) || (is_string(x) && grepl("^(cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", x))
+is_place <- function(x) is_torch_device(x) || (is_string(x) && grepl("^(auto|cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", x))
 
 tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE,
                       memory_format = NULL, call = caller_env()) {

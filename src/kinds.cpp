@@ -1,10 +1,12 @@
 #include "kinds.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 #include "misfit.h"
+#include "trace.h"
 #include "value.h"
 #include "values.h"
 
@@ -42,15 +44,25 @@ int cost_tensor(SEXP x, const ts_type&, uint8_t flags) {
   return is_scalar(x) ? 8 : 6;
 }
 
+// A tensor of one element stands for its number, as long as nothing else takes it.
+constexpr int kElementCost = 12;
+
+bool is_element(SEXP x) {
+  ts_tensor_info info;
+  return is_tensor(x) && shim().ts_tensor_describe(tensor_of(x), &info) == TS_OK && info.numel == 1 && !info.requires_grad &&
+         !info.is_complex && info.dtype != TS_BOOLEAN;
+}
+
 int cost_number(SEXP x, const ts_type&, uint8_t) {
   if (is_tensor(x)) {
     ts_tensor_info info;
-    return shim().ts_tensor_describe(tensor_of(x), &info) == TS_OK && info.numel == 1 && !info.requires_grad ? 12 : -1;
+    return shim().ts_tensor_describe(tensor_of(x), &info) == TS_OK && info.numel == 1 && !info.requires_grad ? kElementCost : -1;
   }
   return (is_number_vector(x) || TYPEOF(x) == CPLXSXP) && is_scalar(x) ? 1 : -1;
 }
 
-int cost_int(SEXP x, const ts_type&, uint8_t) {
+int cost_int(SEXP x, const ts_type&, uint8_t flags) {
+  if (is_tensor(x)) return !(flags & kStrict) && is_element(x) ? kElementCost : -1;
   if (!is_number_vector(x) || !is_scalar(x) || !all_whole(x)) return -1;
   return TYPEOF(x) == INTSXP || is_integer64(x) ? 0 : TYPEOF(x) == REALSXP ? 1 : 5;
 }
@@ -205,6 +217,15 @@ bool read_tensor(Reader& reader, SEXP x, const ts_type& type, ts_value* out) {
 
 bool read_int(Reader& reader, SEXP x, const ts_type& type, ts_value* out) {
   int64_t whole;
+  if (is_tensor(x) && !(reader.flags() & kStrict) && is_element(x)) {
+    leaves_trace(x);
+    ts_value item;
+    check(shim().ts_tensor_item(tensor_of(x), &item));
+    if (item.tag == TS_FLOAT && item.as.d != std::trunc(item.as.d)) return reader.misfit(x, type);
+    whole = item.tag == TS_FLOAT ? static_cast<int64_t>(item.as.d) : item.as.i;
+    *out = int_value(position(whole, reader.flags()));
+    return true;
+  }
   if (!is_number_vector(x) || !is_scalar(x) || !whole_at(x, 0, &whole)) return reader.misfit(x, type);
   *out = int_value(position(whole, reader.flags()));
   return true;

@@ -211,13 +211,15 @@ ts_value number_value(SEXP x, const char* what) {
 ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* tensor;
-  if ((flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
+  // Positions are whole, whichever of its types R has them in.
+  const bool positions = (flags & kIndexTensor) && (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) && all_whole(x);
+  if (!positions && (flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
     const ts_value number = number_value(x, what);
     check(shim().ts_tensor_from_number(&number, keeper.like, &tensor));
   } else {
     ts_tensor_info info;
     const bool elsewhere = keeper.like && shim().ts_tensor_describe(keeper.like, &info) == TS_OK && info.defined;
-    tensor = tensor_from_vector(x, -1, elsewhere ? info.device : nullptr, false, false, what);
+    tensor = tensor_from_vector(x, positions ? TS_INT64 : -1, elsewhere ? info.device : nullptr, false, false, what);
   }
   set_handle(cell, tensor);
   return handle_value(TS_TENSOR, tensor);

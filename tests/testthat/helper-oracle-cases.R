@@ -626,7 +626,7 @@ oracle_python <- c(
   "$contiguous" = "lambda self: self.contiguous()", "$is_contiguous" = "lambda self: self.is_contiguous()",
   "$stft" = "lambda self, n_fft, **k: torch.stft(self, n_fft, **k)",
   torch_where = "lambda condition, **k: torch.where(condition, k['self'], k['other']) if k else list(t + 1 for t in torch.where(condition))",
-  torch_randint = "lambda low, high, size: torch.randint(low, high, size)",
+  torch_randint = "lambda low, high, size: torch.randint(low, high, size, dtype=torch.float)",
   torch_randint_like = "lambda input, low, high: torch.randint_like(input, low, high)",
   torch_normal = "lambda mean, std, size=None: torch.normal(mean, std) if size is None else torch.normal(mean, std, size)",
   torch_rand_like = "lambda input, **k: torch.rand_like(input, **k)",

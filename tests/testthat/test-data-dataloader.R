@@ -59,7 +59,6 @@ test_that("iterable datasets are gathered into batches", {
   expect_identical(sizes(batch_size = 2, drop_last = TRUE), c(2L, 2L))
   expect_length(batches_of(dataloader(count(5), batch_size = NULL)), 5)
   expect_identical(length(dataloader(count(5))), NA_real_)
-  expect_error(dataloader(count(5), shuffle = TRUE), class = "value_error")
 })
 
 test_that("enumerate() works with a warning, and loads on demand", {
@@ -91,4 +90,22 @@ test_that("options that exclude each other are told", {
     dataloader(d, batch_size = NULL, drop_last = TRUE)
     dataloader(d, batch_size = 0)
   })
+})
+
+test_that("what packages call the parts of a data loader by works", {
+  skip_if_no_torch()
+  it <- dataloader(tensor_dataset(x = torch_arange(1, 3)), batch_size = 2)$.iter()
+  expect_identical(as_array(it$.next()$x), c(1, 2))
+  expect_identical(as_array(it()$x), 3)
+  expect_true(is_exhausted(it$.next()))
+  expect_output(print(it), "<dataloader_iter>")
+  expect_identical(as_array(tensor_dataset(torch_arange(1, 3))$.getbatch(c(1, 3))[[1]]), c(1, 3))
+  numbers <- iterable_dataset("numbers", .iter = function() {
+    i <- 0
+    function() if (i < 3) i <<- i + 1 else exhausted()
+  })
+  expect_length(as.list(dataloader(numbers(), batch_size = 2, shuffle = TRUE)), 2)
+  for (wrong in list(-1, 1.5, NA, "a")) {
+    expect_error(dataloader(tensor_dataset(torch_ones(2)), num_workers = wrong), "`num_workers` must be", class = "value_error")
+  }
 })

@@ -486,3 +486,16 @@ test_that("where an element of `...` was written is found in the calls", {
   expect_identical(lapply(1, where, a)[[1]], list(here))
   expect_identical(do.call(where, list(1, quote(a))), list(here))
 })
+
+test_that("dimensions of 1 before those of the place are dropped from a value", {
+  skip_if_no_torch()
+  x <- torch_zeros(2, 3)
+  x[2, 1] <- torch_ones(1)
+  x[1, ] <- torch_ones(1, 3) * 2
+  x[1, 2] <- torch_ones(1, 1) * 3
+  expect_identical(as_array(x), matrix(c(2, 1, 3, 0, 2, 0), 2))
+  x[1:2, 1] <- torch_zeros(1, 1, 2)
+  x[c(1, 2), 3] <- torch_ones(1, 2) * 4
+  expect_identical(as_array(x), matrix(c(0, 0, 3, 0, 4, 4), 2))
+  expect_error(x[1, ] <- torch_ones(2, 3), class = "torch_error")
+})

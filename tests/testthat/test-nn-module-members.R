@@ -106,3 +106,40 @@ test_that("names complete", {
   skip_if_no_torch()
   expect_true(all(c("hidden", "offset", "parameters", "train") %in% .DollarNames(net(3), "")))
 })
+
+test_that("methods see the members as tables", {
+  skip_if_no_torch()
+  block <- nn_module(
+    "block",
+    initialize = function() {
+      self$first <- nn_linear(2, 2)
+      self$add_module("second", nn_relu())
+      self$scale <- nn_parameter(torch_ones(2))
+      self$shift <- nn_buffer(torch_zeros(2))
+    },
+    forward = function(x) {
+      for (layer in private$modules_) x <- layer(x)
+      x * private$parameters_$scale + private$buffers_[[1]]
+    },
+    tables = function() lapply(list(private$modules_, private$parameters_, private$buffers_), names)
+  )
+  inheriting <- nn_module("inheriting", block, initialize = function() {
+    super$initialize()
+    self$third <- nn_tanh()
+  })
+  net <- block()
+  expect_identical(net$tables(), list(c("first", "second"), "scale", "shift"))
+  expect_identical(inheriting()$tables()[[1]], c("first", "second", "third"))
+  x <- torch_randn(3, 2)
+  expect_equal(as_array(net(x)$detach()), as_array(nnf_relu(net$first(x))$detach()))
+  # A copy has tables of its own.
+  copy <- net$clone()
+  copy$scale <- nn_parameter(torch_zeros(2))
+  expect_identical(sum(as_array(copy(x)$detach())), 0)
+  expect_gt(sum(as_array(net(x)$detach())), 0)
+  copy$third <- nn_tanh()
+  expect_identical(copy$tables()[[1]], c("first", "second", "third"))
+  expect_identical(net$tables()[[1]], c("first", "second"))
+  writes <- nn_module("writes", initialize = function() private$modules_ <- list(), forward = function() NULL)
+  expect_error(writes(), "not possible to assign to `modules_`", class = "runtime_error")
+})

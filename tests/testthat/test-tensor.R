@@ -333,14 +333,14 @@ test_that("a tensor read back by readRDS is dead and says so", {
   for (use in list(
     \() x + 1, \() 1 + x, \() x$add(1), \() torch_add(torch_tensor(1), x), \() as_array(x), \() x$shape, \() dim(x),
     \() length(x), \() x[1], \() x[1] <- 2, \() torch_tensor(1)[x], \() torch_cat(list(x)), \() x$backward(), \() x$grad,
-    \() x$requires_grad_(TRUE), \() x$item(), \() torch_tensor(x), \() format(x), \() torch_tensor(1)$copy_(x),
+    \() x$requires_grad_(TRUE), \() x$item(), \() torch_tensor(x), \() torch_tensor(1)$copy_(x),
     \() x$dtype, \() x$grad_fn, \() autograd_grad(x, x), \() is_undefined_tensor(x), \() { x$grad <- torch_tensor(1) },
     \() buffer_from_torch_tensor(x), \() torch_zeros_like(x)
   )) {
-    expect_error(use(), "dead torch_tensor", info = deparse(body(use)))
+    expect_error(use(), "dead tensor", info = deparse(body(use)))
   }
   # R puts the value of `x` into the call of a Summary function, and rlang's trace then fails on it likewise.
-  expect_match(conditionMessage(tryCatch(sum(x), error = identity)), "dead torch_tensor")
+  expect_match(conditionMessage(tryCatch(sum(x), error = identity)), "dead tensor")
 })
 
 test_that("an undefined tensor refuses what needs values", {
@@ -404,7 +404,25 @@ test_that("a tensor's bytes come as raw", {
 
 test_that("what is no data is refused", {
   skip_if_no_torch()
-  for (value in list("a", list(1), sum, quote(x), new.env(), factor("a"), data.frame(a = 1))) {
+  for (value in list("a", list(1), sum, quote(x), new.env(), data.frame(a = 1))) {
     expect_error(torch_tensor(value), "R type not handled", class = "type_error")
   }
+})
+
+test_that("factors are their codes, positions may be R numbers or tensors of one element", {
+  skip_if_no_torch()
+  expect_identical(as_array(torch_tensor(factor(c("b", "a", "b")))), c(2L, 1L, 2L))
+  expect_error(torch_tensor(factor(c("b", NA))), "NA")
+  expect_identical(as_array(torch_arange(1, 5)$narrow(1, torch_tensor(2), 2)), c(2, 3))
+  expect_identical(as_array(torch_narrow(torch_arange(1, 5), 1, torch_tensor(4L), 2)), c(4, 5))
+  expect_error(torch_narrow(torch_arange(1, 5), 1, torch_tensor(0L), 2), class = "torch_error")
+  expect_identical(dim(torch_softmax(torch_ones(2, 3), dim = torch_tensor(2L))), 2:3)
+  expect_error(torch_softmax(torch_ones(2, 3), dim = torch_tensor(1.5)), "`dim` must be a whole number", class = "type_error")
+  table <- torch_tensor(matrix(as.double(1:6), 3))
+  for (index in list(2L, 2, c(1, 3), c(3L, 1L))) {
+    expect_identical(as_array(nnf_embedding(index, table)), as_array(table)[index, , drop = FALSE])
+    expect_identical(as_array(torch_index_select(table, 1, index)), as_array(table)[index, , drop = FALSE])
+  }
+  expect_true(torch_ones(1)$to(device = "auto")$device$type %in% c("cpu", "cuda", "mps"))
+  expect_identical(torch_float()$.type(), "Float")
 })

@@ -144,6 +144,9 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
       return;
     }
     at::Tensor source = borrow(static_cast<ts_tensor*>(value->as.handle));
+    // Leading dimensions of 1, which the place may not have: where it has them the value is repeated all the same.
+    const int64_t most = puts.empty() ? it.dim() : 0;
+    while (source.dim() > most && source.size(0) == 1) step(source, source.squeeze(0));
     if (puts.empty()) {
       shim::record_copy(it, source);
       shim::note_result(it);
