@@ -42,7 +42,8 @@ python_steps <- function(cases, steps = 100) {
 torch.set_default_dtype(torch.float64)
 def number(x):
   if isinstance(x, torch.Tensor): return x.flatten().tolist()
-  return [number(v) for v in x] if isinstance(x, (list, tuple)) else x
+  if isinstance(x, (list, tuple)): return [w for v in x for w in (lambda n: n if isinstance(n, list) else [n])(number(v))]
+  return x
 def run(case, steps):
   w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
   b = torch.tensor([0.1, -0.2], requires_grad=True)
@@ -87,9 +88,11 @@ without_fused <- function(code) {
 expect_steps_of_pytorch <- function(case, ours, theirs) {
   expect_equal(ours$path, theirs$path, tolerance = 1e-6, info = case)
   state <- lapply(ours$dict$state, function(state) lapply(state[order(names(state))], plain_value))
+  # What L-BFGS uses within a step.
+  theirs$state <- lapply(theirs$state, function(state) state[names(state) != "al"])
   # PyTorch's Adagrad has a state for parameters that were never stepped.
   stepped <- Filter(function(state) !identical(as.numeric(state$step), 0), theirs$state)
-  expected <- lapply(stepped, function(state) lapply(state[order(names(state))], as.numeric))
+  expected <- lapply(stepped, function(state) lapply(state[order(names(state))], plain_value))
   expect_equal(state, if (length(expected)) expected else set_names(list(), character()), tolerance = 1e-6, info = case)
   # How PyTorch computes, and what AdamW is there, are no hyperparameters here.
   more <- c("foreach", "fused", "capturable", "differentiable", if (grepl("^Adam", case)) "decoupled_weight_decay")
@@ -98,8 +101,9 @@ expect_steps_of_pytorch <- function(case, ours, theirs) {
 }
 
 plain_value <- function(x) {
+  if (is.list(x)) return(as.numeric(unlist(lapply(x, plain_value))))
   if (is_torch_tensor(x)) x <- as_array(x$to(dtype = torch_double())$flatten())
-  as.numeric(unlist(x))
+  as.numeric(x)
 }
 
 # How each rule is called here, under the text that makes the same in PyTorch; `seldom` and `never` are left out where
@@ -172,6 +176,17 @@ optim_cases <- list(
   "Adafactor(params)" = function(p) optim_adafactor(p),
   "Adafactor(params, lr=0.1, beta2_decay=-0.5, eps=(1e-5, 0.01), d=1.5, weight_decay=0.1, maximize=True)" = function(p) {
     optim_adafactor(p, lr = 0.1, beta2_decay = -0.5, eps = c(1e-5, 0.01), d = 1.5, weight_decay = 0.1, maximize = TRUE)
+  },
+  "LBFGS([w, b])" = function(p) optim_lbfgs(p[c("w", "b")]),
+  "LBFGS([w, b], lr=0.1, max_iter=5, history_size=3)" = function(p) {
+    optim_lbfgs(p[c("w", "b")], lr = 0.1, max_iter = 5, history_size = 3)
+  },
+  # With smaller tolerances steps go by rounding errors.
+  "LBFGS([w, b], tolerance_grad=1e-4, tolerance_change=1e-5, line_search_fn='strong_wolfe')" = function(p) {
+    optim_lbfgs(p[c("w", "b")], tolerance_grad = 1e-4, tolerance_change = 1e-5, line_search_fn = "strong_wolfe")
+  },
+  "LBFGS([w, b], max_iter=4, max_eval=7, tolerance_change=1e-4, line_search_fn='strong_wolfe')" = function(p) {
+    optim_lbfgs(p[c("w", "b")], max_iter = 4, max_eval = 7, tolerance_change = 1e-4, line_search_fn = "strong_wolfe")
   },
   "Muon([w])" = function(p) optim_muon(p$w),
   "Muon([w], lr=0.1, momentum=0.8, nesterov=False, ns_steps=3, adjust_lr_fn='match_rms_adamw')" = function(p) {
