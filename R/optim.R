@@ -193,7 +193,7 @@ copy_state <- function(x, param = NULL) {
 #' `optimizer()` makes a class of optimizers: a function that creates them. The optimizers of the package are
 #' [optim_adam()], [optim_adamw()], [optim_adamax()], [optim_nadam()], [optim_radam()], [optim_sparse_adam()],
 #' [optim_adagrad()], [optim_adadelta()], [optim_rmsprop()], [optim_adafactor()], [optim_sgd()], [optim_asgd()],
-#' [optim_rprop()] and [optim_muon()].
+#' [optim_rprop()], [optim_muon()] and [optim_lbfgs()].
 #'
 #' `initialize` calls `super$initialize(params, defaults)`, where `defaults` is a list of hyperparameters; each of
 #' `self$param_groups` then holds these and its parameters, as element `params`. A default `optim_required()` means that

@@ -1,0 +1,89 @@
+# What only PyTorch keeps, or keeps in another form: names of functions, counts of milestones, phases.
+not_compared <- c(
+  "_get_lr_called_within_step", "_is_initial", "lr_lambdas", "_schedule_phases", "_scale_fn_custom", "_scale_fn_ref",
+  "milestones", "default_min_lr", "mode_worse", "use_beta1", "_anneal_func_type", "_anneal_strategy", "anneal_strategy",
+  "anneal_func", "pct_start"
+)
+
+expect_state_of_pytorch <- function(state, theirs, case) {
+  # PyTorch counts no steps where learning rates restart, and `ChainedScheduler` has no epoch.
+  if (!is.null(theirs$T_cur) || identical(theirs$`_step_count`, 0L)) theirs$`_step_count` <- state$`_step_count`
+  if (is.null(theirs$last_epoch)) state$last_epoch <- NULL
+  names <- setdiff(names(theirs), not_compared)
+  expect_setequal(setdiff(names(state), not_compared), names)
+  for (name in setdiff(names, "_schedulers")) {
+    ours <- state[[name]]
+    if (is.numeric(ours) && any(is.infinite(ours))) ours <- tolower(as.character(ours))
+    expect_equal(ours, theirs[[name]], tolerance = 1e-8, info = paste(case, name))
+  }
+  if (!is.null(theirs$`_schedulers`)) Map(expect_state_of_pytorch, state$`_schedulers`, theirs$`_schedulers`, case)
+}
+
+test_that("learning rates and momenta go PyTorch's way, with the same state dict", {
+  skip_if_no_torch()
+  for (by_betas in c(FALSE, TRUE)) {
+    cases <- if (by_betas) grep("OneCycle|Cyclic", names(lr_cases), value = TRUE) else names(lr_cases)
+    expected <- python_lr_curves(cases, by_betas)
+    for (i in seq_along(cases)) {
+      scheduler <- lr_cases[[cases[[i]]]](lr_optimizer(by_betas))
+      expect_equal(lr_step_on(scheduler, 0:59), expected[[i]]$curve, tolerance = 1e-9, info = cases[[i]])
+      expect_state_of_pytorch(scheduler$state_dict(), expected[[i]]$state, cases[[i]])
+    }
+  }
+})
+
+test_that("a scheduler goes on from its state dict", {
+  skip_if_no_torch()
+  for (case in names(lr_cases)) {
+    whole <- lr_step_on(lr_cases[[case]](lr_optimizer()), 0:39)
+    first <- lr_cases[[case]](lr_optimizer())
+    lr_step_on(first, 0:19)
+    opt <- lr_optimizer()
+    second <- lr_cases[[case]](opt)
+    opt$load_state_dict(first$optimizer$state_dict())
+    second$load_state_dict(first$state_dict())
+    expect_equal(lr_step_on(second, 20:39), whole[21:40, ], tolerance = 1e-12, info = case)
+  }
+})
+
+test_that("wrong arguments are told", {
+  skip_if_no_torch()
+  opt <- lr_optimizer()
+  expect_snapshot(error = TRUE, {
+    lr_step(opt, 0)
+    lr_step(1, 2)
+    lr_multi_step(opt, "a")
+    lr_constant(opt, 2)
+    lr_linear(opt, start_factor = 0)
+    lr_lambda(opt, 1)
+    lr_lambda(opt, list(sin, cos, tan))
+    lr_one_cycle(opt, 1)
+    lr_one_cycle(opt, 1, 10, anneal_strategy = "exp")
+    lr_one_cycle(optim_rprop(torch_ones(1, requires_grad = TRUE)), 1, 10)
+    lr_cyclic(opt, 1, 2, mode = "square")
+    lr_cyclic(opt, c(1, 2, 3), 2)
+    lr_reduce_on_plateau(opt, factor = 2)
+    lr_reduce_on_plateau(opt, mode = "low")
+    lr_sequential(opt, list(lr_step(opt, 1)), 1)
+    lr_sequential(lr_optimizer(), list(lr_step(opt, 1)), c())
+    lr_chained(list(lr_reduce_on_plateau(opt)))
+    lr_chained(list())
+    lr_exponential(optim_sgd(torch_ones(1, requires_grad = TRUE), lr = 1), 0.9, last_epoch = 3)
+    lr_step(opt, 3)$load_state_dict(1)
+    lr_chained(list(lr_step(opt, 1)))$load_state_dict(lr_step(opt, 1)$state_dict())
+  })
+  scheduler <- lr_one_cycle(opt, 1, 2)
+  scheduler$step()
+  scheduler$step()
+  expect_snapshot(scheduler$step(), error = TRUE)
+})
+
+test_that("messages tell what is set, where they are asked for", {
+  skip_if_no_torch()
+  expect_snapshot({
+    scheduler <- lr_exponential(lr_optimizer(), 0.5, verbose = TRUE)
+    scheduler$step()
+    plateau <- lr_reduce_on_plateau(lr_optimizer(), patience = 0, verbose = TRUE)
+    for (loss in list(torch_tensor(1), 1, 0.5)) plateau$step(loss)
+  })
+})
