@@ -386,6 +386,28 @@ def dataloader_items():
     return run
 
 
+def stepper(make):
+    params = [torch.randn(64, 64, requires_grad=True) for _ in range(50)]
+    for p in params:
+        p.grad = torch.randn(64, 64)
+    return make(params).step
+
+
+@row
+def step_adam():
+    return stepper(lambda p: torch.optim.Adam(p))
+
+
+@row
+def step_sgd():
+    return stepper(lambda p: torch.optim.SGD(p, lr=1e-5, momentum=0.9))
+
+
+@row
+def step_rmsprop():
+    return stepper(lambda p: torch.optim.RMSprop(p))
+
+
 @row
 def temporaries():
     x = torch.ones(10_000_000)

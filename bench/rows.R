@@ -135,6 +135,15 @@ set_up_rows <- function() {
   deep <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
   rows16 <- torch_randn(8, 16)
 
+  stepper <- function(make) {
+    optimizer <- make(lapply(1:50, function(i) {
+      p <- torch_randn(64, 64, requires_grad = TRUE)
+      p$grad <- torch_randn(64, 64)
+      p
+    }))
+    function() optimizer$step()
+  }
+
   rows <- list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.75),
     add_function = list(work = function() torch_add(x2, y2), says = "`torch_add(x, y)`", n = 20000, goal = 1.5),
@@ -202,6 +211,16 @@ set_up_rows <- function() {
     dataloader_items = list(
       work = function() loop(for (b in dataloader(items, batch_size = 32)) NULL),
       says = "`dataloader()` of 1,000 items of a dataset with `.getitem` alone, batches of 32", n = 3, goal = 3
+    ),
+    step_adam = list(
+      work = stepper(optim_adam), says = "step of `optim_adam()`, 50 parameters of 64 × 64", n = 200, goal = 1
+    ),
+    step_sgd = list(
+      work = stepper(function(p) optim_sgd(p, lr = 1e-5, momentum = 0.9)),
+      says = "step of `optim_sgd()` with momentum, the same", n = 200, goal = 1
+    ),
+    step_rmsprop = list(
+      work = stepper(optim_rmsprop), says = "step of `optim_rmsprop()`, the same", n = 200, goal = 1
     ),
     temporaries = list(
       work = function() for (i in 1:10) y <- block * 2 + 1, says = "10 times `x * 2 + 1` of 40 MB", n = 1, goal = 3
