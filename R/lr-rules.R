@@ -3,10 +3,10 @@
 #' @include lr-scheduler.R
 NULL
 
-# The generator of a rule's schedulers: `initialize` keeps the arguments in fields of their names. `checks`: of arguments, as
-# `must_be()` makes them. `factor`, a function(self, epoch), gives what the first learning rate is multiplied by, and so
-# what the last one is: by the ratio to the factor before, so that schedulers can be chained. `moves_first`: also when
-# training is taken up at a later epoch.
+# The generator of a rule's schedulers: `initialize` keeps the arguments in fields of their names. `checks`: of
+# arguments, as `must_be()` makes them. `factor`, a function(self, epoch), gives what the first learning rate is
+# multiplied by, and so what the last one is: by the ratio to the factor before, so that schedulers can be chained.
+# `moves_first`: also when training is taken up at a later epoch.
 lr_rule <- function(name, formals, checks = list(), factor = NULL, moves_first = FALSE, ...) {
   formals <- c(alist(optimizer = ), formals, alist(last_epoch = -1, verbose = FALSE))
   fields <- setdiff(names(formals), c("optimizer", "last_epoch", "verbose"))
@@ -73,8 +73,8 @@ numeric_one <- must_be("a number", is_number)
 #' * `lr_linear()`: a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs,
 #' * `lr_polynomial()`: \eqn{(1 - t / total\_iters)^{power}}, down to 0.
 #'
-#' The learning rate at hand is multiplied by the ratio of two such factors, so that schedulers can work on one optimizer
-#' together ([lr_chained()]).
+#' The learning rate at hand is multiplied by the ratio of two such factors, so that schedulers can work on one
+#' optimizer together ([lr_chained()]).
 #'
 #' @param optimizer an optimizer.
 #' @param step_size number of epochs until the next fall.
@@ -133,8 +133,8 @@ lr_constant <- lr_rule(
 lr_linear <- lr_rule(
   "lr_linear", alist(start_factor = 1 / 3, end_factor = 1, total_iters = 5),
   list(
-    start_factor = must_be("a number above 0, to 1", function(x) is_number(x) && x > 0 && x <= 1), end_factor = fraction,
-    total_iters = positive_count
+    start_factor = must_be("a number above 0, to 1", function(x) is_number(x) && x > 0 && x <= 1),
+    end_factor = fraction, total_iters = positive_count
   ),
   factor = function(self, epoch) {
     self$start_factor + (self$end_factor - self$start_factor) * min(epoch, self$total_iters) / self$total_iters
@@ -151,8 +151,8 @@ lr_polynomial <- lr_rule(
 #' Learning rates along a cosine
 #'
 #' In epoch \eqn{t} the learning rate is \eqn{eta\_min + (lr - eta\_min) (1 + \cos(\pi t / T\_max)) / 2}: it falls to
-#' `eta_min` in `T_max` epochs, and rises again. With warm restarts it begins anew after `T_0` epochs, then after `T_mult`
-#' times as many, and so on.
+#' `eta_min` in `T_max` epochs, and rises again. With warm restarts it begins anew after `T_0` epochs, then after
+#' `T_mult` times as many, and so on.
 #'
 #' @inheritParams lr_step
 #' @param T_max number of epochs in which the learning rate falls.
@@ -258,7 +258,7 @@ lambdas_for <- function(lr_lambda, optimizer, call = caller_env(2)) {
 
 call_lambdas <- function(lambdas, epoch) vapply(lambdas, function(f) as.numeric(f(epoch)), 0)
 
-# --- cycles of learning rate and momentum ------------------------------------------------------------------------------
+# --- cycles of learning rate and momentum ----------------------------------------------------------------------------
 
 # The momentum of a group is `momentum`, or the first of `betas`.
 set_momentum <- function(optimizer, values) {
@@ -293,8 +293,8 @@ annealings <- list(
 #' One cycle of learning rate and momentum
 #'
 #' A scheduler for batches: `$step()` follows each of the optimizer's steps. The learning rate rises from
-#' `max_lr / div_factor` to `max_lr` in the share `pct_start` of all steps, and falls to `final_div_factor` times less than
-#' it began with; the momentum goes the other way.
+#' `max_lr / div_factor` to `max_lr` in the share `pct_start` of all steps, and falls to `final_div_factor` times less
+#' than it began with; the momentum goes the other way.
 #'
 #' @inheritParams lr_step
 #' @param max_lr largest learning rate, one or one for each group.
@@ -302,10 +302,12 @@ annealings <- list(
 #' @param epochs,steps_per_epoch whose product it is.
 #' @param pct_start share of the steps in which the learning rate rises, from 0 to 1.
 #' @param anneal_strategy `"cos"` or `"linear"`.
-#' @param cycle_momentum whether the momentum, or the first of `betas`, goes from `max_momentum` to `base_momentum` and back.
+#' @param cycle_momentum whether the momentum, or the first of `betas`, goes from `max_momentum` to `base_momentum` and
+#'   back.
 #' @param base_momentum,max_momentum its smallest and largest value, one or one for each group.
 #' @param div_factor,final_div_factor see above.
-#' @param three_phase whether the learning rate falls to where it began in as many steps as it rose, and then to its end.
+#' @param three_phase whether the learning rate falls to where it began in as many steps as it rose, and then to its
+#'   end.
 #' @returns A scheduler, see [lr_scheduler()].
 #' @section Errors:
 #' Arguments out of their range are `value_error`s, and so is a step more than there are.
@@ -323,7 +325,8 @@ lr_one_cycle <- lr_scheduler(
   "lr_one_cycle",
   initialize = function(optimizer, max_lr, total_steps = NULL, epochs = NULL, steps_per_epoch = NULL, pct_start = 0.3,
                         anneal_strategy = "cos", cycle_momentum = TRUE, base_momentum = 0.85, max_momentum = 0.95,
-                        div_factor = 25, final_div_factor = 1e4, last_epoch = -1, verbose = FALSE, three_phase = FALSE) {
+                        div_factor = 25, final_div_factor = 1e4, last_epoch = -1, verbose = FALSE,
+                        three_phase = FALSE) {
     check_optimizer(optimizer, caller_env())
     if (is.null(total_steps) && (is.null(epochs) || is.null(steps_per_epoch))) {
       value_error("`total_steps` must be given, or both of `epochs` and `steps_per_epoch`.")
@@ -385,9 +388,10 @@ lr_one_cycle <- lr_scheduler(
 
 #' Cycles of learning rate and momentum
 #'
-#' A scheduler for batches: `$step()` follows each of the optimizer's steps. The learning rate goes from `base_lr` to `max_lr`
-#' in `step_size_up` steps and back in `step_size_down`; the momentum goes the other way. The height of the cycles stays
-#' (`mode = "triangular"`), is halved with each (`"triangular2"`) or falls with every step by `gamma` (`"exp_range"`).
+#' A scheduler for batches: `$step()` follows each of the optimizer's steps. The learning rate goes from `base_lr` to
+#' `max_lr` in `step_size_up` steps and back in `step_size_down`; the momentum goes the other way. The height of the
+#' cycles stays (`mode = "triangular"`), is halved with each (`"triangular2"`) or falls with every step by `gamma`
+#' (`"exp_range"`).
 #'
 #' @inheritParams lr_one_cycle
 #' @param base_lr,max_lr smallest and largest learning rate, one or one for each group.
@@ -501,12 +505,12 @@ lr_swa <- lr_scheduler(
   }
 )
 
-# --- by what is measured -----------------------------------------------------------------------------------------------
+# --- by what is measured ---------------------------------------------------------------------------------------------
 
 #' Smaller learning rates when training stops getting better
 #'
-#' `$step(metrics)` takes the loss, or another number that says how good the model is. When it has not been better than the
-#' best so far for more than `patience` epochs, the learning rates are multiplied by `factor`.
+#' `$step(metrics)` takes the loss, or another number that says how good the model is. When it has not been better than
+#' the best so far for more than `patience` epochs, the learning rates are multiplied by `factor`.
 #'
 #' @inheritParams lr_step
 #' @param mode whether `"min"` or `"max"` is better.
@@ -579,7 +583,7 @@ is_better <- function(self, x) {
   if (self$mode == "min") x < self$best - by else x > self$best + by
 }
 
-# --- several schedulers ------------------------------------------------------------------------------------------------
+# --- several schedulers ----------------------------------------------------------------------------------------------
 
 #' Several schedulers for one optimizer
 #'

@@ -108,20 +108,20 @@ load_scheduler <- function(self, state_dict, call = caller_env()) {
 #' [lr_cosine_annealing()], [lr_cosine_annealing_warm_restarts()], [lr_lambda()], [lr_multiplicative()],
 #' [lr_one_cycle()], [lr_cyclic()], [lr_reduce_on_plateau()], [lr_swa()], [lr_sequential()] and [lr_chained()].
 #'
-#' A scheduler sets the learning rates of epoch 0 when it is made. `$step()`, after the optimizer's steps of an epoch, sets
-#' those of the next. Of a class of your own `get_lr()` gives them, one for each group; it finds `self$last_epoch`,
+#' A scheduler sets the learning rates of epoch 0 when it is made. `$step()`, after the optimizer's steps of an epoch,
+#' sets those of the next. Of a class of your own `get_lr()` gives them, one for each group; it finds `self$last_epoch`,
 #' `self$base_lrs`, the learning rates before the first epoch, and `self$optimizer$param_groups`.
 #'
 #' @section Methods of a scheduler:
 #' * `$step()`: the next epoch.
 #' * `$get_last_lr()`: the learning rates that were set last, one for each group.
-#' * `$state_dict()`, `$load_state_dict(state_dict)`: what to keep to go on later, by the names that it has in PyTorch. The
-#'   learning rates themselves are in the optimizer's.
+#' * `$state_dict()`, `$load_state_dict(state_dict)`: what to keep to go on later, by the names that it has in PyTorch.
+#'   The learning rates themselves are in the optimizer's.
 #'
 #' @param classname name of the class, or `NULL`.
 #' @param inherit a generator to inherit from.
-#' @param ... methods and fields, among them `initialize`, which calls `super$initialize(optimizer, last_epoch, verbose)`,
-#'   and `get_lr`.
+#' @param ... methods and fields, among them `initialize`, which calls `super$initialize(optimizer, last_epoch,
+#'   verbose)`, and `get_lr`.
 #' @param parent_env environment in which the methods are evaluated.
 #' @returns A generator, a function that returns a scheduler.
 #' @examplesIf torch::torch_is_installed()

@@ -5,23 +5,23 @@ NULL
 
 #' Averaged models
 #'
-#' `nn_averaged_model()` holds a copy of a model; `$update_parameters(model)`, called after a step or an epoch, brings the
-#' copy's parameters to the mean of those that were seen (stochastic weight averaging), or with `decay` to their
-#' exponential moving average: \eqn{\bar\theta \leftarrow decay \, \bar\theta + (1 - decay) \, \theta}. Called, it computes
-#' what the copy does.
+#' `nn_averaged_model()` holds a copy of a model; `$update_parameters(model)`, called after a step or an epoch, brings
+#' the copy's parameters to the mean of those that were seen (stochastic weight averaging), or with `decay` to their
+#' exponential moving average: \eqn{\bar\theta \leftarrow decay \, \bar\theta + (1 - decay) \, \theta}. Called, it
+#' computes what the copy does.
 #'
-#' The running statistics of batch normalisation belong to the model, not to the average: `nn_utils_update_bn()` computes
-#' them anew by one pass over the data. [lr_swa()] keeps the learning rate large meanwhile.
+#' The running statistics of batch normalisation belong to the model, not to the average: `nn_utils_update_bn()`
+#' computes them anew by one pass over the data. [lr_swa()] keeps the learning rate large meanwhile.
 #'
 #' @param model a module.
 #' @param decay weight of the average so far, from 0 to 1; `NULL`: all models weigh the same.
-#' @param avg_fn instead of these a function of the average so far, the parameter and the number of models averaged, which
-#'   gives the new average.
+#' @param avg_fn instead of these a function of the average so far, the parameter and the number of models averaged,
+#'   which gives the new average.
 #' @param use_buffers whether buffers are averaged too; if not, they are those of the last model.
 #' @param device where the average is kept; `NULL`: with the model.
 #' @param loader a data loader, or a list of batches; of a batch that is a list the first element is the input.
-#' @returns `nn_averaged_model()`: a module with the copy as `$module` and the number of models averaged as `$n_averaged`;
-#'   its state dict is that of PyTorch's `AveragedModel`. `nn_utils_update_bn()`: the model, invisibly.
+#' @returns `nn_averaged_model()`: a module with the copy as `$module` and the number of models averaged as
+#'   `$n_averaged`; its state dict is that of PyTorch's `AveragedModel`. `nn_utils_update_bn()`: the model, invisibly.
 #' @section Errors:
 #' A `decay` out of its range, and both of `decay` and `avg_fn`, are `value_error`s.
 #' @source Izmailov and others (2018), Averaging weights leads to wider optima and better generalization; Polyak and

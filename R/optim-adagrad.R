@@ -97,15 +97,15 @@ optim_adadelta <- rule_optimizer(
 #'
 #' Steps scaled by a running mean of the squared gradients \eqn{g}:
 #' \deqn{v \leftarrow alpha \, v + (1 - alpha) g^2, \quad \theta \leftarrow \theta - lr \frac{g}{\sqrt{v} + eps}}
-#' With `centered` the square of the gradients' running mean is taken from \eqn{v}; with `momentum` the quotients are added
-#' up as in [optim_sgd()].
+#' With `centered` the square of the gradients' running mean is taken from \eqn{v}; with `momentum` the quotients are
+#' added up as in [optim_sgd()].
 #'
 #' @inheritParams optim_adam
 #' @param alpha weight of the old values in the running means.
 #' @param momentum factor of the running sum of steps.
 #' @param centered whether to divide by an estimate of the standard deviation.
-#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `square_avg`, with momentum `momentum_buffer`,
-#'   centered `grad_avg`.
+#' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `square_avg`, with momentum
+#'   `momentum_buffer`, centered `grad_avg`.
 #' @inheritSection optim_adam Errors
 #' @source Tieleman and Hinton (2012), Lecture 6.5; Graves (2013), Generating sequences with recurrent neural networks.
 #' @examplesIf torch::torch_is_installed()
@@ -147,8 +147,8 @@ optim_rmsprop <- rule_optimizer(
 #' @inheritParams optim_adam
 #' @param lr largest relative step; it falls as \eqn{\min(lr, 1 / \sqrt{t})}.
 #' @param beta2_decay power, not positive, by which the weight of the newest gradient falls with the steps.
-#' @param eps a list of two: the smallest mean square's root, `NULL` for the precision of the type; and the smallest size
-#'   of a parameter.
+#' @param eps a list of two: the smallest mean square's root, `NULL` for the precision of the type; and the smallest
+#'   size of a parameter.
 #' @param d how many times the usual size a step may have, at least 1.
 #' @param weight_decay the parameters are multiplied by `1 - lr * weight_decay`.
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step` and `row_var`, `col_var`, or for vectors

@@ -84,8 +84,8 @@ optim_adamw <- rule_optimizer(
 #'   \eqn{\mu_t = \beta_1 (1 - 0.96^{t \cdot momentum\_decay} / 2)}:
 #'   \eqn{\theta \leftarrow \theta - lr \, (\frac{\mu_{t+1} m}{1 - \prod_{i \le t+1} \mu_i} +
 #'   \frac{(1 - \mu_t) g}{1 - \prod_{i \le t} \mu_i}) / (\sqrt{v / (1 - \beta_2^t)} + eps)}.
-#' * `optim_radam()` takes steps of \eqn{lr \, m / (1 - \beta_1^t)} as long as too few gradients were seen for their mean
-#'   square, and scales by that, with a correction for its variance, later.
+#' * `optim_radam()` takes steps of \eqn{lr \, m / (1 - \beta_1^t)} as long as too few gradients were seen for their
+#'   mean square, and scales by that, with a correction for its variance, later.
 #'
 #' @inheritParams optim_adam
 #' @param momentum_decay how fast the momentum grows to `betas[1]`.
@@ -93,8 +93,8 @@ optim_adamw <- rule_optimizer(
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_inf` (Adamax) or
 #'   `exp_avg_sq`; for NAdam `mu_product` besides.
 #' @inheritSection optim_adam Errors
-#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Dozat (2016), Incorporating Nesterov momentum
-#'   into Adam; Liu and others (2019), On the variance of the adaptive learning rate and beyond.
+#' @source Kingma and Ba (2014), Adam: a method for stochastic optimization; Dozat (2016), Incorporating Nesterov
+#'   momentum into Adam; Liu and others (2019), On the variance of the adaptive learning rate and beyond.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
 #' opt <- optim_nadam(x)
@@ -164,8 +164,8 @@ optim_radam <- rule_optimizer(
 
 #' Adam for sparse gradients
 #'
-#' As [optim_adam()], for parameters whose gradients are sparse, such as the weight of `nn_embedding(sparse = TRUE)`: only
-#' the rows that the gradient holds are touched, in the means too.
+#' As [optim_adam()], for parameters whose gradients are sparse, such as the weight of `nn_embedding(sparse = TRUE)`:
+#' only the rows that the gradient holds are touched, in the means too.
 #'
 #' @inheritParams optim_adam
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `step`, `exp_avg` and `exp_avg_sq`.

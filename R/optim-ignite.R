@@ -10,8 +10,8 @@ NULL
 #'
 #' @param ... arguments of the optimizer; for `optimizer_ignite()` methods and fields, as for [optimizer()].
 #' @inheritParams optimizer
-#' @returns An optimizer of class `OptimizerIgnite`; `optimizer_ignite()` a generator of such. `OptimizerIgnite` is the R6
-#'   class.
+#' @returns An optimizer of class `OptimizerIgnite`; `optimizer_ignite()` a generator of such. `OptimizerIgnite` is the
+#'   R6 class.
 #' @examplesIf torch::torch_is_installed()
 #' x <- torch_tensor(1, requires_grad = TRUE)
 #' opt <- optim_ignite_adam(x, lr = 0.1)

@@ -5,11 +5,12 @@ NULL
 
 #' L-BFGS
 #'
-#' A quasi-Newton method: the direction is the gradient, multiplied by an estimate of the inverse of the second derivatives
-#' that comes from the last steps and the changes of the gradient in them. For gradients of the whole data, not of batches.
+#' A quasi-Newton method: the direction is the gradient, multiplied by an estimate of the inverse of the second
+#' derivatives that comes from the last steps and the changes of the gradient in them. For gradients of the whole data,
+#' not of batches.
 #'
-#' A step is up to `max_iter` iterations, each of which calls the closure, so that `$step(closure)` needs one: a function
-#' that sets the gradients to zero, computes the loss, calls `$backward()` on it and gives it back.
+#' A step is up to `max_iter` iterations, each of which calls the closure, so that `$step(closure)` needs one: a
+#' function that sets the gradients to zero, computes the loss, calls `$backward()` on it and gives it back.
 #'
 #' @inheritParams optim_adam
 #' @param params a tensor or a list of tensors; all are one group.
@@ -20,8 +21,8 @@ NULL
 #' @param tolerance_change a step ends when neither a parameter nor the loss changes by more.
 #' @param history_size number of changes that are kept.
 #' @param line_search_fn `NULL`, or `"strong_wolfe"` to look for a length that satisfies the strong Wolfe conditions.
-#' @returns An optimizer, see [optimizer()]. State, of the first parameter: `func_evals`, `n_iter`, the direction `d` and
-#'   the length `t` of the last step, the history in `old_dirs`, `old_stps` and `ro`, `H_diag`, `prev_flat_grad`,
+#' @returns An optimizer, see [optimizer()]. State, of the first parameter: `func_evals`, `n_iter`, the direction `d`
+#'   and the length `t` of the last step, the history in `old_dirs`, `old_stps` and `ro`, `H_diag`, `prev_flat_grad`,
 #'   `prev_loss`.
 #' @section Errors:
 #' More than one group and hyperparameters out of their range are `value_error`s, and so is a step without a closure.
@@ -182,9 +183,9 @@ lbfgs_direction <- function(state, grad, history_size) {
   state
 }
 
-# A point on the line: a list of `t`, how far it is, `loss`, `grad`, and `slope`, the derivative of the loss along the line.
-# Looks from `from`, first at `t`, for one with a loss that is small enough (`small`) and a slope that is (`flat`).
-# `length`: of the direction. Gives the point and how often `at()` was called, `most` times and one.
+# A point on the line: a list of `t`, how far it is, `loss`, `grad`, and `slope`, the derivative of the loss along the
+# line. Looks from `from`, first at `t`, for one with a loss that is small enough (`small`) and a slope that is
+# (`flat`). `length`: of the direction. Gives the point and how often `at()` was called, `most` times and one.
 strong_wolfe <- function(at, from, t, length, tolerance_change, most) {
   too_high <- function(point) isTRUE(point$loss > from$loss + 1e-4 * point$t * from$slope)
   is_flat <- function(point) isTRUE(abs(point$slope) <= -0.9 * from$slope)

@@ -107,8 +107,8 @@ optim_asgd <- rule_optimizer(
 #' Resilient backpropagation
 #'
 #' Goes by the signs of the gradients alone, with a step size of its own for each number, which grows while the sign of
-#' the gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not of
-#' batches.
+#' the gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not
+#' of batches.
 #'
 #' @inheritParams optim_adam
 #' @param lr the first step size.
@@ -175,8 +175,8 @@ optim_rprop <- rule_optimizer(
 #' @returns An optimizer, see [optimizer()]. State of a parameter: `momentum_buffer`.
 #' @section Errors:
 #' Hyperparameters out of their range and parameters that are no real matrices are `value_error`s.
-#' @source Jordan (2024), Muon: an optimizer for hidden layers in neural networks; Liu and others (2025), Muon is scalable
-#'   for LLM training. The iterations are in bfloat16.
+#' @source Jordan (2024), Muon: an optimizer for hidden layers in neural networks; Liu and others (2025), Muon is
+#'   scalable for LLM training. The iterations are in bfloat16.
 #' @examplesIf torch::torch_is_installed()
 #' model <- nn_linear(3, 2, bias = FALSE)
 #' opt <- optim_muon(model$parameters)

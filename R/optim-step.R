@@ -1,17 +1,17 @@
 # How the optimisers of the package make a step: all by the same code, by rules that say how parameters are updated.
 #
 # A rule is written once, over lists with one element for each parameter and LibTorch's operators for lists
-# (`_foreach_*`, those that LibTorch 1.13 has): one call for all parameters of a group. Where LibTorch has the whole update
-# in one operator for such parameters, the rule names that too. What is kept for the parameters lies in columns meanwhile:
-# a list of tensors or a vector of numbers. These columns are a plan, made once and held until the parameters, or which of
-# them have gradients, change.
+# (`_foreach_*`, those that LibTorch 1.13 has): one call for all parameters of a group. Where LibTorch has the whole
+# update in one operator for such parameters, the rule names that too. What is kept for the parameters lies in columns
+# meanwhile: a list of tensors or a vector of numbers. These columns are a plan, made once and held until the
+# parameters, or which of them have gradients, change.
 
 #' @include optim.R
 NULL
 
-# A list. The functions are called with the parameters, their gradients, `state` and the group. `state` is an environment
-# that they read and write: what it holds after a step is there at the next, at first nothing but `step`, which counts.
-# Numbers in it are one for all parameters as long as they are equal.
+# A list. The functions are called with the parameters, their gradients, `state` and the group. `state` is an
+# environment that they read and write: what it holds after a step is there at the next, at first nothing but `step`,
+# which counts. Numbers in it are one for all parameters as long as they are equal.
 #   update    by lists; gradients come with their sign for `maximize` and with the weight decay added
 #   fused     by LibTorch's one operator, which sees to `maximize` and the decay; the last argument: steps, as tensors
 #   sparse    one parameter with a sparse gradient; TRUE: as others
@@ -90,10 +90,9 @@ plan_step <- function(states, group, grads, has_grad, rule) {
     param <- group$params[[i]]
     is_sparse <- grads[[i]]$is_sparse()
     kept <- sort(names(states[[tensor_address(param)]]))
-    paste(c(
-      as.character(param$dtype), as.character(param$device), is_sparse, if (is_alone(is_sparse, rule)) i, rule$kind(param),
-      kept
-    ), collapse = " ")
+    alone <- if (is_alone(is_sparse, rule)) i
+    kind <- c(as.character(param$dtype), as.character(param$device), is_sparse, alone, rule$kind(param), kept)
+    paste(kind, collapse = " ")
   }, "")
   parts <- lapply(split(which(has_grad), kinds), function(of) {
     plan_part(states, group, of, grads[[of[[1L]]]]$is_sparse(), rule)

@@ -198,9 +198,9 @@ copy_state <- function(x, param = NULL) {
 #' `initialize` calls `super$initialize(params, defaults)`, where `defaults` is a list of hyperparameters; each of
 #' `self$param_groups` then holds these and its parameters, as element `params`. A default `optim_required()` means that
 #' the user must give a value. In `step`, `state(param)` is a list that the optimizer keeps for a parameter, `NULL` at
-#' first, and `state(param) <- value` replaces it; `self$state$get(param)` and `self$state$set(param, value)` do the same.
-#' `private$step_helper(closure, loop_fun)` runs the closure and calls `loop_fun(group, param, g, p)` for each parameter
-#' that has a gradient, the `p`-th of group `g`.
+#' first, and `state(param) <- value` replaces it; `self$state$get(param)` and `self$state$set(param, value)` do the
+#' same. `private$step_helper(closure, loop_fun)` runs the closure and calls `loop_fun(group, param, g, p)` for each
+#' parameter that has a gradient, the `p`-th of group `g`.
 #'
 #' @section Methods of an optimizer:
 #' * `$step(closure = NULL)`: updates the parameters that have a gradient. A closure is called first, with gradients on;

@@ -21,10 +21,10 @@ lr_cases <- list(
   },
   "MultiplicativeLR(opt, lambda e: 1 - e / 100)" = function(opt) lr_multiplicative(opt, function(e) 1 - e / 100),
   "OneCycleLR(opt, 2.0, 61)" = function(opt) lr_one_cycle(opt, 2, 61),
-  "OneCycleLR(opt, [2.0, 1.0], epochs=7, steps_per_epoch=9, anneal_strategy='linear', three_phase=True, div_factor=10)" =
+  "OneCycleLR(opt, [2.0, 1.0], epochs=7, steps_per_epoch=9, anneal_strategy='linear', three_phase=True, div_factor=9)" =
     function(opt) {
       lr_one_cycle(
-        opt, c(2, 1), epochs = 7, steps_per_epoch = 9, anneal_strategy = "linear", three_phase = TRUE, div_factor = 10
+        opt, c(2, 1), epochs = 7, steps_per_epoch = 9, anneal_strategy = "linear", three_phase = TRUE, div_factor = 9
       )
     },
   "OneCycleLR(opt, 2.0, 61, pct_start=0.5, cycle_momentum=False, final_div_factor=10)" = function(opt) {
@@ -43,11 +43,12 @@ lr_cases <- list(
   "ReduceLROnPlateau(opt, patience=3, factor=0.5, cooldown=2, min_lr=0.01)" = function(opt) {
     lr_reduce_on_plateau(opt, patience = 3, factor = 0.5, cooldown = 2, min_lr = 0.01)
   },
-  "ReduceLROnPlateau(opt, mode='max', patience=1, threshold=0.3, threshold_mode='abs', min_lr=[0.1, 0.001])" = function(opt) {
-    lr_reduce_on_plateau(
-      opt, mode = "max", patience = 1, threshold = 0.3, threshold_mode = "abs", min_lr = c(0.1, 0.001)
-    )
-  },
+  "ReduceLROnPlateau(opt, mode='max', patience=1, threshold=0.3, threshold_mode='abs', min_lr=[0.1, 0.001])" =
+    function(opt) {
+      lr_reduce_on_plateau(
+        opt, mode = "max", patience = 1, threshold = 0.3, threshold_mode = "abs", min_lr = c(0.1, 0.001)
+      )
+    },
   "ReduceLROnPlateau(opt, mode='max', patience=2, threshold=0.3)" = function(opt) {
     lr_reduce_on_plateau(opt, mode = "max", patience = 2, threshold = 0.3)
   },
@@ -106,13 +107,15 @@ from torch.optim.lr_scheduler import *
 from torch.optim.swa_utils import SWALR
 warnings.simplefilter('ignore')
 def run(case):
-  groups = [{'params': [torch.ones(1, requires_grad=True)]}, {'params': [torch.ones(1, requires_grad=True)], 'lr': 0.05}]
+  one = lambda: [torch.ones(1, requires_grad=True)]
+  groups = [{'params': one()}, {'params': one(), 'lr': 0.05}]
   opt = torch.optim.Adam(groups, lr=0.5) if by_betas else torch.optim.SGD(groups, lr=0.5, momentum=0.7)
   for g in opt.param_groups: g['initial_lr'] = g['lr']
   scheduler = eval(case, dict(globals(), opt=opt))
   curve = []
+  momentum = lambda g: g['betas'][0] if by_betas else g['momentum']
   for epoch in range(epochs):
-    curve.append([g['lr'] for g in opt.param_groups] + [g['betas'][0] if by_betas else g['momentum'] for g in opt.param_groups])
+    curve.append([g['lr'] for g in opt.param_groups] + [momentum(g) for g in opt.param_groups])
     if 'Plateau' in case: scheduler.step((epoch % 7) * math.sin(epoch))
     else: scheduler.step()
   def plain(x):

@@ -1,6 +1,6 @@
 # The oracle of the optimisers: a fixed problem, stepped here and, for all cases in one process, in PyTorch.
-problem <- function(dtype = torch_float()) {
-  tensor <- function(x) torch_tensor(x, dtype = dtype, requires_grad = TRUE)
+problem <- function(dtype = torch_float(), device = "cpu") {
+  tensor <- function(x) torch_tensor(x, dtype = dtype, device = device, requires_grad = TRUE)
   list(
     w = tensor(matrix(c(0.5, -1, 2, 0.3, -0.7, 1.1), 2)), b = tensor(c(0.1, -0.2)),
     # Has a gradient in every third step; `never` has none.
@@ -10,13 +10,13 @@ problem <- function(dtype = torch_float()) {
 
 # The parameters after every tenth step, flat, and the state dict at the end. Each second step is made with a closure,
 # and each with `closure = TRUE`. What `maximize` is to reach is the negative loss.
-run_steps <- function(make, steps = 100, sign = 1, closure = FALSE) {
+run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cpu") {
   before <- torch_get_default_dtype()
   torch_set_default_dtype(torch_double())
   on.exit(torch_set_default_dtype(before))
-  params <- problem(torch_double())
+  params <- problem(torch_double(), device)
   opt <- make(params)
-  x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2), dtype = torch_double())
+  x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2), dtype = torch_double(), device = device)
   path <- lapply(seq_len(steps), function(i) {
     loss <- function() {
       opt$zero_grad(set_to_none = TRUE)
@@ -31,7 +31,7 @@ run_steps <- function(make, steps = 100, sign = 1, closure = FALSE) {
       loss()
       opt$step()
     }
-    unlist(lapply(params, function(p) as_array(p$detach()$flatten())), use.names = FALSE)
+    unlist(lapply(params, function(p) as_array(p$detach()$cpu()$flatten())), use.names = FALSE)
   })
   list(path = do.call(rbind, path[seq_len(steps) %% 10 == 0]), dict = opt$state_dict())
 }
@@ -42,8 +42,9 @@ python_steps <- function(cases, steps = 100) {
 torch.set_default_dtype(torch.float64)
 def number(x):
   if isinstance(x, torch.Tensor): return x.flatten().tolist()
-  if isinstance(x, (list, tuple)): return [w for v in x for w in (lambda n: n if isinstance(n, list) else [n])(number(v))]
+  if isinstance(x, (list, tuple)): return [w for v in x for w in as_list(number(v))]
   return x
+def as_list(x): return x if isinstance(x, list) else [x]
 def run(case, steps):
   w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
   b = torch.tensor([0.1, -0.2], requires_grad=True)
@@ -157,11 +158,12 @@ optim_cases <- list(
     optim_rprop(p, lr = 0.1, etas = c(0.3, 1.1), step_sizes = c(1e-3, 0.2), maximize = TRUE)
   },
   "Adagrad(params)" = function(p) optim_adagrad(p),
-  "Adagrad(params, lr=0.1, lr_decay=0.01, weight_decay=0.1, initial_accumulator_value=0.2, eps=1e-3, maximize=True)" = function(p) {
-    optim_adagrad(
-      p, lr = 0.1, lr_decay = 0.01, weight_decay = 0.1, initial_accumulator_value = 0.2, eps = 1e-3, maximize = TRUE
-    )
-  },
+  "Adagrad(params, lr=0.1, lr_decay=0.01, weight_decay=0.1, initial_accumulator_value=0.2, eps=1e-3, maximize=True)" =
+    function(p) {
+      optim_adagrad(
+        p, lr = 0.1, lr_decay = 0.01, weight_decay = 0.1, initial_accumulator_value = 0.2, eps = 1e-3, maximize = TRUE
+      )
+    },
   "Adadelta(params)" = function(p) optim_adadelta(p),
   "Adadelta(params, lr=0.5, rho=0.8, eps=1e-4, weight_decay=0.1, maximize=True)" = function(p) {
     optim_adadelta(p, lr = 0.5, rho = 0.8, eps = 1e-4, weight_decay = 0.1, maximize = TRUE)
@@ -174,9 +176,12 @@ optim_cases <- list(
     optim_rmsprop(p, centered = TRUE, eps = 1e-3, maximize = TRUE)
   },
   "Adafactor(params)" = function(p) optim_adafactor(p),
-  "Adafactor(params, lr=0.1, beta2_decay=-0.5, eps=(1e-5, 0.01), d=1.5, weight_decay=0.1, maximize=True)" = function(p) {
-    optim_adafactor(p, lr = 0.1, beta2_decay = -0.5, eps = c(1e-5, 0.01), d = 1.5, weight_decay = 0.1, maximize = TRUE)
-  },
+  "Adafactor(params, lr=0.1, beta2_decay=-0.5, eps=(1e-5, 0.01), d=1.5, weight_decay=0.1, maximize=True)" =
+    function(p) {
+      optim_adafactor(
+        p, lr = 0.1, beta2_decay = -0.5, eps = c(1e-5, 0.01), d = 1.5, weight_decay = 0.1, maximize = TRUE
+      )
+    },
   "LBFGS([w, b])" = function(p) optim_lbfgs(p[c("w", "b")]),
   "LBFGS([w, b], lr=0.1, max_iter=5, history_size=3)" = function(p) {
     optim_lbfgs(p[c("w", "b")], lr = 0.1, max_iter = 5, history_size = 3)

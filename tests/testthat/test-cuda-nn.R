@@ -86,6 +86,16 @@ test_that("optimisers step on the device as on the CPU", {
   }
 })
 
+test_that("every rule steps on the device as on the CPU", {
+  skip_if_no_cuda()
+  # Muon computes in bfloat16, and L-BFGS goes where rounding leads it.
+  for (case in grep("^(Muon|LBFGS)", names(optim_cases), value = TRUE, invert = TRUE)) {
+    sign <- if (grepl("maximize=True", case)) -1 else 1
+    there <- run_steps(optim_cases[[case]], sign = sign, device = "cuda")
+    expect_equal(there$path, run_steps(optim_cases[[case]], sign = sign)$path, tolerance = 1e-5, info = case)
+  }
+})
+
 test_that("layers compute on the device what they compute on the CPU", {
   skip_if_no_cuda()
   image <- torch_randn(2, 3, 8, 8)

@@ -22,7 +22,8 @@ test_that("users write schedulers", {
   ))
   other <- lr_inverse(lr_optimizer())
   # As Python's lists of numbers are read.
-  other$load_state_dict(utils::modifyList(scheduler$state_dict(), list(base_lrs = list(0.5, 0.05), `_is_initial` = FALSE)))
+  of_python <- list(base_lrs = list(0.5, 0.05), `_is_initial` = FALSE)
+  other$load_state_dict(utils::modifyList(scheduler$state_dict(), of_python))
   other$step()
   expect_equal(other$get_last_lr(), c(0.5, 0.05) / 9)
   steeper <- lr_scheduler("lr_steeper", lr_inverse, get_lr = function() lapply(super$get_lr(), function(lr) lr / 2))

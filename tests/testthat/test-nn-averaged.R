@@ -18,7 +18,9 @@ test_that("averages are PyTorch's, with its state dict", {
   cases <- list(
     "AveragedModel(m)" = list(),
     "AveragedModel(m, multi_avg_fn=get_ema_multi_avg_fn(0.8))" = list(decay = 0.8),
-    "AveragedModel(m, avg_fn=lambda a, p, n: torch.maximum(a, p))" = list(avg_fn = function(a, p, n) torch_maximum(a, p)),
+    "AveragedModel(m, avg_fn=lambda a, p, n: torch.maximum(a, p))" = list(
+      avg_fn = function(average, param, n) torch_maximum(average, param)
+    ),
     "AveragedModel(m, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True)" = list(decay = 0.8, use_buffers = TRUE)
   )
   expected <- python_eval("

@@ -9,7 +9,9 @@ lbfgs_problems <- list(
     python = "((x ** 2) / 10 + torch.cos(x * 3)).sum()"
   ),
   quartic = list(start = c(3, -1), r = function(x) ((x - 0.1)^4)$sum(), python = "((x - 0.1) ** 4).sum()"),
-  steep = list(start = c(1, 2), r = function(x) torch_exp(x * 4)$sum() - x$sum(), python = "torch.exp(x * 4).sum() - x.sum()")
+  steep = list(
+    start = c(1, 2), r = function(x) torch_exp(x * 4)$sum() - x$sum(), python = "torch.exp(x * 4).sum() - x.sum()"
+  )
 )
 
 test_that("the line search goes PyTorch's way, call by call", {
