@@ -12,8 +12,8 @@ python_eval <- function(code, ...) {
     "globals().update(json.load(open(sys.argv[1])))",
     code,
     "json.dump(result, open(sys.argv[2], 'w'))"
-  ), path("code.py"))
-  status <- without_library_path(system2(python, shQuote(path(c("code.py", "in.json", "out.json")))))
+  ), path("oracle.py"))
+  status <- without_library_path(system2(python, shQuote(path(c("oracle.py", "in.json", "out.json")))))
   if (status != 0) stop("Python failed:\n", code)
   jsonlite::read_json(path("out.json"), simplifyVector = TRUE)
 }

@@ -26,7 +26,7 @@ test_that("a file of LibTorch 1.13.1 loads, runs, trains and is saved again", {
   net(rows())$sum()$backward()
   with_no_grad(net$layer$bias$add_(net$layer$bias$grad))
   again <- jit_load(jit_serialize(net))
-  expect_equal(as_array(again(rows())), as_array(net(rows())))
+  expect_equal(as_array(again(rows())), as_array(net(rows())), tolerance = 1e-6)
   expect_false(isTRUE(all.equal(as_array(again(rows())), compat_result())))
 })
 
