@@ -41,7 +41,7 @@ result = json.dumps(result)
 })
 
 test_that("the fused layer of an encoder gives what the layer gives", {
-  skip_if_no_torch()
+  skip_if_older("2.0")
   for (activation in c("relu", "gelu")) for (norm_first in c(FALSE, TRUE)) {
     layer <- nn_transformer_encoder_layer(8, 2, 16, activation = activation, norm_first = norm_first, batch_first = TRUE)$eval()
     x <- torch_randn(3, 5, 8)
@@ -53,7 +53,7 @@ test_that("the fused layer of an encoder gives what the layer gives", {
 })
 
 test_that("a transformer learns from the past only, if it is told so", {
-  skip_if_no_torch()
+  skip_if_older("2.0")
   net <- nn_transformer(8, 2, 1, 1, 16, dropout = 0, batch_first = TRUE)
   src <- torch_randn(1, 4, 8)
   tgt <- torch_randn(1, 3, 8)

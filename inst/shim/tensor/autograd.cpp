@@ -40,7 +40,8 @@ int ts_tensor_set_requires_grad(ts_tensor* handle, int requires_grad) {
 
 int ts_tensor_grad_fn(ts_tensor* tensor, ts_node** out) {
   return shim::guarded([&] {
-    auto node = borrow(tensor).grad_fn();
+    const at::Tensor of = borrow(tensor);
+    auto node = of.defined() ? of.grad_fn() : nullptr;
     *out = node ? new ts_node{std::move(node)} : nullptr;
   });
 }
