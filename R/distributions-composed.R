@@ -102,14 +102,14 @@ distr_transformed <- distribution(
     n <- length(self$event_shape)
     total <- 0
     for (part in rev(transforms)) {
-      before <- part$inv(value)
+      before <- inverse_function(part)(value)
       n <- n + dims_in(part) - dims_out(part)
-      total <- total - sum_last(part$log_abs_det_jacobian(before, value), n - dims_in(part))
+      total <- total - sum_last(determinant_function(part)(before, value), n - dims_in(part))
       value <- before
     }
     total + sum_last(formulas_of(base_dist)$log_prob(value), n - length(base_dist$event_shape))
   },
-  cdf = function(value) upwards(formulas_of(base_dist)$cdf(transform_parts(transform)$inverse(value)), transform),
+  cdf = function(value) upwards(formulas_of(base_dist)$cdf(inverse_function(transform)(value)), transform),
   icdf = function(value) transform(formulas_of(base_dist)$icdf(upwards(value, transform)))
 )
 

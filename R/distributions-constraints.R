@@ -21,6 +21,8 @@ bound_text <- function(bound) {
 
 flags_of_rows <- function(flags) torch_all(flags, dim = -1L)
 is_whole_tensor <- function(x) x %% 1 == 0
+# Of values that are whole numbers what else is asked for.
+among_whole <- function(value, flags) if (value$is_floating_point()) is_whole_tensor(value) & flags else flags
 
 #' Constraints
 #'
@@ -123,7 +125,7 @@ constraint_half_open_interval <- function(lower_bound, upper_bound) {
 #' @export
 constraint_integer_interval <- function(lower_bound, upper_bound) {
   words <- function() sprintf("a whole number from %s to %s", bound_text(lower_bound), bound_text(upper_bound))
-  check <- function(value) is_whole_tensor(value) & (value >= lower_bound) & (value <= upper_bound)
+  check <- function(value) among_whole(value, (value >= lower_bound) & (value <= upper_bound))
   new_constraint(
     "IntegerInterval", words, check, is_discrete = TRUE, lower_bound = lower_bound, upper_bound = upper_bound
   )
@@ -132,7 +134,7 @@ constraint_integer_interval <- function(lower_bound, upper_bound) {
 integer_from <- function(lower_bound) {
   new_constraint(
     "IntegerGreaterThan", sprintf("a whole number from %s on", lower_bound),
-    function(value) is_whole_tensor(value) & (value >= lower_bound), is_discrete = TRUE, lower_bound = lower_bound
+    function(value) among_whole(value, value >= lower_bound), is_discrete = TRUE, lower_bound = lower_bound
   )
 }
 

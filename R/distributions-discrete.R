@@ -32,7 +32,7 @@ outcome_probabilities <- list(
 
 # Probabilities become such that sum to 1, and so do logits.
 normalized <- function(values, call) {
-  for (name in intersect(names(values), c("probs", "logits"))) {
+  for (name in names(values)[names(values) %in% c("probs", "logits")]) {
     x <- as_numbers(values[[name]], name, call = call)
     if (x$ndim < 1L) value_error(sprintf("`%s` must have at least 1 dimension, for the outcomes.", name), call)
     values[[name]] <- if (name == "logits") {

@@ -198,14 +198,18 @@ kl_formulas <- local({
   list2env(override(set_names(by_means, paste(pairs$p, pairs$q)), kl_formulas), envir = new_environment())
 })
 
-# The formula for the nearest classes of the two.
+# The formula for the nearest classes of the two, kept for the session.
 find_kl <- function(p, q) {
-  p_classes <- kl_class_names(class(p))
-  q_classes <- kl_class_names(class(q))
-  keys <- outer(p_classes, q_classes, paste)
+  pair <- paste(class(p)[[1L]], class(q)[[1L]])
+  known <- the$kl_found[[pair]]
+  if (!is.null(known)) return(known)
+  keys <- outer(kl_class_names(class(p)), kl_class_names(class(q)), paste)
   for (key in keys[order(row(keys) + col(keys))]) {
     formula <- the$kl_formulas[[key]] %||% kl_formulas[[key]]
-    if (!is.null(formula)) return(formula)
+    if (!is.null(formula)) {
+      the$kl_found[[pair]] <- formula
+      return(formula)
+    }
   }
   NULL
 }
@@ -239,7 +243,7 @@ kl_class_names <- function(classes) sub("^torch_", "", classes[startsWith(classe
 kl_divergence <- function(p, q) {
   check_distribution(p, "p")
   check_distribution(q, "q")
-  if (!identical(as.integer(p$event_shape), as.integer(q$event_shape))) {
+  if (!identical(plain_sizes(p$event_shape), plain_sizes(q$event_shape))) {
     value_error(sprintf(
       "`p` and `q` must draw events of the same shape, not (%s) and (%s).", toString(p$event_shape),
       toString(q$event_shape)
@@ -263,5 +267,6 @@ register_kl <- function(p, q, formula) {
     type_error(sprintf("`formula` must be a function of two distributions, not %s.", friendly_type(formula)))
   }
   the$kl_formulas[[key]] <- formula
+  the$kl_found <- NULL
   invisible()
 }

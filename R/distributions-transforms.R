@@ -27,15 +27,22 @@ is_transform <- function(x) inherits(x, "torch_Transform")
   parts <- transform_parts(x)
   switch(name,
     inv = inverse_transform(x),
-    log_abs_det_jacobian = function(x, y) {
-      if (is.null(parts$log_det)) {
-        not_implemented_error(sprintf("The transform %s has no `log_abs_det_jacobian`.", parts$name))
-      }
-      parts$log_det(x, y)
-    },
+    log_abs_det_jacobian = determinant_function(x),
     forward_shape = , inverse_shape = function(shape) parts[[name]](as_shape(shape, "shape")),
     parts[[name]] %||% parts$settings[[name]]
   )
+}
+
+# What a transform lacks is an error when it is called.
+inverse_function <- function(transform) {
+  parts <- transform_parts(transform)
+  parts$inverse %||% function(y) not_implemented_error(sprintf("The transform %s has no inverse.", parts$name))
+}
+determinant_function <- function(transform) {
+  parts <- transform_parts(transform)
+  parts$log_det %||% function(x, y) {
+    not_implemented_error(sprintf("The transform %s has no `log_abs_det_jacobian`.", parts$name))
+  }
 }
 
 inverse_transform <- function(transform) {
@@ -43,11 +50,8 @@ inverse_transform <- function(transform) {
   # The inverse of an inverse is what it was made of.
   if (!is.null(parts$settings$inverse_of)) return(parts$settings$inverse_of)
   log_det <- if (!is.null(parts$log_det)) function(x, y) -parts$log_det(y, x)
-  inverse <- parts$inverse %||% function(y) {
-    not_implemented_error(sprintf("The transform %s has no inverse.", parts$name))
-  }
   new_transform(
-    "Inverse", inverse, parts$forward, log_det, parts$codomain, parts$domain, parts$bijective, parts$sign,
+    "Inverse", inverse_function(transform), parts$forward, log_det, parts$codomain, parts$domain, parts$bijective, parts$sign,
     list(inverse_of = transform), parts$inverse_shape, parts$forward_shape
   )
 }
@@ -429,7 +433,8 @@ composed_event_dim <- function(parts) {
 #' @export
 transform_compose <- function(parts) {
   parts <- check_transforms(parts, "parts")
-  in_turn <- function(member, of = parts) function(x) Reduce(function(x, part) transform_parts(part)[[member]](x), of, x)
+  in_turn <- function(functions) function(x) Reduce(function(x, f) f(x), functions, x)
+  each <- function(member) lapply(parts, function(part) transform_parts(part)[[member]])
   if (!length(parts)) return(new_transform("Compose", identity, identity, function(x, y) torch_zeros_like(x), sign = 1))
   event_dim <- composed_event_dim(parts)
   log_det <- function(x, y) {
@@ -437,7 +442,7 @@ transform_compose <- function(parts) {
     n <- event_dim
     for (part in parts) {
       y <- part(x)
-      total <- total + sum_last(part$log_abs_det_jacobian(x, y), n - dims_in(part))
+      total <- total + sum_last(determinant_function(part)(x, y), n - dims_in(part))
       n <- n + dims_out(part) - dims_in(part)
       x <- y
     }
@@ -447,11 +452,11 @@ transform_compose <- function(parts) {
   out_dim <- event_dim + sum(vapply(parts, function(part) dims_out(part) - dims_in(part), 0L))
   signs <- lapply(parts, function(part) transform_parts(part)$sign)
   new_transform(
-    "Compose", in_turn("forward"), in_turn("inverse", rev(lapply(parts, identity))), log_det,
+    "Compose", in_turn(each("forward")), in_turn(rev(lapply(parts, inverse_function))), log_det,
     with_event_dim(transform_parts(parts[[1L]])$domain, event_dim), with_event_dim(last$codomain, out_dim),
     all(vapply(parts, function(part) transform_parts(part)$bijective, NA)),
     if (!any(vapply(signs, is.null, NA))) Reduce(`*`, signs), list(parts = parts),
-    in_turn("forward_shape"), in_turn("inverse_shape", rev(parts))
+    in_turn(each("forward_shape")), in_turn(rev(each("inverse_shape")))
   )
 }
 

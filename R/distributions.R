@@ -309,7 +309,8 @@ new_distribution <- function(class, frame) {
   }
   validate <- !isFALSE(frame$validate_args %||% getOption("torch.validate_args"))
   if (length(class$one_of)) {
-    given <- class$one_of[!vapply(values[class$one_of], is.null, NA)]
+    is_given <- !vapply(values[class$one_of], is.null, NA)
+    given <- class$one_of[is_given]
     if (length(given) != 1L) {
       words <- paste0("`", class$one_of, "`", collapse = ", ")
       value_error(sprintf(
@@ -317,7 +318,7 @@ new_distribution <- function(class, frame) {
         if (length(given)) paste0("`", given, "`", collapse = " and ") else "none"
       ), call)
     }
-    values[setdiff(class$one_of, given)] <- NULL
+    values[class$one_of[!is_given]] <- NULL
   }
   if (!is.null(class$prepare)) values[] <- class$prepare(values, call)
   tensors <- names(values)[names(values) %in% class$tensors]
