@@ -3,7 +3,7 @@
 # Of each: the arguments and what they must be, the support, the formulas. A draw is made of the same noise, in the same
 # order, as PyTorch makes it of, so that a seed gives the same draws.
 
-#' @include distributions.R distributions-composed.R
+#' @include distributions.R distributions-composed.R distributions-special.R
 NULL
 
 # ---- Noise, of the dtype and on the device of a parameter ----
@@ -59,9 +59,9 @@ euler_gamma <- -digamma(1)
 #' | `distr_von_mises` | `loc` an angle, `concentration` = k > 0 | angles | \eqn{e^{k \cos(x - loc)} / (2\pi I_0(k))} |
 #' | `distr_continuous_bernoulli` | `probs` = p from 0 to 1, or `logits` | 0 to 1 | \eqn{\propto p^x (1-p)^{1-x}} |
 #'
-#' `$mean`, `$variance` and `$mode` are NaN or infinite where there is none. `distr_beta`, `distr_student_t` and
-#' `distr_fisher_snedecor` have no `$cdf()`, for want of an incomplete beta function with derivatives. Of
-#' `distr_von_mises` the variance is the circular one, and draws have no gradients.
+#' `$mean`, `$variance` and `$mode` are NaN or infinite where there is none. Quantiles, `$icdf()`, of gamma and chi2, beta,
+#' Student's and Fisher's distributions are found by search; LibTorch has no derivative of the gamma distribution function
+#' by `concentration`. `distr_von_mises` has no `$cdf()`, its variance is the circular one, and its draws have no gradients.
 #'
 #' In R's own functions: the `rate` of `distr_gamma` is that of [dgamma()]; `distr_weibull(scale, concentration)` is
 #' `dweibull(shape = concentration, scale)`; `distr_log_normal(loc, scale)` is `dlnorm(meanlog, sdlog)`.
@@ -201,6 +201,7 @@ distr_gamma <- distribution(
     torch_xlogy(concentration, rate) + torch_xlogy(concentration - 1, value) - rate * value - torch_lgamma(concentration)
   },
   cdf = function(value) torch_special_gammainc(concentration, rate * value),
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, onto_positive, c(0, Inf)),
   entropy = function() {
     concentration - torch_log(rate) + torch_lgamma(concentration) + (1 - concentration) * torch_digamma(concentration)
   },
@@ -257,6 +258,8 @@ distr_beta <- distribution(
     torch_xlogy(concentration1 - 1, value) + torch_special_xlog1py(concentration0 - 1, -value) -
       log_beta(concentration1, concentration0)
   },
+  cdf = function(value) incomplete_beta(concentration1, concentration0, value),
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, identity, c(0, 1)),
   entropy = function() {
     log_beta(concentration1, concentration0) - (concentration1 - 1) * torch_digamma(concentration1) -
       (concentration0 - 1) * torch_digamma(concentration0) + (total - 2) * torch_digamma(total)
@@ -321,6 +324,14 @@ distr_student_t <- distribution(
     z <- (value - loc) / scale
     torch_lgamma((df + 1) / 2) - torch_lgamma(df / 2) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
       (df + 1) / 2 * torch_log1p(z * z / df)
+  },
+  cdf = function(value) {
+    z <- (value - loc) / scale
+    tail <- incomplete_beta(df / 2, torch_full_like(df, 0.5), df / (df + z * z)) / 2
+    torch_where(z < 0, tail, 1 - tail)
+  },
+  icdf = function(value) {
+    search_quantile(value, private$cdf, private$log_prob, function(t) loc + scale * onto_real(t), c(-Inf, Inf))
   },
   entropy = function() {
     half <- (df + 1) / 2
@@ -519,6 +530,8 @@ distr_fisher_snedecor <- distribution(
     df1 / 2 * torch_log(ratio) + (df1 / 2 - 1) * torch_log(value) - (df1 + df2) / 2 * torch_log1p(ratio * value) -
       log_beta(df1 / 2, df2 / 2)
   },
+  cdf = function(value) incomplete_beta(df1 / 2, df2 / 2, df1 * value / (df1 * value + df2)),
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, onto_positive, c(0, Inf)),
   mean = function() where_else_nan(df2 > 2, df2 / (df2 - 2)),
   mode = function() where_else_nan(df1 > 2, (df1 - 2) / df1 * df2 / (df2 + 2)),
   variance = function() {

@@ -141,6 +141,12 @@ distr_binomial <- distribution(
   support = function() constraint_integer_interval(0, total_count),
   derived = success_probability,
   log_prob = function(value) log_choose(total_count, value) + value * logits - total_count * nnf_softplus(logits),
+  cdf = function(value) {
+    k <- torch_floor(value)
+    inside <- (k >= 0) & (k < total_count)
+    below <- incomplete_beta(torch_where(inside, total_count - k, 1), torch_where(inside, k + 1, 1), 1 - probs)
+    torch_where(inside, below, (k >= 0)$to(dtype = probs$dtype))
+  },
   entropy = function() {
     value <- self$enumerate_support(expand = FALSE)
     log_prob <- private$log_prob(value)
@@ -197,6 +203,7 @@ distr_negative_binomial <- distribution(
     log_ways <- torch_where(total_count + value == 0, torch_zeros_like(log_ways), log_ways)
     total_count * nnf_logsigmoid(-logits) + value * nnf_logsigmoid(logits) + log_ways
   },
+  cdf = function(value) incomplete_beta(total_count, torch_floor(value) + 1, torch_sigmoid(-logits)),
   mean = function() total_count * torch_exp(logits),
   mode = function() torch_clamp(torch_floor((total_count - 1) * torch_exp(logits)), min = 0),
   variance = function() self$mean / torch_sigmoid(-logits),

@@ -248,17 +248,13 @@ parameter_tensors <- function(values, call) {
 
 # All of them with the same batch. `event_dims` tells how many of the last dimensions belong to one event.
 broadcast_parameters <- function(values, event_dims, constraints, call) {
-  check_event_dims(values, event_dims, constraints, call)
-  if (length(values) < 2L) return(values)
-  ndims <- integer()
-  for (value in values) ndims <- c(ndims, value$ndim)
-  if (all(ndims == event_dims)) return(values)
+  are_numbers <- all(event_dims == 0L)
+  if (!are_numbers) check_event_dims(values, event_dims, constraints, call)
+  if (length(values) < 2L || (are_numbers && have_same_shape(values))) return(values)
   # A trace follows the operator.
-  if (cpp_is_tracing() && all(event_dims == 0L)) {
-    return(set_names(torch_broadcast_tensors(unname(values)), names(values)))
-  }
+  if (are_numbers && cpp_is_tracing()) return(set_names(torch_broadcast_tensors(unname(values)), names(values)))
+  if (all(vapply(values, function(x) x$ndim, 0L) == event_dims)) return(values)
   shapes <- lapply(values, function(x) x$shape)
-  if (all(event_dims == 0L) && length(unique(shapes)) == 1L) return(values)
   batches <- Map(leading_sizes, shapes, event_dims)
   batch <- integer()
   for (one in batches) {
@@ -269,6 +265,13 @@ broadcast_parameters <- function(values, event_dims, constraints, call) {
     batch <- broadcast_sizes(one, batch)
   }
   Map(function(x, shape, event_dim) x$expand(c(batch, trailing_sizes(shape, event_dim))), values, shapes, event_dims)
+}
+
+have_same_shape <- function(tensors) {
+  first <- .Call(C_shape, tensors[[1L]])
+  for (x in tensors) if (!identical(.Call(C_shape, x), first)) return(FALSE)
+  # What has equal sizes in the example of a trace may have others later.
+  length(first) == 0L || !cpp_is_tracing()
 }
 
 check_event_dims <- function(values, event_dims, constraints, call) {

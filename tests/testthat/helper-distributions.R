@@ -34,17 +34,21 @@ distribution_cases <- function() {
     ),
     distribution_case(
       distr_gamma(a, rate), "Gamma(a, rate)", list(a = c(0.5, 2), rate = c(1, 3)), c(0.3, 2),
-      list(d = quote(dgamma(x, a, rate)))
+      list(d = quote(dgamma(x, a, rate)), p = quote(pgamma(x, a, rate)), q = quote(qgamma(u, a, rate)))
     ),
     distribution_case(
-      distr_chi2(df), "Chi2(df)", list(df = c(0.5, 4)), c(0.3, 2), list(d = quote(dchisq(x, df)))
+      distr_chi2(df), "Chi2(df)", list(df = c(0.5, 4)), c(0.3, 2),
+      list(d = quote(dchisq(x, df)), p = quote(pchisq(x, df)), q = quote(qchisq(u, df)))
     ),
     distribution_case(
       distr_inverse_gamma(a, rate), "InverseGamma(a, rate)", list(a = c(2.5, 3), rate = c(1, 3)), c(0.3, 2),
-      list(d = quote(dgamma(1 / x, a, rate) / x^2))
+      list(
+        d = quote(dgamma(1 / x, a, rate) / x^2), p = quote(1 - pgamma(1 / x, a, rate)), q = quote(1 / qgamma(1 - u, a, rate))
+      )
     ),
     distribution_case(
-      distr_beta(a, b), "Beta(a, b)", list(a = c(0.5, 2), b = c(1.5, 3)), c(0.3, 0.8), list(d = quote(dbeta(x, a, b)))
+      distr_beta(a, b), "Beta(a, b)", list(a = c(0.5, 2), b = c(1.5, 3)), c(0.3, 0.8),
+      list(d = quote(dbeta(x, a, b)), p = quote(pbeta(x, a, b)), q = quote(qbeta(u, a, b)))
     ),
     distribution_case(
       distr_kumaraswamy(a, b), "Kumaraswamy(a, b)", list(a = c(0.5, 2), b = c(1.5, 3)), c(0.3, 0.8),
@@ -54,7 +58,10 @@ distribution_cases <- function() {
     distribution_case(
       distr_student_t(df, loc, scale), "StudentT(df, loc, scale)",
       list(df = c(2.5, 5), loc = c(0, 1), scale = c(1, 2)), c(0.3, -2),
-      list(d = quote(dt((x - loc) / scale, df) / scale))
+      list(
+        d = quote(dt((x - loc) / scale, df) / scale), p = quote(pt((x - loc) / scale, df)),
+        q = quote(loc + scale * qt(u, df))
+      )
     ),
     distribution_case(
       distr_cauchy(loc, scale), "Cauchy(loc, scale)", list(loc = c(-1, 0.5), scale = c(0.5, 2)), c(0.3, -2),
@@ -85,7 +92,7 @@ distribution_cases <- function() {
     ),
     distribution_case(
       distr_fisher_snedecor(df1, df2), "FisherSnedecor(df1, df2)", list(df1 = c(3, 5), df2 = c(9.5, 14)), c(0.6, 2.5),
-      list(d = quote(df(x, df1, df2)))
+      list(d = quote(df(x, df1, df2)), p = quote(pf(x, df1, df2)), q = quote(qf(u, df1, df2)))
     ),
     distribution_case(
       distr_von_mises(loc, k), "VonMises(loc, k)", list(loc = c(0, 2), k = c(0.5, 6)), c(0.6, 2.5)
@@ -107,7 +114,7 @@ distribution_cases <- function() {
     ),
     distribution_case(
       distr_binomial(5, probs = probs), "Binomial(5, probs)", list(probs = c(0.2, 0.7)), c(0, 3),
-      list(d = quote(dbinom(x, 5, probs)))
+      list(d = quote(dbinom(x, 5, probs)), p = quote(pbinom(x, 5, probs)))
     ),
     distribution_case(
       distr_binomial(n, logits = logits), "Binomial(n, logits=logits)", list(n = c(3, 5), logits = c(-1, 2)), c(0, 3)
@@ -122,7 +129,7 @@ distribution_cases <- function() {
     distribution_case(
       distr_negative_binomial(n, probs = probs), "NegativeBinomial(n, probs)",
       list(n = c(2.5, 4), probs = c(0.2, 0.7)), c(0, 3),
-      list(d = quote(dnbinom(x, n, 1 - probs)))
+      list(d = quote(dnbinom(x, n, 1 - probs)), p = quote(pnbinom(x, n, 1 - probs)))
     ),
     distribution_case(
       distr_negative_binomial(n, logits = logits), "NegativeBinomial(n, logits=logits)",

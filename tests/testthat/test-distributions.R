@@ -8,7 +8,7 @@ test_that("a difference is found", {
   wrong <- list(distribution_case(
     distr_gamma(a, rate), "Gamma(a, rate * 1.001)", list(a = c(0.5, 2), rate = c(1, 3)), c(0.3, 2)
   ))
-  expect_match(distribution_differences(wrong), "log_prob|cdf|entropy|expand|mean|variance|stddev|mode|sample|rsample")
+  expect_match(distribution_differences(wrong), "log_prob|cdf|entropy|expand|mean|variance|stddev|mode|sample|perplexity")
 })
 
 test_that("densities, probabilities and quantiles are those of R's own functions", {

@@ -1,0 +1,70 @@
+# Distribution functions and quantiles for which LibTorch has no operator.
+
+# The continued fraction of the incomplete beta function, by Lentz's method: in each round the even and the odd term. A
+# program, so that a trace holds the loop.
+beta_fraction_program <- "
+def guard(x: Tensor) -> Tensor:
+    return torch.where(x.abs() < 1e-30, torch.full_like(x, 1e-30), x)
+
+def fraction(a: Tensor, b: Tensor, x: Tensor, eps: float) -> Tensor:
+    c = torch.ones_like(x)
+    d = 1 / guard(1 - (a + b) * x / (a + 1))
+    value = d
+    m = 1
+    going = True
+    while going and m < 1000:
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        d = 1 / guard(1 + even * d)
+        c = guard(1 + even / c)
+        value = value * d * c
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        d = 1 / guard(1 + odd * d)
+        c = guard(1 + odd / c)
+        value = value * d * c
+        going = bool(((d * c - 1).abs() > eps).any())
+        m += 1
+    return value
+"
+
+# The regularized incomplete beta function: the distribution function of a beta distribution.
+incomplete_beta <- function(a, b, x) {
+  args <- torch_broadcast_tensors(list(a, b, x))
+  a <- args[[1]]
+  b <- args[[2]]
+  x <- args[[3]]
+  if (is.null(the$beta_fraction)) the$beta_fraction <- jit_compile(beta_fraction_program)$fraction
+  # Beyond the mean the fraction converges slowly; there the other tail is computed.
+  flip <- x > (a + 1) / (a + b + 2)
+  p <- torch_where(flip, b, a)
+  q <- torch_where(flip, a, b)
+  z <- torch_where(flip, 1 - x, x)
+  tail <- torch_exp(torch_xlogy(p, z) + torch_special_xlog1py(q, -z) - log_beta(p, q)) / p *
+    the$beta_fraction(p, q, z, 4 * eps_of(z))
+  torch_where(flip, 1 - tail, tail)
+}
+
+# The quantile of probability `p`: where `cdf` has that value, found by halving an interval. The last step is one of Newton's,
+# through which the gradients go: those of a quantile are those of `cdf`, divided by the density. `from_unit` carries 0 to 1
+# onto the support, whose ends are `ends`.
+search_quantile <- function(p, cdf, log_prob, from_unit, ends) {
+  wide <- p$detach()$to(dtype = torch_double())
+  found <- with_no_grad({
+    low <- torch_zeros_like(wide)
+    high <- torch_ones_like(wide)
+    for (i in seq_len(60L)) {
+      middle <- (low + high) / 2
+      is_low <- cdf(from_unit(middle)) < wide
+      low <- torch_where(is_low, middle, low)
+      high <- torch_where(is_low, high, middle)
+    }
+    x <- from_unit((low + high) / 2)
+    list(x = x$to(dtype = p$dtype), density = torch_exp(log_prob(x))$to(dtype = p$dtype))
+  })
+  step <- (cdf(found$x) - p) / found$density
+  # Where the density is 0 or infinite there is no way on.
+  x <- torch_where(torch_isfinite(step), found$x - step, found$x)
+  torch_where(p == 0, ends[1], torch_where(p == 1, ends[2], x))
+}
+
+onto_positive <- function(t) t / (1 - t)
+onto_real <- function(t) torch_tan(pi * (t - 0.5))
