@@ -9,15 +9,22 @@ problem <- function(dtype = torch_float(), device = "cpu") {
 }
 
 # The parameters after every tenth step, flat, and the state dict at the end. Each second step is made with a closure,
-# and each with `closure = TRUE`. What `maximize` is to reach is the negative loss.
-run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cpu") {
+# and each with `closure = TRUE`. What `maximize` is to reach is the negative loss. `half`: how things were after 50 steps.
+run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cpu", half = NULL) {
   before <- torch_get_default_dtype()
   torch_set_default_dtype(torch_double())
   on.exit(torch_set_default_dtype(before))
   params <- problem(torch_double(), device)
   opt <- make(params)
+  if (!is.null(half)) {
+    with_no_grad(Map(function(param, value) param$copy_(value), params, half$params))
+    # Positions as in Python.
+    groups <- lapply(opt$state_dict()$param_groups, function(group) replace(group, "params", list(group$params - 1L)))
+    opt$load_state_dict(list(param_groups = groups, state = half$state))
+  }
   x <- torch_tensor(matrix(c(1, 2, -1, 0.5, 3, 1), 2), dtype = torch_double(), device = device)
-  path <- lapply(seq_len(steps), function(i) {
+  steps <- seq(if (is.null(half)) 1 else 51, steps)
+  path <- lapply(steps, function(i) {
     loss <- function() {
       opt$zero_grad(set_to_none = TRUE)
       loss <- ((nnf_linear(x, params$w, params$b) - i / 10)^2)$mean()
@@ -33,11 +40,12 @@ run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cp
     }
     unlist(lapply(params, function(p) as_array(p$detach()$cpu()$flatten())), use.names = FALSE)
   })
-  list(path = do.call(rbind, path[seq_len(steps) %% 10 == 0]), dict = opt$state_dict())
+  list(path = do.call(rbind, path[steps %% 10 == 0]), dict = opt$state_dict(), params = unname(params))
 }
 
-# `cases`: texts that make an optimiser.
-python_steps <- function(cases, steps = 100) {
+# `cases`: texts that make an optimiser. `halves`: for each how things were here after 50 steps, with which PyTorch is to go
+# on.
+python_steps <- function(cases, halves = NULL) {
   answers <- python_eval("
 torch.set_default_dtype(torch.float64)
 def number(x):
@@ -45,7 +53,13 @@ def number(x):
   if isinstance(x, (list, tuple)): return [w for v in x for w in as_list(number(v))]
   return x
 def as_list(x): return x if isinstance(x, list) else [x]
-def run(case, steps):
+def pack(x):
+  if isinstance(x, torch.Tensor): return {'shape': list(x.shape), 'values': as_list(x.flatten().tolist())}
+  return [pack(v) for v in x] if isinstance(x, (list, tuple)) else x
+def unpack(x):
+  if isinstance(x, dict): return torch.tensor(as_list(x['values'])).reshape(as_list(x['shape']))
+  return [unpack(v) for v in x] if isinstance(x, list) else x
+def run(case, half):
   w = torch.tensor([[0.5, 2, -0.7], [-1, 0.3, 1.1]], requires_grad=True)
   b = torch.tensor([0.1, -0.2], requires_grad=True)
   seldom = torch.linspace(-1, 1, 12).reshape(2, 3, 2).permute(2, 1, 0).contiguous().requires_grad_()
@@ -55,7 +69,12 @@ def run(case, steps):
   opt = eval('torch.optim.' + case)
   sign = -1 if 'maximize=True' in case else 1
   path = []
-  for i in range(1, steps + 1):
+  if half is not None:
+    with torch.no_grad():
+      for p, v in zip(params, half['params']): p.copy_(unpack(v))
+    state = {int(k) - 1: {n: unpack(v) for n, v in s.items()} for k, s in dict(half['state']).items()}
+    opt.load_state_dict({'state': state, 'param_groups': opt.state_dict()['param_groups']})
+  for i in range(1 if half is None else 51, 101):
     def loss():
       opt.zero_grad()
       loss = ((torch.nn.functional.linear(x, w, b) - i / 10) ** 2).mean()
@@ -68,14 +87,35 @@ def run(case, steps):
       loss()
       opt.step()
     if i % 10 == 0: path.append([v for p in params for v in p.detach().flatten().tolist()])
-  dict = opt.state_dict()
-  state = {str(k + 1): {n: number(v) for n, v in s.items()} for k, s in dict['state'].items()}
-  groups = [{n: number(v) for n, v in g.items()} for g in dict['param_groups']]
-  return {'path': path, 'state': state, 'groups': groups}
-result = [json.dumps(run(case, steps)) for case in cases]
-", cases = as.list(cases), steps = steps)
+    if i == 50:
+      state = {k: {n: pack(v) for n, v in s.items()} for k, s in opt.state_dict()['state'].items()}
+      middle = json.dumps({'params': [pack(p) for p in params], 'state': state})
+  if half is not None: return {'path': path}
+  end = opt.state_dict()
+  state = {str(k + 1): {n: number(v) for n, v in s.items()} for k, s in end['state'].items()}
+  groups = [{n: number(v) for n, v in g.items()} for g in end['param_groups']]
+  return {'path': path, 'state': state, 'groups': groups, 'half': middle}
+halves = halves or [None] * len(cases)
+result = [json.dumps(run(case, half)) for case, half in zip(cases, halves)]
+", cases = as.list(cases), halves = lapply(halves, pack_half))
   lapply(answers, jsonlite::fromJSON, simplifyDataFrame = FALSE)
 }
+
+# Tensors as JSON holds them, and back.
+pack <- function(x) {
+  if (is.list(x)) return(lapply(x, pack))
+  if (!is_torch_tensor(x)) return(x)
+  list(shape = as.list(x$shape), values = as.list(as_array(x$detach()$to(dtype = torch_double())$flatten())))
+}
+
+unpack <- function(x) {
+  if (!is.list(x)) return(x)
+  if (!setequal(names(x), c("shape", "values")) || length(x) == 0) return(lapply(x, unpack))
+  torch_tensor(as.numeric(unlist(x$values)), dtype = torch_double())$reshape(as.integer(unlist(x$shape)))
+}
+
+pack_half <- function(half) list(params = pack(half$params), state = pack(half$dict$state))
+unpack_half <- function(json) unpack(jsonlite::fromJSON(json, simplifyVector = FALSE))
 
 without_fused <- function(code) {
   known <- the$fused

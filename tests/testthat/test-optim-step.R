@@ -1,13 +1,21 @@
-test_that("every rule steps as PyTorch's, with the same state dict", {
+test_that("every rule steps as PyTorch's, and state dicts go both ways", {
   skip_if_no_torch()
-  expected <- python_steps(names(optim_cases))
-  for (i in seq_along(optim_cases)) {
-    case <- names(optim_cases)[[i]]
+  run <- function(case, ...) {
     sign <- if (grepl("maximize=True", case)) -1 else 1
-    steps <- run_steps(optim_cases[[i]], sign = sign, closure = grepl("LBFGS", case))
-    expect_steps_of_pytorch(case, steps, expected[[i]])
-    has_fused <- grepl("^(Adam|AdamW|SGD|Adagrad)\\(", case)
-    if (has_fused) expect_steps_of_pytorch(case, without_fused(run_steps(optim_cases[[i]], sign = sign)), expected[[i]])
+    run_steps(optim_cases[[case]], sign = sign, closure = grepl("LBFGS", case), ...)
+  }
+  cases <- names(optim_cases)
+  expected <- python_steps(cases)
+  gone_on <- python_steps(cases, lapply(cases, run, steps = 50))
+  for (i in seq_along(cases)) {
+    expect_steps_of_pytorch(cases[[i]], run(cases[[i]]), expected[[i]])
+    has_fused <- grepl("^(Adam|AdamW|SGD|Adagrad)\\(", cases[[i]])
+    if (has_fused) expect_steps_of_pytorch(cases[[i]], without_fused(run(cases[[i]])), expected[[i]])
+    # PyTorch with our state dict, and we with PyTorch's.
+    second_half <- expected[[i]]$path[6:10, ]
+    expect_equal(gone_on[[i]]$path, second_half, tolerance = 1e-6, info = cases[[i]])
+    half <- unpack_half(expected[[i]]$half)
+    expect_equal(run(cases[[i]], half = half)$path, second_half, tolerance = 1e-6, info = cases[[i]])
   }
 })
 
