@@ -61,7 +61,7 @@ optim_lbfgs <- optimizer(
     first <- group$params[[1L]]
     done <- with_no_grad(lbfgs_step(self$state$get(first) %||% list(func_evals = 0, n_iter = 0), group, closure))
     self$state$set(first, done$state)
-    done$loss
+    invisible(done$loss)
   },
   private = list(.rule = local({
     at_least <- function(least) {

@@ -266,7 +266,10 @@ hyperparameter_checks <- list(
   maximize = true_or_false, decoupled_weight_decay = true_or_false
 )
 
-check_group <- function(group, rule, call = caller_env(2)) {
+# A number may be a tensor of one element.
+checked_group <- function(group, rule, call = caller_env(2)) {
+  is_number <- vapply(group, function(x) is_torch_tensor(x) && x$numel() == 1, NA)
+  group[is_number] <- lapply(group[is_number], as.numeric)
   checks <- c(rule$checks, hyperparameter_checks)
   for (name in intersect(names(group), names(checks))) {
     check <- checks[[name]]
@@ -276,4 +279,5 @@ check_group <- function(group, rule, call = caller_env(2)) {
     }
   }
   rule$check(group)
+  group
 }

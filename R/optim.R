@@ -51,7 +51,7 @@ Optimizer <- R6::R6Class(
       if (any(addresses(group$params) %in% known)) {
         value_error("`param_group` must not hold parameters that the optimizer has already.")
       }
-      if (!is.null(private$.rule)) check_group(group, private$.rule)
+      if (!is.null(private$.rule)) group <- checked_group(group, private$.rule)
       self$param_groups <- c(self$param_groups, list(group))
       invisible(self)
     },
@@ -63,7 +63,7 @@ Optimizer <- R6::R6Class(
       if (is.null(private$.rule)) not_implemented_error("This optimizer has no `step` method.")
       loss <- if (!is.null(closure)) with_enable_grad(closure())
       with_no_grad(step_groups(self$state, self$param_groups, private$.rule))
-      loss
+      invisible(loss)
     },
     state_dict = function() {
       keys <- unlist(lapply(self$param_groups, function(group) addresses(group$params)))
@@ -94,7 +94,7 @@ Optimizer <- R6::R6Class(
           for (p in which(has_grad)) loop_fun(group, group$params[[p]], g, p)
         }
       })
-      loss
+      invisible(loss)
     },
     deep_clone = function(name, value) if (name == "state") value$clone(deep = TRUE) else value
   )

@@ -1,3 +1,10 @@
+test_that("a hyperparameter may be a tensor of one element", {
+  skip_if_no_torch()
+  x <- torch_ones(1, requires_grad = TRUE)
+  opt <- optim_adam(list(list(params = x, eps = torch_tensor(1e-3, dtype = torch_double()))), lr = torch_tensor(0.5))
+  expect_identical(opt$param_groups[[1]][c("lr", "eps")], list(lr = 0.5, eps = 1e-3))
+})
+
 test_that("plain numbers as step counts are taken", {
   skip_if_no_torch()
   params <- problem()
