@@ -6,7 +6,16 @@ NULL
 sgd_rule <- new_rule(
   "optim_sgd",
   numbers = character(),
-  sparse = TRUE,
+  # LibTorch 1.13 has no operators for lists of sparse tensors.
+  sparse = function(param, grad, state, group) {
+    if (group$momentum != 0) {
+      before <- state$momentum_buffer
+      sum <- if (is.null(before)) grad$clone() else before$mul_(group$momentum)$add_(grad, alpha = 1 - group$dampening)
+      state$momentum_buffer <- sum
+      grad <- if (group$nesterov) grad$add(sum, alpha = group$momentum) else sum
+    }
+    param$add_(grad, alpha = -group$lr)
+  },
   update = function(params, grads, state, group) {
     if (group$momentum != 0) {
       if (is.null(state$momentum_buffer)) {

@@ -14,7 +14,7 @@ NULL
 # which counts. Numbers in it are one for all parameters as long as they are equal.
 #   update    by lists; gradients come with their sign for `maximize` and with the weight decay added
 #   fused     by LibTorch's one operator, which sees to `maximize` and the decay; the last argument: steps, as tensors
-#   sparse    one parameter with a sparse gradient; TRUE: as others
+#   sparse    one parameter with a sparse gradient
 #   numbers   names of the numbers in `state`; `number_in_dict` makes of one what state dicts hold
 #   kind      function(param): only parameters for which it gives the same are updated together
 #   decay     of the weights: "gradient", "parameter" (decoupled) or "own" (the rule's functions see to it)
@@ -60,7 +60,7 @@ step_part <- function(part, grads, group, rule) {
     return(rule$fused(part$params, grads, state, group, fused_steps(state$step, part$params)))
   }
   if (part$is_complex) grads <- lapply(grads, torch_view_as_real)
-  if (isTRUE(group$maximize)) grads <- torch__foreach_neg(grads)
+  if (isTRUE(group$maximize)) grads <- if (part$is_sparse) lapply(grads, torch_neg) else torch__foreach_neg(grads)
   if (rule$decay != "own" && group$weight_decay != 0) {
     if (rule$decay == "parameter" || isTRUE(group$decoupled_weight_decay)) {
       torch__foreach_mul_(part$params, scalar = 1 - group$lr * group$weight_decay)
@@ -68,7 +68,7 @@ step_part <- function(part, grads, group, rule) {
       grads <- torch__foreach_add(grads, part$params, alpha = group$weight_decay)
     }
   }
-  if (part$is_alone) {
+  if (part$is_sparse) {
     rule$sparse(part$params[[1L]], grads[[1L]], state, group)
   } else {
     rule$update(part$params, grads, state, group)
@@ -90,8 +90,8 @@ plan_step <- function(states, group, grads, has_grad, rule) {
     param <- group$params[[i]]
     is_sparse <- grads[[i]]$is_sparse()
     kept <- sort(names(states[[tensor_address(param)]]))
-    alone <- if (is_alone(is_sparse, rule)) i
-    kind <- c(as.character(param$dtype), as.character(param$device), is_sparse, alone, rule$kind(param), kept)
+    # Sparse gradients are of different sizes: each is a part of its own.
+    kind <- c(as.character(param$dtype), as.character(param$device), if (is_sparse) i, rule$kind(param), kept)
     paste(kind, collapse = " ")
   }, "")
   parts <- lapply(split(which(has_grad), kinds), function(of) {
@@ -113,18 +113,15 @@ plan_part <- function(states, group, of, is_sparse, rule) {
       return(if (length(unique(column)) == 1L) column[[1L]] else column)
     }
     if (is_complex) column <- lapply(column, as_real)
-    if (is_alone(is_sparse, rule)) column[[1L]] else column
+    if (is_sparse) column[[1L]] else column
   })
   is_fused <- !is_sparse && has_fused(rule, params[[1L]], group)
   if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
     of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex,
-    is_fused = is_fused, is_alone = is_alone(is_sparse, rule)
+    is_fused = is_fused, is_sparse = is_sparse
   )
 }
-
-# Sparse gradients are of different sizes: a parameter is a part of its own.
-is_alone <- function(is_sparse, rule) is_sparse && is.function(rule$sparse)
 
 as_real <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
 
@@ -144,7 +141,7 @@ states_of_part <- function(part) {
   columns <- as.list(part$state, sorted = TRUE)
   states <- lapply(seq_along(part$keys), function(i) {
     lapply(columns, function(column) {
-      x <- if (part$is_alone) column else if (length(column) == 1L) column[[1L]] else column[[i]]
+      x <- if (part$is_sparse) column else if (length(column) == 1L) column[[1L]] else column[[i]]
       if (part$is_complex && is_torch_tensor(x)) torch_view_as_complex(x) else x
     })
   })

@@ -39,6 +39,9 @@ test_that("sparse gradients step as in PyTorch", {
       optim_sparse_adam(p, lr = 0.01, betas = c(0.8, 0.9), eps = 1e-3, maximize = TRUE)
     },
     "SGD(p, lr=0.1, momentum=0.5)" = function(p) optim_sgd(p, lr = 0.1, momentum = 0.5),
+    "SGD(p, lr=0.001, momentum=0.5, nesterov=True, maximize=True)" = function(p) {
+      optim_sgd(p, lr = 0.001, momentum = 0.5, nesterov = TRUE, maximize = TRUE)
+    },
     "Adagrad(p, lr=0.1, lr_decay=0.1)" = function(p) optim_adagrad(p, lr = 0.1, lr_decay = 0.1)
   )
   expected <- python_eval("
