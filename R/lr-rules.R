@@ -1,6 +1,6 @@
 # The schedulers of the package.
 
-#' @include lr-scheduler.R
+#' @include lr-scheduler.R optim-step.R
 NULL
 
 # The generator of a rule's schedulers: `initialize` keeps the arguments in fields of their names. `checks`: of

@@ -12,7 +12,6 @@ NULL
 #' A step is up to `max_iter` iterations, each of which calls the closure, so that `$step(closure)` needs one: a
 #' function that sets the gradients to zero, computes the loss, calls `$backward()` on it and gives it back.
 #'
-#' @inheritParams optim_adam
 #' @param params a tensor or a list of tensors; all are one group.
 #' @param lr length of the step along the direction, or the first one that the line search tries.
 #' @param max_iter largest number of iterations in a step.

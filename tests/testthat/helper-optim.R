@@ -9,7 +9,8 @@ problem <- function(dtype = torch_float(), device = "cpu") {
 }
 
 # The parameters after every tenth step, flat, and the state dict at the end. Each second step is made with a closure,
-# and each with `closure = TRUE`. What `maximize` is to reach is the negative loss. `half`: how things were after 50 steps.
+# and each with `closure = TRUE`. What `maximize` is to reach is the negative loss. `half`: how things were after 50
+# steps.
 run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cpu", half = NULL) {
   before <- torch_get_default_dtype()
   torch_set_default_dtype(torch_double())
@@ -43,8 +44,8 @@ run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cp
   list(path = do.call(rbind, path[steps %% 10 == 0]), dict = opt$state_dict(), params = unname(params))
 }
 
-# `cases`: texts that make an optimiser. `halves`: for each how things were here after 50 steps, with which PyTorch is to go
-# on.
+# `cases`: texts that make an optimiser. `halves`: for each how things were here after 50 steps, with which PyTorch is to
+# go on.
 python_steps <- function(cases, halves = NULL) {
   answers <- python_eval("
 torch.set_default_dtype(torch.float64)
