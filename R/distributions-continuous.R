@@ -319,7 +319,6 @@ distr_student_t <- distribution(
   parameters = list(df = constraint_positive, loc = constraint_real, scale = constraint_positive),
   defaults = list(loc = 0, scale = 1),
   support = constraint_real,
-  derived = list(chi2 = function() distr_chi2(df, validate_args = FALSE)),
   log_prob = function(value) {
     z <- (value - loc) / scale
     torch_lgamma((df + 1) / 2) - torch_lgamma(df / 2) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
@@ -346,7 +345,8 @@ distr_student_t <- distribution(
   },
   rsample = function(shape) {
     z <- standard_normal(shape, df)
-    loc + scale * z * torch_rsqrt(formulas_of(chi2)$rsample(shape) / df)
+    chi2 <- at_least_tiny(2 * standard_gamma(shape, df / 2))
+    loc + scale * z * torch_rsqrt(chi2 / df)
   }
 )
 
@@ -491,23 +491,22 @@ distr_generalized_pareto <- distribution(
   support = function() {
     constraint_interval(loc, torch_where(concentration < 0, loc - scale / concentration, Inf))
   },
-  # With a concentration of 0 it is the exponential distribution; there the formulas divide by 0.
-  derived = list(
-    is_exponential = function() torch_abs(concentration) <= 1e-8,
-    safe = function() torch_where(is_exponential, torch_ones_like(concentration), concentration)
-  ),
+  derived = list(is_exponential = function() torch_abs(concentration) <= 1e-8),
   log_prob = function(value) {
     z <- (value - loc) / scale
+    safe <- not_zero(concentration, is_exponential)
     power <- torch_where(is_exponential, z, (1 + 1 / safe) * torch_log1p(safe * z))
     # With a concentration of -1 it is uniform, and the bound itself has 0 times infinity.
     -torch_log(scale) - torch_where(safe == -1, torch_zeros_like(z), power)
   },
   cdf = function(value) {
     z <- (value - loc) / scale
+    safe <- not_zero(concentration, is_exponential)
     -torch_expm1(-torch_where(is_exponential, z, torch_log1p(safe * z) / safe))
   },
   icdf = function(value) {
     z <- -torch_log1p(-value)
+    safe <- not_zero(concentration, is_exponential)
     loc + scale * torch_where(is_exponential, z, torch_expm1(safe * z) / safe)
   },
   entropy = function() torch_log(scale) + concentration + 1,
@@ -518,6 +517,9 @@ distr_generalized_pareto <- distribution(
   },
   rsample = function(shape) private$icdf(standard_uniform(shape, loc))
 )
+
+# With a concentration of 0 it is the exponential distribution; there the formulas divide by 0.
+not_zero <- function(x, is_zero) torch_where(is_zero, torch_ones_like(x), x)
 
 #' @rdname distr_normal
 #' @export

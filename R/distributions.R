@@ -178,7 +178,7 @@ checked_value <- function(self, private, value) {
 check_value <- function(self, private, value, call = caller_env()) {
   if (!is_torch_tensor(value)) type_error(sprintf("`value` must be a tensor, not %s.", friendly_type(value)), call)
   event <- private$event_shape()
-  shape <- value$shape
+  shape <- .Call(C_shape, value)
   if (length(shape) < length(event) || !all(trailing_sizes(shape, length(event)) == event)) {
     value_error(sprintf(
       "The last sizes of `value` must be (%s), the shape of one draw, but its shape is (%s).",
@@ -208,7 +208,7 @@ event_size <- function(x, dim) plain_sizes(x$size(dim))
 
 do_broadcast <- function(a, b) {
   n <- min(length(a), length(b))
-  if (n == 0L) return(TRUE)
+  if (n == 0L || identical(a, b)) return(TRUE)
   a <- trailing_sizes(plain_sizes(a), n)
   b <- trailing_sizes(plain_sizes(b), n)
   all(a == b | a == 1L | b == 1L)

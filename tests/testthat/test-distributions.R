@@ -175,6 +175,21 @@ test_that("gradients flow through draws, log probabilities and derived parameter
   expect_equal(as_array(logits$grad), plogis(c(0.5, -1)) * (1 - plogis(c(0.5, -1))), tolerance = 1e-6)
 })
 
+test_that("a distribution whose parameters were given as they are used may be differentiated again and again", {
+  skip_if_no_torch()
+  a <- torch_tensor(c(0.5, 2), requires_grad = TRUE)
+  families <- list(
+    distr_normal(0, a), distr_gamma(a, a), distr_beta(a, a), distr_student_t(a), distr_generalized_pareto(0, a, a),
+    distr_fisher_snedecor(a, a), distr_dirichlet(a), distr_log_normal(0, a), distr_laplace(0, a)
+  )
+  for (d in families) {
+    for (i in 1:2) {
+      expect_no_error(d$log_prob(c(0.4, 0.6))$sum()$backward(), message = format(d))
+      expect_no_error(d$rsample()$sum()$backward(), message = format(d))
+    }
+  }
+})
+
 test_that("log probabilities and draws of all distributions can be traced", {
   skip_if_no_torch()
   for (case in distribution_cases()) {
