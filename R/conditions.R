@@ -129,7 +129,7 @@ friendly_type <- function(x) {
   if (is.function(x)) {
     return(if (inherits(x, "script_module")) "a script module" else if (inherits(x, "nn_module")) "an nn_module" else "a function")
   }
-  if (is.environment(x)) return(paste0("an environment", class_note(x)))
+  if (is.environment(x)) return(paste0(if (is_distribution(x)) "a distribution" else "an environment", class_note(x)))
   if (is.data.frame(x)) return("a data frame")
   if (is.factor(x)) return("a factor")
   # Without methods, which may ask for this in turn.

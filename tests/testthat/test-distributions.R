@@ -223,3 +223,29 @@ test_that("a traced batch may be of another size", {
   g <- jit_trace(function(loc) distr_multivariate_normal(loc, scale_tril = linalg_cholesky(m))$sample(2), torch_zeros(2, 3))
   expect_identical(g(torch_zeros(5, 3))$shape, c(2L, 5L, 3L))
 })
+
+test_that("everything that torch.distributions exports is here", {
+  skip_if_no_torch()
+  there <- python_eval(c(
+    "import torch.distributions as D",
+    "result = dict(all=D.__all__, constraints=D.constraints.__all__)"
+  ))
+  snake <- function(x) tolower(gsub("([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", "\\1\\3_\\2", x, perl = TRUE))
+  here <- ifelse(
+    grepl(".Transform$", there$all), paste0("transform_", snake(sub("Transform$", "", there$all))),
+    paste0("distr_", snake(there$all))
+  )
+  # Under another name: functions as they are called there, base classes as what makes such.
+  other <- c(
+    kl_divergence = "kl_divergence", register_kl = "register_kl", biject_to = "biject_to", transform_to = "transform_to",
+    Distribution = "distribution", ExponentialFamily = "distribution", Transform = "transform_function",
+    identity_transform = "transform_identity", TransformedDistribution = "distr_transformed"
+  )
+  known <- there$all %in% names(other)
+  here[known] <- other[there$all[known]]
+  # A constraint that depends on parameters is a function of them.
+  dependent <- c("Constraint", "dependent", "dependent_property", "is_dependent", "MixtureSameFamilyConstraint")
+  here <- c(here, paste0("constraint_", setdiff(there$constraints, dependent)))
+  expect_gt(length(here), 80)
+  expect_identical(setdiff(here, getNamespaceExports("torch")), character())
+})
