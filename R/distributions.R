@@ -20,30 +20,33 @@ refuse_formula <- function(what, call = entry_call(sys.nframe() - 1L)) {
   not_implemented_error(sprintf("This distribution has no `%s`.", what), call)
 }
 
-# What a class of distributions does not define. They are evaluated where the formulas of the class are: below the
-# user's environment, where distribution_levels() puts what they call.
-distribution_formulas <- list(
+# What a class of distributions does not define: functions that need nothing of the object, which all objects share, and
+# such that do. The latter are evaluated where the formulas of the class are, below the user's environment:
+# distribution_levels() puts there what they call.
+shared_formulas <- list(
   log_prob = function(value) refuse_formula("log_prob"),
   cdf = function(value) refuse_formula("cdf"),
   icdf = function(value) refuse_formula("icdf"),
-  entropy = function() exponential_family_entropy(self, private),
   mean = function() refuse_formula("mean"),
   variance = function() refuse_formula("variance"),
   mode = function() refuse_formula("mode"),
   support = function() refuse_formula("support"),
   # Of draws, with and without gradients; `shape` is that of the result.
   rsample = function(shape) refuse_formula("rsample"),
-  sample = function(shape) private$rsample(shape),
   has_rsample = function() FALSE,
   # All values of a single event, along the first dimension.
   values = function() refuse_formula("enumerate_support"),
   has_enumerate_support = function() FALSE,
-  batch_shape = function() parameters_batch_shape(self, private),
   event_shape = function() integer(),
-  expand = function(batch_shape) expand_parameters(self, private, batch_shape),
   natural_params = function() refuse_formula("natural_params"),
   log_normalizer = function(...) refuse_formula("log_normalizer"),
   mean_carrier_measure = function() 0
+)
+own_formulas <- list(
+  entropy = function() exponential_family_entropy(self, private),
+  sample = function(shape) private$rsample(shape),
+  batch_shape = function() parameters_batch_shape(self, private),
+  expand = function(batch_shape) expand_parameters(self, private, batch_shape)
 )
 
 # All parameters have the same batch.
@@ -352,11 +355,11 @@ run_in <- function(f, scope) {
 # `unexpanded`, and not once for each place of the batch.
 instance_of <- function(class, values, validate = TRUE, unexpanded = list()) {
   given <- names(values)
-  fields <- list(
+  private <- c(class$shared, list(
     .class = class, .given = given, .tensors = given[given %in% class$tensors], .unexpanded = unexpanded,
     .validate = validate
-  )
-  self <- cpp_new_instance(class$levels, no_members, fields)
+  ))
+  self <- cpp_new_instance(class$levels, no_members, private)
   scope <- scope_of(self)
   list2env(values, scope)
   for (name in names(class$derived)) if (!name %in% given) derive(name, class$derived[[name]], scope)
@@ -466,6 +469,7 @@ distribution <- function(name, parameters = list(), ..., support = NULL, default
   class <- list(
     name = name, names = names, parameters = parameters, tensors = tensors, one_of = one_of, derived = derived,
     event_dims = vapply(parameters[tensors], event_dim_of, 0L), prepare = prepare, members = members,
+    shared = shared_formulas[setdiff(names(shared_formulas), names(members))],
     levels = distribution_levels(members, union(names(parameters), names(derived)), parent.frame())
   )
   optional <- set_names(rep(list(NULL), length(one_of)), one_of)
@@ -497,23 +501,21 @@ distribution_class_of <- function(generator, arg = "inherit", call = caller_env(
 # For cpp_new_instance(): what all distributions have, evaluated in the package, and what this one has, where it was
 # written. What can be read of an object by name are its parameters.
 distribution_levels <- function(members, names, home) {
-  is_formula <- names(members) %in% names(distribution_formulas)
+  is_formula <- names(members) %in% c(names(shared_formulas), names(own_formulas))
   read <- lapply(set_names(setdiff(names, names(distribution_fields))), function(name) {
     new_function(alist(value = ), expr({
       if (!missing(value)) refuse_parameter(!!name)
       !!as.name(name)
     }))
   })
-  members <- list(override(no_members, members[!is_formula]), override(distribution_formulas, members[is_formula]))
+  members <- list(override(no_members, members[!is_formula]), override(own_formulas, members[is_formula]))
   # In the package one scope does for both.
   if (identical(topenv(home), topenv())) {
     return(list(list(
       home, c(distribution_methods, members[[1L]]), members[[2L]], c(distribution_fields, read)
     )))
   }
-  helpers <- c(
-    "refuse_formula", "refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy"
-  )
+  helpers <- c("refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy")
   scope <- new_environment(mget(helpers, topenv()), parent = home)
   list(
     list(topenv(), distribution_methods, no_members, distribution_fields), list(scope, members[[1L]], members[[2L]], read)
