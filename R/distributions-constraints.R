@@ -53,7 +53,6 @@ among_whole <- function(value, flags) if (value$is_floating_point()) is_whole_te
 #' * `constraint_independent(base, n)`: `base`, which must hold in all places of the `n` dimensions more that an event has;
 #' * `constraint_cat()`, `constraint_stack()`: of parts of a tensor along `dim`, each with its own constraint.
 #'
-#' @param value a tensor.
 #' @param lower_bound,upper_bound numbers or tensors.
 #' @param base_constraint a constraint.
 #' @param reinterpreted_batch_ndims number of dimensions that become part of the event.
