@@ -377,13 +377,15 @@ lr_one_cycle <- lr_scheduler(
     start <- c(0, ends)[[i]]
     at <- (self$last_epoch - start) / (ends[[i]] - start)
     between <- function(names) {
-      annealings[[self$anneal_strategy]](
-        group_values(self$optimizer, names[[1L]]), group_values(self$optimizer, names[[2L]]), at
-      )
+      anneal <- if (self$anneal_strategy == "cos") self$.annealing_cos else self$.annealing_linear
+      anneal(group_values(self$optimizer, names[[1L]]), group_values(self$optimizer, names[[2L]]), at)
     }
     if (self$cycle_momentum) set_momentum(self$optimizer, between(self$.phases[[i]][[3L]]))
     between(self$.phases[[i]][[2L]])
-  }
+  },
+  .format_param = function(name, optimizer, param) for_groups(param, name, optimizer),
+  .annealing_cos = function(start, end, pct) annealings$cos(start, end, pct),
+  .annealing_linear = function(start, end, pct) annealings$linear(start, end, pct)
 )
 
 #' Cycles of learning rate and momentum
@@ -545,43 +547,58 @@ lr_reduce_on_plateau <- lr_scheduler(
       threshold = numeric_one, eps = numeric_one
     ))
     self$min_lrs <- for_groups(min_lr, "min_lr", optimizer)
-    self$best <- if (mode == "min") Inf else -Inf
-    self$cooldown_counter <- 0
-    self$num_bad_epochs <- 0
     self$last_epoch <- 0
     self$.last_lr <- group_values(optimizer, "lr")
+    self$.init_is_better(mode, threshold, threshold_mode)
+    self$.reset()
   },
   step = function(metrics) {
     metrics <- as.numeric(metrics)
     self$last_epoch <- self$last_epoch + 1
     self$num_bad_epochs <- self$num_bad_epochs + 1
-    if (isTRUE(is_better(self, metrics))) {
+    if (isTRUE(self$.is_better(metrics, self$best))) {
       self$best <- metrics
       self$num_bad_epochs <- 0
     }
-    if (self$cooldown_counter > 0) {
+    if (self$.in_cooldown()) {
       self$cooldown_counter <- self$cooldown_counter - 1
       self$num_bad_epochs <- 0
     }
-    lrs <- group_values(self$optimizer, "lr")
     if (self$num_bad_epochs > self$patience) {
-      lower <- pmax(lrs * self$factor, rep_len(self$min_lrs, length(lrs)))
       self$cooldown_counter <- self$cooldown
       self$num_bad_epochs <- 0
-      self$.set_lr(ifelse(lrs - lower > self$eps, lower, lrs))
-    } else {
-      self$.last_lr <- lrs
+      self$.reduce_lr(self$last_epoch)
     }
+    self$.last_lr <- group_values(self$optimizer, "lr")
     invisible(self)
+  },
+  .reset = function() {
+    self$best <- self$mode_worse
+    self$cooldown_counter <- 0
+    self$num_bad_epochs <- 0
+  },
+  .reduce_lr = function(epoch) {
+    lrs <- group_values(self$optimizer, "lr")
+    least <- self$min_lrs
+    # One for all is for groups that were added, too.
+    if (length(unique(least)) == 1L) least <- least[[1L]]
+    lower <- pmax(lrs * self$factor, for_groups(least, "min_lr", self$optimizer))
+    self$.set_lr(ifelse(lrs - lower > self$eps, lower, lrs))
+  },
+  .in_cooldown = function() self$cooldown_counter > 0,
+  .is_better = function(a, best) {
+    by <- self$threshold * if (self$threshold_mode == "rel") best else 1
+    # Nothing is a share of the first, infinite one.
+    if (is.infinite(best)) by <- 0
+    if (self$mode == "min") a < best - by else a > best + by
+  },
+  .init_is_better = function(mode, threshold, threshold_mode) {
+    self$mode <- mode
+    self$threshold <- threshold
+    self$threshold_mode <- threshold_mode
+    self$mode_worse <- if (mode == "min") Inf else -Inf
   }
 )
-
-is_better <- function(self, x) {
-  by <- self$threshold * if (self$threshold_mode == "rel") self$best else 1
-  # Nothing is a share of the first, infinite one.
-  if (is.infinite(self$best)) by <- 0
-  if (self$mode == "min") x < self$best - by else x > self$best + by
-}
 
 # --- several schedulers ----------------------------------------------------------------------------------------------
 

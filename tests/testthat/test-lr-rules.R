@@ -1,7 +1,7 @@
 # What only PyTorch keeps, or keeps in another form: names of functions, counts of milestones, phases.
 not_compared <- c(
   "_get_lr_called_within_step", "_is_initial", "lr_lambdas", "_schedule_phases", "_scale_fn_custom", "_scale_fn_ref",
-  "milestones", "default_min_lr", "mode_worse", "use_beta1", "_anneal_func_type", "_anneal_strategy", "anneal_strategy",
+  "milestones", "default_min_lr", "use_beta1", "_anneal_func_type", "_anneal_strategy", "anneal_strategy",
   "anneal_func", "pct_start"
 )
 
@@ -86,4 +86,23 @@ test_that("messages tell what is set, where they are asked for", {
     plateau <- lr_reduce_on_plateau(lr_optimizer(), patience = 0, verbose = TRUE)
     for (loss in list(torch_tensor(1), 1, 0.5)) plateau$step(loss)
   })
+})
+
+test_that("groups may be added later, and classes changed by their methods", {
+  skip_if_no_torch()
+  opt <- lr_optimizer()
+  plateau <- lr_reduce_on_plateau(opt, patience = 0, min_lr = 0.04)
+  opt$add_param_group(list(params = torch_ones(1, requires_grad = TRUE), lr = 1))
+  for (loss in c(1, 1)) plateau$step(loss)
+  expect_equal(plateau$get_last_lr(), c(0.05, 0.04, 0.1))
+  always <- lr_scheduler("lr_always", lr_reduce_on_plateau, .is_better = function(a, best) FALSE)
+  patient <- always(lr_optimizer(), patience = 1, cooldown = 1)
+  for (loss in c(3, 2)) patient$step(loss)
+  expect_equal(patient$get_last_lr(), c(0.05, 0.005))
+  expect_true(patient$.in_cooldown())
+  square <- function(start, end, pct) start + (end - start) * pct^2
+  squared <- lr_scheduler("lr_squared", lr_one_cycle, .annealing_cos = square)
+  cycle <- squared(lr_optimizer(), 1, 21, pct_start = 0.5, cycle_momentum = FALSE)
+  for (i in 1:5) cycle$step()
+  expect_equal(cycle$get_last_lr(), rep(0.04 + 0.96 * (5 / 9.5)^2, 2))
 })
