@@ -216,29 +216,33 @@ optim_muon <- rule_optimizer(
         )
       }
     },
+    # Matrices of one shape are multiplied together.
+    kind = function(param) param$shape,
     update = function(params, grads, state, group) {
       steps <- kept_mean(state, "momentum_buffer", grads, group$momentum)
       if (group$nesterov) steps <- Map(function(grad, mean) torch_lerp(grad, mean, group$momentum), grads, steps)
-      Map(function(param, step) {
-        n <- param$shape
-        by_rms <- identical(group$adjust_lr_fn, "match_rms_adamw")
-        ratio <- if (by_rms) 0.2 * sqrt(max(n)) else sqrt(max(1, n[1L] / n[2L]))
-        param$add_(near_orthogonal(step, n[1L] > n[2L], group), alpha = -group$lr * ratio)
-      }, params, steps)
+      n <- params[[1L]]$shape
+      by_rms <- identical(group$adjust_lr_fn, "match_rms_adamw")
+      ratio <- if (by_rms) 0.2 * sqrt(max(n)) else sqrt(max(1, n[1L] / n[2L]))
+      steps <- torch_unbind(near_orthogonal(torch_stack(steps), n[1L] > n[2L], group))
+      torch__foreach_add_(params, steps, alpha = -group$lr * ratio)
     }
   )
 )
 
+# `x`: a stack of matrices.
 near_orthogonal <- function(x, is_tall, group) {
   a <- group$ns_coefficients[[1L]]
   b <- group$ns_coefficients[[2L]]
   c <- group$ns_coefficients[[3L]]
+  turned <- function(x) torch_transpose(x, 2L, 3L)
   y <- torch__to_copy(x, dtype = torch_bfloat16())
-  if (is_tall) y <- torch_t(y)
-  y <- torch_div(y, torch_clamp(torch_norm(y), min = group$eps))
+  if (is_tall) y <- turned(y)
+  norms <- torch_stack(lapply(torch_unbind(y), torch_norm))
+  y <- torch_div(y, torch_clamp(norms, min = group$eps)$view(c(-1L, 1L, 1L)))
   for (i in seq_len(group$ns_steps)) {
-    square <- torch_mm(y, torch_t(y))
-    y <- torch_addmm(y, torch_addmm(square, square, square, beta = b, alpha = c), y, beta = a)
+    square <- torch_bmm(y, turned(y))
+    y <- torch_baddbmm(y, torch_baddbmm(square, square, square, beta = b, alpha = c), y, beta = a)
   }
-  if (is_tall) torch_t(y) else y
+  if (is_tall) turned(y) else y
 }

@@ -16,7 +16,7 @@ NULL
 #   fused     by LibTorch's one operator, which sees to `maximize` and the decay; the last argument: steps, as tensors
 #   sparse    one parameter with a sparse gradient
 #   numbers   names of the numbers in `state`; `number_in_dict` makes of one what state dicts hold
-#   kind      function(param): only parameters for which it gives the same are updated together
+#   kind      function(param): only parameters for which it gives the same numbers are updated together
 #   decay     of the weights: "gradient", "parameter" (decoupled) or "own" (the rule's functions see to it)
 #   checks    of its own hyperparameters, as in `hyperparameter_checks`; `check`: a function of a group
 #   renamed   PyTorch's names of hyperparameters that have another one here
