@@ -57,7 +57,7 @@ step_part <- function(part, grads, group, rule) {
   state <- part$state
   if ("step" %in% rule$numbers) state$step <- (state$step %||% 0) + 1
   if (part$is_fused) {
-    return(rule$fused(part$params, grads, state, group, fused_steps(state$step, part$params)))
+    return(rule$fused(part$params, grads, state, group, fused_steps(part)))
   }
   if (part$is_complex) grads <- lapply(grads, torch_view_as_real)
   if (isTRUE(group$maximize)) grads <- if (part$is_sparse) lapply(grads, torch_neg) else torch__foreach_neg(grads)
@@ -75,11 +75,18 @@ step_part <- function(part, grads, group, rule) {
   }
 }
 
-fused_steps <- function(step, params) {
-  if (is.null(step)) return()
-  device <- params[[1L]]$device
-  steps <- lapply(step, function(x) torch_scalar_tensor(x, dtype = torch_float(), device = device))
-  if (length(steps) == 1L) rep(steps, length(params)) else steps
+# The counts of steps as fused operators want them, a tensor for each parameter: the same one where they are equal. They
+# are made once for a plan, and count along.
+fused_steps <- function(part) {
+  counts <- part$counts
+  if (!is.null(counts$own)) {
+    torch__foreach_add_(counts$own, scalar = 1)
+  } else if (!is.null(part$state$step)) {
+    device <- part$params[[1L]]$device
+    counts$own <- lapply(part$state$step, function(x) torch_scalar_tensor(x, dtype = torch_float(), device = device))
+    counts$all <- rep_len(counts$own, length(part$params))
+  }
+  counts$all
 }
 
 # --- plans -----------------------------------------------------------------------------------------------------------
@@ -119,7 +126,7 @@ plan_part <- function(states, group, of, is_sparse, rule) {
   if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
     of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex,
-    is_fused = is_fused, is_sparse = is_sparse
+    is_fused = is_fused, is_sparse = is_sparse, counts = new_environment()
   )
 }
 
@@ -154,9 +161,10 @@ has_fused <- function(rule, param, group) {
   if (is.null(rule$fused)) return(FALSE)
   key <- paste(rule$name, as.character(param$dtype), as.character(param$device))
   if (is.null(the$fused[[key]])) {
-    probe <- torch_zeros(1, dtype = param$dtype, device = param$device)
+    params <- list(torch_zeros(1, dtype = param$dtype, device = param$device))
+    probe <- list(params = params, state = new_environment(list(step = 1)), counts = new_environment())
     the$fused[[key]] <- tryCatch({
-      rule$fused(list(probe), list(torch_zeros_like(probe)), new_environment(), group, fused_steps(1, list(probe)))
+      rule$fused(params, list(torch_zeros_like(params[[1L]])), new_environment(), group, fused_steps(probe))
       TRUE
     }, error = function(e) FALSE)
   }

@@ -106,3 +106,17 @@ test_that("groups may be added later, and classes changed by their methods", {
   for (i in 1:5) cycle$step()
   expect_equal(cycle$get_last_lr(), rep(0.04 + 0.96 * (5 / 9.5)^2, 2))
 })
+
+test_that("all of torch.optim.lr_scheduler is here", {
+  skip_if_no_torch()
+  theirs <- python_eval("
+import inspect, torch.optim.lr_scheduler as s, torch.optim.swa_utils as u
+result = [n for m in (s, u) for n, c in inspect.getmembers(m, inspect.isclass)
+          if issubclass(c, s.LRScheduler) and n.lstrip('_') != 'LRScheduler']
+")
+  # StepLR is lr_step(), OneCycleLR lr_one_cycle(), ReduceLROnPlateau lr_reduce_on_plateau().
+  words <- gsub("LR|Scheduler", "", sub("SWALR", "Swa", theirs))
+  ours <- paste0("lr_", tolower(gsub("(?<=[a-z])(?=[A-Z])", "_", words, perl = TRUE)))
+  expect_identical(setdiff(ours, getNamespaceExports("torch")), character())
+  expect_identical(Filter(function(name) !any(startsWith(names(lr_cases), paste0(name, "("))), theirs), character())
+})

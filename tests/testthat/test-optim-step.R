@@ -61,3 +61,16 @@ test_that("a closure is run with gradients and its loss returned", {
   expect_identical(loss$item(), 4)
   expect_identical(x$item(), 1)
 })
+
+test_that("all of torch.optim is here", {
+  skip_if_no_torch()
+  theirs <- python_eval("
+import inspect
+result = [n for n, c in inspect.getmembers(torch.optim, inspect.isclass) if issubclass(c, torch.optim.Optimizer)]
+")
+  theirs <- setdiff(theirs, "Optimizer")
+  ours <- paste0("optim_", ifelse(theirs == "SparseAdam", "sparse_adam", tolower(theirs)))
+  expect_identical(setdiff(ours, getNamespaceExports("torch")), character())
+  # SparseAdam has a test of its own.
+  expect_setequal(unique(sub("[(].*", "", names(optim_cases))), setdiff(theirs, "SparseAdam"))
+})
