@@ -29,3 +29,7 @@ saved_net <- function(net = small_net(), env = parent.frame()) {
   jit_save(jit_trace(net, torch_randn(5, 3)), file)
   file
 }
+
+# The lines of a plan without the names of its values, sorted. In which order a kernel takes its sizes LibTorch leaves to
+# chance, and with it their names and those of what follows.
+plan_lines <- function(text) sort(gsub("%[[:alnum:]_.]+|-[0-9]+", "%", strsplit(text, "\n")[[1]]))

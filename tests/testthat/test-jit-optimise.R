@@ -99,10 +99,9 @@ result['four'] = plan()
   plan <- function(...) {
     with_jit_executor(gsub("<source>", "<string>", as.character(jit_compile(source)$f$graph_for(torch_ones(3)))), ...)
   }
-  expect_equal(plan(profiling = FALSE), python$unwatched)
-  expect_equal(plan(profiled_runs = 4), python$four)
-  # Python shows a copy with new numbers.
-  expect_equal(gsub("%\\d+", "%", plan(executor = "simple")), gsub("%\\d+", "%", python$simple))
+  expect_equal(plan_lines(plan(profiling = FALSE)), plan_lines(python$unwatched))
+  expect_equal(plan_lines(plan(profiled_runs = 4)), plan_lines(python$four))
+  expect_equal(plan_lines(plan(executor = "simple")), plan_lines(python$simple))
   # What is computed twice stays so where nothing is optimised.
   source <- "def f(x):\n  return torch.exp(x) * torch.exp(x)\n"
   count <- function(text) lengths(regmatches(text, gregexpr("aten::exp", text)))
