@@ -20,6 +20,8 @@ adam_rule <- function(name, fused, decay) {
       add_quotient_(params, mean, root, -group$lr / (1 - group$betas[[1L]]^state$step))
     },
     fused = function(params, grads, state, group, steps) {
+      # PyTorch's Adam can have the decay of AdamW, and so can its state dicts.
+      if (isTRUE(group$decoupled_weight_decay)) fused <- torch__fused_adamw_
       fused(
         params, grads, kept(state, "exp_avg", params), kept(state, "exp_avg_sq", params),
         if (group$amsgrad) kept(state, "max_exp_avg_sq", params) else list(), steps,

@@ -9,7 +9,7 @@
 #' @include optim.R
 NULL
 
-# A list. The functions are called with the parameters, their gradients, `state` and the group. `state` is an
+# A rule: a list. Its functions are called with the parameters, their gradients, `state` and the group. `state` is an
 # environment that they read and write: what it holds after a step is there at the next, at first nothing but `step`,
 # which counts. Numbers in it are one for all parameters as long as they are equal.
 #   update    by lists; gradients come with their sign for `maximize` and with the weight decay added

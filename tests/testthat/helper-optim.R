@@ -44,8 +44,8 @@ run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cp
   list(path = do.call(rbind, path[steps %% 10 == 0]), dict = opt$state_dict(), params = unname(params))
 }
 
-# `cases`: texts that make an optimiser. `halves`: for each how things were here after 50 steps, with which PyTorch is to
-# go on.
+# `cases`: texts that make an optimiser. `halves`: for each how things were here after 50 steps, with which PyTorch is
+# to go on.
 python_steps <- function(cases, halves = NULL) {
   answers <- python_eval("
 torch.set_default_dtype(torch.float64)

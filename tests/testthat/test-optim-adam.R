@@ -104,3 +104,24 @@ result = [run(case) for case in cases]
     expect_true(opt$state_dict()$state[["1"]][[name]]$is_complex())
   }
 })
+
+test_that("the decay of AdamW comes with a state dict of PyTorch's Adam", {
+  skip_if_no_torch()
+  run <- function(make, decoupled = NULL) {
+    x <- torch_tensor(2, dtype = torch_double(), requires_grad = TRUE)
+    opt <- make(x, lr = 0.1, weight_decay = 0.5)
+    dict <- opt$state_dict()
+    dict$param_groups[[1]]$decoupled_weight_decay <- decoupled
+    opt$load_state_dict(dict)
+    for (i in 1:3) {
+      opt$zero_grad()
+      (x * x)$backward()
+      opt$step()
+    }
+    x$item()
+  }
+  for (path in list(identity, function(code) without_fused(code))) {
+    expect_equal(path(run(optim_adam, TRUE)), path(run(optim_adamw)), tolerance = 1e-6)
+    expect_false(isTRUE(all.equal(path(run(optim_adam, FALSE)), path(run(optim_adamw)), tolerance = 1e-3)))
+  }
+})

@@ -39,7 +39,8 @@ result = [p.flatten().tolist() for p in params]
   }
   # Six digits of a step that is computed with three are two steps that are the same to the last bit.
   for (i in seq_along(shapes)) {
-    expect_equal(as_array(params[[i]]$detach()$flatten()), expected[[i]], tolerance = 1e-6, info = toString(shapes[[i]]))
+    ours <- as_array(params[[i]]$detach()$flatten())
+    expect_equal(ours, expected[[i]], tolerance = 1e-6, info = toString(shapes[[i]]))
   }
 })
 
