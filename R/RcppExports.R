@@ -89,6 +89,14 @@ cpp_mps_synchronize <- function() {
     .Call(`_torch_cpp_mps_synchronize`)
 }
 
+cpp_parts_write <- function(path, parts) {
+    .Call(`_torch_cpp_parts_write`, path, parts)
+}
+
+cpp_pieces_read <- function(source, offsets, dtypes, sizes, device) {
+    .Call(`_torch_cpp_pieces_read`, source, offsets, dtypes, sizes, device)
+}
+
 cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
@@ -435,6 +443,10 @@ cpp_size_parts <- function(x) {
 
 cpp_new_size <- function(numbers, tensors) {
     .Call(`_torch_cpp_new_size`, numbers, tensors)
+}
+
+cpp_stream_check <- function(bytes) {
+    .Call(`_torch_cpp_stream_check`, bytes)
 }
 
 cpp_tensor_from_r <- function(data, dtype, device, requires_grad, pin_memory) {

@@ -241,6 +241,31 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_parts_write
+SEXP cpp_parts_write(SEXP path, SEXP parts);
+RcppExport SEXP _torch_cpp_parts_write(SEXP pathSEXP, SEXP partsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type parts(partsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_parts_write(path, parts));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_pieces_read
+SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP device);
+RcppExport SEXP _torch_cpp_pieces_read(SEXP sourceSEXP, SEXP offsetsSEXP, SEXP dtypesSEXP, SEXP sizesSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type offsets(offsetsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type dtypes(dtypesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type sizes(sizesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_pieces_read(source, offsets, dtypes, sizes, device));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_is_dead
 SEXP cpp_is_dead(SEXP x);
 RcppExport SEXP _torch_cpp_is_dead(SEXP xSEXP) {
@@ -1185,6 +1210,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_stream_check
+SEXP cpp_stream_check(SEXP bytes);
+RcppExport SEXP _torch_cpp_stream_check(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_stream_check(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tensor_from_r
 SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, SEXP pin_memory);
 RcppExport SEXP _torch_cpp_tensor_from_r(SEXP dataSEXP, SEXP dtypeSEXP, SEXP deviceSEXP, SEXP requires_gradSEXP, SEXP pin_memorySEXP) {
@@ -1283,6 +1318,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_cuda_snapshot", (DL_FUNC) &_torch_cpp_cuda_snapshot, 0},
     {"_torch_cpp_backend", (DL_FUNC) &_torch_cpp_backend, 1},
     {"_torch_cpp_mps_synchronize", (DL_FUNC) &_torch_cpp_mps_synchronize, 0},
+    {"_torch_cpp_parts_write", (DL_FUNC) &_torch_cpp_parts_write, 2},
+    {"_torch_cpp_pieces_read", (DL_FUNC) &_torch_cpp_pieces_read, 5},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 3},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
@@ -1370,6 +1407,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},
     {"_torch_cpp_size_parts", (DL_FUNC) &_torch_cpp_size_parts, 1},
     {"_torch_cpp_new_size", (DL_FUNC) &_torch_cpp_new_size, 2},
+    {"_torch_cpp_stream_check", (DL_FUNC) &_torch_cpp_stream_check, 1},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},

@@ -200,7 +200,7 @@ void* handle_of(SEXP x, Kind kind, const char* what) {
   if (!handle)
     fail("value_error",
          "`%s` is a dead %s: it was saved and read back by R (`saveRDS()`, a saved workspace), which keeps no tensor memory. "
-         "Save what `as_array()` gives of a tensor, or a program by `jit_save()`.",
+         "Use `torch_save()`.",
          what, facts_of(kind).words);
   return handle;
 }

@@ -231,6 +231,21 @@ typedef struct ts_tensor_info {
   int8_t defined, requires_grad, is_leaf, is_complex, is_floating_point, is_quantized, is_sparse, is_cuda;
 } ts_tensor_info;
 
+/* A part of a file that is written: bytes, or what lies in the memory of a tensor, row-major. */
+typedef struct ts_part {
+  const void *data; /* NULL: `tensor` */
+  size_t size;
+  ts_tensor *tensor;
+} ts_part;
+
+/* A tensor in a file: where its memory begins, and what it is. */
+typedef struct ts_piece {
+  uint64_t offset;
+  int32_t dtype;
+  size_t ndim;
+  const int64_t *sizes;
+} ts_piece;
+
 /* One entry of an index. Positions and masks are tensors of int64 and bool. */
 typedef enum ts_index_kind {
   TS_INDEX_WHOLE, /* ndim dimensions as they are */

@@ -62,6 +62,11 @@ TS_FUNCTION(int, ts_tensor_from_buffer, (void *data, const int64_t *sizes, size_
 TS_FUNCTION(int, ts_tensor_item, (ts_tensor *, ts_value *out))
 /* Where its memory begins, 0 if it has none of its own. */
 TS_FUNCTION(int, ts_tensor_storage, (ts_tensor *, uint64_t *out))
+/* Writes the parts one behind the other, to a file that takes its name when it is whole; `path` NULL: *out is the bytes. */
+TS_FUNCTION(int, ts_parts_write, (const char *path, const ts_part *parts, size_t n, ts_value *out, ts_arena **arena))
+/* Reads tensors out of a file, or where `path` is NULL out of `bytes`. A piece that goes beyond the end is an error. `out` has
+ * room for n handles, NULL before; those that are set are owned, after an error too. */
+TS_FUNCTION(int, ts_pieces_read, (const char *path, const void *bytes, size_t size, const ts_piece *pieces, size_t n, const char *device, ts_tensor **out))
 /* Index values that count from 1 (negative from the end) to those that count from 0; 0 is an error. Owned. */
 TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */

@@ -1,0 +1,366 @@
+# R objects with tensors in them, in files. The file is a safetensors file: its tensors are those of the object, and the object
+# itself, by R's serialize(), lies beside them with a mark in the place of each tensor.
+
+#' Save and load R objects that hold tensors
+#'
+#' `torch_save()` writes tensors, modules, optimisers, generators, lists of them and any other R objects in which they
+#' are; `torch_load()` reads them back. `torch_serialize()` gives the same bytes as a raw vector. R's own `saveRDS()` does not
+#' keep the memory of tensors.
+#'
+#' A tensor that stands in several places is one tensor afterwards too; parameters stay parameters, and keep whether they need
+#' gradients, but not their graph. The values of a generator, script modules and script functions are saved with it.
+#'
+#' The file is in safetensors format: other programs read its tensors, [load_safetensors()] does too. `torch_load()` also
+#' reads what the CRAN package torch wrote (both versions of its format, of modules the tensors) and safetensors files of other programs.
+#'
+#' @section Safety:
+#' A file gets its name when it is whole and on the disk. What is read is checked before R makes an object of it: a damaged
+#' file is an error, and reading one runs no code. The functions that an object holds, the methods of a module for example, are in the
+#' file as well, and run when they are called: load only what you trust, or [load_safetensors()] of it.
+#'
+#' @param obj An R object.
+#' @param path A file or a connection; to load also a raw vector. A connection that is closed is opened in binary mode.
+#' @param ... Not used.
+#' @param compress Not used: tensors hardly get smaller.
+#' @param device Where the tensors go: a device or its name.
+#' @return `torch_save()` its `obj`, invisibly; `torch_load()` the object; `torch_serialize()` a raw vector.
+#' @section Errors:
+#' A file that can't be written or read is a `torch_runtime_error` that names it; an object with handles in it that can't be
+#' saved, such as graphs, is a `value_error`.
+#' @seealso [jit_save()] for programs that run without R, [save_safetensors()].
+#' @examplesIf torch::torch_is_installed()
+#' file <- tempfile(fileext = ".pt")
+#' model <- nn_linear(2, 1)
+#' torch_save(list(model = model, epoch = 3), file)
+#' torch_load(file)$model
+#' @export
+torch_save <- function(obj, path, ..., compress = TRUE) {
+  if (inherits(path, "connection")) {
+    bytes <- write_object(obj)
+    with_connection(path, "wb", writeBin(bytes, path))
+    return(invisible(obj))
+  }
+  path <- path_to_write(path)
+  about_writing(write_object(obj, path), path)
+  invisible(obj)
+}
+
+#' @rdname torch_save
+#' @export
+torch_serialize <- function(obj, ...) write_object(obj)
+
+# How the format calls a tensor that is alone.
+only_tensor <- "...unnamed..."
+
+write_object <- function(obj, path = NULL, call = caller_env()) {
+  found <- new_collection(call)
+  if (is_torch_tensor(obj)) {
+    found$key_of(obj, only_tensor)
+    return(write_collection(found, "tensor", NULL, path))
+  }
+  # Lists are as the CRAN package has them, which has no marks but these strings; everything else has R's own.
+  marked <- if (is_bare_tree(obj)) mark_tensors(obj, found) else obj
+  robj <- serialize(marked, NULL, refhook = found$mark)
+  write_collection(found, if (is_nn_module(obj)) "module" else "list", robj, path)
+}
+
+# A list of lists, values and tensors.
+is_bare_tree <- function(x) {
+  if (is_torch_tensor(x)) return(TRUE)
+  if (!is.list(x) || is.environment(x)) return(is.atomic(x) || is.null(x))
+  all(vapply(unclass(x), is_bare_tree, NA))
+}
+
+mark_tensors <- function(x, found) {
+  if (is_torch_tensor(x)) return(structure(found$key_of(x), class = "torch_tensor_address"))
+  if (!is.list(x)) return(x)
+  attributes <- attributes(x)
+  x <- lapply(unclass(x), mark_tensors, found = found)
+  attributes(x) <- attributes
+  x
+}
+
+# The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks.
+new_collection <- function(call) {
+  # Tables by key, since lists take longer the more they hold.
+  tensors <- new_environment()
+  order <- character()
+  n <- 0L
+  extra <- list()
+  keys <- new_environment()
+  # One tensor may have several R objects, with attributes of their own.
+  key_of <- function(x, key = NULL) {
+    if (is_dead(x)) value_error("`obj` holds a dead tensor: it was saved and read back by R, which keeps no tensor memory.", call)
+    if (is_undefined_tensor(x)) value_error("`obj` holds an undefined tensor.", call)
+    address <- tensor_address(x)
+    if (is.null(keys[[address]])) {
+      key <- key %||% address
+      keys[[address]] <- key
+      tensors[[key]] <- x
+      n <<- n + 1L
+      order[n] <<- key
+    }
+    key <- keys[[address]]
+    marks <- attributes(x)
+    if (length(marks$class) > 2L || length(marks) > 1L) {
+      key <- paste0(key, "/", sum(startsWith(names2(extra), paste0(key, "/"))) + 1L)
+      extra[[key]] <<- list(kind = "tensor", attributes = marks)
+    }
+    key
+  }
+  # Other handles, each once.
+  noted <- function(x, entry) {
+    address <- obj_address(x)
+    if (is.null(keys[[address]])) {
+      key <- paste0("handle", length(extra) + 1L)
+      extra[[key]] <<- entry
+      keys[[address]] <- key
+    }
+    keys[[address]]
+  }
+  handle_key <- function(x) {
+    if (is_dead(x)) return(NULL)
+    if (!is.null(keys[[obj_address(x)]])) return(keys[[obj_address(x)]])
+    if (inherits(x, "torch_generator")) {
+      return(noted(x, list(kind = "generator", state = as_array(x$get_state()))))
+    }
+    program <- if (inherits(x, "torch_script_module_handle")) x else if (inherits(x, "torch_callable")) {
+      tryCatch(cpp_module_from_function(x), torch_runtime_error = function(e) NULL)
+    }
+    if (is.null(program)) value_error(sprintf("`obj` holds %s, which can't be saved.", friendly_type(x)), call)
+    kind <- if (inherits(x, "torch_callable")) "function" else "module"
+    noted(x, list(kind = kind, program = cpp_module_serialize(program, FALSE, NULL)))
+  }
+  # For serialize(): the strings that stand for a pointer or an environment, NULL for what R writes itself.
+  mark <- function(x) {
+    if (is.environment(x)) {
+      # That of a script module, which holds handles of its methods.
+      if (!identical(parent.env(x), topenv())) return(NULL)
+      handle <- get0("handle", x, inherits = FALSE)
+      if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) return(NULL)
+      return(noted(x, list(kind = "environment", of = handle_key(handle))))
+    }
+    if (typeof(x) != "externalptr") return(NULL)
+    if (is_torch_tensor(x)) return(key_of(x))
+    if (inherits(x, saved_handles)) handle_key(x)
+  }
+  environment()
+}
+
+saved_handles <- c(
+  "torch_generator", "torch_script_module_handle", "torch_callable", "torch_graph_handle", "torch_unit_handle", "torch_script_object",
+  "autograd_node"
+)
+
+write_collection <- function(found, type, robj, path) {
+  tensors <- mget(found$order, found$tensors)
+  special <- list()
+  needs_grad <- list()
+  for (key in names(tensors)) {
+    x <- tensors[[key]]
+    if (x$requires_grad) needs_grad[[key]] <- TRUE
+    dtype <- unclass(x$dtype)
+    if (!dtype %in% c(safetensors_dtypes, 8L, 10L) || is_special_layout(x) || x$device$type == "meta") {
+      value_error(sprintf("`obj` holds a tensor that can't be saved: %s.", type_line(x)), found$call)
+    }
+    if (dtype %in% 8:10) {
+      # The format has them as bytes.
+      special[[key]] <- list(shape = as.integer(.Call(C_shape, x)), dtype = special_dtypes[[as.character(dtype)]])
+      tensors[[key]] <- buffer_from_torch_tensor(x)
+    }
+  }
+  as_object <- function(x) if (length(x)) x else structure(list(), names = character())
+  about <- list(
+    type = type, version = 3L, requires_grad = as_object(needs_grad), special_dtype = as_object(special),
+    writer = paste0("torch ", package_version_text())
+  )
+  if (length(found$extra)) tensors[["__handles__"]] <- serialize(found$extra, NULL)
+  if (!is.null(robj)) tensors[["__robj__"]] <- robj
+  write_safetensors(tensors, list(`__r__` = as.character(jsonlite::toJSON(about, auto_unbox = TRUE))), path)
+}
+
+special_dtypes <- c("8" = "chalf", "9" = "cfloat", "10" = "cdouble")
+
+# What wrote a file: the CRAN package says nothing.
+package_version_text <- function() as.character(utils::packageVersion("torch"))
+
+#' @rdname torch_save
+#' @export
+torch_load <- function(path, device = "cpu") {
+  if (is.null(device)) value_error("Unexpected device: `device` must be a device or its name, not NULL.")
+  device <- as_device(device)
+  source <- source_to_read(path)
+  about_file(read_object(source, device), source_name(path), current_env())
+}
+
+read_object <- function(source, device) {
+  first <- if (is.raw(source)) utils::head(source, 4) else readBin(source, "raw", 4)
+  if (is_rds(first)) return(read_version_2(source, device))
+  if (identical(first, charToRaw("PK\003\004"))) {
+    damaged("it is an archive of LibTorch: use `jit_load()` for a program, `load_state_dict()` for tensors saved by Python")
+  }
+  header <- read_safetensors_header(source)
+  about <- header$metadata["__r__"]
+  if (is.na(about)) {
+    warning("The file was not written by R: its tensors are given as a list.", call. = FALSE)
+    return(read_safetensors_tensors(source, header, device))
+  }
+  about <- tryCatch(jsonlite::fromJSON(about, simplifyVector = FALSE), error = function(e) damaged("what it says of itself is no JSON"))
+  if (!is.list(about) || !is_string(about$type)) damaged("it does not say what it holds")
+  inner <- c("__robj__", "__handles__")
+  tensors <- read_safetensors_tensors(source, header, device, which(!header$name %in% inner))
+  tensors <- as_they_were(tensors, about)
+  if (about$type == "tensor") {
+    if (length(tensors) != 1) damaged("it holds no tensor")
+    return(tensors[[1]])
+  }
+  if (about$type == "state_dict") return(tensors)
+  foreign <- is.null(about$writer)
+  if (about$type == "module" && foreign) {
+    warning("The file holds a module of another package, with its R code: its tensors are given as a state dict.", call. = FALSE)
+    return(tensors)
+  }
+  bytes <- function(name) as_array(read_safetensors_tensors(source, header, NULL, which(header$name == name))[[1]])
+  handles <- list()
+  if ("__handles__" %in% header$name) {
+    packed <- bytes("__handles__")
+    if (cpp_stream_check(packed)) damaged("what it says of its handles is code")
+    handles <- revive_handles(read_stream(packed), tensors, device)
+  }
+  if (!"__robj__" %in% header$name) damaged("it holds no R object")
+  robj <- bytes("__robj__")
+  cpp_stream_check(robj)
+  known <- list2env(c(tensors, handles), new_environment())
+  handle_of_key <- function(key) {
+    if (!is_string(key) || is.null(known[[key]])) damaged("it holds a mark of a tensor that is not there")
+    known[[key]]
+  }
+  unmark(read_stream(robj, handle_of_key), handle_of_key)
+}
+
+# After cpp_stream_check(): what R finds wrong all the same.
+read_stream <- function(bytes, refhook = NULL) {
+  tryCatch(unserialize(bytes, refhook = refhook), error = function(e) {
+    if (inherits(e, "torch_error")) cnd_signal(e)
+    damaged(paste("the R object in it is damaged:", conditionMessage(e)))
+  })
+}
+
+# Complex tensors and those that need gradients.
+as_they_were <- function(tensors, about) {
+  for (key in intersect(names(about$special_dtype), names(tensors))) {
+    facts <- about$special_dtype[[key]]
+    shape <- as.double(unlist(facts$shape))
+    if (!is_string(facts$dtype) || !facts$dtype %in% special_dtypes || anyNA(shape)) damaged("a tensor has a dtype that is not known")
+    x <- tensors[[key]]
+    dtype <- as_dtype(facts$dtype)
+    if (x$numel() != prod(shape) * dtype$itemsize) damaged("a tensor is not of the size that it says")
+    tensors[[key]] <- x$view(dtype = dtype)$reshape(shape)
+  }
+  for (key in intersect(names(about$requires_grad), names(tensors))) {
+    x <- tensors[[key]]
+    if (isTRUE(about$requires_grad[[key]]) && (x$is_floating_point() || x$is_complex())) x$requires_grad_(TRUE)
+  }
+  tensors
+}
+
+revive_handles <- function(entries, tensors, device) {
+  if (!is.list(entries) || (length(entries) && is.null(names(entries)))) damaged("what it says of its handles has no names")
+  out <- list()
+  programs <- list()
+  for (key in names(entries)) {
+    entry <- entries[[key]]
+    if (!is.list(entry) || !is_string(entry$kind)) damaged("it has a handle of no kind")
+    out[[key]] <- switch(entry$kind,
+      tensor = {
+        x <- tensors[[sub("/[0-9]+$", "", key)]]
+        if (is.null(x)) damaged("it holds a mark of a tensor that is not there")
+        marked_tensor(x, entry$attributes)
+      },
+      generator = revive_generator(entry),
+      module = {
+        programs[[key]] <- jit_load(entry$program, device = device)
+        script_handle(programs[[key]])
+      },
+      environment = {
+        program <- if (is_string(entry$of)) programs[[entry$of]]
+        if (is.null(program)) damaged("it has a script module without a program")
+        environment(program)
+      },
+      `function` = attr(jit_load(entry$program, device = device)$forward, "handle", exact = TRUE),
+      damaged("it has a handle of a kind that is not known")
+    )
+  }
+  out
+}
+
+# Another R object of the same tensor, with the marks of parameters and buffers.
+marked_tensor <- function(x, attributes) {
+  ok <- is.list(attributes) && is.character(attributes$class) && identical(attributes$class[1:2], c("torch_tensor", "R7"))
+  if (!ok) damaged("a tensor has a class that is none")
+  attributes(x) <- attributes
+  x
+}
+
+revive_generator <- function(entry) {
+  if (!is.raw(entry$state)) damaged("it has a generator without a state")
+  generator <- torch_generator()
+  generator$set_state(torch_tensor(entry$state))
+  generator
+}
+
+unmark <- function(x, handle_of_key) {
+  if (inherits(x, "torch_tensor_address")) return(handle_of_key(as.vector(unclass(x))))
+  if (!is.list(x) || is.environment(x)) return(x)
+  marked <- vapply(unclass(x), function(element) is.list(element) || inherits(element, "torch_tensor_address"), NA)
+  if (!any(marked)) return(x)
+  attributes <- attributes(x)
+  x <- unclass(x)
+  x[marked] <- lapply(x[marked], unmark, handle_of_key = handle_of_key)
+  attributes(x) <- attributes
+  x
+}
+
+# ---- the older format of the CRAN package --------------------------------------------------------------------------------
+
+# A gzipped or plain RDS with the bytes of LibTorch's own archives.
+is_rds <- function(first) {
+  identical(first[1:2], as.raw(c(0x1f, 0x8b))) || identical(first[1:2], charToRaw("X\n")) || identical(first[1:3], charToRaw("BZh"))
+}
+
+read_version_2 <- function(source, device) {
+  bytes <- if (is.raw(source)) source else readBin(source, "raw", file.size(source))
+  if (identical(bytes[1:2], charToRaw("BZh"))) damaged("it is an RDS of a kind that torch has not written")
+  # What is packed may be large: no more than a thousand times is unpacked.
+  if (identical(bytes[1:2], as.raw(c(0x1f, 0x8b)))) bytes <- memDecompress(bytes, "gzip")
+  cpp_stream_check(bytes)
+  stored <- read_stream(bytes)
+  if (!is.list(stored) || is.object(stored) || !is_string(stored$type) || is.null(stored$values)) damaged("it is an RDS that torch has not written")
+  if (!identical(as.numeric(stored$version), 2)) damaged("it has an older format than this version of torch reads")
+  values <- stored$values
+  if (stored$type == "module") {
+    warning("The file holds a module of another package, with its R code: its tensors are given as a state dict.", call. = FALSE)
+    values <- if (is.list(values)) values$state_dict
+  }
+  revive_version_2(values, device)
+}
+
+revive_version_2 <- function(x, device) {
+  if (is.raw(x)) {
+    x <- as.vector(unclass(x))
+    if (is_rds(x)) return(read_version_2(x, device))
+    tensors <- jit_load(x, device = device)$state_dict()
+    if (length(tensors) != 1) damaged("it holds something else than a tensor where it says one")
+    return(marked_as_plain(tensors[[1]]))
+  }
+  if (!is.list(x)) return(x)
+  x[] <- lapply(x, revive_version_2, device = device)
+  x
+}
+
+# A tensor without the marks of a parameter or a buffer.
+marked_as_plain <- function(x) {
+  class(x) <- c("torch_tensor", "R7")
+  attr(x, "persistent") <- NULL
+  x
+}

@@ -1,0 +1,68 @@
+// Tensors in files: their bytes, and where those lie.
+#include "operate.h"
+#include "text.h"
+#include "values.h"
+
+namespace {
+
+// Raw vectors and tensors.
+ts_part* parts_of(SEXP list, size_t* n) {
+  *n = static_cast<size_t>(Rf_xlength(list));
+  auto* out = reinterpret_cast<ts_part*>(R_alloc(*n + 1, sizeof(ts_part)));
+  for (size_t i = 0; i < *n; ++i) {
+    SEXP part = VECTOR_ELT(list, static_cast<R_xlen_t>(i));
+    if (TYPEOF(part) == RAWSXP)
+      out[i] = {RAW(part), static_cast<size_t>(XLENGTH(part)), nullptr};
+    else
+      out[i] = {nullptr, 0, tensor_of(part, "obj")};
+  }
+  return out;
+}
+
+}  // namespace
+
+// To the file of that name, or NULL: the bytes.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_parts_write(SEXP path, SEXP parts) {
+  const void* memory = vmaxget();
+  size_t n;
+  const ts_part* all = parts_of(parts, &n);
+  const char* file = path == R_NilValue ? nullptr : Rf_translateCharUTF8(STRING_ELT(path, 0));
+  SEXP out = answered([&](ts_value* bytes, ts_arena** arena) { return shim().ts_parts_write(file, all, n, bytes, arena); },
+                      [&](ts_value& bytes) { return file ? R_NilValue : raw_sexp(bytes); });
+  vmaxset(memory);
+  return out;
+}
+
+// source: the name of a file, or bytes. `offsets` and `sizes` are doubles, `dtypes` LibTorch's numbers.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP device) {
+  const void* memory = vmaxget();
+  const R_xlen_t n = XLENGTH(offsets);
+  auto* pieces = reinterpret_cast<ts_piece*>(R_alloc(n + 1, sizeof(ts_piece)));
+  auto* handles = reinterpret_cast<ts_tensor**>(R_alloc(n + 1, sizeof(ts_tensor*)));
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP shape = VECTOR_ELT(sizes, i);
+    const R_xlen_t ndim = XLENGTH(shape);
+    auto* own = reinterpret_cast<int64_t*>(R_alloc(ndim + 1, sizeof(int64_t)));
+    for (R_xlen_t d = 0; d < ndim; ++d) own[d] = static_cast<int64_t>(REAL(shape)[d]);
+    pieces[i] = {static_cast<uint64_t>(REAL(offsets)[i]), INTEGER(dtypes)[i], static_cast<size_t>(ndim), own};
+    handles[i] = nullptr;
+    SET_VECTOR_ELT(out, i, new_cell(Kind::tensor));
+  }
+  const bool bytes = TYPEOF(source) == RAWSXP;
+  const char* file = bytes ? nullptr : Rf_translateCharUTF8(STRING_ELT(source, 0));
+  const char* place = device == R_NilValue ? nullptr : CHAR(STRING_ELT(device, 0));
+  operate([&] {
+    const int status = shim().ts_pieces_read(file, bytes ? RAW(source) : nullptr, bytes ? static_cast<size_t>(XLENGTH(source)) : 0,
+                                             pieces, static_cast<size_t>(n), place, handles);
+    // After an error too.
+    for (R_xlen_t i = 0; i < n; ++i)
+      if (handles[i]) set_handle(VECTOR_ELT(out, i), handles[i]);
+    return status;
+  });
+  UNPROTECT(1);
+  vmaxset(memory);
+  return out;
+}

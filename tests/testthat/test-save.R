@@ -1,0 +1,206 @@
+saved <- function(x, ...) {
+  file <- withr::local_tempfile()
+  torch_save(x, file)
+  torch_load(file, ...)
+}
+fixture <- function(name) {
+  folder <- file.path(Sys.getenv("TORCH_FIXTURES"), "cran-torch-0.17")
+  file <- file.path(folder, paste0(name, ".pt"))
+  skip_if_not(file.exists(file), "The files that the CRAN package wrote are not here: TORCH_FIXTURES names their folder.")
+  file
+}
+
+test_that("tensors of every dtype come back, with what they need", {
+  skip_if_no_torch()
+  for (x in c(some_tensors(), list(torch_tensor(c(1 + 2i, -3i)), torch_tensor(1i)$to(dtype = torch_cdouble()), torch_tensor(c(1, 2), requires_grad = TRUE)))) {
+    y <- saved(x)
+    expect_true(y$dtype == x$dtype)
+    expect_identical(dim(y), dim(x))
+    expect_identical(y$requires_grad, x$requires_grad)
+    expect_true(all.equal(y$to(dtype = if (x$is_complex()) "cdouble" else "double"), x$to(dtype = if (x$is_complex()) "cdouble" else "double")))
+  }
+  expect_identical(as_array(torch_load(torch_serialize(torch_tensor(1:3)))), 1:3)
+  file <- withr::local_tempfile()
+  connection <- gzfile(file, "wb")
+  torch_save(list(a = torch_tensor(1)), connection)
+  close(connection)
+  expect_identical(as_array(torch_load(gzfile(file))$a), 1)
+  expect_error(saved(torch_tensor(1), device = NULL), "Unexpected device", class = "value_error")
+})
+
+test_that("R objects of all kinds come back with their tensors, each once", {
+  skip_if_no_torch()
+  t1 <- torch_tensor(c(9, 8))
+  x <- list(a = t1, b = list(1L, "text", t1), c = data.frame(u = 1:2, v = c("p", "q")), d = NULL, e = 1:10, f = factor("x"), g = as.Date("2026-11-26"))
+  y <- saved(x)
+  expect_identical(y[3:7], x[3:7])
+  expect_identical(tensor_address(y$a), tensor_address(y$b[[3]]))
+  y$a$add_(1)
+  expect_identical(as_array(y$b[[3]]), c(10, 9))
+  for (value in list(NULL, 1:3, "a", quote(x + y), list(), TRUE)) expect_identical(saved(value), value)
+  f <- local({
+    scale <- torch_tensor(3)
+    function(x) x * scale
+  })
+  expect_identical(as_array(saved(f)(torch_tensor(2))), 6)
+  data <- saved(tensor_dataset(x = t1, y = torch_tensor(1:2)))
+  expect_identical(as_array(data$.getitem(2)$x), 8)
+  g <- torch_generator()
+  g$set_current_seed(5)
+  again <- saved(list(g))[[1]]
+  expect_identical(as_array(torch_normal(0, 1, 3, generator = again)), as_array(torch_normal(0, 1, 3, generator = g)))
+})
+
+test_that("modules come back whole, also of classes of one's own, with optimisers that share their parameters", {
+  skip_if_no_torch()
+  block <- nn_module(
+    "block",
+    initialize = function(n) {
+      self$inner <- nn_sequential(nn_linear(n, 3), nn_batch_norm1d(3), nn_dropout(0.5))
+      self$tied <- self$inner[[1]]$weight
+      self$kept <- nn_buffer(torch_ones(1))
+      self$hidden <- nn_buffer(torch_ones(1) * 2, persistent = FALSE)
+      self$plain <- torch_ones(1) * 3
+      self$n <- n
+    },
+    forward = function(x) self$inner(x) * self$kept * self$hidden * self$plain + self$n
+  )
+  model <- block(2)
+  model(torch_randn(4, 2))
+  model$eval()
+  opt <- optim_adam(model$parameters, lr = 0.01)
+  both <- saved(list(model = model, opt = opt))
+  expect_s3_class(both$model, c("block", "nn_module"))
+  x <- torch_randn(5, 2)
+  expect_identical(as_array(both$model(x)$detach()), as_array(model(x)$detach()))
+  expect_false(both$model$training)
+  expect_named(both$model$state_dict(), names(model$state_dict()))
+  expect_identical(tensor_address(both$model$tied), tensor_address(both$model$inner[[1]]$weight))
+  expect_true(is_nn_parameter(both$model$tied) && both$model$tied$requires_grad)
+  sum(both$model(x))$backward()
+  both$opt$step()
+  expect_false(isTRUE(all.equal(as_array(both$model(x)$detach()), as_array(model(x)$detach()))))
+  net <- nn_sequential(nn_linear(2, 1), jit_trace(nn_linear(1, 1), torch_ones(1, 1)))
+  expect_identical(as_array(saved(net)(x)$detach()), as_array(net(x)$detach()))
+  f <- jit_trace(function(x) x * 2 + 1, torch_ones(1))
+  expect_identical(as_array(saved(list(f))[[1]](x)), as_array(f(x)))
+})
+
+test_that("training goes on from a file as if it had not stopped, after a killed process too", {
+  skip_if_no_torch()
+  skip_if_not_installed("callr")
+  file <- withr::local_tempfile()
+  train <- function(file, steps, from, die = FALSE) {
+    library(torch)
+    if (is.null(from)) {
+      torch_manual_seed(1)
+      model <- nn_sequential(nn_linear(3, 8), nn_dropout(0.3), nn_tanh(), nn_linear(8, 1))
+      opt <- optim_adam(model$parameters, lr = 0.01)
+      state <- list(model = model, opt = opt, step = 0)
+    } else {
+      state <- torch_load(from)
+      torch_set_rng_state(state$random)
+    }
+    while (state$step < steps) {
+      x <- torch_randn(16, 3)
+      state$opt$zero_grad()
+      nnf_mse_loss(state$model(x), x[, 1:1])$backward()
+      state$opt$step()
+      state$step <- state$step + 1
+      if (state$step == 5) {
+        torch_save(c(state, random = torch_get_rng_state()), file)
+        if (die) tools::pskill(Sys.getpid(), tools::SIGKILL)
+      }
+    }
+    lapply(state$model$parameters, as_array)
+  }
+  whole <- callr::r(train, list(file, 9, NULL), libpath = .libPaths(), timeout = 120)
+  unlink(file)
+  expect_error(callr::r(train, list(file, 9, NULL, die = TRUE), libpath = .libPaths(), timeout = 120))
+  resumed <- callr::r(train, list(file, 9, file), libpath = .libPaths(), timeout = 120)
+  expect_identical(resumed, whole)
+})
+
+test_that("what can't be saved is told, and leaves an old file as it was", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  torch_save(torch_tensor(1), file)
+  dead <- unserialize(serialize(torch_tensor(1), NULL))
+  graph <- jit_trace(function(x) x, torch_ones(1))$graph
+  expect_error(torch_save(list(dead), file), "dead tensor", class = "value_error")
+  expect_error(torch_save(list(graph), file), "can't be saved", class = "value_error")
+  expect_error(torch_save(torch_ones(2, device = "meta"), file), "can't be saved: \\[ METAFloatType", class = "value_error")
+  expect_error(torch_save(torch_eye(2)$to_sparse(), file), "can't be saved", class = "value_error")
+  expect_identical(as_array(torch_load(file)), 1)
+  expect_identical(list.files(dirname(file), paste0(basename(file), ".saving"), all.files = TRUE), character())
+  expect_error(torch_save(torch_tensor(1), "no/such/folder/file"), "no folder", class = "value_error")
+  expect_error(torch_load("nowhere"), "There is no file", class = "value_error")
+})
+
+test_that("files that the CRAN package wrote are read", {
+  skip_if_no_torch()
+  expect_identical(as_array(torch_load(fixture("tensor-float"))), matrix(c(1.5, -2, 3, 4.25, 5, -6.125), 2))
+  expect_true(torch_load(fixture("tensor-requires-grad"))$requires_grad)
+  expect_equal(as_array(torch_load(fixture("tensor-complex"))), c(1 + 2i, -3.5i))
+  expect_identical(as_array(torch_load(fixture("tensor-bool"))), c(TRUE, FALSE, TRUE))
+  expect_identical(as_array(torch_load(fixture("tensor-long"))), matrix(1:6, 2, byrow = TRUE))
+  expect_identical(as_array(torch_load(fixture("tensor-0d"))), 7.5)
+  expect_identical(dim(torch_load(fixture("tensor-empty"))), c(0L, 3L))
+  expect_identical(as_array(torch_load(fixture("tensor-bfloat16"))$float()), c(1, 2.5))
+  nested <- torch_load(fixture("list-nested"))
+  expect_identical(tensor_address(nested$a), tensor_address(nested$b[[3]]))
+  expect_identical(nested$c$v, c("p", "q"))
+  expect_identical(as_array(torch_load(fixture("tensor-version2"))), c(9, 8))
+  expect_identical(torch_load(fixture("list-version2"))$b, 2)
+  expect_identical(torch_load(fixture("optimizer-state"))$state[[1]]$step, 3)
+  net <- nn_module(
+    initialize = function() {
+      self$l1 <- nn_linear(3, 4)
+      self$bn <- nn_batch_norm1d(4)
+      self$l2 <- nn_linear(4, 1)
+      self$scale <- nn_buffer(torch_tensor(0))
+    },
+    forward = function(x) self$l2(nnf_relu(self$bn(self$l1(x)))) * self$scale
+  )()
+  net$load_state_dict(torch_load(fixture("state-dict")))$eval()
+  input <- torch_tensor(matrix(c(0.5, -1, 2, 1, 0, -0.25), 2))
+  expect_equal(as.vector(as_array(net(input)$detach())), c(0.630485296, -0.217757419), tolerance = 1e-6)
+})
+
+test_that("safetensors of other programs are a list, with a warning", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  save_safetensors(list(a = torch_tensor(1)), file)
+  expect_warning(x <- torch_load(file), "not written by R")
+  expect_identical(as_array(x$a), 1)
+})
+
+test_that("reading runs no code, and what is damaged is an error and no end of R", {
+  skip_if_no_torch()
+  skip_if_not_installed("callr")
+  good <- torch_serialize(list(model = nn_sequential(nn_linear(2, 2)), x = list(torch_tensor(1), data.frame(a = 1:3))))
+  said <- callr::r(function(good) {
+    library(torch)
+    set.seed(1)
+    out <- integer()
+    for (i in 1:400) {
+      bad <- good
+      n <- sample(3, 1)
+      at <- sample(length(bad), n)
+      bad[at] <- as.raw(sample(0:255, n, TRUE))
+      if (i %% 7 == 0) bad <- utils::head(bad, sample(length(bad), 1))
+      result <- tryCatch({
+        suppressWarnings(torch_load(bad))
+        "read"
+      }, torch_runtime_error = function(e) "refused", error = function(e) conditionMessage(e))
+      out[result] <- (if (is.na(out[result])) 0L else out[result]) + 1L
+    }
+    as.list(out)
+  }, list(good), libpath = .libPaths(), timeout = 300)
+  expect_setequal(names(said), c("read", "refused"))
+  expect_gt(said$refused, 50)
+  # A promise as a value runs when it is looked at.
+  nothing <- as.raw(c(0, 0, 0, 254))
+  promise <- c(utils::head(serialize(NULL, NULL), -4), as.raw(c(0, 0, 0, 5)), nothing, nothing)
+  expect_error(cpp_stream_check(promise), "promise", class = "value_error")
+})
