@@ -192,6 +192,8 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
 
 #' @export
 `$.script_module` <- function(x, y) {
+  # Programs of the CRAN package have methods of these names, which give a flag.
+  if (y == "eval" || y == "train") return(script_fields[[y]](x))
   handle <- script_handle(x)
   found <- cpp_module_get(handle, y)
   if (!is.null(found)) return(found)

@@ -136,7 +136,7 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 #' `model.safetensors.index.json`. `safetensors_metadata()` reads the strings, and what tensors there are, without reading
 #' these.
 #'
-#' @param tensors A named list of tensors: parameters or buffers of a module, [its `$state_dict()`][nn_module()].
+#' @param tensors A named list of tensors: parameters or buffers of a module, the `$state_dict()` of one.
 #' @param path A file; to load also a raw vector or an index in JSON.
 #' @param metadata A named list of strings.
 #' @param device Where the tensors go: a device or its name.

@@ -3,12 +3,8 @@ saved <- function(x, ...) {
   torch_save(x, file)
   torch_load(file, ...)
 }
-fixture <- function(name) {
-  folder <- file.path(Sys.getenv("TORCH_FIXTURES"), "cran-torch-0.17")
-  file <- file.path(folder, paste0(name, ".pt"))
-  skip_if_not(file.exists(file), "The files that the CRAN package wrote are not here: TORCH_FIXTURES names their folder.")
-  file
-}
+# What the CRAN package torch 0.17 wrote.
+fixture <- function(name) test_path("fixtures", "cran-torch-0.17", paste0(name, ".pt"))
 
 test_that("tensors of every dtype come back, with what they need", {
   skip_if_no_torch()
@@ -203,4 +199,13 @@ test_that("reading runs no code, and what is damaged is an error and no end of R
   nothing <- as.raw(c(0, 0, 0, 254))
   promise <- c(utils::head(serialize(NULL, NULL), -4), as.raw(c(0, 0, 0, 5)), nothing, nothing)
   expect_error(cpp_stream_check(promise), "promise", class = "value_error")
+})
+
+test_that("programs that the CRAN package wrote are read", {
+  skip_if_no_torch()
+  expect_identical(as_array(jit_load(fixture("jit-function"))(torch_tensor(c(-1, 2)))), c(20, 22))
+  net <- jit_load(fixture("jit-module"))$eval()
+  out <- net(torch_tensor(matrix(c(0.5, -1, 2, 1, 0, -0.25), 2)))
+  expect_equal(as.vector(as_array(out$detach())), c(0.0833057761, -0.6266801953), tolerance = 1e-6)
+  expect_error(torch_load(fixture("jit-module")), "use `jit_load\\(\\)`", class = "torch_runtime_error")
 })
