@@ -9,7 +9,9 @@ NULL
 #' when it makes them for the size of that input, on its device. Call the model once before you hand its parameters to an
 #' optimiser, count, save or load them.
 #'
-#' @param ... The arguments of the layer of the same name without `lazy`, but for the first.
+#' @param out_features,bias,out_channels,kernel_size,stride,padding,dilation,groups,padding_mode,output_padding As the
+#'   layer of the same name without `lazy` has them.
+#' @param eps,momentum,affine,track_running_stats As [nn_batch_norm1d()] and its like have them.
 #' @returns A module that also has the class of that layer.
 #' @examplesIf torch::torch_is_installed()
 #' model <- nn_sequential(nn_lazy_linear(8), nn_relu(), nn_lazy_linear(1))

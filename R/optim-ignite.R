@@ -8,7 +8,10 @@ NULL
 #' In the CRAN package torch the `optim_ignite_*()` are faster than the optimizers of the plain names. Here both are the
 #' same, and as fast: [optim_adam()], [optim_adamw()], [optim_sgd()], [optim_rmsprop()] and [optim_adagrad()].
 #'
-#' @param ... arguments of the optimizer; for `optimizer_ignite()` methods and fields, as for [optimizer()].
+#' @param params,lr,lr_decay,weight_decay,initial_accumulator_value,eps,maximize,betas,amsgrad As the optimizer of the
+#'   name without `ignite` has them.
+#' @param alpha,momentum,centered,dampening,nesterov Likewise.
+#' @param ... Methods and fields, as for [optimizer()].
 #' @inheritParams optimizer
 #' @returns An optimizer of class `OptimizerIgnite`; `optimizer_ignite()` a generator of such. `OptimizerIgnite` is the
 #'   R6 class.
