@@ -20,6 +20,7 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
 # R6 copies the values of active bindings that are private.
 copy_of <- function(self) {
   copy <- self$clone()
+  bind_computed(copy)
   if (exists("modules_", copy$.__enclos_env__$private, inherits = FALSE)) bind_tables(copy)
   copy
 }

@@ -121,7 +121,9 @@ nn_Module <- R6::R6Class(
   ),
   private = list(
     # Names of parameters, buffers and children, in the order in which they were first set.
-    .registered = character()
+    .registered = character(),
+    # Members that are computed of others: functions of the module.
+    .computed = list()
   )
 )
 

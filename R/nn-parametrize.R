@@ -1,0 +1,106 @@
+# Members of modules that are computed of parameters whenever they are asked for.
+
+#' @include nn-module.R nn-utils.R
+NULL
+
+# `self[[name]]` is from now on what `compute(self)` gives. The parameters of which it is computed are in `parameters`.
+compute_member <- function(module, name, parameters, compute) {
+  self <- attr(module, "module", exact = TRUE)
+  private <- self$.__enclos_env__$private
+  rm(list = name, envir = self)
+  private$.registered <- setdiff(private$.registered, name)
+  for (parameter in names(parameters)) module_assign(self, parameter, parameters[[parameter]])
+  private$.computed[[name]] <- compute
+  bind_computed(self)
+  invisible(module)
+}
+
+# The member as a parameter of its own again; `parameters` are given up.
+keep_computed_member <- function(module, name, parameters) {
+  self <- attr(module, "module", exact = TRUE)
+  private <- self$.__enclos_env__$private
+  value <- self[[name]]$detach()
+  rm(list = c(name, parameters), envir = self)
+  private$.registered <- setdiff(private$.registered, parameters)
+  private$.computed[[name]] <- NULL
+  module_assign(self, name, nn_parameter(value))
+  invisible(module)
+}
+
+bind_computed <- function(self) {
+  computed <- self$.__enclos_env__$private$.computed
+  for (name in names(computed)) {
+    if (exists(name, self, inherits = FALSE)) rm(list = name, envir = self)
+    local({
+      compute <- computed[[name]]
+      makeActiveBinding(name, function(value) {
+        if (!missing(value)) runtime_error("This member is computed of others, which can be assigned.", call = NULL)
+        compute(self)
+      }, self)
+    })
+  }
+}
+
+#' Weight normalisation
+#'
+#' Makes of a weight its direction, `<name>_v`, and its length, `<name>_g`, two parameters of which the weight is computed:
+#' \eqn{w = g \, v / \|v\|}. What trains are the two.
+#'
+#' @section Members:
+#' `norm <- nn_utils_weight_norm$new(name, dim)`: `name` of a parameter, by default of all; `dim` the dimension, from 1, along
+#' which there is a length for each slice, 1 for the outputs of a linear or convolution layer; `NULL` for one length of the whole.
+#'
+#' * `$apply(module)` normalises the weight of a module, which is changed and given back; `$remove(module)` makes it one
+#'   parameter again.
+#' * `$compute_weight(module)` the weight; `$call(module)` and `$recompute(module)` need not be called: the weight is
+#'   computed when the module asks for it.
+#'
+#' `name` and `dim` can also be given to the methods.
+#' @source Salimans and Kingma (2016), Weight normalization: a simple reparameterization to accelerate training of deep neural
+#'   networks; LibTorch's `norm_except_dim`.
+#' @examplesIf torch::torch_is_installed()
+#' layer <- nn_linear(3, 2)
+#' nn_utils_weight_norm$new("weight", 1)$apply(layer)
+#' names(layer$parameters)
+#' @export
+nn_utils_weight_norm <- R6::R6Class(
+  "nn_utils_weight_norm",
+  public = list(
+    name = NULL,
+    dim = NULL,
+    initialize = function(name = "weight", dim = 1) {
+      self$name <- name
+      self$dim <- dim
+    },
+    compute_weight = function(module, name = NULL, dim = NULL) {
+      name <- name %||% self$name
+      normed_weight(module[[paste0(name, "_g")]], module[[paste0(name, "_v")]], dim %||% self$dim)
+    },
+    apply = function(module, name = NULL, dim = NULL) {
+      name <- name %||% self$name
+      dim <- dim %||% self$dim
+      weight <- if (is_nn_module(module)) module[[name]]
+      if (!is_nn_parameter(weight)) value_error(sprintf("`module` must be a module with a parameter `%s`.", name))
+      parts <- with_no_grad(list(nn_parameter(norm_but_dim(weight, dim)$clone()), nn_parameter(weight$detach()$clone())))
+      names <- paste0(name, c("_g", "_v"))
+      compute_member(module, name, set_names(parts, names), function(self) normed_weight(self[[names[1]]], self[[names[2]]], dim))
+    },
+    call = function(module) invisible(module),
+    recompute = function(module) invisible(module),
+    remove = function(module, name = NULL) {
+      name <- name %||% self$name
+      parts <- paste0(name, c("_g", "_v"))
+      if (!is_nn_module(module) || !is_nn_parameter(module[[parts[1]]])) {
+        value_error(sprintf("`module` must be a module whose `%s` is normalised.", name))
+      }
+      keep_computed_member(module, name, parts)
+    }
+  )
+)
+
+normed_weight <- function(g, v, dim) v * (g / norm_but_dim(v, dim))
+
+norm_but_dim <- function(v, dim) {
+  if (is.null(dim)) return(linalg_vector_norm(v))
+  linalg_vector_norm(v, dim = setdiff(seq_along(.Call(C_shape, v)), dim), keepdim = TRUE)
+}
