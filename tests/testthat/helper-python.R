@@ -9,6 +9,8 @@ python_eval <- function(code, ...) {
   jsonlite::write_json(list(...), path("in.json"), digits = NA, auto_unbox = TRUE, matrix = "rowmajor")
   writeLines(c(
     "import json, sys, torch",
+    # As ours is: kernels for fixed sizes take Debian's LibTorch minutes to compile.
+    "torch.jit.set_fusion_strategy([('DYNAMIC', 10)])",
     "globals().update(json.load(open(sys.argv[1])))",
     code,
     "json.dump(result, open(sys.argv[2], 'w'))"
