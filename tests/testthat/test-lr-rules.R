@@ -2,7 +2,7 @@
 not_compared <- c(
   "_get_lr_called_within_step", "_is_initial", "lr_lambdas", "_schedule_phases", "_scale_fn_custom", "_scale_fn_ref",
   "milestones", "default_min_lr", "use_beta1", "_anneal_func_type", "_anneal_strategy", "anneal_strategy",
-  "anneal_func", "pct_start"
+  "anneal_func", "pct_start", "verbose"
 )
 
 expect_state_of_pytorch <- function(state, theirs, case) {
