@@ -2,7 +2,7 @@
 not_compared <- c(
   "_get_lr_called_within_step", "_is_initial", "lr_lambdas", "_schedule_phases", "_scale_fn_custom", "_scale_fn_ref",
   "milestones", "default_min_lr", "use_beta1", "_anneal_func_type", "_anneal_strategy", "anneal_strategy",
-  "anneal_func", "pct_start", "verbose"
+  "anneal_func", "pct_start"
 )
 
 expect_state_of_pytorch <- function(state, theirs, case) {
@@ -20,7 +20,8 @@ expect_state_of_pytorch <- function(state, theirs, case) {
 }
 
 test_that("learning rates and momenta go PyTorch's way, with the same state dict", {
-  skip_if_no_torch()
+  # PyTorch 2.6 begins sequences of schedulers otherwise and keeps other fields.
+  skip_if_older("2.13")
   for (by_betas in c(FALSE, TRUE)) {
     cases <- if (by_betas) grep("OneCycle|Cyclic", names(lr_cases), value = TRUE) else names(lr_cases)
     expected <- python_lr_curves(cases, by_betas)
