@@ -231,7 +231,8 @@ nn_multihead_attention <- nn_module(
 #' gradients and masks, with `batch_first`, LibTorch's fused layer computes a layer of the encoder.
 #' @source Vaswani et al. (2017), Attention is all you need; LibTorch's `_transformer_encoder_layer_fwd`.
 #' @examplesIf torch::torch_is_installed()
-#' encoder <- nn_transformer_encoder(nn_transformer_encoder_layer(8, 2, 16, batch_first = TRUE), num_layers = 2)
+#' layer <- nn_transformer_encoder_layer(8, 2, 16, batch_first = TRUE)
+#' encoder <- nn_transformer_encoder(layer, num_layers = 2)
 #' encoder(torch_randn(3, 5, 8))$shape
 #' @name nn_transformer
 #' @aliases nn_transformer_encoder_layer

@@ -209,7 +209,8 @@ nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, no
 #' @returns A tensor of shape `(B, embedding_dim)`.
 #' @source LibTorch's `embedding_bag`.
 #' @examplesIf torch::torch_is_installed()
-#' nnf_embedding_bag(torch_tensor(c(1L, 3L, 2L)), torch_eye(3), offsets = torch_tensor(c(0L, 2L)), mode = "sum")
+#' indices <- torch_tensor(c(1L, 3L, 2L))
+#' nnf_embedding_bag(indices, torch_eye(3), offsets = torch_tensor(c(0L, 2L)), mode = "sum")
 #' @export
 nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, norm_type = 2, scale_grad_by_freq = FALSE,
                               mode = "mean", sparse = FALSE, per_sample_weights = NULL, include_last_offset = FALSE,
