@@ -70,6 +70,8 @@ problem_first <- function(message) {
   message <- sub(head, "", message)
   parts <- regmatches(message, regexec("(?s)^(.*?)\\s*(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
+  # A task's error, told by what waits for it.
+  if (grepl(head, parts[3])) return(problem_first(parts[3]))
   paste(c(parts[3], innermost_place(strsplit(parts[2], "\n", fixed = TRUE)[[1]])), collapse = "\n")
 }
 

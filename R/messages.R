@@ -26,6 +26,20 @@ message_rules <- list(
     ),
     function() no_device("cuda")
   ),
+  list(
+    "(?:\\[enforce fail at [^\n]*?\\] (?:[^\n]*?\\. )?)?(?:\\w+: )?(?:can't allocate|not enough) memory: you tried to allocate (\\d+) bytes",
+    function(bytes) no_memory(
+      "", format_bytes(as.numeric(bytes)), sprintf("tensors hold %s", format_bytes(cpp_memory_stats(FALSE)[["live"]]))
+    )
+  ),
+  list("std::bad_alloc", function() "There is not enough memory."),
+  list("^not enough memory$", function() "There is not enough memory."),
+  list(
+    "CUDA out of memory\\. Tried to allocate ([\\d.]+ \\w+)\\. GPU (\\d+) has a total capacity of ([\\d.]+ \\w+) of which ([\\d.]+ \\w+) is free",
+    function(asked, device, all, free) no_memory(
+      sprintf(" of the CUDA device %s", device), asked, sprintf("of its %s %s are free", all, free)
+    )
+  ),
   # What CUDA's users are told about its documentation and about building LibTorch anew is of no use here.
   list(
     "CUDA error: device-side assert triggered",
@@ -92,6 +106,13 @@ tensor_kinds <- list(
   SparseCsr = c("sparse CSR", "$to_dense()"), Sparse = c("sparse", "$to_dense()"), Mkldnn = c("MKL-DNN", "$to_dense()"),
   Quantized = c("quantized", "$dequantize()"), NestedTensor = c("nested", "$to_padded_tensor(0)")
 )
+
+no_memory <- function(where, asked, used) {
+  sprintf(
+    "There is not enough memory%s: %s were asked for, and %s. Smaller tensors or batches need less, `rm()` of those that are done with frees more.",
+    where, asked, used
+  )
+}
 
 no_kernel <- function(operator, backend) {
   # What makes tensors fails on a device that is not there.

@@ -205,7 +205,7 @@ op_facts <- function(key) {
     operator <- r_functions[[sub("(x)", "", key, fixed = TRUE)]]
     return(list(operators = paste0("aten::", operator), formals = alist(x = ), rename = c(self = "x")))
   }
-  refuse_unsafe(sub("^aten::", "", key))
+  refuse_unsafe(key)
   if (grepl("::", key, fixed = TRUE)) {
     return(list(operators = key, formals = jit_op_formals(key), all_overloads = TRUE))
   }
@@ -233,9 +233,11 @@ op_since <- c(
   scaled_dot_product_attention = "2.0", empty_permuted = "2.1", nonzero_static = "2.1", rms_norm = "2.4", hash_tensor = "2.9"
 )
 
-# Operators that end the process when their arguments are wrong, as tools/fuzz.R found.
+# Operators that end the process when their arguments are wrong, as tools/fuzz.R found, or read what these point to.
 refuse_unsafe <- function(operator) {
-  if (!identical(op_notes[[operator]]$unsafe, "yes")) return()
+  name <- if (grepl("::", operator, fixed = TRUE)) operator else paste0("aten::", operator)
+  rules <- program_rules$rule[program_rules$operator %in% c(name, sub("::.*$", "::", name))]
+  if (!"refused" %in% rules) return()
   not_implemented_error(sprintf(
     "`%s` can't be called from R: LibTorch does not check its arguments, and wrong ones end the session.", operator
   ), call = entry_call(sys.nframe()))

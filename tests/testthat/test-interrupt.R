@@ -14,11 +14,15 @@ interrupted <- function(work) {
       run()
       "ended"
     }, interrupt = function(i) "interrupted", error = conditionMessage)
+    # Nothing goes on behind it.
+    before <- sum(proc.time()[1:2])
+    Sys.sleep(1)
+    busy <- sum(proc.time()[1:2]) - before
     # LibTorch is whole afterwards.
-    list(how = how, sum = as.numeric(sum(torch_ones(3) + 1)))
+    list(how = how, sum = as.numeric(sum(torch_ones(3) + 1)), idle = busy < 0.5)
   })
 }
-expect_interrupted <- function(work) expect_equal(interrupted(work), list(how = "interrupted", sum = 6))
+expect_interrupted <- function(work) expect_equal(interrupted(work), list(how = "interrupted", sum = 6, idle = TRUE))
 
 test_that("loops over numbers in TorchScript are interrupted", {
   expect_interrupted(function() {
@@ -73,4 +77,68 @@ test_that("the poll of a loop is in no graph that is shown or saved", {
   expect_no_match(paste(capture.output(print(unit$f$graph)), collapse = "\n"), "poll")
   bytes <- jit_serialize(unit$f)
   expect_equal(jit_unserialize(bytes)(5L), 10)
+})
+
+test_that("tasks are interrupted where they are waited for, and end", {
+  program <- "
+def spin(n: int) -> int:
+  x = 0
+  for i in range(n):
+    x = (x + i) % 7
+  return x
+def inner(n: int) -> int:
+  return spin(n)
+def f(n: int) -> int:
+  a = torch.jit.fork(inner, n)
+  b = torch.jit.fork(spin, n)
+  return torch.jit.wait(a) + torch.jit.wait(b)
+def nested(n: int) -> int:
+  return torch.jit.wait(torch.jit.fork(f, n))
+def begin(n: int) -> Future[int]:
+  return torch.jit.fork(spin, n)
+"
+  source <- sprintf("
+    unit <- jit_compile(%s)
+    stopifnot(unit$f(10L) == 0 + unit$spin(10L) * 2, unit$nested(10L) == unit$f(10L))
+  ", encodeString(program, quote = "\""))
+  for (call in c("unit$f(1e14)", "unit$nested(1e14)", "unit$begin(1e14)$wait()", "{unit$begin(1e14); unit$spin(1e14)}")) {
+    expect_interrupted(eval(bquote(function() {
+      eval(parse(text = .(source)), globalenv())
+      function() eval(parse(text = .(call)), globalenv())
+    })))
+  }
+})
+
+test_that("methods that an interface calls are interrupted", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile(fileext = ".pt")
+  python_eval("
+@torch.jit.interface
+class Worker(torch.nn.Module):
+    def go(self, n: int) -> int:
+        pass
+class Spinner(torch.nn.Module):
+    @torch.jit.export
+    def go(self, n: int) -> int:
+        x = 0
+        for i in range(n):
+            x = (x + i) % 7
+        return x
+    def forward(self, x):
+        return x
+class Net(torch.nn.Module):
+    worker: Worker
+    def __init__(self):
+        super().__init__()
+        self.worker = Spinner()
+    def forward(self, n: int) -> int:
+        return self.worker.go(n)
+torch.jit.script(Net()).save(path)
+result = 1
+", path = file)
+  expect_equal(jit_load(file)(4L), (((0 + 0) %% 7 + 1) %% 7 + 2 + 3) %% 7)
+  expect_interrupted(eval(bquote(function() {
+    f <- jit_load(.(file))
+    function() f(1e14)
+  })))
 })

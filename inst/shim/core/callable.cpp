@@ -4,11 +4,11 @@
 
 #include "core/host.h"
 #include "core/stack.h"
+#include "guard/arguments.h"
 #include "jit/complex.h"
 #include "jit/plan.h"
-#include "jit/poll.h"
 
-ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op) { read_schema(op.schema(), 0); }
+ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op), look(shim::look_of(op.schema())) { read_schema(op.schema(), 0); }
 
 ts_callable::ts_callable(std::shared_ptr<torch::jit::Operator> op) : jit_operator(std::move(op)) {
   read_schema(jit_operator->schema(), 0);
@@ -84,7 +84,9 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
   const bool is_complex = at::GradMode::is_enabled() &&
                           (makes_complex_ || std::any_of(stack.begin(), stack.end(), shim::holds_complex));
   const auto run = [&] {
-    if (has_loops_) has_loops_ = shim::add_polls(*function, polled_);
+    if (!polls_.none) shim::add_polls(*function, polls_);
+    std::optional<shim::Tasks> tasks;
+    if (polls_.tasks) tasks.emplace();
     if (!is_complex) return function->run(stack);
     const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
@@ -142,6 +144,7 @@ void push_arguments(const ts_callable& callable, const ts_value* arguments, size
     }
   }
   if (callable.generic) match_variables(callable, stack);
+  if (callable.look) callable.look(stack);
 }
 
 }  // namespace shim

@@ -1,6 +1,7 @@
 // What a ts_callable is.
 #pragma once
 #include "core/schema.h"
+#include "jit/poll.h"
 
 #include <functional>
 #include <optional>
@@ -36,6 +37,8 @@ struct ts_callable {
   bool generic = false;             // some argument's type holds a type variable
   std::vector<c10::TypePtr> results;  // declared types, NULL where they hold a type variable
   shim::Schema schema;
+  // Before an operator of the dispatcher runs; those of TorchScript look at their arguments themselves.
+  std::function<void(const torch::jit::Stack&)> look;
 
  private:
   void read_schema(const c10::FunctionSchema& from, size_t skip);
@@ -44,9 +47,7 @@ struct ts_callable {
   // What a plan of `function` needs, and whether it makes complex numbers; known from its first run on.
   mutable std::optional<size_t> plan_stack_;
   mutable bool makes_complex_ = false;
-  // Whether `function` may have loops in which the host's wish to stop is looked for, and where that is seen to.
-  mutable bool has_loops_ = true;
-  mutable const torch::jit::Graph* polled_ = nullptr;
+  mutable shim::Polls polls_;
 };
 
 namespace shim {

@@ -57,7 +57,7 @@ int remember(const std::string& message, const char* trace) {
 
 // LibTorch has no type for it, and its interpreter makes a plain std::runtime_error of any exception.
 bool is_out_of_memory(const char* message) noexcept {
-  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory"})
+  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc"})
     if (std::strstr(message, words)) return true;
   return false;
 }

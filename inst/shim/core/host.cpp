@@ -29,6 +29,12 @@ int running = 0;
 // How many run_engine() serve calls.
 std::atomic<int> serving{0};
 
+// Tasks too that outlive the call.
+void stop_all() {
+  ++host_stops;
+  host_jumped = true;
+}
+
 bool at_home() { return std::this_thread::get_id() == home; }
 
 struct Call {
@@ -111,7 +117,7 @@ void serve_until(const bool& done) {
     if (calls.empty()) {
       if (changed.wait_for(hold, std::chrono::milliseconds(100)) == std::cv_status::no_timeout || host_jumped) continue;
       hold.unlock();
-      if (host.poll() != TS_OK) host_jumped = true;
+      if (host.poll() != TS_OK) stop_all();
       hold.lock();
       continue;
     }
@@ -225,7 +231,7 @@ void stop_if_asked() {
   if (!host_jumped) {
     if (!at_home() || !is_time()) return;
     if (host.poll() == TS_OK) return;
-    host_jumped = true;
+    stop_all();
   }
   throw HostStop();
 }

@@ -1,6 +1,8 @@
 // The host's wish to stop what LibTorch does, looked for at each allocation of CPU memory and at each turn of a TorchScript
 // loop.
 #pragma once
+#include <atomic>
+#include <cstdint>
 #include <exception>
 
 namespace shim {
@@ -34,6 +36,9 @@ class Stoppable {
  private:
   static inline thread_local int depth_ = 0;
 };
+
+// How often the host stopped what ran.
+inline std::atomic<int64_t> host_stops{0};
 
 void stop_if_asked();
 // Throws HostStop if the host wants to stop; on the home thread it is asked ten times a second.

@@ -1,6 +1,8 @@
 // dtypes, devices, random numbers, threads.
 #include "core/host.h"
 #include "core/value.h"
+#include "guard/arguments.h"
+#include "guard/builtins.h"
 #include "guard/division.h"
 #include "jit/fusion.h"
 
@@ -40,6 +42,8 @@ int ts_initialise(const ts_host* host) {
     shim::set_default_fusion();
     shim::keep_warnings();
     shim::replace_divisions();
+    shim::guard_builtins();
+    shim::guard_arguments();
     // LibTorch warns that it is so.
     while (ts_take_warning()) {
     }

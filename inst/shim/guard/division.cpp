@@ -9,7 +9,7 @@
 
 #include <limits>
 
-#include "core/pch.h"
+#include "guard/operators.h"
 
 namespace shim {
 namespace {
@@ -120,30 +120,29 @@ void check_operands(torch::jit::Stack& stack) {
   if (divisor.toInt() == -1 && dividend.toInt() == std::numeric_limits<int64_t>::min()) divisor = int64_t{1};
 }
 
-void replace_on_numbers() {
-  for (const char* name : {"aten::floordiv", "aten::remainder", "aten::divmod", "aten::__round_to_zero_floordiv"}) {
-    // All overloads anew, since the compiler prefers those that were registered first.
-    const auto known = torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name));
-    for (const auto& op : known)
-      if (!op->isC10Op()) torch::jit::deregisterOperator(op->schema());
-    for (const auto& op : known) {
-      if (op->isC10Op()) continue;
-      torch::jit::registerOperator(torch::jit::Operator(
-          toString(op->schema()),
-          [run = op->getOperation()](torch::jit::Stack& stack) mutable {
-            check_operands(stack);
-            run(stack);
-          },
-          op->aliasAnalysisKind()));
-    }
-  }
+// It divides one by the other, and knows signs no more than the processor does.
+void check_gcd(torch::jit::Stack& stack) {
+  for (size_t i = stack.size() - 2; i < stack.size(); ++i)
+    if (stack[i].toInt() == -1) stack[i] = int64_t{1};
+}
+
+void replace_on_numbers(const char* name, void (*check)(torch::jit::Stack&)) {
+  replace_operator(c10::Symbol::fromQualString(name), [check](const torch::jit::Operator& op) -> torch::jit::Operation {
+    if (op.isC10Op()) return nullptr;
+    return [check, run = op.getOperation()](torch::jit::Stack& stack) mutable {
+      check(stack);
+      run(stack);
+    };
+  });
 }
 
 }  // namespace
 
 void replace_divisions() {
   replace_on_tensors();
-  replace_on_numbers();
+  for (const char* name : {"aten::floordiv", "aten::remainder", "aten::divmod", "aten::__round_to_zero_floordiv"})
+    replace_on_numbers(name, check_operands);
+  replace_on_numbers("aten::gcd", check_gcd);
 }
 
 }  // namespace shim

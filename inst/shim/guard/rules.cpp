@@ -23,17 +23,17 @@ const ts_rule_kind* rule_of(const std::string& name) {
   return nullptr;
 }
 
-void check_block(const torch::jit::Block* block, bool allow_files) {
+void check_block(const torch::jit::Block* block, bool allow_files, const char* whose) {
   for (const auto* node : block->nodes()) {
     const std::string name = node->kind().toQualString();
     if (const auto* rule = rule_of(name)) {
-      TORCH_CHECK(*rule != TS_RULE_REFUSED, "it holds the operator `", name,
+      TORCH_CHECK(*rule != TS_RULE_REFUSED, whose, " holds the operator `", name,
                   "`, which trusts its arguments: wrong ones would end the process");
-      TORCH_CHECK(*rule != TS_RULE_FILES || allow_files, "it holds the operator `", name,
+      TORCH_CHECK(*rule != TS_RULE_FILES || allow_files, whose, " holds the operator `", name,
                   "`, which reaches files. `allow_files = TRUE` lets it");
     }
-    for (const auto* inner : node->blocks()) check_block(inner, allow_files);
-    if (node->hasAttribute(c10::attr::Subgraph)) check_operators(*node->g(c10::attr::Subgraph), allow_files);
+    for (const auto* inner : node->blocks()) check_block(inner, allow_files, whose);
+    if (node->hasAttribute(c10::attr::Subgraph)) check_operators(*node->g(c10::attr::Subgraph), allow_files, whose);
   }
 }
 
@@ -44,7 +44,9 @@ bool may_name_prim(const std::string& name) {
   return rule && *rule == TS_RULE_NAMED;
 }
 
-void check_operators(const torch::jit::Graph& graph, bool allow_files) { check_block(graph.block(), allow_files); }
+void check_operators(const torch::jit::Graph& graph, bool allow_files, const char* whose) {
+  check_block(graph.block(), allow_files, whose);
+}
 
 }  // namespace shim
 

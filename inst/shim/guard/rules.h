@@ -5,7 +5,6 @@
 #include <string>
 
 namespace torch::jit {
-struct CompilationUnit;
 struct Graph;
 }
 
@@ -16,6 +15,7 @@ namespace shim {
 bool may_name_prim(const std::string& name);
 
 // Throws if the graph holds an operator that no program may hold, or one that reaches files when that is not allowed.
-void check_operators(const torch::jit::Graph& graph, bool allow_files);
+// `whose` graph it is, for messages: "it", "The source".
+void check_operators(const torch::jit::Graph& graph, bool allow_files, const char* whose);
 
 }  // namespace shim

@@ -1,7 +1,6 @@
 // TorchScript text: units of functions and classes.
 #include "core/callable.h"
 #include "core/stack.h"
-#include "guard/depth.h"
 #include "jit/compiler.h"
 #include "jit/parse.h"
 
@@ -94,7 +93,7 @@ int ts_unit_compile(const char* source, const char* file, int line, const ts_use
     }
     shim::with_stack(shim::compile_stack(source), [&] {
       shim::compile_into(unit, std::move(known), shim::parse(source, file, line, /*methods=*/false));
-      shim::check_calls(*unit, shim::kSource);
+      shim::check_text(*unit);
     });
     *out = new ts_unit{unit};
   });

@@ -1,7 +1,6 @@
 // Methods of modules, from text.
 #include "core/stack.h"
 #include "core/value.h"
-#include "guard/depth.h"
 #include "jit/builtins.h"
 #include "jit/parse.h"
 
@@ -88,7 +87,7 @@ int ts_module_define(ts_module* module, const char* source, const char* file, in
       try {
         unit->define(*type->name(), {}, {}, methods,
                      std::vector<torch::jit::ResolverPtr>(methods.size(), resolver), &self);
-        shim::check_calls(*unit, shim::kSource);
+        shim::check_text(*unit);
       } catch (...) {
         // LibTorch registers a method before it compiles it. Left there, it would stand in the way of a second attempt.
         for (const auto& method : methods) {

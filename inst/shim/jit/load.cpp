@@ -11,6 +11,7 @@
 #include "guard/archive.h"
 #include "guard/casts.h"
 #include "guard/claims.h"
+#include "guard/codes.h"
 #include "guard/depth.h"
 #include "guard/program.h"
 #include "guard/rules.h"
@@ -144,7 +145,8 @@ class ProgramReader {
       auto* with_graph = torch::jit::tryToGraphFunction(*function);
       if (!with_graph || !checked_.insert(function).second) continue;
       shim::settle_casts(*with_graph->graph());
-      shim::check_operators(*with_graph->graph(), allow_files_);
+      shim::check_operators(*with_graph->graph(), allow_files_, "it");
+      shim::check_codes(*with_graph->graph());
     }
   }
 

@@ -96,6 +96,8 @@ int ts_future_wait(ts_object* object, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     TORCH_CHECK(object->value.isFuture(), "this is no future");
     const auto future = object->value.toFuture();
+    const shim::Stoppable here;
+    shim::wait_for(*future);
     future->waitAndThrow();
     shim::from_ivalue(future->value(), future->elementType().get(), value, own);
   });

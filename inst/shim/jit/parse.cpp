@@ -1,13 +1,21 @@
 #include "jit/parse.h"
 
+#include "guard/codes.h"
+#include "guard/depth.h"
 #include "guard/program.h"
+#include "guard/rules.h"
 
+#include <torch/csrc/jit/api/compilation_unit.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/frontend/parser.h>
 
 namespace shim {
 namespace {
 
 using namespace torch::jit;
+
+// Whose depth the messages about it speak of.
+constexpr const char* kSource = "The source's";
 
 // Names of Python's own that a pasted source imports and TorchScript knows without.
 void skip_import(Lexer& lexer) {
@@ -56,6 +64,17 @@ size_t compile_stack(const char* source) {
   code.read(source, "");
   code.check_classes();
   return code.stack();
+}
+
+void check_text(const CompilationUnit& unit) {
+  check_calls(unit, kSource);
+  for (auto* function : unit.get_functions()) {
+    // In the place of one that was removed there is none.
+    auto* with_graph = function ? tryToGraphFunction(*function) : nullptr;
+    if (!with_graph) continue;
+    check_operators(*with_graph->graph(), /*allow_files=*/true, "The source");
+    check_codes(*with_graph->graph());
+  }
 }
 
 }  // namespace shim

@@ -1,57 +1,158 @@
 #include "jit/poll.h"
 
 #include "core/pch.h"
-#include "core/stop.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <unordered_map>
 
 namespace shim {
 namespace {
 
 using torch::jit::Block;
+using torch::jit::Node;
+using torch::jit::Stack;
 
 const char* const kPoll = "torchshim::poll";
+const char* const kWait = "torchshim::wait";
+const char* const kEnter = "torchshim::enter";
+
+// --- tasks -----------------------------------------------------------------------------------------------------------
+
+// What LibTorch hands on with a thread's state to all that it starts on other threads. Nothing of LibTorch's own but its
+// tests uses this place.
+c10::DebugInfoKind place() { return c10::DebugInfoKind::TEST_INFO_2; }
+
+struct Started : c10::DebugInfoBase {
+  int64_t stops = host_stops;  // before it
+};
+
+// A task outlives the call that started it, and the host's wish with it: that one was stopped says the count.
+void look_in_program() {
+  if (Stoppable::here()) return stop_if_asked();
+  const auto* started = static_cast<Started*>(c10::ThreadLocalDebugInfo::get(place()));
+  if (started && started->stops != host_stops) throw HostStop();
+}
+
+// --- what a program runs ----------------------------------------------------------------------------------------------
+
+void add_polls_to(torch::jit::Function& function) {
+  static std::mutex lock;
+  static auto& known = *new std::unordered_map<torch::jit::Function*, Polls>();
+  const std::lock_guard<std::mutex> hold(lock);
+  add_polls(function, known[&function]);
+}
 
 // Conservative: what computes nothing would be left out else.
-torch::jit::RegisterOperators registered({torch::jit::Operator(
-    "torchshim::poll() -> ()", [](torch::jit::Stack&) { look_for_stop(); }, c10::AliasAnalysisKind::CONSERVATIVE)});
+constexpr auto kConservative = c10::AliasAnalysisKind::CONSERVATIVE;
+torch::jit::RegisterOperators registered({
+    torch::jit::Operator("torchshim::poll() -> ()", [](Stack&) { look_in_program(); }, kConservative),
+    // On a thread of LibTorch's pool the task is put aside until the other one is done; there nothing waits.
+    torch::jit::Operator(
+        "torchshim::wait(Future(t) task) -> ()",
+        [](Stack& stack) {
+          const auto task = torch::jit::pop(stack).toFuture();
+          if (Stoppable::here()) wait_for(*task);
+        },
+        kConservative),
+    // What an interface's method is, is only known where it is called.
+    torch::jit::Operator(
+        "torchshim::enter(Any object) -> ()",
+        [](const Node* node) -> torch::jit::Operation {
+          return [method = node->s(c10::attr::name)](Stack& stack) {
+            const auto object = torch::jit::pop(stack).toObject();
+            if (auto* function = object->type()->findMethod(method)) add_polls_to(*function);
+          };
+        },
+        kConservative),
+});
 
-bool add_to(Block* block) {
-  bool found = false;
+Node* insert(const char* kind, at::ArrayRef<torch::jit::Value*> inputs, Node* before) {
+  auto* node = before->owningGraph()->create(c10::Symbol::fromQualString(kind), inputs, 0);
+  return node->insertBefore(before);
+}
+
+bool follows(const char* kind, Node* node) { return node->prev()->kind().toQualString() == std::string(kind); }
+
+void add_to(Block* block, Polls& polls) {
   for (auto* node : block->nodes()) {
-    for (auto* inner : node->blocks()) found = add_to(inner) || found;
-    if (node->kind() != c10::prim::Loop) continue;
-    found = true;
-    Block* body = node->blocks()[0];
-    auto* first = *body->nodes().begin();
-    if (is_poll(*first)) continue;
-    body->owningGraph()->create(c10::Symbol::fromQualString(kPoll), 0)->insertBefore(first);
+    for (auto* inner : node->blocks()) add_to(inner, polls);
+    if (node->kind() == c10::prim::Loop) {
+      auto* first = *node->blocks()[0]->nodes().begin();
+      if (!is_poll(*first)) insert(kPoll, {}, first);
+    } else if (node->kind() == c10::aten::wait) {
+      if (!follows(kWait, node)) insert(kWait, {node->input(0)}, node);
+    } else if (node->kind() == c10::prim::CallMethod && node->input(0)->type()->cast<c10::InterfaceType>()) {
+      polls.tasks = true;
+      if (!follows(kEnter, node)) insert(kEnter, {node->input(0)}, node)->s_(c10::attr::name, node->s(c10::attr::name));
+    } else if (node->kind() == c10::prim::fork) {
+      polls.tasks = true;
+      auto task = node->g(c10::attr::Subgraph);
+      if (is_poll(**task->nodes().begin())) continue;
+      // The graph that is shown has the same one.
+      task = task->copy();
+      torch::jit::Inline(*task);
+      insert(kPoll, {}, *task->nodes().begin());
+      add_to(task->block(), polls);
+      node->g_(c10::attr::Subgraph, task);
+    }
   }
-  return found;
 }
 
 }  // namespace
 
-bool is_poll(const torch::jit::Node& node) { return node.kind().toQualString() == std::string(kPoll); }
+Tasks::Tasks() : guard_(place(), std::make_shared<Started>()) {}
+
+void wait_for(c10::ivalue::Future& future) {
+  struct Signal {
+    std::mutex lock;
+    std::condition_variable changed;
+    bool done = false;
+  };
+  const auto signal = std::make_shared<Signal>();
+  future.addCallback([signal](c10::ivalue::Future&) {
+    const std::lock_guard<std::mutex> hold(signal->lock);
+    signal->done = true;
+    signal->changed.notify_all();
+  });
+  std::unique_lock<std::mutex> hold(signal->lock);
+  while (!signal->changed.wait_for(hold, std::chrono::milliseconds(100), [&] { return signal->done; })) {
+    hold.unlock();
+    look_for_stop();
+    hold.lock();
+  }
+}
+
+bool is_poll(const torch::jit::Node& node) {
+  const std::string kind = node.kind().toQualString();
+  return kind == kPoll || kind == kWait || kind == kEnter;
+}
 
 std::string text_without_polls(const torch::jit::Graph& graph) {
   std::string text = graph.toString();
-  for (size_t at; (at = text.find(kPoll)) != std::string::npos;) {
-    const size_t begin = text.rfind('\n', at) + 1;
-    text.erase(begin, text.find('\n', at) + 1 - begin);
+  for (const char* kind : {kPoll, kWait, kEnter}) {
+    for (size_t at; (at = text.find(kind)) != std::string::npos;) {
+      const size_t begin = text.rfind('\n', at) + 1;
+      text.erase(begin, text.find('\n', at) + 1 - begin);
+    }
   }
   return text;
 }
 
-bool add_polls(torch::jit::Function& function, const torch::jit::Graph*& last) {
+void add_polls(torch::jit::Function& function, Polls& polls) {
   auto* with_graph = torch::jit::tryToGraphFunction(function);
-  if (!with_graph) return false;
+  polls.none = !with_graph;
+  if (!with_graph) return;
   // LibTorch keeps one optimised graph for each state of autocast, and makes its plans of that.
   const auto graph = with_graph->optimized_graph();
-  if (graph.get() == last) return true;
-  last = graph.get();
-  return add_to(graph->block());
+  if (graph == polls.graph.lock()) return;
+  polls.graph = graph;
+  add_to(graph->block(), polls);
 }
 
 }  // namespace shim

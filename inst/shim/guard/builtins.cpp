@@ -1,0 +1,211 @@
+// TorchScript's operators on strings, lists and numbers that never end, or that a number makes take all of the memory.
+#include "guard/builtins.h"
+
+#include <c10/core/CPUAllocator.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/stop.h"
+#include "guard/operators.h"
+
+namespace shim {
+namespace {
+
+using c10::IValue;
+using torch::jit::Operation;
+using torch::jit::pop;
+using torch::jit::Stack;
+
+// Fails as a tensor of that size would, where there is no such memory: the system gives strings and lists more than it has,
+// and ends the process when they are filled.
+void require_memory(int64_t n, size_t bytes) {
+  if (n <= 0 || bytes == 0) return;
+  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const uint64_t all = static_cast<uint64_t>(n) > most / bytes ? most : static_cast<uint64_t>(n) * bytes;
+  if (all > (size_t{1} << 20)) c10::GetCPUAllocator()->allocate(all);
+}
+
+// --- strings ---------------------------------------------------------------------------------------------------------
+
+// As Python has it: nothing stands before each character, and at the end.
+std::vector<size_t> characters(const std::string& text) {
+  std::vector<size_t> starts;
+  for (size_t i = 0; i < text.size(); ++i)
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) starts.push_back(i);
+  starts.push_back(text.size());
+  return starts;
+}
+
+// count(str self, str substr, int start=0, int end=-1)
+void count_nothing(Stack& stack) {
+  int64_t end = pop(stack).toInt(), start = pop(stack).toInt();
+  pop(stack);
+  const auto size = static_cast<int64_t>(characters(pop(stack).toStringRef()).size()) - 1;
+  if (start < 0) start = std::max<int64_t>(0, start + size);
+  end = end < 0 ? end + size + 1 : std::min(end, size);
+  stack.emplace_back(std::max<int64_t>(0, end - start + 1));
+}
+
+// replace(str self, str old, str new, int max=-1)
+void replace_nothing(Stack& stack) {
+  const int64_t most = pop(stack).toInt();
+  const std::string by = pop(stack).toStringRef();
+  pop(stack);
+  const std::string text = pop(stack).toStringRef();
+  const auto starts = characters(text);
+  const auto n = most < 0 ? starts.size() : std::min(starts.size(), static_cast<size_t>(most));
+  require_memory(static_cast<int64_t>(n), by.size() + 1);
+  std::string out;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (i < n) out += by;
+    if (i + 1 < starts.size()) out.append(text, starts[i], starts[i + 1] - starts[i]);
+  }
+  stack.emplace_back(std::move(out));
+}
+
+// Spaces around a text, or another character.
+void push_padded(Stack& stack, const std::string& text, int64_t left, int64_t right, char with) {
+  require_memory(left, 1);
+  require_memory(right, 1);
+  std::string out;
+  out.reserve(text.size() + static_cast<size_t>(left + right));
+  out.append(static_cast<size_t>(left), with).append(text).append(static_cast<size_t>(right), with);
+  stack.emplace_back(std::move(out));
+}
+
+// center(str self, int width, str fillchar=" "), ljust, rjust: how much of the padding is at the left. Where it is odd,
+// the wider side is Python's.
+using Left = int64_t (*)(int64_t padding, int64_t width);
+template <Left left>
+void pad(Stack& stack) {
+  const std::string with = pop(stack).toStringRef();
+  const int64_t width = pop(stack).toInt();
+  const std::string text = pop(stack).toStringRef();
+  TORCH_CHECK(with.size() == 1, "what fills a string must be one character");
+  const int64_t padding = std::max<int64_t>(0, width - static_cast<int64_t>(text.size()));
+  push_padded(stack, text, left(padding, width), padding - left(padding, width), with[0]);
+}
+
+int64_t left_of_center(int64_t padding, int64_t width) { return padding / 2 + (padding & width & 1); }
+int64_t nothing_left(int64_t, int64_t) { return 0; }
+int64_t all_left(int64_t padding, int64_t) { return padding; }
+
+// zfill(str self, int width): zeros before a sign, too.
+void fill_with_zeros(Stack& stack) {
+  const int64_t width = pop(stack).toInt();
+  const std::string text = pop(stack).toStringRef();
+  push_padded(stack, text, std::max<int64_t>(0, width - static_cast<int64_t>(text.size())), 0, '0');
+}
+
+// expandtabs(str self, int tabsize=8): up to the next column that is a multiple.
+void expand_tabs(Stack& stack) {
+  const int64_t size = std::max<int64_t>(0, pop(stack).toInt());
+  const std::string text = pop(stack).toStringRef();
+  require_memory(size, static_cast<size_t>(std::count(text.begin(), text.end(), '\t')));
+  std::string out;
+  for (const char c : text) {
+    if (c != '\t')
+      out += c;
+    else if (size > 0)
+      out.append(static_cast<size_t>(size) - out.size() % static_cast<size_t>(size), ' ');
+  }
+  stack.emplace_back(std::move(out));
+}
+
+Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, void (*instead)(Stack&)) {
+  const size_t from_end = op.schema().arguments().size() - argument;
+  return [from_end, instead, run = op.getOperation()](Stack& stack) mutable {
+    if (stack[stack.size() - from_end].toStringRef().empty()) return instead(stack);
+    run(stack);
+  };
+}
+
+// --- lists -----------------------------------------------------------------------------------------------------------
+
+// The list n times; a list that is a number's left or right operand.
+void repeat(c10::impl::GenericList& list, int64_t n, c10::impl::GenericList& out) {
+  const size_t size = list.size();
+  if (n <= 0 || size == 0) return;
+  require_memory(n, size * sizeof(IValue));
+  out.reserve(size * static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    look_for_stop();
+    for (size_t j = 0; j < size; ++j) out.push_back(list.get(j));
+  }
+}
+
+void multiply(Stack& stack, bool list_first) {
+  IValue second = pop(stack), first = pop(stack);
+  auto list = (list_first ? first : second).toList();
+  c10::impl::GenericList out(list.elementType());
+  repeat(list, (list_first ? second : first).toInt(), out);
+  stack.emplace_back(std::move(out));
+}
+
+void multiply_in_place(Stack& stack) {
+  const int64_t n = pop(stack).toInt();
+  auto list = pop(stack).toList();
+  auto once = list.copy();
+  list.clear();
+  repeat(once, n, list);
+  stack.emplace_back(std::move(list));
+}
+
+// --- all -------------------------------------------------------------------------------------------------------------
+
+// `look` sees the arguments before the operator runs.
+Operation after(const torch::jit::Operator& op, void (*look)(Stack&)) {
+  return [look, run = op.getOperation()](Stack& stack) mutable {
+    look(stack);
+    run(stack);
+  };
+}
+
+int64_t int_at(const Stack& stack, size_t from_end) { return stack[stack.size() - from_end].toInt(); }
+
+}  // namespace
+
+void guard_builtins() {
+  const auto replace = [](const char* name, const Replacement& replacement) {
+    replace_operator(c10::Symbol::fromQualString(name), replacement);
+  };
+  const auto is_text = [](const torch::jit::Operator& op) {
+    const auto& arguments = op.schema().arguments();
+    return !arguments.empty() && arguments[0].type()->kind() == c10::TypeKind::StringType;
+  };
+  const auto is_list = [](const torch::jit::Operator& op, size_t i) {
+    return op.schema().arguments()[i].type()->kind() == c10::TypeKind::ListType;
+  };
+  replace("aten::count", [&](const auto& op) { return is_text(op) ? instead_where_empty(op, 1, count_nothing) : nullptr; });
+  replace("aten::replace", [&](const auto& op) { return instead_where_empty(op, 1, replace_nothing); });
+  const auto become = [&](const char* name, void (*instead)(Stack&)) {
+    replace(name, [instead](const auto&) { return Operation(instead); });
+  };
+  become("aten::center", pad<left_of_center>);
+  become("aten::ljust", pad<nothing_left>);
+  become("aten::rjust", pad<all_left>);
+  become("aten::zfill", fill_with_zeros);
+  become("aten::expandtabs", expand_tabs);
+  replace("aten::factorial", [](const auto& op) {
+    return after(op, [](Stack& stack) {
+      const int64_t n = int_at(stack, 1);
+      TORCH_CHECK(n <= 20, "the factorial of ", n, " is greater than any int");
+    });
+  });
+  replace("prim::rangelist", [](const auto& op) {
+    return after(op, [](Stack& stack) { require_memory(int_at(stack, 1), sizeof(IValue)); });
+  });
+  replace("aten::mul", [&](const auto& op) -> Operation {
+    if (op.isC10Op()) return nullptr;
+    if (is_list(op, 0)) return [](Stack& stack) { multiply(stack, true); };
+    if (is_list(op, 1)) return [](Stack& stack) { multiply(stack, false); };
+    return nullptr;
+  });
+  replace("aten::mul_", [&](const auto& op) -> Operation {
+    if (op.isC10Op() || !is_list(op, 0)) return nullptr;
+    return multiply_in_place;
+  });
+}
+
+}  // namespace shim
