@@ -166,6 +166,27 @@ test_that("a program without memory for what it makes gives the error that an op
   expect_lt(nchar(conditionMessage(error)), 500)
 })
 
+test_that("a copy in a program has the dtype of what is copied", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+def f(x):
+  return x.to(False, True)
+def g(x):
+  return x.to(None, False, True)
+def h(x, d: Optional[Device]):
+  return x.to(d, None, False, True)
+")
+  for (dtype in c("float", "double", "int64", "bool")) {
+    x <- torch_tensor(c(1, 0), dtype = dtype)
+    for (y in list(unit$f(x), unit$g(x), unit$h(x, NULL), unit$h(x, "cpu"))) {
+      expect_true(torch_equal(x, y))
+      expect_equal(y$dtype, x$dtype)
+      y$zero_()
+      expect_equal(as.numeric(x), c(1, 0))
+    }
+  }
+})
+
 test_that("normed weights and quantised cells look at their arguments, called from R and in programs", {
   skip_if_no_torch()
   expected <- c(

@@ -1,4 +1,5 @@
-// TorchScript's operators on strings, lists and numbers that never end, or that a number makes take all of the memory.
+// TorchScript's own operators: those that never end, that a number makes take all of the memory, or that read what is not
+// there.
 #include "guard/builtins.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -152,6 +153,24 @@ void multiply_in_place(Stack& stack) {
   stack.emplace_back(std::move(list));
 }
 
+// --- tensors ---------------------------------------------------------------------------------------------------------
+
+// A copy with neither device nor dtype: LibTorch reads the dtype that is not there.
+Operation copied(const torch::jit::Operator& op) {
+  const auto& schema = op.schema();
+  const size_t n = schema.arguments().size();
+  const auto device = schema.argumentIndexWithName("device"), dtype = schema.argumentIndexWithName("dtype");
+  return [n, device, dtype, run = op.getOperation()](Stack& stack) mutable {
+    const IValue* first = &stack[stack.size() - n];
+    const auto is_given = [&](const auto& place) { return place && !first[*place].isNone(); };
+    if (is_given(device) || is_given(dtype) || !stack.back().toBool()) return run(stack);
+    const at::Tensor self = first->toTensor();
+    const bool later = first[n - 2].toBool();
+    torch::jit::drop(stack, n);
+    stack.emplace_back(self.to(self.scalar_type(), later, /*copy=*/true));
+  };
+}
+
 // --- all -------------------------------------------------------------------------------------------------------------
 
 // `look` sees the arguments before the operator runs.
@@ -196,6 +215,8 @@ void guard_builtins() {
   replace("prim::rangelist", [](const auto& op) {
     return after(op, [](Stack& stack) { require_memory(int_at(stack, 1), sizeof(IValue)); });
   });
+  // to(Tensor self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False), and without the first two.
+  replace("aten::to", [](const auto& op) -> Operation { return op.isC10Op() ? nullptr : copied(op); });
   replace("aten::mul", [&](const auto& op) -> Operation {
     if (op.isC10Op()) return nullptr;
     if (is_list(op, 0)) return [](Stack& stack) { multiply(stack, true); };

@@ -1,9 +1,9 @@
-// TorchScript's own operators, on strings, lists and numbers.
+// TorchScript's own operators, on strings, lists, numbers and tensors.
 #pragma once
 
 namespace shim {
 
-// Those that would never end, or take all of the memory, are replaced.
+// Those that would never end, take all of the memory, or read what is not there, are replaced.
 void guard_builtins();
 
 }  // namespace shim
