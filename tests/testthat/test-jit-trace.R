@@ -573,3 +573,22 @@ test_that("a program that is called in a trace keeps its control flow, also when
   gc()
   expect_equal(as.numeric(f(torch_tensor(c(1, 2, 3, 4, -1)))), 20)
 })
+
+test_that("a logical in the place of a number gives in a trace what it gives without", {
+  skip_if_no_torch()
+  uses <- list(
+    function(x) x + TRUE, function(x) x * FALSE, function(x) x$fill(TRUE) + x$fill(2) + x$zero(), function(x) x$clone()$fill_(TRUE),
+    function(x) x == TRUE, function(x) x$masked_fill(x > 0, TRUE), function(x) torch_where(x > 0, 1, x) + TRUE,
+    function(x) torch_full(2, TRUE), function(x) torch_full_like(x, TRUE), function(x) nnf_threshold(x$float(), TRUE, FALSE)
+  )
+  for (dtype in c("float", "int64", "bool")) {
+    x <- torch_tensor(c(2, 0), dtype = dtype)
+    for (use in uses) {
+      f <- jit_trace(use, x)
+      for (made in list(f(x), f(x), jit_unserialize(jit_serialize(f))(x))) {
+        expect_equal(made$dtype, use(x)$dtype, info = deparse(body(use)))
+        expect_equal(as.numeric(made), as.numeric(use(x)), info = deparse(body(use)))
+      }
+    }
+  }
+})

@@ -384,6 +384,45 @@ bool insert_call(const ts_callable& callable, Stack& stack) {
   return true;
 }
 
+// A logical in a number's place is none in a graph. A whole number gives the same, but where all else is logical: there
+// the result is a logical too, and the form of the operator that takes a tensor for the number makes it one. Gives the
+// operator to run.
+c10::OperatorHandle with_numbers(c10::OperatorHandle op, Stack& stack) {
+  bool all_logical = true;
+  for (const auto& value : stack)
+    if (value.isTensor() && value.toTensor().scalar_type() != at::kBool) all_logical = false;
+  const auto arguments = op.schema().arguments();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto type = arguments[i].type()->cast<c10::OptionalType>();
+    if ((type ? type->getElementType() : arguments[i].type())->kind() != c10::TypeKind::NumberType || !stack[i].isBool()) continue;
+    const bool value = stack[i].toBool();
+    const auto other = c10::Dispatcher::singleton().findSchema({op.schema().name(), "Tensor"});
+    if (all_logical && arguments[i].name() == "other" && stack[0].isTensor() && stack[0].toTensor().dim() > 0 && other && other->schema().arguments().size() == arguments.size() &&
+        other->schema().arguments()[i].type()->kind() == c10::TypeKind::TensorType) {
+      const Paused unseen;
+      // One without dimensions is made a number again when the program is optimised.
+      stack[i] = at::full({1}, value, at::kBool);
+      return *other;
+    }
+    stack[i] = static_cast<int64_t>(value);
+    // What makes tensors takes their dtype from it.
+    const auto dtype = op.schema().argumentIndexWithName("dtype");
+    if (arguments[i].name() == "fill_value" && dtype && stack[*dtype].isNone() && arguments[0].type()->kind() != c10::TypeKind::TensorType)
+      stack[*dtype] = static_cast<int64_t>(at::kBool);
+  }
+  return op;
+}
+
+// The tracer makes broken nodes of the forms of these two that are not in place.
+c10::OperatorHandle traceable(c10::OperatorHandle op, Stack& stack) {
+  const auto& name = op.schema().name();
+  if ((name != "aten::fill" && name != "aten::zero") || op.schema().overload_name() == "out") return op;
+  const auto in_place = c10::Dispatcher::singleton().findSchema({name + "_", op.schema().overload_name()});
+  if (!in_place || op.schema().arguments().size() != in_place->schema().arguments().size()) return op;
+  stack[0] = stack[0].toTensor().clone();
+  return *in_place;
+}
+
 }  // namespace
 
 void shim::run_traced(const ts_callable& callable, const ts_value* arguments, size_t n, Stack& stack) {
@@ -394,6 +433,8 @@ void shim::run_traced(const ts_callable& callable, const ts_value* arguments, si
     record_step([&] {
       if (callable.function && !callable.makes)
         done = insert_call(callable, stack);
+      else if (callable.dispatched)
+        with_numbers(traceable(*callable.dispatched, stack), stack).callBoxed(&stack);
       else
         callable.run(stack);
     });
