@@ -29,9 +29,7 @@
 #' them, and other processes through those for distributed training: a program that holds one of these is refused unless
 #' `allow_files = TRUE`. So is, always, one that takes values to be of types that they can't have, or calls operators
 #' that trust their arguments blindly; where it says what a value of several types is, that is checked when it runs.
-#' It can still take time and memory without end, and operators for some quantised and normalised layers
-#' (`aten::quantized_lstm`, `aten::quantized_gru`, `aten::_weight_norm`) end the session on wrong arguments, so load only
-#' what you trust.
+#' It can still take time and memory without end, so load only what you trust.
 #'
 #' @section Names:
 #' Members, methods and arguments of a module of R have their names in R also after [jit_load()]. In Python, a name that
@@ -209,13 +207,11 @@ read_to_end <- function(connection) {
 read_program_rules <- function(file, notes) {
   rules <- utils::read.delim(file, comment.char = "#", colClasses = "character")
   unsafe <- names(notes)[vapply(notes, function(note) identical(note$unsafe, "yes"), NA)]
-  unsafe <- setdiff(paste0("aten::", unsafe), rules$operator)
-  rbind(rules, data.frame(operator = unsafe, rule = rep("refused", length(unsafe))))
+  rbind(rules, data.frame(operator = paste0("aten::", unsafe), rule = rep("refused", length(unsafe))))
 }
 
 set_program_rules <- function() {
-  rules <- program_rules[program_rules$rule != "lawful", ]
-  cpp_set_rules(rules$operator, match(rules$rule, c("named", "files", "refused")) - 1L)
+  cpp_set_rules(program_rules$operator, match(program_rules$rule, c("named", "files", "refused")) - 1L)
 }
 
 load_script <- function(source, name, device, extra_files, allow_files, call = caller_env()) {

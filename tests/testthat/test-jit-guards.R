@@ -129,6 +129,10 @@ def tabs(s: str, n: int) -> int:
   return len(s.expandtabs(n))
 def factorial(n: int) -> int:
   return math.factorial(n)
+def split(s: str) -> List[str]:
+  return s.rsplit(s[0:0])
+def device(n: int) -> Device:
+  return torch.device(\'cuda\', n)
 def gcd(a: int, b: int) -> int:
   return math.gcd(a, b)
 def gcd_of_smallest(b: int) -> int:
@@ -151,10 +155,57 @@ def ranged(n: int) -> int:
     "unit$left(\"a\", big)", "unit$right(\"a\", big)", "unit$center(\"a\", big)", "unit$zfill(\"a\", big)", "unit$tabs(\"a\\tb\", big)",
     "unit$many(big)", "unit$grown(big)", "unit$left(\"a\", 3L)", "unit$center(\"a\", -3L)", "unit$tabs(\"a\\tb\", 4L)", "unit$many(3L)", "unit$grown(3L)",
     "unit$many(-1L)", "unit$none(big)", "unit$factorial(5L)", "unit$factorial(big)", "unit$gcd(12L, 18L)", "unit$gcd(7L, 0L)",
-    "unit$gcd_of_smallest(-1L)"
+    "unit$gcd_of_smallest(-1L)", "unit$split(\"ab\")", "unit$device(1000L)"
   ), programs)
   expect_match(got[1:7], no_memory, fixed = TRUE)
-  expect_equal(got[-(1:7)], c("3", "1", "5", "6", "6", "0", "0", "120", "error: the factorial of 10000000000000 is greater than any int", "6", "7", "2"))
+  expect_equal(got[-(1:7)], c("3", "1", "5", "6", "6", "0", "0", "120", "error: the factorial of 10000000000000 is greater than any int", "6", "7", "2", "error: empty separator", "error: there is no device with the number 1000"))
+})
+
+test_that("instances are sorted whatever their comparison says, and stay in order where it calls them equal", {
+  programs <- 'unit <- jit_compile("
+class Item:
+  def __init__(self, key: int, place: int):
+    self.key = key
+    self.place = place
+  def __lt__(self, other: Item) -> bool:
+    return self.key < other.key
+class Liar:
+  def __init__(self, x: int):
+    self.x = x
+  def __lt__(self, other: Liar) -> bool:
+    return True
+def places(keys: List[int], reverse: bool) -> List[int]:
+  items = [Item(keys[i], i) for i in range(len(keys))]
+  copied = sorted(items)
+  items.sort(reverse=reverse)
+  if not reverse:
+    for i in range(len(keys)):
+      assert copied[i].place == items[i].place
+  return [item.place for item in items]
+def lies(n: int) -> int:
+  items = [Liar(i) for i in range(n)]
+  items.sort()
+  return len(sorted(items))
+def none() -> int:
+  items = [Liar(1)]
+  items.pop()
+  items.sort()
+  return len(items)
+def pairs() -> List[Tuple[int, str]]:
+  x = [(2, chr(98)), (1, chr(122)), (2, chr(97))]
+  x.sort()
+  return x
+")
+  set.seed(1)
+  keys <- sample(0:20, 300, TRUE)'
+  expect_equal(
+    outcomes(c(
+      "identical(as.numeric(unlist(unit$places(keys, FALSE))), order(keys) - 1)",
+      "identical(keys[unlist(unit$places(keys, TRUE)) + 1], sort(keys, decreasing = TRUE))",
+      "unit$lies(3000L)", "unit$none()", "toString(unlist(unit$pairs()))"
+    ), programs),
+    c("TRUE", "TRUE", "3000", "0", "1, z, 2, a, 2, b")
+  )
 })
 
 test_that("a program without memory for what it makes gives the error that an operator gives", {

@@ -41,20 +41,53 @@ void look_at_axes(const Values& it) {
     TORCH_CHECK(axis >= -size && axis < size, "there is no dimension ", axis, " among ", size);
 }
 
+// How many sequences go on at each step.
+void look_at_batches(const Values& it) {
+  const at::Tensor sizes = it[0]->toTensor();
+  TORCH_CHECK(sizes.dim() == 1 && sizes.numel() > 0, "`batch_sizes` must hold a size for each step");
+}
+
+// LibTorch keeps it in one byte.
+void look_at_device(const Values& it) {
+  const int64_t index = it[0]->toInt();
+  TORCH_CHECK(index >= 0 && index < 128, "there is no device with the number ", index);
+}
+
 struct Row {
   std::vector<const char*> arguments;
   void (*look)(const Values&);
 };
 
-const std::unordered_map<std::string, Row>& rows() {
-  static const auto& all = *new std::unordered_map<std::string, Row>{
+// Of an operator with several forms, those are meant that have the arguments.
+const std::unordered_multimap<std::string, Row>& rows() {
+  static const auto& all = *new std::unordered_multimap<std::string, Row>{
       {"aten::_weight_norm", {{"v", "g", "dim"}, look_at_weight_norm}},
       {"aten::_weight_norm_interface", {{"v", "g", "dim"}, look_at_weight_norm}},
+      {"aten::quantized_gru", {{"batch_sizes"}, look_at_batches}},
+      {"aten::quantized_lstm", {{"batch_sizes"}, look_at_batches}},
       {"aten::quantized_lstm", {{"hx"}, look_at_states}},
       {"aten::quantized_lstm_cell", {{"hx"}, look_at_states}},
       {"quantized::quantized_lstm_cell_dynamic", {{"hx"}, look_at_states}},
+      {"aten::device", {{"index"}, look_at_device}},
       {"prim::ReductionSizes", {{"size", "red_axes"}, look_at_axes}},
   };
+  return all;
+}
+
+struct Placed {
+  std::vector<size_t> places;
+  void (*look)(const Values&);
+};
+
+std::vector<Placed> placed(const c10::FunctionSchema& schema) {
+  std::vector<Placed> all;
+  const auto found = rows().equal_range(schema.name());
+  for (auto row = found.first; row != found.second; ++row) {
+    Placed one{{}, row->second.look};
+    for (const char* name : row->second.arguments)
+      if (const auto place = schema.argumentIndexWithName(name)) one.places.push_back(static_cast<size_t>(*place));
+    if (one.places.size() == row->second.arguments.size()) all.push_back(std::move(one));
+  }
   return all;
 }
 
@@ -64,22 +97,16 @@ const std::unordered_map<std::string, Row>& rows() {
 
 Look look_of(const c10::FunctionSchema& schema) {
   Codes codes(schema);
-  const size_t n = schema.arguments().size();
-  std::vector<size_t> places;
-  const auto row = rows().find(schema.name());
-  if (row != rows().end()) {
-    for (const char* name : row->second.arguments)
-      if (const auto place = schema.argumentIndexWithName(name)) places.push_back(static_cast<size_t>(*place));
-    if (places.size() < row->second.arguments.size()) places.clear();
-  }
-  if (codes.empty() && places.empty()) return nullptr;
-  const auto look = places.empty() ? nullptr : row->second.look;
-  return [codes = std::move(codes), n, places = std::move(places), look](const torch::jit::Stack& stack) {
+  auto looks = placed(schema);
+  if (codes.empty() && looks.empty()) return nullptr;
+  return [codes = std::move(codes), looks = std::move(looks),
+          n = schema.arguments().size()](const torch::jit::Stack& stack) {
     codes.check(stack);
-    if (!look) return;
-    Values values;
-    for (const size_t place : places) values.push_back(&stack[stack.size() - n + place]);
-    look(values);
+    for (const auto& it : looks) {
+      Values values;
+      for (const size_t place : it.places) values.push_back(&stack[stack.size() - n + place]);
+      it.look(values);
+    }
   };
 }
 

@@ -114,6 +114,9 @@ void expand_tabs(Stack& stack) {
   stack.emplace_back(std::move(out));
 }
 
+// rsplit(str self, str separator=" ", int max=-1)
+void no_separator(Stack&) { TORCH_CHECK(false, "empty separator"); }
+
 Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, void (*instead)(Stack&)) {
   const size_t from_end = op.schema().arguments().size() - argument;
   return [from_end, instead, run = op.getOperation()](Stack& stack) mutable {
@@ -151,6 +154,49 @@ void multiply_in_place(Stack& stack) {
   list.clear();
   repeat(once, n, list);
   stack.emplace_back(std::move(list));
+}
+
+// By merging, which ends and stays inside of the list whatever the comparison says: a method `__lt__` may say anything.
+void sort(std::vector<IValue>& values, std::vector<IValue>& space, size_t from, size_t to, const c10::IValueComparator& before) {
+  if (to - from < 2) return;
+  const size_t middle = from + (to - from) / 2;
+  sort(values, space, from, middle, before);
+  sort(values, space, middle, to, before);
+  look_for_stop();
+  for (size_t i = from, j = middle, k = from; k < to; ++k) {
+    const bool second = i == middle || (j < to && before(values[j], values[i]));
+    space[k] = std::move(values[second ? j++ : i++]);
+  }
+  std::move(space.begin() + static_cast<ptrdiff_t>(from), space.begin() + static_cast<ptrdiff_t>(to),
+            values.begin() + static_cast<ptrdiff_t>(from));
+}
+
+// sort(t[] self, bool reverse=False) of instances and tuples, and sorted(t[] self), which makes a new list.
+Operation sorted(const torch::jit::Operator& op) {
+  const bool in_place = op.schema().returns().empty();
+  return [in_place, run = op.getOperation()](Stack& stack) mutable {
+    auto list = stack[stack.size() - (in_place ? 2 : 1)].toList();
+    // LibTorch's own sees whether these can be compared.
+    auto first = list.copy();
+    first.resize(std::min<size_t>(first.size(), 1), {});
+    Stack one{first};
+    if (in_place) one.push_back(stack.back());
+    run(one);
+    const bool reverse = in_place && torch::jit::pop(stack).toBool();
+    stack.pop_back();
+    std::vector<IValue> values;
+    for (size_t i = 0; i < list.size(); ++i) values.push_back(list.get(i));
+    if (!values.empty()) {
+      std::vector<IValue> space(values.size());
+      const auto before = reverse ? c10::getGreaterThanComparator(values[0]) : c10::getLessThanComparator(values[0]);
+      sort(values, space, 0, values.size(), before);
+    }
+    // A comparison may have changed the list.
+    auto out = in_place ? list : list.copy();
+    out.clear();
+    for (auto& value : values) out.push_back(std::move(value));
+    if (!in_place) stack.emplace_back(std::move(out));
+  };
 }
 
 // --- tensors ---------------------------------------------------------------------------------------------------------
@@ -198,6 +244,7 @@ void guard_builtins() {
   };
   replace("aten::count", [&](const auto& op) { return is_text(op) ? instead_where_empty(op, 1, count_nothing) : nullptr; });
   replace("aten::replace", [&](const auto& op) { return instead_where_empty(op, 1, replace_nothing); });
+  replace("aten::rsplit", [](const auto& op) { return instead_where_empty(op, 1, no_separator); });
   const auto become = [&](const char* name, void (*instead)(Stack&)) {
     replace(name, [instead](const auto&) { return Operation(instead); });
   };
@@ -215,6 +262,8 @@ void guard_builtins() {
   replace("prim::rangelist", [](const auto& op) {
     return after(op, [](Stack& stack) { require_memory(int_at(stack, 1), sizeof(IValue)); });
   });
+  for (const char* name : {"aten::sort", "aten::sorted"})
+    replace(name, [](const auto& op) -> Operation { return op.schema().overload_name() == "any" ? sorted(op) : nullptr; });
   // to(Tensor self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False), and without the first two.
   replace("aten::to", [](const auto& op) -> Operation { return op.isC10Op() ? nullptr : copied(op); });
   replace("aten::mul", [&](const auto& op) -> Operation {
