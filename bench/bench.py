@@ -408,6 +408,111 @@ def step_rmsprop():
     return stepper(lambda p: torch.optim.RMSprop(p))
 
 
+def trainer(model, x, y):
+    opt = torch.optim.Adam(model.parameters())
+
+    def run():
+        opt.zero_grad()
+        torch.nn.functional.mse_loss(model(x), y).backward()
+        opt.step()
+
+    return run
+
+
+def backward_of(model, x):
+    def run():
+        out = model(x)
+        (out[0] if isinstance(out, tuple) else out).sum().backward()
+
+    return run
+
+
+@row
+def mlp_step():
+    return trainer(Mlp(), torch.randn(32, 3), torch.randn(32, 1))
+
+
+@row
+def conv_step():
+    nn = torch.nn
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 10)
+    )
+    return trainer(model, torch.randn(64, 1, 28, 28), torch.randn(64, 10))
+
+
+@row
+def lstm():
+    return backward_of(torch.nn.LSTM(16, 32), torch.randn(50, 8, 16))
+
+
+@row
+def transformer():
+    layer = torch.nn.TransformerEncoderLayer(64, 4, 128, dropout=0, batch_first=True)
+    return backward_of(layer, torch.randn(32, 20, 64))
+
+
+@row
+def tensor_dataset():
+    stored = torch.utils.data.TensorDataset(torch.randn(10000, 10), torch.randn(10000))
+
+    def run():
+        for _ in torch.utils.data.DataLoader(stored, batch_size=64):
+            pass
+
+    return run
+
+
+def deep():
+    return torch.nn.Sequential(*[layer for _ in range(50) for layer in (torch.nn.Linear(8, 8), torch.nn.ReLU())])
+
+
+@row
+def build_deep():
+    return deep
+
+
+@row
+def state_dict():
+    net = deep()
+    return lambda: net.load_state_dict(net.state_dict())
+
+
+def saver(what):
+    file = tempfile.mktemp()
+    return lambda: torch.save(what, file)
+
+
+def loader(what):
+    file = tempfile.mktemp()
+    torch.save(what, file)
+    return lambda: torch.load(file)
+
+
+@row
+def save_large():
+    return saver([torch.randn(2621440)])
+
+
+@row
+def load_large():
+    return loader([torch.randn(2621440)])
+
+
+def many():
+    return {f"t{i}": torch.randn(10) for i in range(10000)}
+
+
+@row
+def save_many():
+    return saver(many())
+
+
+@row
+def load_many():
+    return loader(many())
+
+
 @row
 def temporaries():
     x = torch.ones(10_000_000)

@@ -144,6 +144,35 @@ set_up_rows <- function() {
     function() optimizer$step()
   }
 
+  trainer <- function(model, x, y) {
+    opt <- optim_adam(model$parameters)
+    function() {
+      opt$zero_grad()
+      nnf_mse_loss(model(x), y)$backward()
+      opt$step()
+    }
+  }
+  backward_of <- function(model, x) {
+    function() {
+      out <- model(x)
+      sum(if (is.list(out)) out[[1]] else out)$backward()
+    }
+  }
+  conv_net <- function() {
+    nn_sequential(
+      nn_conv2d(1, 8, 3), nn_relu(), nn_max_pool2d(2), nn_conv2d(8, 16, 3), nn_relu(), nn_max_pool2d(2), nn_flatten(),
+      nn_linear(400, 10)
+    )
+  }
+  deep <- function() do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(8, 8), nn_relu()))))
+  deep_net <- deep()
+  stored <- tensor_dataset(torch_randn(10000, 10), torch_randn(10000))
+  large <- list(torch_randn(2621440))
+  many <- lapply(stats::setNames(1:10000, paste0("t", 1:10000)), function(i) torch_randn(10))
+  file <- tempfile()
+  torch_save(large, large_file <- tempfile())
+  torch_save(many, many_file <- tempfile())
+
   rows <- list(
     add_operator = list(work = function() x2 + y2, says = "`x + y`, 2×2 float", n = 20000, goal = 1.75),
     add_function = list(work = function() torch_add(x2, y2), says = "`torch_add(x, y)`", n = 20000, goal = 1.5),
@@ -222,6 +251,33 @@ set_up_rows <- function() {
     step_rmsprop = list(
       work = stepper(optim_rmsprop), says = "step of `optim_rmsprop()`, the same", n = 200, goal = 1
     ),
+    mlp_step = list(
+      work = trainer(mlp(), torch_randn(32, 3), torch_randn(32, 1)),
+      says = "forward, backward and Adam step of an MLP, 32 rows", n = 100, goal = 1
+    ),
+    conv_step = list(
+      work = trainer(conv_net(), torch_randn(64, 1, 28, 28), torch_randn(64, 10)),
+      says = "the same of a convolutional net, 64 images of 28 × 28", n = 5, goal = 1.05
+    ),
+    lstm = list(
+      work = backward_of(nn_lstm(16, 32), torch_randn(50, 8, 16)), says = "LSTM, 50 steps, forward and backward", n = 10, goal = 1.05
+    ),
+    transformer = list(
+      work = backward_of(nn_transformer_encoder_layer(64, 4, 128, dropout = 0, batch_first = TRUE), torch_randn(32, 20, 64)),
+      says = "layer of a transformer's encoder, 32 × 20 × 64, forward and backward", n = 10, goal = 1.05
+    ),
+    tensor_dataset = list(
+      work = function() loop(for (b in dataloader(stored, batch_size = 64)) NULL),
+      says = "one pass over a `tensor_dataset()` of 10,000 rows in batches of 64", n = 5, goal = 0.3
+    ),
+    build_deep = list(work = function() deep(), says = "making an MLP of 50 layers", n = 20, goal = 2),
+    state_dict = list(
+      work = function() deep_net$load_state_dict(deep_net$state_dict()), says = "its `state_dict()` and `load_state_dict()`", n = 50, goal = 2
+    ),
+    save_large = list(work = function() torch_save(large, file), says = "`torch_save()` of 10 MB", n = 5, goal = 1),
+    load_large = list(work = function() torch_load(large_file), says = "`torch_load()` of 10 MB", n = 10, goal = 1),
+    save_many = list(work = function() torch_save(many, file), says = "`torch_save()` of 10,000 small tensors", n = 1, goal = 1.5),
+    load_many = list(work = function() torch_load(many_file), says = "`torch_load()` of 10,000 small tensors", n = 1, goal = 1.5),
     temporaries = list(
       work = function() for (i in 1:10) y <- block * 2 + 1, says = "10 times `x * 2 + 1` of 40 MB", n = 1, goal = 3
     )
