@@ -105,6 +105,10 @@ cpp_new_instance <- function(levels, public_fields, private_fields) {
     .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields)
 }
 
+cpp_own_members <- function(self, registered, names, kind) {
+    .Call(`_torch_cpp_own_members`, self, registered, names, kind)
+}
+
 cpp_unit_compile <- function(source, file, line, uses, names) {
     .Call(`_torch_cpp_unit_compile`, source, file, line, uses, names)
 }

@@ -432,7 +432,7 @@ script_module_handle <- function(mod, home) {
 keep_module <- function(mod) {
   selves <- lapply(mod$modules, attr, "module", exact = TRUE)
   selves <- selves[!vapply(selves, is.null, NA)]
-  members <- lapply(selves, function(self) c(own_members(self, is_torch_tensor), list(training = self$training)))
+  members <- lapply(selves, function(self) c(own_members(self, "torch_tensor"), list(training = self$training)))
   scripts <- Filter(function(m) inherits(m, "script_module"), mod$modules)
   modes <- lapply(scripts, function(m) m$training)
   restore <- keep_state(c(mod$parameters, mod$buffers))

@@ -50,17 +50,17 @@ noted_member <- function(self, name, value) {
 
 # What a module holds itself, of one kind. Names that came another way than by assignment in a method (fields given to
 # nn_module(), assignments by a helper function) are found by their values and come last.
-own_members <- function(self, is_kind) {
-  first <- self$.__enclos_env__$private$.registered
-  others <- setdiff(ls(self, all.names = TRUE), c(first, names(nn_Module$public_methods), names(nn_Module$active)))
-  others <- others[!vapply(others, bindingIsActive, NA, env = self)]
-  members <- mget(c(first, others), envir = self)
-  members[vapply(members, is_kind, NA)]
+own_members <- function(self, class) {
+  registered <- self$.__enclos_env__$private$.registered
+  out <- cpp_own_members(self, registered, ls(self, all.names = TRUE, sorted = FALSE), class)
+  others <- !names(out) %in% registered
+  if (any(others)) out <- c(out[!others], out[others][order(names(out)[others], method = "radix")])
+  out
 }
 
 # Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`. Only a class in which
 # one does has these bindings.
-member_tables <- list(modules_ = function(x) is_nn_module(x), parameters_ = function(x) is_nn_parameter(x), buffers_ = function(x) is_nn_buffer(x))
+member_tables <- c(modules_ = "nn_module", parameters_ = "nn_parameter", buffers_ = "nn_buffer")
 
 asks_for_tables <- function(chain) {
   own <- Filter(function(class) !identical(class, nn_Module), chain)
@@ -71,11 +71,11 @@ asks_for_tables <- function(chain) {
 
 bind_tables <- function(self) {
   private <- self$.__enclos_env__$private
-  bind <- function(name, is_kind) {
+  bind <- function(name, class) {
     if (exists(name, private, inherits = FALSE)) rm(list = name, envir = private)
     makeActiveBinding(name, function(value) {
       refuse_assignment(name, missing(value))
-      own_members(self, is_kind)
+      own_members(self, class)
     }, private)
   }
   Map(bind, names(member_tables), member_tables)
@@ -89,7 +89,7 @@ registered_children <- function(module) {
 }
 
 # All tensors of one kind in the tree of modules, each once. Those of the children come before the module's own.
-tree_members <- function(self, field, is_kind) {
+tree_members <- function(self, field, class) {
   members <- list()
   children <- self$children
   for (name in names(children)) {
@@ -99,7 +99,7 @@ tree_members <- function(self, field, is_kind) {
       members <- c(members, tensors)
     }
   }
-  members <- c(members, own_members(self, is_kind))
+  members <- c(members, own_members(self, class))
   members[!duplicated(vapply(members, tensor_identity, ""))]
 }
 

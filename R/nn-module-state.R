@@ -1,7 +1,7 @@
 # The tensors of a module as a whole: saving and loading them by name, converting and moving them.
 
 module_state_dict <- function(self, prefix, keepvars) {
-  own <- c(own_members(self, is_nn_parameter), Filter(is_persistent, own_members(self, is_nn_buffer)))
+  own <- c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
   if (!keepvars) {
     own <- lapply(own, function(x) x$detach()$requires_grad_(x$requires_grad))
   }
@@ -20,7 +20,7 @@ module_load <- function(module, state_dict, prefix, refer) {
     names(state_dict) <- substring(names(state_dict), nchar(prefix) + 1L)
     return(module$load_state_dict(state_dict[mine], .refer_to_state_dict = refer))
   }
-  own <- c(own_members(self, is_nn_parameter), Filter(is_persistent, own_members(self, is_nn_buffer)))
+  own <- c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
   for (name in names(own)) {
     key <- paste0(prefix, name)
     value <- state_dict[[key]]
@@ -49,7 +49,7 @@ mark_like <- function(x, model) {
 }
 
 module_apply <- function(self, fn) {
-  tensors_apply(c(own_members(self, is_nn_parameter), own_members(self, is_nn_buffer)), fn)
+  tensors_apply(c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer")), fn)
 }
 
 # Replaces the contents of tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers and

@@ -91,24 +91,24 @@ nn_Module <- R6::R6Class(
       invisible(module_callable(self))
     },
     named_parameters = function(recursive = TRUE) {
-      if (recursive) self$parameters else own_members(self, is_nn_parameter)
+      if (recursive) self$parameters else own_members(self, "nn_parameter")
     },
     named_buffers = function(recursive = TRUE) {
-      if (recursive) self$buffers else own_members(self, is_nn_buffer)
+      if (recursive) self$buffers else own_members(self, "nn_buffer")
     }
   ),
   active = list(
     parameters = function(value) {
       refuse_assignment("parameters", missing(value))
-      tree_members(self, "parameters", is_nn_parameter)
+      tree_members(self, "parameters", "nn_parameter")
     },
     buffers = function(value) {
       refuse_assignment("buffers", missing(value))
-      tree_members(self, "buffers", is_nn_buffer)
+      tree_members(self, "buffers", "nn_buffer")
     },
     children = function(value) {
       refuse_assignment("children", missing(value))
-      own_members(self, is_nn_module)
+      own_members(self, "nn_module")
     },
     modules = function(value) {
       refuse_assignment("modules", missing(value))

@@ -119,3 +119,30 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields) {
   UNPROTECT(5);
   return self;
 }
+
+// What a module binds itself that has the class `kind`, as a named list: the names in `registered` first, in their order, then
+// others of `names`. Computed members are not looked at; generators of modules are no modules.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_own_members(SEXP self, SEXP registered, SEXP names, SEXP kind) {
+  const char* wanted = CHAR(STRING_ELT(kind, 0));
+  const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(names);
+  SEXP values = PROTECT(Rf_allocVector(VECSXP, n_first + n_all)), found = PROTECT(Rf_allocVector(STRSXP, n_first + n_all));
+  R_xlen_t n = 0;
+  for (R_xlen_t i = 0; i < n_first + n_all; ++i) {
+    SEXP name = i < n_first ? STRING_ELT(registered, i) : STRING_ELT(names, i - n_first);
+    bool seen = false;
+    for (R_xlen_t j = 0; i >= n_first && j < n_first && !seen; ++j) seen = STRING_ELT(registered, j) == name;
+    SEXP symbol = Rf_installChar(name);
+    // To look whether it is there would compute a computed one: those in `names` are there.
+    if (seen || (i < n_first && !has_variable(self, symbol)) || R_BindingIsActive(symbol, self)) continue;
+    SEXP value = argument_of(self, symbol);
+    if (!Rf_isObject(value) || !Rf_inherits(value, wanted) || Rf_inherits(value, "nn_module_generator")) continue;
+    SET_VECTOR_ELT(values, n, value);
+    SET_STRING_ELT(found, n++, name);
+  }
+  values = PROTECT(Rf_xlengthgets(values, n));
+  found = PROTECT(Rf_xlengthgets(found, n));
+  Rf_setAttrib(values, R_NamesSymbol, found);
+  UNPROTECT(4);
+  return values;
+}
