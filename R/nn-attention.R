@@ -80,6 +80,7 @@ nnf_multi_head_attention_forward <- function(query, key, value, embed_dim_to_che
     v <- nnf_pad(v, c(0, 0, 0, 1))
   }
   added <- (!is.null(bias_k)) + isTRUE(add_zero_attn)
+  check_masks(attn_mask, key_padding_mask, .Call(C_shape, query), .Call(C_shape, key)[2], num_heads)
   mask <- attention_mask(attn_mask, key_padding_mask, num_heads, q, added)
   if (is_causal && is.null(mask)) {
     size <- c(.Call(C_shape, q)[3], .Call(C_shape, k)[3])
@@ -108,6 +109,19 @@ nnf_multi_head_attention_forward <- function(query, key, value, embed_dim_to_che
   list(out, weights)
 }
 
+check_masks <- function(attn_mask, key_padding_mask, query, keys, num_heads, call = caller_env()) {
+  check <- function(mask, arg, ...) {
+    if (is.null(mask)) return()
+    if (!is_torch_tensor(mask)) type_error(sprintf("`%s` must be a tensor, not %s.", arg, friendly_type(mask)), call)
+    shapes <- list(...)
+    if (any(vapply(shapes, function(shape) identical(as.numeric(.Call(C_shape, mask)), as.numeric(shape)), NA))) return()
+    wanted <- paste(vapply(shapes, function(shape) sprintf("(%s)", toString(shape)), ""), collapse = " or ")
+    value_error(sprintf("`%s` must have the shape %s, not (%s).", arg, wanted, toString(.Call(C_shape, mask))), call)
+  }
+  check(attn_mask, "attn_mask", c(query[2], keys), c(query[1] * num_heads, query[2], keys))
+  check(key_padding_mask, "key_padding_mask", c(query[1], keys))
+}
+
 # Both masks as one to add, of a shape that broadcasts to (N, heads, L, S); `added` keys at the end are never masked.
 attention_mask <- function(attn_mask, key_padding_mask, num_heads, like, added) {
   masks <- list()
@@ -122,6 +136,9 @@ attention_mask <- function(attn_mask, key_padding_mask, num_heads, like, added) 
 }
 
 additive_mask <- function(mask, like) {
+  if (mask$dtype != torch_bool() && !mask$is_floating_point()) {
+    value_error(sprintf("A mask must be of bools, or of numbers to add, which are floating, not of dtype %s.", format(mask$dtype)))
+  }
   if (mask$dtype != torch_bool()) return(mask$to(dtype = like$dtype))
   torch_zeros_like(mask, dtype = like$dtype)$masked_fill_(mask, -Inf)
 }

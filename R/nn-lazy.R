@@ -39,7 +39,7 @@ lazy_module <- function(layer, size_of) {
         settings <- private$settings
         private$settings <- NULL
         do.call(super$initialize, c(list(size), settings))
-        self$to(device = input$device)
+        self$to(dtype = if (input$is_floating_point()) input$dtype, device = input$device)
       }
     ),
     parent_env = environment()

@@ -27,9 +27,13 @@ module_load <- function(module, state_dict, prefix, refer) {
     if (is.null(value)) {
       value_error(sprintf("`state_dict` has no entry `%s`, which the module needs.", key), call = caller_env(2))
     }
+    if (!is_torch_tensor(value)) {
+      type_error(sprintf("`state_dict` must hold a tensor for `%s`, not %s.", key, friendly_type(value)), call = caller_env(2))
+    }
     if (refer) {
       assign(name, mark_like(value, own[[name]]), envir = self)
     } else {
+      check_loaded_shape(own[[name]], value, key, caller_env(2))
       with_no_grad(own[[name]]$copy_(value))
     }
   }
@@ -37,6 +41,15 @@ module_load <- function(module, state_dict, prefix, refer) {
   for (name in names(children)) {
     module_load(children[[name]], state_dict, paste0(prefix, name, "."), refer)
   }
+}
+
+# A number may have any number of dimensions.
+check_loaded_shape <- function(own, value, key, call) {
+  shapes <- list(.Call(C_shape, own), .Call(C_shape, value))
+  if (identical(shapes[[1]], shapes[[2]]) || (prod(shapes[[1]]) == 1 && prod(shapes[[2]]) == 1)) return()
+  value_error(sprintf(
+    "`state_dict` has `%s` of shape (%s), and the module one of (%s).", key, toString(shapes[[2]]), toString(shapes[[1]])
+  ), call)
 }
 
 # Marks `x` as the kind of member that `model` is. If `model` is a dead pointer, which can't tell whether it required

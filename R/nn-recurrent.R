@@ -26,7 +26,7 @@ NULL
 #' @param dropout probability of an element of the output of a layer to be dropped in training, but for the last one.
 #' @param bidirectional whether a second layer beside each goes from the end of the sequence to the beginning.
 #' @param proj_size if not 0, the hidden state is projected to so many features.
-#' @param ... Not used.
+#' @param ... Must be empty.
 #' @returns A module with the parameters `weight_ih_l1`, `weight_hh_l1`, `bias_ih_l1`, `bias_hh_l1`, with `proj_size` also
 #'   `weight_hr_l1`, and so on for layers 2, ...; those of the other direction end in `_reverse`. Initial values are uniform
 #'   on \eqn{\pm 1 / \sqrt{hidden\_size}}. `forward(input, hx = NULL)` returns a list of the output (packed if the input is) and
@@ -158,6 +158,12 @@ nn_rnn_base <- nn_module(
   )
 )
 
+check_no_more <- function(..., call = caller_env()) {
+  if (!...length()) return()
+  name <- names2(list(...))[1]
+  value_error(if (nzchar(name)) sprintf("`%s` is no argument of this layer.", name) else "There are too many arguments.", call)
+}
+
 recurrent_operators <- list(
   LSTM = function(...) torch_lstm(...), GRU = function(...) torch_gru(...), RNN_TANH = function(...) torch_rnn_tanh(...),
   RNN_RELU = function(...) torch_rnn_relu(...)
@@ -172,6 +178,7 @@ nn_rnn <- nn_module(
   "nn_rnn", nn_rnn_base,
   initialize = function(input_size, hidden_size, num_layers = 1, nonlinearity = NULL, bias = TRUE, batch_first = FALSE,
                         dropout = 0, bidirectional = FALSE, ...) {
+    check_no_more(...)
     self$nonlinearity <- check_choice(nonlinearity %||% "tanh", c("tanh", "relu"), "nonlinearity")
     super$initialize(
       paste0("RNN_", toupper(self$nonlinearity)), input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
@@ -185,6 +192,7 @@ nn_lstm <- nn_module(
   "nn_lstm", nn_rnn_base,
   initialize = function(input_size, hidden_size, num_layers = 1, bias = TRUE, batch_first = FALSE, dropout = 0,
                         bidirectional = FALSE, proj_size = 0, ...) {
+    check_no_more(...)
     super$initialize("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size)
   }
 )
@@ -195,6 +203,7 @@ nn_gru <- nn_module(
   "nn_gru", nn_rnn_base,
   initialize = function(input_size, hidden_size, num_layers = 1, bias = TRUE, batch_first = FALSE, dropout = 0,
                         bidirectional = FALSE, ...) {
+    check_no_more(...)
     super$initialize("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
   }
 )

@@ -195,6 +195,14 @@ nnf_triplet_margin_with_distance_loss <- function(anchor, positive, negative, di
 #' @export
 nnf_ctc_loss <- function(log_probs, targets, input_lengths, target_lengths, blank = 0,
                          reduction = c("mean", "sum", "none"), zero_infinity = FALSE) {
+  # LibTorch reads past the end for a label that is none.
+  if (is_torch_tensor(targets) && is_torch_tensor(log_probs) && !cpp_is_tracing()) {
+    shape <- .Call(C_shape, log_probs)
+    classes <- shape[length(shape)]
+    if (as.logical(torch_any(targets < 0 | targets >= classes))) {
+      value_error(sprintf("`targets` must hold labels from 0 to %d, as there are %d classes.", classes - 1L, classes))
+    }
+  }
   torch_ctc_loss(
     log_probs, targets, input_lengths, target_lengths, blank, reduction_code(reduction), zero_infinity
   )

@@ -120,6 +120,7 @@ NULL
 #' @export
 nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias = NULL, training = FALSE,
                            momentum = 0.1, eps = 1e-5) {
+  if (training) check_spread(input, prod(.Call(C_shape, input)[-2]))
   torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, TRUE)
 }
 
@@ -127,7 +128,16 @@ nnf_batch_norm <- function(input, running_mean, running_var, weight = NULL, bias
 #' @export
 nnf_instance_norm <- function(input, running_mean = NULL, running_var = NULL, weight = NULL, bias = NULL,
                               use_input_stats = TRUE, momentum = 0.1, eps = 1e-5) {
+  if (use_input_stats) check_spread(input, prod(.Call(C_shape, input)[-(1:2)]))
   torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, TRUE)
+}
+
+# One value has no spread.
+check_spread <- function(input, values, call = caller_env()) {
+  if (values == 1) {
+    value_error(sprintf("`input` must have more than 1 value for each channel to take statistics of, not the shape (%s).",
+      toString(.Call(C_shape, input))), call)
+  }
 }
 
 #' @rdname nnf_norm

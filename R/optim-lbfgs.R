@@ -80,7 +80,7 @@ optim_lbfgs <- optimizer(
 
 # `state` after a step, and the first loss, as the closure gave it.
 lbfgs_step <- function(state, group, closure) {
-  params <- lapply(group$params, as_real)
+  params <- lapply(group$params, real_view)
   sizes <- vapply(params, function(x) as.integer(x$numel()), 0L)
   # Along `direction`, by views of it with the shapes of the parameters.
   move <- function(direction, by) {
@@ -144,7 +144,7 @@ flat_grad <- function(params) {
   torch_cat(Map(function(param, grad) {
     if (is.null(grad)) grad <- torch_zeros_like(param)
     if (grad$is_sparse()) grad <- grad$to_dense()
-    as_real(grad)$reshape(-1)
+    real_view(grad)$reshape(-1)
   }, params, grads_of(params)))
 }
 

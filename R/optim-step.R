@@ -119,10 +119,11 @@ plan_part <- function(states, group, of, is_sparse, rule) {
       column <- vapply(column, as.numeric, 0)
       return(if (length(unique(column)) == 1L) column[[1L]] else column)
     }
-    if (is_complex) column <- lapply(column, as_real)
+    if (is_complex) column <- lapply(column, real_view)
     if (is_sparse) column[[1L]] else column
   })
   is_fused <- !is_sparse && has_fused(rule, params[[1L]], group)
+  if (is_fused) check_kept(kept, params)
   if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
     of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex,
@@ -130,7 +131,21 @@ plan_part <- function(states, group, of, is_sparse, rule) {
   )
 }
 
-as_real <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
+real_view <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
+
+# The fused operators take what is kept to be of the parameter's shape.
+check_kept <- function(kept, params, call = caller_env(4)) {
+  Map(function(entries, param) {
+    shape <- .Call(C_shape, param)
+    for (name in names(entries)) {
+      x <- entries[[name]]
+      if (!is_torch_tensor(x) || !length(.Call(C_shape, x)) || identical(.Call(C_shape, x), shape)) next
+      value_error(sprintf(
+        "The state `%s` of a parameter must have its shape, (%s), not (%s).", name, toString(shape), toString(.Call(C_shape, x))
+      ), call)
+    }
+  }, kept, params)
+}
 
 check_sparse <- function(group, rule, call = caller_env(4)) {
   if (is.null(rule$sparse)) {

@@ -164,7 +164,7 @@ save_safetensors <- function(tensors, path, metadata = NULL) {
   if (length(metadata) && (!is_named(metadata) || !all(vapply(metadata, is_string, NA)))) {
     type_error("`metadata` must be a list of strings with names.")
   }
-  unknown <- vapply(tensors, function(x) !unclass(x$dtype) %in% safetensors_dtypes || is_special_layout(x), NA)
+  unknown <- vapply(tensors, function(x) !unclass(x$dtype) %in% safetensors_dtypes || is_special_layout(x) || x$device$type == "meta", NA)
   if (any(unknown)) {
     value_error(sprintf("The format has no form for `%s`, %s.", names(tensors)[unknown][1], type_line(tensors[unknown][[1]])))
   }
@@ -201,9 +201,11 @@ load_sharded <- function(index, device, names, call = caller_env()) {
     map <- if (is.list(parsed)) parsed$weight_map
     if (!is.list(map) || !all(vapply(map, is_string, NA))) damaged("it has no `weight_map`")
   }, source_name(index), call)
+  if (!length(map)) return(list())
   files <- unlist(map)
   # An index names files beside it.
   if (any(files != basename(files))) value_error(sprintf("`%s` names a file in another folder.", index), call)
+  if (any(grepl("[.]json$", files))) value_error(sprintf("`%s` names another index.", index), call)
   if (!is.null(names)) files <- files[about_file(wanted_tensors(names(files), names, index), source_name(index), call)]
   out <- list()
   for (file in unique(files)) {

@@ -37,7 +37,9 @@
 torch_save <- function(obj, path, ..., compress = TRUE) {
   if (inherits(path, "connection")) {
     bytes <- write_object(obj)
-    with_connection(path, "wb", writeBin(bytes, path))
+    tryCatch(with_connection(path, "wb", writeBin(bytes, path)), warning = function(w) {
+      runtime_error(sprintf("The connection can't be written: %s.", conditionMessage(w)))
+    })
     return(invisible(obj))
   }
   path <- path_to_write(path)
@@ -54,7 +56,7 @@ only_tensor <- "...unnamed..."
 
 write_object <- function(obj, path = NULL, call = caller_env()) {
   found <- new_collection(call)
-  if (is_torch_tensor(obj)) {
+  if (is_torch_tensor(obj) && is_plain(obj)) {
     found$key_of(obj, only_tensor)
     return(write_collection(found, "tensor", NULL, path))
   }
@@ -63,6 +65,9 @@ write_object <- function(obj, path = NULL, call = caller_env()) {
   robj <- serialize(marked, NULL, refhook = found$mark)
   write_collection(found, if (is_nn_module(obj)) "module" else "list", robj, path)
 }
+
+# A tensor without a class or attributes of its own.
+is_plain <- function(x) length(attributes(x)) == 1L && length(class(x)) == 2L
 
 # A list of lists, values and tensors.
 is_bare_tree <- function(x) {
@@ -101,10 +106,9 @@ new_collection <- function(call) {
       order[n] <<- key
     }
     key <- keys[[address]]
-    marks <- attributes(x)
-    if (length(marks$class) > 2L || length(marks) > 1L) {
+    if (!is_plain(x)) {
       key <- paste0(key, "/", sum(startsWith(names2(extra), paste0(key, "/"))) + 1L)
-      extra[[key]] <<- list(kind = "tensor", attributes = marks)
+      extra[[key]] <<- list(kind = "tensor", attributes = attributes(x))
     }
     key
   }
@@ -156,8 +160,9 @@ write_collection <- function(found, type, robj, path) {
   tensors <- mget(found$order, found$tensors)
   special <- list()
   needs_grad <- list()
-  for (key in names(tensors)) {
-    x <- tensors[[key]]
+  for (i in seq_along(tensors)) {
+    key <- found$order[[i]]
+    x <- tensors[[i]]
     if (x$requires_grad) needs_grad[[key]] <- TRUE
     dtype <- unclass(x$dtype)
     if (!dtype %in% c(safetensors_dtypes, 8L, 10L) || is_special_layout(x) || x$device$type == "meta") {
@@ -166,7 +171,7 @@ write_collection <- function(found, type, robj, path) {
     if (dtype %in% 8:10) {
       # The format has them as bytes.
       special[[key]] <- list(shape = as.integer(.Call(C_shape, x)), dtype = special_dtypes[[as.character(dtype)]])
-      tensors[[key]] <- buffer_from_torch_tensor(x)
+      tensors[[i]] <- buffer_from_torch_tensor(x$resolve_conj())
     }
   }
   as_object <- function(x) if (length(x)) x else structure(list(), names = character())
@@ -296,7 +301,7 @@ revive_handles <- function(entries, tensors, device) {
 
 # Another R object of the same tensor, with the marks of parameters and buffers.
 marked_tensor <- function(x, attributes) {
-  ok <- is.list(attributes) && is.character(attributes$class) && identical(attributes$class[1:2], c("torch_tensor", "R7"))
+  ok <- is.list(attributes) && is.character(attributes$class) && all(c("torch_tensor", "R7") %in% attributes$class)
   if (!ok) damaged("a tensor has a class that is none")
   attributes(x) <- attributes
   x
@@ -331,8 +336,7 @@ is_rds <- function(first) {
 read_version_2 <- function(source, device) {
   bytes <- if (is.raw(source)) source else readBin(source, "raw", file.size(source))
   if (identical(bytes[1:2], charToRaw("BZh"))) damaged("it is an RDS of a kind that torch has not written")
-  # What is packed may be large: no more than a thousand times is unpacked.
-  if (identical(bytes[1:2], as.raw(c(0x1f, 0x8b)))) bytes <- memDecompress(bytes, "gzip")
+  if (identical(bytes[1:2], as.raw(c(0x1f, 0x8b)))) bytes <- unpacked(bytes)
   cpp_stream_check(bytes)
   stored <- read_stream(bytes)
   if (!is.list(stored) || is.object(stored) || !is_string(stored$type) || is.null(stored$values)) damaged("it is an RDS that torch has not written")
@@ -343,6 +347,21 @@ read_version_2 <- function(source, device) {
     values <- if (is.list(values)) values$state_dict
   }
   revive_version_2(values, device)
+}
+
+# Tensors hardly get smaller: what would become very much more is no file of tensors.
+unpacked <- function(bytes) {
+  most <- 2^26 + 50 * length(bytes)
+  connection <- gzcon(rawConnection(bytes))
+  on.exit(close(connection))
+  pieces <- list()
+  size <- 0
+  while (length(piece <- readBin(connection, "raw", 2^22))) {
+    size <- size + length(piece)
+    if (size > most) damaged("it is packed too tightly to be a file of tensors")
+    pieces[[length(pieces) + 1L]] <- piece
+  }
+  do.call(c, pieces)
 }
 
 revive_version_2 <- function(x, device) {

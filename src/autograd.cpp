@@ -5,6 +5,21 @@
 #include "host.h"
 #include "operate.h"
 
+namespace {
+
+// In R's memory: an error jumps over what C++ holds.
+const char* shape_words(const ts_tensor_info& info) {
+  const size_t room = 4 + 22 * static_cast<size_t>(info.ndim);
+  char* out = R_alloc(room, 1);
+  size_t end = static_cast<size_t>(std::snprintf(out, room, "("));
+  for (int64_t i = 0; i < info.ndim; ++i)
+    end += static_cast<size_t>(std::snprintf(out + end, room - end, "%s%lld", i ? ", " : "", static_cast<long long>(info.sizes[i])));
+  std::snprintf(out + end, room - end, ")");
+  return out;
+}
+
+}  // namespace
+
 RcppExport SEXP C_grad_mode(SEXP set) {
   int was;
   check(shim().ts_grad_mode(set == R_NilValue ? -1 : Rf_asLogical(set) == TRUE, &was));
@@ -27,7 +42,14 @@ RcppExport SEXP C_grads(SEXP tensors) {
     check(shim().ts_tensor_grad(tensor_of(VECTOR_ELT(tensors, i), "params"), &grad));
     set_handle(cell, grad);
     check(shim().ts_tensor_describe(grad, &info));
-    if (info.defined) SET_VECTOR_ELT(out, i, cell);
+    if (info.defined) {
+      // LibTorch's operators for whole lists read past the end of a smaller one.
+      ts_tensor_info param;
+      check(shim().ts_tensor_describe(tensor_of(VECTOR_ELT(tensors, i), "params"), &param));
+      if (!std::equal(param.sizes, param.sizes + param.ndim, info.sizes, info.sizes + info.ndim))
+        fail("value_error", "A gradient must have the shape of its parameter, %s, not %s.", shape_words(param), shape_words(info));
+      SET_VECTOR_ELT(out, i, cell);
+    }
     UNPROTECT(1);
   }
   UNPROTECT(1);
@@ -83,17 +105,6 @@ struct Roots {
   ts_tensor** given;
   size_t n;
 };
-
-// In R's memory: an error jumps over what C++ holds.
-const char* shape_words(const ts_tensor_info& info) {
-  const size_t room = 4 + 22 * static_cast<size_t>(info.ndim);
-  char* out = R_alloc(room, 1);
-  size_t end = static_cast<size_t>(std::snprintf(out, room, "("));
-  for (int64_t i = 0; i < info.ndim; ++i)
-    end += static_cast<size_t>(std::snprintf(out + end, room - end, "%s%lld", i ? ", " : "", static_cast<long long>(info.sizes[i])));
-  std::snprintf(out + end, room - end, ")");
-  return out;
-}
 
 // `words` names both arguments. LibTorch would sum a gradient of a larger shape down to the tensor's.
 Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {

@@ -36,4 +36,9 @@ $(grep -rnE '(^|[^[:alnum:]_.])stop\(' R --include='*.R' |
   grep -vE '^R/(conditions|libtorch|shim)\.R:|^[^:]*:[0-9]*:[[:space:]]*#')
 END
 
+# The second would be the one that both files call.
+rule "each function of R/ has one home" <<END
+$(grep -hoE '^[a-zA-Z][a-zA-Z0-9._]* <- function' R/*.R | sort | uniq -d)
+END
+
 exit $status

@@ -71,3 +71,13 @@ test_that("what does not fit is told", {
   expect_error(nn_transformer_encoder_layer(4, 2, activation = "tanh"), "`activation` must be", class = "value_error")
   expect_error(nn_transformer_encoder(nn_transformer_encoder_layer(4, 2, 4), 0), "`num_layers`", class = "value_error")
 })
+
+test_that("masks of other shapes and dtypes are refused", {
+  skip_if_no_torch()
+  attention <- nn_multihead_attention(4, 2, batch_first = TRUE)
+  x <- torch_randn(2, 3, 4)
+  expect_error(attention(x, x, x, key_padding_mask = torch_zeros(2, 3, dtype = "int")), "A mask must be of bools", class = "value_error")
+  expect_error(attention(x, x, x, attn_mask = torch_zeros(1, 1)), "`attn_mask` must have the shape \\(3, 3\\) or \\(4, 3, 3\\), not \\(1, 1\\)", class = "value_error")
+  expect_error(attention(x, x, x, key_padding_mask = torch_zeros(2, 1)), "`key_padding_mask` must have the shape \\(2, 3\\)", class = "value_error")
+  expect_error(attention(x, x, x, attn_mask = matrix(FALSE, 3, 3)), "must be a tensor", class = "type_error")
+})

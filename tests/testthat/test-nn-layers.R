@@ -128,3 +128,14 @@ test_that("a transposed convolution has the size that is asked for", {
   expect_error(layer(x, output_size = c(11, 9)), "must be from 9, 9 to 10, 10", class = "value_error")
   expect_error(nn_conv_transpose1d(1, 1, 1, padding_mode = "circular"), "must be \"zeros\"", class = "value_error")
 })
+
+test_that("statistics of one value are refused, as are arguments that a layer has not", {
+  skip_if_no_torch()
+  expect_error(nn_batch_norm1d(2)(torch_ones(1, 2)), "more than 1 value", class = "value_error")
+  expect_error(nn_instance_norm1d(2)(torch_ones(1, 2, 1)), "more than 1 value", class = "value_error")
+  expect_identical(dim(nn_batch_norm1d(2)$eval()(torch_ones(1, 2))), 1:2)
+  expect_error(nn_gru(3, 4, proj_size = 2), "`proj_size` is no argument", class = "value_error")
+  lazy <- nn_lazy_linear(3)
+  lazy$to(dtype = torch_double())
+  expect_true(lazy(torch_ones(2, 4, dtype = "double"))$dtype == torch_double())
+})

@@ -52,3 +52,15 @@ test_that("zero_grad clears the gradients", {
   model$zero_grad()
   expect_identical(as_array(model$offset$grad), 0)
 })
+
+test_that("a state dict with other shapes, or no tensors, is refused", {
+  skip_if_no_torch()
+  layer <- nn_linear(2, 2)
+  before <- as_array(layer$weight)
+  expect_error(
+    layer$load_state_dict(list(weight = torch_ones(1), bias = torch_zeros(2))), "`weight` of shape \\(1\\), and the module one of \\(2, 2\\)",
+    class = "value_error"
+  )
+  expect_error(layer$load_state_dict(list(weight = 1, bias = 2)), "must hold a tensor for `weight`", class = "type_error")
+  expect_identical(as_array(layer$weight), before)
+})

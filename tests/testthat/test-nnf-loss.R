@@ -144,3 +144,14 @@ test_that("losses that are not a layer's say what does not fit", {
   expect_equal(nnf_gaussian_nll_loss(torch_zeros(2), torch_ones(2), 4, full = TRUE)$item(), -dnorm(1, 0, 2, log = TRUE), tolerance = 1e-6)
   expect_error(nnf_huber_loss(torch_zeros(2), torch_zeros(2), "most"), "`reduction` must be", class = "value_error")
 })
+
+test_that("labels that are none are refused by the CTC loss", {
+  skip_if_no_torch()
+  scores <- torch_randn(5, 1, 3)$log_softmax(3)
+  for (label in c(1000000000L, 3L, -1L)) {
+    expect_error(
+      nnf_ctc_loss(scores, torch_tensor(matrix(c(label, 2L), 1)), torch_tensor(5L), torch_tensor(2L)),
+      "labels from 0 to 2", class = "value_error"
+    )
+  }
+})

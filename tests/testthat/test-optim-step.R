@@ -74,3 +74,23 @@ result = [n for n, c in inspect.getmembers(torch.optim, inspect.isclass) if issu
   # SparseAdam has a test of its own.
   expect_setequal(unique(sub("[(].*", "", names(optim_cases))), setdiff(theirs, "SparseAdam"))
 })
+
+test_that("a step reads nothing beside the parameters, whatever a state dict holds", {
+  skip_if_no_torch()
+  small <- torch_ones(2, requires_grad = TRUE)
+  sum(small)$backward()
+  large <- torch_ones(3, requires_grad = TRUE)
+  sum(large)$backward()
+  for (make in list(optim_adam, optim_adamw, optim_adagrad, function(p) optim_sgd(p, lr = 0.1, momentum = 0.9))) {
+    from <- make(small)
+    from$step()
+    to <- make(large)
+    to$load_state_dict(from$state_dict())
+    expect_error(to$step(), "of a parameter must have its shape, \\(3\\), not \\(2\\)", class = "value_error")
+    moved <- torch_ones(2, requires_grad = TRUE)
+    sum(moved)$backward()
+    opt <- make(moved)
+    with_no_grad(moved$set_(torch_ones(5)))
+    expect_error(opt$step(), "A gradient must have the shape of its parameter, \\(5\\), not \\(2\\)", class = "value_error")
+  }
+})

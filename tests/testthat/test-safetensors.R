@@ -96,3 +96,13 @@ test_that("what is no such file is told", {
     save_safetensors(list(a = torch_tensor(1)), "no/such/folder/file")
   }, error = TRUE, transform = function(lines) gsub("`/tmp[^`]*`", "`file`", lines))
 })
+
+test_that("an index that names itself ends", {
+  skip_if_no_torch()
+  index <- withr::local_tempfile(fileext = ".json")
+  writeLines(sprintf("{\"weight_map\": {\"a\": \"%s\"}}", basename(index)), index)
+  expect_error(load_safetensors(index), "names another index", class = "value_error")
+  writeLines("{\"weight_map\": []}", index)
+  expect_identical(load_safetensors(index), list())
+  expect_error(save_safetensors(list(a = torch_ones(2, device = "meta")), withr::local_tempfile()), "no form for `a`", class = "value_error")
+})

@@ -209,3 +209,22 @@ test_that("programs that the CRAN package wrote are read", {
   expect_equal(as.vector(as_array(out$detach())), c(0.0833057761, -0.6266801953), tolerance = 1e-6)
   expect_error(torch_load(fixture("jit-module")), "use `jit_load\\(\\)`", class = "torch_runtime_error")
 })
+
+test_that("classes and attributes of a tensor alone come back too", {
+  skip_if_no_torch()
+  expect_true(is_nn_parameter(saved(nn_parameter(torch_ones(2)))))
+  x <- torch_ones(1)
+  class(x) <- c("mine", class(x))
+  attr(x, "unit") <- "m"
+  expect_identical(attributes(saved(x)), attributes(x))
+  expect_identical(attributes(saved(list(x))[[1]]), attributes(x))
+  conjugate <- torch_tensor(c(1 + 2i, 3i))$conj()
+  expect_equal(as_array(saved(conjugate)), c(1 - 2i, -3i))
+  if (file.exists("/dev/full")) {
+    full <- suppressWarnings(file("/dev/full"))
+    expect_error(torch_save(torch_ones(1e5), full), "connection can't be written", class = "runtime_error")
+  }
+  bomb <- withr::local_tempfile()
+  saveRDS(list(type = "list", version = 2, values = raw(2e8)), bomb)
+  expect_error(torch_load(bomb), "packed too tightly", class = "torch_runtime_error")
+})
