@@ -132,9 +132,9 @@ nnf_instance_norm <- function(input, running_mean = NULL, running_var = NULL, we
   torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, TRUE)
 }
 
-# One value has no spread.
+# One value has no spread. A trace may be made with it: the program is for others.
 check_spread <- function(input, values, call = caller_env()) {
-  if (values == 1) {
+  if (values == 1 && !cpp_is_tracing()) {
     value_error(sprintf("`input` must have more than 1 value for each channel to take statistics of, not the shape (%s).",
       toString(.Call(C_shape, input))), call)
   }
