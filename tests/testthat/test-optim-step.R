@@ -86,7 +86,8 @@ test_that("a step reads nothing beside the parameters, whatever a state dict hol
     from$step()
     to <- make(large)
     to$load_state_dict(from$state_dict())
-    expect_error(to$step(), "of a parameter must have its shape, \\(3\\), not \\(2\\)", class = "value_error")
+    # Without the fused operator it is LibTorch that refuses it.
+    expect_error(to$step(), "of a parameter must have its shape, \\(3\\), not \\(2\\)|size of tensor", class = "torch_error")
     moved <- torch_ones(2, requires_grad = TRUE)
     sum(moved)$backward()
     opt <- make(moved)
