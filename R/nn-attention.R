@@ -81,11 +81,12 @@ nnf_multi_head_attention_forward <- function(query, key, value, embed_dim_to_che
   }
   added <- (!is.null(bias_k)) + isTRUE(add_zero_attn)
   check_masks(attn_mask, key_padding_mask, .Call(C_shape, query), .Call(C_shape, key)[2], num_heads)
-  mask <- attention_mask(attn_mask, key_padding_mask, num_heads, q, added)
-  if (is_causal && is.null(mask)) {
-    size <- c(.Call(C_shape, q)[3], .Call(C_shape, k)[3])
-    mask <- additive_mask(torch_ones(size, dtype = torch_bool(), device = q$device)$triu(1), q)
+  # A mask of the padding alone leaves the future to be hidden.
+  if (is_causal && is.null(attn_mask)) {
+    size <- c(.Call(C_shape, query)[2], .Call(C_shape, key)[2])
+    attn_mask <- torch_ones(size, dtype = torch_bool(), device = query$device)$triu(1)
   }
+  mask <- attention_mask(attn_mask, key_padding_mask, num_heads, q, added)
 
   dropout <- if (training) dropout_p else 0
   weights <- NULL

@@ -81,3 +81,17 @@ test_that("masks of other shapes and dtypes are refused", {
   expect_error(attention(x, x, x, key_padding_mask = torch_zeros(2, 1)), "`key_padding_mask` must have the shape \\(2, 3\\)", class = "value_error")
   expect_error(attention(x, x, x, attn_mask = matrix(FALSE, 3, 3)), "must be a tensor", class = "type_error")
 })
+
+test_that("the future is hidden beside a mask of the padding, and beside keys that are added", {
+  skip_if_no_torch()
+  x <- torch_randn(2, 4, 4)
+  padding <- torch_tensor(rbind(c(FALSE, FALSE, FALSE, TRUE), FALSE))
+  future <- torch_ones(4, 4, dtype = "bool")$triu(1)
+  for (attention in list(
+    nn_multihead_attention(4, 2, batch_first = TRUE), nn_multihead_attention(4, 2, batch_first = TRUE, add_bias_kv = TRUE, add_zero_attn = TRUE)
+  )) for (weights in c(TRUE, FALSE)) for (mask in list(NULL, padding)) {
+    causal <- attention(x, x, x, key_padding_mask = mask, need_weights = weights, is_causal = TRUE)
+    masked <- attention(x, x, x, key_padding_mask = mask, need_weights = weights, attn_mask = future)
+    expect_equal(as_array(causal[[1]]$detach()), as_array(masked[[1]]$detach()), tolerance = 1e-6)
+  }
+})
