@@ -84,6 +84,7 @@ test_that("masks of other shapes and dtypes are refused", {
 
 test_that("the future is hidden beside a mask of the padding, and beside keys that are added", {
   skip_if_no_torch()
+  skip_if_older("2.0")
   x <- torch_randn(2, 4, 4)
   padding <- torch_tensor(rbind(c(FALSE, FALSE, FALSE, TRUE), FALSE))
   future <- torch_ones(4, 4, dtype = "bool")$triu(1)
