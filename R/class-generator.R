@@ -117,7 +117,9 @@ instance_plan <- function(class) {
   while (!is.null(parent <- chain[[1L]]$get_inherit())) chain <- c(list(parent), chain)
   functions <- function(x) x %||% structure(list(), names = character())
   levels <- lapply(chain, function(x) {
-    list(x$parent_env, functions(x$public_methods), functions(x$private_methods), functions(x$active))
+    forward <- x$public_methods$forward
+    private <- c(functions(x$private_methods), if (!is.null(forward)) list(.callable = guarded(forward)))
+    list(x$parent_env, functions(x$public_methods), private, functions(x$active))
   })
   fields <- function(which) {
     merged <- functions(NULL)
@@ -131,7 +133,7 @@ instance_plan <- function(class) {
   class$.plan <- list(
     session = the$session, own = class$public_methods,
     parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields")),
-    tables = asks_for_tables(chain)
+    asked = asked_members(chain)
   )
   class$.plan
 }
@@ -141,7 +143,7 @@ new_instance <- function(class, ...) {
   parts <- plan$parts
   if (is.null(parts)) return(class$new(...))
   self <- cpp_new_instance(parts[[1L]], parts[[2L]], parts[[3L]])
-  if (plan$tables) bind_tables(self)
+  if (length(plan$asked)) bind_asked(self, plan$asked)
   self$initialize(...)
   self
 }

@@ -149,7 +149,7 @@ script_fields <- list(
     invisible(x)
   },
   .apply = function(x) function(fn) {
-    tensors_apply(c(x$parameters, x$buffers), fn)
+    for (tensor in c(x$parameters, x$buffers)) tensor_apply(tensor, fn)
     invisible(x)
   },
   to = function(x) function(dtype = NULL, device = NULL, tensor = NULL, non_blocking = FALSE, copy = FALSE,

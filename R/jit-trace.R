@@ -363,6 +363,7 @@ trace_module <- function(mod, methods, strict, respect_mode, check, label, base,
   for (name in names(methods)) {
     if (!is.function(module_method(mod, name))) value_error(sprintf("Method `%s` does not exist in `mod`.", name), call)
   }
+  refuse_backward_hooks(mod, call)
   local_suspended_trace()
 
   mode <- mod$training

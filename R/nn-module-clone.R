@@ -17,11 +17,12 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
   clone_deep(self, new_environment(), replace_values)
 }
 
-# R6 copies the values of active bindings that are private.
+# R6 copies the values of active bindings that are private, and functions that are no methods as they are.
 copy_of <- function(self) {
   copy <- self$clone()
   bind_computed(copy)
-  if (exists("modules_", copy$.__enclos_env__$private, inherits = FALSE)) bind_tables(copy)
+  bind_asked(copy, copy$.__enclos_env__$private$.asked)
+  guard_calls(copy)
   copy
 }
 

@@ -58,27 +58,50 @@ own_members <- function(self, class) {
   out
 }
 
-# Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`. Only a class in which
-# one does has these bindings.
+# Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`, and users for those of
+# `more_members`. Only a class in which a method asks has these bindings: each would make every module dearer.
 member_tables <- c(modules_ = "nn_module", parameters_ = "nn_parameter", buffers_ = "nn_buffer")
 
-asks_for_tables <- function(chain) {
+# Names that the methods of a class read as `self$name` or `private$name`, of those that are bound where they are asked for.
+asked_members <- function(chain) {
   own <- Filter(function(class) !identical(class, nn_Module), chain)
   methods <- unlist(lapply(own, function(class) c(class$public_methods, class$private_methods, class$active)))
-  asks <- function(f) any(names(member_tables) %in% all.names(body(f), unique = TRUE))
-  any(vapply(methods, asks, NA))
+  known <- c(names(member_tables), names(more_members))
+  asked <- unlist(lapply(methods, function(f) {
+    # Looking for words is cheap, and seldom finds one.
+    if (any(known %in% all.names(body(f), unique = TRUE))) members_read(body(f))
+  }))
+  own_names <- unlist(lapply(own, function(class) c(names(class$public_methods), names(class$public_fields), names(class$active))))
+  setdiff(intersect(known, asked), own_names)
 }
 
-bind_tables <- function(self) {
-  private <- self$.__enclos_env__$private
-  bind <- function(name, class) {
-    if (exists(name, private, inherits = FALSE)) rm(list = name, envir = private)
-    makeActiveBinding(name, function(value) {
-      refuse_assignment(name, missing(value))
-      own_members(self, class)
-    }, private)
+members_read <- function(code) {
+  if (!is.call(code)) return()
+  if (identical(code[[1L]], quote(`$`)) && is.symbol(code[[2L]]) && as.character(code[[2L]]) %in% c("self", "private")) {
+    return(as.character(code[[3L]]))
   }
-  Map(bind, names(member_tables), member_tables)
+  unlist(lapply(as.list(code), function(part) if (!is_missing(part)) members_read(part)))
+}
+
+bind_asked <- function(self, names) {
+  private <- self$.__enclos_env__$private
+  private$.asked <- names
+  for (name in intersect(names, names(more_members))) assign(name, bound_member(self, name), envir = self)
+  for (name in intersect(names, names(member_tables))) bind_table(self, private, name)
+}
+
+bind_table <- function(self, private, name) {
+  if (exists(name, private, inherits = FALSE)) rm(list = name, envir = private)
+  makeActiveBinding(name, function(value) {
+    refuse_assignment(name, missing(value))
+    own_members(self, member_tables[[name]])
+  }, private)
+}
+
+bound_member <- function(self, name) {
+  member <- more_members[[name]]
+  environment(member) <- new_environment(list(self = self), parent = environment(member))
+  member
 }
 
 # The children that were assigned in a method. This needs no search through all bindings, so that access in a loop is fast.
@@ -112,7 +135,9 @@ tensor_identity <- function(x) tryCatch(tensor_address(x), error = function(e) o
     return(function(deep = TRUE, ...) clone_module(x, deep = deep, ...))
   }
   self <- attr(x, "module", exact = TRUE)
-  if (is.null(self)) generator_member(x, name) else .subset2(self, name)
+  if (is.null(self)) return(generator_member(x, name))
+  member <- .subset2(self, name)
+  if (is.null(member) && !is.null(more_members[[name]]) && !exists(name, self, inherits = FALSE)) bound_member(self, name) else member
 }
 
 #' @export
@@ -152,7 +177,7 @@ module_names <- function(x) {
 #' @export
 .DollarNames.nn_module <- function(x, pattern = "") {
   if (inherits(x, "nn_module_generator")) return(grep(pattern, "new", value = TRUE))
-  names <- if (inherits(x, "script_module")) names(x) else module_names(x)
+  names <- if (inherits(x, "script_module")) names(x) else c(module_names(x), names(more_members))
   grep(pattern, grep("^[.]__", names, invert = TRUE, value = TRUE), value = TRUE)
 }
 

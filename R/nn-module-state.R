@@ -1,45 +1,77 @@
 # The tensors of a module as a whole: saving and loading them by name, converting and moving them.
 
 module_state_dict <- function(self, prefix, keepvars) {
-  own <- c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
+  hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
+  if (hooked) run_hooks(self, "state_dict_pre", NULL, function(hook, value) hook(module_callable(self), prefix, keepvars))
+  own <- saved_members(self)
   if (!keepvars) {
     own <- lapply(own, function(x) x$detach()$requires_grad_(x$requires_grad))
   }
+  if (is.function(self$get_extra_state)) own[extra_state] <- list(self$get_extra_state())
   names(own) <- sprintf("%s%s", prefix, names(own))
   children <- self$children
   for (name in names(children)) {
     own <- c(own, children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars))
   }
-  own
+  if (hooked) run_hooks(self, "state_dict_post", own, function(hook, own) hook(module_callable(self), own, prefix)) else own
 }
 
-module_load <- function(module, state_dict, prefix, refer) {
+saved_members <- function(self) c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
+
+# What a module with the methods `get_extra_state()` and `set_extra_state(state)` keeps beside its tensors.
+extra_state <- "_extra_state"
+
+module_load <- function(module, state_dict, refer) {
+  # Filled on the way; hooks may change what is missing.
+  seen <- new_environment(list(keys = character(), missing_keys = character()))
+  load_members(module, state_dict, "", refer, seen, caller_env(2))
+  missing <- seen$missing_keys
+  if (length(missing)) {
+    more <- if (length(missing) > 1L) sprintf(", nor %s more", format_count(length(missing) - 1L)) else ""
+    value_error(sprintf("`state_dict` has no entry `%s`, which the module needs%s.", missing[1], more), caller_env(2))
+  }
+}
+
+load_members <- function(module, state_dict, prefix, refer, seen, call) {
   self <- attr(module, "module", exact = TRUE)
   if (is.null(self)) {
     mine <- startsWith(names(state_dict), prefix)
+    seen$keys <- c(seen$keys, names(state_dict)[mine])
     names(state_dict) <- substring(names(state_dict), nchar(prefix) + 1L)
     return(module$load_state_dict(state_dict[mine], .refer_to_state_dict = refer))
   }
-  own <- c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
-  for (name in names(own)) {
-    key <- paste0(prefix, name)
-    value <- state_dict[[key]]
+  hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
+  if (hooked) state_dict <- run_hooks(self, "load_pre", state_dict, function(hook, dict) hook(module, dict, prefix))
+  own <- saved_members(self)
+  keys <- paste0(prefix, names(own), recycle0 = TRUE)
+  seen$keys <- c(seen$keys, keys)
+  for (i in seq_along(own)) {
+    value <- state_dict[[keys[i]]]
     if (is.null(value)) {
-      value_error(sprintf("`state_dict` has no entry `%s`, which the module needs.", key), call = caller_env(2))
-    }
-    if (!is_torch_tensor(value)) {
-      type_error(sprintf("`state_dict` must hold a tensor for `%s`, not %s.", key, friendly_type(value)), call = caller_env(2))
-    }
-    if (refer) {
-      assign(name, mark_like(value, own[[name]]), envir = self)
+      seen$missing_keys <- c(seen$missing_keys, keys[i])
+    } else if (!is_torch_tensor(value)) {
+      type_error(sprintf("`state_dict` must hold a tensor for `%s`, not %s.", keys[i], friendly_type(value)), call)
+    } else if (refer) {
+      assign(names(own)[i], mark_like(value, own[[i]]), envir = self)
     } else {
-      check_loaded_shape(own[[name]], value, key, caller_env(2))
-      with_no_grad(own[[name]]$copy_(value))
+      check_loaded_shape(own[[i]], value, keys[i], call)
+      with_no_grad(own[[i]]$copy_(value))
     }
+  }
+  if (is.function(self$set_extra_state)) {
+    key <- paste0(prefix, extra_state)
+    seen$keys <- c(seen$keys, key)
+    if (key %in% names(state_dict)) self$set_extra_state(state_dict[[key]]) else seen$missing_keys <- c(seen$missing_keys, key)
   }
   children <- self$children
   for (name in names(children)) {
-    module_load(children[[name]], state_dict, paste0(prefix, name, "."), refer)
+    load_members(children[[name]], state_dict, paste0(prefix, name, "."), refer, seen, call)
+  }
+  if (hooked && length(module_hooks(self, "load_post"))) {
+    mine <- startsWith(names(state_dict), prefix)
+    keys <- list(missing_keys = seen$missing_keys, unexpected_keys = setdiff(names(state_dict)[mine], seen$keys))
+    keys <- run_hooks(self, "load_post", keys, function(hook, keys) hook(module, keys))
+    seen$missing_keys <- keys$missing_keys
   }
 }
 
@@ -62,21 +94,27 @@ mark_like <- function(x, model) {
 }
 
 module_apply <- function(self, fn) {
-  tensors_apply(c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer")), fn)
+  own <- c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer"))
+  for (name in names(own)) {
+    x <- own[[name]]
+    # A tensor without memory can't become one with memory, nor the other way: another one takes its place.
+    made <- if (x$device$type == "meta") with_no_grad(fn(x$detach()))
+    if (is.null(made)) made <- tensor_apply(x, fn)
+    if (!is.null(made)) assign(name, mark_like(made, x), envir = self)
+  }
 }
 
-# Replaces the contents of tensors by what `fn` makes of them. The tensors stay the same objects, so that optimisers and
-# modules that share them see the change.
-tensors_apply <- function(tensors, fn) {
-  for (x in tensors) {
-    grad <- x$grad
-    with_no_grad({
-      torch_set_data(x, fn(x$detach()))
-      if (!is_undefined_tensor(grad)) {
-        x$grad <- fn(grad)
-      }
-    })
-  }
+# Replaces the contents of a tensor by what `fn` makes of them. The tensor stays the same object, so that optimisers and
+# modules that share it see the change. Where it can't, the new tensor is the result.
+tensor_apply <- function(x, fn) {
+  grad <- x$grad
+  with_no_grad({
+    made <- fn(x$detach())
+    if (made$device$type == "meta" && x$device$type != "meta") return(made)
+    torch_set_data(x, made)
+    if (!is_undefined_tensor(grad)) x$grad <- fn(grad)
+  })
+  NULL
 }
 
 tensor_mover <- function(dtype, device, non_blocking, copy, memory_format) {

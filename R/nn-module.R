@@ -79,15 +79,15 @@ nn_Module <- R6::R6Class(
     cpu = function() {
       self$to(device = "cpu")
     },
-    zero_grad = function() {
-      tensors_zero_grad(self$parameters, FALSE)
+    zero_grad = function(set_to_none = FALSE) {
+      tensors_zero_grad(self$parameters, set_to_none)
       invisible(module_callable(self))
     },
     state_dict = function(prefix = "", keepvars = FALSE) {
       module_state_dict(self, prefix, keepvars)
     },
     load_state_dict = function(state_dict, ..., .refer_to_state_dict = FALSE) {
-      module_load(module_callable(self), state_dict, "", .refer_to_state_dict)
+      module_load(module_callable(self), state_dict, .refer_to_state_dict)
       invisible(module_callable(self))
     },
     named_parameters = function(recursive = TRUE) {
@@ -123,7 +123,10 @@ nn_Module <- R6::R6Class(
     # Names of parameters, buffers and children, in the order in which they were first set.
     .registered = character(),
     # Members that are computed of others: functions of the module.
-    .computed = list()
+    .computed = list(),
+    .hook_lists = list(),
+    # Names of those members that are there because a method asks for them, see `bind_asked()`.
+    .asked = character()
   )
 )
 
@@ -137,8 +140,13 @@ refuse_assignment <- function(field, is_read) {
 
 # The closure that users hold.
 module_callable <- function(self) {
-  callable <- self$forward
-  attributes(callable) <- list(class = parent.env(self$.__enclos_env__)$.classes, module = self)
+  within <- self$.__enclos_env__
+  callable <- within$private$.callable
+  if (is.null(callable)) {
+    callable <- guarded(self$forward)
+    guard_calls(self)
+  }
+  attributes(callable) <- list(class = parent.env(within)$.classes, module = self)
   callable
 }
 
@@ -165,10 +173,20 @@ module_identity <- function(module) {
 #'   held directly; `$modules`: the module and all below it.
 #' * `$state_dict()`: the tensors by name; `$load_state_dict(state_dict)` copies values back. With
 #'   `.refer_to_state_dict = TRUE` the module takes over the tensors themselves.
+#'   A class with the methods `get_extra_state()` and `set_extra_state(state)` has what they give and take in its state
+#'   dict as `_extra_state`.
 #' * `$train(mode = TRUE)`, `$eval()`: set the flag `training` in the whole tree.
 #' * `$to(dtype, device)`, `$cuda()`, `$cpu()`: convert the floating point tensors to `dtype` and move all to `device`.
+#'   `$float()`, `$double()`, `$half()`, `$bfloat16()` are `$to()` of that dtype; `$type(dst_type)` casts the other tensors
+#'   too; `$to_empty(device)` leaves the values undefined, for a module on the device `"meta"`.
 #' * `$apply(fn)`: calls `fn` with each module of the tree, children first.
-#' * `$zero_grad()`: sets the gradients of all parameters to zero.
+#' * `$zero_grad(set_to_none = FALSE)`: sets the gradients of all parameters to zero, or takes them away.
+#' * `$requires_grad_(requires_grad = TRUE)`: whether gradients are recorded for the parameters.
+#' * `$named_modules(remove_duplicate = TRUE)`: the module and all below it by their paths, such as `"body.0"`, its own being
+#'   empty; `$named_children()` those held directly; `$named_parameters(recursive)`, `$named_buffers(recursive)`.
+#' * `$get_submodule(target)`, `$get_parameter(target)`, `$get_buffer(target)`: what has the path `target`;
+#'   `$set_submodule(target, module)` puts a module there.
+#' * `$register_forward_hook(hook)` and its like: functions that are called with the module, see [nn_module_hooks].
 #' * `$clone(deep = TRUE)`: a copy, see `clone_module()`.
 #' * `$add_module(name, module)`, `$register_parameter(name, param)`, `$register_buffer(name, tensor, persistent)`: as
 #'   assigning, for names that are made by a program.

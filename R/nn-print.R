@@ -166,16 +166,6 @@ summary.nn_module <- function(object, ...) {
   structure(table, class = c("nn_module_summary", "data.frame"), total = number_of_values(object$parameters))
 }
 
-# The module and all below it, by their paths.
-module_tree <- function(module, path = "") {
-  tree <- set_names(list(module), path)
-  children <- module$children
-  for (name in names(children)) {
-    tree <- c(tree, module_tree(children[[name]], if (path == "") name else paste0(path, ".", name)))
-  }
-  tree
-}
-
 # Shapes of what the modules of the tree return when the whole is called, by "/" and their paths.
 outputs_of <- function(module, inputs) {
   shapes <- new_environment()

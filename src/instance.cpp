@@ -5,11 +5,11 @@
 namespace {
 
 struct Words {
-  SEXP self, private_, super, enclosing, active;
+  SEXP self, private_, super, enclosing, active, hooks;
 };
 const Words& words() {
   static const Words it = {Rf_install("self"), Rf_install("private"), Rf_install("super"), Rf_install(".__enclos_env__"),
-                           Rf_install(".__active__")};
+                           Rf_install(".__active__"), Rf_install(".hooks")};
   return it;
 }
 
@@ -85,6 +85,7 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields) {
     SEXP enclosing = PROTECT(new_frame(VECTOR_ELT(members, 0)));
     Rf_defineVar(it.self, self, enclosing);
     Rf_defineVar(it.private_, hidden, enclosing);
+    Rf_defineVar(it.hooks, R_NilValue, enclosing);
     if (super != R_NilValue) Rf_defineVar(it.super, super, enclosing);
     for (int kind = 0; kind < 3; ++kind)
       SET_VECTOR_ELT(made, 3 * level + kind, functions_in(VECTOR_ELT(members, 1 + kind), enclosing));
