@@ -29,6 +29,45 @@ test_that("the demo trains, saves, and gets the same predictions from R, Python 
   expect_gt(min(file.size(file.path(output, c("loss.png", "predicted.png", "quakes.pt")))), 1000)
 })
 
+# The other examples: what of their output is the network's score and the base model's, and whether less is better.
+example_scores <- list(
+  embeddings = list("network +([0-9.]+) g", "lm, a parabola for each chick +([0-9.]+) g", less = TRUE),
+  series = list("^network.* ([0-9.]+)$", "^lm .* ([0-9.]+)$", less = TRUE),
+  images = list("network ([0-9.]+) %", "lm ([0-9.]+) %", less = FALSE),
+  mixture = list("log-likelihood of .* network ([-0-9.]+)", ", lm ([-0-9.]+)$", less = FALSE)
+)
+
+for (name in names(example_scores)) {
+  test_that(sprintf("the example '%s' beats its base model, draws, and answers the same in Python", name), {
+    skip_on_cran()
+    skip_if_no_torch()
+    skip_if_not_installed("callr")
+    output <- withr::local_tempdir()
+    script <- system.file("examples", name, "train.R", package = "torch")
+
+    ran <- callr::rscript(script, output, libpath = .libPaths(), show = FALSE, fail_on_status = FALSE)
+    said <- strsplit(ran$stdout, "\n")[[1]]
+
+    expect_equal(ran$status, 0, info = paste(ran$stdout, ran$stderr))
+    expect_equal(ran$stderr, "")
+    found <- function(pattern) {
+      hits <- regmatches(said, regexec(pattern, said))
+      as.numeric(Filter(length, hits)[[1]][2])
+    }
+    scores <- example_scores[[name]]
+    network <- found(scores[[1]])
+    base <- found(scores[[2]])
+    if (scores$less) expect_lt(network, base) else expect_gt(network, base)
+    answer <- function(language) {
+      start <- paste0("^  ", language, ": +")
+      trimws(sub(start, "", grep(start, said, value = TRUE)))
+    }
+    if (!is.null(libtorch_find()$python)) expect_equal(answer("Python"), answer("R"))
+    expect_length(list.files(output, "loss[.]png$"), 1)
+    expect_gt(min(file.size(list.files(output, "[.](png|pt)$", full.names = TRUE))), 1000)
+  })
+}
+
 # --- the post --------------------------------------------------------------------------------------------------------
 
 test_that("post: a traced function takes other shapes than its example", {
