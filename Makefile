@@ -82,6 +82,7 @@ docs:
 	Rscript -e 'Rcpp::compileAttributes()' -e 'roxygen2::update_collate(".")'
 	$(MAKE) install
 	Rscript -e 'roxygen2::roxygenise(load_code = "installed")'
+	Rscript tools/pages.R
 
 lint:
 	tools/lint.sh

@@ -108,7 +108,8 @@ nn_circular_pad3d <- pad_module("circular", 3L, "circular")
 #'
 #' @inheritParams nnf_interpolate
 #' @param align_corners for the linear and cubic modes; `NULL` is `FALSE`.
-#' @returns A module whose `forward(input)` takes and returns a tensor of shape `(N, C, ...)`.
+#' @returns A module whose `forward(input)` takes and returns a tensor of shape `(N, C, ...)`; each dimension of space
+#'   becomes `size`, or `floor(L * scale_factor)`.
 #' @examplesIf torch::torch_is_installed()
 #' nn_upsample(scale_factor = 2)(torch_ones(1, 1, 2, 2))$shape
 #' @export
@@ -139,6 +140,11 @@ nn_upsampling_bilinear2d <- nn_module(
 #'
 #' @inheritParams nnf_fold
 #' @returns A module whose `forward(input)` returns a tensor.
+#' @section Shapes:
+#' `nn_unfold()`: `(N, C, H, W)` gives `(N, C * prod(kernel_size), windows)`, where the number of windows is the product of
+#' the sizes that a convolution gives (see [nn_conv2d()]); `nn_fold()` goes back. `nn_pixel_shuffle(r)`:
+#' `(N, C * r^2, H, W)` gives `(N, C, H * r, W * r)`; `nn_pixel_unshuffle(r)` goes back. `nn_channel_shuffle()` keeps the
+#' shape.
 #' @examplesIf torch::torch_is_installed()
 #' nn_unfold(2)(torch_ones(1, 3, 4, 4))$shape
 #' @export

@@ -12,7 +12,7 @@ NULL
 #' @param bias whether there is a bias.
 #' @returns A module with the parameters `weight`, of shape `(out_features, in_features)` or
 #'   `(out_features, in1_features, in2_features)`, and `bias`. Its `forward(input)` or `forward(input1, input2)` takes
-#'   tensors of shape `(..., in_features)` and returns one of shape `(..., out_features)`.
+#'   tensors of shape `(..., in_features)` and returns one of shape `(..., out_features)`: any dimensions may stand before.
 #' @examplesIf torch::torch_is_installed()
 #' layer <- nn_linear(3, 8)
 #' layer(torch_randn(5, 3))$shape
@@ -301,8 +301,17 @@ reset_scale_and_shift <- function(self) {
 #' @param padding_mode `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
 #' @returns A module with the parameters `weight`, of shape `(out_channels, in_channels / groups, ...)`, and `bias`. Its
 #'   `forward(input)` takes a tensor of shape `(N, in_channels, ...)` and returns one of shape `(N, out_channels, ...)`.
+#' @section Shapes:
+#' `nn_conv1d()`: `(N, C, L)` gives `(N, out_channels, L_out)`; `nn_conv2d()`: `(N, C, H, W)` gives
+#' `(N, out_channels, H_out, W_out)`; `nn_conv3d()` likewise with a depth before. The batch N may be missing. Each
+#' dimension of space becomes
+#' \deqn{L_{out} = \left\lfloor \frac{L + 2\,padding - dilation\,(kernel\_size - 1) - 1}{stride} \right\rfloor + 1,}{
+#' L_out = floor((L + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1,}
+#' and stays as it is with `padding = "same"`.
 #' @examplesIf torch::torch_is_installed()
 #' nn_conv2d(1, 4, kernel_size = 3)(torch_randn(2, 1, 8, 8))$shape
+#' nn_conv2d(1, 4, kernel_size = 3, stride = 2, padding = 1)(torch_randn(2, 1, 8, 8))$shape
+#' floor((8 + 2 * 1 - 1 * (3 - 1) - 1) / 2) + 1
 #' @name nn_conv
 #' @aliases nn_conv1d
 NULL
@@ -379,6 +388,11 @@ nn_conv3d <- nn_module("nn_conv3d", nn_conv_nd, private = list(
 #' @returns A module with the parameters `weight`, of shape `(in_channels, out_channels / groups, ...)`, and `bias`. Its
 #'   `forward(input, output_size = NULL)` takes a tensor of shape `(N, in_channels, ...)` and returns one of shape
 #'   `(N, out_channels, ...)`; `output_size`, sizes in space, instead of `output_padding`.
+#' @section Shapes:
+#' `nn_conv_transpose1d()`: `(N, C, L)` gives `(N, out_channels, L_out)`, and likewise with more dimensions of space. Each
+#' of them becomes
+#' \deqn{L_{out} = (L - 1)\,stride - 2\,padding + dilation\,(kernel\_size - 1) + output\_padding + 1.}{
+#' L_out = (L - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1.}
 #' @examplesIf torch::torch_is_installed()
 #' nn_conv_transpose2d(4, 1, kernel_size = 3, stride = 2)(torch_randn(2, 4, 8, 8))$shape
 #' @name nn_conv_transpose

@@ -13,8 +13,16 @@ lp_pool_nd <- nn_module("lp_pool_nd")
 #' @inheritParams nnf_max_pool1d
 #' @returns A module whose `forward(input)` takes and returns a tensor of shape `(N, C, ...)`; that of `nn_max_unpool*d()` is
 #'   `forward(input, indices, output_size = NULL)`.
+#' @section Shapes:
+#' `(N, C, L)` gives `(N, C, L_out)`, and likewise with two and three dimensions of space. Each of them becomes
+#' \deqn{L_{out} = \left\lfloor \frac{L + 2\,padding - dilation\,(kernel\_size - 1) - 1}{stride} \right\rfloor + 1,}{
+#' L_out = floor((L + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1,}
+#' where `stride` is `kernel_size` unless it is given, and rounds up with `ceil_mode = TRUE`. Means and norms know no
+#' `dilation`. Adaptive pooling gives `output_size`; unpooling gives `(L - 1) stride - 2 padding + kernel_size`.
 #' @examplesIf torch::torch_is_installed()
 #' nn_max_pool2d(2)(torch_randn(1, 3, 8, 8))$shape
+#' nn_max_pool2d(3, stride = 2, padding = 1)(torch_randn(1, 3, 8, 8))$shape
+#' nn_adaptive_avg_pool2d(1)(torch_randn(1, 3, 8, 8))$shape
 #' @export
 nn_max_pool1d <- functional_module("nn_max_pool1d", nnf_max_pool1d, alist(
   kernel_size = , stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE

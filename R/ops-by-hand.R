@@ -1,34 +1,13 @@
 # Operators that R users call in another way than the schema has it: these take their arguments, and call the operator's
-# own function op_<name>().
+# own function op_<name>(). Those without a page here have one of their own (inst/ops/pages.dcf).
 
 #' Operators with arguments of R's own
 #'
-#' `torch_nonzero()` gives the positions of what is not zero: a matrix with a row for each, or with `as_list = TRUE` one
-#' vector a dimension. `torch_where()` takes from `self` where `condition` holds and from `other` elsewhere; with the
-#' condition alone it is `torch_nonzero(condition, as_list = TRUE)`.
+#' `torch_lu()` factors matrices into one packed matrix and the pivots, `torch_lu_unpack()` takes them apart.
+#' `torch_cholesky()` and `torch_qr()` are [linalg_cholesky()] and [linalg_qr()]. `linalg_eigvals()` gives the eigenvalues
+#' of matrices, complex and in no order. `torch_stft()` is the Fourier transform of overlapping windows.
 #'
-#' `torch_tensordot()` sums products over dimensions of both: the last `dims` of `a` with the first `dims` of `b`, or
-#' the dimensions that a list of two vectors names. `torch_lu()` factors matrices into one packed matrix and the pivots,
-#' `torch_lu_unpack()` takes them apart. `torch_cholesky()` and `torch_qr()` are [linalg_cholesky()] and [linalg_qr()].
-#'
-#' `linalg_eigvals()` gives the eigenvalues of matrices, complex and in no order.
-#'
-#' `torch_stft()` is the Fourier transform of overlapping windows.
-#'
-#' `torch_narrow()` is the part of `length` positions along `dim` that begins at `start`, a view.
-#'
-#' `torch_norm()` is the p-norm of all elements or along `dim`; `"fro"` is that with p = 2, `"nuc"` the sum of the singular
-#' values of matrices.
-#'
-#' @param self,other,a,b,A,input Tensors.
-#' @param p A number, `"fro"` or `"nuc"`.
-#' @param dim Dimensions, which count from 1; without them all, for `"nuc"` the last two.
-#' @param keepdim Whether the dimensions that are reduced stay, with size 1.
-#' @param dtype A [torch_dtype] or its name, of the result.
-#' @param as_list Whether to give a list of vectors.
-#' @param condition A bool tensor.
-#' @param start,length The first position, from 1, a number or a tensor of one element; and how many.
-#' @param dims A number, or a list of two vectors of dimensions, which count from 1.
+#' @param self,A,input Tensors.
 #' @param upper Whether to give the upper triangle instead of the lower one.
 #' @param some Whether to give the reduced form, not the complete one.
 #' @param pivot Whether rows are exchanged.
@@ -46,25 +25,26 @@
 #' @param return_complex Whether to give a complex tensor; must be given for real input.
 #' @return A tensor, or a list of tensors.
 #' @examplesIf torch::torch_is_installed()
-#' x <- torch_tensor(matrix(c(0, 2, 3, 0), 2))
-#' torch_nonzero(x)
-#' torch_where(x > 2, x, 0)
-#' torch_tensordot(torch_ones(2, 3), torch_ones(3, 4), dims = 1)
-#' @name torch_where
+#' x <- torch_tensor(matrix(c(4, 2, 2, 3), 2))
+#' parts <- torch_lu(x)
+#' torch_lu_unpack(parts[[1]], parts[[2]])
+#' linalg_eigvals(x)
+#' torch_stft(torch_ones(16), n_fft = 8, return_complex = TRUE)$shape
+#' @name torch_lu
 NULL
 
-#' @rdname torch_where
+#' @noRd
 #' @export
 torch_where <- function(condition, self = NULL, other = NULL) {
   if (is.null(self) != is.null(other)) value_error("`self` and `other` must be given both or not at all.")
   if (is.null(self)) torch_nonzero(condition, as_list = TRUE) else op_where(condition, self, other)
 }
 
-#' @rdname torch_where
+#' @noRd
 #' @export
 torch_nonzero <- function(self, as_list = FALSE) if (isTRUE(as_list)) torch_nonzero_numpy(self) else op_nonzero(self)
 
-#' @rdname torch_where
+#' @noRd
 #' @export
 torch_narrow <- function(self, dim, start, length) {
   # LibTorch takes a 0-d integer tensor.
@@ -72,7 +52,7 @@ torch_narrow <- function(self, dim, start, length) {
   op_narrow(self, dim, start, length)
 }
 
-#' @rdname torch_where
+#' @noRd
 #' @export
 torch_tensordot <- function(a, b, dims = 2) {
   if (is.list(dims)) {
@@ -89,18 +69,18 @@ torch_tensordot <- function(a, b, dims = 2) {
 
 # LibTorch 2.14 has these two no more; the newer ones give the same.
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 torch_cholesky <- function(self, upper = FALSE) linalg_cholesky(self, upper = upper)
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 torch_qr <- function(self, some = TRUE) {
   if (!is_bool(some)) value_error(sprintf("`some` must be TRUE or FALSE, not %s.", friendly_type(some)))
   linalg_qr(self, mode = if (some) "reduced" else "complete")
 }
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
   if (!is.null(out)) value_error("`out` must be NULL: results are new tensors.")
@@ -108,7 +88,7 @@ torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
   if (get_infos) result else result[1:2]
 }
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 torch_lu_unpack <- function(LU_data, LU_pivots, unpack_data = TRUE, unpack_pivots = TRUE) {
   check_tensor(LU_data, "LU_data")
@@ -124,7 +104,7 @@ torch_lu_unpack <- function(LU_data, LU_pivots, unpack_data = TRUE, unpack_pivot
   op_lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
 }
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 torch_stft <- function(input, n_fft, hop_length = NULL, win_length = NULL, window = NULL, center = TRUE,
                        pad_mode = "reflect", normalized = FALSE, onesided = NULL, return_complex = NULL) {
@@ -135,7 +115,7 @@ torch_stft <- function(input, n_fft, hop_length = NULL, win_length = NULL, windo
   )
 }
 
-#' @rdname torch_where
+#' @rdname torch_lu
 #' @export
 linalg_eigvals <- function(A) {
   # On NaN and infinite numbers LAPACK's iteration never ends.
@@ -146,7 +126,7 @@ linalg_eigvals <- function(A) {
 }
 
 # What is no name goes on to the operator with the frame as it is.
-#' @rdname torch_where
+#' @noRd
 #' @export
 torch_norm <- function(self, p = 2L, dim, keepdim = FALSE, dtype) {
   if (!is.character(p)) return((.External2(C_op, "norm")))

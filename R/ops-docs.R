@@ -1,8 +1,21 @@
-# The reference pages of the operators, one a family, made from the tables (inst/ops) and the words below. Roxygen
-# evaluates op_page() when the documentation is built.
+# The reference pages of the operators, made from the tables (inst/ops) and the words below: one a family, for which roxygen
+# evaluates op_page() when the documentation is built, and one each for those in pages.dcf, made by tools/pages.R.
 
 read_titles <- function() {
   utils::read.delim(op_file("titles.tsv"), comment.char = "#", quote = "", colClasses = "character")
+}
+
+# The operators with a page of their own, which tools/pages.R makes: a list of their fields each.
+read_pages <- function() {
+  lines <- grep("^#", readLines(op_file("pages.dcf")), invert = TRUE, value = TRUE)
+  table <- read.dcf(textConnection(lines), keep.white = "Example")
+  lapply(seq_len(nrow(table)), function(i) {
+    fields <- table[i, !is.na(table[i, ])]
+    example <- names(fields) == "Example"
+    fields[example] <- gsub("\n ", "\n", fields[example])
+    fields[!example] <- gsub("\n", " ", fields[!example])
+    as.list(fields)
+  })
 }
 
 # What the arguments of these names mean; they mean the same on all pages.
@@ -47,19 +60,22 @@ op_page <- function(family) {
   table <- read_titles()
   table <- table[table$family == family, ]
   names <- vapply(table$operator, op_function_name, "", USE.NAMES = FALSE)
-  functions <- mget(names, env)
-  usage <- Map(function(name, f) strwrap(paste0(name, formals_text(f)), 88, exdent = 2), names, functions)
+  # Those with a page of their own are linked.
+  own <- names %in% vapply(read_pages(), `[[`, "", "Page")
+  listed <- ifelse(own, sprintf("[%s()]", names), sprintf("`%s()`", names))
+  functions <- mget(names[!own], env)
+  usage <- Map(function(name, f) strwrap(paste0(name, formals_text(f)), 88, exdent = 2), names[!own], functions)
   arguments <- unique(unlist(lapply(functions, function(f) names(formals(f)))))
   known <- arguments[arguments %in% names(argument_words)]
   rest <- setdiff(arguments, known)
   schemas <- readLines(op_file("aten.txt"))
   c(
-    paste("@aliases", paste(names, collapse = " ")),
-    "@usage", gsub("%", "\\\\%", unlist(usage, use.names = FALSE)),
+    if (!all(own)) c(paste("@aliases", paste(names[!own], collapse = " ")), "@usage"),
+    gsub("%", "\\\\%", unlist(usage, use.names = FALSE)),
     sprintf("@param %s %s", gsub("...", "\\dots", known, fixed = TRUE), argument_words[known]),
     if (length(rest)) sprintf("@param %s As the schema below has them.", paste(rest, collapse = ",")),
     "@section Functions:", "",
-    sprintf("* `%s()`: %s.%s", names, table$title, vapply(table$operator, counting_words, "")), "",
+    sprintf("* %s: %s.%s", listed, table$title, vapply(table$operator, counting_words, "")), "",
     "@section Source:", "LibTorch's operators, as its registry lists them:", "",
     "\\preformatted{", gsub("([%{}\\\\])", "\\\\\\1", schemas_of(table$operator, schemas)), "}"
   )
@@ -107,7 +123,7 @@ formals_text <- function(f) {
 #' [comparison][torch_comparison], [reductions][torch_reductions], [shapes and joining][torch_shapes],
 #' [indexing][torch_indexing], [sorting and searching][torch_sorting], [linear algebra][torch_linear_algebra],
 #' [Fourier transforms][torch_fft], [layers][torch_layers], [random numbers][torch_random_operators],
-#' [dtypes and quantization][torch_dtype_operators]. Functions that make tensors are with [torch_zeros()],
+#' [dtypes and quantization][torch_dtype_operators]. Those that are used most have a page each. Functions that make tensors are with [torch_zeros()],
 #' [torch_arange()], [torch_tensor()] and [torch_hann_window()].
 #'
 #' @section Arguments:

@@ -15,9 +15,29 @@ test_that("the table of titles holds the exported operators, each once", {
 })
 
 test_that("a page tells signatures, arguments, what counts from 1 and schemas", {
-  page <- torch:::op_page("sorting")
-  expect_true(any(page == "torch_topk(self, k, dim = -1L, largest = TRUE, sorted = TRUE)"))
-  expect_match(page, "`torch_topk()`: the k largest elements along `dim`, and their positions. From 1: `dim`, result 2.", fixed = TRUE, all = FALSE)
-  expect_match(page, "topk(Tensor self, SymInt k", fixed = TRUE, all = FALSE)
+  page <- torch:::op_page("reductions")
+  expect_true(any(page == "torch_cummax(self, dim)"))
+  expect_match(page, "`torch_cummax()`: largest element so far, and its position. From 1: `dim`, result 2.", fixed = TRUE, all = FALSE)
+  expect_match(page, "cummax(Tensor self, int dim)", fixed = TRUE, all = FALSE)
   expect_no_match(page, "Tensor(a!) values", fixed = TRUE)
+})
+
+test_that("an operator with a page of its own is linked from its family's, and described there alone", {
+  page <- torch:::op_page("sorting")
+  expect_match(page, "[torch_topk()]: the k largest", fixed = TRUE, all = FALSE)
+  expect_false(any(grepl("@usage|@aliases", page)))
+})
+
+test_that("pages of one operator name what exists, and their examples run", {
+  skip_if_no_torch()
+  aliases <- names(readRDS(system.file("help/aliases.rds", package = "torch")))
+  pages <- torch:::read_pages()
+  names <- vapply(pages, `[[`, "", "Page")
+  expect_identical(anyDuplicated(names), 0L)
+  expect_identical(setdiff(names, aliases), character())
+  see <- unlist(lapply(pages, function(page) strsplit(page$See, ", *")))
+  expect_identical(setdiff(see, aliases), character())
+  for (page in pages) {
+    expect_no_error(capture.output(withr::with_preserve_seed(eval(parse(text = page$Example), new.env()))))
+  }
 })
