@@ -92,13 +92,17 @@ add_hook <- function(self, kind, hook, prepend = FALSE, always = FALSE, call = c
   hooks <- module_hooks(self, kind)
   set_module_hooks(self, kind, if (prepend) c(made, hooks) else c(hooks, made))
   structure(
-    list(remove = function() {
-      hooks <- module_hooks(self, kind)
-      set_module_hooks(self, kind, hooks[names(hooks) != id])
+    list(id = id, remove = function() {
+      remove_hook(self, kind, id)
       invisible()
     }),
     class = "torch_hook"
   )
+}
+
+remove_hook <- function(self, kind, id) {
+  hooks <- module_hooks(self, kind)
+  set_module_hooks(self, kind, hooks[names(hooks) != id])
 }
 
 # Runs `hooks` one after the other. Each gets the value as it is by then, and a result that is not NULL replaces it.

@@ -3,28 +3,40 @@
 #' @include nn-module.R nn-utils.R
 NULL
 
-# `self[[name]]` is from now on what `compute(self)` gives. The parameters of which it is computed are in `parameters`.
-compute_member <- function(module, name, parameters, compute) {
+# `self[[name]]` is from now on what `get(self)` gives. Tensors of which it is computed are in `parts`, by their names.
+# `set(self, value)` takes what is assigned to it; `by` is what computes it, for those who look for it.
+compute_member <- function(module, name, parts, get, set = NULL, by = NULL) {
   self <- attr(module, "module", exact = TRUE)
   private <- self$.__enclos_env__$private
   rm(list = name, envir = self)
   private$.registered <- setdiff(private$.registered, name)
-  for (parameter in names(parameters)) module_assign(self, parameter, parameters[[parameter]])
-  private$.computed[[name]] <- compute
+  for (part in names(parts)) module_assign(self, part, parts[[part]])
+  private$.computed[[name]] <- list(get = get, set = set, by = by)
   bind_computed(self)
   invisible(module)
 }
 
-# The member as a parameter of its own again; `parameters` are given up.
-keep_computed_member <- function(module, name, parameters) {
+# A parameter or buffer of its own again: `tensor` with the value that it has now. `parts` are given up.
+keep_computed_member <- function(module, name, parts, tensor) {
+  # Which may still have to be computed of what goes.
+  force(tensor)
   self <- attr(module, "module", exact = TRUE)
   private <- self$.__enclos_env__$private
-  value <- self[[name]]$detach()
-  rm(list = c(name, parameters), envir = self)
-  private$.registered <- setdiff(private$.registered, parameters)
+  rm(list = c(name, parts), envir = self)
+  private$.registered <- setdiff(private$.registered, parts)
   private$.computed[[name]] <- NULL
-  module_assign(self, name, nn_parameter(value))
+  module_assign(self, name, tensor)
   invisible(module)
+}
+
+# The tensor `x` of a member with the present value of what is computed, for optimisers that know it.
+with_value_of <- function(x, value) {
+  with_no_grad(torch_set_data(x, value$detach()$clone()))
+  x
+}
+
+computed_by <- function(module) {
+  lapply(attr(module, "module", exact = TRUE)$.__enclos_env__$private$.computed, function(member) member$by)
 }
 
 bind_computed <- function(self) {
@@ -32,13 +44,25 @@ bind_computed <- function(self) {
   for (name in names(computed)) {
     if (exists(name, self, inherits = FALSE)) rm(list = name, envir = self)
     local({
-      compute <- computed[[name]]
+      member <- computed[[name]]
       makeActiveBinding(name, function(value) {
-        if (!missing(value)) runtime_error("This member is computed of others, which can be assigned.", call = NULL)
-        compute(self)
+        if (missing(value)) return(member$get(self))
+        if (is.null(member$set)) runtime_error("This member is computed of others, which can be assigned.", call = NULL)
+        member$set(self, value)
       }, self)
     })
   }
+}
+
+# The parameter or buffer `name` that the module holds itself.
+own_tensor <- function(module, name, call = caller_env()) {
+  if (!is_nn_module(module) || inherits(module, "script_module")) {
+    type_error(sprintf("`module` must be an nn_module, not %s.", friendly_type(module)), call)
+  }
+  if (!is_string(name)) value_error(sprintf("The name of a tensor must be a string, not %s.", friendly_type(name)), call)
+  own <- c(module$named_parameters(recursive = FALSE), module$named_buffers(recursive = FALSE))
+  if (is.null(own[[name]])) value_error(sprintf("%s has no parameter or buffer `%s`; it has %s.", module_label(module), name, words_of(names(own))), call)
+  own[[name]]
 }
 
 #' Weight normalisation
@@ -93,7 +117,7 @@ nn_utils_weight_norm <- R6::R6Class(
       if (!is_nn_module(module) || !is_nn_parameter(module[[parts[1]]])) {
         value_error(sprintf("`module` must be a module whose `%s` is normalised.", name))
       }
-      keep_computed_member(module, name, parts)
+      keep_computed_member(module, name, parts, with_value_of(module[[parts[2]]], module[[name]]))
     }
   )
 )
