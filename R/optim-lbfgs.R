@@ -20,6 +20,7 @@ NULL
 #' @param tolerance_change a step ends when neither a parameter nor the loss changes by more.
 #' @param history_size number of changes that are kept.
 #' @param line_search_fn `NULL`, or `"strong_wolfe"` to look for a length that satisfies the strong Wolfe conditions.
+#' @param maximize `TRUE` to look for a maximum of what the closure gives. PyTorch has it from 2.14 on.
 #' @returns An optimizer, see [optimizer()]. State, of the first parameter: `func_evals`, `n_iter`, the direction `d`
 #'   and the length `t` of the last step, the history in `old_dirs`, `old_stps` and `ro`, `H_diag`, `prev_flat_grad`,
 #'   `prev_loss`.
@@ -42,10 +43,10 @@ NULL
 optim_lbfgs <- optimizer(
   "optim_lbfgs",
   initialize = function(params, lr = 1, max_iter = 20, max_eval = NULL, tolerance_grad = 1e-7, tolerance_change = 1e-9,
-                        history_size = 100, line_search_fn = NULL) {
+                        history_size = 100, line_search_fn = NULL, maximize = FALSE) {
     super$initialize(params, list(
       lr = lr, max_iter = max_iter, max_eval = max_eval %||% trunc(max_iter * 5 / 4), tolerance_grad = tolerance_grad,
-      tolerance_change = tolerance_change, history_size = history_size, line_search_fn = line_search_fn
+      tolerance_change = tolerance_change, history_size = history_size, line_search_fn = line_search_fn, maximize = maximize
     ))
   },
   add_param_group = function(param_group) {
@@ -89,7 +90,9 @@ lbfgs_step <- function(state, group, closure) {
   }
   evaluate <- function() {
     value <- with_enable_grad(closure())
-    list(value = value, loss = as.numeric(value), grad = flat_grad(group$params))
+    # State dicts of older versions do not say which.
+    sign <- if (isTRUE(group$maximize)) -1 else 1
+    list(value = value, loss = sign * as.numeric(value), grad = flat_grad(group$params)$mul_(sign))
   }
   largest <- function(x) x$abs()$max()$item()
 

@@ -612,8 +612,12 @@ oracle_method_templates <- list(
 )
 
 # Python that takes the same arguments, where torch.ops.aten has no such form.
+python_cholesky <- "getattr(torch.ops.aten, 'cholesky', lambda self, upper=False: torch.linalg.cholesky(self, upper=upper))"
+python_qr <- "getattr(torch.ops.aten, 'qr', lambda self, some=True: torch.linalg.qr(self, 'reduced' if some else 'complete'))"
 oracle_python <- c(
   torch_tensordot = "torch.tensordot",
+  # PyTorch 2.14 has neither any more.
+  torch_cholesky = python_cholesky, "$cholesky" = python_cholesky, torch_qr = python_qr, "$qr" = python_qr,
   torch_lu = "lambda A, get_infos=False: list(torch.linalg.lu_factor_ex(A))[:3 if get_infos else 2]",
   torch_stft = "lambda input, n_fft, **k: torch.stft(input, n_fft, **k)",
   # In this order the shim numbers them.

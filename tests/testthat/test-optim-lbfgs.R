@@ -96,3 +96,23 @@ test_that("a loss that is no number ends no search", {
     expect_equal(loss$item(), 3 * sqrt(0.5), tolerance = 1e-6)
   }
 })
+
+test_that("the maximum of a function is found as the minimum of its negative", {
+  skip_if_no_torch()
+  for (line_search_fn in list(NULL, "strong_wolfe")) {
+    run <- function(maximize, sign) {
+      x <- torch_tensor(lbfgs_problems$rosenbrock$start, dtype = torch_double(), requires_grad = TRUE)
+      opt <- optim_lbfgs(x, lr = 0.1, line_search_fn = line_search_fn, maximize = maximize)
+      losses <- vapply(1:5, function(i) {
+        opt$step(function() {
+          opt$zero_grad()
+          loss <- lbfgs_problems$rosenbrock$r(x) * sign
+          loss$backward()
+          loss
+        })$item()
+      }, 0)
+      list(losses = losses * sign, x = as_array(x))
+    }
+    expect_equal(run(TRUE, -1), run(FALSE, 1))
+  }
+})
