@@ -369,6 +369,10 @@ cpp_memory_flush <- function() {
     .Call(`_torch_cpp_memory_flush`)
 }
 
+cpp_observe_operators <- function(f) {
+    .Call(`_torch_cpp_observe_operators`, f)
+}
+
 cpp_entry_frame <- function(calls, frames, parents, n) {
     .Call(`_torch_cpp_entry_frame`, calls, frames, parents, n)
 }

@@ -1014,6 +1014,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_observe_operators
+SEXP cpp_observe_operators(SEXP f);
+RcppExport SEXP _torch_cpp_observe_operators(SEXP fSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type f(fSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_observe_operators(f));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_entry_frame
 SEXP cpp_entry_frame(SEXP calls, SEXP frames, SEXP parents, SEXP n);
 RcppExport SEXP _torch_cpp_entry_frame(SEXP callsSEXP, SEXP framesSEXP, SEXP parentsSEXP, SEXP nSEXP) {
@@ -1401,6 +1411,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
     {"_torch_cpp_memory_configure", (DL_FUNC) &_torch_cpp_memory_configure, 4},
     {"_torch_cpp_memory_flush", (DL_FUNC) &_torch_cpp_memory_flush, 0},
+    {"_torch_cpp_observe_operators", (DL_FUNC) &_torch_cpp_observe_operators, 1},
     {"_torch_cpp_entry_frame", (DL_FUNC) &_torch_cpp_entry_frame, 4},
     {"_torch_cpp_running_self", (DL_FUNC) &_torch_cpp_running_self, 2},
     {"_torch_cpp_set_place", (DL_FUNC) &_torch_cpp_set_place, 5},

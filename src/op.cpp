@@ -61,6 +61,28 @@ ts_tensor* first_tensor(SEXP value, const char* name) {
   return nullptr;
 }
 
+// An R function that is told of each operator that R calls, or NULL: its name, the R values of its arguments by theirs, and
+// the result.
+SEXP observer = nullptr;
+
+void tell_observer(const ts_schema& schema, SEXP const* sources, SEXP result) {
+  PROTECT(result);
+  SEXP arguments = PROTECT(Rf_allocVector(VECSXP, schema.n_arguments)), names = PROTECT(Rf_allocVector(STRSXP, schema.n_arguments));
+  for (size_t i = 0; i < schema.n_arguments; ++i) {
+    if (sources[i]) SET_VECTOR_ELT(arguments, i, sources[i]);
+    SET_STRING_ELT(names, i, Rf_mkChar(schema.arguments[i].name));
+  }
+  Rf_setAttrib(arguments, R_NamesSymbol, names);
+  SEXP name = PROTECT(Rf_mkString(schema.name));
+  SEXP call = PROTECT(Rf_lang4(observer, name, arguments, result));
+  // It may call operators itself, which are nobody's business.
+  SEXP told = observer;
+  observer = nullptr;
+  Rf_eval(call, R_GlobalEnv);
+  observer = told;
+  UNPROTECT(5);
+}
+
 // An operator of R whose method was chosen for a size of a traced tensor.
 SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
   SEXP key = PROTECT(Rf_mkString(op.name));
@@ -142,6 +164,7 @@ SEXP invoke(const Op& op, SEXP* values) {
   }
   if (op.result_names && TYPEOF(result) == VECSXP && XLENGTH(result) == XLENGTH(op.result_names))
     Rf_setAttrib(result, R_NamesSymbol, op.result_names);
+  if (observer) tell_observer(*candidate.schema, sources, result);
   UNPROTECT(1);
   keeper.release();
   vmaxset(memory);
@@ -219,4 +242,14 @@ SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
   keeper.release();
   vmaxset(memory);
   return result;
+}
+
+// Sets the function that is told of operators; NULL for none. Gives the one before.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_observe_operators(SEXP f) {
+  SEXP before = observer ? observer : R_NilValue;
+  if (f != R_NilValue) R_PreserveObject(f);
+  observer = f == R_NilValue ? nullptr : f;
+  if (before != R_NilValue) R_ReleaseObject(before);
+  return before;
 }

@@ -69,47 +69,6 @@ test_that("modules, traced or not, print with settings and sizes", {
   })
 })
 
-test_that("a summary has a row for each module, with its shape and its own parameters", {
-  skip_if_no_torch()
-  withr::local_options(cli.unicode = FALSE, cli.num_colors = 1)
-  net <- nn_sequential(nn_conv2d(1, 2, 3), nn_sequential(nn_relu(), nn_flatten()), nn_linear(72, 3))
-  net[[1]]$bias$requires_grad_(FALSE)
-  table <- summary(net, torch_ones(5, 1, 8, 8))
-  expect_s3_class(table, "data.frame")
-  expect_equal(table$layer, c("", "0", "1", "1.0", "1.1", "2"))
-  expect_equal(table$output, c("(5, 3)", "(5, 2, 6, 6)", "(5, 72)", "(5, 2, 6, 6)", "(5, 72)", "(5, 3)"))
-  expect_equal(table$parameters, c(0, 2 * 9 + 2, 0, 0, 0, 72 * 3 + 3))
-  expect_equal(table$trainable, c(0, 2 * 9, 0, 0, 0, 72 * 3 + 3))
-  expect_equal(summary(net)$output, rep(NA_character_, 6))
-  expect_snapshot({
-    print(table)
-    print(summary(net))
-    print(summary(jit_trace(net, torch_ones(5, 1, 8, 8)), torch_ones(2, 1, 8, 8)))
-  })
-  expect_error(summary(net, torch_ones(1)), class = "torch_error")
-  expect_snapshot(error = TRUE, summary(nn_linear))
-})
-
-test_that("a summary leaves the module, its gradients and the random numbers as they were", {
-  skip_if_no_torch()
-  net <- nn_sequential(nn_linear(2, 3), nn_batch_norm1d(3), nn_dropout(0.5))
-  sum(net(torch_randn(4, 2)))$backward()
-  before <- lapply(c(net$state_dict(), lapply(net$parameters, function(p) p$grad)), as_array)
-  children <- net$children
-  torch_manual_seed(1)
-  expected <- as_array(torch_rand(1))
-  torch_manual_seed(1)
-  summary(net, torch_randn(4, 2))
-  expect_equal(as_array(torch_rand(1)), expected)
-  try(summary(net, torch_randn(4, 9)), silent = TRUE)
-  expect_equal(lapply(c(net$state_dict(), lapply(net$parameters, function(p) p$grad)), as_array), before)
-  expect_identical(net$children, children)
-  expect_true(net$training)
-  # Layers that are shared count once in the total.
-  layer <- nn_linear(2, 2)
-  expect_output(print(summary(nn_sequential(layer, layer))), "^.*\n6 parameters")
-})
-
 test_that("printing shows children, parameters and buffers", {
   skip_if_no_torch()
   withr::local_options(cli.unicode = FALSE, cli.num_colors = 1L, width = 60)
