@@ -477,3 +477,47 @@ cpp_tensor_from_buffer <- function(buffer, shape, dtype) {
     .Call(`_torch_cpp_tensor_from_buffer`, buffer, shape, dtype)
 }
 
+cpp_channel_open <- function() {
+    .Call(`_torch_cpp_channel_open`)
+}
+
+cpp_channel_close <- function(channel) {
+    .Call(`_torch_cpp_channel_close`, channel)
+}
+
+cpp_channel_send <- function(channel, bytes, memory) {
+    .Call(`_torch_cpp_channel_send`, channel, bytes, memory)
+}
+
+cpp_channel_receive <- function(channel) {
+    .Call(`_torch_cpp_channel_receive`, channel)
+}
+
+cpp_channel_wait <- function(channels, timeout) {
+    .Call(`_torch_cpp_channel_wait`, channels, timeout)
+}
+
+cpp_channel_takes <- function(channel) {
+    .Call(`_torch_cpp_channel_takes`, channel)
+}
+
+cpp_shared_tensors <- function(memory, shapes, dtypes) {
+    .Call(`_torch_cpp_shared_tensors`, memory, shapes, dtypes)
+}
+
+cpp_shared_release <- function(tensors) {
+    .Call(`_torch_cpp_shared_release`, tensors)
+}
+
+cpp_end_with <- function(parent) {
+    .Call(`_torch_cpp_end_with`, parent)
+}
+
+cpp_worker_fork <- function() {
+    .Call(`_torch_cpp_worker_fork`)
+}
+
+cpp_worker_end <- function(process) {
+    .Call(`_torch_cpp_worker_end`, process)
+}
+

@@ -12,14 +12,29 @@ DataLoader <- R6::R6Class(
     pin_memory = NULL,
     drop_last = NULL,
     num_workers = NULL,
+    timeout = NULL,
+    worker_init_fn = NULL,
+    worker_globals = NULL,
+    worker_packages = NULL,
+    prefetch_factor = NULL,
+    persistent_workers = NULL,
+    # The workers that wait for another run.
+    .workers = NULL,
     initialize = function(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers, collate_fn, pin_memory,
-                          drop_last) {
+                          drop_last, timeout, worker_init_fn, worker_globals, worker_packages, prefetch_factor,
+                          persistent_workers) {
       iterable <- inherits(dataset, "iterable_dataset")
       self$dataset <- dataset
       self$batch_size <- if (is.null(batch_sampler)) batch_size
       self$drop_last <- drop_last
       self$pin_memory <- pin_memory
       self$num_workers <- num_workers
+      self$timeout <- timeout
+      self$worker_init_fn <- worker_init_fn
+      self$worker_globals <- worker_globals
+      self$worker_packages <- worker_packages
+      self$prefetch_factor <- prefetch_factor
+      self$persistent_workers <- persistent_workers
       self$sampler <- sampler %||% if (iterable) {
         InfiniteSampler()
       } else if (shuffle) {
@@ -35,9 +50,18 @@ DataLoader <- R6::R6Class(
       self$collate_fn <- collate_fn %||% if (converts) convert_batch else collate_items
     },
     .iter = function() {
-      batches <- if (inherits(self$dataset, "iterable_dataset")) iterate_stream(self) else iterate_items(self)
+      close <- NULL
+      if (self$num_workers > 0) {
+        parallel <- iterate_workers(self)
+        batches <- parallel$batches
+        close <- parallel$close
+      } else if (inherits(self$dataset, "iterable_dataset")) {
+        batches <- iterate_stream(self)
+      } else {
+        batches <- iterate_items(self)
+      }
       if (self$pin_memory && cuda_is_available()) batches <- pinned(batches)
-      structure(batches, class = "dataloader_iter")
+      structure(batches, class = "dataloader_iter", close = close)
     },
     .length = function() {
       if (!inherits(self$dataset, "iterable_dataset")) {
@@ -67,22 +91,27 @@ print.dataloader_iter <- function(x, ...) {
   invisible(x)
 }
 
-# Everything that does not change from batch to batch is looked up before the first.
 iterate_items <- function(loader) {
   next_index <- (loader$batch_sampler %||% loader$sampler)$.iter()
-  collate <- loader$collate_fn
-  getbatch <- loader$dataset$.getbatch
-  getitem <- loader$dataset$.getitem
-  fetch <- if (is.function(getbatch)) {
-    function(index) collate(getbatch(as.integer(index)))
-  } else if (is.null(loader$batch_sampler)) {
-    function(index) collate(getitem(as.integer(index)))
-  } else {
-    function(index) collate(lapply(as.integer(index), getitem))
-  }
+  fetch <- item_fetcher(loader_parts(loader))
   function() {
     index <- next_index()
     if (is_exhausted(index)) index else fetch(index)
+  }
+}
+
+# A function that makes the batch of an index. Everything that does not change from batch to batch is looked up before the
+# first.
+item_fetcher <- function(parts) {
+  collate <- parts$collate_fn
+  getbatch <- parts$dataset$.getbatch
+  getitem <- parts$dataset$.getitem
+  if (is.function(getbatch)) {
+    function(index) collate(getbatch(as.integer(index)))
+  } else if (!parts$in_batches) {
+    function(index) collate(getitem(as.integer(index)))
+  } else {
+    function(index) collate(lapply(as.integer(index), getitem))
   }
 }
 
@@ -110,16 +139,40 @@ iterate_stream <- function(loader) {
 #' treated element by element and keep their names. Anything else is a `value_error`. If the dataset has a method
 #' `.getbatch`, or `batch_size` is `NULL`, vectors become tensors and nothing is stacked.
 #'
+#' @section Workers:
+#' With `num_workers`, that many R processes make the batches, which come in the same order as without them. On Linux
+#' they are forks of the session: they have its variables and packages, and start in milliseconds; in RStudio and on
+#' macOS, or with `options(torch.fork_workers = FALSE)`, they are new sessions, which need the package processx, take a second or
+#' two to start, get the dataset as [torch_save()] would write it, and know of other variables only what `worker_globals`
+#' and `worker_packages` say. Tensors come through shared memory. They must lie on the CPU: a forked process can't use CUDA. A
+#' worker uses one thread. On Windows `num_workers` counts as 0, with a message.
+#'
+#' Each run draws a seed from R's random numbers and one from torch's; worker `i` adds `i` to both. So `set.seed()` and
+#' [torch_manual_seed()] make runs with the same number of workers repeatable. An iterable dataset is there in each worker:
+#' its `.iter()` asks [get_worker_info()] for the share it has to give, else each item comes once from each worker.
+#'
+#' An error in a worker is a `runtime_error` with its message and calls, warnings are passed on, a worker that was killed
+#' and a batch that does not come within `timeout` are a `runtime_error`; then, and when the loop is left or interrupted, all
+#' workers end. They also end when the main session does, however it ends, and leave no shared memory behind.
+#'
 #' @param dataset a [dataset()] or [iterable_dataset()].
 #' @param batch_size items in a batch; `NULL` for single items.
 #' @param shuffle whether the items come in a random order, new at each run, from torch's generator
 #'   ([torch_manual_seed()]). An iterable dataset has an order of its own, and takes no notice.
 #' @param sampler,batch_sampler a [sampler()] that says which items come, one by one or in batches.
-#' @param num_workers must be 0: loading in background sessions is not implemented (`not_implemented_error`).
+#' @param num_workers number of processes that load batches in the background, see the section Workers; 0: the batches are
+#'   made when they are asked for.
 #' @param collate_fn a function that makes a batch of a list of items, or of what `.getbatch` returned.
 #' @param pin_memory whether to put batches into page-locked memory, for faster copies to a GPU; ignored without CUDA.
 #' @param drop_last whether an incomplete last batch is left out.
-#' @param timeout,worker_init_fn,worker_globals,worker_packages for background sessions.
+#' @param timeout milliseconds that a batch of a worker is waited for; without a limit if it is not positive.
+#' @param worker_init_fn a function of the number of the worker, from 1, that each one calls before its first batch.
+#' @param worker_globals variables that workers find in their global environment: a list with names, or names of variables
+#'   where `dataloader()` is called.
+#' @param worker_packages names of packages that workers attach.
+#' @param prefetch_factor number of batches that each worker makes ahead.
+#' @param persistent_workers whether the workers stay for the next run over the loader. Forked ones do not see what changes
+#'   in the dataset meanwhile.
 #' @param iter an iterator.
 #' @param completed what to return after the last batch.
 #' @param x any object.
@@ -132,7 +185,8 @@ iterate_stream <- function(loader) {
 #' @export
 dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL, batch_sampler = NULL,
                        num_workers = 0, collate_fn = NULL, pin_memory = FALSE, drop_last = FALSE, timeout = -1,
-                       worker_init_fn = NULL, worker_globals = NULL, worker_packages = NULL) {
+                       worker_init_fn = NULL, worker_globals = NULL, worker_packages = NULL, prefetch_factor = 2,
+                       persistent_workers = FALSE) {
   iterable <- inherits(dataset, "iterable_dataset")
   check_dataset(dataset)
   if (!is_bool(shuffle)) value_error(sprintf("`shuffle` must be TRUE or FALSE, not %s.", friendly_type(shuffle)))
@@ -160,12 +214,38 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (!is_whole_number(num_workers) || num_workers < 0) {
     value_error(sprintf("`num_workers` must be a whole number from 0 on, not %s.", friendly_type(num_workers)))
   }
-  if (num_workers > 0) {
-    not_implemented_error("`num_workers` must be 0: loading in background sessions is not implemented.")
+  if (!is_number(timeout)) value_error(sprintf("`timeout` must be a number of milliseconds, not %s.", friendly_type(timeout)))
+  if (!is.null(worker_init_fn) && !is.function(worker_init_fn)) {
+    type_error(sprintf("`worker_init_fn` must be a function or NULL, not %s.", friendly_type(worker_init_fn)))
+  }
+  if (!is.null(worker_packages) && !is.character(worker_packages)) {
+    type_error(sprintf("`worker_packages` must be names of packages or NULL, not %s.", friendly_type(worker_packages)))
+  }
+  if (!is_whole_number(prefetch_factor) || prefetch_factor < 1) {
+    value_error(sprintf("`prefetch_factor` must be a whole number from 1 on, not %s.", friendly_type(prefetch_factor)))
+  }
+  if (!is_bool(persistent_workers)) {
+    value_error(sprintf("`persistent_workers` must be TRUE or FALSE, not %s.", friendly_type(persistent_workers)))
+  }
+  if (num_workers > 0 && .Platform$OS.type == "windows") {
+    inform("`num_workers` is 0 on Windows: the main session loads the batches.", .frequency = "once", .frequency_id = "torch_workers")
+    num_workers <- 0
   }
   DataLoader$new(
-    dataset, batch_size, shuffle, sampler, batch_sampler, num_workers, collate_fn, pin_memory, drop_last
+    dataset, batch_size, shuffle, sampler, batch_sampler, num_workers, collate_fn, pin_memory, drop_last, timeout,
+    worker_init_fn, worker_variables(worker_globals, caller_env()), worker_packages, prefetch_factor, persistent_workers
   )
+}
+
+# What workers find in their global environment: a named list, or the names of variables of the caller's.
+worker_variables <- function(globals, env, call = caller_env()) {
+  if (is.null(globals) || (is.list(globals) && (!length(globals) || is_named(globals)))) return(as.list(globals))
+  if (!is.character(globals)) {
+    type_error(sprintf("`worker_globals` must be a list with names, or names of variables, not %s.", friendly_type(globals)), call)
+  }
+  known <- vapply(globals, exists, NA, envir = env)
+  if (!all(known)) runtime_error(sprintf("`worker_globals` names `%s`, which is not there.", globals[!known][1L]), call)
+  mget(globals, envir = env, inherits = TRUE)
 }
 
 check_dataset <- function(x, call = caller_env()) {
@@ -199,10 +279,10 @@ as.list.dataloader <- function(x, ...) iterator_elements(x$.iter())
 #' @export
 print.dataloader <- function(x, ...) {
   title <- dataloader_title(x)
-  fields <- mget(c("dataset", "sampler", "collate_fn", "drop_last", "pin_memory"), envir = x)
+  fields <- mget(c("dataset", "sampler", "collate_fn", "drop_last", "pin_memory", "num_workers"), envir = x)
   # What the loader chose itself needs no line.
   own <- function(field) {
-    is.null(field) || isFALSE(field) || inherits(field, "infinite_sampler") || identical(field, collate_items) ||
+    is.null(field) || isFALSE(field) || identical(field, 0) || inherits(field, "infinite_sampler") || identical(field, collate_items) ||
       identical(field, convert_batch)
   }
   print_object(x, title, describe_fields(fields[!vapply(fields, own, NA)]))

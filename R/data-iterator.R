@@ -35,7 +35,10 @@ loop <- function(loop) {
   }
   env <- caller_env()
   name <- as.character(loop[[2L]])
-  iterator <- as_iterator(eval(loop[[3L]], env))
+  over <- eval(loop[[3L]], env)
+  iterator <- as_iterator(over)
+  # An iterator of the user's own may go on after a `break`.
+  if (is_dataloader(over)) on.exit(close_iterator(iterator))
   advance <- function() {
     value <- iterator()
     if (identical(value, quote(.__exhausted__.))) {
@@ -96,8 +99,16 @@ as_iterator.utils_sampler <- function(x) x$.iter()
 #' @export
 as_iterator.nn_module <- function(x) as_iterator.default(as.list(x))
 
+# What an iterator needs no longer: the workers of a data loader.
+close_iterator <- function(iterator) {
+  close <- attr(iterator, "close", exact = TRUE)
+  if (is.function(close)) close()
+}
+
 # A function with a class, so that it says what it goes over.
-new_iterator <- function(f, over) structure(f, class = "torch_iterator", over = over)
+new_iterator <- function(f, over) {
+  structure(f, class = "torch_iterator", over = over)
+}
 
 #' @export
 print.torch_iterator <- function(x, ...) {

@@ -86,7 +86,7 @@ mark_tensors <- function(x, found) {
 }
 
 # The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks.
-new_collection <- function(call) {
+new_collection <- function(call, what = "`obj`") {
   # Tables by key, since lists take longer the more they hold.
   tensors <- new_environment()
   order <- character()
@@ -95,8 +95,8 @@ new_collection <- function(call) {
   keys <- new_environment()
   # One tensor may have several R objects, with attributes of their own.
   key_of <- function(x, key = NULL) {
-    if (is_dead(x)) value_error("`obj` holds a dead tensor: it was saved and read back by R, which keeps no tensor memory.", call)
-    if (is_undefined_tensor(x)) value_error("`obj` holds an undefined tensor.", call)
+    if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, which keeps no tensor memory.", what), call)
+    if (is_undefined_tensor(x)) value_error(sprintf("%s holds an undefined tensor.", what), call)
     address <- tensor_address(x)
     if (is.null(keys[[address]])) {
       key <- key %||% address
@@ -131,7 +131,7 @@ new_collection <- function(call) {
     program <- if (inherits(x, "torch_script_module_handle")) x else if (inherits(x, "torch_callable")) {
       tryCatch(cpp_module_from_function(x), torch_runtime_error = function(e) NULL)
     }
-    if (is.null(program)) value_error(sprintf("`obj` holds %s, which can't be saved.", friendly_type(x)), call)
+    if (is.null(program)) value_error(sprintf("%s holds %s, which can't be saved.", what, friendly_type(x)), call)
     kind <- if (inherits(x, "torch_callable")) "function" else "module"
     noted(x, list(kind = kind, program = cpp_module_serialize(program, FALSE, NULL)))
   }

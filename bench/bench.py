@@ -463,6 +463,44 @@ def tensor_dataset():
     return run
 
 
+def with_two_workers(items, batch_size):
+    def run():
+        for _ in torch.utils.data.DataLoader(items, batch_size=batch_size, num_workers=2):
+            pass
+
+    return run
+
+
+class SlowItems(torch.utils.data.Dataset):
+    def __getitem__(self, i):
+        time.sleep(0.005)
+        return torch.full((16,), i)
+
+    def __len__(self):
+        return 80
+
+
+class LargeItems(torch.utils.data.Dataset):
+    def __init__(self):
+        self.image = torch.randn(128, 128)
+
+    def __getitem__(self, i):
+        return self.image + i
+
+    def __len__(self):
+        return 1600
+
+
+@row
+def workers_slow_items():
+    return with_two_workers(SlowItems(), 4)
+
+
+@row
+def workers_large_batches():
+    return with_two_workers(LargeItems(), 16)
+
+
 def deep():
     return torch.nn.Sequential(*[layer for _ in range(50) for layer in (torch.nn.Linear(8, 8), torch.nn.ReLU())])
 

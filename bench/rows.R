@@ -167,6 +167,15 @@ set_up_rows <- function() {
   deep <- function() do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(8, 8), nn_relu()))))
   deep_net <- deep()
   stored <- tensor_dataset(torch_randn(10000, 10), torch_randn(10000))
+  slow_items <- dataset(
+    .getitem = function(i) {
+      Sys.sleep(0.005)
+      torch_full(16, i)
+    },
+    .length = function() 80
+  )()
+  image <- torch_randn(128, 128)
+  large_items <- dataset(.getitem = function(i) image + i, .length = function() 1600)()
   large <- list(torch_randn(2621440))
   many <- lapply(stats::setNames(1:10000, paste0("t", 1:10000)), function(i) torch_randn(10))
   file <- tempfile()
@@ -269,6 +278,14 @@ set_up_rows <- function() {
     tensor_dataset = list(
       work = function() loop(for (b in dataloader(stored, batch_size = 64)) NULL),
       says = "one pass over a `tensor_dataset()` of 10,000 rows in batches of 64", n = 5, goal = 0.3
+    ),
+    workers_slow_items = list(
+      work = function() loop(for (b in dataloader(slow_items, batch_size = 4, num_workers = 2)) NULL),
+      says = "`dataloader()` with 2 workers, 80 items that take 5 ms each, batches of 4", n = 1, goal = 1.1
+    ),
+    workers_large_batches = list(
+      work = function() loop(for (b in dataloader(large_items, batch_size = 16, num_workers = 2)) NULL),
+      says = "`dataloader()` with 2 workers, 100 batches of 1 MB", n = 1, goal = 1.3
     ),
     build_deep = list(work = function() deep(), says = "making an MLP of 50 layers", n = 20, goal = 2),
     state_dict = list(

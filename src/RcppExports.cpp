@@ -1299,6 +1299,119 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_channel_open
+SEXP cpp_channel_open();
+RcppExport SEXP _torch_cpp_channel_open() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_open());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_channel_close
+SEXP cpp_channel_close(SEXP channel);
+RcppExport SEXP _torch_cpp_channel_close(SEXP channelSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type channel(channelSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_close(channel));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_channel_send
+SEXP cpp_channel_send(SEXP channel, SEXP bytes, SEXP memory);
+RcppExport SEXP _torch_cpp_channel_send(SEXP channelSEXP, SEXP bytesSEXP, SEXP memorySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type channel(channelSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type memory(memorySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_send(channel, bytes, memory));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_channel_receive
+SEXP cpp_channel_receive(SEXP channel);
+RcppExport SEXP _torch_cpp_channel_receive(SEXP channelSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type channel(channelSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_receive(channel));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_channel_wait
+SEXP cpp_channel_wait(SEXP channels, SEXP timeout);
+RcppExport SEXP _torch_cpp_channel_wait(SEXP channelsSEXP, SEXP timeoutSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type channels(channelsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type timeout(timeoutSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_wait(channels, timeout));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_channel_takes
+SEXP cpp_channel_takes(SEXP channel);
+RcppExport SEXP _torch_cpp_channel_takes(SEXP channelSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type channel(channelSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_channel_takes(channel));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_shared_tensors
+SEXP cpp_shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes);
+RcppExport SEXP _torch_cpp_shared_tensors(SEXP memorySEXP, SEXP shapesSEXP, SEXP dtypesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type memory(memorySEXP);
+    Rcpp::traits::input_parameter< SEXP >::type shapes(shapesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type dtypes(dtypesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_shared_tensors(memory, shapes, dtypes));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_shared_release
+SEXP cpp_shared_release(SEXP tensors);
+RcppExport SEXP _torch_cpp_shared_release(SEXP tensorsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type tensors(tensorsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_shared_release(tensors));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_end_with
+SEXP cpp_end_with(SEXP parent);
+RcppExport SEXP _torch_cpp_end_with(SEXP parentSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type parent(parentSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_end_with(parent));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_worker_fork
+SEXP cpp_worker_fork();
+RcppExport SEXP _torch_cpp_worker_fork() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_worker_fork());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_worker_end
+SEXP cpp_worker_end(SEXP process);
+RcppExport SEXP _torch_cpp_worker_end(SEXP processSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type process(processSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_worker_end(process));
+    return rcpp_result_gen;
+END_RCPP
+}
 
 RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
@@ -1438,6 +1551,17 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_address", (DL_FUNC) &_torch_cpp_tensor_address, 1},
     {"_torch_cpp_tensor_storage", (DL_FUNC) &_torch_cpp_tensor_storage, 1},
     {"_torch_cpp_tensor_from_buffer", (DL_FUNC) &_torch_cpp_tensor_from_buffer, 3},
+    {"_torch_cpp_channel_open", (DL_FUNC) &_torch_cpp_channel_open, 0},
+    {"_torch_cpp_channel_close", (DL_FUNC) &_torch_cpp_channel_close, 1},
+    {"_torch_cpp_channel_send", (DL_FUNC) &_torch_cpp_channel_send, 3},
+    {"_torch_cpp_channel_receive", (DL_FUNC) &_torch_cpp_channel_receive, 1},
+    {"_torch_cpp_channel_wait", (DL_FUNC) &_torch_cpp_channel_wait, 2},
+    {"_torch_cpp_channel_takes", (DL_FUNC) &_torch_cpp_channel_takes, 1},
+    {"_torch_cpp_shared_tensors", (DL_FUNC) &_torch_cpp_shared_tensors, 3},
+    {"_torch_cpp_shared_release", (DL_FUNC) &_torch_cpp_shared_release, 1},
+    {"_torch_cpp_end_with", (DL_FUNC) &_torch_cpp_end_with, 1},
+    {"_torch_cpp_worker_fork", (DL_FUNC) &_torch_cpp_worker_fork, 0},
+    {"_torch_cpp_worker_end", (DL_FUNC) &_torch_cpp_worker_end, 1},
     {"C_are_rows",         (DL_FUNC) &C_are_rows,         1},
     {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
     {"C_backward",         (DL_FUNC) &C_backward,         6},

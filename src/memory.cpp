@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+std::atomic<int64_t> mapped_bytes{0};
+
 namespace {
 
 // A collection of the young objects costs one or two milliseconds, a full one fifty and more. The young are what a loop
@@ -20,7 +22,7 @@ int64_t live(const Shim& it) {
   ts_memory memory;
   it.ts_tensor_release_waiting();
   it.ts_memory_stats(&memory);
-  return memory.live_bytes;
+  return memory.live_bytes + mapped_bytes.load(std::memory_order_relaxed);
 }
 
 void collect_young() {
@@ -61,8 +63,9 @@ void collect_if_due(const Shim& it) {
   if (--until_look == 0) collect_for_cuda(it);
   ts_memory memory;
   it.ts_memory_stats(&memory);
-  least = std::min(least, memory.live_bytes);
-  if (memory.live_bytes < least + room()) return;
+  const int64_t alive = memory.live_bytes + mapped_bytes.load(std::memory_order_relaxed);
+  least = std::min(least, alive);
+  if (alive < least + room()) return;
   it.ts_memory_mark();
   collect_young();
   if (live(it) > least + room() - room() / 4) collect_all(it);
@@ -83,7 +86,7 @@ SEXP cpp_memory_stats(SEXP reset) {
   if (Rf_asLogical(reset) == TRUE) shim().ts_memory_mark_peak();
   const char* names[] = {"live", "allocated", "peak", ""};
   SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
-  REAL(out)[0] = static_cast<double>(memory.live_bytes);
+  REAL(out)[0] = static_cast<double>(memory.live_bytes + mapped_bytes.load(std::memory_order_relaxed));
   REAL(out)[1] = static_cast<double>(memory.allocated_bytes);
   REAL(out)[2] = static_cast<double>(memory.peak_bytes);
   UNPROTECT(1);

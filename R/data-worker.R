@@ -1,0 +1,413 @@
+# Workers: R processes that load batches for a data loader. They are forked where that is safe, and then have everything
+# that the session has; elsewhere they are new sessions, which get the dataset as a message. Tasks and batches are messages
+# through a channel (src/worker.cpp). Tasks go to the workers by turns, so that a run is the same each time, and the batches
+# are given in the order of their tasks. The session waits for batches alone: a task is sent only where the channel has room.
+
+# ---- messages ------------------------------------------------------------------------------------------------------------
+
+# A longer message lies in shared memory: what waits in a channel is small.
+longest_inline <- 4096
+
+# An R object as bytes and shared memory. Handles in it become marks, as in files (R/save.R); the tensors are written one
+# behind the other.
+pack_message <- function(x, call = NULL) {
+  found <- new_collection(call, "A batch")
+  bytes <- serialize(x, NULL, xdr = FALSE, refhook = found$mark)
+  tensors <- unname(mget(found$order, found$tensors))
+  for (x in tensors) {
+    if (is_special_layout(x) || !is_cpu(x)) {
+      value_error(sprintf("A worker can send only dense tensors on the CPU, not %s.", type_line(x)), call)
+    }
+  }
+  inline <- length(bytes) <= longest_inline
+  sent <- if (inline) tensors else c(tensors, list(torch_tensor(bytes)))
+  about <- list(bytes = if (inline) bytes)
+  memory <- NULL
+  if (length(sent)) {
+    shapes <- lapply(sent, function(x) .Call(C_shape, x))
+    dtypes <- vapply(sent, function(x) as.integer(unclass(x$dtype)), 0L)
+    shared <- cpp_shared_tensors(NULL, shapes, dtypes)
+    memory <- shared[[1L]]
+    for (i in seq_along(sent)) shared[[2L]][[i]]$copy_(sent[[i]]$detach())
+    cpp_shared_release(shared[[2L]])
+    about <- c(about, list(
+      keys = found$order, shapes = shapes, dtypes = dtypes, extra = found$extra,
+      requires_grad = vapply(tensors, function(x) x$requires_grad, NA)
+    ))
+  }
+  list(serialize(about, NULL, xdr = FALSE), memory)
+}
+
+is_cpu <- function(x) x$device$type == "cpu"
+
+unpack_message <- function(message) {
+  about <- unserialize(message[[1L]])
+  if (is.null(message[[2L]])) return(unserialize(about$bytes))
+  tensors <- cpp_shared_tensors(message[[2L]], about$shapes, about$dtypes)[[2L]]
+  bytes <- about$bytes
+  if (is.null(bytes)) {
+    bytes <- as_array(tensors[[length(tensors)]])
+    tensors <- tensors[-length(tensors)]
+  }
+  for (x in tensors[about$requires_grad]) x$requires_grad_(TRUE)
+  names(tensors) <- about$keys
+  known <- c(tensors, if (length(about$extra)) revive_handles(about$extra, tensors, as_device("cpu")))
+  unserialize(bytes, refhook = function(key) known[[key]])
+}
+
+# FALSE if the other end is gone.
+send_message <- function(channel, message) cpp_channel_send(channel, message[[1L]], message[[2L]])
+
+# NULL if it is.
+receive_message <- function(channel) {
+  message <- cpp_channel_receive(channel)
+  if (!is.null(message)) unpack_message(message)
+}
+
+# ---- in the worker -------------------------------------------------------------------------------------------------------
+
+#' Which worker this is
+#'
+#' In a process that loads batches for a [dataloader()] with `num_workers`, tells which one it is: in the methods of a
+#' dataset and in `worker_init_fn`. An iterable dataset needs it to give each worker its share.
+#'
+#' @returns `NULL` in the main session; in a worker a list of `id` (from 1), `workers` (how many there are), `seed` (the
+#'   worker's seed of R's random numbers) and `dataset` (its copy). The variable `.worker_info` in the global environment of
+#'   a worker holds the first three.
+#' @seealso [dataloader()], [iterable_dataset()]
+#' @examples
+#' get_worker_info()
+#' @export
+get_worker_info <- function() the$worker_info
+
+# Answers tasks until the channel ends. `setup` is what dataloader() got for workers, and who this one is.
+serve_batches <- function(channel, loader, setup) {
+  torch_set_num_threads(1)
+  failure <- NULL
+  fetch <- NULL
+  is_ready <- FALSE
+  while (!is.null(task <- receive_message(channel))) {
+    if (!is.null(task$seeds)) {
+      run <- task$run
+      failure <- in_worker({
+        begin_in_worker(loader, setup, task$seeds, is_ready)
+        fetch <- batch_source(loader)
+      })$failure
+      is_ready <- TRUE
+      next
+    }
+    about <- list(run = run, number = task$number)
+    outcome <- if (is.null(failure)) in_worker(fetch(task$index)) else list(failure = failure)
+    packed <- in_worker(pack_message(c(about, outcome)))
+    message <- if (is.null(packed$failure)) packed$value else pack_message(c(about, packed))
+    if (!send_message(channel, message)) break
+  }
+}
+
+begin_in_worker <- function(loader, setup, seeds, is_ready) {
+  do.call(RNGkind, as.list(setup$kind))
+  set.seed(seeds[[1L]])
+  torch_manual_seed(seeds[[2L]])
+  info <- list(id = setup$id, workers = setup$workers, seed = seeds[[1L]])
+  the$worker_info <- c(info, list(dataset = loader$dataset))
+  list2env(c(list(.worker_info = info), setup$globals), globalenv())
+  if (is_ready) return()
+  for (package in setup$packages) library(package, character.only = TRUE)
+  if (is.function(setup$init)) setup$init(setup$id)
+}
+
+# A function that makes the batch of an index.
+batch_source <- function(loader) {
+  if (!loader$is_iterable) return(item_fetcher(loader))
+  batches <- iterate_stream(loader)
+  function(index) batches()
+}
+
+# The value, or what failed, in a form that travels; and the warnings.
+in_worker <- function(expr) {
+  depth <- sys.nframe()
+  warnings <- list()
+  stack <- NULL
+  outcome <- tryCatch(
+    withCallingHandlers(
+      list(value = expr),
+      error = function(e) stack <<- calls_above(depth),
+      warning = function(w) {
+        warnings[[length(warnings) + 1L]] <<- conditionMessage(w)
+        invokeRestart("muffleWarning")
+      },
+      # A forked process has the session's handlers, which are not meant for it.
+      message = function(m) {
+        cat(conditionMessage(m), file = stderr())
+        invokeRestart("muffleMessage")
+      }
+    ),
+    error = function(e) {
+      list(failure = list(message = conditionMessage(e), class = class(e), call = call_line(conditionCall(e)), stack = stack))
+    }
+  )
+  if (length(warnings)) outcome$warnings <- warnings
+  outcome
+}
+
+# The user's calls between in_worker() and an error, a line each.
+calls_above <- function(depth) {
+  calls <- sys.calls()
+  functions <- lapply(seq_along(calls), sys.function)
+  at <- seq_along(calls) > depth
+  ours <- vapply(functions, function(f) is.function(f) && identical(topenv(environment(f) %||% baseenv()), topenv()), NA)
+  handling <- vapply(calls, function(call) is.symbol(call[[1L]]) && as.character(call[[1L]]) %in% handler_names, NA)
+  lines <- vapply(calls[at & !ours & !handling], call_line, "")
+  utils::tail(lines, 10L)
+}
+
+handler_names <- c(
+  "tryCatch", "tryCatchList", "tryCatchOne", "doTryCatch", "withCallingHandlers", ".handleSimpleError", "h", "lapply", "FUN",
+  "signalCondition", "abort", "signal_abort", "stop"
+)
+
+call_line <- function(call) {
+  if (is.null(call)) return("")
+  line <- deparse(call, width.cutoff = 70L, nlines = 1L)
+  if (nchar(line) > 75L) paste0(substr(line, 1L, 72L), "...") else line
+}
+
+# The whole life of a worker that is a session of its own.
+worker_session <- function(channel) {
+  begin <- receive_message(channel)
+  if (is.null(begin)) return(invisible())
+  cpp_end_with(begin$parent)
+  serve_batches(channel, begin$loader, begin$setup)
+}
+
+# ---- in the main session -------------------------------------------------------------------------------------------------
+
+# Whether workers are forked. A forked process can't use the windows of a front end, nor CUDA; outside of Linux system
+# libraries do not stand it.
+can_fork <- function() {
+  wanted <- getOption("torch.fork_workers")
+  if (is_bool(wanted)) return(wanted && .Platform$OS.type == "unix")
+  Sys.info()[["sysname"]] == "Linux" && !nzchar(Sys.getenv("RSTUDIO")) && .Platform$GUI != "AQUA"
+}
+
+# What a worker needs to know of a loader.
+loader_parts <- function(loader) {
+  list(
+    dataset = loader$dataset, batch_size = loader$batch_size, collate_fn = loader$collate_fn, drop_last = loader$drop_last,
+    is_iterable = inherits(loader$dataset, "iterable_dataset"), in_batches = !is.null(loader$batch_sampler)
+  )
+}
+
+# The workers of a loader: an environment, at whose end they end.
+start_workers <- function(loader) {
+  pool <- new_environment(list(workers = list(), run = 0L, is_closed = FALSE))
+  reg.finalizer(pool, close_workers, onexit = TRUE)
+  parts <- loader_parts(loader)
+  forks <- can_fork()
+  # A process must not free what lies on a GPU for another one: after this, nothing there is garbage.
+  if (forks && cuda_is_available()) gc()
+  for (id in seq_len(loader$num_workers)) {
+    setup <- list(
+      id = id, workers = as.integer(loader$num_workers), kind = RNGkind(), packages = loader$worker_packages,
+      globals = loader$worker_globals, init = loader$worker_init_fn
+    )
+    pool$workers[[id]] <- if (forks) fork_worker(parts, setup) else spawn_worker(parts, setup)
+  }
+  pool
+}
+
+# The main ends of all channels. A forked process closes its copies, else it would keep a channel open whose worker waits
+# for its end.
+open_channel <- function() {
+  ends <- cpp_channel_open()
+  the$channels <- c(the$channels, ends[1L])
+  ends
+}
+
+close_channel <- function(channel) {
+  the$channels <- setdiff(the$channels, channel)
+  cpp_channel_close(channel)
+}
+
+fork_worker <- function(parts, setup) {
+  ends <- open_channel()
+  parent <- Sys.getpid()
+  pid <- cpp_worker_fork()
+  if (pid == 0L) {
+    # Nothing of the session's may run here, also not when somebody calls quit().
+    leave <- function(...) tools::pskill(Sys.getpid(), tools::SIGKILL)
+    on.exit(leave())
+    the$at_quit <- new_environment()
+    reg.finalizer(the$at_quit, leave, onexit = TRUE)
+    for (channel in the$channels) cpp_channel_close(channel)
+    the$channels <- NULL
+    cpp_end_with(parent)
+    serve_batches(ends[2L], parts, setup)
+    leave()
+  }
+  cpp_channel_close(ends[2L])
+  list(id = setup$id, pid = pid, channel = ends[1L], end = function() cpp_worker_end(pid))
+}
+
+spawn_worker <- function(parts, setup) {
+  if (!is_installed("processx")) {
+    runtime_error("`num_workers` needs the package processx where R can't be forked.", call = NULL)
+  }
+  ends <- open_channel()
+  other_end <- processx::conn_create_fd(ends[2L])
+  process <- processx::process$new(
+    file.path(R.home("bin"), "R"),
+    c("--no-echo", "--no-restore", "--no-save", "-e", "library(torch)", "-e", "getNamespace(\"torch\")$worker_session(3L)"),
+    stdout = "", stderr = "", connections = list(other_end),
+    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), OMP_NUM_THREADS = "1")
+  )
+  # While anyone here has it, the end of the worker is not the end of the channel.
+  close(other_end)
+  send_message(ends[1L], pack_message(list(loader = parts, setup = setup, parent = Sys.getpid())))
+  list(id = setup$id, pid = process$get_pid(), channel = ends[1L], end = function() {
+    # Its channel may be at its end a moment before it is.
+    process$wait(100)
+    process$kill()
+    -process$get_exit_status()
+  })
+}
+
+# A worker keeps nothing that is worth a farewell, and may be amid something long.
+close_workers <- function(pool) {
+  if (pool$is_closed) return(invisible())
+  pool$is_closed <- TRUE
+  for (worker in pool$workers) {
+    close_channel(worker$channel)
+    worker$end()
+  }
+  invisible()
+}
+
+# Of R's random numbers and torch's, from those of this session.
+draw_seeds <- function() c(sample.int(2147480000L, 1L), as.integer(torch_randint(0, 2147480000, 1, dtype = torch_int())))
+
+# Tells the workers that a run begins.
+begin_run <- function(pool, seeds) {
+  pool$run <- pool$run + 1L
+  for (worker in pool$workers) {
+    send_message(worker$channel, pack_message(list(run = pool$run, seeds = seeds + worker$id)))
+  }
+  pool$run
+}
+
+# An iterator over the batches of a loader that has workers.
+iterate_workers <- function(loader) {
+  is_iterable <- inherits(loader$dataset, "iterable_dataset")
+  next_index <- if (is_iterable) function() NULL else (loader$batch_sampler %||% loader$sampler)$.iter()
+  seeds <- draw_seeds()
+  pool <- loader$.workers
+  if (is.null(pool) || pool$is_closed) pool <- start_workers(loader)
+  if (loader$persistent_workers) loader$.workers <- pool
+  run <- begin_run(pool, seeds)
+  timeout <- if (loader$timeout > 0) loader$timeout else -1
+  channels <- vapply(pool$workers, `[[`, 0L, "channel")
+  ahead <- loader$prefetch_factor * length(channels)
+  # Workers whose share is at its end; the one that got the last task.
+  has_ended <- logical(length(channels))
+  last <- 0L
+  sent <- 0L
+  given <- 0L
+  all_sent <- FALSE
+  is_over <- FALSE
+  arrived <- new_environment()
+  owners <- integer()
+
+  send_tasks <- function() {
+    while (!all_sent && sent - given < ahead) {
+      turn <- last %% length(channels) + 1L
+      while (has_ended[turn] && !all(has_ended)) turn <- turn %% length(channels) + 1L
+      if (has_ended[turn]) {
+        all_sent <<- TRUE
+        break
+      }
+      if (!cpp_channel_takes(channels[turn])) break
+      index <- next_index()
+      if (is_exhausted(index)) {
+        all_sent <<- TRUE
+        break
+      }
+      sent <<- sent + 1L
+      last <<- turn
+      owners[as.character(sent)] <<- turn
+      if (!send_message(channels[turn], pack_message(list(number = sent, index = index)))) lost_worker(pool$workers[[turn]])
+    }
+  }
+  receive_some <- function(until) {
+    left <- if (timeout < 0) -1 else max(0, until - 1000 * proc.time()[["elapsed"]])
+    ready <- cpp_channel_wait(channels, left)
+    if (!length(ready)) {
+      runtime_error(sprintf(
+        "Worker %d timed out: batch %d did not come within %s ms.", owners[[as.character(given + 1L)]], given + 1L, format(timeout)
+      ), call = NULL)
+    }
+    for (i in ready) {
+      reply <- receive_message(channels[i])
+      if (is.null(reply)) lost_worker(pool$workers[[i]])
+      # Others are of a run that was left.
+      if (reply$run == run) arrived[[as.character(reply$number)]] <- reply
+    }
+  }
+  take <- function() {
+    until <- 1000 * proc.time()[["elapsed"]] + timeout
+    repeat {
+      send_tasks()
+      if (given == sent && all_sent) return(exhausted())
+      key <- as.character(given + 1L)
+      while (is.null(reply <- arrived[[key]])) receive_some(until)
+      rm(list = key, envir = arrived)
+      given <<- given + 1L
+      owner <- owners[[key]]
+      owners <<- owners[names(owners) != key]
+      for (text in reply$warnings) warning(sprintf("In worker %d: %s", owner, text), call. = FALSE)
+      if (!is.null(reply$failure)) refuse_batch(owner, given, reply$failure)
+      if (!is_exhausted(reply$value)) {
+        # While the session works on this batch, its worker has another task.
+        send_tasks()
+        return(reply$value)
+      }
+      has_ended[owner] <<- TRUE
+    }
+  }
+  send_tasks()
+  batches <- function() {
+    if (is_over) return(exhausted())
+    if (pool$is_closed) runtime_error("The workers have ended: this run can't go on. Begin another one.")
+    if (pool$run != run) runtime_error("The workers load another run of this loader: this one can't go on.")
+    # After an error, a timeout or an interrupt nobody waits for the workers.
+    is_whole <- FALSE
+    on.exit(if (!is_whole) close_workers(pool))
+    batch <- take()
+    is_over <<- is_exhausted(batch)
+    if (is_over && !loader$persistent_workers) close_workers(pool)
+    is_whole <- TRUE
+    batch
+  }
+  list(batches = batches, close = function() if (!loader$persistent_workers) close_workers(pool))
+}
+
+# Why a channel is at its end.
+lost_worker <- function(worker) {
+  fate <- worker$end()
+  how <- if (is.na(fate)) {
+    "has ended"
+  } else if (fate <= 0) {
+    sprintf("has ended with status %d", -fate)
+  } else {
+    sprintf("was ended by signal %d%s", fate, if (fate == tools::SIGKILL) ", as where there is no memory" else "")
+  }
+  runtime_error(sprintf("Worker %d (process %d) %s.", worker$id, worker$pid, how), call = NULL)
+}
+
+refuse_batch <- function(id, number, failure) {
+  where <- if (nzchar(failure$call)) sprintf("In `%s` of the worker.", failure$call)
+  calls <- if (length(failure$stack)) paste0("Called there: ", paste0("`", failure$stack, "`", collapse = ", "))
+  torch_abort(
+    c(sprintf("Worker %d can't make batch %d: %s", id, number, failure$message), where, calls), "runtime_error",
+    call = NULL, worker_error = failure
+  )
+}
