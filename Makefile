@@ -55,6 +55,7 @@ fuzz: libtorch
 	FUZZ_TRACE=1 Rscript tools/fuzz.R 20000
 	Rscript tools/fuzz-text.R
 	Rscript tools/fuzz-files.R
+	Rscript tools/fuzz-readers.R
 
 oracle: libtorch
 	Rscript tools/oracle.R

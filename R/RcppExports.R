@@ -97,6 +97,14 @@ cpp_pieces_read <- function(source, offsets, dtypes, sizes, device) {
     .Call(`_torch_cpp_pieces_read`, source, offsets, dtypes, sizes, device)
 }
 
+cpp_values_write <- function(path, values) {
+    .Call(`_torch_cpp_values_write`, path, values)
+}
+
+cpp_values_read <- function(source, device) {
+    .Call(`_torch_cpp_values_read`, source, device)
+}
+
 cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }

@@ -23,7 +23,8 @@ NULL
 #' @returns `nn_averaged_model()`: a module with the copy as `$module` and the number of models averaged as
 #'   `$n_averaged`; its state dict is that of PyTorch's `AveragedModel`. `nn_utils_update_bn()`: the model, invisibly.
 #' @section Errors:
-#' A `decay` out of its range, and both of `decay` and `avg_fn`, are `value_error`s.
+#' A `decay` out of its range, both of `decay` and `avg_fn`, and a model with other parameters than the averaged one are
+#'   `value_error`s.
 #' @source Izmailov and others (2018), Averaging weights leads to wider optima and better generalization; Polyak and
 #'   Juditsky (1992), Acceleration of stochastic approximation by averaging.
 #' @examplesIf torch::torch_is_installed()
@@ -54,10 +55,22 @@ nn_averaged_model <- nn_module(
   },
   forward = function(...) self$module(...),
   update_parameters = function(model) {
+    check_same_tensors(self$module, model)
     with_no_grad(update_average(self, model))
     invisible(self)
   }
 )
+
+check_same_tensors <- function(average, model, call = caller_env()) {
+  if (!is_nn_module(model)) type_error(sprintf("`model` must be a module, not %s.", friendly_type(model)), call)
+  shapes <- function(module) lapply(c(module$parameters, module$buffers), function(x) .Call(C_shape, x))
+  mine <- shapes(average)
+  given <- shapes(model)
+  differs <- c(setdiff(names(mine), names(given)), setdiff(names(given), names(mine)))
+  if (!length(differs)) differs <- names(mine)[!as.logical(mapply(identical, mine, given[names(mine)]))]
+  if (!length(differs)) return()
+  value_error(sprintf("`model` must have the parameters and buffers of the averaged model, but differs in `%s`.", differs[1]), call)
+}
 
 update_average <- function(self, model) {
   n <- self$n_averaged$item()

@@ -171,8 +171,8 @@ module_identity <- function(module) {
 #'
 #' * `$parameters`, `$buffers`: named lists of the tensors of the whole tree, each tensor once; `$children`: the modules
 #'   held directly; `$modules`: the module and all below it.
-#' * `$state_dict()`: the tensors by name; `$load_state_dict(state_dict)` copies values back. With
-#'   `.refer_to_state_dict = TRUE` the module takes over the tensors themselves.
+#' * `$state_dict()`: the tensors by name; `$load_state_dict(state_dict)` copies values back. What the module has no place for
+#'   is not used. With `.refer_to_state_dict = TRUE` the module takes over the tensors themselves.
 #'   A class with the methods `get_extra_state()` and `set_extra_state(state)` has what they give and take in its state
 #'   dict as `_extra_state`.
 #' * `$train(mode = TRUE)`, `$eval()`: set the flag `training` in the whole tree.

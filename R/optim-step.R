@@ -111,8 +111,7 @@ plan_part <- function(states, group, of, is_sparse, rule) {
   params <- group$params[of]
   if (is_sparse) check_sparse(group, rule)
   is_complex <- params[[1L]]$is_complex()
-  keys <- addresses(params)
-  kept <- mget(keys, envir = states, ifnotfound = list(NULL))
+  kept <- mget(addresses(params), envir = states, ifnotfound = list(NULL))
   columns <- lapply(set_names(as.character(names(kept[[1L]]))), function(name) {
     column <- unname(lapply(kept, `[[`, name))
     if (name %in% rule$numbers) {
@@ -126,7 +125,7 @@ plan_part <- function(states, group, of, is_sparse, rule) {
   if (is_fused) check_kept(kept, params)
   if (is_complex) params <- lapply(params, torch_view_as_real)
   list(
-    of = of, keys = keys, params = params, state = new_environment(columns), is_complex = is_complex,
+    of = of, params = params, state = new_environment(columns), is_complex = is_complex,
     is_fused = is_fused, is_sparse = is_sparse, counts = new_environment()
   )
 }
@@ -158,16 +157,16 @@ check_sparse <- function(group, rule, call = caller_env(4)) {
   }
 }
 
-# What a part keeps, by parameter.
-states_of_part <- function(part) {
+# What a part keeps, by the keys of its parameters.
+states_of_part <- function(part, keys) {
   columns <- as.list(part$state, sorted = TRUE)
-  states <- lapply(seq_along(part$keys), function(i) {
+  states <- lapply(seq_along(keys), function(i) {
     lapply(columns, function(column) {
       x <- if (part$is_sparse) column else if (length(column) == 1L) column[[1L]] else column[[i]]
       if (part$is_complex && is_torch_tensor(x)) torch_view_as_complex(x) else x
     })
   })
-  set_names(states, part$keys)[lengths(states) > 0L]
+  set_names(states, keys)[lengths(states) > 0L]
 }
 
 # Whether LibTorch has the rule's operator for such parameters. Asked by running it on tensors with one element, once

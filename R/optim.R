@@ -7,24 +7,51 @@ OptimizerState <- R6::R6Class(
   "State",
   public = list(
     plans = list(),
-    initialize = function() private$map <- new_environment(),
+    initialize = function() {
+      private$map <- new_environment()
+      private$owners <- new_environment()
+    },
     get = function(key) self$settled()[[state_key(key)]],
-    set = function(key, value) self$set_many(state_key(key), list(value)),
-    set_many = function(keys, values) {
+    set = function(key, value) self$set_many(state_key(key), list(value), if (is_torch_tensor(key)) list(key)),
+    set_many = function(keys, values, tensors = NULL) {
       list2env(set_names(values, keys), self$settled())
+      if (!is.null(tensors)) list2env(set_names(tensors, keys), private$owners)
       self$plans <- list()
       invisible(self)
     },
     keys = function() ls(self$settled(), sorted = FALSE),
     settled = function() {
-      for (plan in self$plans) for (part in plan$parts) list2env(states_of_part(part), private$map)
+      private$find_owners()
+      for (plan in self$plans) {
+        keys <- addresses(plan$params)
+        list2env(set_names(plan$params, keys), private$owners)
+        for (part in plan$parts) list2env(states_of_part(part, keys[part$of]), private$map)
+      }
       private$map
     }
   ),
   private = list(
     map = NULL,
+    # The tensors whose addresses are keys, and where `map` was when they were.
+    owners = NULL,
+    home = NULL,
+    # In an optimizer that comes out of a file tensors have other addresses.
+    find_owners = function() {
+      if (identical(private$home, obj_address(private$map))) return()
+      was <- ls(private$owners, sorted = FALSE)
+      tensors <- mget(was, private$owners)
+      states <- mget(was, private$map, ifnotfound = list(NULL))
+      rm(list = was, envir = private$owners)
+      rm(list = intersect(was, ls(private$map)), envir = private$map)
+      now <- addresses(tensors)
+      list2env(set_names(tensors, now), private$owners)
+      list2env(compact(set_names(states, now)), private$map)
+      private$home <- obj_address(private$map)
+    },
     deep_clone = function(name, value) {
-      switch(name, plans = list(), map = list2env(lapply(as.list(self$settled()), copy_state)), value)
+      switch(name,
+        plans = list(), map = list2env(lapply(as.list(self$settled()), copy_state)), owners = list2env(as.list(value)), value
+      )
     }
   )
 )
@@ -167,15 +194,44 @@ load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
       sprintf("`state_dict` has state of a parameter, %s, that no group has.", names(state)[is.na(own)][[1L]]), call
     )
   }
+  state <- lapply(state, compact)
+  groups <- Map(function(new, old) {
+    new <- rename_members(new, rule$renamed, names(rule$renamed))
+    new$params <- old$params
+    new <- c(new, old[setdiff(names(old), names(new))])
+    if (is.null(rule)) new else checked_group(new, rule, call)
+  }, unname(groups), self$param_groups)
+  group_of <- rep(seq_along(groups), lengths(lapply(groups, `[[`, "params")))
+  if (!is.null(rule$update)) check_loaded_states(state, params[own], groups[group_of[own]], rule, call)
   if (!refer) {
     state <- Map(function(state, param) lapply(state, copy_state, param), state, params[own])
   }
-  self$param_groups <- Map(function(new, old) {
-    new <- rename_members(new, rule$renamed, names(rule$renamed))
-    new$params <- old$params
-    c(new, old[setdiff(names(old), names(new))])
-  }, unname(groups), self$param_groups)
-  self$state$set_many(addresses(params[own]), unname(state))
+  self$param_groups <- groups
+  self$state$set_many(addresses(params[own]), unname(state), params[own])
+}
+
+# A parameter without any state had no gradient; one with half of it would begin with zeros in the rest.
+check_loaded_states <- function(states, params, groups, rule, call) {
+  known <- list()
+  for (i in which(lengths(states) > 0L)) {
+    param <- params[[i]]
+    if (param$is_complex()) next
+    kind <- paste(param$ndim, as.character(param$dtype), obj_address(groups[[i]]))
+    if (is.null(known[[kind]])) known[[kind]] <- kept_by_rule(rule, param, groups[[i]])
+    missing <- setdiff(known[[kind]], names(states[[i]]))
+    if (length(missing)) {
+      value_error(sprintf("`state_dict` has no `%s` in the state of parameter %s.", missing[[1L]], names(states)[[i]]), call)
+    }
+  }
+}
+
+# The names of what a rule keeps for such a parameter, seen at a step of one with one element.
+kept_by_rule <- function(rule, param, group) {
+  one <- torch_zeros(rep(1L, param$ndim), dtype = param$dtype)
+  kept <- new_environment()
+  if ("step" %in% rule$numbers) kept$step <- 1
+  rule$update(list(one), list(torch_zeros_like(one)), kept, group)
+  ls(kept)
 }
 
 # Copies one entry of a parameter's state. Floating tensors get the type and the device of the parameter; a tensor of no
@@ -209,7 +265,8 @@ copy_state <- function(x, param = NULL) {
 #' * `$add_param_group(list(params = , ...))`: adds parameters with hyperparameters of their own.
 #' * `$param_groups[[i]]$lr <- value`: changes a hyperparameter. `$defaults`: those of new groups.
 #' * `$state_dict()`, `$load_state_dict(state_dict)`: hyperparameters and state, by the names that they have in PyTorch.
-#'   Parameters are positions, from 1; a state dict of PyTorch's, from 0, is taken as well.
+#'   Parameters are positions, from 1; a state dict of PyTorch's, from 0, is taken as well. A parameter that has no state in it
+#'   begins anew; [save_state_dict()] writes state dicts to files of PyTorch's, [load_state_dict()] reads them.
 #'
 #' @section Errors:
 #' Wrong hyperparameters, parameters that are no leaf tensors and state dicts of another form are `value_error`s.

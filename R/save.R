@@ -4,14 +4,23 @@
 #' Save and load R objects that hold tensors
 #'
 #' `torch_save()` writes tensors, modules, optimisers, generators, lists of them and any other R objects in which they
-#' are; `torch_load()` reads them back. `torch_serialize()` gives the same bytes as a raw vector. R's own `saveRDS()` does not
-#' keep the memory of tensors.
+#' are; `torch_load()` reads them back. `torch_serialize()` gives the same bytes as a raw vector.
 #'
 #' A tensor that stands in several places is one tensor afterwards too; parameters stay parameters, and keep whether they need
 #' gradients, but not their graph. The values of a generator, script modules and script functions are saved with it.
 #'
 #' The file is in safetensors format: other programs read its tensors, [load_safetensors()] does too. `torch_load()` also
-#' reads what the CRAN package torch wrote (both versions of its format, of modules the tensors) and safetensors files of other programs.
+#' reads what the CRAN package torch wrote (both versions of its format, of modules the tensors), safetensors files of other programs
+#' and, as [load_state_dict()], files of Python's `torch.save()`.
+#'
+#' @section Tensors in R's own files:
+#' `saveRDS()`, saved workspaces, caches of knitr and Quarto, and packages that send R objects to other processes, such as
+#' parallel, callr, future and mirai, carry tensors, modules, optimisers and generators too. The memory is written where the
+#' tensor is, and read when it is first used; a tensor on a device is put there again if there is one. An object that stands in
+#' several places is one object afterwards; tensors that share memory under different sizes (views) are tensors of their own.
+#' `options(torch.serialize_in_rds = FALSE)` leaves the memory out, for sessions with large tensors that save their workspace:
+#' what is read is then a dead tensor, which says so when it is used. Script functions and modules are dead in any case: use
+#' [jit_save()] or `torch_save()`.
 #'
 #' @section Safety:
 #' A file gets its name when it is whole and on the disk. What is read is checked before R makes an object of it: a damaged
@@ -27,7 +36,7 @@
 #' @section Errors:
 #' A file that can't be written or read is a `torch_runtime_error` that names it; an object with handles in it that can't be
 #' saved, such as graphs, is a `value_error`.
-#' @seealso [jit_save()] for programs that run without R, [save_safetensors()].
+#' @seealso [save_state_dict()] for files that Python reads, [jit_save()] for programs that run without R, [save_safetensors()].
 #' @examplesIf torch::torch_is_installed()
 #' file <- tempfile(fileext = ".pt")
 #' model <- nn_linear(2, 1)
@@ -36,15 +45,18 @@
 #' @export
 torch_save <- function(obj, path, ..., compress = TRUE) {
   if (inherits(path, "connection")) {
-    bytes <- write_object(obj)
-    tryCatch(with_connection(path, "wb", writeBin(bytes, path)), warning = function(w) {
-      runtime_error(sprintf("The connection can't be written: %s.", conditionMessage(w)))
-    })
+    write_to_connection(write_object(obj), path)
     return(invisible(obj))
   }
   path <- path_to_write(path)
   about_writing(write_object(obj, path), path)
   invisible(obj)
+}
+
+write_to_connection <- function(bytes, connection, call = caller_env()) {
+  tryCatch(with_connection(connection, "wb", writeBin(bytes, connection)), warning = function(w) {
+    runtime_error(sprintf("The connection can't be written: %s.", conditionMessage(w)), call)
+  })
 }
 
 #' @rdname torch_save
@@ -95,7 +107,7 @@ new_collection <- function(call, what = "`obj`") {
   keys <- new_environment()
   # One tensor may have several R objects, with attributes of their own.
   key_of <- function(x, key = NULL) {
-    if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, which keeps no tensor memory.", what), call)
+    if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, without its memory.", what), call)
     if (is_undefined_tensor(x)) value_error(sprintf("%s holds an undefined tensor.", what), call)
     address <- tensor_address(x)
     if (is.null(keys[[address]])) {
@@ -198,16 +210,18 @@ torch_load <- function(path, device = "cpu") {
   about_file(read_object(source, device), source_name(path), current_env())
 }
 
-read_object <- function(source, device) {
-  first <- if (is.raw(source)) utils::head(source, 4) else readBin(source, "raw", 4)
+# `foreign`: whether a file that R has not written is what is asked for.
+read_object <- function(source, device, foreign = FALSE) {
+  first <- if (is.raw(source)) utils::head(source, 262) else readBin(source, "raw", 262)
   if (is_rds(first)) return(read_version_2(source, device))
-  if (identical(first, charToRaw("PK\003\004"))) {
-    damaged("it is an archive of LibTorch: use `jit_load()` for a program, `load_state_dict()` for tensors saved by Python")
+  if (is_python_file(first)) return(read_values(source, device))
+  if (identical(first[258:262], charToRaw("ustar"))) {
+    damaged("it was written by a PyTorch before 0.1.10: load and save it with one between that and 2.5")
   }
   header <- read_safetensors_header(source)
   about <- header$metadata["__r__"]
   if (is.na(about)) {
-    warning("The file was not written by R: its tensors are given as a list.", call. = FALSE)
+    if (!foreign) warning("The file was not written by R: its tensors are given as a list.", call. = FALSE)
     return(read_safetensors_tensors(source, header, device))
   }
   about <- tryCatch(jsonlite::fromJSON(about, simplifyVector = FALSE), error = function(e) damaged("what it says of itself is no JSON"))
@@ -324,6 +338,35 @@ unmark <- function(x, handle_of_key) {
   x[marked] <- lapply(x[marked], unmark, handle_of_key = handle_of_key)
   attributes(x) <- attributes
   x
+}
+
+# ---- in R's own serialization ---------------------------------------------------------------------------------------------
+
+# For the glue: what R writes of a tensor or a generator, NULL for nothing. Nothing may jump out of here.
+state_of_handle <- function(x) {
+  if (isFALSE(getOption("torch.serialize_in_rds"))) return(NULL)
+  tryCatch({
+    if (inherits(x, "torch_generator")) return(list(kind = "generator", state = as_array(x$get_state())))
+    if (is_undefined_tensor(x)) return(NULL)
+    list(kind = "tensor", bytes = write_object(x), device = as.character(x$device))
+  }, error = function(e) NULL)
+}
+
+# For the glue: the other way.
+revive_handle <- function(state) {
+  about_file({
+    if (!is.list(state) || !is_string(state$kind)) damaged("it is not what torch writes")
+    if (state$kind == "generator") return(revive_generator(state))
+    if (!is.raw(state$bytes) || !is_string(state$device)) damaged("it is not what torch writes")
+    x <- read_object(state$bytes, as_device("cpu"))
+    if (!is_torch_tensor(x)) damaged("it is not what torch writes")
+    # Where it was, if that is here too.
+    if (state$device == "cpu") x else tryCatch(torch_device_moved(x, state$device), error = function(e) x)
+  }, "A tensor that R has saved", NULL)
+}
+
+torch_device_moved <- function(x, device) {
+  with_no_grad(x$to(device = device))$requires_grad_(x$requires_grad)
 }
 
 # ---- the older format of the CRAN package --------------------------------------------------------------------------------

@@ -266,6 +266,28 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_values_write
+SEXP cpp_values_write(SEXP path, SEXP values);
+RcppExport SEXP _torch_cpp_values_write(SEXP pathSEXP, SEXP valuesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type path(pathSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type values(valuesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_values_write(path, values));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_values_read
+SEXP cpp_values_read(SEXP source, SEXP device);
+RcppExport SEXP _torch_cpp_values_read(SEXP sourceSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type source(sourceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_values_read(source, device));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_is_dead
 SEXP cpp_is_dead(SEXP x);
 RcppExport SEXP _torch_cpp_is_dead(SEXP xSEXP) {
@@ -1456,6 +1478,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_mps_synchronize", (DL_FUNC) &_torch_cpp_mps_synchronize, 0},
     {"_torch_cpp_parts_write", (DL_FUNC) &_torch_cpp_parts_write, 2},
     {"_torch_cpp_pieces_read", (DL_FUNC) &_torch_cpp_pieces_read, 5},
+    {"_torch_cpp_values_write", (DL_FUNC) &_torch_cpp_values_write, 2},
+    {"_torch_cpp_values_read", (DL_FUNC) &_torch_cpp_values_read, 2},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 3},
     {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 4},

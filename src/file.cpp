@@ -66,3 +66,36 @@ SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP de
   vmaxset(memory);
   return out;
 }
+
+// `values` is a list of kinds (integers), numbers (doubles), texts, raw vectors and tensors. To the file of that name, or
+// NULL: the bytes.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_values_write(SEXP path, SEXP values) {
+  const void* memory = vmaxget();
+  SEXP texts = VECTOR_ELT(values, 2), tensors = VECTOR_ELT(values, 4);
+  const R_xlen_t n_texts = XLENGTH(texts), n_tensors = XLENGTH(tensors);
+  auto* text = reinterpret_cast<const char**>(R_alloc(static_cast<size_t>(n_texts) + 1, sizeof(char*)));
+  for (R_xlen_t i = 0; i < n_texts; ++i) text[i] = Rf_translateCharUTF8(STRING_ELT(texts, i));
+  auto* handles = reinterpret_cast<ts_tensor**>(R_alloc(static_cast<size_t>(n_tensors) + 1, sizeof(ts_tensor*)));
+  for (R_xlen_t i = 0; i < n_tensors; ++i) handles[i] = tensor_of(VECTOR_ELT(tensors, i), "obj");
+  size_t n_parts;
+  const ts_part* parts = parts_of(VECTOR_ELT(values, 3), &n_parts);
+  const ts_values all = {static_cast<size_t>(XLENGTH(VECTOR_ELT(values, 0))), INTEGER(VECTOR_ELT(values, 0)), REAL(VECTOR_ELT(values, 1)),
+                         text, parts, handles, static_cast<size_t>(n_tensors)};
+  const char* file = path == R_NilValue ? nullptr : Rf_translateCharUTF8(STRING_ELT(path, 0));
+  SEXP out = answered([&](ts_value* bytes, ts_arena** arena) { return shim().ts_values_write(file, &all, bytes, arena); },
+                      [&](ts_value& bytes) { return file ? R_NilValue : raw_sexp(bytes); });
+  vmaxset(memory);
+  return out;
+}
+
+// source: the name of a file, or bytes.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_values_read(SEXP source, SEXP device) {
+  const bool bytes = TYPEOF(source) == RAWSXP;
+  const char* file = bytes ? nullptr : Rf_translateCharUTF8(STRING_ELT(source, 0));
+  return answered([&](ts_value* out, ts_arena** arena) {
+    return shim().ts_values_read(file, bytes ? RAW(source) : nullptr, bytes ? static_cast<size_t>(XLENGTH(source)) : 0,
+                                 CHAR(STRING_ELT(device, 0)), out, arena);
+  });
+}

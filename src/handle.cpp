@@ -171,15 +171,23 @@ SEXP new_cell(Kind kind) {
   SEXP owner = PROTECT(Rf_allocVector3(RAWSXP, sizeof(void*), &allocator));
   data_offset = reinterpret_cast<char*>(RAW(owner)) - static_cast<char*>(last_block);
   std::memset(RAW(owner), 0, sizeof(void*));
+  const bool is_kept = kind == Kind::tensor || kind == Kind::generator;
+  if (is_kept) owner = new_serial(owner, it.tag);
+  PROTECT(owner);
   SEXP cell = PROTECT(R_MakeExternalPtr(nullptr, it.tag, owner));
   SHALLOW_DUPLICATE_ATTRIB(cell, it.model);
-  UNPROTECT(2);
+  UNPROTECT(3);
   return cell;
+}
+
+void set_class(SEXP cell) {
+  for (KindFacts& it : facts)
+    if (it.tag == R_ExternalPtrTag(cell)) SHALLOW_DUPLICATE_ATTRIB(cell, it.model);
 }
 
 void set_handle(SEXP cell, void* handle) {
   R_SetExternalPtrAddr(cell, handle);
-  std::memcpy(RAW(R_ExternalPtrProtected(cell)), &handle, sizeof handle);
+  std::memcpy(RAW(owner_of(cell)), &handle, sizeof handle);
 }
 
 SEXP wrap(Kind kind, void* handle) {
@@ -197,11 +205,16 @@ void* handle_of(SEXP x, Kind kind, const char* what) {
     fail("type_error", "`%s` must be a %s, not %s.", what, facts_of(kind).words,
          CHAR(STRING_ELT(call_package("friendly_type", x), 0)));
   void* handle = R_ExternalPtrAddr(x);
+  if (!handle && can_revive(x)) {
+    revive(x);
+    handle = R_ExternalPtrAddr(x);
+  }
   if (!handle)
     fail("value_error",
-         "`%s` is a dead %s: it was saved and read back by R (`saveRDS()`, a saved workspace), which keeps no tensor memory. "
-         "Use `torch_save()`.",
-         what, facts_of(kind).words);
+         "`%s` is a dead %s: it was saved and read back by R (`saveRDS()`, a saved workspace) without its memory. Use "
+         "`torch_save()`%s.",
+         what, facts_of(kind).words,
+         kind == Kind::tensor ? ", or `options(torch.serialize_in_rds = TRUE)` where it is saved" : "");
   return handle;
 }
 
@@ -226,4 +239,4 @@ ts_tensor** tensors_of(SEXP list, const char* what, size_t* n) {
 
 // Whether a handle came out of R's serialization and holds nothing.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_is_dead(SEXP x) { return Rf_ScalarLogical(TYPEOF(x) == EXTPTRSXP && !R_ExternalPtrAddr(x)); }
+SEXP cpp_is_dead(SEXP x) { return Rf_ScalarLogical(TYPEOF(x) == EXTPTRSXP && !R_ExternalPtrAddr(x) && !can_revive(x)); }

@@ -1,5 +1,6 @@
 // R objects that hold a handle of the shim: an external pointer, a tag that tells the kind, a class. A pointer that came
-// out of saveRDS() is dead (NULL) and is refused with an error.
+// out of saveRDS() is NULL: that of a tensor or a generator gets its handle back when it is first used, from what
+// src/serial.cpp wrote; any other is dead and refused with an error.
 //
 // The handle is given back when R's collector frees the object. That is no finalizer: R walks all its weak references at
 // every collection, which costs more than most operators. Instead each cell keeps a raw vector of 8 bytes with an
@@ -33,6 +34,16 @@ SEXP wrap(Kind kind, void* handle);
 bool is_kind(SEXP x, Kind kind);
 // The handle of x; an R error if x is of another kind or dead. `what` names the argument.
 void* handle_of(SEXP x, Kind kind, const char* what);
+
+// Gives a cell the class of its kind.
+void set_class(SEXP cell);
+// The vector by which a cell owns its handle.
+SEXP owner_of(SEXP cell);
+// What stands between a cell and its owner, for kinds that R's serialization keeps.
+SEXP new_serial(SEXP owner, SEXP tag);
+// Whether a cell without a handle holds what one is made of; makes it.
+bool can_revive(SEXP cell);
+void revive(SEXP cell);
 
 inline SEXP wrap_tensor(ts_tensor* tensor) { return wrap(Kind::tensor, tensor); }
 inline bool is_tensor(SEXP x) { return is_kind(x, Kind::tensor); }

@@ -125,7 +125,7 @@ void watch(SEXP tensor) { R_RegisterCFinalizerEx(tensor, let_go, FALSE); }
 }  // namespace
 
 ts_host_function hook_function(SEXP function, SEXP tensor) {
-  SEXP owner = R_ExternalPtrProtected(tensor), hooks = Rf_getAttrib(owner, hooks_symbol());
+  SEXP owner = owner_of(tensor), hooks = Rf_getAttrib(owner, hooks_symbol());
   if (hooks == R_NilValue) watch(tensor);
   SEXP longer = PROTECT(Rf_cons(function, hooks));
   Rf_setAttrib(owner, hooks_symbol(), longer);

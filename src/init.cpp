@@ -10,6 +10,7 @@ SEXP index_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP assign_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP callable_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 void register_size_class(DllInfo* dll);
+void register_serial_class(DllInfo* dll);
 SEXP call_op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 
 namespace {
@@ -28,6 +29,7 @@ void register_externals(DllInfo* dll) {
                                                   {"C_call_op", entry(call_op_external), -1},
                                                   {nullptr, nullptr, 0}};
   register_size_class(dll);
+  register_serial_class(dll);
   R_registerRoutines(dll, nullptr, nullptr, nullptr, externals);
   R_useDynamicSymbols(dll, FALSE);
 }

@@ -52,5 +52,5 @@ SEXP cpp_future_done(SEXP future) {
 // Whether two R objects are the same tensor.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_same_tensor(SEXP x, SEXP y) {
-  return Rf_ScalarLogical(is_tensor(x) && is_tensor(y) && R_ExternalPtrAddr(x) == R_ExternalPtrAddr(y));
+  return Rf_ScalarLogical(is_tensor(x) && is_tensor(y) && tensor_of(x) == tensor_of(y));
 }

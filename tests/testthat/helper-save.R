@@ -10,3 +10,9 @@ some_tensors <- function() {
   if (numeric_version(libtorch_find()$version) < "2.1") return(out)
   c(out, list(e5 = values$to(dtype = torch_float8_e5m2()), e4 = values$to(dtype = torch_float8_e4m3fn())))
 }
+
+# As R's serialization leaves a tensor where it may not write its memory.
+dead_copy <- function(x) {
+  withr::local_options(torch.serialize_in_rds = FALSE)
+  unserialize(serialize(x, NULL))
+}

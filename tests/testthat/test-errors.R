@@ -108,7 +108,7 @@ test_that("mistakes with gradients and dead tensors are told", {
   skip_if_no_torch()
   x <- torch_tensor(c(1, 2))
   y <- torch_tensor(c(1, 2), requires_grad = TRUE)
-  dead <- unserialize(serialize(x, NULL))
+  dead <- dead_copy(x)
   expect_snapshot({
     show_error(x$sum()$backward())
     show_error((y * 2)$backward())

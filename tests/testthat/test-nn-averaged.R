@@ -89,3 +89,13 @@ test_that("wrong arguments are told", {
     nn_averaged_model(nn_linear(1, 1), decay = 0.5, avg_fn = mean)
   })
 })
+
+test_that("an average takes no other model's parameters", {
+  skip_if_no_torch()
+  average <- nn_averaged_model(nn_linear(2, 1))
+  expect_error(average$update_parameters(nn_linear(3, 1)), "differs in `weight`", class = "value_error")
+  expect_error(average$update_parameters(nn_linear(2, 1, bias = FALSE)), "differs in `bias`", class = "value_error")
+  expect_error(average$update_parameters(nn_batch_norm1d(2)), "differs in", class = "value_error")
+  expect_error(average$update_parameters(1), "`model` must be a module", class = "type_error")
+  expect_identical(average$n_averaged$item(), 0)
+})

@@ -23,7 +23,7 @@ test_that("the state dict holds parameters and persistent buffers, own ones firs
 test_that("a module whose pointers are dead is revived by a state dict", {
   skip_if_no_torch()
   model <- net(3)
-  dead <- unserialize(serialize(model, NULL))
+  dead <- dead_copy(model)
   dead$load_state_dict(model$state_dict(), .refer_to_state_dict = TRUE)
   x <- torch_randn(2, 3)
   expect_equal(as_array(dead(x)), as_array(model(x)))

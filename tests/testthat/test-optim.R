@@ -193,3 +193,41 @@ test_that("wrong arguments are told", {
   })
   expect_snapshot(print(optim_adam))
 })
+
+test_that("a state dict with half of a state or with wrong hyperparameters is refused", {
+  skip_if_no_torch()
+  params <- list(torch_ones(2, requires_grad = TRUE), torch_ones(3, requires_grad = TRUE))
+  stepped <- function(opt) {
+    for (param in params) param$grad <- torch_ones_like(param)
+    opt$step()
+    opt
+  }
+  opt <- stepped(optim_adam(params))
+  dict <- opt$state_dict()
+  # Without a state a parameter begins anew.
+  opt$load_state_dict(list(param_groups = dict$param_groups, state = dict$state[1]))
+  expect_named(opt$state_dict()$state, "1")
+  for (name in c("exp_avg", "exp_avg_sq", "step")) {
+    half <- dict
+    half$state[[2]][[name]] <- NULL
+    expect_error(opt$load_state_dict(half), sprintf("no `%s` in the state of parameter 2", name), class = "value_error")
+  }
+  wrong <- dict
+  wrong$param_groups[[1]]$lr <- "a"
+  expect_error(opt$load_state_dict(wrong), "`lr` must be a number", class = "value_error")
+  expect_identical(opt$param_groups[[1]]$lr, 0.001)
+  amsgrad <- dict
+  amsgrad$param_groups[[1]]$amsgrad <- TRUE
+  expect_error(opt$load_state_dict(amsgrad), "no `max_exp_avg_sq`", class = "value_error")
+  # Every rule takes its own.
+  for (make in list(optim_sgd, optim_adamw, optim_adamax, optim_nadam, optim_radam, optim_adagrad, optim_adadelta, optim_rmsprop, optim_adafactor, optim_asgd, optim_rprop)) {
+    one <- stepped(make(params, lr = 0.01))
+    expect_no_error(make(params, lr = 0.01)$load_state_dict(one$state_dict()))
+  }
+  momentum <- stepped(optim_sgd(params, lr = 0.01, momentum = 0.9))
+  expect_no_error(optim_sgd(params, lr = 0.01, momentum = 0.9)$load_state_dict(momentum$state_dict()))
+  # PyTorch writes None where there is no buffer.
+  none <- stepped(optim_sgd(params, lr = 0.01))$state_dict()
+  none$state <- list(`1` = list(momentum_buffer = NULL))
+  expect_no_error(stepped(optim_sgd(params, lr = 0.01, momentum = 0.9)$load_state_dict(none)))
+})

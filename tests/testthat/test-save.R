@@ -121,7 +121,7 @@ test_that("what can't be saved is told, and leaves an old file as it was", {
   skip_if_no_torch()
   file <- withr::local_tempfile()
   torch_save(torch_tensor(1), file)
-  dead <- unserialize(serialize(torch_tensor(1), NULL))
+  dead <- dead_copy(torch_tensor(1))
   graph <- jit_trace(function(x) x, torch_ones(1))$graph
   expect_error(torch_save(list(dead), file), "dead tensor", class = "value_error")
   expect_error(torch_save(list(graph), file), "can't be saved", class = "value_error")
@@ -227,4 +227,101 @@ test_that("classes and attributes of a tensor alone come back too", {
   bomb <- withr::local_tempfile()
   saveRDS(list(type = "list", version = 2, values = raw(2e8)), bomb)
   expect_error(torch_load(bomb), "packed too tightly", class = "torch_runtime_error")
+})
+
+test_that("R's own files and other processes carry tensors whole", {
+  skip_if_no_torch()
+  for (x in c(some_tensors(), list(torch_tensor(c(1 + 2i, -3i)), torch_tensor(c(1, 2), requires_grad = TRUE), nn_parameter(torch_ones(2))))) {
+    y <- unserialize(serialize(x, NULL))
+    expect_false(is_dead(y))
+    expect_identical(attributes(y), attributes(x))
+    expect_true(y$dtype == x$dtype)
+    expect_identical(dim(y), dim(x))
+    expect_identical(y$requires_grad, x$requires_grad)
+    expect_identical(tensor_address(y), tensor_address(y))
+    expect_true(all.equal(y$to(dtype = if (x$is_complex()) "cdouble" else "double"), x$to(dtype = if (x$is_complex()) "cdouble" else "double")))
+  }
+  # One object is one afterwards, and what was never used is saved as it was read.
+  t1 <- torch_tensor(c(9, 8))
+  y <- unserialize(serialize(unserialize(serialize(list(a = t1, b = list(t1)), NULL)), NULL))
+  y$a$add_(1)
+  expect_identical(as_array(y$b[[1]]), c(10, 9))
+  expect_output(print(unserialize(serialize(t1, NULL))), "9")
+  g <- torch_generator()
+  g$set_current_seed(5)
+  again <- unserialize(serialize(g, NULL))
+  expect_identical(as_array(torch_normal(0, 1, 3, generator = again)), as_array(torch_normal(0, 1, 3, generator = g)))
+  # A tensor with a hook is carried without it.
+  h <- torch_ones(1, requires_grad = TRUE)
+  h$register_hook(function(grad) stop("hook"))
+  h <- unserialize(serialize(h, NULL))
+  (h * 2)$backward()
+  expect_identical(as_array(h$grad), 2)
+  # What has no form in a file is dead, and the rest is there.
+  mixed <- unserialize(serialize(list(torch_eye(2)$to_sparse(), t1), NULL))
+  expect_error(mixed[[1]] + 1, "dead tensor", class = "value_error")
+  expect_identical(as_array(mixed[[2]]), c(9, 8))
+  # Files of the older form of R's serialization have no place for it.
+  expect_error(unserialize(serialize(t1, NULL, version = 2)) + 1, "dead tensor", class = "value_error")
+  # A state that is none is an error and no end of R.
+  expect_error(revive_handle(list(kind = "tensor", bytes = raw(3), device = "cpu")), "A tensor that R has saved can't be read", class = "torch_runtime_error")
+  expect_error(revive_handle(1), "not what torch writes", class = "torch_runtime_error")
+})
+
+test_that("modules and optimisers go through saveRDS(), workspaces and other processes, and train on", {
+  skip_if_no_torch()
+  model <- nn_sequential(nn_linear(2, 3), nn_batch_norm1d(3), nn_linear(3, 1))
+  opt <- optim_adam(model$parameters, lr = 0.01)
+  x <- torch_randn(5, 2)
+  train <- function(model, opt, x, n = 3) {
+    for (i in seq_len(n)) {
+      opt$zero_grad()
+      sum(model(x)^2)$backward()
+      opt$step()
+    }
+    lapply(model$parameters, function(p) as_array(p$detach()))
+  }
+  train(model, opt, x)
+  file <- withr::local_tempfile()
+  saveRDS(list(model = model, opt = opt), file)
+  workspace <- withr::local_tempfile()
+  save(model, opt, x, file = workspace)
+  rds <- readRDS(file)
+  loaded <- new.env()
+  load(workspace, envir = loaded)
+  expect_identical(tensor_address(rds$opt$param_groups[[1]]$params[[1]]), tensor_address(rds$model$parameters[[1]]))
+  expect_equal(lapply(rds$opt$state_dict()$state[[2]], as_array), lapply(opt$state_dict()$state[[2]], as_array))
+  expected <- train(model, opt, x)
+  expect_identical(train(rds$model, rds$opt, x), expected)
+  expect_identical(train(loaded$model, loaded$opt, loaded$x), expected)
+  skip_if_not_installed("callr")
+  load(workspace)
+  far <- callr::r(function(model, opt, x, train) {
+    environment(train) <- asNamespace("torch")
+    values <- train(model, opt, x)
+    list(values = values, model = model, sum = sum(x), same = identical(torch:::tensor_address(opt$param_groups[[1]]$params[[1]]), torch:::tensor_address(model$parameters[[1]])))
+  }, list(model, opt, x, train), libpath = .libPaths(), timeout = 120)
+  expect_identical(far$values, expected)
+  expect_true(far$same)
+  expect_identical(lapply(far$model$parameters, function(p) as_array(p$detach())), expected)
+  expect_identical(as_array(far$sum), as_array(sum(x)))
+  cluster <- parallel::makePSOCKcluster(1)
+  on.exit(parallel::stopCluster(cluster))
+  parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
+  squares <- parallel::parLapply(cluster, list(torch_tensor(2), torch_tensor(3)), function(x) x^2)
+  expect_identical(lapply(squares, as_array), list(4, 9))
+})
+
+test_that("what an optimiser keeps is found again in a file, whether it made a step before or not", {
+  skip_if_no_torch()
+  x <- nn_parameter(torch_ones(2))
+  opt <- optim_adam(list(x))
+  sum(x^2)$backward()
+  opt$step()
+  for (state in list(opt$state_dict(), NULL)) {
+    if (!is.null(state)) opt$load_state_dict(state)
+    for (again in list(saved(opt), unserialize(serialize(opt, NULL)))) {
+      expect_equal(lapply(again$state_dict()$state[[1]], as_array), lapply(opt$state_dict()$state[[1]], as_array))
+    }
+  }
 })

@@ -135,6 +135,7 @@ test_that("numbers that R passes on have the names that the header gives them", 
   same(object_members, "ts_object_member", "TS_MEMBER_")
   same(jit_switches, "ts_switch", "TS_SWITCH_")
   same(backend_facts, "ts_backend_fact", "TS_BACKEND_")
+  same(pickled, "ts_pickled", "TS_PICKLED_")
   glue <- paste(readLines(source_files("src", "^tensor\\.cpp$")), collapse = " ")
   facts <- regmatches(glue, regexec("enum class Fact \\{([^}]*)\\}", glue))[[1]][2]
   expect_equal(names(tensor_facts), trimws(strsplit(facts, ",")[[1]]))

@@ -135,17 +135,20 @@ Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
     TORCH_CHECK(!entry.is_packed() || is_in("code/") || is_in("extra/"), "entry `", entry.name,
                 "` is packed, as LibTorch packs nothing but code");
   }
-  TORCH_CHECK(!find("model.json"), "it was written by PyTorch 1.3 or older, whose programs can't be checked: load and "
-                                   "save it with a newer one");
-  TORCH_CHECK(find("data.pkl") && find("constants.pkl"),
-              "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` "
-              "writes programs");
   uint64_t free = 0;
   for (Entry& entry : entries_) {
     require(entry.header >= free, "two entries overlap");
     check_local_header(entry, free);
   }
   require(free <= end, "an entry reaches into the directory");
+}
+
+void Archive::require_program() const {
+  TORCH_CHECK(!find("model.json"), "it was written by PyTorch 1.3 or older, whose programs can't be checked: load and "
+                                   "save it with a newer one");
+  TORCH_CHECK(find("data.pkl") && find("constants.pkl"),
+              "it holds no TorchScript program; PyTorch's `torch.save()` writes such archives, `torch.jit.save()` "
+              "writes programs");
 }
 
 std::string Archive::read_all(uint64_t at, uint64_t n) const {
@@ -333,6 +336,13 @@ std::string Archive::contents(const Entry& wanted) {
   }
   throw_failure();
   return out;
+}
+
+void Archive::copy(const Entry& wanted, void* to) {
+  Entry& entry = entries_[static_cast<size_t>(&wanted - entries_.data())];
+  TORCH_CHECK(!entry.is_packed(), "entry `", entry.name, "` is packed");
+  copy_checked(entry, static_cast<char*>(to));
+  throw_failure();
 }
 
 caffe2::serialize::PyTorchStreamReader& Archive::reader() {

@@ -62,9 +62,13 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
  public:
   // Checks the directory; throws what is wrong with it.
   explicit Archive(std::unique_ptr<Bytes> bytes);
+  // Throws if it holds anything else than a TorchScript program.
+  void require_program() const;
 
   // An entry, unpacked by LibTorch within the bounds that the directory gives, and checked.
   std::string contents(const Entry& entry);
+  // The `size` bytes of an entry that is not packed, checked.
+  void copy(const Entry& entry, void* to);
   // LibTorch's reader of this archive.
   caffe2::serialize::PyTorchStreamReader& reader();
   // Checks what nobody has read yet.

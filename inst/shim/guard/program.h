@@ -1,18 +1,11 @@
-// What a program's files say, checked before LibTorch reads them. LibTorch trusts them in three things that end the
-// process if they are wrong: that a tensor's bytes are all there, that values are not nested without end, and that
-// text is not. Whatever else is wrong with them LibTorch finds itself.
+// The text of a program, checked before LibTorch reads it. LibTorch trusts it to be nested no deeper than its stack carries;
+// whatever else is wrong with it LibTorch finds itself. The program's values are looked at in guard/pickle.h.
 #pragma once
-#include <cstdint>
-#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 namespace shim {
-
-// Throws if the pickle is none that LibTorch can have written. `record_size`: bytes of the record of this name, -1 if
-// there is none.
-void check_pickle(const std::string& pickle, const std::function<int64_t(const std::string&)>& record_size);
 
 // TorchScript text of one program, as far as its depth goes.
 class Code {

@@ -231,12 +231,43 @@ typedef struct ts_tensor_info {
   int8_t defined, requires_grad, is_leaf, is_complex, is_floating_point, is_quantized, is_sparse, is_cuda;
 } ts_tensor_info;
 
+/* Values of Python's in a file of values and tensors (torch.save). */
+typedef enum ts_pickled {
+  TS_PICKLED_NONE,
+  TS_PICKLED_BOOL,
+  TS_PICKLED_INT,
+  TS_PICKLED_LONG, /* written only: an int, by its bits */
+  TS_PICKLED_FLOAT,
+  TS_PICKLED_COMPLEX,
+  TS_PICKLED_TEXT,
+  TS_PICKLED_BYTES,
+  TS_PICKLED_DTYPE,
+  TS_PICKLED_DEVICE,
+  TS_PICKLED_TENSOR,
+  TS_PICKLED_PARAMETER,
+  TS_PICKLED_LIST, /* tuples and sets too when read */
+  TS_PICKLED_DICT
+} ts_pickled;
+
 /* A part of a file that is written: bytes, or what lies in the memory of a tensor, row-major. */
 typedef struct ts_part {
   const void *data; /* NULL: `tensor` */
   size_t size;
   ts_tensor *tensor;
 } ts_part;
+
+/* Values to write, each before what it holds. A number: of a bool, an int, a float and a dtype itself; of a text and a tensor
+ * its place; of bytes their place among the parts; of a list how many values it holds, of a dict how many keys. A complex
+ * number is followed by its imaginary part, a float. */
+typedef struct ts_values {
+  size_t n;
+  const int32_t *kinds; /* ts_pickled */
+  const double *numbers;
+  const char *const *texts;
+  const ts_part *parts;
+  ts_tensor *const *tensors;
+  size_t n_tensors;
+} ts_values;
 
 /* A tensor in a file: where its memory begins, and what it is. */
 typedef struct ts_piece {

@@ -67,6 +67,14 @@ TS_FUNCTION(int, ts_parts_write, (const char *path, const ts_part *parts, size_t
 /* Reads tensors out of a file, or where `path` is NULL out of `bytes`. A piece that goes beyond the end is an error. `out` has
  * room for n handles, NULL before; those that are set are owned, after an error too. */
 TS_FUNCTION(int, ts_pieces_read, (const char *path, const void *bytes, size_t size, const ts_piece *pieces, size_t n, const char *device, ts_tensor **out))
+/* Writes a file as Python's torch.save() does; `path` NULL: *out is the bytes. Tensors that share memory will. */
+TS_FUNCTION(int, ts_values_write, (const char *path, const ts_values *values, ts_value *out, ts_arena **arena))
+/* Reads such a file, or where `path` is NULL `bytes`. A tuple of lists: for each value, which stands behind those that it
+ * holds, its ts_pickled; its number (of a bool, an int and a dtype itself; of a float and a complex number its place among
+ * the numbers; of a text, a device and bytes its place among the texts; of a tensor its place; of a list and a dict how many
+ * places it takes, of a dict for keys and values in turn); what lists and dicts hold, one behind the other; numbers; texts
+ * (bytes are lists of int); tensors. Places count from 0, what is held from 1. Nothing in the file is run. */
+TS_FUNCTION(int, ts_values_read, (const char *path, const void *bytes, size_t size, const char *device, ts_value *out, ts_arena **arena))
 /* Index values that count from 1 (negative from the end) to those that count from 0; 0 is an error. Owned. */
 TS_FUNCTION(int, ts_positions_from_one, (ts_tensor *, ts_tensor **out))
 /* Positions that LibTorch gives, counted from 1. Owned. */

@@ -13,6 +13,7 @@
 #include "guard/claims.h"
 #include "guard/codes.h"
 #include "guard/depth.h"
+#include "guard/pickle.h"
 #include "guard/program.h"
 #include "guard/rules.h"
 #include "jit/module.h"
@@ -179,6 +180,7 @@ void give_extra_files(shim::Archive& archive, ts_value& out, Arena& own) {
 void load_module(std::unique_ptr<shim::Bytes> bytes, const char* device, int allow_files, ts_module** out,
                  ts_value& extra, Arena& own) {
   const auto archive = std::make_shared<shim::Archive>(std::move(bytes));
+  archive->require_program();
   std::optional<c10::Device> place;
   if (device) place = c10::Device(device);
   ProgramReader reader(archive, place, allow_files != 0);
