@@ -15,8 +15,13 @@ endif
 
 .PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck sanitize check docs vignettes lint format clean setup install libtorch
 
-demo: libtorch
-	Rscript inst/examples/deploy/run.R
+# What the set-up says goes to a file, so that the page of the demo stands alone.
+demo:
+	@mkdir -p .make
+	@echo "Setting up what is missing; the first time it takes some minutes. It is told in .make/setup.log"
+	@$(MAKE) libtorch >.make/setup.log 2>&1 || { tail -n 30 .make/setup.log; exit 1; }
+	@echo
+	@Rscript inst/examples/deploy/run.R
 
 test: libtorch
 	Rscript tools/test.R

@@ -26,7 +26,14 @@ test_that("the demo trains, saves, and gets the same predictions from R, Python 
   result <- regmatches(said, regexec("network ([0-9.]+) km, lm ([0-9.]+) km", said))
   rmse <- as.numeric(unlist(Filter(length, result))[-1])
   expect_lt(rmse[1], rmse[2] / 2)
-  expect_gt(min(file.size(file.path(output, c("loss.png", "predicted.png", "quakes.pt")))), 1000)
+  written <- c("loss.png", "predicted.png", "network.png", "graphs.txt", "quakes.pt")
+  expect_gt(min(file.size(file.path(output, written))), 1000)
+  expect_match(demo$stdout, paste(written[1:3], collapse = ".*"))
+  # Each tensor and graph stands under a line that says what it is.
+  shown <- grep("^(torch_tensor$|graph[(]|<script)", said)
+  expect_length(shown, 7)
+  expect_match(said[shown - 1], "(:|says)$")
+  expect_match(demo$stderr, "^\\s*Warning: `as.double[^\n]*\n*$")
 })
 
 # The other examples: what of their output is the network's score and the base model's, and whether less is better.

@@ -1,6 +1,6 @@
 # The blog post on deploying a model without R, as one program: its code blocks in their order. Where the printed text
-# is cut, what is missing stands again, marked `# restored`. Files go to tempfile(), coro::loop() is loop(), and the
-# device is the GPU only where there is one.
+# is cut, what is missing stands again, marked `# restored`. Files go to tempfile(), coro::loop() is loop(), the device
+# is the GPU only where there is one, and say() tells what is printed next.
 
 library(torch)
 
@@ -8,6 +8,8 @@ device <- if (cuda_is_available()) "cuda" else "cpu"
 # The figures are the same in each run.
 set.seed(1)
 torch_manual_seed(1)
+
+say <- function(...) cat("", strwrap(paste(...), 100), sep = "\n")
 
 # --- tracing a function ----------------------------------------------------------------------------------------------
 
@@ -18,8 +20,10 @@ f <- function(x) {
 # call with example input tensor
 f_t <- jit_trace(f, torch_tensor(c(2, 2)))
 
+say("A function is traced: called once, while its tensor operations are written down. The result is a program:")
 f_t # restored
 
+say("It takes other shapes than the example had. The sum of 3 x 3 random numbers:")
 f_t(torch_randn(c(3, 3)))
 
 # --- control flow is not recorded ------------------------------------------------------------------------------------
@@ -28,8 +32,13 @@ f <- function(x) {
   if (as.numeric(torch_sum(x)) > 0) torch_tensor(1) else torch_tensor(2)
 } # restored
 
+say(
+  "Decisions are not written down. Of `if (sum > 0) 1 else 2` the program has the branch that the example took, and",
+  "torch warns:"
+)
 f_t <- jit_trace(f, torch_tensor(c(2, 2)))
 
+say("So for a sum of -1 it says")
 f_t(torch_tensor(-1)) # restored
 
 # --- saving and loading ----------------------------------------------------------------------------------------------
@@ -38,6 +47,7 @@ function_file <- tempfile(fileext = ".pt")
 jit_save(f_t, function_file)
 
 f_t_new <- jit_load(function_file)
+say("Saved to a file, loaded and asked again:")
 f_t_new(torch_tensor(-1)) # restored
 
 # --- the initial graph: constants are folded, what is not used is gone -----------------------------------------------
@@ -52,6 +62,7 @@ f <- function(x) {
 } # restored
 
 f_t <- jit_trace(f, torch_tensor(0))
+say("The graph of `x + 7 + 11 + 2`. R has done its arithmetic meanwhile, and what is not used is gone:")
 f_t$graph # restored
 
 # --- the graph after optimisation ------------------------------------------------------------------------------------
@@ -68,6 +79,10 @@ f <- function(x) {
 
 v <- jit_trace(f, torch_eye(5, device = device))
 
+say(
+  "LibTorch's plan of four operations on matrices, made while they ran. The two matrices that the function makes are",
+  "constants now:"
+)
 v$graph_for(torch_eye(5, device = device))
 
 # --- a model ---------------------------------------------------------------------------------------------------------
@@ -99,7 +114,7 @@ train_model <- net()
 toy_dataset <- dataset(
   name = "toy_dataset",
   initialize = function(input_dim, n) {
-    # A leftover of the text without effect: `df` is here the density of the F distribution.
+    # Changes nothing: `df` is here R's density of the F distribution.
     df <- na.omit(df)
     self$x <- torch_randn(n, input_dim)
     self$y <- self$x[, 1, drop = FALSE] * 0.2 -
@@ -135,13 +150,17 @@ train_batch <- function(b) {
   loss$item() # restored
 } # restored
 
+say(
+  "A network of three layers learns 0.2 a - 1.3 b - 0.5 c from 1000 rows with noise. The noise has variance 1, and no",
+  "loss can be lower for long:"
+)
 for (epoch in 1:num_epochs) {
   train_loss <- c()
   loop(for (b in train_dl) {
     loss <- train_batch(b)
     train_loss <- c(train_loss, loss)
   }) # restored
-  cat(sprintf("\nEpoch: %d, loss: %3.4f\n", epoch, mean(train_loss)))
+  cat(sprintf("Epoch: %d, loss: %3.4f\n", epoch, mean(train_loss)))
 } # restored
 
 # --- tracing in eval mode, saving ------------------------------------------------------------------------------------
@@ -156,4 +175,5 @@ jit_save(train_model, model_file)
 # --- the prediction that a program without R gives as well: predict.py, cpp/predict.cpp ------------------------------
 
 deploy_model <- jit_load(model_file)
+say("The trained network from its file, for (1, 1, 1). Without noise the answer would be -1.6:")
 deploy_model(torch_tensor(c(1, 1, 1)))

@@ -1,8 +1,8 @@
 # The main job from end to end, what `make demo` runs:  Rscript run.R [FOLDER]
 #
-# Trains and saves the models of blog.R and train.R, then asks R, Python and C++ for the same predictions. The Python
-# and C++ programs run without R and without R's environment. Fails where the answers differ or where C++ can't be
-# built. FOLDER gets the pictures and the model of train.R; by default `demo-output` in the working directory.
+# Trains and saves the models of blog.R and train.R, asks R, Python and C++ for the same predictions, and tells on the
+# way what happens. The Python and C++ programs run without R and without R's environment. Fails where the answers
+# differ or where C++ can't be built. FOLDER gets what train.R writes; by default `demo-output` in the working directory.
 
 library(torch)
 
@@ -10,7 +10,12 @@ script <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
 here <- if (length(script)) dirname(normalizePath(script)) else system.file("examples/deploy", package = "torch")
 libtorch <- torch:::libtorch_find()
 
-heading <- function(text) cat("\n==== ", text, " ", strrep("=", max(0, 100 - nchar(text))), "\n\n", sep = "")
+heading <- function(text, ...) {
+  cat("\n\n", text, "\n", strrep("-", nchar(text)), "\n", sep = "")
+  cat(strwrap(paste(...), 100), sep = "\n")
+}
+# A warning of torch is a part of the page.
+options(warn = 1)
 
 # --- children --------------------------------------------------------------------------------------------------------
 
@@ -68,15 +73,31 @@ compare <- function(title, found) {
 
 # --- the job ---------------------------------------------------------------------------------------------------------
 
-heading("The blog post's program (blog.R)")
+began <- Sys.time()
+cat("A model trained in R, run without R\n===================================\n")
+cat("LibTorch ", libtorch$version, " on ", if (cuda_is_available()) "a GPU" else "the CPU", "\n", sep = "")
+
+heading(
+  "1. Functions and networks become programs (blog.R)",
+  "R is not needed where a model is used: what it computes can be written down in a form that LibTorch runs by itself."
+)
 blog <- new.env()
 source(file.path(here, "blog.R"), local = blog, print.eval = TRUE)
 
-heading("A data set that R ships (train.R)")
+heading(
+  "2. A real data set (train.R)",
+  "How deep is an earthquake near Fiji? A network learns it from place and magnitude, beside lm(), on 800 of the 1000",
+  "rows of R's `quakes`."
+)
+cat("\n")
 quakes_net <- new.env()
 source(file.path(here, "train.R"), local = quakes_net)
 
-heading("The saved models in R, Python and C++")
+heading(
+  "3. The same predictions from R, Python and C++",
+  "Both models are loaded from their files by three programs. predict.py and predict.cpp know nothing of R."
+)
+cat("\n")
 failed <- FALSE
 if (is.null(libtorch$python)) cat("There is no Python beside this LibTorch: its part is left out.\n")
 cpp <- tryCatch(build_cpp(), error = function(e) {
@@ -87,12 +108,18 @@ cpp <- tryCatch(build_cpp(), error = function(e) {
 
 x <- unlist(quakes[1, quakes_net$predictors])
 agree <- c(
-  compare("blog.R, input (1, 1, 1)", predictions(blog$model_file, c(1, 1, 1), cpp)),
+  compare("The network of part 1, for (1, 1, 1):", predictions(blog$model_file, c(1, 1, 1), cpp)),
   compare(
-    sprintf("train.R, depth in km at latitude %g, longitude %g, magnitude %g", x[[1]], x[[2]], x[[3]]),
+    sprintf(
+      "\nThat of part 2, depth in km at latitude %g, longitude %g, magnitude %g (truth: %g):",
+      x[[1]], x[[2]], x[[3]], quakes$depth[1]
+    ),
     predictions(quakes_net$model_file, unname(x), cpp)
   )
 )
-if (!all(agree)) cat("The predictions differ by more than 1e-6 of their size.\n")
-cat("Pictures and model: ", normalizePath(quakes_net$output), "\n", sep = "")
+cat(if (all(agree)) "\nThey agree" else "\nThey differ by more than 1e-6 of their size", ".\n", sep = "")
+cat(sprintf(
+  "\n%.0f seconds. Look at loss.png and predicted.png in %s.\n",
+  as.numeric(Sys.time() - began, units = "secs"), normalizePath(quakes_net$output)
+))
 quit(status = if (failed || !all(agree)) 1 else 0)

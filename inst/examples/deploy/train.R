@@ -2,7 +2,8 @@
 #
 # How deep is an earthquake near Fiji? `quakes` holds 1000 of them. Their depth follows the plate that dives below
 # another one, a bent surface, so that a small network predicts it better from place and magnitude than lm() does.
-# Writes quakes.pt (the model), loss.png and predicted.png; fails if the network does not win on held-out rows.
+# Writes quakes.pt (the model), loss.png, predicted.png and network.png, and the graphs as graphs.txt; fails if the
+# network does not win on held-out rows.
 
 library(torch)
 
@@ -51,14 +52,11 @@ depth_net <- nn_module(
     self$dropout <- nn_dropout(0.1)
   },
   forward = function(x) {
-    scaled <- ((x - self$x_mean) / self$x_sd) %>%
-      self$first() %>%
-      nnf_relu() %>%
-      self$dropout() %>%
-      self$second() %>%
-      nnf_relu() %>%
-      self$third()
-    scaled * self$y_sd + self$y_mean
+    x <- (x - self$x_mean) / self$x_sd
+    x <- nnf_relu(self$first(x))
+    x <- self$dropout(x)
+    x <- nnf_relu(self$second(x))
+    self$third(x) * self$y_sd + self$y_mean
   }
 )
 
@@ -73,12 +71,6 @@ optimizer <- optim_adam(model$parameters, lr = 0.01)
 epochs <- 80
 losses <- data.frame(epoch = seq_len(epochs), train = NA_real_, held_out = NA_real_)
 
-# The losses are printed in any case; the bar where a line can be drawn again.
-options(cli.progress_show_after = if (cli::is_dynamic_tty()) 0.5 else Inf)
-cli::cli_progress_bar(
-  "Training",
-  total = epochs, format = "{cli::pb_name}{cli::pb_bar} {cli::pb_percent} {cli::pb_eta_str}"
-)
 for (epoch in seq_len(epochs)) {
   model$train()
   squares <- c()
@@ -93,14 +85,12 @@ for (epoch in seq_len(epochs)) {
   losses$train[epoch] <- sqrt(mean(squares))
   losses$held_out[epoch] <- rmse(predict_depth(model, test), test)
   if (epoch == 1 || epoch %% 10 == 0) {
-    cli::cli_progress_output(sprintf(
-      "Epoch %2d: RMSE %5.1f km in training, %5.1f km on held-out rows",
+    cat(sprintf(
+      "Epoch %2d: RMSE %5.1f km in training, %5.1f km on held-out rows\n",
       epoch, losses$train[epoch], losses$held_out[epoch]
     ))
   }
-  cli::cli_progress_update()
 }
-cli::cli_progress_done()
 
 # --- against lm() on rows that neither has seen ----------------------------------------------------------------------
 
@@ -109,7 +99,7 @@ linear <- lm(depth ~ lat + long + mag, data = train)
 by_net <- predict_depth(model, test)
 by_lm <- predict(linear, test)
 cat(sprintf(
-  "RMSE on %d held-out rows: network %.1f km, lm %.1f km\n", nrow(test), rmse(by_net, test), rmse(by_lm, test)
+  "\nRMSE on %d held-out rows: network %.1f km, lm %.1f km\n", nrow(test), rmse(by_net, test), rmse(by_lm, test)
 ))
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -146,13 +136,17 @@ picture("predicted.png", function() {
 model$eval()
 traced <- jit_trace(model, inputs(test))
 
-cat("\nThe graph as traced:\n")
-print(traced$graph)
-cat("\nThe graph after optimisation:\n")
-print(with_no_grad(traced$graph_for(inputs(test))))
+# What the trace holds, as a picture and as text, and LibTorch's plan for it.
+picture("network.png", function() plot(traced))
+with_no_grad(capture.output(traced$graph, traced$graph_for(inputs(test)), file = file.path(output, "graphs.txt")))
 
 model_file <- file.path(output, "quakes.pt")
 jit_save(traced, model_file)
-cat("Saved:", file.path(output, c("quakes.pt", "loss.png", "predicted.png")), "\n")
+
+about <- c(
+  quakes.pt = "the model, which needs no R", loss.png = "error by epoch", predicted.png = "predicted and true depths",
+  network.png = "what the model computes", graphs.txt = "the same as text, as traced and as planned"
+)
+cat("\nWritten to ", output, ":\n", sprintf("  %-14s %s\n", names(about), about), sep = "")
 
 if (rmse(by_net, test) >= rmse(by_lm, test)) stop("The network does not beat lm() on the held-out rows.")
