@@ -41,4 +41,12 @@ rule "each function of R/ has one home" <<END
 $(grep -hoE '^[a-zA-Z][a-zA-Z0-9._]* <- function' R/*.R | sort | uniq -d)
 END
 
+# Longer ones are cut in the pages. Chunks that are not shown may be longer.
+rule "code in vignettes is at most 80 characters wide" <<END
+$(awk '
+  /^```/ { shown = !shown && /^```\{r/ && !/include = FALSE|echo = FALSE/; next }
+  shown && length($0) > 80 { print FILENAME ":" FNR ": " $0 }
+' vignettes/*.Rmd)
+END
+
 exit $status
