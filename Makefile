@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck sanitize check docs vignettes lint format clean setup install libtorch
+.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck sanitize check docs site vignettes lint format clean setup install libtorch
 
 # What the set-up says goes to a file, so that the page of the demo stands alone.
 demo:
@@ -82,6 +82,11 @@ check: libtorch
 vignettes: libtorch
 	rm -rf .make/vignettes && mkdir -p .make/vignettes
 	cd .make/vignettes && R CMD build ../.. && R CMD INSTALL torch_*.tar.gz
+
+# The site in .make/site, for a browser.
+site: libtorch
+	@tools/setup.sh r-cran-pkgdown
+	Rscript tools/site.R
 
 docs:
 	@tools/setup.sh r-cran-roxygen2

@@ -58,7 +58,8 @@ block_of <- function(page) {
     page$Title, "", page$About, "",
     if (is.null(page$Method)) c("@usage", usage_of(name, f), sprintf("@param %s %s", shown, words)),
     if (!is.null(by_method)) {
-      c("@section Method:", "", "\\preformatted{", strwrap(by_method, 88, exdent = 2), "}", "")
+      usage <- strwrap(by_method, 88, exdent = 2)
+      c("@section Method:", "", paste0(c("\\preformatted{", rep("", length(usage) - 1)), usage), "}", "")
     },
     if (!is.null(page$Method) && length(arguments)) c(sprintf("* `%s`: %s", arguments, words), ""),
     if (!is.null(page$Shapes)) c("@section Shapes:", page$Shapes),
