@@ -38,12 +38,12 @@ DataLoader <- R6::R6Class(
       self$sampler <- sampler %||% if (iterable) {
         InfiniteSampler()
       } else if (shuffle) {
-        RandomSampler(dataset)
+        random_sampler(dataset)
       } else {
-        SequentialSampler(dataset)
+        sequential_sampler(dataset)
       }
       self$batch_sampler <- batch_sampler %||% if (!is.null(batch_size) && !iterable) {
-        BatchSampler(self$sampler, batch_size, drop_last)
+        batch_sampler(self$sampler, batch_size, drop_last)
       }
       # A dataset that makes batches itself leaves only the conversion to do.
       converts <- is.null(batch_size) || (!iterable && is.function(dataset$.getbatch))
@@ -51,8 +51,10 @@ DataLoader <- R6::R6Class(
     },
     .iter = function() {
       close <- NULL
+      # As in PyTorch each run begins with a draw, so that with the same seed the order is the same there.
+      seed <- draw_torch_seed()
       if (self$num_workers > 0) {
-        parallel <- iterate_workers(self)
+        parallel <- iterate_workers(self, seed)
         batches <- parallel$batches
         close <- parallel$close
       } else if (inherits(self$dataset, "iterable_dataset")) {
@@ -142,13 +144,13 @@ iterate_stream <- function(loader) {
 #' @section Workers:
 #' With `num_workers`, that many R processes make the batches, which come in the same order as without them. On Linux
 #' they are forks of the session: they have its variables and packages, and start in milliseconds; in RStudio and on
-#' macOS, or with `options(torch.fork_workers = FALSE)`, they are new sessions, which need the package processx, take a second or
-#' two to start, get the dataset as [torch_save()] would write it, and know of other variables only what `worker_globals`
-#' and `worker_packages` say. Tensors come through shared memory. They must lie on the CPU: a forked process can't use CUDA. A
+#' macOS, or with `options(torch.fork_workers = FALSE)`, they are new sessions, which need the package processx, take a
+#' second or two to start, get the dataset as [torch_save()] would write it, and know of other variables only what
+#' `worker_globals` and `worker_packages` say. Tensors come through shared memory. They must lie on the CPU: a forked process can't use CUDA. A
 #' worker uses one thread. On Windows `num_workers` counts as 0, with a message.
 #'
-#' Each run draws a seed from R's random numbers and one from torch's; worker `i` adds `i` to both. So `set.seed()` and
-#' [torch_manual_seed()] make runs with the same number of workers repeatable. An iterable dataset is there in each worker:
+#' Each run draws a seed from torch's random numbers, and with workers one from R's; worker `i` adds `i - 1`. So
+#' [torch_manual_seed()] and `set.seed()` make runs with the same number of workers repeatable. An iterable dataset is there in each worker:
 #' its `.iter()` asks [get_worker_info()] for the share it has to give, else each item comes once from each worker.
 #'
 #' An error in a worker is a `runtime_error` with its message and calls, warnings are passed on, a worker that was killed
@@ -189,8 +191,8 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
                        persistent_workers = FALSE) {
   iterable <- inherits(dataset, "iterable_dataset")
   check_dataset(dataset)
-  if (!is_bool(shuffle)) value_error(sprintf("`shuffle` must be TRUE or FALSE, not %s.", friendly_type(shuffle)))
-  if (!is_bool(drop_last)) value_error(sprintf("`drop_last` must be TRUE or FALSE, not %s.", friendly_type(drop_last)))
+  check_switch(shuffle, "shuffle")
+  check_switch(drop_last, "drop_last")
   check_sampler(sampler, "sampler")
   check_sampler(batch_sampler, "batch_sampler")
   if (!is.null(collate_fn) && !is.function(collate_fn)) {
@@ -211,24 +213,23 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (!is.null(batch_size) && !(is_integerish(batch_size, 1L) && batch_size >= 1)) {
     value_error(sprintf("`batch_size` must be a positive whole number or NULL, not %s.", toString(format(batch_size))))
   }
-  if (!is_whole_number(num_workers) || num_workers < 0) {
-    value_error(sprintf("`num_workers` must be a whole number from 0 on, not %s.", friendly_type(num_workers)))
+  check_count_of(num_workers, "num_workers", least = 0)
+  if (!is_number(timeout)) {
+    value_error(sprintf("`timeout` must be a number of milliseconds, not %s.", friendly_type(timeout)))
   }
-  if (!is_number(timeout)) value_error(sprintf("`timeout` must be a number of milliseconds, not %s.", friendly_type(timeout)))
   if (!is.null(worker_init_fn) && !is.function(worker_init_fn)) {
     type_error(sprintf("`worker_init_fn` must be a function or NULL, not %s.", friendly_type(worker_init_fn)))
   }
   if (!is.null(worker_packages) && !is.character(worker_packages)) {
     type_error(sprintf("`worker_packages` must be names of packages or NULL, not %s.", friendly_type(worker_packages)))
   }
-  if (!is_whole_number(prefetch_factor) || prefetch_factor < 1) {
-    value_error(sprintf("`prefetch_factor` must be a whole number from 1 on, not %s.", friendly_type(prefetch_factor)))
-  }
-  if (!is_bool(persistent_workers)) {
-    value_error(sprintf("`persistent_workers` must be TRUE or FALSE, not %s.", friendly_type(persistent_workers)))
-  }
+  check_count_of(prefetch_factor, "prefetch_factor")
+  check_switch(persistent_workers, "persistent_workers")
   if (num_workers > 0 && .Platform$OS.type == "windows") {
-    inform("`num_workers` is 0 on Windows: the main session loads the batches.", .frequency = "once", .frequency_id = "torch_workers")
+    inform(
+      "`num_workers` is 0 on Windows: the main session loads the batches.",
+      .frequency = "once", .frequency_id = "torch_workers"
+    )
     num_workers <- 0
   }
   DataLoader$new(
@@ -261,9 +262,10 @@ check_dataset <- function(x, call = caller_env()) {
   type_error(sprintf("`dataset` must be a dataset, not %s.%s", friendly_type(x), hint %||% ""), call)
 }
 
-check_sampler <- function(x, arg, call = caller_env()) {
-  if (!is.null(x) && !is.function(member_of(x, ".iter"))) {
-    type_error(sprintf("`%s` must be a sampler, which has a method `.iter`, or NULL, not %s.", arg, friendly_type(x)), call)
+check_sampler <- function(x, arg, call = caller_env(), or_null = TRUE) {
+  if (!(is.null(x) && or_null) && !is.function(member_of(x, ".iter"))) {
+    what <- if (or_null) ", which has a method `.iter`, or NULL" else ", which has a method `.iter`"
+    type_error(sprintf("`%s` must be a sampler%s, not %s.", arg, what, friendly_type(x)), call)
   }
 }
 
@@ -282,8 +284,8 @@ print.dataloader <- function(x, ...) {
   fields <- mget(c("dataset", "sampler", "collate_fn", "drop_last", "pin_memory", "num_workers"), envir = x)
   # What the loader chose itself needs no line.
   own <- function(field) {
-    is.null(field) || isFALSE(field) || identical(field, 0) || inherits(field, "infinite_sampler") || identical(field, collate_items) ||
-      identical(field, convert_batch)
+    is.null(field) || isFALSE(field) || identical(field, 0) || inherits(field, "infinite_sampler") ||
+      identical(field, collate_items) || identical(field, convert_batch)
   }
   print_object(x, title, describe_fields(fields[!vapply(fields, own, NA)]))
 }

@@ -104,10 +104,7 @@ tensor_dataset <- dataset(
     self$tensors <- tensors
   },
   .getitem = function(index) lapply(self$tensors, function(x) x$select(1L, index)),
-  .getbatch = function(index) {
-    index <- torch_tensor(as.integer(index))
-    lapply(self$tensors, function(x) x$index_select(1L, index$to(device = x$device)))
-  },
+  .getbatch = function(index) lapply(self$tensors, function(x) x[index, .., drop = FALSE]),
   .length = function() self$tensors[[1L]]$shape[[1L]]
 )
 

@@ -19,6 +19,8 @@ is_exhausted <- function(x) identical(x, quote(.__exhausted__.))
 #' coro itself: `yield()` of this package only gives an error that says so.
 #'
 #' @param loop a `for` loop.
+#' @param .progress whether a progress bar of the package cli is shown: `TRUE`, or its title. It has no end where the
+#'   number of elements is not known.
 #' @param x an object to iterate over.
 #' @returns `loop()`: `NULL`, invisibly; `as_iterator()`: a function.
 #' @examples
@@ -28,7 +30,7 @@ is_exhausted <- function(x) identical(x, quote(.__exhausted__.))
 #' })
 #' loop(for (i in numbers) print(i))
 #' @export
-loop <- function(loop) {
+loop <- function(loop, .progress = FALSE) {
   loop <- substitute(loop)
   if (!is_call(loop, "for")) {
     value_error("`loop` must be a `for` loop, as in `loop(for (batch in dataloader) ...)`.")
@@ -39,6 +41,7 @@ loop <- function(loop) {
   iterator <- as_iterator(over)
   # An iterator of the user's own may go on after a `break`.
   if (is_dataloader(over)) on.exit(close_iterator(iterator))
+  if (!isFALSE(.progress)) iterator <- with_progress(iterator, .progress, if (is.function(over)) NA else length_or_na(over))
   advance <- function() {
     value <- iterator()
     if (identical(value, quote(.__exhausted__.))) {
@@ -98,6 +101,23 @@ as_iterator.utils_sampler <- function(x) x$.iter()
 # The modules in a module, which is itself a function.
 #' @export
 as_iterator.nn_module <- function(x) as_iterator.default(as.list(x))
+
+# Shows a progress bar until the frame of loop() ends.
+with_progress <- function(iterator, title, total, frame = caller_env()) {
+  force(iterator)
+  if (!is_bool(title) && !is_string(title)) {
+    value_error(sprintf("`.progress` must be TRUE, FALSE or a title, not %s.", friendly_type(title)), frame)
+  }
+  bar <- cli::cli_progress_bar(name = if (is_string(title)) title, total = total, .envir = frame)
+  is_first <- TRUE
+  function() {
+    element <- iterator()
+    # An element is done when the next one is asked for.
+    if (!is_first) cli::cli_progress_update(id = bar, .envir = frame)
+    is_first <<- FALSE
+    element
+  }
+}
 
 # What an iterator needs no longer: the workers of a data loader.
 close_iterator <- function(iterator) {

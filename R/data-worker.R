@@ -283,23 +283,21 @@ close_workers <- function(pool) {
   invisible()
 }
 
-# Of R's random numbers and torch's, from those of this session.
-draw_seeds <- function() c(sample.int(2147480000L, 1L), as.integer(torch_randint(0, 2147480000, 1, dtype = torch_int())))
-
 # Tells the workers that a run begins.
 begin_run <- function(pool, seeds) {
   pool$run <- pool$run + 1L
   for (worker in pool$workers) {
-    send_message(worker$channel, pack_message(list(run = pool$run, seeds = seeds + worker$id)))
+    send_message(worker$channel, pack_message(list(run = pool$run, seeds = lapply(seeds, `+`, worker$id - 1L))))
   }
   pool$run
 }
 
 # An iterator over the batches of a loader that has workers.
-iterate_workers <- function(loader) {
+iterate_workers <- function(loader, seed) {
   is_iterable <- inherits(loader$dataset, "iterable_dataset")
   next_index <- if (is_iterable) function() NULL else (loader$batch_sampler %||% loader$sampler)$.iter()
-  seeds <- draw_seeds()
+  # Of R's random numbers in the workers, and of torch's.
+  seeds <- list(sample.int(2147480000L, 1L), seed)
   pool <- loader$.workers
   if (is.null(pool) || pool$is_closed) pool <- start_workers(loader)
   if (loader$persistent_workers) loader$.workers <- pool

@@ -107,3 +107,30 @@ test_that("what packages call the parts of a data loader by works", {
     expect_error(dataloader(tensor_dataset(torch_ones(2)), num_workers = wrong), "`num_workers` must be", class = "value_error")
   }
 })
+
+test_that("with the same seed the order is PyTorch's, with workers and without, and so are torch's numbers in them", {
+  skip_if_no_torch()
+  run <- function(workers) {
+    torch_manual_seed(11)
+    loader <- dataloader(tensor_dataset(torch_arange(0, 9)), batch_size = 4, shuffle = TRUE, num_workers = workers)
+    lapply(1:2, function(epoch) unlist(lapply(batches_of(loader), function(b) as_array(b[[1]]))))
+  }
+  python <- python_eval("
+torch.manual_seed(11)
+loader = torch.utils.data.DataLoader(range(10), batch_size=4, shuffle=True)
+result = {'order': [[i for b in loader for i in b.tolist()] for epoch in range(2)]}
+class Noise(torch.utils.data.Dataset):
+    def __getitem__(self, i):
+        return torch.rand(1).item()
+    def __len__(self):
+        return 6
+torch.manual_seed(12)
+result['noise'] = [b.item() for b in torch.utils.data.DataLoader(Noise(), num_workers=2)]
+")
+  expect_equal(do.call(rbind, run(0)), python$order)
+  skip_on_os("windows")
+  expect_equal(do.call(rbind, run(2)), python$order)
+  torch_manual_seed(12)
+  noise <- dataset(.getitem = function(i) torch_rand(1), .length = function() 6)()
+  expect_equal(vapply(batches_of(dataloader(noise, num_workers = 2)), as.numeric, 0), python$noise, tolerance = 1e-6)
+})

@@ -14,10 +14,117 @@ test_that("samplers decide what comes", {
   dl <- dataloader(numbers(3), batch_sampler = pairs())
   expect_length(dl, 2)
   expect_identical(values(dl), list(c(1L, 3L), 2L))
-  again <- RandomSampler(numbers(3), replacement = TRUE, num_samples = 50)
+  again <- random_sampler(numbers(3), replacement = TRUE, num_samples = 50)
   expect_length(again, 50)
   drawn <- c()
   loop(for (i in again) drawn <- c(drawn, i))
   expect_length(drawn, 50)
   expect_setequal(drawn, 1:3)
+})
+
+positions <- function(sampler) vapply(as.list(sampler), as.numeric, 0)
+
+test_that("with the same seed samplers draw what PyTorch's draw", {
+  skip_if_no_torch()
+  draw <- function(make) {
+    torch_manual_seed(5)
+    sampler <- make()
+    # Each run draws anew.
+    list(positions(sampler) - 1, positions(sampler) - 1)
+  }
+  ten <- 1:10
+  with_generator <- function() {
+    generator <- torch_generator()
+    generator$set_current_seed(7)
+    generator
+  }
+  ours <- lapply(list(
+    sequential = function() sequential_sampler(ten), random = function() random_sampler(ten),
+    more = function() random_sampler(ten, num_samples = 25), few = function() random_sampler(ten, num_samples = 4),
+    replaced = function() random_sampler(ten, replacement = TRUE, num_samples = 70),
+    generator = function() random_sampler(ten, generator = with_generator()),
+    subset = function() subset_random_sampler(c(3, 5, 8)),
+    weighted = function() weighted_random_sampler(c(1, 2, 3, 0), 20),
+    without = function() weighted_random_sampler(c(1, 2, 3, 0), 3, replacement = FALSE, generator = with_generator())
+  ), draw)
+  python <- python_eval("
+from torch.utils.data import *
+def draw(make):
+    torch.manual_seed(5)
+    sampler = make()
+    return [list(sampler), list(sampler)]
+ten = range(10)
+def generator():
+    return torch.Generator().manual_seed(7)
+result = {k: draw(f) for k, f in {
+  'sequential': lambda: SequentialSampler(ten), 'random': lambda: RandomSampler(ten),
+  'more': lambda: RandomSampler(ten, num_samples=25), 'few': lambda: RandomSampler(ten, num_samples=4),
+  'replaced': lambda: RandomSampler(ten, replacement=True, num_samples=70),
+  'generator': lambda: RandomSampler(ten, generator=generator()),
+  'subset': lambda: SubsetRandomSampler([2, 4, 7]),
+  'weighted': lambda: WeightedRandomSampler([1, 2, 3, 0], 20),
+  'without': lambda: WeightedRandomSampler([1, 2, 3, 0], 3, replacement=False, generator=generator())}.items()}
+")
+  for (name in names(ours)) expect_equal(do.call(rbind, ours[[name]]), python[[name]], info = name)
+})
+
+test_that("processes that train together share the items as PyTorch's do", {
+  skip_if_no_torch()
+  ours <- list()
+  for (n in c(1, 7, 8)) for (shuffle in c(FALSE, TRUE)) for (drop_last in c(FALSE, TRUE)) for (rank in 1:3) {
+    s <- distributed_sampler(seq_len(n), 3, rank, shuffle = shuffle, seed = 2, drop_last = drop_last)
+    s$set_epoch(4)
+    expect_identical(as.numeric(length(s)), as.numeric(length(as.list(s))))
+    ours[[length(ours) + 1]] <- positions(s) - 1
+  }
+  python <- python_eval("
+result = []
+for n in [1, 7, 8]:
+    for shuffle in [False, True]:
+        for drop_last in [False, True]:
+            for rank in range(3):
+                s = torch.utils.data.DistributedSampler(range(n), 3, rank, shuffle=shuffle, seed=2, drop_last=drop_last)
+                s.set_epoch(4)
+                result.append(list(s) if len(s) else [])
+")
+  expect_equal(ours, lapply(python, as.numeric))
+})
+
+test_that("weighted draws come as often as their weights say", {
+  skip_if_no_torch()
+  torch_manual_seed(1)
+  drawn <- positions(weighted_random_sampler(c(1, 0, 3, 4), 8000))
+  expect_gt(suppressWarnings(chisq.test(table(factor(drawn, c(1, 3, 4))), p = c(1, 3, 4) / 8)$p.value), 1e-3)
+  expect_false(2 %in% drawn)
+})
+
+test_that("batches of a sampler are vectors, printed and counted", {
+  skip_if_no_torch()
+  pieces <- batch_sampler(sequential_sampler(1:5), 2)
+  expect_identical(as.list(pieces), list(1:2, 3:4, 5L))
+  expect_length(pieces, 3)
+  expect_identical(as.list(batch_sampler(sequential_sampler(1:5), 2, drop_last = TRUE)), list(1:2, 3:4))
+  loader <- dataloader(numbers(5), batch_sampler = batch_sampler(subset_random_sampler(c(2, 4)), 2))
+  expect_setequal(as_array(batches_of(loader)[[1]]$y), c(2L, 4L))
+  expect_snapshot({
+    random_sampler(numbers(3), replacement = TRUE, num_samples = 5)
+    weighted_random_sampler(c(1, 2), 3)
+    distributed_sampler(numbers(5), 2, 1)
+    pieces
+  })
+})
+
+test_that("wrong arguments of samplers are told", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, {
+    random_sampler(1:3, replacement = 1)
+    random_sampler(1:3, num_samples = 0)
+    random_sampler(1:3, generator = 1)
+    weighted_random_sampler(c(1, -1), 2)
+    weighted_random_sampler(c(0, 0), 2)
+    weighted_random_sampler(c(1, 0), 2, replacement = FALSE)
+    distributed_sampler(1:3, 2, 3)
+    batch_sampler(1:3, 2)
+    batch_sampler(sequential_sampler(1:3), 0)
+  })
 })
