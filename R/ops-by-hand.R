@@ -29,7 +29,7 @@
 #' parts <- torch_lu(x)
 #' torch_lu_unpack(parts[[1]], parts[[2]])
 #' linalg_eigvals(x)
-#' torch_stft(torch_ones(16), n_fft = 8, return_complex = TRUE)$shape
+#' torch_stft(torch_ones(16), n_fft = 8, window = torch_hann_window(8), return_complex = TRUE)$shape
 #' @name torch_lu
 NULL
 
