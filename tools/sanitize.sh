@@ -19,7 +19,7 @@ export LDFLAGS="$flags" NOT_CRAN=true
 # Last, where nothing outdoes it: instrumented code takes the compiler twice as long at CMake's own -O3.
 printf '#!/bin/sh\nexec g++ "$@" %s\n' "$flags" > "$folder/c++"
 chmod +x "$folder/c++"
-export CXX="$folder/c++"
+export CXX="$folder/c++" CCACHE_COMPILERCHECK=content
 # What is built here loads only behind the sanitizers' runtime, while it is installed too.
 runtime="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
 ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:alloc_dealloc_mismatch=0:allocator_may_return_null=1

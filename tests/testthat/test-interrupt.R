@@ -62,9 +62,9 @@ test_that("methods of loaded modules are interrupted", {
 
 test_that("backward is interrupted, and gradients are computed afterwards", {
   expect_interrupted(function() {
-    x <- torch_ones(c(500, 500), requires_grad = TRUE)
+    x <- torch_ones(c(250, 250), requires_grad = TRUE)
     y <- x
-    for (i in 1:300) y <- torch_matmul(y, x) / 500
+    for (i in 1:300) y <- torch_matmul(y, x) / 250
     y <- y$sum()
     function() repeat y$backward(retain_graph = TRUE)
   })
