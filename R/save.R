@@ -396,14 +396,23 @@ read_version_2 <- function(source, device) {
 unpacked <- function(bytes) {
   most <- 2^26 + 50 * length(bytes)
   connection <- gzcon(rawConnection(bytes))
-  on.exit(close(connection))
-  pieces <- list()
+  # R tells a wrong checksum on the error output, and gives what there is.
+  said <- textConnection(NULL, "w")
+  before <- sink.number(type = "message")
+  sink(said, type = "message")
+  on.exit({
+    if (before == 2L) sink(type = "message") else sink(getConnection(before), type = "message")
+    close(said)
+    close(connection)
+  })
+  pieces <- list(raw())
   size <- 0
   while (length(piece <- readBin(connection, "raw", 2^22))) {
     size <- size + length(piece)
     if (size > most) damaged("it is packed too tightly to be a file of tensors")
     pieces[[length(pieces) + 1L]] <- piece
   }
+  if (length(textConnectionValue(said))) damaged("it is cut short or damaged: its checksum is wrong")
   do.call(c, pieces)
 }
 

@@ -97,10 +97,10 @@ odd_numbers <- list(
 
 damage <- function(bytes) {
   n <- length(bytes)
-  for (k in seq_len(sample(3, 1))) {
+  for (k in seq_len(sample(3, 1, prob = c(4, 1, 1)))) {
     at <- sample(n, 1)
     some <- at:min(n, at + sample(c(0, 3, 16, 64), 1))
-    bytes <- switch(sample(8, 1),
+    bytes <- switch(sample(8, 1, prob = c(3, 4, 3, 1, 1, 1, 1, 1)),
       replace(bytes, at, as.raw(sample(0:255, 1))),
       replace(bytes, at, xor(bytes[at], as.raw(2^sample(0:7, 1)))),
       { number <- odd_numbers[[sample(length(odd_numbers), 1)]]; utils::head(replace(bytes, at + seq_along(number) - 1, number), n) },

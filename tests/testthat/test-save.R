@@ -227,6 +227,11 @@ test_that("classes and attributes of a tensor alone come back too", {
   bomb <- withr::local_tempfile()
   saveRDS(list(type = "list", version = 2, values = raw(2e8)), bomb)
   expect_error(torch_load(bomb), "packed too tightly", class = "torch_runtime_error")
+  packed <- readBin(fixture("tensor-version2"), "raw", 1e5)
+  n <- length(packed)
+  wrong <- replace(packed, n - 6, xor(packed[n - 6], as.raw(1)))
+  expect_silent(expect_error(torch_load(wrong), "checksum is wrong", class = "torch_runtime_error"))
+  expect_error(torch_load(packed[1:4]), "can't be read", class = "torch_runtime_error")
 })
 
 test_that("R's own files and other processes carry tensors whole", {
