@@ -105,6 +105,10 @@ cpp_values_read <- function(source, device) {
     .Call(`_torch_cpp_values_read`, source, device)
 }
 
+cpp_tensor_facts <- function(list) {
+    .Call(`_torch_cpp_tensor_facts`, list)
+}
+
 cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }

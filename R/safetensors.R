@@ -16,14 +16,12 @@ longest_header <- 1e8
 # `tensors` is a named list of tensors and raw vectors, `metadata` named strings. To the file `path`, or as a raw vector.
 write_safetensors <- function(tensors, metadata, path = NULL) {
   names <- names2(tensors)
-  bytes <- vapply(tensors, is.raw, NA)
-  facts <- lapply(tensors, function(x) {
-    if (is.raw(x)) return(list("U8", length(x)))
-    dtype <- names(safetensors_dtypes)[match(unclass(x$dtype), safetensors_dtypes)]
-    list(dtype, .Call(C_shape, x))
-  })
-  dtypes <- vapply(facts, `[[`, "", 1)
-  shapes <- lapply(facts, `[[`, 2)
+  facts <- cpp_tensor_facts(tensors)
+  dtypes <- names(safetensors_dtypes)[match(facts$dtype, safetensors_dtypes)]
+  shapes <- facts$shape
+  bytes <- which(vapply(tensors, is.raw, NA))
+  dtypes[bytes] <- "U8"
+  shapes[bytes] <- lapply(tensors[bytes], length)
   sizes <- vapply(shapes, prod, 0) * safetensors_sizes[dtypes]
   # Those with larger elements first, so that all lie where a pointer to them may be.
   order <- order(-safetensors_sizes[dtypes], method = "radix")
@@ -164,7 +162,8 @@ save_safetensors <- function(tensors, path, metadata = NULL) {
   if (length(metadata) && (!is_named(metadata) || !all(vapply(metadata, is_string, NA)))) {
     type_error("`metadata` must be a list of strings with names.")
   }
-  unknown <- vapply(tensors, function(x) !unclass(x$dtype) %in% safetensors_dtypes || is_special_layout(x) || x$device$type == "meta", NA)
+  facts <- cpp_tensor_facts(tensors)
+  unknown <- !facts$dtype %in% safetensors_dtypes | !facts$is_dense
   if (any(unknown)) {
     value_error(sprintf("The format has no form for `%s`, %s.", names(tensors)[unknown][1], type_line(tensors[unknown][[1]])))
   }

@@ -235,27 +235,25 @@ new_tensor_pool <- function(call) {
   tensors <- list()
   n <- 0
   place_of <- function(x, where) {
-    vapply(seq_along(x), function(i) {
-      check_saved_tensor(x[[i]], where[[i]], call)
-      address <- tensor_address(x[[i]])
-      if (is.null(places[[address]])) {
-        places[[address]] <- n
-        n <<- n + 1
-        tensors[[n]] <<- x[[i]]
-      }
-      places[[address]]
-    }, 0)
+    facts <- cpp_tensor_facts(x)
+    for (i in which(is.na(facts$key) | !facts$is_dense)) refuse_tensor(x[[i]], where[[i]], call)
+    first <- which(!duplicated(facts$key))
+    first <- first[lengths(mget(facts$key[first], places, ifnotfound = list(NULL))) == 0L]
+    if (length(first)) {
+      list2env(set_names(as.list(n + seq_along(first) - 1), facts$key[first]), places)
+      tensors[n + seq_along(first)] <<- x[first]
+      n <<- n + length(first)
+    }
+    vapply(mget(facts$key, places), identity, 0)
   }
   all <- function() tensors
   environment()
 }
 
-check_saved_tensor <- function(x, where, call) {
-  if (is_dead(x)) value_error(sprintf("`%s` is a dead tensor: it was saved and read back by R, which keeps no tensor memory.", where), call)
+refuse_tensor <- function(x, where, call) {
+  if (is_dead(x)) value_error(sprintf("`%s` is a dead tensor: it was saved and read back by R, without its memory.", where), call)
   if (is_undefined_tensor(x)) value_error(sprintf("`%s` is an undefined tensor.", where), call)
-  if (is_special_layout(x) || x$device$type == "meta") {
-    value_error(sprintf("`%s` is a tensor that can't be saved: %s.", where, type_line(x)), call)
-  }
+  value_error(sprintf("`%s` is a tensor that can't be saved: %s.", where, type_line(x)), call)
 }
 
 # What an optimiser's `$state_dict()` gives, here or in Python.

@@ -81,21 +81,32 @@ write_object <- function(obj, path = NULL, call = caller_env()) {
 # A tensor without a class or attributes of its own.
 is_plain <- function(x) length(attributes(x)) == 1L && length(class(x)) == 2L
 
-# A list of lists, values and tensors.
-is_bare_tree <- function(x) {
+# A list of lists, values and tensors, as deep as R functions can call each other without a thought.
+deepest_tree <- 100L
+is_bare_tree <- function(x, depth = 0L) {
   if (is_torch_tensor(x)) return(TRUE)
   if (!is.list(x) || is.environment(x)) return(is.atomic(x) || is.null(x))
-  all(vapply(unclass(x), is_bare_tree, NA))
+  depth < deepest_tree && all(vapply(unclass(x), is_bare_tree, NA, depth + 1L))
 }
 
 mark_tensors <- function(x, found) {
-  if (is_torch_tensor(x)) return(structure(found$key_of(x), class = "torch_tensor_address"))
+  if (is_torch_tensor(x)) return(address_mark(found$key_of(x)))
   if (!is.list(x)) return(x)
-  attributes <- attributes(x)
-  x <- lapply(unclass(x), mark_tensors, found = found)
-  attributes(x) <- attributes
-  x
+  like <- x
+  x <- unclass(x)
+  keys <- found$keys_of(x)
+  known <- !is.na(keys)
+  x[known] <- lapply(keys[known], address_mark)
+  x[!known] <- lapply(x[!known], mark_tensors, found = found)
+  with_attributes(x, like)
 }
+
+with_attributes <- function(x, like) {
+  attributes(x) <- attributes(like)
+  if (isS4(like)) asS4(x) else x
+}
+
+address_mark <- function(key) `class<-`(key, "torch_tensor_address")
 
 # The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks.
 new_collection <- function(call, what = "`obj`") {
@@ -123,6 +134,22 @@ new_collection <- function(call, what = "`obj`") {
       extra[[key]] <<- list(kind = "tensor", attributes = attributes(x))
     }
     key
+  }
+  # Of those elements of a list that are plain tensors, all at once; NA for the others.
+  keys_of <- function(x) {
+    addresses <- cpp_tensor_facts(x)$key
+    addresses[!is.na(addresses)] <- ifelse(vapply(x[!is.na(addresses)], is_plain, NA), addresses[!is.na(addresses)], NA)
+    known <- which(!is.na(addresses))
+    first <- known[!duplicated(addresses[known])]
+    first <- first[lengths(mget(addresses[first], keys, ifnotfound = list(NULL))) == 0L]
+    if (length(first)) {
+      list2env(set_names(as.list(addresses[first]), addresses[first]), keys)
+      list2env(set_names(x[first], addresses[first]), tensors)
+      order[n + seq_along(first)] <<- addresses[first]
+      n <<- n + length(first)
+    }
+    addresses[known] <- vapply(mget(addresses[known], keys), identity, "")
+    addresses
   }
   # Other handles, each once.
   noted <- function(x, entry) {
@@ -172,19 +199,14 @@ write_collection <- function(found, type, robj, path) {
   tensors <- mget(found$order, found$tensors)
   special <- list()
   needs_grad <- list()
-  for (i in seq_along(tensors)) {
-    key <- found$order[[i]]
-    x <- tensors[[i]]
-    if (x$requires_grad) needs_grad[[key]] <- TRUE
-    dtype <- unclass(x$dtype)
-    if (!dtype %in% c(safetensors_dtypes, 8L, 10L) || is_special_layout(x) || x$device$type == "meta") {
-      value_error(sprintf("`obj` holds a tensor that can't be saved: %s.", type_line(x)), found$call)
-    }
-    if (dtype %in% 8:10) {
-      # The format has them as bytes.
-      special[[key]] <- list(shape = as.integer(.Call(C_shape, x)), dtype = special_dtypes[[as.character(dtype)]])
-      tensors[[i]] <- buffer_from_torch_tensor(x$resolve_conj())
-    }
+  facts <- cpp_tensor_facts(tensors)
+  unknown <- !facts$dtype %in% c(safetensors_dtypes, 8L, 10L) | !facts$is_dense
+  if (any(unknown)) value_error(sprintf("%s holds a tensor that can't be saved: %s.", found$what, type_line(tensors[unknown][[1]])), found$call)
+  needs_grad[found$order[facts$requires_grad]] <- TRUE
+  for (i in which(facts$dtype %in% 8:10)) {
+    # The format has them as bytes.
+    special[[found$order[[i]]]] <- list(shape = facts$shape[[i]], dtype = special_dtypes[[as.character(facts$dtype[[i]])]])
+    tensors[[i]] <- buffer_from_torch_tensor(tensors[[i]]$resolve_conj())
   }
   as_object <- function(x) if (length(x)) x else structure(list(), names = character())
   about <- list(
@@ -328,16 +350,16 @@ revive_generator <- function(entry) {
   generator
 }
 
-unmark <- function(x, handle_of_key) {
+# Deeper lists have no such marks, see is_bare_tree().
+unmark <- function(x, handle_of_key, depth = 0L) {
   if (inherits(x, "torch_tensor_address")) return(handle_of_key(as.vector(unclass(x))))
-  if (!is.list(x) || is.environment(x)) return(x)
+  if (!is.list(x) || is.environment(x) || depth > deepest_tree) return(x)
   marked <- vapply(unclass(x), function(element) is.list(element) || inherits(element, "torch_tensor_address"), NA)
   if (!any(marked)) return(x)
-  attributes <- attributes(x)
+  like <- x
   x <- unclass(x)
-  x[marked] <- lapply(x[marked], unmark, handle_of_key = handle_of_key)
-  attributes(x) <- attributes
-  x
+  x[marked] <- lapply(x[marked], unmark, handle_of_key = handle_of_key, depth = depth + 1L)
+  with_attributes(x, like)
 }
 
 # ---- in R's own serialization ---------------------------------------------------------------------------------------------

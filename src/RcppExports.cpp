@@ -288,6 +288,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_tensor_facts
+SEXP cpp_tensor_facts(SEXP list);
+RcppExport SEXP _torch_cpp_tensor_facts(SEXP listSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type list(listSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tensor_facts(list));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_is_dead
 SEXP cpp_is_dead(SEXP x);
 RcppExport SEXP _torch_cpp_is_dead(SEXP xSEXP) {
@@ -1480,6 +1490,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_pieces_read", (DL_FUNC) &_torch_cpp_pieces_read, 5},
     {"_torch_cpp_values_write", (DL_FUNC) &_torch_cpp_values_write, 2},
     {"_torch_cpp_values_read", (DL_FUNC) &_torch_cpp_values_read, 2},
+    {"_torch_cpp_tensor_facts", (DL_FUNC) &_torch_cpp_tensor_facts, 1},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 3},
     {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 4},

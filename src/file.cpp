@@ -1,4 +1,8 @@
 // Tensors in files: their bytes, and where those lie.
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
 #include "operate.h"
 #include "text.h"
 #include "values.h"
@@ -98,4 +102,45 @@ SEXP cpp_values_read(SEXP source, SEXP device) {
     return shim().ts_values_read(file, bytes ? RAW(source) : nullptr, bytes ? static_cast<size_t>(XLENGTH(source)) : 0,
                                  CHAR(STRING_ELT(device, 0)), out, arena);
   });
+}
+
+// What files need to know of the tensors in a list, by column: their keys (NA for what is no tensor, or holds none), numbers of
+// dtypes, shapes, whether they need gradients, and whether their elements lie in memory one behind the other.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tensor_facts(SEXP list) {
+  const R_xlen_t n = XLENGTH(list);
+  const char* names[] = {"key", "dtype", "shape", "requires_grad", "is_dense", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  const int types[] = {STRSXP, INTSXP, VECSXP, LGLSXP, LGLSXP};
+  for (int column = 0; column < 5; ++column) SET_VECTOR_ELT(out, column, Rf_allocVector(static_cast<SEXPTYPE>(types[column]), n));
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP x = VECTOR_ELT(list, i);
+    SET_STRING_ELT(VECTOR_ELT(out, 0), i, NA_STRING);
+    INTEGER(VECTOR_ELT(out, 1))[i] = NA_INTEGER;
+    LOGICAL(VECTOR_ELT(out, 3))[i] = LOGICAL(VECTOR_ELT(out, 4))[i] = NA_LOGICAL;
+    if (!is_tensor(x) || (!R_ExternalPtrAddr(x) && !can_revive(x))) continue;
+    ts_tensor* it = tensor_of(x);
+    ts_tensor_info info;
+    check(shim().ts_tensor_describe(it, &info));
+    if (!info.defined) continue;
+    char text[32];
+    std::snprintf(text, sizeof text, "%p", static_cast<void*>(it));
+    SET_STRING_ELT(VECTOR_ELT(out, 0), i, Rf_mkChar(text));
+    INTEGER(VECTOR_ELT(out, 1))[i] = info.dtype;
+    bool is_large = false;
+    for (int64_t d = 0; d < info.ndim; ++d) is_large = is_large || info.sizes[d] > INT_MAX;
+    SEXP shape = Rf_allocVector(is_large ? REALSXP : INTSXP, info.ndim);
+    SET_VECTOR_ELT(VECTOR_ELT(out, 2), i, shape);
+    for (int64_t d = 0; d < info.ndim; ++d) {
+      if (is_large)
+        REAL(shape)[d] = static_cast<double>(info.sizes[d]);
+      else
+        INTEGER(shape)[d] = static_cast<int>(info.sizes[d]);
+    }
+    LOGICAL(VECTOR_ELT(out, 3))[i] = info.requires_grad;
+    // Strided is the layout 0.
+    LOGICAL(VECTOR_ELT(out, 4))[i] = info.layout == 0 && !info.is_quantized && std::strcmp(info.device, "meta") != 0;
+  }
+  UNPROTECT(1);
+  return out;
 }

@@ -6,6 +6,8 @@ options <- commandArgs(TRUE)
 n <- if (length(options) > 0) as.numeric(options[1]) else 1e5
 seed <- if (length(options) > 1) as.integer(options[2]) else 1L
 suppressMessages(library(torch))
+# Half of the time would be spent on where errors come from.
+options("rlang:::disable_trace_capture" = TRUE)
 source("tools/fuzz-children.R")
 home <- new.env(parent = asNamespace("torch"))
 for (helper in c("save", "archive", "install", "fuzz-readers")) source(sprintf("tests/testthat/helper-%s.R", helper), local = home)

@@ -330,3 +330,20 @@ test_that("what an optimiser keeps is found again in a file, whether it made a s
     }
   }
 })
+
+test_that("deep lists and S4 objects come back as they were", {
+  skip_if_no_torch()
+  deep <- list(torch_ones(1))
+  for (i in 1:1000) deep <- list(deep, i)
+  again <- saved(deep)
+  for (i in 1:1000) again <- again[[1]]
+  expect_identical(as_array(again[[1]]), 1)
+  box <- methods::setClass("TorchTestBox", contains = "list", slots = c(unit = "character", weight = "ANY"), where = globalenv())
+  on.exit(methods::removeClass("TorchTestBox", where = globalenv()))
+  x <- box(list(torch_ones(1), 2), unit = "m", weight = torch_ones(2))
+  y <- saved(list(x))[[1]]
+  expect_true(isS4(y) && methods::is(y, "TorchTestBox"))
+  expect_identical(y@unit, "m")
+  expect_identical(as_array(y@weight), c(1, 1))
+  expect_identical(as_array(y[[1]]), 1)
+})
