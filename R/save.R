@@ -221,7 +221,7 @@ write_collection <- function(found, type, robj, path) {
 special_dtypes <- c("8" = "chalf", "9" = "cfloat", "10" = "cdouble")
 
 # What wrote a file: the CRAN package says nothing.
-package_version_text <- function() as.character(utils::packageVersion("torch"))
+package_version_text <- function() getNamespaceVersion(topenv())[[1L]]
 
 #' @rdname torch_save
 #' @export
