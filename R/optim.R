@@ -19,6 +19,11 @@ OptimizerState <- R6::R6Class(
       self$plans <- list()
       invisible(self)
     },
+    drop = function(keys) {
+      map <- self$settled()
+      rm(list = intersect(keys, ls(map, sorted = FALSE)), envir = map)
+      self$plans <- list()
+    },
     keys = function() ls(self$settled(), sorted = FALSE),
     settled = function() {
       private$find_owners()
@@ -207,6 +212,7 @@ load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
     state <- Map(function(state, param) lapply(state, copy_state, param), state, params[own])
   }
   self$param_groups <- groups
+  self$state$drop(addresses(params))
   self$state$set_many(addresses(params[own]), unname(state), params[own])
 }
 
