@@ -22,7 +22,7 @@ at_least_tiny <- function(x) {
 
 standard_gamma <- function(shape, concentration) torch__standard_gamma(concentration$expand(shape))
 
-log_beta <- function(a, b) torch_lgamma(a) + torch_lgamma(b) - torch_lgamma(a + b)
+log_beta <- function(a, b) torch_lgamma(torch_minimum(a, b)) - log_gamma_ratio(torch_maximum(a, b), torch_minimum(a, b))
 where_else_nan <- function(condition, x) torch_where(condition, x, NaN)
 nan_like <- function(x) torch_full_like(x, NaN)
 euler_gamma <- -digamma(1)
@@ -78,7 +78,8 @@ euler_gamma <- -digamma(1)
 #' @returns A distribution, see [distribution()].
 #' @section Errors:
 #' A parameter that is not what the table says is a `value_error` that names it.
-#' @source Names and parameters are those of `torch.distributions`; a seed gives the draws that it gives there. Von Mises:
+#' @source Names and parameters are those of `torch.distributions`; a seed gives the draws that it gives there. Student's t with
+#'   very many degrees of freedom: Hill (1970), Algorithm 395: Student's t-distribution. Von Mises:
 #'   Best and Fisher (1979), Efficient simulation of the von Mises distribution. Continuous Bernoulli: Loaiza-Ganem and
 #'   Cunningham (2019), The continuous Bernoulli: fixing a pervasive error in variational autoencoders.
 #' @seealso [distr_bernoulli()] and its page for discrete ones, [distr_multivariate_normal()] for vectors and matrices,
@@ -100,7 +101,8 @@ distr_normal <- distribution(
     z <- (value - loc) / scale
     -0.5 * (z * z) - torch_log(scale) - log(2 * pi) / 2
   },
-  cdf = function(value) torch_special_ndtr((value - loc) / scale),
+  # LibTorch's `special_ndtr` is 0 in the lower tail.
+  cdf = function(value) torch_erfc((loc - value) / (scale * sqrt(2))) / 2,
   icdf = function(value) loc + scale * torch_special_ndtri(value),
   entropy = function() torch_log(scale) + (1 + log(2 * pi)) / 2,
   mean = function() loc,
@@ -140,8 +142,8 @@ distr_half_normal <- distribution(
     transforms = function() list(transform_abs())
   ),
   log_prob = function(value) half_log_prob(value, base_distribution),
-  cdf = function(value) half_cdf(value, base_distribution),
-  icdf = function(value) base_distribution$icdf((value + 1) / 2),
+  cdf = function(value) torch_erf(value / (scale * sqrt(2))),
+  icdf = function(value) scale * sqrt(2) * torch_erfinv(value),
   entropy = function() base_distribution$entropy() - log(2),
   mean = function() scale * sqrt(2 / pi),
   mode = function() torch_zeros_like(scale),
@@ -152,7 +154,6 @@ distr_half_normal <- distribution(
 half_log_prob <- function(value, base) {
   torch_where(value >= 0, formulas_of(base)$log_prob(value) + log(2), -Inf)
 }
-half_cdf <- function(value, base) 2 * formulas_of(base)$cdf(value) - 1
 
 #' @rdname distr_normal
 #' @export
@@ -295,7 +296,7 @@ distr_kumaraswamy <- distribution(
     torch_log(concentration1) + torch_log(concentration0) + torch_xlogy(concentration1 - 1, value) +
       torch_special_xlog1py(concentration0 - 1, -value^concentration1)
   },
-  cdf = function(value) 1 - (1 - value^concentration1)^concentration0,
+  cdf = function(value) -torch_expm1(torch_special_xlog1py(concentration0, -value^concentration1)),
   entropy = function() {
     1 - 1 / concentration0 + (1 - 1 / concentration1) * (torch_digamma(concentration0 + 1) + euler_gamma) -
       torch_log(concentration1) - torch_log(concentration0)
@@ -321,13 +322,16 @@ distr_student_t <- distribution(
   support = constraint_real,
   log_prob = function(value) {
     z <- (value - loc) / scale
-    torch_lgamma((df + 1) / 2) - torch_lgamma(df / 2) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
+    log_gamma_ratio(df / 2, torch_full_like(df, 0.5)) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
       (df + 1) / 2 * torch_log1p(z * z / df)
   },
   cdf = function(value) {
     z <- (value - loc) / scale
-    tail <- incomplete_beta(df / 2, torch_full_like(df, 0.5), df / (df + z * z)) / 2
-    torch_where(z < 0, tail, 1 - tail)
+    # With very many degrees of freedom it is nearly normal, and the fraction of the beta function converges slowly.
+    is_normal <- df > 1e5
+    some <- torch_where(is_normal, 1, df)
+    tail <- incomplete_beta(some / 2, torch_full_like(df, 0.5), some / (some + z * z), z * z / (some + z * z)) / 2
+    torch_where(is_normal, torch_erfc(-normal_of_t(z, torch_where(is_normal, df, 1e5)) / sqrt(2)) / 2, torch_where(z < 0, tail, 1 - tail))
   },
   icdf = function(value) {
     search_quantile(value, private$cdf, private$log_prob, function(t) loc + scale * onto_real(t), c(-Inf, Inf))
@@ -357,14 +361,33 @@ distr_cauchy <- distribution(
   parameters = list(loc = constraint_real, scale = constraint_positive),
   support = constraint_real,
   log_prob = function(value) -log(pi) - torch_log(scale) - torch_log1p(((value - loc) / scale)^2),
-  cdf = function(value) torch_atan((value - loc) / scale) / pi + 0.5,
-  icdf = function(value) torch_tan(pi * (value - 0.5)) * scale + loc,
+  cdf = function(value) {
+    z <- (loc - value) / scale
+    torch_atan2(torch_ones_like(z), z) / pi
+  },
+  icdf = function(value) quantile_of_cauchy(value, value - 0.5) * scale + loc,
   entropy = function() log(4 * pi) + torch_log(scale),
   mean = function() nan_like(loc),
   mode = function() loc,
   variance = function() torch_full_like(loc, Inf),
   rsample = function(shape) loc + torch_empty(shape, dtype = loc$dtype, device = loc$device)$cauchy_() * scale
 )
+
+# The normal quantile of the probability of `t` with `n` degrees of freedom, for large `n`.
+normal_of_t <- function(t, n) {
+  a <- n - 0.5
+  b <- 48 * a^2
+  square <- torch_where(t == 0, 1, t * t)
+  y <- a * torch_log1p(square / n)
+  more <- (((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y^2 + 100 + b)
+  t * torch_sqrt(y / square) * ((more + y + 3) / b + 1)
+}
+
+# `away` is how far `p` is from a half. Near an end the tangent of what is left is exact.
+quantile_of_cauchy <- function(p, away) {
+  near <- torch_where(away < -0.25, -1 / torch_tan(pi * p), torch_tan(pi * away))
+  torch_where(away > 0.25, 1 / torch_tan(pi * (0.5 - away)), near)
+}
 
 #' @rdname distr_normal
 #' @export
@@ -378,8 +401,8 @@ distr_half_cauchy <- distribution(
     transforms = function() list(transform_abs())
   ),
   log_prob = function(value) half_log_prob(value, base_distribution),
-  cdf = function(value) half_cdf(value, base_distribution),
-  icdf = function(value) base_distribution$icdf((value + 1) / 2),
+  cdf = function(value) torch_atan(value / scale) * (2 / pi),
+  icdf = function(value) scale * quantile_of_cauchy((value + 1) / 2, value / 2),
   entropy = function() base_distribution$entropy() - log(2),
   mean = function() torch_full_like(scale, Inf),
   mode = function() torch_zeros_like(scale),
@@ -393,10 +416,13 @@ distr_laplace <- distribution(
   parameters = list(loc = constraint_real, scale = constraint_positive),
   support = constraint_real,
   log_prob = function(value) -torch_log(2 * scale) - torch_abs(value - loc) / scale,
-  cdf = function(value) 0.5 - 0.5 * torch_sign(value - loc) * torch_expm1(-torch_abs(value - loc) / scale),
+  cdf = function(value) {
+    z <- (value - loc) / scale
+    torch_where(z < 0, torch_exp(torch_clamp(z, max = 0)) / 2, 1 - torch_exp(-torch_clamp(z, min = 0)) / 2)
+  },
   icdf = function(value) {
-    from_half <- value - 0.5
-    loc - scale * torch_sign(from_half) * torch_log1p(-2 * torch_abs(from_half))
+    lower <- value < 0.5
+    loc + scale * torch_where(lower, 1, -1) * torch_log(2 * torch_where(lower, value, 1 - value))
   },
   entropy = function() 1 + torch_log(2 * scale),
   mean = function() loc,
@@ -475,8 +501,8 @@ distr_pareto <- distribution(
     transforms = function() list(transform_exp(), transform_affine(0, scale))
   ),
   log_prob = function(value) torch_log(alpha) + alpha * torch_log(scale) - (alpha + 1) * torch_log(value),
-  cdf = function(value) 1 - (scale / value)^alpha,
-  icdf = function(value) scale * (1 - value)^(-1 / alpha),
+  cdf = function(value) -torch_expm1(-alpha * torch_log1p((value - scale) / scale)),
+  icdf = function(value) scale * torch_exp(-torch_log1p(-value) / alpha),
   entropy = function() torch_log(scale / alpha) + 1 + 1 / alpha,
   mean = function() torch_where(alpha > 1, alpha * scale / (alpha - 1), Inf),
   mode = function() scale,
@@ -532,7 +558,7 @@ distr_fisher_snedecor <- distribution(
     df1 / 2 * torch_log(ratio) + (df1 / 2 - 1) * torch_log(value) - (df1 + df2) / 2 * torch_log1p(ratio * value) -
       log_beta(df1 / 2, df2 / 2)
   },
-  cdf = function(value) incomplete_beta(df1 / 2, df2 / 2, df1 * value / (df1 * value + df2)),
+  cdf = function(value) incomplete_beta(df1 / 2, df2 / 2, df1 * value / (df1 * value + df2), df2 / (df1 * value + df2)),
   icdf = function(value) search_quantile(value, private$cdf, private$log_prob, onto_positive, c(0, Inf)),
   mean = function() where_else_nan(df2 > 2, df2 / (df2 - 2)),
   mode = function() where_else_nan(df1 > 2, (df1 - 2) / df1 * df2 / (df2 + 2)),

@@ -17,16 +17,26 @@ positive_probability <- new_constraint(
   "Interval", "greater than 0 and at most 1", function(value) (value > 0) & (value <= 1), lower_bound = 0, upper_bound = 1
 )
 
-# For distributions with a probability of success.
+# For distributions with a probability of success. What is impossible or sure by probabilities of 0 or 1 that were given.
 success_probability <- list(
   probs = function() torch_sigmoid(logits),
-  logits = function() logit_of(probs)
+  logits = function() logit_of(probs),
+  never = function() if ("probs" %in% private$.given) probs == 0,
+  always = function() if ("probs" %in% private$.given) probs == 1
 )
+
+# The log probability of `value` successes and `failures`, with that of the sure and the impossible.
+with_certainty <- function(log_prob, value, failures, never, always) {
+  if (is.null(never)) return(log_prob)
+  impossible <- (never & (value > 0)) | (always & (failures > 0))
+  torch_where(impossible, -Inf, torch_where(never | always, 0, log_prob))
+}
 
 # For those with a probability of each of several outcomes, the last dimension.
 outcome_probabilities <- list(
   probs = function() torch_softmax(logits, dim = -1L),
-  logits = function() torch_log(inside_open_interval(probs)),
+  # A probability of 0 takes no part in gradients.
+  logits = function() torch_where(probs == 0, -Inf, torch_log(torch_where(probs == 0, 1, probs))),
   n_outcomes = function() event_size(if ("probs" %in% private$.given) probs else logits, -1L)
 )
 
@@ -56,7 +66,7 @@ check_total_count <- function(values, call) {
   values
 }
 
-cross_entropy_of_success <- function(probs, logits) nnf_softplus(logits) - probs * logits
+cross_entropy_of_success <- function(probs, logits) torch_where((probs == 0) | (probs == 1), 0, nnf_softplus(logits) - probs * logits)
 log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_lgamma(n - k + 1)
 
 #' Discrete distributions
@@ -117,7 +127,7 @@ distr_bernoulli <- distribution(
   one_of = c("probs", "logits"),
   support = constraint_boolean,
   derived = success_probability,
-  log_prob = function(value) value * logits - nnf_softplus(logits),
+  log_prob = function(value) with_certainty(value * logits - nnf_softplus(logits), value, 1 - value, never, always),
   cdf = function(value) torch_where(value < 0, 0, torch_where(value < 1, 1 - probs, 1)),
   entropy = function() cross_entropy_of_success(probs, logits),
   mean = function() probs,
@@ -140,7 +150,10 @@ distr_binomial <- distribution(
   one_of = c("probs", "logits"),
   support = function() constraint_integer_interval(0, total_count),
   derived = success_probability,
-  log_prob = function(value) log_choose(total_count, value) + value * logits - total_count * nnf_softplus(logits),
+  log_prob = function(value) {
+    log_prob <- log_choose(total_count, value) + value * logits - total_count * nnf_softplus(logits)
+    with_certainty(log_prob, value, total_count - value, never, always)
+  },
   cdf = function(value) {
     k <- torch_floor(value)
     inside <- (k >= 0) & (k < total_count)
@@ -150,7 +163,7 @@ distr_binomial <- distribution(
   entropy = function() {
     value <- self$enumerate_support(expand = FALSE)
     log_prob <- private$log_prob(value)
-    -torch_sum(torch_exp(log_prob) * log_prob, dim = 1L)
+    -torch_sum(torch_where(log_prob == -Inf, 0, torch_exp(log_prob) * log_prob), dim = 1L)
   },
   mean = function() total_count * probs,
   mode = function() torch_minimum(torch_floor((total_count + 1) * probs), total_count),
@@ -201,7 +214,8 @@ distr_negative_binomial <- distribution(
     log_ways <- torch_lgamma(total_count + value) - torch_lgamma(value + 1) - torch_lgamma(total_count)
     # Of no failures to wait for, 0 is the only draw.
     log_ways <- torch_where(total_count + value == 0, torch_zeros_like(log_ways), log_ways)
-    total_count * nnf_logsigmoid(-logits) + value * nnf_logsigmoid(logits) + log_ways
+    log_prob <- total_count * nnf_logsigmoid(-logits) + value * nnf_logsigmoid(logits) + log_ways
+    with_certainty(log_prob, value, torch_zeros_like(value), never, always)
   },
   cdf = function(value) incomplete_beta(total_count, torch_floor(value) + 1, torch_sigmoid(-logits)),
   mean = function() total_count * torch_exp(logits),
@@ -223,12 +237,24 @@ distr_poisson <- distribution(
   mean = function() rate,
   mode = function() torch_floor(rate),
   variance = function() rate,
-  # Its entropy is an infinite sum, not what the family's normalizer gives.
-  entropy = function() refuse_formula("entropy"),
+  entropy = function() entropy_of_poisson(rate),
   sample = function(shape) torch_poisson(rate$expand(shape)),
   natural_params = function() list(torch_log(rate)),
   log_normalizer = function(x) torch_exp(x)
 )
+
+# An infinite sum, of which those terms are added that matter; for large rates a series.
+entropy_of_poisson <- function(rate) {
+  is_large <- rate > 500
+  large <- torch_where(is_large, rate, 500)
+  series <- 0.5 * torch_log(2 * pi * exp(1) * large) - (1 / 12 + (1 / 24 + 19 / (360 * large)) / large) / large
+  small <- torch_unsqueeze(torch_where(is_large | (rate == 0), 1, rate), -1L)
+  # The number of terms is that of a trace's example if it were read off the rate.
+  most <- if (cpp_is_tracing()) 500 else if (rate$numel() == 0) 1 else as.numeric(torch_max(small$detach()))
+  k <- torch_arange(0, ceiling(most + 12 * sqrt(most) + 40), dtype = rate$dtype, device = rate$device)
+  log_prob <- k * torch_log(small) - small - torch_lgamma(k + 1)
+  torch_where(is_large, series, torch_where(rate == 0, 0, -torch_sum(torch_exp(log_prob) * log_prob, dim = -1L)))
+}
 
 #' @rdname distr_bernoulli
 #' @export

@@ -27,20 +27,40 @@ def fraction(a: Tensor, b: Tensor, x: Tensor, eps: float) -> Tensor:
 "
 
 # The regularized incomplete beta function: the distribution function of a beta distribution.
-incomplete_beta <- function(a, b, x) {
-  args <- torch_broadcast_tensors(list(a, b, x))
+# `y` is 1 - x, where that is known better than by subtraction.
+incomplete_beta <- function(a, b, x, y = 1 - x) {
+  args <- torch_broadcast_tensors(list(a, b, x, y))
   a <- args[[1]]
   b <- args[[2]]
   x <- args[[3]]
+  y <- args[[4]]
   if (is.null(the$beta_fraction)) the$beta_fraction <- jit_compile(beta_fraction_program)$fraction
   # Beyond the mean the fraction converges slowly; there the other tail is computed.
   flip <- x > (a + 1) / (a + b + 2)
   p <- torch_where(flip, b, a)
   q <- torch_where(flip, a, b)
-  z <- torch_where(flip, 1 - x, x)
-  tail <- torch_exp(torch_xlogy(p, z) + torch_special_xlog1py(q, -z) - log_beta(p, q)) / p *
+  z <- torch_where(flip, y, x)
+  rest <- torch_where(flip, x, y)
+  # The logarithm of what is near 1 is better known by its distance from 1. Where one is not meant, it gets what is harmless.
+  is_small <- z < 0.5
+  log_z <- torch_where(is_small, torch_xlogy(p, z), torch_special_xlog1py(p, -torch_where(is_small, 0.25, rest)))
+  log_rest <- torch_where(is_small, torch_special_xlog1py(q, -torch_where(is_small, z, 0.25)), torch_xlogy(q, rest))
+  tail <- torch_exp(log_z + log_rest - log_beta(p, q)) / p *
     the$beta_fraction(p, q, z, 4 * eps_of(z))
   torch_where(flip, 1 - tail, tail)
+}
+
+# log(gamma(a + b) / gamma(a)) for b up to a. Of large numbers the logarithms of gamma agree in most of their digits, and their
+# difference is Stirling's formula.
+log_gamma_ratio <- function(a, b) {
+  args <- torch_broadcast_tensors(list(a, b))
+  a <- args[[1]]
+  b <- args[[2]]
+  is_large <- a > 100
+  large <- torch_where(is_large, a, 100)
+  rest <- function(x) (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * x^2)) / x^2) / x^2) / x
+  by_stirling <- (large + b - 0.5) * torch_log1p(b / large) + b * torch_log(large) - b + rest(large + b) - rest(large)
+  torch_where(is_large, by_stirling, torch_lgamma(a + b) - torch_lgamma(a))
 }
 
 # The quantile of probability `p`: where `cdf` has that value, found by halving an interval. The last step is one of Newton's,

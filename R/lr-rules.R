@@ -256,7 +256,13 @@ lambdas_for <- function(lr_lambda, optimizer, call = caller_env(2)) {
   for_groups(lambdas, "lr_lambda", optimizer, call)
 }
 
-call_lambdas <- function(lambdas, epoch) vapply(lambdas, function(f) as.numeric(f(epoch)), 0)
+call_lambdas <- function(lambdas, epoch) {
+  vapply(lambdas, function(f) {
+    factor <- plain_number(f(epoch))
+    if (is_number(factor)) return(as.numeric(factor))
+    value_error(sprintf("`lr_lambda` must give a number: for epoch %s it gives %s.", format(epoch), describe_value(factor)), NULL)
+  }, 0)
+}
 
 # --- cycles of learning rate and momentum ----------------------------------------------------------------------------
 
@@ -430,6 +436,14 @@ lr_cyclic <- lr_scheduler(
       scale_mode = must_be("\"cycle\" or \"iterations\"", function(x) is_string(x) && x %in% c("cycle", "iterations")),
       gamma = numeric_one, cycle_momentum = true_or_false
     ))
+    numbers <- must_be("a number or one for each group", function(x) is.numeric(x) && length(x) > 0L && !anyNA(x))
+    positive <- must_be("a number above 0", function(x) is_number(x) && x > 0)
+    for (name in c("base_lr", "max_lr", "base_momentum", "max_momentum")) check_setting(name, get(name), numbers)
+    check_setting("step_size_up", step_size_up, positive)
+    check_setting("step_size_down", step_size_down, optional(positive))
+    if (!is.null(scale_fn) && !is.function(scale_fn)) {
+      type_error(sprintf("`scale_fn` must be a function or NULL, not %s.", friendly_type(scale_fn)))
+    }
     private$.scale <- scale_fn %||% switch(mode,
       triangular = function(x) 1, triangular2 = function(x) 2^(1 - x), exp_range = function(x) self$gamma^x
     )
@@ -665,7 +679,7 @@ lr_sequential <- lr_scheduler(
 lr_chained <- lr_scheduler(
   "lr_chained",
   initialize = function(schedulers, optimizer = NULL) {
-    if (is.null(optimizer) && length(schedulers) > 0L) optimizer <- schedulers[[1L]]$optimizer
+    if (is.null(optimizer) && is.list(schedulers) && inherits(schedulers[1L][[1L]], "LRScheduler")) optimizer <- schedulers[[1L]]$optimizer
     check_schedulers(schedulers, optimizer)
     self$optimizer <- optimizer
     private$.schedulers <- schedulers

@@ -69,6 +69,7 @@ LRScheduler <- R6::R6Class(
     .lr_at = function(epoch) NULL,
     .set_lr = function(lrs) {
       optimizer <- self$optimizer
+      lrs <- checked_lrs(lrs, length(optimizer$param_groups))
       for (i in seq_along(optimizer$param_groups)) {
         optimizer$param_groups[[i]]$lr <- lrs[[i]]
         self$print_lr(isTRUE(self$verbose), i, lrs[[i]])
@@ -79,6 +80,18 @@ LRScheduler <- R6::R6Class(
   ),
   private = list(.is_first = FALSE)
 )
+
+# What a scheduler's `get_lr()` gave, as numbers.
+checked_lrs <- function(lrs, n, call = NULL) {
+  values <- if (is.list(lrs) && length(lrs) == n) lapply(lrs, plain_number) else lapply(as.list(lrs), plain_number)
+  if (length(values) == n && all(vapply(values, is_number, NA))) return(unlist(values))
+  value_error(sprintf(
+    "`get_lr()` must give a learning rate for %s, not %s.", if (n == 1L) "the one group" else sprintf("each of the %d groups", n), describe_value(lrs)
+  ), call)
+}
+
+# A tensor of one element is a number too.
+plain_number <- function(x) if (is_torch_tensor(x) && x$numel() == 1) as.numeric(x) else x
 
 check_optimizer <- function(optimizer, call = caller_env(2)) {
   if (!is_optimizer(optimizer)) {

@@ -1,18 +1,19 @@
 # Modules that are one call of a function: activations, losses, pooling, distances. They hold the function's settings as
 # fields and nothing else, so they are made from its name and the settings.
 
-#' @include nn-module.R
+#' @include nn-module.R nn-settings.R
 NULL
 
 # `settings` are the formals of `initialize`, `inputs` those of `forward`, or their names. Tensors among the settings (class
 # weights) become buffers, so that they move with the module. With `training`, the function gets the module's mode.
-# `inherit` is a generator whose class the module has too.
-functional_module <- function(classname, fn, settings = alist(), inputs = "input", training = FALSE, inherit = nn_Module) {
+# `inherit` is a generator whose class the module has too. `checks` are of settings that mean something else than in other
+# layers, see `setting_checks`.
+functional_module <- function(classname, fn, settings = alist(), inputs = "input", training = FALSE, inherit = nn_Module,
+                              checks = list()) {
   fields <- lapply(set_names(names2(settings)), function(name) expr(self[[!!name]]))
   if (training) {
     fields$training <- expr(self$training)
   }
-  keep <- lapply(names(settings), function(name) expr(self[[!!name]] <- as_setting(!!sym(name))))
   if (is.character(inputs)) inputs <- set_names(rep_len(list(missing_arg()), length(inputs)), inputs)
   # Those without a default come first, and go by place.
   required <- vapply(inputs, is_missing, NA)
@@ -20,13 +21,11 @@ functional_module <- function(classname, fn, settings = alist(), inputs = "input
   env <- topenv()
   nn_module(
     classname, inherit,
-    initialize = new_function(as.pairlist(settings), expr({ !!!keep }), env),
+    initialize = new_function(as.pairlist(settings), if (length(settings)) expr(keep_settings(checks = !!checks)) else quote({}), env),
     forward = new_function(as.pairlist(inputs), expr((!!ensym(fn))(!!!by_name, !!!fields)), env),
     parent_env = env
   )
 }
-
-as_setting <- function(x) if (is_torch_tensor(x)) nn_buffer(x) else x
 
 #' Activation modules
 #'
@@ -66,7 +65,7 @@ nn_rrelu <- functional_module(
 nn_prelu <- nn_module(
   "nn_prelu",
   initialize = function(num_parameters = 1, init = 0.25) {
-    self$num_parameters <- num_parameters
+    keep_settings(except = "init")
     self$weight <- nn_parameter(torch_full(num_parameters, init))
   },
   forward = function(input) nnf_prelu(input, self$weight)
@@ -175,7 +174,7 @@ nn_glu <- functional_module("nn_glu", nnf_glu, alist(dim = -1))
 nn_dropout_nd <- nn_module("nn_dropout_nd")
 
 dropout_module <- function(classname, fn) {
-  inject(functional_module(classname, !!ensym(fn), alist(p = 0.5, inplace = FALSE), training = TRUE, inherit = nn_dropout_nd))
+  inject(functional_module(classname, !!ensym(fn), alist(p = 0.5, inplace = FALSE), training = TRUE, inherit = nn_dropout_nd, checks = list(p = probability)))
 }
 
 #' Dropout modules

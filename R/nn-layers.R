@@ -70,6 +70,9 @@ nn_embedding <- nn_module(
   initialize = function(num_embeddings, embedding_dim, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                         scale_grad_by_freq = FALSE, sparse = FALSE, .weight = NULL) {
     keep_settings(except = ".weight")
+    if (!is.null(padding_idx) && !(is_whole_number(padding_idx) && padding_idx != 0 && abs(padding_idx) <= num_embeddings)) {
+      value_error(sprintf("`padding_idx` must be a position from 1 to %s, or NULL, not %s.", format_count(num_embeddings), describe_value(padding_idx)))
+    }
     self$weight <- nn_parameter(.weight %||% torch_empty(num_embeddings, embedding_dim))
     if (is.null(.weight)) {
       self$reset_parameters()
@@ -272,6 +275,7 @@ nn_group_norm <- nn_module(
   "nn_group_norm",
   initialize = function(num_groups, num_channels, eps = 1e-5, affine = TRUE) {
     keep_settings()
+    if (num_channels %% num_groups != 0) value_error("`num_channels` must be divisible by `num_groups`.")
     self$weight <- if (affine) nn_parameter(torch_ones(num_channels))
     self$bias <- if (affine) nn_parameter(torch_zeros(num_channels))
   },
@@ -322,13 +326,13 @@ nn_conv_nd <- nn_module(
   output_padding = 0,
   initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
                         bias = TRUE, padding_mode = "zeros") {
+    keep_settings(except = "bias", if (!self$transposed) list(padding = whole_numbers(0, "whole numbers", c("same", "valid"))))
     if (in_channels %% groups != 0 || out_channels %% groups != 0) {
       value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
     }
-    padding_mode <- check_choice(padding_mode, c("zeros", "reflect", "replicate", "circular"), "padding_mode")
-    kernel_size <- rep_len(kernel_size, private$ndim)
-    dilation <- rep_len(dilation, private$ndim)
-    keep_settings(except = "bias")
+    private$check_spaces()
+    self$kernel_size <- kernel_size <- rep_len(kernel_size, private$ndim)
+    self$dilation <- rep_len(dilation, private$ndim)
     channels <- if (self$transposed) c(in_channels, out_channels / groups) else c(out_channels, in_channels / groups)
     self$weight <- nn_parameter(torch_empty(c(channels, kernel_size)))
     self$bias <- if (bias) nn_parameter(torch_empty(out_channels))
@@ -343,6 +347,17 @@ nn_conv_nd <- nn_module(
     private$conv(input, self$weight, self$bias, self$stride, 0, self$dilation, self$groups)
   },
   private = list(
+    check_spaces = function() {
+      for (name in c("kernel_size", "stride", "padding", "dilation")) {
+        value <- self[[name]]
+        if (!is.character(value) && !length(value) %in% c(1L, private$ndim)) {
+          value_error(sprintf("`%s` must be 1 number or %d numbers, not %d.", name, private$ndim, length(value)))
+        }
+      }
+      if (identical(self$padding, "same") && any(unlist(self$stride) != 1)) {
+        value_error(sprintf("`padding` can't be \"same\" with a `stride` of %s.", toString(self$stride)))
+      }
+    },
     # Padding before and after, from the last dimension to the first.
     sides = function() {
       total <- if (is.numeric(self$padding)) {

@@ -34,6 +34,8 @@ lazy_module <- function(layer, size_of) {
     private = list(
       settings = NULL,
       materialise = function(input) {
+        if (cpp_is_tracing()) runtime_error("This layer has no parameters yet: call the model once before it is traced.")
+        check_tensor(input, "input")
         size <- size_of(.Call(C_shape, input))
         if (length(size) != 1 || is.na(size)) value_error("`input` has too few dimensions.")
         settings <- private$settings

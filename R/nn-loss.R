@@ -6,8 +6,8 @@ NULL
 nn_loss <- nn_module("nn_loss")
 nn_weighted_loss <- nn_module("nn_weighted_loss", nn_loss)
 
-loss_module <- function(classname, fn, settings = alist(), inputs = c("input", "target"), inherit = nn_loss) {
-  inject(functional_module(classname, !!ensym(fn), settings, inputs, inherit = inherit))
+loss_module <- function(classname, fn, settings = alist(), inputs = c("input", "target"), inherit = nn_loss, checks = list()) {
+  inject(functional_module(classname, !!ensym(fn), settings, inputs, inherit = inherit, checks = checks))
 }
 
 #' Loss modules
@@ -34,7 +34,7 @@ nn_l1_loss <- loss_module("nn_l1_loss", nnf_l1_loss, alist(reduction = "mean"))
 
 #' @rdname nn_mse_loss
 #' @export
-nn_smooth_l1_loss <- loss_module("nn_smooth_l1_loss", nnf_smooth_l1_loss, alist(reduction = "mean"))
+nn_smooth_l1_loss <- loss_module("nn_smooth_l1_loss", nnf_smooth_l1_loss, alist(reduction = "mean", beta = 1))
 
 #' @rdname nn_mse_loss
 #' @export
@@ -42,7 +42,10 @@ nn_soft_margin_loss <- loss_module("nn_soft_margin_loss", nnf_soft_margin_loss, 
 
 #' @rdname nn_mse_loss
 #' @export
-nn_kl_div_loss <- loss_module("nn_kl_div_loss", nnf_kl_div, alist(reduction = "mean"))
+nn_kl_div_loss <- loss_module(
+  "nn_kl_div_loss", nnf_kl_div, alist(reduction = "mean", log_target = FALSE),
+  checks = list(reduction = word_of("none", "mean", "sum", "batchmean"))
+)
 
 #' @rdname nn_mse_loss
 #' @export
@@ -54,7 +57,7 @@ nn_multilabel_margin_loss <- loss_module(
 #' @export
 nn_cross_entropy_loss <- loss_module(
   "nn_cross_entropy_loss", nnf_cross_entropy,
-  alist(weight = NULL, ignore_index = -100, reduction = "mean"), inherit = nn_weighted_loss
+  alist(weight = NULL, ignore_index = -100, reduction = "mean", label_smoothing = 0), inherit = nn_weighted_loss
 )
 
 #' @rdname nn_mse_loss

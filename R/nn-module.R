@@ -277,13 +277,15 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 
 # ---- for layers ----
 
-# Keeps the arguments of the `initialize` that calls as fields of the same names, tensors among them as buffers. Names in
-# `except` are those that something else has, such as a parameter `bias`.
-keep_settings <- function(except = character()) {
+# Keeps the arguments of the `initialize` that calls as fields of the same names, tensors among them as buffers, when they are
+# what `setting_checks` or `checks` say of these names. Names in `except` are those that something else has, such as a
+# parameter `bias`.
+keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
   for (name in setdiff(names(formals(sys.function(sys.parent()))), c("...", except))) {
     value <- get(name, frame)
+    check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)
     if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)
   }
 }

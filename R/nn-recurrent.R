@@ -100,6 +100,7 @@ nn_rnn_base <- nn_module(
       hidden <- lapply(out[-1], reordered, by = input$unsorted_indices)
       return(list(output, private$as_given(hidden)))
     }
+    check_tensor(input, "input")
     ndim <- length(.Call(C_shape, input))
     if (!ndim %in% 2:3) {
       value_error(sprintf("`input` must have 3 dimensions, or 2 without a batch, not %d.", ndim))
@@ -283,6 +284,7 @@ cell_reset <- function(self) {
 }
 
 cell_step <- function(self, input, hx, cell, states = 1) {
+  check_tensor(input, "input", caller_env())
   batched <- length(.Call(C_shape, input)) == 2
   if (!batched) input <- torch_unsqueeze(input, 1L)
   if (is.null(hx)) {

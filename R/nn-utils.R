@@ -21,6 +21,8 @@
 #' @export
 nn_utils_clip_grad_norm_ <- function(parameters, max_norm, norm_type = 2, error_if_nonfinite = FALSE) {
   grads <- gradients_of(parameters)
+  check_setting("max_norm", max_norm, not_negative)
+  if (is_torch_tensor(max_norm)) max_norm <- max_norm$reshape(integer())
   total <- nn_utils_get_total_norm(grads, norm_type, error_if_nonfinite)
   # Where nothing is to be clipped the factor is 1, which costs less than to look.
   factor <- torch_clamp(max_norm / (total + 1e-6), max = 1)
@@ -32,7 +34,8 @@ nn_utils_clip_grad_norm_ <- function(parameters, max_norm, norm_type = 2, error_
 #' @param tensors a tensor or a list of tensors.
 #' @export
 nn_utils_get_total_norm <- function(tensors, norm_type = 2, error_if_nonfinite = FALSE) {
-  if (is_torch_tensor(tensors)) tensors <- list(tensors)
+  tensors <- as_tensors(tensors, "tensors")
+  check_setting("norm_type", norm_type)
   if (!length(tensors)) return(torch_tensor(0))
   total <- with_no_grad(linalg_vector_norm(torch_stack(torch__foreach_norm(tensors, norm_type)), norm_type))
   if (error_if_nonfinite && !as.logical(torch_isfinite(total))) {
@@ -45,6 +48,7 @@ nn_utils_get_total_norm <- function(tensors, norm_type = 2, error_if_nonfinite =
 #' @export
 nn_utils_clip_grad_value_ <- function(parameters, clip_value) {
   grads <- gradients_of(parameters)
+  check_setting("clip_value", clip_value, not_negative)
   if (length(grads)) {
     with_no_grad({
       torch__foreach_clamp_min_(grads, scalar = -clip_value)
@@ -54,12 +58,14 @@ nn_utils_clip_grad_value_ <- function(parameters, clip_value) {
   invisible()
 }
 
+as_tensors <- function(x, arg, call = caller_env()) {
+  if (is_torch_tensor(x)) return(list(x))
+  if (is.list(x) && all(vapply(x, is_torch_tensor, NA))) return(x)
+  type_error(sprintf("`%s` must be a tensor or a list of tensors, not %s.", arg, friendly_type(x)), call)
+}
+
 gradients_of <- function(parameters, call = caller_env()) {
-  if (is_torch_tensor(parameters)) parameters <- list(parameters)
-  if (!is.list(parameters) || !all(vapply(parameters, is_torch_tensor, NA))) {
-    type_error(sprintf("`parameters` must be a tensor or a list of tensors, not %s.", friendly_type(parameters)), call)
-  }
-  unname(Filter(Negate(is.null), grads_of(parameters)))
+  unname(Filter(Negate(is.null), grads_of(as_tensors(parameters, "parameters", call))))
 }
 
 #' Parameters as one vector
@@ -76,12 +82,13 @@ gradients_of <- function(parameters, call = caller_env()) {
 #' nn_utils_vector_to_parameters(weights * 0, model$parameters)
 #' model$weight
 #' @export
-nn_utils_parameters_to_vector <- function(parameters) torch_cat(lapply(unname(parameters), torch_flatten))
+nn_utils_parameters_to_vector <- function(parameters) torch_cat(lapply(unname(as_tensors(parameters, "parameters")), torch_flatten))
 
 #' @rdname nn_utils_parameters_to_vector
 #' @export
 nn_utils_vector_to_parameters <- function(vec, parameters) {
   check_tensor(vec, "vec")
+  parameters <- as_tensors(parameters, "parameters")
   sizes <- vapply(parameters, function(x) prod(.Call(C_shape, x)), 0)
   if (!identical(as.numeric(.Call(C_shape, vec)), sum(sizes))) {
     value_error(sprintf("`vec` must be a vector of %s elements, as the parameters have.", format(sum(sizes))))

@@ -17,6 +17,9 @@
 #' @param input1,input2,anchor,positive,negative tensors to be compared.
 #' @param target what to predict: of the shape of `input`, or class labels of shape `(N, ...)`; for margin ranking,
 #'   cosine and hinge embedding loss 1 or -1.
+#' @param label_smoothing how much of each target goes to all classes alike, from 0 to 1.
+#' @param beta difference below which the loss is a square, above it an absolute value.
+#' @param log_target whether `target` holds log probabilities too.
 #' @param reduction `"mean"`, `"sum"`, or `"none"` for one value for each element or sample; for `nnf_kl_div()` also
 #'   `"batchmean"`, which is what the definition says.
 #' @param weight weights of the classes, or of the elements.
@@ -71,8 +74,8 @@ nnf_l1_loss <- function(input, target, reduction = "mean") torch_l1_loss(input, 
 
 #' @rdname nnf_mse_loss
 #' @export
-nnf_smooth_l1_loss <- function(input, target, reduction = "mean") {
-  torch_smooth_l1_loss(input, target, reduction_code(reduction))
+nnf_smooth_l1_loss <- function(input, target, reduction = "mean", beta = 1) {
+  torch_smooth_l1_loss(input, target, reduction_code(reduction), beta)
 }
 
 #' @rdname nnf_mse_loss
@@ -84,9 +87,9 @@ nnf_soft_margin_loss <- function(input, target, reduction = "mean") {
 #' @rdname nnf_mse_loss
 #' @export
 nnf_cross_entropy <- function(input, target, weight = NULL, ignore_index = -100,
-                              reduction = c("mean", "sum", "none")) {
+                              reduction = c("mean", "sum", "none"), label_smoothing = 0) {
   check_ignored_label(ignore_index)
-  torch_cross_entropy_loss(input, target, weight, reduction_code(reduction), ignore_index)
+  torch_cross_entropy_loss(input, target, weight, reduction_code(reduction), ignore_index, label_smoothing)
 }
 
 #' @rdname nnf_mse_loss
@@ -117,14 +120,14 @@ nnf_binary_cross_entropy_with_logits <- function(input, target, weight = NULL,
 
 #' @rdname nnf_mse_loss
 #' @export
-nnf_kl_div <- function(input, target, reduction = "mean") {
+nnf_kl_div <- function(input, target, reduction = "mean", log_target = FALSE) {
   if (reduction == "batchmean") {
-    return(torch_kl_div(input, target, 2L) / input$shape[[1L]])
+    return(torch_kl_div(input, target, 2L, log_target = log_target) / input$shape[[1L]])
   }
   if (reduction == "mean") {
     warn("`reduction = \"mean\"` averages over elements; use \"batchmean\" for the Kullback-Leibler divergence itself.")
   }
-  torch_kl_div(input, target, reduction_code(reduction))
+  torch_kl_div(input, target, reduction_code(reduction), log_target = log_target)
 }
 
 #' @rdname nnf_mse_loss

@@ -78,34 +78,34 @@ nnf_avg_pool3d <- function(input, kernel_size, stride = NULL, padding = 0, ceil_
 #' @rdname nnf_max_pool1d
 #' @export
 nnf_adaptive_max_pool1d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool1d(input, output_size), return_indices)
+  first_unless(torch_adaptive_max_pool1d(input, sizes_to_fill(output_size, input, 1L)), return_indices)
 }
 
 #' @rdname nnf_max_pool1d
 #' @export
 nnf_adaptive_max_pool2d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool2d(input, output_size), return_indices)
+  first_unless(torch_adaptive_max_pool2d(input, sizes_to_fill(output_size, input, 2L)), return_indices)
 }
 
 #' @rdname nnf_max_pool1d
 #' @export
 nnf_adaptive_max_pool3d <- function(input, output_size, return_indices = FALSE) {
-  first_unless(torch_adaptive_max_pool3d(input, output_size), return_indices)
+  first_unless(torch_adaptive_max_pool3d(input, sizes_to_fill(output_size, input, 3L)), return_indices)
 }
 
 first_unless <- function(results, all) if (all) results else results[[1L]]
 
 #' @rdname nnf_max_pool1d
 #' @export
-nnf_adaptive_avg_pool1d <- function(input, output_size) torch_adaptive_avg_pool1d(input, output_size)
+nnf_adaptive_avg_pool1d <- function(input, output_size) torch_adaptive_avg_pool1d(input, sizes_to_fill(output_size, input, 1L))
 
 #' @rdname nnf_max_pool1d
 #' @export
-nnf_adaptive_avg_pool2d <- function(input, output_size) torch_adaptive_avg_pool2d(input, output_size)
+nnf_adaptive_avg_pool2d <- function(input, output_size) torch_adaptive_avg_pool2d(input, sizes_to_fill(output_size, input, 2L))
 
 #' @rdname nnf_max_pool1d
 #' @export
-nnf_adaptive_avg_pool3d <- function(input, output_size) torch_adaptive_avg_pool3d(input, output_size)
+nnf_adaptive_avg_pool3d <- function(input, output_size) torch_adaptive_avg_pool3d(input, sizes_to_fill(output_size, input, 3L))
 
 # A number for each dimension of space.
 for_each_dim <- function(x, ndim) if (length(x) == 1L) rep(x, ndim) else x
@@ -215,4 +215,23 @@ unpooled_size <- function(input, ndim, kernel_size, stride, padding, output_size
     ), call)
   }
   size
+}
+
+# Sizes in space: one, or one for each of `ndim` dimensions; NULL or NA in the place of a size stands for that of the input.
+sizes_to_fill <- function(sizes, input, ndim, call = caller_env()) {
+  if (is_torch_tensor(sizes) || (is.numeric(sizes) && !anyNA(sizes))) return(sizes)
+  check_tensor(input, "input", call)
+  given <- if (is.list(sizes)) sizes else if (is.null(sizes)) list(NULL) else as.list(sizes)
+  is_open <- vapply(given, function(size) is.null(size) || (length(size) == 1L && is.na(size)), NA)
+  if (!length(given) %in% c(1L, ndim) || !all(is_open | vapply(given, is_whole_number, NA))) {
+    value_error(sprintf(
+      "`output_size` must be a whole number or %d of them, with NULL or NA for a size that stays, not %s.", ndim, describe_value(sizes)
+    ), call)
+  }
+  space <- utils::tail(input$shape, ndim)
+  given <- rep_len(given, ndim)
+  is_open <- rep_len(is_open, ndim)
+  if (all(is_open)) return(space)
+  # A size of a trace stays one.
+  if (any(is_open)) do.call(c, lapply(seq_len(ndim), function(i) if (is_open[i]) space[i] else given[[i]])) else unlist(given)
 }

@@ -198,10 +198,20 @@ nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
 #' @export
 nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, norm_type = 2,
                           scale_grad_by_freq = FALSE, sparse = FALSE) {
+  input <- as_positions(input)
   if (!is.null(max_norm)) {
     with_no_grad(torch_embedding_renorm_(weight, input$contiguous(), max_norm, norm_type))
   }
   torch_embedding(weight, input, row_of_table(padding_idx, weight), scale_grad_by_freq, sparse)
+}
+
+# R values in the place of positions; what tensors hold LibTorch sees to.
+as_positions <- function(input, call = caller_env()) {
+  if (is_torch_tensor(input)) return(input)
+  if (is.factor(input)) input <- as.integer(input)
+  x <- if (is.list(input)) unlist(input) else input
+  if (is.numeric(x) && !anyNA(x) && all(x == floor(x))) return(input)
+  value_error(sprintf("`input` must hold positions from 1, whole numbers without NA, not %s.", describe_value(input)), call)
 }
 
 #' Look-up tables whose rows are summed
@@ -244,6 +254,7 @@ nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, no
     offsets <- (torch_arange(1L, input$size(1), dtype = torch_long(), device = input$device) - 1L) * width
     input <- torch_flatten(input)
   }
+  input <- as_positions(input)
   if (!is.null(max_norm)) {
     with_no_grad(torch_embedding_renorm_(weight, input$contiguous(), max_norm, norm_type))
   }

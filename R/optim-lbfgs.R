@@ -229,8 +229,8 @@ strong_wolfe <- function(at, from, t, length, tolerance_change, most) {
     margin <- 0.1 * (right - left)
     # Twice near the same end is no progress.
     is_near <- isTRUE(min(right - t, t - left) < margin)
-    if (is_near && (stalled || t >= right || t <= left)) {
-      t <- if (abs(t - right) < abs(t - left)) right - margin else left + margin
+    if (is_near && (stalled || isTRUE(t >= right) || isTRUE(t <= left))) {
+      t <- if (isTRUE(abs(t - right) < abs(t - left))) right - margin else left + margin
       stalled <- FALSE
     } else {
       stalled <- is_near
@@ -253,7 +253,8 @@ strong_wolfe <- function(at, from, t, length, tolerance_change, most) {
 
 # Where the cubic through two points with these slopes has its minimum, within bounds.
 cubic_minimum <- function(a, b, least, most) {
-  if (a$t > b$t) return(cubic_minimum(b, a, least, most))
+  # Comparisons with NaN, of a loss that is none, end nothing.
+  if (isTRUE(a$t > b$t)) return(cubic_minimum(b, a, least, most))
   d <- a$slope + b$slope - 3 * (a$loss - b$loss) / (a$t - b$t)
   square <- d^2 - a$slope * b$slope
   if (!isTRUE(square >= 0)) return((least + most) / 2)

@@ -80,6 +80,9 @@ Optimizer <- R6::R6Class(
     add_param_group = function(param_group) {
       group <- complete_group(param_group, self$defaults)
       known <- unlist(lapply(self$param_groups, function(group) addresses(group$params)))
+      if (anyDuplicated(addresses(group$params))) {
+        warn("A parameter stands in `params` more than once: it is updated as often.")
+      }
       if (any(addresses(group$params) %in% known)) {
         value_error("`param_group` must not hold parameters that the optimizer has already.")
       }
@@ -139,10 +142,21 @@ as_param_groups <- function(params, call = caller_env(2)) {
   if (!is.list(params) || length(params) == 0L) {
     value_error("`params` must be a tensor, a list of tensors or a list of groups, and not empty.", call = call)
   }
-  if (is_torch_tensor(params[[1L]])) list(list(params = params)) else params
+  tensors <- vapply(params, is_torch_tensor, NA)
+  groups <- vapply(params, function(x) is.list(x) && !is.null(x$params), NA)
+  if (all(tensors)) return(list(list(params = params)))
+  if (all(groups)) return(params)
+  odd <- which(!tensors & !groups)
+  if (!length(odd)) value_error("`params` must hold tensors or groups, not both.", call = call)
+  value_error(sprintf(
+    "`params` must hold tensors, or groups with an element `params`: element %d is %s.", odd[1L], friendly_type(params[[odd[1L]]])
+  ), call = call)
 }
 
 complete_group <- function(group, defaults, call = caller_env(2)) {
+  if (!is.list(group)) {
+    type_error(sprintf("`param_group` must be a list with an element `params`, not %s.", friendly_type(group)), call = call)
+  }
   if (is_torch_tensor(group$params)) {
     group$params <- list(group$params)
   }

@@ -116,3 +116,37 @@ test_that("the maximum of a function is found as the minimum of its negative", {
     expect_equal(run(TRUE, -1), run(FALSE, 1))
   }
 })
+
+test_that("a loss that is no number ends in NaN as PyTorch's does, not in an error", {
+  skip_if_no_torch()
+  skip_if_older("2.0")
+  theirs <- python_eval("
+result = []
+for search in (None, 'strong_wolfe'):
+  for first in (1, 2, 3):
+    p = torch.tensor([1., 2.], requires_grad=True)
+    opt = torch.optim.LBFGS([p], lr=1, line_search_fn=search, max_iter=5)
+    n = [0]
+    def closure():
+      opt.zero_grad(); n[0] += 1
+      loss = (p**4).sum() * (float('nan') if n[0] >= first else 1)
+      loss.backward(); return loss
+    opt.step(closure)
+    result.append([repr(x) for x in p.tolist()] + [str(n[0])])
+")
+  mine <- NULL
+  for (search in list(NULL, "strong_wolfe")) for (first in 1:3) {
+    p <- torch_tensor(c(1, 2), requires_grad = TRUE)
+    opt <- optim_lbfgs(list(p), lr = 1, line_search_fn = search, max_iter = 5)
+    n <- 0
+    opt$step(function() {
+      opt$zero_grad()
+      n <<- n + 1
+      loss <- (p^4)$sum() * (if (n >= first) NaN else 1)
+      loss$backward()
+      loss
+    })
+    mine <- rbind(mine, c(as_array(p$detach()), n))
+  }
+  expect_equal(mine, matrix(as.numeric(theirs), ncol = 3), tolerance = 1e-5)
+})

@@ -231,3 +231,27 @@ test_that("a state dict with half of a state or with wrong hyperparameters is re
   none$state <- list(`1` = list(momentum_buffer = NULL))
   expect_no_error(stepped(optim_sgd(params, lr = 0.01, momentum = 0.9)$load_state_dict(none)))
 })
+
+test_that("parameters that are none, or stand twice, are told", {
+  skip_if_no_torch()
+  w <- torch_ones(2, requires_grad = TRUE)
+  w2 <- torch_ones(2, requires_grad = TRUE)
+  opt <- optim_sgd(list(w), lr = 0.1)
+  expect_snapshot(error = TRUE, {
+    optim_sgd(list(1, 2), lr = 0.1)
+    optim_sgd(list(w, 1), lr = 0.1)
+    optim_sgd(list(list(w)), lr = 0.1)
+    optim_sgd(list(list(params = w), w2), lr = 0.1)
+    optim_sgd(list(list(params = 1)), lr = 0.1)
+    optim_sgd(list(list(params = w), list(params = w)), lr = 0.1)
+    opt$add_param_group("x")
+    opt$add_param_group(w2)
+    opt$add_param_group(NULL)
+    opt$add_param_group(list(params = "a"))
+    opt$add_param_group(list(params = w))
+  })
+  # PyTorch warns.
+  expect_snapshot(twice <- optim_sgd(list(w, w), lr = 0.1))
+  expect_length(twice$param_groups[[1]]$params, 2)
+  expect_warning(opt$add_param_group(list(params = list(w2, w2))), "more than once")
+})
