@@ -15,7 +15,7 @@ test_that("a module is labelled as the call that makes it", {
   # R reads the label, and makes a module that has the same.
   calls <- expression(
     nn_linear(3, 8), nn_linear(3, 8, bias = FALSE), nn_bilinear(1, 2, 3), nn_dropout(p = 0.2), nn_dropout(), nn_conv1d(1, 2, 3),
-    nn_conv2d(1, 2, c(3, 5), stride = 2, padding = "same"), nn_conv2d(4, 4, 3, groups = 2, padding_mode = "reflect"),
+    nn_conv2d(1, 2, c(3, 5), stride = 2, padding = "valid"), nn_conv2d(4, 4, 3, groups = 2, padding_mode = "reflect"),
     nn_embedding(10, 3, padding_idx = 1), nn_batch_norm1d(3), nn_batch_norm2d(3, eps = 0.01, affine = FALSE),
     nn_layer_norm(c(2, 3)), nn_group_norm(2, 4), nn_max_pool2d(2), nn_avg_pool1d(3, stride = 2), nn_softmax(2),
     nn_threshold(0.1, 20), nn_prelu(num_parameters = 3), nn_flatten(), nn_flatten(start_dim = 1), nn_cross_entropy_loss(),
@@ -28,7 +28,7 @@ test_that("a module is labelled as the call that makes it", {
   }
   expect_equal(vapply(calls, function(call) module_label(eval(call)), ""), c(
     "nn_linear(3, 8)", "nn_linear(3, 8, bias = FALSE)", "nn_bilinear(1, 2, 3)", "nn_dropout(p = 0.2)", "nn_dropout()",
-    "nn_conv1d(1, 2, 3)", "nn_conv2d(1, 2, c(3, 5), stride = 2, padding = \"same\")",
+    "nn_conv1d(1, 2, 3)", "nn_conv2d(1, 2, c(3, 5), stride = 2, padding = \"valid\")",
     "nn_conv2d(4, 4, 3, groups = 2, padding_mode = \"reflect\")", "nn_embedding(10, 3, padding_idx = 1)", "nn_batch_norm1d(3)",
     "nn_batch_norm2d(3, eps = 0.01, affine = FALSE)", "nn_layer_norm(c(2, 3))", "nn_group_norm(2, 4)", "nn_max_pool2d(2)",
     "nn_avg_pool1d(3, stride = 2)", "nn_softmax(2)", "nn_threshold(0.1, 20)", "nn_prelu(num_parameters = 3)", "nn_flatten()",
