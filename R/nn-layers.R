@@ -326,7 +326,7 @@ nn_conv_nd <- nn_module(
   output_padding = 0,
   initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
                         bias = TRUE, padding_mode = "zeros") {
-    keep_settings(except = "bias", if (!self$transposed) list(padding = whole_numbers(0, "whole numbers", c("same", "valid"))))
+    keep_settings(except = "bias", if (!self$transposed) list(padding = whole_from(0, "whole numbers", c("same", "valid"))))
     if (in_channels %% groups != 0 || out_channels %% groups != 0) {
       value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
     }

@@ -3,7 +3,7 @@
 #' @include optim-step.R
 NULL
 
-whole_numbers <- function(from, what = "a whole number", words = character(), null = FALSE) {
+whole_from <- function(from, what = "a whole number", words = character(), null = FALSE) {
   must <- sprintf("%s from %d on%s%s", what, from, paste(sprintf(", or \"%s\"", words), collapse = ""), if (null) ", or NULL" else "")
   must_be(must, function(x) {
     if (is.null(x)) return(null)
@@ -28,9 +28,9 @@ setting_checks <- list(
   in_channels = one_whole(0), out_channels = one_whole(0), groups = one_whole(1), num_features = one_whole(0),
   num_channels = one_whole(0), num_groups = one_whole(1), num_embeddings = one_whole(0), embedding_dim = one_whole(0),
   upscale_factor = one_whole(1), downscale_factor = one_whole(1), num_parameters = one_whole(1),
-  kernel_size = whole_numbers(1, "whole numbers"), dilation = whole_numbers(1, "whole numbers"),
-  stride = whole_numbers(1, "whole numbers", null = TRUE), padding = whole_numbers(0, "whole numbers"),
-  output_padding = whole_numbers(0, "whole numbers"), normalized_shape = whole_numbers(0, "whole numbers"),
+  kernel_size = whole_from(1, "whole numbers"), dilation = whole_from(1, "whole numbers"),
+  stride = whole_from(1, "whole numbers", null = TRUE), padding = whole_from(0, "whole numbers"),
+  output_padding = whole_from(0, "whole numbers"), normalized_shape = whole_from(0, "whole numbers"),
   padding_mode = word_of("zeros", "reflect", "replicate", "circular"), reduction = word_of("none", "mean", "sum"),
   eps = optional(not_negative), momentum = optional(a_number), max_norm = optional(a_number), norm_type = a_number, ceil_mode = true_or_false,
   return_indices = true_or_false, affine = true_or_false, elementwise_affine = true_or_false, track_running_stats = true_or_false,
