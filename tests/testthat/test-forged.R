@@ -29,8 +29,10 @@ test_that("methods that are called without arguments are errors", {
 
 test_that("objects with our classes on anything else end no process", {
   skip_if_no_torch()
-  errors <- forged_run(function(seed) {
+  last <- withr::local_tempfile()
+  errors <- tryCatch(forged_run(function(seed, last) {
     library(torch)
+    set.seed(seed)
     home <- asNamespace("torch")
     classes <- c(
       "torch_tensor", "torch_dtype", "torch_device", "torch_layout", "torch_memory_format", "torch_qscheme", "torch_generator",
@@ -62,12 +64,12 @@ test_that("objects with our classes on anything else end no process", {
     methods <- getNamespaceInfo(home, "S3methods")
     names <- sort(unique(c(getNamespaceExports(home), paste(methods[, 1], methods[, 2], sep = "."))))
     names <- setdiff(names, c(grep("install|build|^jit_load|^local_|plot", names, value = TRUE), "torch_load"))
-    set.seed(seed)
     errors <- 0
     deep <- character()
     for (name in names) {
       f <- get0(name, home, mode = "function")
       if (is.null(f)) next
+      cat(name, file = last)
       for (k in 1:6) {
         arguments <- lapply(seq_len(sample(3, 1)), function(i) {
           pool <- if (stats::runif(1) < 0.6) forged else good
@@ -81,7 +83,7 @@ test_that("objects with our classes on anything else end no process", {
       }
     }
     list(errors = errors, deep = unique(deep))
-  }, 1)
+  }, 1, last), error = function(e) stop("R ended in `", readLines(last, warn = FALSE), "()`: ", conditionMessage(e)))
   expect_gt(errors$errors, 1000)
   expect_identical(errors$deep, character())
 })
