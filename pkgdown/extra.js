@@ -1,6 +1,6 @@
 // The list of sections at the right, also where the site is read without a network: pkgdown fetches a script for it.
 $(function () {
-  var toc = $("nav[data-toggle='toc']");
+  var toc = $("#toc");
   if (!toc.length || toc.find("li").length) return;
   var list = $("<ul>").addClass("nav flex-column").appendTo(toc);
   $("main h2, main h3").each(function () {

@@ -23,4 +23,13 @@ pkgdown::build_site(
   sources,
   override = list(destination = site), install = FALSE, new_process = FALSE, preview = FALSE, devel = FALSE
 )
+# Debian's pkgdown names the MathJax of the machine on which the site is built. The script beside it tells where there is
+# one for all.
+for (file in list.files(site, "[.]html$", recursive = TRUE, full.names = TRUE)) {
+  page <- paste(readLines(file, encoding = "UTF-8", warn = FALSE), collapse = "\n")
+  base <- regmatches(page, regexec("src=\"(https:[^\"]*/mathjax/[0-9.]+/)config/", page))[[1]][2]
+  if (is.na(base)) next
+  page <- gsub("src=\"file:[^\"]*/MathJax[.]js\" integrity=\"[^\"]*\"", sprintf("src=\"%sMathJax.js\"", base), page)
+  writeLines(page, file, useBytes = TRUE)
+}
 cat("The site: ", file.path(site, "index.html"), "\n", sep = "")
