@@ -171,7 +171,9 @@ nn_softmax2d <- nn_module("nn_softmax2d", forward = function(input) nnf_softmax(
 #' @export
 nn_glu <- functional_module("nn_glu", nnf_glu, alist(dim = -1))
 
-nn_dropout_nd <- nn_module("nn_dropout_nd")
+nn_dropout_nd <- nn_module(
+  "nn_dropout_nd", initialize = function(p = 0.5, inplace = FALSE) keep_settings(checks = list(p = probability))
+)
 
 dropout_module <- function(classname, fn) {
   inject(functional_module(classname, !!ensym(fn), alist(p = 0.5, inplace = FALSE), training = TRUE, inherit = nn_dropout_nd, checks = list(p = probability)))

@@ -184,8 +184,9 @@ check_ndim <- function(input, allowed, call = caller_env()) {
 
 nn_batch_norm_ <- nn_module(
   "nn_batch_norm_", nn_norm_base_,
+  check_input_dim = function(input) check_ndim(input, private$dims),
   forward = function(input) {
-    check_ndim(input, private$dims)
+    self$check_input_dim(input)
     momentum <- self$momentum
     if (self$training && !is.null(self$running_mean)) {
       self$num_batches_tracked$add_(1L)

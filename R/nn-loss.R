@@ -3,8 +3,8 @@
 #' @include nn-functional.R
 NULL
 
-nn_loss <- nn_module("nn_loss")
-nn_weighted_loss <- nn_module("nn_weighted_loss", nn_loss)
+nn_loss <- nn_module("nn_loss", initialize = function(reduction = "mean") keep_settings())
+nn_weighted_loss <- nn_module("nn_weighted_loss", nn_loss, initialize = function(weight = NULL, reduction = "mean") keep_settings())
 
 loss_module <- function(classname, fn, settings = alist(), inputs = c("input", "target"), inherit = nn_loss, checks = list()) {
   inject(functional_module(classname, !!ensym(fn), settings, inputs, inherit = inherit, checks = checks))

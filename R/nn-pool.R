@@ -3,8 +3,11 @@
 #' @include nn-functional.R nnf-pool.R
 NULL
 
-nn_max_pool_nd <- nn_module("nn_max_pool_nd")
-lp_pool_nd <- nn_module("lp_pool_nd")
+nn_max_pool_nd <- nn_module(
+  "nn_max_pool_nd",
+  initialize = function(kernel_size, stride = NULL, padding = 0, dilation = 1, return_indices = FALSE, ceil_mode = FALSE) keep_settings()
+)
+lp_pool_nd <- nn_module("lp_pool_nd", initialize = function(norm_type, kernel_size, stride = NULL, ceil_mode = FALSE) keep_settings())
 
 #' Pooling modules
 #'

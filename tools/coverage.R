@@ -8,7 +8,7 @@ suppressMessages({
   library(torch)
 })
 home <- new.env(parent = asNamespace("torch"))
-for (helper in c("python", "oracle-cases", "oracle", "coverage")) {
+for (helper in c("python", "oracle-cases", "oracle", "coverage", "coverage-classes")) {
   source(sprintf("tests/testthat/helper-%s.R", helper), local = home)
 }
 options <- commandArgs(TRUE)
@@ -38,6 +38,15 @@ print_rows(table[!other, ])
 cat("\nNot counted:\n")
 print_rows(table[other, ])
 counted <- table[!other, ]
+cat("\nMembers of classes, and PyTorch's classes:\n")
+members <- home$class_coverage(read("classes.tsv"))
+classes <- tryCatch(home$python_coverage(), condition = function(c) NULL)
+lines <- rbind(
+  data.frame(where = members$class, what = members$member, members[c("verdict", "note")]),
+  if (!is.null(classes)) data.frame(where = classes$module, what = classes$class, classes[c("verdict", "note")])
+)
+cat(sprintf("%-36s %-40s %-17s %s\n", lines$where, lines$what, lines$verdict, lines$note), sep = "")
+print(table(lines$verdict))
 cat("\n")
 totals <- table(counted$area, factor(counted$verdict, c("works and agrees", "left out", "wrong")))
 print(totals)
@@ -46,4 +55,4 @@ cat(sprintf(
   nrow(counted), sum(counted$verdict == "works and agrees"), sum(startsWith(counted$note, "oracle")), sum(counted$tried),
   sum(counted$verdict == "left out"), 100 * mean(counted$verdict == "left out"), sum(counted$verdict == "wrong"), sum(other)
 ))
-quit(status = if (any(counted$verdict == "wrong") || mean(counted$verdict == "left out") >= 0.01) 1 else 0)
+quit(status = if (any(c(counted$verdict, lines$verdict) == "wrong") || mean(counted$verdict == "left out") >= 0.01) 1 else 0)
