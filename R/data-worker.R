@@ -9,8 +9,9 @@
 longest_inline <- 4096
 
 # An R object as bytes and shared memory. Handles in it become marks, as in files (R/save.R); the tensors are written one
-# behind the other.
-pack_message <- function(x, call = NULL) {
+# behind the other. `is_ours`: nobody else has these tensors, so that their memory, which is warm, is free for the next ones
+# before R collects them.
+pack_message <- function(x, call = NULL, is_ours = FALSE) {
   found <- new_collection(call, "A batch")
   bytes <- serialize(x, NULL, xdr = FALSE, refhook = found$mark)
   tensors <- unname(mget(found$order, found$tensors))
@@ -28,12 +29,16 @@ pack_message <- function(x, call = NULL) {
     dtypes <- vapply(sent, function(x) as.integer(unclass(x$dtype)), 0L)
     shared <- cpp_shared_tensors(NULL, shapes, dtypes)
     memory <- shared[[1L]]
-    for (i in seq_along(sent)) shared[[2L]][[i]]$copy_(sent[[i]]$detach())
+    requires_grad <- vapply(sent, function(x) x$requires_grad, NA)
+    for (i in seq_along(sent)) {
+      # A detached tensor would hold the memory until R collects it.
+      shared[[2L]][[i]]$copy_(if (requires_grad[i]) sent[[i]]$detach() else sent[[i]])
+    }
     cpp_shared_release(shared[[2L]])
     about <- c(about, list(
-      keys = found$order, shapes = shapes, dtypes = dtypes, extra = found$extra,
-      requires_grad = vapply(tensors, function(x) x$requires_grad, NA)
+      keys = found$order, shapes = shapes, dtypes = dtypes, extra = found$extra, requires_grad = requires_grad
     ))
+    if (is_ours) cpp_shared_release(tensors)
   }
   list(serialize(about, NULL, xdr = FALSE), memory)
 }
@@ -49,7 +54,7 @@ unpack_message <- function(message) {
     bytes <- as_array(tensors[[length(tensors)]])
     tensors <- tensors[-length(tensors)]
   }
-  for (x in tensors[about$requires_grad]) x$requires_grad_(TRUE)
+  for (x in tensors[about$requires_grad[seq_along(tensors)]]) x$requires_grad_(TRUE)
   names(tensors) <- about$keys
   known <- c(tensors, if (length(about$extra)) revive_handles(about$extra, tensors, as_device("cpu")))
   unserialize(bytes, refhook = function(key) known[[key]])
@@ -86,6 +91,8 @@ serve_batches <- function(channel, loader, setup) {
   failure <- NULL
   fetch <- NULL
   is_ready <- FALSE
+  # Whatever it collates is new.
+  is_ours <- identical(loader$collate_fn, collate_items)
   while (!is.null(task <- receive_message(channel))) {
     if (!is.null(task$seeds)) {
       run <- task$run
@@ -98,7 +105,7 @@ serve_batches <- function(channel, loader, setup) {
     }
     about <- list(run = run, number = task$number)
     outcome <- if (is.null(failure)) in_worker(fetch(task$index)) else list(failure = failure)
-    packed <- in_worker(pack_message(c(about, outcome)))
+    packed <- in_worker(pack_message(c(about, outcome), is_ours = is_ours))
     message <- if (is.null(packed$failure)) packed$value else pack_message(c(about, packed))
     if (!send_message(channel, message)) break
   }
