@@ -271,6 +271,7 @@ read_object <- function(source, device, foreign = FALSE) {
   if (!"__robj__" %in% header$name) damaged("it holds no R object")
   robj <- bytes("__robj__")
   cpp_stream_check(robj)
+  if (any(names2(c(tensors, handles)) == "")) damaged("a tensor in it has no name")
   known <- list2env(c(tensors, handles), new_environment())
   handle_of_key <- function(key) {
     if (!is_string(key) || is.null(known[[key]])) damaged("it holds a mark of a tensor that is not there")

@@ -2,6 +2,7 @@
 // what packages have for classes of their own; so lengths must fit the stream, and only what is listed here may be in it.
 #include <climits>
 #include <cstring>
+#include <initializer_list>
 
 #include "r.h"
 #include "status.h"
@@ -97,18 +98,18 @@ class Walker {
       case kNil: case kGlobalEnv: case kUnbound: case kMissing: case kBaseNamespace: case kEmptyEnv: case kBaseEnv:
         break;
       case kRef:
-        is_base(flags);
+        known(flags);
         break;
       case kPersist: case kPackage: case kNamespace:
         strings();
-        remember(false);
+        remember(kOther);
         break;
       case 1:
         symbol();
         break;
       case 4:  // an environment: its parent, its variables as a list or a table of lists, attributes
         has_code_ = true;
-        remember(false);
+        remember(kOther);
         integer();
         item(false);
         variables();
@@ -175,13 +176,13 @@ class Walker {
         break;
       }
       case 22:
-        remember(false);
+        remember(kOther);
         item(false);
         item(false);
         if (attributes) item(false);
         break;
       case 23:
-        remember(false);
+        remember(kOther);
         if (attributes) item(false);
         break;
       case 25:
@@ -242,8 +243,9 @@ class Walker {
     item(false);
   }
 
-  // What later items refer to by number: is it the symbol `base`?
-  void remember(bool is_base) {
+  // What later items refer to by number.
+  enum Known : char { kOther, kSymbol, kBase, kSequence, kDeferred, kWrapped };
+  void remember(Known what) {
     if (n_known_ == room_) {
       const size_t more = room_ == 0 ? 256 : 2 * room_;
       char* known = R_alloc(more, 1);
@@ -251,33 +253,57 @@ class Walker {
       known_ = known;
       room_ = more;
     }
-    known_[n_known_++] = is_base;
+    known_[n_known_++] = what;
   }
-  bool is_base(int flags) {
+  Known known(int flags) {
     const int which = flags >> 8 == 0 ? integer() : flags >> 8;
     if (which < 1 || static_cast<size_t>(which) > n_known_) bad("it refers to something that it has not");
-    return known_[which - 1] != 0;
+    return static_cast<Known>(known_[which - 1]);
   }
   // After its flags.
-  bool symbol() {
+  Known symbol() {
     const unsigned char* name = at_;
     item(false);
-    const bool base = at_ - name == 12 && std::memcmp(name + 8, "base", 4) == 0;
-    remember(base);
-    return base;
+    const auto is = [&](const char* text) {
+      const size_t n = std::strlen(text);
+      return static_cast<size_t>(at_ - name) == 8 + n && std::memcmp(name + 8, text, n) == 0;
+    };
+    Known what = is("base") ? kBase : is("compact_intseq") || is("compact_realseq") ? kSequence : is("deferred_string") ? kDeferred : kSymbol;
+    for (const char* type : {"wrap_integer", "wrap_logical", "wrap_real", "wrap_complex", "wrap_raw", "wrap_string", "wrap_list"})
+      if (is(type)) what = kWrapped;
+    remember(what);
+    return what;
   }
 
-  // Vectors in another representation: base R's own ones only. Before the vector stands a list of the names of its class and
-  // of that class's package, and its type.
+  // Vectors in another representation: those of base R's own ones that R writes, each with the state that R gives it, as R
+  // believes what is here. Before the vector stands a list of the names of its class and of that class's package, and its
+  // type; then come its state and its attributes.
   void altrep() {
-    if ((integer() & 0xFF) != 2) bad("it holds a vector whose class it does not name");
-    item(false);
-    if ((integer() & 0xFF) != 2) bad("it holds a vector whose class it does not name");
-    const int flags = integer();
-    const bool base = (flags & 0xFF) == 1 ? symbol() : (flags & 0xFF) == kRef && is_base(flags);
-    if (!base) bad("it holds a vector whose class is a package's");
-    item(false);
-    item(false);
+    const auto pair_here = [&] {
+      if ((integer() & 0x7FF) != 2) bad("it holds a vector that is described wrongly");
+    };
+    const auto known_symbol = [&] {
+      const int flags = integer();
+      return (flags & 0xFF) == 1 ? symbol() : (flags & 0xFF) == kRef ? known(flags) : kOther;
+    };
+    const auto plain = [&](int type, int n) {
+      if ((integer() & 0xFFF) != type || integer() != n) bad("it holds a vector that is described wrongly");
+      skip(length_of(n, type == 14 ? 8 : 4));
+    };
+    pair_here();
+    const Known class_ = known_symbol();
+    pair_here();
+    if (known_symbol() != kBase || class_ < kSequence) bad("it holds a vector whose class is a package's");
+    pair_here();
+    plain(13, 1);
+    if ((integer() & 0xFF) != kNil) bad("it holds a vector that is described wrongly");
+    if (class_ == kSequence) {
+      plain(14, 3);
+    } else {
+      pair_here();
+      item(false);
+      plain(13, class_ == kDeferred ? 1 : 2);
+    }
     item(false);
   }
 

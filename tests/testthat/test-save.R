@@ -195,6 +195,19 @@ test_that("reading runs no code, and what is damaged is an error and no end of R
   }, list(good), libpath = .libPaths(), timeout = 300)
   expect_setequal(names(said), c("read", "refused"))
   expect_gt(said$refused, 50)
+  # R believes what a stream says of vectors in another representation: here their class is no name.
+  sequence <- serialize(list(1:10), NULL)
+  expect_identical(cpp_stream_check(sequence), FALSE)
+  at <- which(sequence == as.raw(238))[[1]] + 3
+  expect_identical(sequence[at + 0:1], as.raw(c(0, 2)))
+  expect_error(cpp_stream_check(replace(sequence, at, as.raw(4))), "described wrongly", class = "value_error")
+  mapped <- sequence
+  name <- which(mapped == charToRaw("c"))[[1]]
+  mapped[name] <- charToRaw("d")
+  expect_error(cpp_stream_check(mapped), "class is a package's", class = "value_error")
+  for (value in list(1:10, c(1.5, 2), as.character(1:5), sort(c(3L, 1L, 2L)), sort(c("b", "a")), seq(1, 9))) {
+    expect_identical(saved(list(value)), list(value))
+  }
   # A promise as a value runs when it is looked at.
   nothing <- as.raw(c(0, 0, 0, 254))
   promise <- c(utils::head(serialize(NULL, NULL), -4), as.raw(c(0, 0, 0, 5)), nothing, nothing)
