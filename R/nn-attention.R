@@ -264,22 +264,30 @@ activation_of <- function(activation, call = caller_env()) {
   )
 }
 
+# The parts that encoder and decoder layers share: attentions, two linear layers, a norm and a dropout behind each of them.
+# `frame` has the arguments of `initialize`.
+make_transformer_layer <- function(self, attentions, frame) {
+  self$norm_first <- frame$norm_first
+  self$activation <- activation_of(frame$activation, frame)
+  with(mget(c("d_model", "nhead", "dim_feedforward", "dropout", "layer_norm_eps", "batch_first", "bias"), frame), {
+    attention <- function() nn_multihead_attention(d_model, nhead, dropout = dropout, bias = bias, batch_first = batch_first)
+    for (name in attentions) self$add_module(name, attention())
+    self$add_module("linear1", nn_linear(d_model, dim_feedforward, bias = bias))
+    self$add_module("dropout", nn_dropout(dropout))
+    self$add_module("linear2", nn_linear(dim_feedforward, d_model, bias = bias))
+    ends <- seq_len(length(attentions) + 1L)
+    for (name in paste0("norm", ends)) self$add_module(name, nn_layer_norm(d_model, eps = layer_norm_eps, bias = bias))
+    for (name in paste0("dropout", ends)) self$add_module(name, nn_dropout(dropout))
+  })
+}
+
 #' @rdname nn_transformer
 #' @export
 nn_transformer_encoder_layer <- nn_module(
   "nn_transformer_encoder_layer",
   initialize = function(d_model, nhead, dim_feedforward = 2048, dropout = 0.1, activation = "relu", layer_norm_eps = 1e-5,
                         batch_first = FALSE, norm_first = FALSE, bias = TRUE) {
-    self$norm_first <- norm_first
-    self$activation <- activation_of(activation)
-    self$self_attn <- nn_multihead_attention(d_model, nhead, dropout = dropout, bias = bias, batch_first = batch_first)
-    self$linear1 <- nn_linear(d_model, dim_feedforward, bias = bias)
-    self$dropout <- nn_dropout(dropout)
-    self$linear2 <- nn_linear(dim_feedforward, d_model, bias = bias)
-    self$norm1 <- nn_layer_norm(d_model, eps = layer_norm_eps, bias = bias)
-    self$norm2 <- nn_layer_norm(d_model, eps = layer_norm_eps, bias = bias)
-    self$dropout1 <- nn_dropout(dropout)
-    self$dropout2 <- nn_dropout(dropout)
+    make_transformer_layer(self, "self_attn", environment())
     private$fused_activation <- if (identical(activation, "relu") || identical(activation, "gelu")) activation
   },
   forward = function(src, src_mask = NULL, src_key_padding_mask = NULL, is_causal = FALSE) {
@@ -324,15 +332,7 @@ nn_transformer_decoder_layer <- nn_module(
   "nn_transformer_decoder_layer",
   initialize = function(d_model, nhead, dim_feedforward = 2048, dropout = 0.1, activation = "relu", layer_norm_eps = 1e-5,
                         batch_first = FALSE, norm_first = FALSE, bias = TRUE) {
-    self$norm_first <- norm_first
-    self$activation <- activation_of(activation)
-    self$self_attn <- nn_multihead_attention(d_model, nhead, dropout = dropout, bias = bias, batch_first = batch_first)
-    self$multihead_attn <- nn_multihead_attention(d_model, nhead, dropout = dropout, bias = bias, batch_first = batch_first)
-    self$linear1 <- nn_linear(d_model, dim_feedforward, bias = bias)
-    self$dropout <- nn_dropout(dropout)
-    self$linear2 <- nn_linear(dim_feedforward, d_model, bias = bias)
-    for (name in paste0("norm", 1:3)) self$add_module(name, nn_layer_norm(d_model, eps = layer_norm_eps, bias = bias))
-    for (name in paste0("dropout", 1:3)) self$add_module(name, nn_dropout(dropout))
+    make_transformer_layer(self, c("self_attn", "multihead_attn"), environment())
   },
   forward = function(tgt, memory, tgt_mask = NULL, memory_mask = NULL, tgt_key_padding_mask = NULL,
                      memory_key_padding_mask = NULL, tgt_is_causal = FALSE, memory_is_causal = FALSE) {
