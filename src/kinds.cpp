@@ -85,7 +85,6 @@ int cost_string(SEXP x, const ts_type&, uint8_t) {
   return is_string(x) && !is_device(x) ? (Rf_isObject(x) ? 1 : 0) : -1;
 }
 
-int cost_name(SEXP x, const ts_type&, uint8_t) { return is_string(x) ? 0 : -1; }
 int cost_device(SEXP x, const ts_type&, uint8_t) { return is_device(x) ? 0 : is_string(x) ? 2 : -1; }
 int cost_dtype(SEXP x, const ts_type&, uint8_t) { return is_code(x, "torch_dtype") ? 0 : is_string(x) ? 3 : -1; }
 int cost_layout(SEXP x, const ts_type&, uint8_t) { return is_code(x, "torch_layout") ? 0 : -1; }
@@ -340,7 +339,6 @@ const ValueKind kinds[] = {
     {TS_KIND_STORAGE, 4, cost_held, nullptr, read_leaf<spell_held>, nullptr, nullptr, nullptr, describe_by_name},
     {TS_KIND_STREAM, 4, cost_held, nullptr, read_leaf<spell_held>, nullptr, nullptr, nullptr, describe_by_name},
     {TS_KIND_QSCHEME, 4, cost_qscheme, nullptr, read_leaf<spell_code>, nullptr, nullptr, nullptr, describe_by_name},
-    {TS_KIND_DIMNAME, 5, cost_name, vector_string, read_leaf<spell_string<TS_STRING>>, nullptr, "a string", nullptr, nullptr},
     {TS_KIND_NONE, 4, cost_none, nullptr, read_leaf<spell_none>, nullptr, "NULL", nullptr, nullptr},
     {TS_KIND_OBJECT, 4, cost_held, nullptr, read_leaf<spell_held>, nullptr, nullptr, nullptr, describe_object},
     {TS_KIND_OPTIONAL, 4, cost_optional, vector_optional, read_optional, nullptr, nullptr, nullptr, describe_optional},
@@ -358,7 +356,6 @@ const ValueKind& kind_of(const ts_type& type) { return kinds[type.kind]; }
 
 int weight(const ts_type& type) {
   if (type.kind == TS_KIND_OPTIONAL) return weight(*type.items[0]);
-  if (type.kind == TS_KIND_LIST && type.items[0]->kind == TS_KIND_DIMNAME) return weight(*type.items[0]);
   return kind_of(type).weight;
 }
 

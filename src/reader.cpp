@@ -132,7 +132,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
   out->of.kind = leaf.kind;
   for (R_xlen_t i = 0; i < wanted; ++i) {
     ts_value& item = out->as.items[i];
-    if (leaf.kind == TS_KIND_STRING || leaf.kind == TS_KIND_DIMNAME) {
+    if (leaf.kind == TS_KIND_STRING) {
       if (STRING_ELT(x, from(i)) == NA_STRING) return misfit_at(x, from(i), leaf);
       item = charsxp_value(STRING_ELT(x, from(i)));
     } else if (!read_scalar(x, from(i), leaf, &item)) {

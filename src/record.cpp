@@ -66,14 +66,14 @@ bool has_out(const ts_schema& schema) {
   return false;
 }
 
-// Forms with names of dimensions, which our tensors have none of. To some LibTorchs the names are strings.
+// Forms with names of dimensions, which our tensors have none of: to LibTorch the names are strings.
 bool has_dimnames(const ts_schema& schema) {
   for (size_t i = 0; i < schema.n_arguments; ++i) {
     const ts_type* type = schema.arguments[i].type;
     while (type->kind == TS_KIND_OPTIONAL || type->kind == TS_KIND_LIST) type = type->items[0];
     const char* name = schema.arguments[i].name;
     const bool names_it = std::strstr(name, "dim") || std::strcmp(name, "names") == 0;
-    if (type->kind == TS_KIND_DIMNAME || (type->kind == TS_KIND_STRING && names_it)) return true;
+    if (type->kind == TS_KIND_STRING && names_it) return true;
   }
   return false;
 }

@@ -48,8 +48,6 @@ const ts_type* Schema::add_type(const c10::TypePtr& type, int32_t length) {
   out.text = keep(type->annotation_str());
   out.own = type.get();
   kept_.push_back(type);
-  // Dimension names are strings to the dispatcher from 2.x on; 1.13 has a kind of its own, told by its name only.
-  if (out.kind == TS_KIND_OBJECT && type->str() == "Dimname") out.kind = TS_KIND_DIMNAME;
   if (out.kind == TS_KIND_OPTIONAL || out.kind == TS_KIND_LIST || out.kind == TS_KIND_TUPLE ||
       out.kind == TS_KIND_DICT || out.kind == TS_KIND_FUTURE || out.kind == TS_KIND_UNION) {
     std::vector<const ts_type*> contained;
