@@ -296,6 +296,8 @@ class Walker {
     if (known_symbol() != kBase || class_ < kSequence) bad("it holds a vector whose class is a package's");
     pair_here();
     plain(13, 1);
+    // R looks up the name of a type that is not that of the class.
+    if (at_[-4] != 0 || at_[-3] != 0 || at_[-2] != 0 || at_[-1] > 25) bad("it holds a vector that is described wrongly");
     if ((integer() & 0xFF) != kNil) bad("it holds a vector that is described wrongly");
     if (class_ == kSequence) {
       plain(14, 3);
