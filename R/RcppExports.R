@@ -313,6 +313,18 @@ cpp_set_rules <- function(operators, kinds) {
     .Call(`_torch_cpp_set_rules`, operators, kinds)
 }
 
+cpp_script_compile <- function(program, types, examples) {
+    .Call(`_torch_cpp_script_compile`, program, types, examples)
+}
+
+cpp_script_define <- function(program, method, types, examples) {
+    .Call(`_torch_cpp_script_define`, program, method, types, examples)
+}
+
+cpp_script_builtins <- function() {
+    .Call(`_torch_cpp_script_builtins`)
+}
+
 cpp_trace <- function(func, inputs, names, module, method) {
     .Call(`_torch_cpp_trace`, func, inputs, names, module, method)
 }

@@ -413,8 +413,9 @@ add_forward <- function(module, train, eval, call) {
   cpp_module_add_choice(module, "forward", "trainforward", "evalforward")
 }
 
-# A script module with the parameters, buffers and children of an nn_module; all share one home for their types.
-script_module_handle <- function(mod, home) {
+# A script module with the parameters, buffers and children of an nn_module; all share one home for their types. `note` is
+# called for each of them, children after what holds them.
+script_module_handle <- function(mod, home, note = function(mod, handle) NULL) {
   if (inherits(mod, "script_module")) return(attr(mod, "handle", exact = TRUE))
   handle <- cpp_module_new(class(mod)[1], home)
   if (is.null(home)) home <- handle
@@ -423,8 +424,9 @@ script_module_handle <- function(mod, home) {
   for (name in names(parameters)) cpp_module_register(handle, name, parameters[[name]], FALSE)
   buffers <- mod$named_buffers(recursive = FALSE)
   for (name in names(buffers)) cpp_module_register(handle, name, buffers[[name]], TRUE)
+  note(mod, handle)
   children <- mod$children
-  for (name in names(children)) cpp_module_add_child(handle, name, script_module_handle(children[[name]], home))
+  for (name in names(children)) cpp_module_add_child(handle, name, script_module_handle(children[[name]], home, note))
   handle
 }
 

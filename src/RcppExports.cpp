@@ -862,6 +862,40 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_script_compile
+SEXP cpp_script_compile(SEXP program, SEXP types, SEXP examples);
+RcppExport SEXP _torch_cpp_script_compile(SEXP programSEXP, SEXP typesSEXP, SEXP examplesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type program(programSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type types(typesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type examples(examplesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_script_compile(program, types, examples));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_script_define
+SEXP cpp_script_define(SEXP program, SEXP method, SEXP types, SEXP examples);
+RcppExport SEXP _torch_cpp_script_define(SEXP programSEXP, SEXP methodSEXP, SEXP typesSEXP, SEXP examplesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type program(programSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type types(typesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type examples(examplesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_script_define(program, method, types, examples));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_script_builtins
+SEXP cpp_script_builtins();
+RcppExport SEXP _torch_cpp_script_builtins() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_script_builtins());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_trace
 SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method);
 RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP) {
@@ -1542,6 +1576,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_module_serialize", (DL_FUNC) &_torch_cpp_module_serialize, 3},
     {"_torch_cpp_module_load", (DL_FUNC) &_torch_cpp_module_load, 3},
     {"_torch_cpp_set_rules", (DL_FUNC) &_torch_cpp_set_rules, 2},
+    {"_torch_cpp_script_compile", (DL_FUNC) &_torch_cpp_script_compile, 3},
+    {"_torch_cpp_script_define", (DL_FUNC) &_torch_cpp_script_define, 4},
+    {"_torch_cpp_script_builtins", (DL_FUNC) &_torch_cpp_script_builtins, 0},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
     {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
     {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},

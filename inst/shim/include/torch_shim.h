@@ -360,6 +360,99 @@ typedef struct ts_use {
   const ts_callable *function;
 } ts_use;
 
+/* R's code, as the host's parser gives it. */
+typedef enum ts_code_kind {
+  TS_CODE_MISSING, /* an argument that is left out: `x[1, ]` */
+  TS_CODE_NULL,
+  TS_CODE_LOGICAL, /* number: 1 or 0, NaN is NA; and so of the next two */
+  TS_CODE_INTEGER,
+  TS_CODE_DOUBLE,
+  TS_CODE_STRING,  /* text */
+  TS_CODE_NAME,    /* text */
+  TS_CODE_CALL,    /* items: what is called, then the arguments; names of the arguments, NULL where there is none */
+  TS_CODE_FUNCTION, /* items: defaults of the formals (MISSING: none), then the body; names of the formals */
+  TS_CODE_OTHER     /* text: what it is, which no program can hold */
+} ts_code_kind;
+
+typedef struct ts_code {
+  int32_t kind;
+  size_t begin, end; /* bytes of the closure's text */
+  double number;
+  const char *text;
+  size_t n; /* of items */
+  const struct ts_code *items;
+  const char *const *names; /* one an item; of a call the first is NULL */
+} ts_code;
+
+/* How an argument of an operator is read beyond its type. */
+enum ts_argument_flag {
+  TS_FLAG_POSITION = 1,     /* counts dimensions or positions from 1 */
+  TS_FLAG_INDEX_TENSOR = 2, /* a tensor whose values count from 1 */
+  TS_FLAG_PROMOTE = 4,      /* a lone number is a number to type promotion */
+  TS_FLAG_STORED = 16       /* becomes an element of a tensor */
+};
+
+/* An overload of an operator, as the host calls it. */
+typedef struct ts_form {
+  const ts_callable *callable;
+  const int16_t *slots;      /* of each argument the formal that gives it, -1: none */
+  const uint8_t *flags;      /* ts_argument_flag */
+  uint32_t position_results; /* bit i: result i holds positions */
+} ts_form;
+
+typedef struct ts_operator {
+  const char *name; /* as the host's users write it */
+  size_t n_slots;
+  const char *const *slots; /* names of the formals */
+  const ts_value *defaults; /* one a formal, TS_DEFAULT where the schema's holds */
+  size_t n_forms;
+  const ts_form *forms; /* in the order of their rank */
+  size_t n_results;
+  const char *const *results; /* names of several results; none: n_results is 0 */
+} ts_operator;
+
+/* What a name means outside of the function. */
+typedef struct ts_known {
+  const char *name; /* of functions of a package "package::name" where it is written so; of members of tensors "$name" */
+  int32_t is_function;
+  ts_value value;              /* is_function 0 */
+  const ts_callable *callable; /* a TorchScript function, or NULL */
+  const char *builtin;         /* "name" of a function of base R or this package, NULL if it is another's */
+  int64_t operator_at;         /* of the program's operators, -1: none */
+  int64_t closure_at;          /* of the program's closures, -1: none */
+  const char *refused;         /* why it can't be in a program, or NULL */
+} ts_known;
+
+typedef struct ts_closure {
+  const char *name;
+  const char *file;
+  const char *text;
+  int32_t line; /* of the file at which the text begins */
+  const ts_code *code; /* a TS_CODE_FUNCTION */
+  size_t n_known;
+  const ts_known *known;
+} ts_closure;
+
+/* A module whose methods are written in R. */
+typedef struct ts_scripted {
+  ts_module *module;
+  size_t n_methods;
+  const char *const *methods;
+  const int64_t *closures; /* of each method: of the program's closures */
+} ts_scripted;
+
+/* An R function, or modules, with all that they may call. Read during the call only. */
+typedef struct ts_program {
+  size_t n_closures;
+  const ts_closure *closures; /* without modules the first is compiled */
+  size_t n_modules;
+  const ts_scripted *modules; /* the first is the outermost */
+  size_t n_operators;
+  const ts_operator *operators;
+  size_t n_members;
+  const ts_known *members; /* methods and fields of tensors */
+} ts_program;
+
 #define TS_FUNCTION(result, name, arguments) TS_API result name arguments;
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION

@@ -229,6 +229,14 @@ TS_FUNCTION(void, ts_unit_release, (ts_unit *)) /* no status */
 /* Where `print` goes. Kept until the next call. */
 TS_FUNCTION(int, ts_set_print, (ts_print_fn print))
 
+/* Compiles R's code. `types` of the arguments as TorchScript writes them, or else `examples` of them (NULL: tensors); n is
+ * the number of the function's formals. Owned. */
+TS_FUNCTION(int, ts_script_compile, (const ts_program *program, const char *const *types, const ts_value *examples, size_t n, ts_callable **out))
+/* Compiles a method of the program's first module, and what it calls of the others. Types and examples as before. */
+TS_FUNCTION(int, ts_script_define, (const ts_program *program, const char *method, const char *const *types, const ts_value *examples, size_t n))
+/* The functions of base R and of the host's package that programs may call: strings. */
+TS_FUNCTION(int, ts_script_builtins, (ts_value *out, ts_arena **arena))
+
 /* Graphs, of a ts_graph_stage: as compiled or traced, with calls inlined, the plan of the last run. Owned. */
 TS_FUNCTION(int, ts_callable_graph, (const ts_callable *, int stage, ts_graph **out))
 TS_FUNCTION(void, ts_graph_release, (ts_graph *)) /* no status */

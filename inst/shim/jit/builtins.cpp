@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace shim {
 namespace {
@@ -155,6 +156,33 @@ SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, co
   return BuiltinModule("aten").attr(place, function, field);
 }
 
+// `raise ValueError("...")`: LibTorch keeps the class for Python.
+struct Exception : SugaredValue {
+  explicit Exception(std::string name) : name(std::move(name)) {}
+  std::string kind() const override { return "exception"; }
+  SugaredValuePtr call(const SourceRange& place, GraphFunction& function, at::ArrayRef<torch::jit::NamedValue> arguments,
+                       at::ArrayRef<torch::jit::NamedValue>, size_t) override {
+    auto& graph = *function.graph();
+    auto* message = graph.insertConstant(std::string(), place);
+    for (const auto& argument : arguments) {
+      auto* text = argument.value(graph);
+      if (text->type()->kind() != c10::TypeKind::StringType)
+        text = torch::jit::emitBuiltinCall(place, graph, c10::aten::str, {text}, {});
+      message = torch::jit::emitBuiltinCall(place, graph, c10::aten::add, {message, text}, {});
+    }
+    return std::make_shared<torch::jit::ExceptionMessageValue>(message, graph.insertConstant("builtins." + name, place));
+  }
+  std::string name;
+};
+
+bool is_exception(const std::string& name) {
+  static const std::unordered_set<std::string> names = {
+      "Exception", "ArithmeticError", "AssertionError", "AttributeError", "IndexError", "KeyError", "LookupError",
+      "NotImplementedError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError",
+      "ZeroDivisionError"};
+  return names.count(name) > 0;
+}
+
 SugaredValuePtr math_name(const SourceRange& place, GraphFunction& function, const std::string& field) {
   if (const auto* value = number(field)) return constant(*value, function, place);
   return operation("aten::" + field);
@@ -165,6 +193,7 @@ SugaredValuePtr math_name(const SourceRange& place, GraphFunction& function, con
 SugaredValuePtr builtin_name(const std::string& name, GraphFunction& function, const SourceRange& place) {
   if (name == "torch") return make_namespace(torch_name);
   if (name == "math") return make_namespace(math_name);
+  if (is_exception(name)) return std::make_shared<Exception>(name);
   if (name == "inf" || name == "nan") return constant(*number(name), function, place);
   return nullptr;
 }

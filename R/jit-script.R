@@ -1,0 +1,462 @@
+# R functions compiled, control flow included: their trees, with what their names mean outside of them, go to the shim.
+
+#' Compile R functions, control flow included
+#'
+#' `jit_script()` compiles an R function, with its `if`, `for`, `while`, `repeat`, `break`, `next` and `return()`, into a
+#' TorchScript function of the same meaning. Nothing is run: unlike [jit_trace()], which records what one call of the
+#' function does, all branches are in the program. It is called as the R function, saved by [jit_save()], and runs in Python
+#' and C++ without R.
+#'
+#' # Types
+#'
+#' A program has a type for each variable. Those of the arguments come from examples (`jit_script(f, torch_randn(3), 5L)`),
+#' from types as TorchScript writes them (`jit_script(f, x = "Tensor", n = "int")`), from a first line
+#' `declare(type(x = Tensor, n = int))` of the function's body, or from their defaults (`n = 5L`); an argument of which
+#' nothing is said is a tensor. All others follow. `1L`, `1:n` and `length(x)` are whole numbers, `1` and `n / 2` are
+#' numbers; a whole number becomes a number where one is wanted, and a number that is whole (checked while the program runs)
+#' a position or size. A variable that holds a whole number in one branch and a number in the other is a number; one that is
+#' `NULL` at first may be `NULL` later, and must be asked for by `is.null()`; a sum that begins with 0 and goes on with
+#' tensors is a tensor.
+#'
+#' # The language
+#'
+#' | R | in a program |
+#' |---|---|
+#' | `if`, `else`, `switch()`, `for`, `while`, `repeat`, `break`, `next`, `return()` | as in R, as statements and as values |
+#' | `for` over `a:b`, `seq_len()`, `seq_along()`, vectors, lists, tensors (along the first dimension), dictionaries | as in R |
+#' | `+ - * / ^ %% %/%`, comparisons, `&& || !`, `xor()` | R's meaning for numbers; of tensors that of their operators |
+#' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
+#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `vector("list", n)`, `numeric(n)`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
+#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | functions are called, and no values |
+#' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
+#' | fields and methods of tensors, `torch_*()`, `linalg_*()`, `nnf_*()`, R's functions of tensors | as when R calls them, positions from 1 |
+#' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
+#'
+#' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
+#' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when such a number has changed
+#' since, the next call warns.
+#'
+#' Not compiled: recursion, `<<-`, `...`, environments and R6 objects, `eval()`, formulas, NA of whole numbers and strings.
+#'
+#' # Modules
+#'
+#' `jit_script(module)` compiles `forward` and what it calls: other methods, children, inherited ones too. `self$weight`,
+#' `self$layer(x)`, `self$training`, and plain fields such as `self$eps` mean what they mean in R; a loop over the children of
+#' a module list is unrolled. Buffers and fields may be given new values of their type. The program's tensors are those of
+#' the module. `$train()` and `$eval()` work on what was compiled, and in Python on what was saved.
+#'
+#' @param f An R function, or an initialised module.
+#' @param ... Examples of the arguments (of a module: of `forward`), or strings with their types, by position or name.
+#' @param methods Names of the module's methods that the program has. Arguments of others than `forward` have the types of
+#'   their defaults or of their `declare()`, or are tensors.
+#' @return A `script_function`; of a module a `script_module`. `$code` shows it as TorchScript, `$graph` its graph. With
+#'   `options(torch.jit_disable = TRUE)` it is `f` itself.
+#' @section Errors: What can't be compiled, and what goes wrong while the program runs, is an error of class
+#'   `torch_runtime_error` that shows the line of R code.
+#' @section Source: LibTorch's `CompilationUnit::define` and `SugaredValue`.
+#' @seealso [jit_trace()], [jit_compile()] for TorchScript text, [jit_save()].
+#' @examplesIf torch::torch_is_installed()
+#' collatz <- jit_script(function(n = 27L) {
+#'   steps <- 0L
+#'   while (n != 1L) {
+#'     n <- if (n %% 2L == 0L) n %/% 2L else 3L * n + 1L
+#'     steps <- steps + 1L
+#'   }
+#'   steps
+#' })
+#' collatz(27L)
+#' relu_or_abs <- jit_script(function(x) if (sum(x) > 0) torch_relu(x) else abs(x))
+#' relu_or_abs(torch_tensor(c(-3, 1)))
+#' @export
+jit_script <- function(f, ..., methods = "forward") {
+  label <- label_of(substitute(f), f)
+  if (is_nn_module(f)) return(if (isTRUE(getOption("torch.jit_disable"))) f else script_module(f, list(...), methods))
+  if (!is.function(f) || is.primitive(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
+  if (inherits(f, "script_function")) return(f)
+  given <- script_arguments(f, list(...))
+  if (isTRUE(getOption("torch.jit_disable"))) return(f)
+  load_torch()
+  program <- script_program(f, if (grepl("^[A-Za-z.][A-Za-z0-9._]*$", label)) label else "f")
+  handle <- cpp_script_compile(program, given$types, given$examples)
+  new_scripted_function(handle, program$watched)
+}
+
+# Types and examples by the formals of the function.
+script_arguments <- function(f, given, call = caller_env()) {
+  formals <- names(formals(f))
+  empty <- structure(vector("list", length(formals)), names = formals)
+  out <- list(types = empty, examples = empty)
+  if ("..." %in% formals) value_error("`f` must name its arguments: `...` is not compiled.", call)
+  declared <- declared_types(f, call)
+  out$types[names(declared)] <- declared
+  named <- names2(given) != ""
+  unknown <- setdiff(names(given)[named], formals)
+  if (length(unknown)) value_error(sprintf("`f` has no argument `%s`.", unknown[1]), call)
+  names(given) <- names2(given)
+  free <- setdiff(formals, names(given))
+  if (sum(!named) > length(free)) {
+    value_error(sprintf("`f` takes %d arguments, not %d.", length(formals), length(given)), call)
+  }
+  names(given)[!named] <- free[seq_len(sum(!named))]
+  for (name in names(given)) {
+    value <- given[[name]]
+    if (is_string(value)) out$types[[name]] <- value else out$examples[[name]] <- list(script_value(value))
+  }
+  out
+}
+
+# `declare(type(x = Tensor, n = int))`, the first statement.
+declared_types <- function(f, call) {
+  line <- declaration(body(f))
+  if (is.null(line)) return(list())
+  types <- Filter(function(part) is.call(part) && identical(part[[1]], quote(type)), as.list(line)[-1])
+  found <- lapply(unlist(lapply(types, function(part) as.list(part)[-1])), function(type) {
+    if (is.character(type)) type else paste(deparse(type), collapse = "")
+  })
+  unknown <- setdiff(names(found), names(formals(f)))
+  if (length(unknown)) value_error(sprintf("`declare()` speaks of `%s`, which is no argument of `f`.", unknown[1]), call)
+  found
+}
+
+declaration <- function(code) {
+  first <- if (is.call(code) && identical(code[[1]], quote(`{`)) && length(code) > 1) code[[2]]
+  if (is.call(first) && identical(first[[1]], quote(declare))) first
+}
+
+#' @rdname jit_script
+#' @export
+jit_fork <- function(f, ...) f(...)
+
+#' @rdname jit_script
+#' @param x What `jit_fork()` gave.
+#' @export
+jit_wait <- function(x) x
+
+# From 4.5 on R has it itself.
+#' @rdname jit_script
+#' @rawNamespace if (getRversion() < "4.5.0") export(declare)
+declare <- function(...) invisible(NULL)
+
+# --- the program -------------------------------------------------------------------------------------------------------
+
+# The function and what it calls, each once; operators by their keys. `watched`: the numbers that it found outside.
+script_program <- function(f, name) {
+  program <- new_program()
+  script_closure_at(f, name, program)
+  as_program(program)
+}
+
+new_program <- function() {
+  list2env(
+    list(
+      functions = list(), names = character(), closures = list(), operators = character(), members = list(), modules = list(),
+      watched = list()
+    ),
+    parent = emptyenv()
+  )
+}
+
+# Reads the functions, and those that they call.
+as_program <- function(program) {
+  i <- 0L
+  while (i < length(program$functions)) {
+    i <- i + 1L
+    program$closures[[i]] <- script_closure(program$functions[[i]], program$names[[i]], program)
+  }
+  as.list(program)[c("closures", "operators", "members", "modules", "watched")]
+}
+
+# --- modules -----------------------------------------------------------------------------------------------------------
+
+# Containers hold their children without names in their own code.
+script_forwards <- list(
+  nn_sequential = function(input) {
+    for (layer in self) input <- layer(input)
+    input
+  }
+)
+
+script_module <- function(mod, given, methods, call = caller_env()) {
+  if (inherits(mod, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.", call)
+  if (inherits(mod, "script_module")) return(mod)
+  if (!is.character(methods) || anyNA(methods) || !length(methods)) {
+    type_error(sprintf("`methods` must be names of methods, not %s.", friendly_type(methods)), call)
+  }
+  load_torch()
+  program <- new_program()
+  handle <- script_module_handle(mod, NULL, function(mod, handle) {
+    if (!inherits(mod, "script_module")) program$modules <- c(program$modules, list(scripted_module(mod, handle, program)))
+  })
+  own <- program$modules[[1]]
+  unknown <- setdiff(methods, own$methods)
+  if (length(unknown)) value_error(sprintf("`f` has no method `%s`.", unknown[1]), call)
+  made <- as_program(program)
+  for (method in methods) {
+    f <- program$functions[[own$closures[match(method, own$methods)]]]
+    asked <- script_arguments(f, if (method == "forward") given else list(), call)
+    cpp_script_define(made, method, asked$types, asked$examples)
+    add_r_names(handle, method, names(formals(f)))
+  }
+  new_script_module(handle)
+}
+
+# The methods of a module that are its classes' own, and the fields that they read.
+scripted_module <- function(mod, handle, program) {
+  self <- attr(mod, "module", exact = TRUE)
+  methods <- script_methods(mod, self)
+  for (name in script_fields(methods, self)) cpp_module_set_attribute(handle, name, script_value(self[[name]]))
+  at <- vapply(names(methods), function(name) script_closure_at(methods[[name]], name, program), 1L)
+  list(handle = handle, methods = names(methods), closures = as.integer(unname(at)))
+}
+
+script_methods <- function(mod, self) {
+  base <- names(nn_Module$public_methods)
+  names <- Filter(function(name) is.function(self[[name]]) && !is_nn_module(self[[name]]), setdiff(ls(self), c(base, "initialize", "clone")))
+  methods <- lapply(set_names(names), function(name) self[[name]])
+  kind <- intersect(class(mod), names(script_forwards))
+  c(list(forward = if (length(kind)) script_forwards[[kind[1]]] else unclass_function(mod)), methods)
+}
+
+unclass_function <- function(f) {
+  f <- unclass(f)
+  attributes(f) <- attributes(f)["srcref"]
+  f
+}
+
+# Names behind `self$` that are neither tensors nor modules nor methods.
+script_fields <- function(methods, self) {
+  names <- unique(unlist(lapply(methods, function(f) self_names(body(f)))))
+  Filter(function(name) {
+    value <- self[[name]]
+    exists(name, self, inherits = FALSE) && name != "training" && !is.function(value) && !is_torch_tensor(value) &&
+      !is.environment(value)
+  }, names)
+}
+
+self_names <- function(code) {
+  if (!is.call(code)) return(character())
+  if (identical(code[[1]], quote(`$`)) && identical(code[[2]], quote(self))) return(as.character(code[[3]]))
+  unlist(lapply(seq_along(code), function(i) if (!is_missing(code[[i]])) self_names(code[[i]])))
+}
+
+# A vector of one is a number; others are lists of numbers.
+script_value <- function(value) if (is.atomic(value) && length(value) == 1) jit_scalar(value) else value
+
+script_closure <- function(f, name, program) {
+  source <- function_source(f)
+  code <- without_declaration(source$code)
+  names <- code_names(code)
+  known <- lapply(names$names, script_known, environment(f), program, names$locals)
+  for (member in setdiff(names$members, names(program$members))) {
+    program$members[[member]] <- script_member(member, program)
+  }
+  list(
+    name = name, file = source$file, text = source$text, line = source$line, code = code, places = source$places,
+    known = Filter(Negate(is.null), known)
+  )
+}
+
+without_declaration <- function(code) {
+  # NULL keeps the other statements where they stand in the text.
+  if (!is.null(declaration(code[[3]]))) code[[3]][2] <- list(NULL)
+  code
+}
+
+# The text of a function, its tree, and where in the text the parts of it stand, in bytes.
+function_source <- function(f) {
+  reference <- attr(f, "srcref")
+  file <- attr(reference, "srcfile")$filename
+  lines <- if (!is.null(reference)) as.character(reference, useSource = TRUE) else deparse(f)
+  source <- tryCatch(parsed_source(lines), error = function(e) NULL)
+  # What a compiler or a debugger has changed is not what the text says any more.
+  if (is.null(source) || !identical(source$code[[3]], body(f), ignore.srcref = TRUE)) {
+    plain <- f
+    attributes(plain) <- NULL
+    reference <- NULL
+    source <- parsed_source(deparse(plain))
+  }
+  source$file <- if (is_string(file) && nzchar(file)) basename(file) else "<R function>"
+  source$line <- if (is.null(reference)) 1L else reference[[1]]
+  source
+}
+
+parsed_source <- function(lines) {
+  text <- paste(lines, collapse = "\n")
+  parsed <- parse(text = text, keep.source = TRUE)
+  code <- parsed[[1]]
+  while (is.call(code) && identical(code[[1]], quote(`(`))) code <- code[[2]]
+  if (!is.call(code) || !identical(code[[1]], quote(`function`))) abort("no function")
+  list(code = code, text = enc2utf8(text), places = parsed_places(utils::getParseData(parsed), lines))
+}
+
+# Rows of expressions in their order, each with the row that holds it; the last number is of what holds the whole.
+parsed_places <- function(rows, lines) {
+  if (is.null(rows)) return(list(begin = integer(), end = integer(), parent = integer()))
+  is_expression <- rows$token %in% c("expr", "equal_assign", "expr_or_assign_or_help", "expr_or_help")
+  parent <- rows$parent
+  # The head of a `for` has a row of its own around what it runs over.
+  heads <- rows$id[rows$token == "forcond"]
+  inside <- match(parent, heads)
+  parent[!is.na(inside)] <- rows$parent[match(heads[inside[!is.na(inside)]], rows$id)]
+  # Comments belong to no expression.
+  kept <- which(is_expression & parent >= 0)
+  kept <- kept[order(rows$line1[kept], rows$col1[kept], -rows$line2[kept], -rows$col2[kept])]
+  starts <- c(0, cumsum(nchar(lines, "bytes") + 1))
+  bytes <- function(line, column) {
+    before <- substr(lines[line], 1, column)
+    starts[line] + nchar(before, "bytes")
+  }
+  at <- match(parent[kept], rows$id[kept])
+  at[is.na(at)] <- length(kept) + 1L
+  list(
+    begin = as.integer(bytes(rows$line1[kept], rows$col1[kept] - 1L)),
+    end = as.integer(bytes(rows$line2[kept], rows$col2[kept])), parent = at - 1L
+  )
+}
+
+# Names that the code reads, of members behind `$` too, and the variables that it has itself.
+code_names <- function(code) {
+  found <- new.env(parent = emptyenv())
+  found$names <- found$members <- found$locals <- character()
+  note <- function(kind, name) if (!name %in% found[[kind]]) found[[kind]] <- c(found[[kind]], name)
+  walk <- function(part) {
+    if (is.symbol(part)) {
+      if (nzchar(part)) note("names", as.character(part))
+    } else if (is.pairlist(part)) {
+      for (name in names(part)) note("locals", name)
+      for (i in seq_along(part)) if (!is_missing(part[[i]])) walk(part[[i]])
+    } else if (is.call(part)) {
+      head <- part[[1]]
+      if (identical(head, quote(`$`)) && length(part) == 3) {
+        walk(part[[2]])
+        return(note("members", paste0("$", as.character(part[[3]])[1])))
+      }
+      if (identical(head, quote(`::`)) && length(part) == 3) return(note("names", paste(as.character(part)[2:3], collapse = "::")))
+      if (is.symbol(head) && as.character(head) %in% c("<-", "=", "for") && is.symbol(part[[2]])) {
+        note("locals", as.character(part[[2]]))
+      }
+      for (i in seq_along(part)) if (!is_missing(part[[i]])) walk(part[[i]])
+    }
+  }
+  walk(code)
+  as.list(found)
+}
+
+# What the compiler reads by itself.
+script_words <- c(
+  "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
+  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%",
+  "jit_fork", "with_no_grad", "with_enable_grad"
+)
+
+# What a name means where the function was written; NULL if there is nothing of that name.
+script_known <- function(name, env, program, locals = character()) {
+  if (name %in% script_words) return(NULL)
+  parts <- strsplit(name, "::", fixed = TRUE)[[1]]
+  as_function <- function() {
+    if (length(parts) == 2 && all(nzchar(parts))) {
+      tryCatch(getExportedValue(parts[1], parts[2]), error = function(e) NULL)
+    } else {
+      get0(name, env, mode = "function")
+    }
+  }
+  value <- if (length(parts) == 1 && !name %in% locals) get0(name, env)
+  if (is.null(value) || is.function(value)) {
+    f <- as_function()
+    if (is.null(f)) return(if (is.null(value) && exists(name, env) && !name %in% locals) list(name = name, is_function = FALSE))
+    return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
+  }
+  c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
+}
+
+# `c` may be a number here and R's function where it is called.
+script_shadowed <- function(name, env, program) {
+  f <- get0(name, env, mode = "function")
+  if (is.null(f)) return(NULL)
+  known <- script_function_known(f, name, program)
+  known[setdiff(names(known), "refused")]
+}
+
+script_constant <- function(value, name, env, program) {
+  plain <- is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device")) ||
+    (is.atomic(value) && !is.object(value)) || (is_bare_list(value) && !is.null(value))
+  if (!plain) return(list(refused = sprintf("is %s, which a program can't hold.", friendly_type(value))))
+  if (is.atomic(value) && length(value) == 1) {
+    program$watched <- c(program$watched, list(list(name = name, env = env, value = value)))
+  }
+  list(value = script_value(value))
+}
+
+script_function_known <- function(f, name, program) {
+  if (inherits(f, "script_function")) return(list(handle = attr(f, "handle", exact = TRUE)))
+  home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
+  ours <- identical(topenv(environment(f)), topenv())
+  builtin <- if (name %in% script_builtins() && (ours || home %in% c("base", "stats", "utils", "methods"))) name
+  operator <- if (name %in% names(r_operators)) name else if (ours && is_op_function(f)) operator_key(f)
+  closure <- refused <- NULL
+  if (is.primitive(f) || home %in% c("base", "stats", "utils", "methods")) {
+    if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled.", home)
+  } else if (is.null(builtin) && is.null(operator)) {
+    closure <- script_closure_at(f, name, program)
+  }
+  out <- list(
+    builtin = builtin, operator = if (!is.null(operator)) script_operator_at(operator, program), closure = closure,
+    refused = refused
+  )
+  out[lengths(out) > 0]
+}
+
+operator_key <- function(f) {
+  code <- body(f)
+  if (identical(code[[1]], quote(`(`))) code <- code[[2]]
+  code[[3]]
+}
+
+script_operator_at <- function(key, program) {
+  at <- match(key, program$operators)
+  if (!is.na(at)) return(at)
+  program$operators <- c(program$operators, key)
+  length(program$operators)
+}
+
+script_closure_at <- function(f, name, program) {
+  for (i in seq_along(program$functions)) if (identical(program$functions[[i]], f)) return(i)
+  program$functions <- c(program$functions, list(f))
+  program$names <- c(program$names, name)
+  length(program$functions)
+}
+
+# A method of tensors that is an operator.
+script_member <- function(member, program) {
+  name <- substring(member, 2)
+  f <- if (is.null(tensor_fields[[name]])) op_function(name)
+  operator <- if (!is.null(f) && takes_self(f, op_notes[[name]])) script_operator_at(name, program)
+  c(list(name = member, is_function = TRUE), if (!is.null(operator)) list(operator = operator))
+}
+
+script_builtins <- function() {
+  if (is.null(the$script_builtins)) the$script_builtins <- as.character(cpp_script_builtins())
+  the$script_builtins
+}
+
+# --- the function ------------------------------------------------------------------------------------------------------
+
+# Numbers that the program holds as they were when it was compiled are looked at before each call.
+new_scripted_function <- function(handle, watched) {
+  if (!length(watched)) return(new_script_function(handle))
+  f <- function(...) {
+    tell_changed(watched)
+    .External2(C_call, handle, ...)
+  }
+  structure(f, class = "script_function", handle = handle)
+}
+
+tell_changed <- function(watched) {
+  for (it in watched) {
+    now <- get0(it$name, it$env)
+    if (identical(now, it$value)) next
+    warn(sprintf(
+      "`%s` is another value now than when the function was compiled: the program holds the old one. Compile it again.", it$name
+    ), class = "torch_script_changed_warning")
+  }
+}

@@ -1,0 +1,295 @@
+#include "script/builtins.h"
+
+namespace shim::script {
+
+const char* const kBuiltinsOfLists = R"(
+## inner:as_numbers
+def f(x: List[int]) -> List[float]:
+  return [float(one) for one in x]
+def f(x: List[bool]) -> List[float]:
+  return [float(one) for one in x]
+## inner:as_whole_numbers
+def f(x: List[float]) -> List[int]:
+  out: List[int] = []
+  for one in x:
+    n = int(one)
+    if float(n) != one:
+      raise Exception(str(one) + " is no whole number")
+    out.append(n)
+  return out
+def f(x: List[bool]) -> List[int]:
+  return [int(one) for one in x]
+## inner:own
+def f(x: List[T]) -> List[T]:
+  return x[:]
+def f(x: Dict[K, T]) -> Dict[K, T]:
+  return x.copy()
+def f(x: Tensor) -> Tensor:
+  return x.clone()
+## inner:push
+def f(x: List[T], value: T) -> List[T]:
+  x.append(value)
+  return x
+## inner:empty_like
+def f(x: List[T]) -> List[T]:
+  out: List[T] = []
+  return out
+## inner:first
+def f(x: List[T]) -> T:
+  if len(x) == 0:
+    raise Exception("there is nothing to reduce, and no `init`")
+  return x[0]
+def f(x: Tensor) -> Tensor:
+  return x[0]
+## inner:rest
+def f(x: List[T]) -> List[T]:
+  return x[1:]
+def f(x: Tensor) -> Tensor:
+  return x[1:]
+## jit_dict
+def f(keys: List[K], values: List[T]) -> Dict[K, T]:
+  if len(keys) != len(values):
+    raise Exception("a dictionary needs as many keys as values")
+  out: Dict[K, T] = {}
+  for i in range(len(keys)):
+    out[keys[i]] = values[i]
+  return out
+## :
+def f(from_: int, to: int) -> List[int]:
+  if to >= from_:
+    return [one for one in range(from_, to + 1)]
+  return [one for one in range(from_, to - 1, -1)]
+## seq_len
+def f(length_out: int) -> List[int]:
+  if length_out < 0:
+    raise Exception("`seq_len()` needs a number from 0 on, not " + str(length_out))
+  return [one for one in range(1, length_out + 1)]
+## seq_along
+def f(along_with: List[T]) -> List[int]:
+  return [one for one in range(1, len(along_with) + 1)]
+def f(along_with: Tensor) -> List[int]:
+  return [one for one in range(1, along_with.numel() + 1)]
+## seq
+def f(from_: int, to: int) -> List[int]:
+  if to >= from_:
+    return [one for one in range(from_, to + 1)]
+  return [one for one in range(from_, to - 1, -1)]
+def f(from_: int, to: int, by: int) -> List[int]:
+  if by == 0 or (to - from_) * by < 0:
+    raise Exception("`seq()`: `by` has the wrong sign")
+  end = to + 1
+  if by < 0:
+    end = to - 1
+  return [one for one in range(from_, end, by)]
+def f(from_: float, to: float, by: float) -> List[float]:
+  if by == 0.0 or (to - from_) / by < 0.0:
+    raise Exception("`seq()`: `by` has the wrong sign")
+  n = int((to - from_) / by + 1e-10)
+  return [from_ + float(i) * by for i in range(n + 1)]
+## length
+def f(x: List[T]) -> int:
+  return len(x)
+def f(x: Dict[K, T]) -> int:
+  return len(x)
+def f(x: Tensor) -> int:
+  return x.numel()
+## rev
+def f(x: List[T]) -> List[T]:
+  out: List[T] = []
+  for i in range(len(x) - 1, -1, -1):
+    out.append(x[i])
+  return out
+## append
+def f(x: List[T], values: List[T]) -> List[T]:
+  return x + values
+def f(x: List[T], values: T) -> List[T]:
+  return x + [values]
+## head
+def f(x: List[T], n: int = 6) -> List[T]:
+  return x[:n]
+def f(x: Tensor, n: int = 6) -> Tensor:
+  return x[:n]
+## tail
+def f(x: List[T], n: int = 6) -> List[T]:
+  return x[max(len(x) - n, 0):]
+def f(x: Tensor, n: int = 6) -> Tensor:
+  return x[max(x.size(0) - n, 0):]
+## sort
+def f(x: List[int], decreasing: bool = False) -> List[int]:
+  out = x[:]
+  out.sort(decreasing)
+  return out
+def f(x: List[float], decreasing: bool = False) -> List[float]:
+  out = x[:]
+  out.sort(decreasing)
+  return out
+def f(x: List[str], decreasing: bool = False) -> List[str]:
+  out = x[:]
+  out.sort(decreasing)
+  return out
+## which.max
+def f(x: List[float]) -> int:
+  at = 0
+  for i in range(len(x)):
+    if x[i] > x[at]:
+      at = i
+  return at + 1
+## which.min
+def f(x: List[float]) -> int:
+  at = 0
+  for i in range(len(x)):
+    if x[i] < x[at]:
+      at = i
+  return at + 1
+## which
+def f(x: List[bool]) -> List[int]:
+  out: List[int] = []
+  for i in range(len(x)):
+    if x[i]:
+      out.append(i + 1)
+  return out
+## any
+def f(x: List[bool]) -> bool:
+  for one in x:
+    if one:
+      return True
+  return False
+def f(x: Tensor) -> Tensor:
+  return torch.any(x)
+## all
+def f(x: List[bool]) -> bool:
+  for one in x:
+    if not one:
+      return False
+  return True
+def f(x: Tensor) -> Tensor:
+  return torch.all(x)
+## cumsum
+def f(x: List[int]) -> List[int]:
+  out: List[int] = []
+  n = 0
+  for one in x:
+    n += one
+    out.append(n)
+  return out
+def f(x: List[float]) -> List[float]:
+  out: List[float] = []
+  n = 0.0
+  for one in x:
+    n += one
+    out.append(n)
+  return out
+## numeric double
+def f(length: int = 0) -> List[float]:
+  return [0.0] * length
+## integer
+def f(length: int = 0) -> List[int]:
+  return [0] * length
+## logical
+def f(length: int = 0) -> List[bool]:
+  return [False] * length
+## character
+def f(length: int = 0) -> List[str]:
+  return [""] * length
+## rep rep_len rep.int
+def f(x: List[T], times: int) -> List[T]:
+  out: List[T] = []
+  for i in range(times):
+    out.extend(x)
+  return out
+## %in%
+def f(x: int, table: List[int]) -> bool:
+  return x in table
+def f(x: float, table: List[float]) -> bool:
+  return x in table
+def f(x: str, table: List[str]) -> bool:
+  return x in table
+def f(x: str, table: Dict[str, T]) -> bool:
+  return x in table
+## match
+def f(x: int, table: List[int]) -> int:
+  for i in range(len(table)):
+    if table[i] == x:
+      return i + 1
+  return 0
+def f(x: str, table: List[str]) -> int:
+  for i in range(len(table)):
+    if table[i] == x:
+      return i + 1
+  return 0
+## names
+def f(x: Dict[K, T]) -> List[K]:
+  return list(x.keys())
+## unlist
+def f(x: List[int]) -> List[int]:
+  return x
+def f(x: List[float]) -> List[float]:
+  return x
+def f(x: List[bool]) -> List[bool]:
+  return x
+def f(x: List[str]) -> List[str]:
+  return x
+def f(x: List[List[T]]) -> List[T]:
+  out: List[T] = []
+  for one in x:
+    out.extend(one)
+  return out
+## inner:get2
+def f(x: List[T], i: int) -> T:
+  if i < 1 or i > len(x):
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
+  return x[i - 1]
+def f(x: Dict[K, T], i: K) -> T:
+  if i not in x:
+    raise Exception("there is no such name in the dictionary")
+  return x[i]
+## inner:get_vector
+def f(x: List[T], i: int) -> T:
+  if i < 1 or i > len(x):
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
+  return x[i - 1]
+## inner:without
+def f(x: List[T], i: int) -> List[T]:
+  if i < 1:
+    raise Exception("a position to leave out must be negative")
+  if i > len(x):
+    return x
+  return x[:i - 1] + x[i:]
+## inner:get_many
+def f(x: List[T], i: List[int]) -> List[T]:
+  out: List[T] = []
+  for at in i:
+    if at < 1 or at > len(x):
+      raise Exception("subscript out of bounds: position " + str(at) + " of " + str(len(x)))
+    out.append(x[at - 1])
+  return out
+def f(x: List[T], i: List[bool]) -> List[T]:
+  if len(i) != len(x):
+    raise Exception("a mask of " + str(len(i)) + " for " + str(len(x)) + " elements")
+  out: List[T] = []
+  for at in range(len(x)):
+    if i[at]:
+      out.append(x[at])
+  return out
+## inner:get_slice
+def f(x: List[T], a: int, b: int, step: int) -> List[T]:
+  start = a - 1 if a > 0 else len(x) + a
+  end = b if b > 0 else len(x) + b + 1
+  if start < 0 or end > len(x) or (a > 0 and b > 0 and end < start):
+    raise Exception("subscript out of bounds: " + str(a) + ":" + str(b) + " of " + str(len(x)))
+  return x[start:end:step]
+## inner:put2
+def f(x: List[T], i: int, value: T) -> List[T]:
+  if i == len(x) + 1:
+    x.append(value)
+  elif i < 1 or i > len(x):
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
+  else:
+    x[i - 1] = value
+  return x
+def f(x: Dict[K, T], i: K, value: T) -> Dict[K, T]:
+  x[i] = value
+  return x
+)";
+
+}  // namespace shim::script

@@ -1,0 +1,315 @@
+#include "script/builtins.h"
+
+#include "jit/builtins.h"
+
+#include <torch/csrc/jit/api/compilation_unit.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/frontend/parser.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/script_type_parser.h>
+
+#include <algorithm>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <unordered_map>
+
+namespace shim::script {
+namespace {
+
+using namespace torch::jit;
+
+struct Formal {
+  std::string name;
+  std::string type;
+  bool has_default;
+};
+
+struct Form {
+  std::string text;
+  std::vector<Formal> formals;
+  std::map<std::string, GraphFunction*> made;  // by the types that T and K stand for
+};
+
+// LibTorch's graphs point to it: it stays.
+CompilationUnit& unit() {
+  static auto& it = *new std::shared_ptr<CompilationUnit>(new CompilationUnit());
+  return *it;
+}
+
+struct Names : Resolver {
+  SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
+    return builtin_name(name, function, place);
+  }
+};
+
+Form form_of(const std::string& text) {
+  Form form;
+  form.text = text;
+  Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
+  const Def def(parser.parseFunction(/*is_method=*/false));
+  for (const auto& parameter : def.decl().params())
+    form.formals.push_back({parameter.ident().name(), std::string(parameter.type().get().range().text().str()),
+                            parameter.defaultValue().present()});
+  return form;
+}
+
+using Table = std::unordered_map<std::string, std::shared_ptr<std::vector<Form>>>;
+
+void read(const char* text, Table& table) {
+  std::istringstream lines(text);
+  std::string line, def;
+  std::shared_ptr<std::vector<Form>> forms;
+  const auto finish = [&] {
+    if (!def.empty()) forms->push_back(form_of(def));
+    def.clear();
+  };
+  while (std::getline(lines, line)) {
+    if (line.rfind("## ", 0) == 0) {
+      finish();
+      forms = std::make_shared<std::vector<Form>>();
+      std::istringstream names(line.substr(3));
+      for (std::string name; names >> name;) table[name] = forms;
+    } else {
+      if (line.rfind("def ", 0) == 0) finish();
+      if (!line.empty()) def += line + "\n";
+    }
+  }
+  finish();
+}
+
+const Table& table() {
+  static const Table& it = *new Table([] {
+    Table made;
+    for (const char* text : {kBuiltinsOfNumbers, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors}) read(text, made);
+    return made;
+  }());
+  return it;
+}
+
+using Stands = std::map<std::string, TypePtr>;  // what T and K stand for
+
+bool holds_variable(const std::string& type) {
+  static const std::regex variable("\\b[TK]\\b");
+  return std::regex_search(type, variable);
+}
+
+// The parts of `List[T]`, `Dict[K, T]`, `Optional[T]`.
+bool parts_of(const std::string& type, std::string* head, std::vector<std::string>* parts) {
+  const auto open = type.find('[');
+  if (open == std::string::npos || type.back() != ']') return false;
+  *head = type.substr(0, open);
+  int depth = 0;
+  std::string part;
+  for (size_t i = open + 1; i + 1 < type.size(); ++i) {
+    const char c = type[i];
+    depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+    if (c == ',' && depth == 0) {
+      parts->push_back(part);
+      part.clear();
+    } else if (c != ' ') {
+      part += c;
+    }
+  }
+  parts->push_back(part);
+  return true;
+}
+
+bool stand_for(const std::string& pattern, const TypePtr& type, Stands& stands) {
+  if (pattern == "T" || pattern == "K") {
+    if (type->kind() == TypeKind::NoneType) return false;
+    const auto found = stands.emplace(pattern, type);
+    return found.second || *found.first->second == *type;
+  }
+  std::string head;
+  std::vector<std::string> parts;
+  if (!holds_variable(pattern)) return ScriptTypeParser().parseType(pattern)->isSubtypeOf(*type);
+  if (!parts_of(pattern, &head, &parts)) return false;
+  if (head == "List" && type->kind() == TypeKind::ListType)
+    return stand_for(parts[0], type->expectRef<ListType>().getElementType(), stands);
+  if (head == "Dict" && type->kind() == TypeKind::DictType)
+    return stand_for(parts[0], type->expectRef<DictType>().getKeyType(), stands) &&
+           stand_for(parts[1], type->expectRef<DictType>().getValueType(), stands);
+  if (head == "Optional") {
+    if (const auto optional = type->cast<OptionalType>()) return stand_for(parts[0], optional->getElementType(), stands);
+    return stand_for(parts[0], type, stands);
+  }
+  return false;
+}
+
+std::string with_types(const std::string& text, const Stands& stands) {
+  std::string made = text;
+  for (const auto& it : stands)
+    made = std::regex_replace(made, std::regex("\\b" + it.first + "\\b"), it.second->annotation_str());
+  return made;
+}
+
+// R's name of a formal: Python's words have a line behind them.
+std::string r_name(const std::string& name) { return name.back() == '_' ? name.substr(0, name.size() - 1) : name; }
+
+std::string plain(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+// The values of the formals, NULL where none is given; false if the arguments do not bind.
+bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values) {
+  values.assign(form.formals.size(), nullptr);
+  for (const auto& given : call.named) {
+    size_t at = 0;
+    while (at < form.formals.size() && r_name(form.formals[at].name) != plain(given.first)) ++at;
+    if (at == form.formals.size() || values[at]) return false;
+    values[at] = given.second;
+  }
+  size_t next = 0;
+  for (auto* value : call.inputs) {
+    while (next < values.size() && values[next]) ++next;
+    if (next == values.size()) return false;
+    values[next] = value;
+  }
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!values[i] && !form.formals[i].has_default) return false;
+  return true;
+}
+
+// A word where LibTorch has a number.
+void read_words(const Form& form, const Call& call, std::vector<Value*>& values) {
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i] && form.formals[i].name == "dtype") values[i] = dtype_value(call, values[i]);
+}
+
+GraphFunction* made(const std::string& builtin, Form& form, const Stands& stands) {
+  std::string key;
+  for (const auto& it : stands) key += it.second->annotation_str() + ";";
+  auto& function = form.made[key];
+  if (!function) {
+    static size_t n = 0;
+    std::string name;
+    for (const char c : builtin.substr(builtin.find(':') + 1)) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    name = "r_" + name + "_" + std::to_string(n++);
+    const auto text = std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
+    Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
+    const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
+                                   {std::make_shared<Names>()}, nullptr);
+    function = static_cast<GraphFunction*>(all.front());
+  }
+  return function;
+}
+
+// The nodes behind `before` up to where new ones are inserted, with what they hold.
+void set_place(Node* before, const Call& call) {
+  std::vector<Node*> open;
+  for (Node* node = before->next(); node != call.graph().insertPoint(); node = node->next()) open.push_back(node);
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    node->setSourceRange(call.place);
+    for (auto* inner : node->blocks())
+      for (auto* it : inner->nodes()) open.push_back(it);
+  }
+}
+
+bool has_loop(const Block& block) {
+  for (const auto* node : block.nodes()) {
+    if (node->kind() == c10::prim::Loop) return true;
+    for (const auto* inner : node->blocks())
+      if (has_loop(*inner)) return true;
+  }
+  return false;
+}
+
+// Its nodes become part of the caller: they are few, and errors then speak of the caller's line. But a graph that is being
+// compiled has loops of another form.
+Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
+  auto& graph = call.graph();
+  if (has_loop(*callee.graph()->block())) {
+    const std::vector<NamedValue> inputs(values.begin(), values.end());
+    return FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
+  }
+  // A node to know the first of the new ones by.
+  Node* before = graph.insertNode(graph.createNone());
+  const auto outputs = insertGraph(graph, *callee.graph(), values);
+  set_place(before, call);
+  before->destroy();
+  return outputs.at(0);
+}
+
+}  // namespace
+
+Value* dtype_value(const Call& call, Value* value) {
+  const auto word = known_value(value);
+  if (!word || !word->isString()) return value;
+  const auto named = builtin_name("torch", call.function, call.place)->attr(call.place, call.function, word->toStringRef());
+  auto* number = named ? named->asValue(call.place, call.function) : nullptr;
+  if (!number || number->type()->kind() != TypeKind::IntType) call.fail("`" + word->toStringRef() + "` is no dtype");
+  return number;
+}
+
+bool has_builtin(const std::string& name) { return table().count(name) > 0; }
+
+std::vector<std::string> builtin_names() {
+  std::vector<std::string> names;
+  for (const auto& it : table())
+    if (it.first.find(':') == std::string::npos || it.first == ":") names.push_back(it.first);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Value* call_builtin(Call& call, std::string* why) {
+  const auto found = table().find(call.payload);
+  if (found == table().end()) return nullptr;
+  Form* best = nullptr;
+  int least = 0;
+  std::vector<Value*> best_values;
+  Stands best_stands;
+  for (auto& form : *found->second) {
+    std::vector<Value*> values;
+    if (!bind_values(form, call, values)) continue;
+    read_words(form, call, values);
+    int total = 0;
+    Stands stands;
+    for (size_t i = 0; i < values.size() && total >= 0; ++i) {
+      if (!values[i]) continue;
+      const auto& type = form.formals[i].type;
+      int price;
+      if (holds_variable(type)) {
+        price = stand_for(type, values[i]->type(), stands) ? 1 : -1;
+        // R's numbers are vectors of one, and so are other values lists of one.
+        if (price < 0 && type == "List[T]" && values[i]->type()->kind() != TypeKind::TupleType &&
+            stand_for("T", values[i]->type(), stands))
+          price = 12;
+      } else {
+        price = cost(values[i], ScriptTypeParser().parseType(type));
+      }
+      total = price < 0 ? -1 : total + price;
+    }
+    if (total < 0 || (best && total >= least)) continue;
+    best = &form;
+    least = total;
+    best_values = std::move(values);
+    best_stands = std::move(stands);
+  }
+  if (!best) {
+    if (why) {
+      *why = "`" + call.payload + "()` takes no such arguments:";
+      const char* between = " ";
+      for (auto* value : call.inputs) {
+        *why += between + words(value->type());
+        between = ", ";
+      }
+      for (const auto& given : call.named) {
+        *why += between + ("`" + given.first + "` = ") + words(given.second->type());
+        between = ", ";
+      }
+    }
+    return nullptr;
+  }
+  auto* function = made(call.payload, *best, best_stands);
+  const auto& arguments = function->getSchema().arguments();
+  for (size_t i = 0; i < best_values.size(); ++i)
+    best_values[i] = best_values[i] ? call.as(best_values[i], arguments[i].type())
+                                    : call.constant(*arguments[i].default_value());
+  return inserted(call, *function, best_values);
+}
+
+}  // namespace shim::script

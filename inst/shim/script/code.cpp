@@ -1,0 +1,163 @@
+#include "script/code.h"
+
+#include <torch/csrc/jit/frontend/error_report.h>
+
+#include <algorithm>
+
+namespace shim::script {
+
+using torch::jit::ErrorReport;
+
+std::string callee(const ts_code& code) {
+  if (code.kind != TS_CODE_CALL) return "";
+  const auto& head = code.items[0];
+  if (is_name(head)) return head.text;
+  if (head.kind == TS_CODE_CALL && head.n == 3 && is_name(head.items[0], "::") && is_name(head.items[1]) &&
+      is_name(head.items[2]))
+    return std::string(head.items[1].text) + "::" + head.items[2].text;
+  return "";
+}
+
+bool is_assignment(const ts_code& code) {
+  const std::string name = callee(code);
+  return code.n == 3 && (name == "<-" || name == "=");
+}
+
+const ts_code* base_of(const ts_code& place) {
+  const ts_code* at = &place;
+  while (at->kind == TS_CODE_CALL) {
+    if (at->n < 2) return nullptr;
+    at = &at->items[1];
+  }
+  return is_name(*at) ? at : nullptr;
+}
+
+Function::Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name)
+    : home(home), code(code), parent(parent), name(std::move(name)) {
+  source = parent ? parent->source
+                  : std::make_shared<torch::jit::Source>(std::string(home.text), std::string(home.file),
+                                                         static_cast<size_t>(home.line));
+  for (size_t i = 0; i + 1 < code.n; ++i) {
+    formals.emplace_back(code.names[i]);
+    locals.insert(formals.back());
+    other_.insert(formals.back());
+  }
+  for (size_t i = 0; i + 1 < code.n; ++i) read(default_of(i));
+  read(body());
+  for (const auto& variable : other_) counters.erase(variable);
+  // Now all locals are known: what is left of the names may be of the functions around.
+  std::set<std::string> seen;
+  std::vector<std::string> names;
+  names.swap(captured);
+  for (const auto& variable : names) {
+    if (locals.count(variable) || !seen.insert(variable).second) continue;
+    for (auto* around = parent; around; around = around->parent) {
+      // A function is known by its name; what it reads was noted where it was written.
+      if (around->functions.count(variable)) break;
+      if (!around->locals.count(variable)) continue;
+      captured.push_back(variable);
+      break;
+    }
+  }
+}
+
+torch::jit::SourceRange Function::range(const ts_code& part) const {
+  const size_t size = source->size();
+  const size_t begin = std::min(part.begin, size);
+  return {source, begin, std::min(std::max(part.end, begin), size)};
+}
+
+Function* Function::function_named(const std::string& variable) {
+  for (auto* around = this; around; around = around->parent) {
+    const auto found = around->functions.find(variable);
+    if (found != around->functions.end()) return found->second;
+    if (around->locals.count(variable)) return nullptr;
+  }
+  return nullptr;
+}
+
+// The variable of a loop.
+void Function::count(const ts_code& loop) {
+  const auto& variable = loop.items[1];
+  const auto& over = loop.items[2];
+  locals.insert(variable.text);
+  const bool upwards = is_call(over, "seq_len") || is_call(over, "seq_along");
+  const bool from_one = is_call(over, ":") && over.n == 3 && over.items[1].number >= 1 &&
+                        (over.items[1].kind == TS_CODE_DOUBLE || over.items[1].kind == TS_CODE_INTEGER);
+  // `1:n` runs downwards to 0 where n is 0.
+  const bool may_turn = from_one && !(over.items[2].kind == TS_CODE_DOUBLE && over.items[2].number >= 1);
+  if (upwards || (from_one && !may_turn)) {
+    counters.insert(variable.text);
+  } else {
+    other_.insert(variable.text);
+  }
+}
+
+void Function::use(const std::string& variable) { captured.push_back(variable); }
+
+void Function::read_function(const ts_code& part, const std::string& variable) {
+  auto& made = inner[&part];
+  made = std::make_unique<Function>(home, part, this, variable.empty() ? name + "_inner" : variable);
+  // What an inner function reads of the functions around this one, this one must be given.
+  for (const auto& read : made->captured)
+    if (!locals.count(read)) use(read);
+  if (variable.empty()) return;
+  if (!functions.emplace(variable, made.get()).second)
+    throw ErrorReport(range(part)) << "`" << variable << "` is given two functions: a program can't choose between them. "
+                                   << "Give each a name of its own";
+}
+
+void Function::assign(const ts_code& place) {
+  if (is_name(place) || place.kind == TS_CODE_STRING) {
+    locals.insert(place.text);
+    other_.insert(place.text);
+    return;
+  }
+  const auto* base = base_of(place);
+  if (!base) throw ErrorReport(range(place)) << "this is no place to assign to: it is part of no variable";
+  locals.insert(base->text);
+  changed.insert(base->text);
+  read(place);
+}
+
+void Function::read(const ts_code& part) {
+  switch (part.kind) {
+    case TS_CODE_NAME:
+      use(part.text);
+      return;
+    case TS_CODE_FUNCTION:
+      read_function(part, "");
+      return;
+    case TS_CODE_CALL:
+      break;
+    default:
+      return;
+  }
+  const std::string head = callee(part);
+  if (is_assignment(part)) {
+    const bool is_variable = is_name(part.items[1]) || part.items[1].kind == TS_CODE_STRING;
+    if (is_variable && part.items[2].kind == TS_CODE_FUNCTION)
+      read_function(part.items[2], part.items[1].text);
+    else
+      read(part.items[2]);
+    assign(part.items[1]);
+    return;
+  }
+  if (head == "for" && part.n == 4) {
+    count(part);
+    read(part.items[2]);
+    read(part.items[3]);
+    return;
+  }
+  if (head == "$" || head == "@" || head == "::") {
+    if (head != "::") read(part.items[1]);
+    return;
+  }
+  // What a function inside needs, its callers must have.
+  if (auto* known = head.empty() ? nullptr : function_named(head))
+    for (const auto& variable : known->captured) use(variable);
+  for (size_t i = 0; i < part.n; ++i)
+    if (i > 0 || head.empty()) read(part.items[i]);
+}
+
+}  // namespace shim::script

@@ -1,0 +1,424 @@
+#include "script/compiler.h"
+
+#include "core/callable.h"
+#include "jit/builtins.h"
+#include "jit/names.h"
+#include "jit/parse.h"
+#include "script/builtins.h"
+
+#include <torch/csrc/jit/frontend/resolver.h>
+
+#include <regex>
+
+namespace shim::script {
+namespace {
+
+using namespace torch::jit;
+
+// Attempts until the types of all variables are known: each tells at least one of them.
+constexpr int kAttempts = 40;
+
+struct Names : Resolver {
+  Names(Compiler& compiler, Instance& instance) : compiler(compiler), instance(instance) {}
+  SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
+    return compiler.meaning(name, instance, function, place);
+  }
+  TypePtr resolveType(const std::string& name, const SourceRange&) override { return compiler.type_of(name); }
+  Compiler& compiler;
+  Instance& instance;
+};
+
+// What stands where something is called.
+struct Meaning : SugaredValue {
+  Meaning(Compiler& compiler, Instance& instance, std::string kind, std::string payload)
+      : compiler(compiler), instance(instance), kind_(std::move(kind)), payload(std::move(payload)) {}
+  std::string kind() const override { return "function"; }
+  SugaredValuePtr call(const SourceRange& place, GraphFunction& function, at::ArrayRef<NamedValue> arguments,
+                       at::ArrayRef<NamedValue> named, size_t) override {
+    Call it{compiler, instance, function, place, payload, {}, {}};
+    for (const auto& one : arguments) it.inputs.push_back(one.value(*function.graph()));
+    for (const auto& one : named) it.named.emplace_back(one.name(), one.value(*function.graph()));
+    return emit(kind_, it);
+  }
+  Compiler& compiler;
+  Instance& instance;
+  std::string kind_, payload;
+};
+
+}  // namespace
+
+Compiler::Compiler(const ts_program& program, std::shared_ptr<CompilationUnit> unit) : program_(program), unit_(std::move(unit)) {}
+
+TypePtr Compiler::type_of(const std::string& key) const {
+  if (key.empty() || key[0] != '%') return nullptr;
+  return types_.at(std::stoul(key.substr(1)));
+}
+
+std::string Compiler::key_of(const TypePtr& type) {
+  for (size_t i = 0; i < types_.size(); ++i)
+    if (*types_[i] == *type) return "%" + std::to_string(i);
+  types_.push_back(type);
+  return "%" + std::to_string(types_.size() - 1);
+}
+
+size_t Compiler::number_of(Function& function) {
+  for (size_t i = 0; i < locals_.size(); ++i)
+    if (locals_[i] == &function) return i;
+  locals_.push_back(&function);
+  return locals_.size() - 1;
+}
+
+Function& Compiler::closure(int64_t at) {
+  auto& made = closures_[at];
+  if (!made) {
+    const auto& it = program_.closures[at];
+    made = std::make_unique<Function>(it, *it.code, nullptr, it.name);
+  }
+  return *made;
+}
+
+std::string Compiler::free_name(const std::string& wanted) {
+  std::string name = class_identifier(wanted);
+  std::string tried = name;
+  for (int i = 1; !names_.insert(tried).second; ++i) tried = name + "_" + std::to_string(i);
+  return tried;
+}
+
+const ts_known* Compiler::known(const Instance& instance, const std::string& name) const {
+  const auto& home = instance.written->home;
+  for (size_t i = 0; i < home.n_known; ++i)
+    if (name == home.known[i].name) return &home.known[i];
+  return nullptr;
+}
+
+const ts_known* Compiler::member(const std::string& name) const {
+  for (size_t i = 0; i < program_.n_members; ++i)
+    if (name == program_.members[i].name) return &program_.members[i];
+  return nullptr;
+}
+
+c10::TupleTypePtr Compiler::named_tuple(const std::vector<std::string>& names, const std::vector<TypePtr>& types) {
+  std::string key;
+  for (size_t i = 0; i < names.size(); ++i) key += names[i] + ":" + types[i]->annotation_str() + ";";
+  auto& made = tuples_[key];
+  if (!made) {
+    const c10::QualifiedName name(qualified(free_name("List")));
+    made = c10::TupleType::createNamed(name, names, types);
+    unit_->register_type(made);
+  }
+  return made;
+}
+
+void Compiler::declare(Instance& instance, const std::string& variable, const TypePtr& type) {
+  const auto found = instance.declared.find(variable);
+  if (found != instance.declared.end() && *found->second == *type) return;
+  instance.declared[variable] = type;
+  throw Again{};
+}
+
+// LibTorch's compiler tells which variable has two types; what these were is known here.
+bool Compiler::refine(Instance& instance, const std::string& message) {
+  static const std::regex patterns[] = {
+      std::regex("Variable '([^']+)' previously had type"), std::regex("Type mismatch: (\\S+) is set to type"),
+      std::regex("variable '([^']+)' is (?:not )?(?:set|defined)")};
+  std::string variable;
+  std::smatch found;
+  for (const auto& pattern : patterns)
+    if (variable.empty() && std::regex_search(message, found, pattern)) variable = found[1];
+  if (message.find("Previous return statement returned") != std::string::npos) variable = "return";
+  // Where a name of Python's is a variable, it stands behind ours.
+  if (variable.rfind("R.", 0) == 0 && !instance.seen.count(variable)) variable = variable.substr(2);
+  const auto seen = instance.seen.find(variable);
+  if (seen == instance.seen.end()) return false;
+  TypePtr type = seen->second.front();
+  for (const auto& other : seen->second) {
+    type = joined(type, other);
+    if (!type) return false;
+  }
+  const auto known = instance.declared.find(variable);
+  if (known != instance.declared.end() && *known->second == *type) return false;
+  instance.declared[variable] = type;
+  return true;
+}
+
+void Compiler::compile(Instance& instance) {
+  const auto home = instance.self ? *instance.self->name() : c10::QualifiedName("__torch__");
+  const c10::QualifiedName name(home, instance.signature.name);
+  // LibTorch registers a function before it compiles it. Left there, it would stand in the way of the next attempt.
+  const auto forget = [&] {
+    if (instance.self && instance.self->findMethod(name.name())) instance.self->unsafeRemoveMethod(name.name());
+    if (unit_->find_function(name)) unit_->unsafeRemoveMethod(name);
+  };
+  for (int attempt = 0;; ++attempt) {
+    instance.seen.clear();
+    instance.signature.declared.clear();
+    for (const auto& it : instance.declared) instance.signature.declared[it.first] = key_of(it.second);
+    try {
+      const auto def = lower(*instance.written, instance.signature, *this);
+      const ResolverPtr names = std::make_shared<Names>(*this, instance);
+      std::optional<SimpleSelf> self;
+      if (instance.self) self.emplace(instance.self);
+      const auto made = unit_->define(home, {}, {}, {def}, {names}, self ? &*self : nullptr);
+      instance.compiled = made.front();
+      return;
+    } catch (const Again&) {
+      forget();
+      TORCH_CHECK(attempt < kAttempts, "the types of the variables of `", instance.written->name, "` do not settle");
+    } catch (const ErrorReport& error) {
+      forget();
+      if (attempt >= kAttempts || !refine(instance, error.what())) throw;
+    }
+  }
+}
+
+// Parameters with the types that were asked for, or else those of their defaults.
+Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types) {
+  Signature signature;
+  TORCH_CHECK(types.size() == function.formals.size(), "there must be a type for each argument");
+  for (size_t i = 0; i < types.size(); ++i) {
+    const auto& value = function.default_of(i);
+    std::optional<c10::IValue> given;
+    if (value.kind == TS_CODE_DOUBLE) given = value.number;
+    if (value.kind == TS_CODE_INTEGER) given = static_cast<int64_t>(value.number);
+    if (value.kind == TS_CODE_LOGICAL) given = value.number != 0;
+    if (value.kind == TS_CODE_STRING) given = std::string(value.text);
+    if (value.kind == TS_CODE_NULL) given = c10::IValue();
+    TypePtr type = types[i];
+    if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
+    if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
+    // The default is of the type that was asked for.
+    if (given && type->kind() == c10::TypeKind::FloatType && given->isInt()) given = static_cast<double>(given->toInt());
+    if (given && type->kind() == c10::TypeKind::IntType && given->isDouble()) given = static_cast<int64_t>(given->toDouble());
+    if (given && !given->isNone() && !given->type()->isSubtypeOf(*type)) given.reset();
+    signature.parameters.push_back({function.formals[i], key_of(type), given});
+  }
+  return signature;
+}
+
+torch::jit::Function* Compiler::compile(std::vector<TypePtr> types) {
+  Function& function = closure(0);
+  auto& instance = instances_["root"];
+  instance = std::make_unique<Instance>();
+  instance->written = &function;
+  instance->signature = signature_of(function, std::move(types));
+  instance->signature.name = free_name(function.name);
+  compile(*instance);
+  return instance->compiled;
+}
+
+const ts_scripted* Compiler::module_of(const c10::ClassTypePtr& type) const {
+  for (size_t i = 0; i < program_.n_modules; ++i)
+    if (program_.modules[i].module->module.type() == type) return &program_.modules[i];
+  return nullptr;
+}
+
+void Compiler::define(const std::string& method, std::vector<TypePtr> types) {
+  const auto& scripted = program_.modules[0];
+  for (size_t i = 0; i < scripted.n_methods; ++i) {
+    if (method != scripted.methods[i]) continue;
+    Function& function = closure(scripted.closures[i]);
+    auto& instance = instances_["root"];
+    instance = std::make_unique<Instance>();
+    instance->written = &function;
+    instance->self = scripted.module->module.type();
+    instance->signature = signature_of(function, std::move(types));
+    instance->signature.name = method;
+    instance->signature.is_method = true;
+    compile(*instance);
+    return;
+  }
+  TORCH_CHECK(false, "the module has no method `", method, "`");
+}
+
+Signature Compiler::bind(const Call& call, Function& function, std::vector<Value*>* arguments, std::string* key) {
+  // R binds names before positions.
+  const size_t n = function.formals.size();
+  std::vector<Value*> values(n, nullptr);
+  std::vector<std::pair<std::string, Value*>> captured;
+  for (const auto& given : call.named) {
+    const auto found = std::find(function.formals.begin(), function.formals.end(), given.first);
+    if (found != function.formals.end() && !values[found - function.formals.begin()]) {
+      values[found - function.formals.begin()] = given.second;
+    } else if (std::find(function.captured.begin(), function.captured.end(), given.first) != function.captured.end()) {
+      captured.push_back(given);
+    } else {
+      call.fail("`" + function.name + "()` has no argument `" + given.first + "`");
+    }
+  }
+  size_t next = 0;
+  for (auto* value : call.inputs) {
+    while (next < n && values[next]) ++next;
+    if (next == n) call.fail("`" + function.name + "()` takes " + std::to_string(n) + " arguments at most");
+    values[next] = value;
+  }
+  Signature signature;
+  *key = std::to_string(reinterpret_cast<uintptr_t>(&function));
+  const auto add = [&](const std::string& name, Value* value) {
+    signature.parameters.push_back({name, key_of(value->type()), std::nullopt});
+    arguments->push_back(value);
+    *key += "," + name + ":" + signature.parameters.back().type;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (values[i]) {
+      add(function.formals[i], values[i]);
+    } else if (function.default_of(i).kind == TS_CODE_MISSING) {
+      call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
+    } else {
+      signature.defaults.push_back(i);
+    }
+  }
+  for (const auto& it : captured) add(it.first, it.second);
+  return signature;
+}
+
+// Compiles an instance when it is first called.
+void Compiler::need(const Call& call, Instance& instance) {
+  if (instance.compiled) return;
+  if (instance.compiling)
+    call.fail("`" + instance.written->name + "()` calls itself: recursion is not compiled; write a loop");
+  instance.compiling = true;
+  try {
+    compile(instance);
+  } catch (...) {
+    instance.compiling = false;
+    throw;
+  }
+  instance.compiling = false;
+}
+
+Value* Compiler::call(Call& call, Function& function) {
+  std::vector<Value*> arguments;
+  std::string key;
+  Signature signature = bind(call, function, &arguments, &key);
+  auto& instance = instances_[key];
+  if (!instance) {
+    instance = std::make_unique<Instance>();
+    instance->written = &function;
+    instance->signature = std::move(signature);
+    instance->signature.name = free_name(function.name);
+  }
+  need(call, *instance);
+  const std::vector<NamedValue> given(arguments.begin(), arguments.end());
+  return FunctionValue(instance->compiled)
+      .call(call.place, call.function, given, {}, 1)
+      ->asValue(call.place, call.function);
+}
+
+Value* Compiler::call_method(Call& call, const std::string& method) {
+  auto* self = call.inputs.at(0);
+  const auto type = self->type()->expect<c10::ClassType>();
+  const auto* scripted = module_of(type);
+  int64_t at = -1;
+  for (size_t i = 0; scripted && i < scripted->n_methods; ++i)
+    if (method == scripted->methods[i]) at = scripted->closures[i];
+  if (at < 0) {
+    // Of a module that was traced or loaded.
+    if (!type->findMethod(method)) return nullptr;
+    std::vector<NamedValue> inputs(call.inputs.begin() + 1, call.inputs.end()), named;
+    for (const auto& it : call.named) named.emplace_back(it.first, it.second);
+    return MethodValue(self, method).call(call.place, call.function, inputs, named, 1)->asValue(call.place, call.function);
+  }
+  Function& function = closure(at);
+  Call without = call;
+  without.inputs.erase(without.inputs.begin());
+  std::vector<Value*> arguments;
+  std::string key;
+  Signature signature = bind(without, function, &arguments, &key);
+  key += "@" + type->name()->qualifiedName();
+  auto& instance = instances_[key];
+  if (!instance) {
+    instance = std::make_unique<Instance>();
+    instance->written = &function;
+    instance->self = type;
+    instance->signature = std::move(signature);
+    instance->signature.is_method = true;
+    // Called with other types, it is another method.
+    std::string name = method;
+    for (int i = 1; type->findMethod(name); ++i) name = method + "_" + std::to_string(i);
+    instance->signature.name = name;
+  }
+  need(call, *instance);
+  const std::vector<NamedValue> given(arguments.begin(), arguments.end());
+  return MethodValue(self, instance->signature.name)
+      .call(call.place, call.function, given, {}, 1)
+      ->asValue(call.place, call.function);
+}
+
+SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, GraphFunction& function,
+                                  const SourceRange& place) {
+  if (name.rfind("R:", 0) != 0) return nullptr;
+  const auto colon = name.find(':', 2);
+  const std::string kind = name.substr(2, colon == std::string::npos ? std::string::npos : colon - 2);
+  const std::string payload = colon == std::string::npos ? "" : name.substr(colon + 1);
+  if (kind == "fork") return SpecialFormValue::create(c10::prim::fork);
+  if (kind == "inner" && payload == "with_no_grad")
+    return builtin_name("torch", function, place)->attr(place, function, "no_grad");
+  if (kind == "var") {
+    const auto* it = known(instance, payload);
+    if (!it) throw ErrorReport(place) << "there is no variable `" << payload << "`, neither here nor outside of the function";
+    if (it->refused) throw ErrorReport(place) << "`" << payload << "` " << it->refused;
+    if (it->is_function)
+      throw ErrorReport(place) << "`" << payload << "` is a function: a program can call it, but not pass it on as a value";
+    try {
+      return std::make_shared<SimpleValue>(function.graph()->insertConstant(to_natural_ivalue(it->value), place));
+    } catch (const c10::Error&) {
+      throw ErrorReport(place) << "`" << payload << "` is no value that a program can hold as a constant";
+    }
+  }
+  return std::make_shared<Meaning>(*this, instance, kind, payload);
+}
+
+}  // namespace shim::script
+
+using shim::guarded;
+using shim::guarded_result;
+
+namespace {
+
+// NULL where nothing is asked for.
+std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* examples, size_t n) {
+  std::vector<c10::TypePtr> asked(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (types && types[i]) {
+      asked[i] = torch::jit::ScriptTypeParser().parseType(types[i]);
+    } else if (examples && examples[i].tag != TS_DEFAULT) {
+      asked[i] = shim::to_natural_ivalue(examples[i]).type();
+      if (asked[i]->isSubtypeOf(*c10::TensorType::get())) asked[i] = c10::TensorType::get();
+    }
+  }
+  return asked;
+}
+
+}  // namespace
+
+int ts_script_define(const ts_program* program, const char* method, const char* const* types, const ts_value* examples,
+                     size_t n) {
+  return guarded([&] {
+    const auto unit = program->modules[0].module->module._ivalue()->compilation_unit();
+    shim::script::Compiler(*program, unit).define(method, asked_types(types, examples, n));
+    shim::check_text(*unit);
+  });
+}
+
+int ts_script_compile(const ts_program* program, const char* const* types, const ts_value* examples, size_t n,
+                      ts_callable** out) {
+  return guarded([&] {
+    auto unit = std::make_shared<shim::Unit>();
+    for (size_t i = 0; i < program->n_closures; ++i)
+      for (size_t k = 0; k < program->closures[i].n_known; ++k)
+        if (const auto* callable = program->closures[i].known[k].callable)
+          if (callable->unit) unit->uses.push_back(callable->unit);
+    shim::script::Compiler compiler(*program, unit);
+    auto* function = compiler.compile(asked_types(types, examples, n));
+    shim::check_text(*unit);
+    *out = new ts_callable(function, unit);
+  });
+}
+
+int ts_script_builtins(ts_value* out, ts_arena** arena) {
+  return guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    auto names = shim::script::builtin_names();
+    for (auto& name : shim::script::special_names()) names.push_back(std::move(name));
+    value = shim::string_list(names, own);
+  });
+}

@@ -1,0 +1,231 @@
+#include "script/emit.h"
+
+#include "script/builtins.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <cmath>
+
+namespace shim::script {
+
+using namespace c10;
+using torch::jit::NamedValue;
+
+std::optional<IValue> known_value(const Value* value) {
+  const auto found = torch::jit::toIValue(value);
+  if (!found) return std::nullopt;
+  return *found;
+}
+
+namespace {
+
+// -5 and -x are operators on constants until the graph is simplified.
+std::optional<double> known_number(const Value* value) {
+  const auto* node = value->node();
+  if (node->kind() == c10::aten::neg && node->inputs().size() == 1) {
+    if (const auto it = known_number(node->input())) return -*it;
+    return std::nullopt;
+  }
+  const auto it = known_value(value);
+  if (!it) return std::nullopt;
+  if (it->isDouble()) return it->toDouble();
+  if (it->isInt()) return static_cast<double>(it->toInt());
+  return std::nullopt;
+}
+
+std::optional<int64_t> known_whole(const Value* value) {
+  const auto it = known_number(value);
+  if (!it || *it != std::trunc(*it) || std::fabs(*it) > 9007199254740992.0) return std::nullopt;
+  return static_cast<int64_t>(*it);
+}
+
+bool is_number(const TypePtr& type) {
+  const auto kind = type->kind();
+  return kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
+         kind == TypeKind::NumberType || kind == TypeKind::ComplexType;
+}
+
+int rank(const TypePtr& type) {
+  switch (type->kind()) {
+    case TypeKind::BoolType: return 0;
+    case TypeKind::IntType: return 1;
+    case TypeKind::FloatType: return 2;
+    default: return -1;
+  }
+}
+
+}  // namespace
+
+std::string words(const TypePtr& type) {
+  switch (type->kind()) {
+    case TypeKind::TensorType: return "a tensor";
+    case TypeKind::IntType: return "a whole number";
+    case TypeKind::FloatType: return "a number";
+    case TypeKind::NumberType: return "a number";
+    case TypeKind::ComplexType: return "a complex number";
+    case TypeKind::BoolType: return "a logical";
+    case TypeKind::StringType: return "a string";
+    case TypeKind::NoneType: return "NULL";
+    case TypeKind::DeviceObjType: return "a device";
+    case TypeKind::OptionalType: return words(type->expectRef<OptionalType>().getElementType()) + " or NULL";
+    case TypeKind::ListType: {
+      const auto element = type->expectRef<ListType>().getElementType();
+      switch (element->kind()) {
+        case TypeKind::IntType: return "whole numbers";
+        case TypeKind::FloatType: return "numbers";
+        case TypeKind::BoolType: return "logicals";
+        case TypeKind::StringType: return "strings";
+        case TypeKind::TensorType: return "a list of tensors";
+        default: return "a list (each is " + words(element) + ")";
+      }
+    }
+    case TypeKind::DictType: return "a dictionary (each is " + words(type->expectRef<DictType>().getValueType()) + ")";
+    case TypeKind::TupleType: {
+      std::string text = "a list of";
+      bool first = true;
+      for (const auto& element : type->expectRef<TupleType>().elements()) {
+        text += (first ? " " : ", ") + words(element);
+        first = false;
+      }
+      return text;
+    }
+    default: return type->annotation_str();
+  }
+}
+
+TypePtr joined(const TypePtr& one, const TypePtr& other) {
+  if (*one == *other || other->isSubtypeOf(*one)) return one;
+  if (one->isSubtypeOf(*other)) return other;
+  if (one->kind() == TypeKind::NoneType) return OptionalType::create(other);
+  if (other->kind() == TypeKind::NoneType) return OptionalType::create(one);
+  if (const auto it = one->cast<OptionalType>()) {
+    const auto inner = joined(it->getElementType(), other);
+    return inner ? OptionalType::create(inner) : nullptr;
+  }
+  if (other->kind() == TypeKind::OptionalType) return joined(other, one);
+  if (rank(one) >= 0 && rank(other) >= 0) return rank(one) > rank(other) ? one : other;
+  // A sum that begins with the number 0 and goes on with tensors.
+  const auto tensor = TensorType::get();
+  if (rank(one) >= 0 && other->isSubtypeOf(*tensor)) return other;
+  if (rank(other) >= 0 && one->isSubtypeOf(*tensor)) return one;
+  if (one->kind() == TypeKind::ListType && other->kind() == TypeKind::ListType) {
+    const auto inner =
+        joined(one->expectRef<ListType>().getElementType(), other->expectRef<ListType>().getElementType());
+    return inner ? ListType::create(inner) : nullptr;
+  }
+  return nullptr;
+}
+
+int cost(Value* value, const TypePtr& type) {
+  const auto& have = value->type();
+  if (*have == *type) return 0;
+  if (have->isSubtypeOf(*type)) return 1;
+  switch (type->kind()) {
+    case TypeKind::FloatType:
+      if (have->kind() == TypeKind::IntType) return 1;
+      if (have->kind() == TypeKind::NumberType) return 2;
+      return have->kind() == TypeKind::BoolType ? 2 : -1;
+    case TypeKind::IntType:
+      if (have->kind() == TypeKind::BoolType) return 1;
+      if (have->kind() != TypeKind::FloatType && have->kind() != TypeKind::NumberType) return -1;
+      if (!known_number(value)) return 4;
+      return known_whole(value) ? 3 : -1;
+    case TypeKind::NumberType:
+      return have->kind() == TypeKind::BoolType ? 1 : -1;
+    case TypeKind::TensorType:
+      return is_number(have) ? 6 : -1;
+    case TypeKind::DeviceObjType:
+      return have->kind() == TypeKind::StringType && known_value(value) ? 2 : -1;
+    case TypeKind::OptionalType: {
+      const int inner = cost(value, type->expectRef<OptionalType>().getElementType());
+      return inner < 0 ? -1 : inner + 1;
+    }
+    case TypeKind::ListType: {
+      const auto element = type->expectRef<ListType>().getElementType();
+      if (have->kind() == TypeKind::ListType) {
+        const auto& mine = have->expectRef<ListType>().getElementType();
+        const bool plain = rank(mine) >= 0 && (rank(element) > rank(mine) || (rank(mine) == 2 && rank(element) == 1));
+        return plain ? (rank(element) > rank(mine) ? 5 : 6) : -1;
+      }
+      if (have->kind() == TypeKind::TupleType) {
+        for (const auto& it : have->expectRef<TupleType>().elements())
+          if (!(*it == *element)) return -1;
+        return 3;
+      }
+      // R's numbers are vectors of one.
+      const int inner = cost(value, element);
+      return inner < 0 || inner > 4 ? -1 : 7 + inner;
+    }
+    default:
+      return -1;
+  }
+}
+
+Value* Call::op(const char* name, at::ArrayRef<NamedValue> values, at::ArrayRef<NamedValue> by_name) const {
+  return torch::jit::emitBuiltinCall(place, graph(), Symbol::fromQualString(name), values, by_name);
+}
+
+Value* Call::builtin(const std::string& name, std::vector<Value*> values) const {
+  Call inner = with(name, std::move(values));
+  auto* made = call_builtin(inner);
+  if (!made) fail("`" + name + "` has no form for these values");
+  return made;
+}
+
+Value* Call::as(Value* value, const TypePtr& type) const {
+  const auto& have = value->type();
+  if (*have == *type || have->isSubtypeOf(*type)) return value;
+  switch (type->kind()) {
+    case TypeKind::FloatType:
+      if (const auto it = known_number(value)) return constant(*it);
+      return op("aten::Float", {value});
+    case TypeKind::NumberType:
+      return op("aten::Int", {value});
+    case TypeKind::IntType:
+      if (const auto it = known_whole(value)) return constant(*it);
+      return have->kind() == TypeKind::BoolType ? op("aten::Int", {value}) : builtin("inner:whole_number", {value});
+    case TypeKind::TensorType:
+      if (have->kind() == TypeKind::BoolType || have->kind() == TypeKind::IntType || have->kind() == TypeKind::FloatType)
+        return builtin("inner:as_tensor", {value});
+      return op("aten::scalar_tensor", {value});
+    case TypeKind::DeviceObjType:
+      return constant(c10::Device(known_value(value)->toStringRef()));
+    case TypeKind::OptionalType:
+      return as(value, type->expectRef<OptionalType>().getElementType());
+    case TypeKind::ListType: {
+      const auto element = type->expectRef<ListType>().getElementType();
+      if (have->kind() == TypeKind::ListType)
+        return builtin(element->kind() == TypeKind::FloatType ? "inner:as_numbers" : "inner:as_whole_numbers", {value});
+      std::vector<Value*> items;
+      if (have->kind() == TypeKind::TupleType) {
+        const auto unpacked = torch::jit::createTupleUnpack(value);
+        items.assign(unpacked.begin(), unpacked.end());
+      } else {
+        items = {as(value, element)};
+      }
+      auto* node = graph().insertNode(graph().createList(element, items));
+      node->setSourceRange(place);
+      return node->output();
+    }
+    default:
+      fail("this is " + words(have) + ", where " + words(type) + " is wanted");
+  }
+}
+
+Value* Call::whole(Value* value, const char* what) const {
+  if (cost(value, IntType::get()) < 0) fail(std::string(what) + " must be a whole number, not " + words(value->type()));
+  return as(value, IntType::get());
+}
+
+Value* Call::position(Value* value, bool known) const {
+  if (cost(value, IntType::get()) < 0) fail("a position must be a whole number, not " + words(value->type()));
+  if (const auto it = known_whole(value)) {
+    if (*it == 0) fail("Indexing in R is 1-based and found a 0");
+    return constant(*it > 0 ? *it - 1 : *it);
+  }
+  auto* number = as(value, IntType::get());
+  if (known) return op("aten::sub", {number, constant(int64_t{1})});
+  return builtin("inner:position", {number});
+}
+
+}  // namespace shim::script

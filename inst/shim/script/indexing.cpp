@@ -1,0 +1,279 @@
+// `x[...]`, `x[[...]]` and what is assigned to them, for tensors, lists, dictionaries. The payload of a call is the pattern
+// of lower.cpp; of an assignment that and the variable which the whole is, or nothing.
+#include "script/builtins.h"
+#include "script/compiler.h"
+
+namespace shim::script {
+
+using namespace torch::jit;
+using c10::TypeKind;
+
+namespace {
+
+struct Entry {
+  char kind;
+  std::vector<Value*> values;
+};
+
+std::vector<Entry> entries_of(const Call& call, const std::string& pattern, size_t from) {
+  std::vector<Entry> entries;
+  size_t at = from;
+  for (const char kind : pattern) {
+    Entry entry{kind, {}};
+    for (int n = kind == 's' ? 3 : kind == 'v' || kind == 'p' ? 1 : 0; n > 0; --n) entry.values.push_back(call.inputs.at(at++));
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+bool is_vector(const Value* value) { return is_tensor(value) || is_list(value); }
+
+Value* slice(const Call& call, Value* value, int64_t dim, const Entry& entry) {
+  auto* start = call.position(entry.values[0]);
+  auto* end = call.builtin("inner:end", {call.whole(entry.values[1], "the end of a slice")});
+  auto* step = call.whole(entry.values[2], "the step of a slice");
+  return call.op("aten::slice", {value, call.constant(dim), start, end, step});
+}
+
+// A tensor of positions from 0, or a mask.
+Value* positions(const Call& call, Value* value) { return call.builtin("inner:positions", {value}); }
+
+// One entry applied along a dimension. `kept`: what the dimension is afterwards, so that the next one is known.
+Value* apply(const Call& call, Value* value, int64_t dim, const Entry& entry, bool keep_dims, bool* kept) {
+  *kept = true;
+  switch (entry.kind) {
+    case 'm': return value;
+    case 'a': return call.op("aten::unsqueeze", {value, call.constant(dim)});
+    case 's': return slice(call, value, dim, entry);
+    default: break;
+  }
+  auto* at = entry.values[0];
+  if (!is_vector(at)) {
+    value = call.op("aten::select", {value, call.constant(dim), call.position(at, entry.kind == 'p')});
+    *kept = keep_dims;
+    return keep_dims ? call.op("aten::unsqueeze", {value, call.constant(dim)}) : value;
+  }
+  return call.builtin("inner:along", {value, call.constant(dim), positions(call, at)});
+}
+
+Value* part_of_tensor(Call& call, Value* value, const std::vector<Entry>& entries, bool keep_dims) {
+  size_t open = entries.size();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].kind != 'e') continue;
+    if (open != entries.size()) call.fail("Only one `..` is allowed in an index");
+    open = i;
+  }
+  int64_t dim = 0;
+  for (size_t i = 0; i < open; ++i) {
+    bool kept;
+    // A mask of several dimensions stands alone.
+    value = apply(call, value, dim, entries[i], keep_dims, &kept);
+    dim += kept;
+  }
+  // Behind `..` dimensions are counted from the end.
+  dim = -1;
+  for (size_t i = entries.size(); i > open + 1; --i) {
+    bool kept;
+    value = apply(call, value, dim, entries[i - 1], keep_dims, &kept);
+    dim -= kept;
+  }
+  return value;
+}
+
+Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries) {
+  if (entries.size() != 1) call.fail("a list or vector has one dimension");
+  const auto& entry = entries[0];
+  switch (entry.kind) {
+    case 'm': return value;
+    case 's':
+      return call.builtin("inner:get_slice", {value, call.whole(entry.values[0], "a position"),
+                                              call.whole(entry.values[1], "a position"), call.whole(entry.values[2], "a step")});
+    case 'v':
+    case 'p': break;
+    default: call.fail("this index is for tensors");
+  }
+  auto* at = entry.values[0];
+  if (is_list(at)) {
+    const auto kind = element_type(at)->kind();
+    return call.builtin("inner:get_many",
+                        {value, kind == TypeKind::FloatType ? call.as(at, c10::ListType::create(c10::IntType::get())) : at});
+  }
+  const auto* node = at->node();
+  // A negative position, where it is written: all but that one.
+  const auto constant = known_value(at);
+  const bool minus = node->kind() == c10::aten::neg || (constant && constant->isInt() && constant->toInt() < 0) ||
+                     (constant && constant->isDouble() && constant->toDouble() < 0);
+  auto* position = call.whole(at, "a position");
+  if (minus) return call.builtin("inner:without", {value, call.op("aten::neg", {position})});
+  auto* element = call.builtin("inner:get_vector", {value, position});
+  const auto kind = element->type()->kind();
+  // Numbers, logicals and strings are vectors; of other lists a part is a list.
+  const bool plain = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
+                     kind == TypeKind::StringType;
+  if (plain) return element;
+  return call.graph().insertNode(call.graph().createList(element->type(), {element}))->output();
+}
+
+// Splits the payload of an assignment.
+std::string variable_of(std::string& payload) {
+  const auto colon = payload.find(':');
+  const std::string variable = payload.substr(colon + 1);
+  payload = payload.substr(0, colon);
+  return variable;
+}
+
+// A list that was made empty learns what it holds.
+Value* fitting(Call& call, Value* whole, Value* value, const std::string& variable) {
+  const auto element = element_type(whole);
+  if (cost(value, element) >= 0) {
+    // A number in a list of tensors: the list was made empty and nobody said of what.
+    const bool guessed = element->isSubtypeOf(*c10::TensorType::get()) && !is_tensor(value);
+    if (!guessed || variable.empty()) return call.as(value, element);
+  }
+  TypePtr wider = joined(element, value->type());
+  if (!wider || element->isSubtypeOf(*c10::TensorType::get())) wider = value->type();
+  if (variable.empty()) call.fail("this list holds " + words(element) + ", not " + words(value->type()));
+  const auto& declared = call.instance.declared;
+  const auto known = declared.find(variable);
+  if (known != declared.end()) {
+    const auto list = known->second->cast<c10::ListType>();
+    wider = list ? joined(list->getElementType(), value->type()) : nullptr;
+    if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(value->type()));
+  }
+  call.compiler.declare(call.instance, variable, c10::ListType::create(wider));
+  return nullptr;
+}
+
+Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries, Value* value, const std::string& variable) {
+  if (entries.size() != 1 || (entries[0].kind != 'v' && entries[0].kind != 'p'))
+    call.fail("one element of a list or vector is given a value at a time in a program");
+  auto* at = entries[0].values[0];
+  if (is_list(at)) call.fail("one element of a list or vector is given a value at a time in a program");
+  if (is_list(value) && element_type(value)->isSubtypeOf(*element_type(whole)) && call.payload.empty())
+    value = call.builtin("inner:get2", {value, call.constant(int64_t{1})});
+  auto* fit = fitting(call, whole, detached(call, value), variable);
+  return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
+}
+
+}  // namespace
+
+Value* get_part(Call& call, bool keep_dims) {
+  auto* value = call.inputs.at(0);
+  const auto entries = entries_of(call, call.payload, 1);
+  if (is_tensor(value)) return part_of_tensor(call, value, entries, keep_dims);
+  if (is_list(value)) return part_of_list(call, value, entries);
+  if (entries.size() == 1 && (entries[0].kind == 'v' || entries[0].kind == 'p')) {
+    if (value->type()->kind() == TypeKind::DictType || value->type()->kind() == TypeKind::TupleType) return get_element(call);
+    // R's numbers are vectors of one.
+    return part_of_list(call, call.graph().insertNode(call.graph().createList(value->type(), {value}))->output(), entries);
+  }
+  call.fail(words(value->type()) + " has no parts");
+}
+
+Value* get_element(Call& call) {
+  auto* value = call.inputs.at(0);
+  auto* at = call.inputs.at(1);
+  if (is_tensor(value)) {
+    Call inner = call.with("v", {value, at});
+    return get_part(inner, false);
+  }
+  if (const auto tuple = value->type()->cast<c10::TupleType>()) {
+    const auto known = known_value(at);
+    if (known && known->isString()) {
+      Call inner = call.with(known->toStringRef(), {value});
+      return emit("field", inner)->asValue(call.place, call.function);
+    }
+    if (!known || !(known->isInt() || known->isDouble()))
+      call.fail("the elements of this list are of several types: its position must be written as a number or name");
+    const int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
+    const auto& types = tuple->elements();
+    if (position < 1 || position > static_cast<int64_t>(types.size()))
+      call.fail("subscript out of bounds: position " + std::to_string(position) + " of " + std::to_string(types.size()));
+    return call.graph()
+        .insertNode(call.graph().createTupleIndex(value, call.constant(position - 1), types[position - 1]))
+        ->output();
+  }
+  if (const auto type = value->type()->cast<c10::ClassType>(); type && type->is_module()) {
+    const auto known = known_value(at);
+    if (!known || !(known->isInt() || known->isDouble())) call.fail("the position of a module must be written as a number");
+    int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
+    for (size_t i = 0; i < type->numAttributes(); ++i)
+      if (type->getAttribute(i)->is_module() && --position == 0)
+        return SimpleValue(value).attr(call.place, call.function, type->getAttributeName(i))->asValue(call.place, call.function);
+    call.fail("there is no module at this position");
+  }
+  if (value->type()->kind() == TypeKind::DictType) return call.builtin("inner:get2", {value, at});
+  if (is_list(value)) return call.builtin("inner:get2", {value, call.whole(at, "a position")});
+  const auto kind = value->type()->kind();
+  if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
+    call.fail(words(value->type()) + " has no elements: ask `is.null()` before");
+  auto* list = call.graph().insertNode(call.graph().createList(value->type(), {value}))->output();
+  return call.builtin("inner:get2", {list, call.whole(at, "a position")});
+}
+
+Value* put_part(Call& call) {
+  const std::string variable = variable_of(call.payload);
+  auto* whole = call.inputs.at(0);
+  auto* value = call.inputs.back();
+  const auto entries = entries_of(call, call.payload, 1);
+  if (variable.empty()) whole = own(call, whole);
+  if (is_list(whole)) return put_into_list(call, whole, entries, value, variable);
+  if (!is_tensor(whole)) call.fail("parts of " + words(whole->type()) + " can't be given values by `[`");
+  bool vectors = false;
+  for (const auto& entry : entries) vectors = vectors || ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0]));
+  if (!vectors) {
+    auto* part = part_of_tensor(call, whole, entries, false);
+    call.builtin("inner:put_number", {part, value});
+    return whole;
+  }
+  // Positions or a mask: the other dimensions whole.
+  std::vector<Value*> at;
+  const auto optional = c10::OptionalType::create(c10::TensorType::get());
+  int n = 0;
+  for (const auto& entry : entries) {
+    if (entry.kind == 'm') {
+      at.push_back(call.constant(c10::IValue()));
+    } else if ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0])) {
+      at.push_back(positions(call, entry.values[0]));
+      ++n;
+    } else {
+      call.fail("beside positions or a mask the other dimensions must be whole in an assignment");
+    }
+  }
+  if (n > 1) call.fail("one dimension by positions or a mask is given values at a time in a program");
+  auto* list = call.graph().insertNode(call.graph().createList(optional, at))->output();
+  call.builtin("inner:put_tensor", {whole, list, call.as(value, c10::TensorType::get())});
+  return whole;
+}
+
+Value* put_element(Call& call) {
+  const std::string variable = variable_of(call.payload);
+  auto* whole = call.inputs.at(0);
+  auto* value = call.inputs.back();
+  auto* at = call.inputs.at(1);
+  const auto known = known_value(at);
+  if (whole->type()->kind() == TypeKind::TupleType && known && known->isString()) {
+    Call inner = call.with(known->toStringRef() + ":" + variable, {whole, value});
+    return emit("putfield", inner)->asValue(call.place, call.function);
+  }
+  if (is_tensor(whole)) {
+    call.payload = "v:" + variable;
+    return put_part(call);
+  }
+  // `list()` with names is a dictionary.
+  if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
+    call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+  if (variable.empty()) whole = own(call, whole);
+  if (const auto dict = whole->type()->cast<c10::DictType>()) {
+    if (cost(value, dict->getValueType()) < 0 && !variable.empty()) {
+      const auto wider = joined(dict->getValueType(), value->type());
+      if (wider) call.compiler.declare(call.instance, variable, c10::DictType::create(dict->getKeyType(), wider));
+    }
+    return call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
+  }
+  if (!is_list(whole)) call.fail("the elements of " + words(whole->type()) + " can't be given values");
+  auto* fit = fitting(call, whole, detached(call, value), variable);
+  return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
+}
+
+}  // namespace shim::script
