@@ -89,7 +89,7 @@ script_programs <- function() {
       function(x, w, u, limit = 3) {
         state <- torch_zeros(w$size(1))
         steps <- 0L
-        for (row in x) {
+        for (row in torch_unbind(x)) {
           state <- torch_tanh(w$matmul(row) + u$matmul(state))
           steps <- steps + 1L
           if (as.numeric(state$norm()) > limit) break

@@ -26,6 +26,11 @@ def f(x: Dict[K, T]) -> Dict[K, T]:
   return x.copy()
 def f(x: Tensor) -> Tensor:
   return x.clone()
+## inner:defined
+def f(x: Optional[T], name: str) -> T:
+  if x is None:
+    raise Exception("object '" + name + "' not found")
+  return x
 ## inner:push
 def f(x: List[T], value: T) -> List[T]:
   x.append(value)

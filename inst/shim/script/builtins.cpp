@@ -37,10 +37,36 @@ CompilationUnit& unit() {
   return *it;
 }
 
+using Stands = std::map<std::string, TypePtr>;  // what T and K stand for
+
+// A type with a name of its own that is, or is a part of, `type`.
+TypePtr part_named(const TypePtr& type, const std::string& name) {
+  if (const auto named = type->cast<c10::NamedType>())
+    if (named->name() && named->name()->qualifiedName() == name) return type;
+  for (const auto& part : type->containedTypes())
+    if (auto found = part_named(part, name)) return found;
+  return nullptr;
+}
+
+// Those names tell types of one program from those of another.
+std::string identity(const TypePtr& type) {
+  std::string text;
+  if (type->cast<c10::NamedType>()) text += std::to_string(reinterpret_cast<uintptr_t>(type.get()));
+  for (const auto& part : type->containedTypes()) text += identity(part);
+  return text;
+}
+
 struct Names : Resolver {
+  explicit Names(const Stands& stands) : stands(stands) {}
+  TypePtr resolveType(const std::string& name, const SourceRange&) override {
+    for (const auto& it : stands)
+      if (auto found = part_named(it.second, name)) return found;
+    return nullptr;
+  }
   SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
     return builtin_name(name, function, place);
   }
+  Stands stands;
 };
 
 Form form_of(const std::string& text) {
@@ -86,8 +112,6 @@ const Table& table() {
   }());
   return it;
 }
-
-using Stands = std::map<std::string, TypePtr>;  // what T and K stand for
 
 bool holds_variable(const std::string& type) {
   static const std::regex variable("\\b[TK]\\b");
@@ -180,7 +204,7 @@ void read_words(const Form& form, const Call& call, std::vector<Value*>& values)
 
 GraphFunction* made(const std::string& builtin, Form& form, const Stands& stands) {
   std::string key;
-  for (const auto& it : stands) key += it.second->annotation_str() + ";";
+  for (const auto& it : stands) key += it.second->annotation_str() + identity(it.second) + ";";
   auto& function = form.made[key];
   if (!function) {
     static size_t n = 0;
@@ -190,7 +214,7 @@ GraphFunction* made(const std::string& builtin, Form& form, const Stands& stands
     const auto text = std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
     Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
     const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
-                                   {std::make_shared<Names>()}, nullptr);
+                                   {std::make_shared<Names>(stands)}, nullptr);
     function = static_cast<GraphFunction*>(all.front());
   }
   return function;

@@ -118,6 +118,20 @@ void Compiler::declare(Instance& instance, const std::string& variable, const Ty
 
 // LibTorch's compiler tells which variable has two types; what these were is known here.
 bool Compiler::refine(Instance& instance, const std::string& message) {
+  static const std::regex missing[] = {std::regex("undefined value (?:R\\.)?([^:\\s]+):"),
+                                       std::regex("^\\s*(?:R\\.)?(\\S+) is not defined in the (?:true|false) branch")};
+  std::smatch lacking;
+  for (const auto& pattern : missing) {
+    if (!std::regex_search(message, lacking, pattern)) continue;
+    const std::string name = lacking[1];
+    const auto seen = instance.seen.find(name);
+    if (seen == instance.seen.end() || !instance.open.insert(name).second) return false;
+    TypePtr type = c10::NoneType::get();
+    for (const auto& other : seen->second)
+      if (!(type = joined(type, other))) return false;
+    instance.declared[name] = type;
+    return true;
+  }
   static const std::regex patterns[] = {
       std::regex("Variable '([^']+)' previously had type"), std::regex("Type mismatch: (\\S+) is set to type"),
       std::regex("variable '([^']+)' is (?:not )?(?:set|defined)")};
@@ -152,6 +166,7 @@ void Compiler::compile(Instance& instance) {
   for (int attempt = 0;; ++attempt) {
     instance.seen.clear();
     instance.signature.declared.clear();
+    instance.signature.open = instance.open;
     for (const auto& it : instance.declared) instance.signature.declared[it.first] = key_of(it.second);
     try {
       const auto def = lower(*instance.written, instance.signature, *this);

@@ -16,6 +16,7 @@ struct Instance {
   // "return" of what the function gives.
   std::map<std::string, std::vector<TypePtr>> seen;
   std::map<std::string, TypePtr> declared;
+  std::set<std::string> open;  // variables that may be read before they have a value
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
 };

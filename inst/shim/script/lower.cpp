@@ -48,6 +48,9 @@ class Lower {
       // A parameter that the function changes is a variable of its own.
       if (function_.changed.count(parameter.name)) assign(parameter.name, variable(parameter.name, place), place);
     }
+    // LibTorch's compiler wants a value for a variable that a loop or a branch may leave without one.
+    for (const auto& open : signature_.open)
+      if (!defined_.count(open)) assign(open, none(place), place);
     for (const size_t formal : signature_.defaults)
       assign(function_.formals[formal], expression(function_.default_of(formal)), place);
     tail(function_.body());
@@ -422,6 +425,7 @@ class Lower {
     if (function_.function_named(text))
       refuse(code, "`" + text + "` is a function: a program can call it, but not pass it on as a value");
     if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
+    if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
     if (knows(text)) return variable(text, range);
     return name("R:var:" + text, range);
   }

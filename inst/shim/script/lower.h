@@ -23,6 +23,7 @@ struct Signature {
   std::vector<Parameter> parameters;
   std::vector<size_t> defaults;                 // formals that are not given: their defaults are computed first
   std::map<std::string, std::string> declared;  // types of variables, by their keys
+  std::set<std::string> open;  // of these, the ones that may be read before they have a value
 };
 
 // Who numbers functions that are written inside of others.

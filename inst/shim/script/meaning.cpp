@@ -93,6 +93,14 @@ SugaredValuePtr assign(Call& call) {
   return call.give(value);
 }
 
+// A variable that may have no value yet.
+SugaredValuePtr defined(Call& call) {
+  auto* value = call.inputs.at(0);
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  if (!optional) return call.give(value);
+  return call.give(call.builtin("inner:defined", {value, call.constant(call.payload)}));
+}
+
 SugaredValuePtr give_back(Call& call) { return call.give(note(call, "return", call.inputs.at(0))); }
 
 // --- lists ---------------------------------------------------------------------------------------------------------------
@@ -549,7 +557,7 @@ Value* detached(const Call& call, Value* value) {
 
 SugaredValuePtr emit(const std::string& kind, Call& call) {
   static const std::unordered_map<std::string, Handler> kinds = {
-      {"assign", assign}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"field", field},
+      {"assign", assign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"field", field},
       {"method", method}, {"get", get},          {"keep", keep},          {"get2", get2},        {"put", put},
       {"put2", put2},     {"putfield", put_field}, {"inner", inner}};
   const auto found = kinds.find(kind);
