@@ -203,16 +203,25 @@ script_module <- function(mod, given, methods, call = caller_env()) {
 # The methods of a module that are its classes' own, and the fields that they read.
 scripted_module <- function(mod, handle, program) {
   self <- attr(mod, "module", exact = TRUE)
-  methods <- script_methods(mod, self)
-  for (name in script_fields(methods, self)) cpp_module_set_attribute(handle, name, script_value(self[[name]]))
-  at <- vapply(names(methods), function(name) script_closure_at(methods[[name]], name, program), 1L)
+  methods <- methods_of_module(mod, self)
+  fields <- fields_of_module(methods, self)
+  for (name in names(fields)) cpp_module_set_attribute(handle, name, fields[[name]])
+  # A method may be an operator itself: they count from -1 downwards.
+  at <- vapply(names(methods), function(name) {
+    operator <- operator_key(methods[[name]])
+    if (is.null(operator)) script_closure_at(methods[[name]], name, program) else -script_operator_at(operator, program)
+  }, 1L)
   list(handle = handle, methods = names(methods), closures = as.integer(unname(at)))
 }
 
-script_methods <- function(mod, self) {
-  base <- names(nn_Module$public_methods)
-  names <- Filter(function(name) is.function(self[[name]]) && !is_nn_module(self[[name]]), setdiff(ls(self), c(base, "initialize", "clone")))
-  methods <- lapply(set_names(names), function(name) self[[name]])
+methods_of_module <- function(mod, self) {
+  base <- c(names(nn_Module$public_methods), "initialize", "clone")
+  functions_of <- function(env) {
+    names <- setdiff(ls(env), c(base, names(nn_Module$active)))
+    Filter(function(value) is.function(value) && !is_nn_module(value), mget(names, env))
+  }
+  private <- self$.__enclos_env__$private
+  methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
   kind <- intersect(class(mod), names(script_forwards))
   c(list(forward = if (length(kind)) script_forwards[[kind[1]]] else unclass_function(mod)), methods)
 }
@@ -223,19 +232,24 @@ unclass_function <- function(f) {
   f
 }
 
-# Names behind `self$` that are neither tensors nor modules nor methods.
-script_fields <- function(methods, self) {
-  names <- unique(unlist(lapply(methods, function(f) self_names(body(f)))))
-  Filter(function(name) {
-    value <- self[[name]]
-    exists(name, self, inherits = FALSE) && name != "training" && !is.function(value) && !is_torch_tensor(value) &&
-      !is.environment(value)
-  }, names)
+# What stands behind `self$` and `private$` and is neither a tensor nor a module nor a method, by its names.
+fields_of_module <- function(methods, self) {
+  names <- setdiff(unique(unlist(lapply(methods, function(f) self_names(body(f))))), "training")
+  private <- self$.__enclos_env__$private
+  fields <- list()
+  for (name in names) {
+    home <- Find(function(env) is.environment(env) && exists(name, env, inherits = FALSE), list(self, private))
+    value <- if (!is.null(home)) home[[name]]
+    if (is.null(home) || is.function(value) || is_torch_tensor(value) || is.environment(value)) next
+    fields[name] <- list(script_value(value))
+  }
+  fields
 }
 
 self_names <- function(code) {
   if (!is.call(code)) return(character())
-  if (identical(code[[1]], quote(`$`)) && identical(code[[2]], quote(self))) return(as.character(code[[3]]))
+  is_part <- identical(code[[1]], quote(`$`)) || (identical(code[[1]], quote(`[[`)) && is.character(code[[3]]))
+  if (is_part && (identical(code[[2]], quote(self)) || identical(code[[2]], quote(private)))) return(as.character(code[[3]]))
   unlist(lapply(seq_along(code), function(i) if (!is_missing(code[[i]])) self_names(code[[i]])))
 }
 
@@ -345,8 +359,8 @@ code_names <- function(code) {
 # What the compiler reads by itself.
 script_words <- c(
   "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
-  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%",
-  "jit_fork", "with_no_grad", "with_enable_grad"
+  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
+  "jit_fork", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
 )
 
 # What a name means where the function was written; NULL if there is nothing of that name.
@@ -378,13 +392,18 @@ script_shadowed <- function(name, env, program) {
 }
 
 script_constant <- function(value, name, env, program) {
-  plain <- is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device")) ||
-    (is.atomic(value) && !is.object(value)) || (is_bare_list(value) && !is.null(value))
-  if (!plain) return(list(refused = sprintf("is %s, which a program can't hold.", friendly_type(value))))
+  if (!is_constant_value(value)) return(list(refused = sprintf("is %s, which a program can't hold.", friendly_type(value))))
   if (is.atomic(value) && length(value) == 1) {
     program$watched <- c(program$watched, list(list(name = name, env = env, value = value)))
   }
   list(value = script_value(value))
+}
+
+# What a program can hold as a constant.
+is_constant_value <- function(value) {
+  if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device"))) return(TRUE)
+  if (is.atomic(value) && !is.object(value)) return(is.double(value) || is.null(value) || !anyNA(value))
+  is_bare_list(value) && all(vapply(value, is_constant_value, NA))
 }
 
 script_function_known <- function(f, name, program) {
@@ -392,7 +411,9 @@ script_function_known <- function(f, name, program) {
   home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
   ours <- identical(topenv(environment(f)), topenv())
   builtin <- if (name %in% script_builtins() && (ours || home %in% c("base", "stats", "utils", "methods"))) name
-  operator <- if (name %in% names(r_operators)) name else if (ours && is_op_function(f)) operator_key(f)
+  # What this package checks, LibTorch's operators check again.
+  if (ours && startsWith(name, "check_")) builtin <- "unchecked"
+  operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
   closure <- refused <- NULL
   if (is.primitive(f) || home %in% c("base", "stats", "utils", "methods")) {
     if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled.", home)
@@ -406,10 +427,12 @@ script_function_known <- function(f, name, program) {
   out[lengths(out) > 0]
 }
 
+# The key of the operator behind a function of the table, NULL if it is no such function.
 operator_key <- function(f) {
+  if (!is_op_function(f)) return(NULL)
   code <- body(f)
   if (identical(code[[1]], quote(`(`))) code <- code[[2]]
-  code[[3]]
+  if (length(code) == 3 && is.character(code[[3]])) code[[3]]
 }
 
 script_operator_at <- function(key, program) {

@@ -262,7 +262,7 @@ ts_program read_program(SEXP program, Keeper& keeper) {
     auto* numbers = allocate<int64_t>(n);
     for (size_t k = 0; k < n; ++k) {
       names[k] = Rf_translateCharUTF8(STRING_ELT(methods, k));
-      numbers[k] = INTEGER(at)[k] - 1;
+      numbers[k] = INTEGER(at)[k] - 1;  // of operators: -2 for the first
     }
     scripted[i] = {module_of(element_of(module, "handle")), n, names, numbers};
   }

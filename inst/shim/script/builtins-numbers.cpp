@@ -167,6 +167,8 @@ def f(x: Tensor, y: Tensor) -> Tensor:
 ## isTRUE
 def f(x: bool) -> bool:
   return x
+def f(x: Optional[bool]) -> bool:
+  return x is not None and x
 ## isFALSE
 def f(x: bool) -> bool:
   return not x
@@ -464,6 +466,8 @@ def f(x: float) -> bool:
 def f(x: Tensor) -> bool:
   return bool(x)
 ## identical
+def f(x: Tensor, y: Tensor) -> bool:
+  return x is y
 def f(x: int, y: int) -> bool:
   return x == y
 def f(x: float, y: float) -> bool:

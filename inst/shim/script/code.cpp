@@ -11,6 +11,8 @@ using torch::jit::ErrorReport;
 std::string callee(const ts_code& code) {
   if (code.kind != TS_CODE_CALL) return "";
   const auto& head = code.items[0];
+  // The name that rlang has for it.
+  if (is_name(head, "is_null")) return "is.null";
   if (is_name(head)) return head.text;
   if (head.kind == TS_CODE_CALL && head.n == 3 && is_name(head.items[0], "::") && is_name(head.items[1]) &&
       is_name(head.items[2]))
@@ -32,11 +34,12 @@ const ts_code* base_of(const ts_code& place) {
   return is_name(*at) ? at : nullptr;
 }
 
-Function::Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name)
+Function::Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name, bool is_method)
     : home(home), code(code), parent(parent), name(std::move(name)) {
   source = parent ? parent->source
                   : std::make_shared<torch::jit::Source>(std::string(home.text), std::string(home.file),
                                                          static_cast<size_t>(home.line));
+  if (is_method) locals.insert("self");
   for (size_t i = 0; i + 1 < code.n; ++i) {
     formals.emplace_back(code.names[i]);
     locals.insert(formals.back());
@@ -81,6 +84,7 @@ void Function::count(const ts_code& loop) {
   const auto& variable = loop.items[1];
   const auto& over = loop.items[2];
   locals.insert(variable.text);
+  assigned.insert(variable.text);
   const bool upwards = is_call(over, "seq_len") || is_call(over, "seq_along");
   const bool from_one = is_call(over, ":") && over.n == 3 && over.items[1].number >= 1 &&
                         (over.items[1].kind == TS_CODE_DOUBLE || over.items[1].kind == TS_CODE_INTEGER);
@@ -110,12 +114,14 @@ void Function::read_function(const ts_code& part, const std::string& variable) {
 void Function::assign(const ts_code& place) {
   if (is_name(place) || place.kind == TS_CODE_STRING) {
     locals.insert(place.text);
+    assigned.insert(place.text);
     other_.insert(place.text);
     return;
   }
   const auto* base = base_of(place);
   if (!base) throw ErrorReport(range(place)) << "this is no place to assign to: it is part of no variable";
   locals.insert(base->text);
+  assigned.insert(base->text);
   changed.insert(base->text);
   read(place);
 }
@@ -123,7 +129,7 @@ void Function::assign(const ts_code& place) {
 void Function::read(const ts_code& part) {
   switch (part.kind) {
     case TS_CODE_NAME:
-      use(part.text);
+      use(is_name(part, "private") ? "self" : part.text);
       return;
     case TS_CODE_FUNCTION:
       read_function(part, "");
@@ -153,6 +159,7 @@ void Function::read(const ts_code& part) {
     if (head != "::") read(part.items[1]);
     return;
   }
+  if (!head.empty()) called.insert(head);
   // What a function inside needs, its callers must have.
   if (auto* known = head.empty() ? nullptr : function_named(head))
     for (const auto& variable : known->captured) use(variable);

@@ -25,7 +25,7 @@ const ts_code* base_of(const ts_code& place);
 
 // A function that a program holds: the one that is compiled, one that it calls, or one written inside of another.
 struct Function {
-  Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name);
+  Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name, bool is_method = false);
 
   const ts_closure& home;
   const ts_code& code;
@@ -35,7 +35,9 @@ struct Function {
 
   std::vector<std::string> formals;
   std::set<std::string> locals;   // formals, and what is assigned
+  std::set<std::string> assigned; // without formals that keep what they are given
   std::set<std::string> changed;  // of these, the ones of which parts are assigned: `x[i] <- 1`
+  std::set<std::string> called;   // names before brackets
   std::set<std::string> counters; // and those that only run from 1 or more upwards, in `for`
   // Functions that are written here, by the code that makes them, and by the name of the variable that is one.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;

@@ -28,6 +28,14 @@ struct Names : Resolver {
   Instance& instance;
 };
 
+// A constant that decides about branches, where it is written.
+std::optional<c10::IValue> literal(const ts_code& code) {
+  if (code.kind == TS_CODE_NULL) return c10::IValue();
+  if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
+  if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
+  return std::nullopt;
+}
+
 // What stands where something is called.
 struct Meaning : SugaredValue {
   Meaning(Compiler& compiler, Instance& instance, std::string kind, std::string payload)
@@ -68,11 +76,11 @@ size_t Compiler::number_of(Function& function) {
   return locals_.size() - 1;
 }
 
-Function& Compiler::closure(int64_t at) {
+Function& Compiler::closure(int64_t at, bool is_method) {
   auto& made = closures_[at];
   if (!made) {
     const auto& it = program_.closures[at];
-    made = std::make_unique<Function>(it, *it.code, nullptr, it.name);
+    made = std::make_unique<Function>(it, *it.code, nullptr, it.name, is_method);
   }
   return *made;
 }
@@ -231,7 +239,7 @@ void Compiler::define(const std::string& method, std::vector<TypePtr> types) {
   const auto& scripted = program_.modules[0];
   for (size_t i = 0; i < scripted.n_methods; ++i) {
     if (method != scripted.methods[i]) continue;
-    Function& function = closure(scripted.closures[i]);
+    Function& function = closure(scripted.closures[i], /*is_method=*/true);
     auto& instance = instances_["root"];
     instance = std::make_unique<Instance>();
     instance->written = &function;
@@ -269,6 +277,13 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
   Signature signature;
   *key = std::to_string(reinterpret_cast<uintptr_t>(&function));
   const auto add = [&](const std::string& name, Value* value) {
+    // What is known now decides about branches of the function, as settings of layers do.
+    const auto known = known_value(value);
+    if (known && (known->isBool() || known->isString() || known->isNone()) && !function.assigned.count(name)) {
+      signature.constants[name] = *known;
+      *key += "," + name + "=" + (known->isNone() ? "None" : known->isBool() ? (known->toBool() ? "T" : "F") : known->toStringRef());
+      return;
+    }
     signature.parameters.push_back({name, key_of(value->type()), std::nullopt});
     arguments->push_back(value);
     *key += "," + name + ":" + signature.parameters.back().type;
@@ -278,6 +293,8 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
       add(function.formals[i], values[i]);
     } else if (function.default_of(i).kind == TS_CODE_MISSING) {
       call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
+    } else if (const auto known = literal(function.default_of(i)); known && !function.assigned.count(function.formals[i])) {
+      signature.constants[function.formals[i]] = *known;
     } else {
       signature.defaults.push_back(i);
     }
@@ -326,6 +343,14 @@ Value* Compiler::call_method(Call& call, const std::string& method) {
   int64_t at = -1;
   for (size_t i = 0; scripted && i < scripted->n_methods; ++i)
     if (method == scripted->methods[i]) at = scripted->closures[i];
+  if (at < -1) {
+    Call without = call;
+    without.inputs.erase(without.inputs.begin());
+    std::string why;
+    auto value = call_operator(without, operator_at(-2 - at), &why);
+    if (!value) call.fail(why);
+    return value->asValue(call.place, call.function);
+  }
   if (at < 0) {
     // Of a module that was traced or loaded.
     if (!type->findMethod(method)) return nullptr;
@@ -333,7 +358,7 @@ Value* Compiler::call_method(Call& call, const std::string& method) {
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
     return MethodValue(self, method).call(call.place, call.function, inputs, named, 1)->asValue(call.place, call.function);
   }
-  Function& function = closure(at);
+  Function& function = closure(at, /*is_method=*/true);
   Call without = call;
   without.inputs.erase(without.inputs.begin());
   std::vector<Value*> arguments;

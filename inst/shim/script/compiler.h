@@ -50,7 +50,7 @@ class Compiler : public Numbers {
   // A call of a method of a module: the first input is the module. NULL if it has none of that name.
   Value* call_method(Call& call, const std::string& method);
   Function& local(size_t number) { return *locals_.at(number); }
-  Function& closure(int64_t at);
+  Function& closure(int64_t at, bool is_method = false);
   // A list with names: the type is known to files by its own name.
   c10::TupleTypePtr named_tuple(const std::vector<std::string>& names, const std::vector<TypePtr>& types);
 

@@ -195,6 +195,10 @@ Value* get_element(Call& call) {
   }
   if (const auto type = value->type()->cast<c10::ClassType>(); type && type->is_module()) {
     const auto known = known_value(at);
+    if (known && known->isString()) {
+      Call inner = call.with(known->toStringRef(), {value});
+      return emit("field", inner)->asValue(call.place, call.function);
+    }
     if (!known || !(known->isInt() || known->isDouble())) call.fail("the position of a module must be written as a number");
     int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
     for (size_t i = 0; i < type->numAttributes(); ++i)

@@ -36,7 +36,6 @@ class Lower {
     if (signature_.is_method) {
       parameters.push_back(Param::create(place, Ident::create(place, "self"), Maybe<Expr>::create(place),
                                          Maybe<Expr>::create(place), false));
-      function_.locals.insert("self");
       defined_.insert("self");
     }
     for (const auto& parameter : signature_.parameters) {
@@ -190,6 +189,7 @@ class Lower {
     } else if (is_assignment(code)) {
       const auto& value = code.items[2];
       const bool is_variable = is_name(code.items[1]) || code.items[1].kind == TS_CODE_STRING;
+      if (is_variable && alias(code.items[1].text, value)) return;
       // A function is known from where it is written; there is nothing to do.
       if (is_variable && value.kind == TS_CODE_FUNCTION) return;
       assign_to(code.items[1], expression(value), range);
@@ -214,6 +214,10 @@ class Lower {
       give(none(range), range);
     } else if (head == "stop") {
       add(Raise::create(range, call(code)));
+    } else if (raises(head)) {
+      const bool plain = code.n > 1 && code.items[1].kind == TS_CODE_STRING;
+      const std::string text = plain ? code.items[1].text : "an argument is not what it must be";
+      add(Raise::create(range, apply("inner:error", range, {string(text, range)})));
     } else if (head == "stopifnot") {
       for (size_t i = 1; i < code.n; ++i) check(code.items[i], code.names[i]);
     } else if (head == "with_no_grad" || head == "with_enable_grad") {
@@ -224,6 +228,30 @@ class Lower {
     } else {
       add(ExprStmt::create(range, expression(code)));
     }
+  }
+
+  // This package's own functions that raise errors.
+  static bool raises(const std::string& head) {
+    return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
+  }
+
+  // `f <- if (known) torch_relu else torch_tanh`: another name of a function.
+  bool alias(const std::string& variable_of, const ts_code& value) {
+    if (!function_.called.count(variable_of)) return false;
+    const ts_code* at = &value;
+    while (at->kind == TS_CODE_CALL) {
+      const std::string head = callee(*at);
+      if ((head == "(" || head == "{") && at->n == 2) {
+        at = &at->items[1];
+      } else if (const auto known = head == "if" && at->n == 4 ? known_test(at->items[1]) : std::nullopt) {
+        at = &at->items[*known ? 2 : 3];
+      } else {
+        return false;
+      }
+    }
+    if (!is_name(*at) || knows(at->text)) return false;
+    aliases_[variable_of] = at->text;
+    return true;
   }
 
   WithItem grad_mode(const std::string& head, const SourceRange& range) {
@@ -240,9 +268,54 @@ class Lower {
     add(If::create(range, condition(condition_code), list_of(fine, range), list_of(raise, range)));
   }
 
+  const c10::IValue* known_constant(const ts_code& code) {
+    if (!is_name(code)) return nullptr;
+    const auto found = signature_.constants.find(code.text);
+    return found == signature_.constants.end() ? nullptr : &found->second;
+  }
+
+  // What a test of constants gives; nothing if that is not known.
+  std::optional<bool> known_test(const ts_code& code) {
+    const std::string head = callee(code);
+    if (code.kind == TS_CODE_LOGICAL && !std::isnan(code.number)) return code.number != 0;
+    if (const auto* value = known_constant(code)) return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
+    if (code.kind != TS_CODE_CALL || is_own(head)) return std::nullopt;
+    if (head == "(" && code.n == 2) return known_test(code.items[1]);
+    if (head == "!" && code.n == 2) {
+      const auto inner = known_test(code.items[1]);
+      return inner ? std::optional<bool>(!*inner) : std::nullopt;
+    }
+    if ((head == "&&" || head == "||") && code.n == 3) {
+      const auto left = known_test(code.items[1]), right = known_test(code.items[2]);
+      const bool decides = head == "||";
+      if ((left && *left == decides) || (right && *right == decides && left)) return decides;
+      return left && right ? std::optional<bool>(!decides) : std::nullopt;
+    }
+    if (head == "is.null" && code.n == 2) {
+      if (const auto* value = known_constant(code.items[1])) return value->isNone();
+      return std::nullopt;
+    }
+    if ((head == "==" || head == "!=" || head == "identical") && code.n == 3) {
+      const auto* value = known_constant(code.items[1]);
+      const auto* other = &code.items[2];
+      if (!value) {
+        value = known_constant(code.items[2]);
+        other = &code.items[1];
+      }
+      if (!value || !value->isString() || other->kind != TS_CODE_STRING) return std::nullopt;
+      return (value->toStringRef() == other->text) != (head == "!=");
+    }
+    return std::nullopt;
+  }
+
   template <class Then, class Otherwise>
   void branch(const ts_code& code, Then&& then, Otherwise&& otherwise) {
     const auto range = function_.range(code);
+    if (const auto known = known_test(code.items[1])) {
+      if (*known) return then(code.items[2]);
+      if (code.n > 3) return then(code.items[3]);
+      return otherwise();
+    }
     const Expr asked = condition(code.items[1]);
     const auto yes = block([&] { then(code.items[2]); });
     const auto no = block([&] {
@@ -319,7 +392,7 @@ class Lower {
       return branch(code, [this](const ts_code& part) { tail(part); }, [&] { give(none(range), range); });
     }
     if (head == "switch") return tail(choice(code));
-    if (head == "stop") return statement(code);
+    if (head == "stop" || raises(head)) return statement(code);
     if (is_assignment(code)) {
       if (code.items[2].kind == TS_CODE_FUNCTION) refuse(code, "a program can't give a function");
       statement(code);
@@ -341,7 +414,7 @@ class Lower {
     const std::string head = callee(code);
     if (code.kind == TS_CODE_CALL && !is_own(head)) {
       static const std::set<std::string> leaves = {"return", "stop", "break", "next"};
-      if (leaves.count(head)) return statement(code);
+      if (leaves.count(head) || raises(head)) return statement(code);
       if (head == "{" && code.n > 1) {
         for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
         return keep_value(code.items[code.n - 1], to);
@@ -354,9 +427,22 @@ class Lower {
     assign(to, expression(code), range);
   }
 
+  // Of a word that is known.
+  const ts_code& chosen(const ts_code& code, const std::string& word) {
+    const ts_code* rest = nullptr;
+    bool found = false;
+    for (size_t i = 2; i < code.n; ++i) {
+      if (!code.names[i]) rest = &code.items[i];
+      found = found || (code.names[i] && word == code.names[i]);
+      if (found && code.items[i].kind != TS_CODE_MISSING) return code.items[i];
+    }
+    return rest ? *rest : written(code, TS_CODE_NULL);
+  }
+
   // `switch` as a chain of `if`.
   const ts_code& choice(const ts_code& code) {
     if (code.n < 3) refuse(code, "`switch()` needs something to choose from");
+    if (const auto* value = known_constant(code.items[1]); value && value->isString()) return chosen(code, value->toStringRef());
     const std::string asked = new_name();
     const auto range = function_.range(code.items[1]);
     assign(asked, expression(code.items[1]), range);
@@ -425,6 +511,8 @@ class Lower {
     if (function_.function_named(text))
       refuse(code, "`" + text + "` is a function: a program can call it, but not pass it on as a value");
     if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
+    if (const auto* value = known_constant(code)) return constant(*value, range);
+    if (text == "private" && knows("self")) return variable("self", range);
     if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
     if (knows(text)) return variable(text, range);
     return name("R:var:" + text, range);
@@ -471,7 +559,7 @@ class Lower {
       return name(to, range);
     }
     static const std::set<std::string> statements = {"return", "break", "next", "repeat", "while", "for", "stop", "stopifnot"};
-    if (statements.count(head)) {
+    if (statements.count(head) || raises(head)) {
       statement(code);
       return none(range);
     }
@@ -480,6 +568,10 @@ class Lower {
     if (head == "[" || head == "[[") return indexed(code, head == "[[");
     if (head == "~") refuse(code, "a formula can't be in a program");
     if (head == "%>%" && code.n == 3) return expression(piped(code));
+    if (head == "%||%" && code.n == 3) return or_else(code);
+    // How this package asks for a shape.
+    if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_shape"))
+      return apply("call:dim", range, {expression(code.items[2])});
     if (head == "jit_fork") return fork(code);
     if (const auto* form = apply_form(head)) return (this->*form->lower)(code);
     return call(code);
@@ -546,6 +638,17 @@ class Lower {
     return apply("inner:condition", range, {expression(code)});
   }
 
+  // `a %||% b`: b where a is NULL.
+  Expr or_else(const ts_code& code) {
+    const ts_code* asked = &code.items[1];
+    if (!known_constant(*asked)) {
+      const std::string to = new_name();
+      assign(to, expression(*asked), function_.range(*asked));
+      asked = &written(*asked, TS_CODE_NAME, keep(to));
+    }
+    return expression(written_call(code, "if", {written_call(code, "is.null", {*asked}), code.items[2], *asked}));
+  }
+
   const ts_code& piped(const ts_code& code) {
     const auto& right = code.items[2];
     if (right.kind == TS_CODE_NAME) return written_call(code, right.text, {code.items[1]});
@@ -594,7 +697,8 @@ class Lower {
       take_captured(inner, range, given);
       return "local:" + std::to_string(numbers_.number_of(inner));
     }
-    const std::string text = is_name(code) ? code.text : callee(code);
+    std::string text = is_name(code) ? code.text : callee(code);
+    if (const auto found = aliases_.find(text); found != aliases_.end()) text = found->second;
     if (auto* inner = function_.function_named(text)) {
       for (auto* around = &function_; around; around = around->parent)
         if (around == inner) refuse(code, "`" + text + "` calls itself: recursion is not compiled; write a loop");
@@ -610,7 +714,7 @@ class Lower {
     for (size_t i = 1; i < code.n; ++i) take(code, i, given);
     const auto& head = code.items[0];
     std::string target;
-    if (is_name(head) && !is_own(head.text) && knows(head.text)) {
+    if (is_name(head) && !is_own(head.text) && knows(head.text) && !aliases_.count(head.text)) {
       // A variable may be a module.
       given.inputs.insert(given.inputs.begin(), variable(head.text, range));
       target = "invoke:" + std::string(head.text);
@@ -851,6 +955,7 @@ class Lower {
   std::deque<std::vector<ts_code>> items_;
   std::deque<std::vector<const char*>> names_;
   std::deque<std::string> texts_;
+  std::map<std::string, std::string> aliases_;  // variables that are functions from elsewhere
 };
 
 }  // namespace

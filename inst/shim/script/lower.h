@@ -21,6 +21,7 @@ struct Signature {
   std::string name;      // of the function in the program
   bool is_method = false;  // its first parameter is `self`
   std::vector<Parameter> parameters;
+  std::map<std::string, c10::IValue> constants;  // parameters of which the value is known, and never changes
   std::vector<size_t> defaults;                 // formals that are not given: their defaults are computed first
   std::map<std::string, std::string> declared;  // types of variables, by their keys
   std::set<std::string> open;  // of these, the ones that may be read before they have a value

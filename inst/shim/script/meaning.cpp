@@ -300,6 +300,8 @@ SugaredValuePtr push(Call& call) {
   return call.give(call.constant(c10::IValue()));
 }
 
+SugaredValuePtr unchecked(Call& call) { return call.give(call.constant(c10::IValue())); }
+
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
 // Creation functions: sizes as numbers, or one vector.
@@ -330,7 +332,7 @@ const std::unordered_map<std::string, Handler>& handlers() {
       {"paste", paste},         {"paste0", paste},        {"stop", error},           {"warning", warn},
       {"cat", show},            {"print", show},          {"message", show},         {"sprintf", format_text},
       {"jit_wait", wait},       {"torch_zeros", of_size}, {"torch_ones", of_size},   {"torch_rand", of_size},
-      {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}};
+      {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}};
   return all;
 }
 
