@@ -169,12 +169,52 @@ as_program <- function(program) {
 # --- modules -----------------------------------------------------------------------------------------------------------
 
 # Containers hold their children without names in their own code.
-script_forwards <- list(
-  nn_sequential = function(input) {
-    for (layer in self) input <- layer(input)
-    input
-  }
-)
+script_forwards <- local({
+  # One layer of LibTorch's for all: what its operator gives, with the dimension of the batch as the input has it.
+  recurrent <- function(operator, cells) eval(bquote(function(input, hx = NULL) {
+    operator <- .(operator)
+    weights <- lapply(private$weights, function(name) self[[name]])
+    batched <- length(dim(input)) == 3L
+    at <- if (self$batch_first) 1L else 2L
+    x <- if (batched) input else torch_unsqueeze(input, at)
+    if (is.null(hx)) {
+      directions <- if (self$bidirectional) 2L else 1L
+      state <- .(cells$first)
+    } else {
+      state <- .(cells$given)
+    }
+    out <- operator(
+      input = x, hx = state, params = weights, has_biases = self$bias, num_layers = self$num_layers, dropout = self$dropout,
+      train = self$training, bidirectional = self$bidirectional, batch_first = self$batch_first
+    )
+    if (batched) .(cells$all) else .(cells$one)
+  }))
+  zeros <- function(width) bquote(
+    torch_zeros(self$num_layers * directions, x$size(at), .(width), dtype = x$dtype, device = x$device)
+  )
+  hidden <- quote(self$hidden_size)
+  lstm <- list(
+    first = bquote(list(
+      if (self$proj_size > 0) .(zeros(quote(self$proj_size))) else .(zeros(hidden)), .(zeros(hidden))
+    )),
+    given = quote(if (batched) list(hx[[1]], hx[[2]]) else list(torch_unsqueeze(hx[[1]], 2L), torch_unsqueeze(hx[[2]], 2L))),
+    all = quote(list(out[[1]], list(out[[2]], out[[3]]))),
+    one = quote(list(torch_squeeze(out[[1]], at), list(torch_squeeze(out[[2]], 2L), torch_squeeze(out[[3]], 2L))))
+  )
+  other <- list(
+    first = zeros(hidden), given = quote(if (batched) hx else torch_unsqueeze(hx, 2L)),
+    all = quote(list(out[[1]], out[[2]])), one = quote(list(torch_squeeze(out[[1]], at), torch_squeeze(out[[2]], 2L)))
+  )
+  list(
+    nn_lstm = recurrent(quote(torch_lstm), lstm),
+    nn_gru = recurrent(quote(torch_gru), other),
+    nn_rnn = recurrent(quote(if (self$mode == "RNN_RELU") torch_rnn_relu else torch_rnn_tanh), other),
+    nn_sequential = function(input) {
+      for (layer in self) input <- layer(input)
+      input
+    }
+  )
+})
 
 script_module <- function(mod, given, methods, call = caller_env()) {
   if (inherits(mod, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.", call)
@@ -223,7 +263,9 @@ methods_of_module <- function(mod, self) {
   private <- self$.__enclos_env__$private
   methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
   kind <- intersect(class(mod), names(script_forwards))
-  c(list(forward = if (length(kind)) script_forwards[[kind[1]]] else unclass_function(mod)), methods)
+  forward <- if (length(kind)) script_forwards[[kind[1]]] else unclass_function(mod)
+  environment(forward) <- environment(mod)
+  c(list(forward = forward), methods)
 }
 
 unclass_function <- function(f) {
@@ -413,6 +455,8 @@ script_function_known <- function(f, name, program) {
   builtin <- if (name %in% script_builtins() && (ours || home %in% c("base", "stats", "utils", "methods"))) name
   # What this package checks, LibTorch's operators check again.
   if (ours && startsWith(name, "check_")) builtin <- "unchecked"
+  # Dtypes.
+  if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
   operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
   closure <- refused <- NULL
   if (is.primitive(f) || home %in% c("base", "stats", "utils", "methods")) {

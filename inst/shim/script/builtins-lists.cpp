@@ -31,6 +31,11 @@ def f(x: Optional[T], name: str) -> T:
   if x is None:
     raise Exception("object '" + name + "' not found")
   return x
+## inner:not_null
+def f(x: Optional[T]) -> T:
+  if x is None:
+    raise Exception("NULL, where a value is needed")
+  return x
 ## inner:push
 def f(x: List[T], value: T) -> List[T]:
   x.append(value)
@@ -263,6 +268,11 @@ def f(x: List[T], i: int) -> List[T]:
 ## inner:get_many
 def f(x: List[T], i: List[int]) -> List[T]:
   out: List[T] = []
+  if len(i) > 0 and i[0] < 0:
+    for at in range(len(x)):
+      if -at - 1 not in i:
+        out.append(x[at])
+    return out
   for at in i:
     if at < 1 or at > len(x):
       raise Exception("subscript out of bounds: position " + str(at) + " of " + str(len(x)))

@@ -52,6 +52,16 @@ def f(e1: int) -> int:
   return e1
 def f(e1: float) -> float:
   return e1
+def f(e1: List[int], e2: List[int]) -> List[int]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] + e2[i % len(e2)] for i in range(n)]
+def f(e1: List[float], e2: List[float]) -> List[float]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] + e2[i % len(e2)] for i in range(n)]
 ## -
 def f(e1: int, e2: int) -> int:
   return e1 - e2
@@ -61,11 +71,35 @@ def f(e1: int) -> int:
   return -e1
 def f(e1: float) -> float:
   return -e1
+def f(e1: List[int], e2: List[int]) -> List[int]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] - e2[i % len(e2)] for i in range(n)]
+def f(e1: List[float], e2: List[float]) -> List[float]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] - e2[i % len(e2)] for i in range(n)]
+def f(e1: List[int]) -> List[int]:
+  return [-one for one in e1]
+def f(e1: List[float]) -> List[float]:
+  return [-one for one in e1]
 ## *
 def f(e1: int, e2: int) -> int:
   return e1 * e2
 def f(e1: float, e2: float) -> float:
   return e1 * e2
+def f(e1: List[int], e2: List[int]) -> List[int]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] * e2[i % len(e2)] for i in range(n)]
+def f(e1: List[float], e2: List[float]) -> List[float]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] * e2[i % len(e2)] for i in range(n)]
 ## /
 def f(e1: float, e2: float) -> float:
   if e2 == 0.0:
@@ -73,6 +107,11 @@ def f(e1: float, e2: float) -> float:
       return nan
     return math.copysign(inf, e1) * math.copysign(1.0, e2)
   return e1 / e2
+def f(e1: List[float], e2: List[float]) -> List[float]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] / e2[i % len(e2)] for i in range(n)]
 ## ^ **
 def f(e1: float, e2: float) -> float:
   if e1 == 1.0 or e2 == 0.0:
@@ -109,6 +148,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 == e2
 def f(e1: str, e2: str) -> bool:
   return e1 == e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] == e2[i % len(e2)] for i in range(n)]
 ## !=
 def f(e1: bool, e2: bool) -> bool:
   return e1 != e2
@@ -118,6 +162,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 != e2
 def f(e1: str, e2: str) -> bool:
   return e1 != e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] != e2[i % len(e2)] for i in range(n)]
 ## <
 def f(e1: int, e2: int) -> bool:
   return e1 < e2
@@ -125,6 +174,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 < e2
 def f(e1: str, e2: str) -> bool:
   return e1 < e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] < e2[i % len(e2)] for i in range(n)]
 ## >
 def f(e1: int, e2: int) -> bool:
   return e1 > e2
@@ -132,6 +186,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 > e2
 def f(e1: str, e2: str) -> bool:
   return e1 > e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] > e2[i % len(e2)] for i in range(n)]
 ## <=
 def f(e1: int, e2: int) -> bool:
   return e1 <= e2
@@ -139,6 +198,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 <= e2
 def f(e1: str, e2: str) -> bool:
   return e1 <= e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] <= e2[i % len(e2)] for i in range(n)]
 ## >=
 def f(e1: int, e2: int) -> bool:
   return e1 >= e2
@@ -146,6 +210,11 @@ def f(e1: float, e2: float) -> bool:
   return e1 >= e2
 def f(e1: str, e2: str) -> bool:
   return e1 >= e2
+def f(e1: List[float], e2: List[float]) -> List[bool]:
+  n = len(e2) if len(e1) == 1 else len(e1)
+  if len(e1) != len(e2) and len(e1) != 1 and len(e2) != 1:
+    raise Exception("vectors of " + str(len(e1)) + " and " + str(len(e2)) + " elements: only single numbers are recycled")
+  return [e1[i % len(e1)] >= e2[i % len(e2)] for i in range(n)]
 ## !
 def f(x: bool) -> bool:
   return not x

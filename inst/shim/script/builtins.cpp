@@ -233,6 +233,25 @@ void set_place(Node* before, const Call& call) {
   }
 }
 
+// What is known now is computed now, so that branches that are never taken need not compile.
+Value* folded(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
+  Stack stack;
+  for (const auto* value : values) {
+    const auto known = known_value(value);
+    if (!known || known->isTensor()) return nullptr;
+    stack.push_back(*known);
+  }
+  if (values.empty()) return nullptr;
+  try {
+    const auto result = callee(std::move(stack));
+    const bool plain = result.isBool() || result.isInt() || result.isDouble() || result.isString() || result.isNone();
+    return plain ? call.constant(result) : nullptr;
+  } catch (const std::exception&) {
+    // An error belongs to the run of the program.
+    return nullptr;
+  }
+}
+
 bool has_loop(const Block& block) {
   for (const auto* node : block.nodes()) {
     if (node->kind() == c10::prim::Loop) return true;
@@ -246,6 +265,7 @@ bool has_loop(const Block& block) {
 // compiled has loops of another form.
 Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
   auto& graph = call.graph();
+  if (auto* value = folded(call, callee, values)) return value;
   if (has_loop(*callee.graph()->block())) {
     const std::vector<NamedValue> inputs(values.begin(), values.end());
     return FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);

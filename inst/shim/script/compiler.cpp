@@ -36,6 +36,16 @@ std::optional<c10::IValue> literal(const ts_code& code) {
   return std::nullopt;
 }
 
+// Names of `self$name <- value`.
+void note_given(const ts_code& code, std::set<std::string>& names) {
+  if (is_assignment(code) && code.items[1].kind == TS_CODE_CALL) {
+    const ts_code* at = &code.items[1];
+    while (at->kind == TS_CODE_CALL && at->n > 1 && at->items[1].kind == TS_CODE_CALL) at = &at->items[1];
+    if (is_call(*at, "$") && at->n == 3 && at->items[2].text) names.insert(at->items[2].text);
+  }
+  for (size_t i = 0; i < code.n; ++i) note_given(code.items[i], names);
+}
+
 // What stands where something is called.
 struct Meaning : SugaredValue {
   Meaning(Compiler& compiler, Instance& instance, std::string kind, std::string payload)
@@ -175,6 +185,13 @@ void Compiler::compile(Instance& instance) {
     instance.seen.clear();
     instance.signature.declared.clear();
     instance.signature.open = instance.open;
+    for (auto& parameter : instance.signature.parameters) {
+      const auto wider = instance.declared.find(parameter.name);
+      if (wider != instance.declared.end()) parameter.type = key_of(wider->second);
+      instance.seen[parameter.name] = {type_of(parameter.type)};
+    }
+    if (instance.self)
+      instance.signature.setting = [&](const std::string& field) { return setting(instance.self, field); };
     for (const auto& it : instance.declared) instance.signature.declared[it.first] = key_of(it.second);
     try {
       const auto def = lower(*instance.written, instance.signature, *this);
@@ -207,6 +224,11 @@ Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types)
     if (value.kind == TS_CODE_STRING) given = std::string(value.text);
     if (value.kind == TS_CODE_NULL) given = c10::IValue();
     TypePtr type = types[i];
+    // Of an argument that is NULL, nobody having said what else it may be, the program knows that it is.
+    if (!type && given && given->isNone() && !function.assigned.count(function.formals[i])) {
+      signature.constants[function.formals[i]] = *given;
+      continue;
+    }
     if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
     if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
     // The default is of the type that was asked for.
@@ -235,6 +257,22 @@ const ts_scripted* Compiler::module_of(const c10::ClassTypePtr& type) const {
   return nullptr;
 }
 
+std::optional<c10::IValue> Compiler::setting(const c10::ClassTypePtr& type, const std::string& name) {
+  const auto* scripted = module_of(type);
+  const auto slot = type->findAttributeSlot(name);
+  if (!scripted || !slot || name == "training") return std::nullopt;
+  const auto value = scripted->module->module._ivalue()->getSlot(*slot);
+  if (value.isTensor() || value.isModule() || type->is_parameter(*slot) || type->is_buffer(*slot)) return std::nullopt;
+  auto found = given_.find(scripted);
+  if (found == given_.end()) {
+    found = given_.emplace(scripted, std::set<std::string>()).first;
+    for (size_t i = 0; i < scripted->n_methods; ++i)
+      if (scripted->closures[i] >= 0) note_given(*program_.closures[scripted->closures[i]].code, found->second);
+  }
+  if (found->second.count(name)) return std::nullopt;
+  return value;
+}
+
 void Compiler::define(const std::string& method, std::vector<TypePtr> types) {
   const auto& scripted = program_.modules[0];
   for (size_t i = 0; i < scripted.n_methods; ++i) {
@@ -257,20 +295,27 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
   // R binds names before positions.
   const size_t n = function.formals.size();
   std::vector<Value*> values(n, nullptr);
-  std::vector<std::pair<std::string, Value*>> captured;
+  std::vector<std::pair<std::string, Value*>> captured, dots;
+  const size_t dots_at = std::find(function.formals.begin(), function.formals.end(), "...") - function.formals.begin();
   for (const auto& given : call.named) {
     const auto found = std::find(function.formals.begin(), function.formals.end(), given.first);
     if (found != function.formals.end() && !values[found - function.formals.begin()]) {
       values[found - function.formals.begin()] = given.second;
     } else if (std::find(function.captured.begin(), function.captured.end(), given.first) != function.captured.end()) {
       captured.push_back(given);
+    } else if (dots_at < n) {
+      dots.push_back(given);
     } else {
       call.fail("`" + function.name + "()` has no argument `" + given.first + "`");
     }
   }
   size_t next = 0;
   for (auto* value : call.inputs) {
-    while (next < n && values[next]) ++next;
+    while (next < n && next != dots_at && values[next]) ++next;
+    if (next == dots_at && next < n) {
+      dots.emplace_back("", value);
+      continue;
+    }
     if (next == n) call.fail("`" + function.name + "()` takes " + std::to_string(n) + " arguments at most");
     values[next] = value;
   }
@@ -289,7 +334,13 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
     *key += "," + name + ":" + signature.parameters.back().type;
   };
   for (size_t i = 0; i < n; ++i) {
-    if (values[i]) {
+    if (i == dots_at) {
+      for (const auto& it : dots) {
+        signature.dots.emplace_back(it.first, "R.dots" + std::to_string(signature.dots.size()));
+        *key += "," + it.first + "=...";
+        add(signature.dots.back().second, it.second);
+      }
+    } else if (values[i]) {
       add(function.formals[i], values[i]);
     } else if (function.default_of(i).kind == TS_CODE_MISSING) {
       call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
@@ -318,6 +369,13 @@ void Compiler::need(const Call& call, Instance& instance) {
   instance.compiling = false;
 }
 
+// Parameters that the function gives other values may have a wider type than what it is called with.
+std::vector<NamedValue> Compiler::fitting(const Call& call, const Instance& instance, const std::vector<Value*>& values) {
+  std::vector<NamedValue> given;
+  for (size_t i = 0; i < values.size(); ++i) given.emplace_back(call.as(values[i], type_of(instance.signature.parameters[i].type)));
+  return given;
+}
+
 Value* Compiler::call(Call& call, Function& function) {
   std::vector<Value*> arguments;
   std::string key;
@@ -330,7 +388,7 @@ Value* Compiler::call(Call& call, Function& function) {
     instance->signature.name = free_name(function.name);
   }
   need(call, *instance);
-  const std::vector<NamedValue> given(arguments.begin(), arguments.end());
+  const std::vector<NamedValue> given = fitting(call, *instance, arguments);
   return FunctionValue(instance->compiled)
       .call(call.place, call.function, given, {}, 1)
       ->asValue(call.place, call.function);
@@ -378,7 +436,7 @@ Value* Compiler::call_method(Call& call, const std::string& method) {
     instance->signature.name = name;
   }
   need(call, *instance);
-  const std::vector<NamedValue> given(arguments.begin(), arguments.end());
+  const std::vector<NamedValue> given = fitting(call, *instance, arguments);
   return MethodValue(self, instance->signature.name)
       .call(call.place, call.function, given, {}, 1)
       ->asValue(call.place, call.function);

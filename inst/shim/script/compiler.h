@@ -49,6 +49,8 @@ class Compiler : public Numbers {
   Value* call(Call& call, Function& function);
   // A call of a method of a module: the first input is the module. NULL if it has none of that name.
   Value* call_method(Call& call, const std::string& method);
+  // A setting of a module: a field that no method gives another value, so that it is a constant of the program.
+  std::optional<c10::IValue> setting(const c10::ClassTypePtr& type, const std::string& name);
   Function& local(size_t number) { return *locals_.at(number); }
   Function& closure(int64_t at, bool is_method = false);
   // A list with names: the type is known to files by its own name.
@@ -59,6 +61,7 @@ class Compiler : public Numbers {
   Signature signature_of(Function& function, std::vector<TypePtr> types);
   // The values of the formals and of what the function reads around it, as parameters with a key that tells their types.
   Signature bind(const Call& call, Function& function, std::vector<Value*>* arguments, std::string* key);
+  std::vector<torch::jit::NamedValue> fitting(const Call& call, const Instance& instance, const std::vector<Value*>& values);
   void need(const Call& call, Instance& instance);
   const ts_scripted* module_of(const c10::ClassTypePtr& type) const;
   bool refine(Instance& instance, const std::string& message);
@@ -72,6 +75,7 @@ class Compiler : public Numbers {
   std::vector<TypePtr> types_;
   std::set<std::string> names_;
   std::map<std::string, c10::TupleTypePtr> tuples_;
+  std::map<const ts_scripted*, std::set<std::string>> given_;  // fields that methods give values
 };
 
 // How the call of a meaning is compiled, by its kind: "call", "method", "get", ...

@@ -11,7 +11,23 @@ namespace shim::script {
 using namespace c10;
 using torch::jit::NamedValue;
 
+// What was stored just before, in a variable of ours that has one value.
+static const Value* stored_value(const torch::jit::Node* load) {
+  const std::string name = load->s(c10::attr::name);
+  if (name.rfind("R.v", 0) != 0) return nullptr;
+  for (const auto* node = load->prev(); node->kind() != c10::prim::Param && node != load->owningBlock()->return_node();
+       node = node->prev()) {
+    if (!node->blocks().empty()) return nullptr;
+    if (node->kind() == c10::prim::Store && node->s(c10::attr::name) == name) return node->input();
+  }
+  return nullptr;
+}
+
 std::optional<IValue> known_value(const Value* value) {
+  if (value->node()->kind() == c10::prim::Load) {
+    const auto* stored = stored_value(value->node());
+    return stored ? known_value(stored) : std::nullopt;
+  }
   const auto found = torch::jit::toIValue(value);
   if (!found) return std::nullopt;
   return *found;
@@ -120,6 +136,8 @@ int cost(Value* value, const TypePtr& type) {
   const auto& have = value->type();
   if (*have == *type) return 0;
   if (have->isSubtypeOf(*type)) return 1;
+  // What may be NULL is asked while the program runs.
+  if (const auto optional = have->cast<OptionalType>(); optional && optional->getElementType()->isSubtypeOf(*type)) return 9;
   switch (type->kind()) {
     case TypeKind::FloatType:
       if (have->kind() == TypeKind::IntType) return 1;
@@ -133,6 +151,7 @@ int cost(Value* value, const TypePtr& type) {
     case TypeKind::NumberType:
       return have->kind() == TypeKind::BoolType ? 1 : -1;
     case TypeKind::TensorType:
+      if (have->kind() == TypeKind::ListType && rank(have->expectRef<ListType>().getElementType()) >= 0) return 8;
       return is_number(have) ? 6 : -1;
     case TypeKind::DeviceObjType:
       return have->kind() == TypeKind::StringType && known_value(value) ? 2 : -1;
@@ -175,6 +194,8 @@ Value* Call::builtin(const std::string& name, std::vector<Value*> values) const 
 Value* Call::as(Value* value, const TypePtr& type) const {
   const auto& have = value->type();
   if (*have == *type || have->isSubtypeOf(*type)) return value;
+  if (const auto optional = have->cast<OptionalType>(); optional && optional->getElementType()->isSubtypeOf(*type))
+    return builtin("inner:not_null", {value});
   switch (type->kind()) {
     case TypeKind::FloatType:
       if (const auto it = known_number(value)) return constant(*it);
@@ -185,6 +206,7 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       if (const auto it = known_whole(value)) return constant(*it);
       return have->kind() == TypeKind::BoolType ? op("aten::Int", {value}) : builtin("inner:whole_number", {value});
     case TypeKind::TensorType:
+      if (have->kind() == TypeKind::ListType) return builtin("torch_tensor", {value});
       if (have->kind() == TypeKind::BoolType || have->kind() == TypeKind::IntType || have->kind() == TypeKind::FloatType)
         return builtin("inner:as_tensor", {value});
       return op("aten::scalar_tensor", {value});

@@ -155,10 +155,16 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
 }
 
+// What may be NULL is not, where a part of it is asked for.
+Value* present(const Call& call, Value* value) {
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  return optional ? call.as(value, optional->getElementType()) : value;
+}
+
 }  // namespace
 
 Value* get_part(Call& call, bool keep_dims) {
-  auto* value = call.inputs.at(0);
+  auto* value = call.inputs[0] = present(call, call.inputs.at(0));
   const auto entries = entries_of(call, call.payload, 1);
   if (is_tensor(value)) return part_of_tensor(call, value, entries, keep_dims);
   if (is_list(value)) return part_of_list(call, value, entries);
@@ -171,7 +177,7 @@ Value* get_part(Call& call, bool keep_dims) {
 }
 
 Value* get_element(Call& call) {
-  auto* value = call.inputs.at(0);
+  auto* value = call.inputs[0] = present(call, call.inputs.at(0));
   auto* at = call.inputs.at(1);
   if (is_tensor(value)) {
     Call inner = call.with("v", {value, at});

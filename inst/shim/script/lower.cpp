@@ -268,17 +268,21 @@ class Lower {
     add(If::create(range, condition(condition_code), list_of(fine, range), list_of(raise, range)));
   }
 
-  const c10::IValue* known_constant(const ts_code& code) {
-    if (!is_name(code)) return nullptr;
+  std::optional<c10::IValue> known_constant(const ts_code& code) {
+    if (is_call(code, "$") && signature_.setting && (is_name(code.items[1], "self") || is_name(code.items[1], "private")) &&
+        code.items[2].text)
+      return signature_.setting(code.items[2].text);
+    if (!is_name(code)) return std::nullopt;
     const auto found = signature_.constants.find(code.text);
-    return found == signature_.constants.end() ? nullptr : &found->second;
+    if (found == signature_.constants.end()) return std::nullopt;
+    return found->second;
   }
 
   // What a test of constants gives; nothing if that is not known.
   std::optional<bool> known_test(const ts_code& code) {
     const std::string head = callee(code);
     if (code.kind == TS_CODE_LOGICAL && !std::isnan(code.number)) return code.number != 0;
-    if (const auto* value = known_constant(code)) return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
+    if (const auto value = known_constant(code)) return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
     if (code.kind != TS_CODE_CALL || is_own(head)) return std::nullopt;
     if (head == "(" && code.n == 2) return known_test(code.items[1]);
     if (head == "!" && code.n == 2) {
@@ -292,11 +296,11 @@ class Lower {
       return left && right ? std::optional<bool>(!decides) : std::nullopt;
     }
     if (head == "is.null" && code.n == 2) {
-      if (const auto* value = known_constant(code.items[1])) return value->isNone();
+      if (const auto value = known_constant(code.items[1])) return value->isNone();
       return std::nullopt;
     }
     if ((head == "==" || head == "!=" || head == "identical") && code.n == 3) {
-      const auto* value = known_constant(code.items[1]);
+      auto value = known_constant(code.items[1]);
       const auto* other = &code.items[2];
       if (!value) {
         value = known_constant(code.items[2]);
@@ -442,7 +446,7 @@ class Lower {
   // `switch` as a chain of `if`.
   const ts_code& choice(const ts_code& code) {
     if (code.n < 3) refuse(code, "`switch()` needs something to choose from");
-    if (const auto* value = known_constant(code.items[1]); value && value->isString()) return chosen(code, value->toStringRef());
+    if (const auto value = known_constant(code.items[1]); value && value->isString()) return chosen(code, value->toStringRef());
     const std::string asked = new_name();
     const auto range = function_.range(code.items[1]);
     assign(asked, expression(code.items[1]), range);
@@ -511,7 +515,7 @@ class Lower {
     if (function_.function_named(text))
       refuse(code, "`" + text + "` is a function: a program can call it, but not pass it on as a value");
     if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
-    if (const auto* value = known_constant(code)) return constant(*value, range);
+    if (const auto value = known_constant(code)) return constant(*value, range);
     if (text == "private" && knows("self")) return variable("self", range);
     if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
     if (knows(text)) return variable(text, range);
@@ -674,7 +678,19 @@ class Lower {
   void take(const ts_code& code, size_t i, Given& given) {
     const auto& value = code.items[i];
     const auto range = function_.range(value);
-    if (is_name(value, "...")) refuse(value, "`...` is not compiled: name the arguments");
+    if (is_name(value, "...")) {
+      for (const auto& it : signature_.dots) {
+        const auto constant_value = signature_.constants.find(it.second);
+        const Expr passed =
+            constant_value == signature_.constants.end() ? name(it.second, range) : constant(constant_value->second, range);
+        if (it.first.empty()) {
+          given.inputs.push_back(passed);
+        } else {
+          given.named.push_back(Attribute::create(range, Ident::create(range, it.first), passed));
+        }
+      }
+      return;
+    }
     if (code.names[i]) {
       given.named.push_back(Attribute::create(range, Ident::create(range, code.names[i]), expression(value)));
     } else {
@@ -686,6 +702,11 @@ class Lower {
   void take_captured(Function& called_function, const SourceRange& range, Given& given) {
     for (const auto& captured : called_function.captured) {
       if (!knows(captured)) continue;
+      const auto known = signature_.constants.find(captured);
+      if (known != signature_.constants.end()) {
+        given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(known->second, range)));
+        continue;
+      }
       given.named.push_back(Attribute::create(range, Ident::create(range, captured), variable(captured, range)));
     }
   }

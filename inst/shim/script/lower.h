@@ -5,6 +5,7 @@
 
 #include <torch/csrc/jit/frontend/tree_views.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -22,6 +23,9 @@ struct Signature {
   bool is_method = false;  // its first parameter is `self`
   std::vector<Parameter> parameters;
   std::map<std::string, c10::IValue> constants;  // parameters of which the value is known, and never changes
+  // Of a method: fields of its module that never change.
+  std::function<std::optional<c10::IValue>(const std::string&)> setting;
+  std::vector<std::pair<std::string, std::string>> dots;  // what `...` holds: names in the call, or "", and parameters
   std::vector<size_t> defaults;                 // formals that are not given: their defaults are computed first
   std::map<std::string, std::string> declared;  // types of variables, by their keys
   std::set<std::string> open;  // of these, the ones that may be read before they have a value

@@ -198,6 +198,13 @@ SugaredValuePtr items(Call& call) {
   auto* value = call.inputs.at(0);
   const auto kind = value->type()->kind();
   if (kind == TypeKind::DictType) return call.give(call.op("aten::values", {value}));
+  // Words that are known, as the names of parameters are, each have a turn of their own.
+  const auto known = known_value(value);
+  if (known && known->isList() && kind == TypeKind::ListType && element_type(value)->kind() == TypeKind::StringType) {
+    std::vector<SugaredValuePtr> parts;
+    for (const auto& part : known->toListRef()) parts.push_back(std::make_shared<SimpleValue>(call.constant(part)));
+    return std::make_shared<SugaredTupleValue>(std::move(parts));
+  }
   if (kind == TypeKind::ListType || is_tensor(value))
     return call.give(is_part_of_changed(call.instance, value) ? copy_of(call, value) : value);
   if (kind == TypeKind::TupleType) {
@@ -300,6 +307,8 @@ SugaredValuePtr push(Call& call) {
   return call.give(call.constant(c10::IValue()));
 }
 
+SugaredValuePtr never(Call& call) { return call.give(call.constant(false)); }
+
 SugaredValuePtr unchecked(Call& call) { return call.give(call.constant(c10::IValue())); }
 
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
@@ -324,6 +333,29 @@ SugaredValuePtr of_size(Call& call) {
 
 // --- calls ---------------------------------------------------------------------------------------------------------------
 
+// What a value is, which is known when the program is compiled.
+SugaredValuePtr is_kind(Call& call) {
+  if (call.inputs.size() != 1) call.fail("`" + call.payload + "()` takes one value");
+  const auto* value = call.inputs[0];
+  TypePtr type = value->type();
+  if (type->kind() == TypeKind::OptionalType) call.fail("what this is depends on whether it is NULL: ask `is.null()` before");
+  const bool list = type->kind() == TypeKind::ListType;
+  const auto kind = list ? element_type(value)->kind() : type->kind();
+  const bool number = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::NumberType;
+  const bool plain = number || kind == TypeKind::BoolType || kind == TypeKind::StringType;
+  bool is = false;
+  const auto& name = call.payload;
+  if (name == "is.numeric") is = number;
+  if (name == "is.integer") is = kind == TypeKind::IntType;
+  if (name == "is.double") is = kind == TypeKind::FloatType;
+  if (name == "is.logical") is = kind == TypeKind::BoolType;
+  if (name == "is.character") is = kind == TypeKind::StringType;
+  if (name == "is.atomic" || name == "is.vector") is = plain;
+  if (name == "is.list") is = (list && !plain) || kind == TypeKind::TupleType || kind == TypeKind::DictType;
+  if (name == "is_torch_tensor") is = !list && is_tensor(value);
+  return call.give(call.constant(is));
+}
+
 using Handler = SugaredValuePtr (*)(Call&);
 
 const std::unordered_map<std::string, Handler>& handlers() {
@@ -332,7 +364,10 @@ const std::unordered_map<std::string, Handler>& handlers() {
       {"paste", paste},         {"paste0", paste},        {"stop", error},           {"warning", warn},
       {"cat", show},            {"print", show},          {"message", show},         {"sprintf", format_text},
       {"jit_wait", wait},       {"torch_zeros", of_size}, {"torch_ones", of_size},   {"torch_rand", of_size},
-      {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}};
+      {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}, {"is.numeric", is_kind},
+      {"is.integer", is_kind},  {"is.double", is_kind},   {"is.logical", is_kind},   {"is.character", is_kind},
+      {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is_torch_tensor", is_kind},
+      {"is_packed_sequence", never}};
   return all;
 }
 
@@ -349,10 +384,11 @@ Handler inner_handler_of(const std::string& name) {
 }
 
 bool has_tensor(const Call& call) {
+  const auto optional = c10::OptionalType::create(c10::TensorType::get());
   for (auto* value : call.inputs)
-    if (is_tensor(value) || (is_list(value) && element_type(value)->isSubtypeOf(*c10::TensorType::get()))) return true;
+    if (value->type()->isSubtypeOf(*optional) || (is_list(value) && element_type(value)->isSubtypeOf(*c10::TensorType::get()))) return true;
   for (const auto& it : call.named)
-    if (is_tensor(it.second)) return true;
+    if (it.second->type()->isSubtypeOf(*optional)) return true;
   return false;
 }
 
@@ -435,13 +471,20 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     }
     call.fail("this list has no element `" + name + "`");
   }
-  if (value->type()->kind() == TypeKind::ClassType) return SimpleValue(value).attr(call.place, call.function, name);
+  if (const auto type = value->type()->cast<c10::ClassType>()) {
+    if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
+    // As R has it, what is not there is NULL.
+    if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
+      return call.give(call.constant(c10::IValue()));
+    return SimpleValue(value).attr(call.place, call.function, name);
+  }
   return nullptr;
 }
 
 SugaredValuePtr field(Call& call) {
   auto* value = call.inputs.at(0);
   if (auto found = field_of(call, value, call.payload)) return found;
+  if (cost(value, c10::TensorType::get()) == 9) value = call.as(value, c10::TensorType::get());
   if (!is_tensor(value)) call.fail(words(value->type()) + " has no `$" + call.payload + "`");
   Call inner = call.with("$" + call.payload, {value});
   if (auto* made = call_builtin(inner)) return call.give(made);
@@ -464,6 +507,7 @@ SugaredValuePtr method(Call& call) {
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
     return SimpleValue(self).attr(call.place, call.function, name)->call(call.place, call.function, inputs, named, 1);
   }
+  if (cost(self, c10::TensorType::get()) == 9) call.inputs[0] = self = call.as(self, c10::TensorType::get());
   if (!is_tensor(self)) call.fail(words(self->type()) + " has no method `$" + name + "()`");
   call.payload = "$" + name;
   std::string why;
