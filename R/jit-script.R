@@ -282,7 +282,7 @@ fields_of_module <- function(methods, self) {
   for (name in names) {
     home <- Find(function(env) is.environment(env) && exists(name, env, inherits = FALSE), list(self, private))
     value <- if (!is.null(home)) home[[name]]
-    if (is.null(home) || is.function(value) || is_torch_tensor(value) || is.environment(value)) next
+    if (is.null(home) || is_torch_tensor(value) || !is_constant_value(value)) next
     fields[name] <- list(script_value(value))
   }
   fields

@@ -31,6 +31,8 @@ struct Names : Resolver {
 // A constant that decides about branches, where it is written.
 std::optional<c10::IValue> literal(const ts_code& code) {
   if (code.kind == TS_CODE_NULL) return c10::IValue();
+  // Whose call it was is for messages.
+  if (is_call(code, "caller_env") || is_call(code, "parent.frame") || is_call(code, "sys.call")) return c10::IValue();
   if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
   if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
   return std::nullopt;

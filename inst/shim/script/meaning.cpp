@@ -472,6 +472,8 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     call.fail("this list has no element `" + name + "`");
   }
   if (const auto type = value->type()->cast<c10::ClassType>()) {
+    // Who goes through a module goes through its children.
+    if (type->is_module() && name == "children" && !type->hasAttribute(name)) return call.give(value);
     if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
     // As R has it, what is not there is NULL.
     if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))

@@ -68,6 +68,14 @@ Value* argument_of(const Call& call, Value* value, const TypePtr& type, uint8_t 
   if (const auto optional = type->cast<c10::OptionalType>()) wanted = optional->getElementType();
   const bool whole_list =
       wanted->kind() == TypeKind::ListType && wanted->expectRef<c10::ListType>().getElementType()->kind() == TypeKind::IntType;
+  // `kernel_size = 2` of `int[3]` stands for three.
+  const ts_type& inner = kind.kind == TS_KIND_OPTIONAL ? *kind.items[0] : kind;
+  const bool single = !is_list(value) && value->type()->kind() != TypeKind::TupleType;
+  if (inner.kind == TS_KIND_LIST && inner.length > 1 && single && !(flags & TS_FLAG_POSITION)) {
+    const auto element = wanted->expectRef<c10::ListType>().getElementType();
+    const std::vector<Value*> items(inner.length, call.as(value, element));
+    return call.graph().insertNode(call.graph().createList(element, items))->output();
+  }
   if ((flags & TS_FLAG_POSITION) && wanted->kind() == TypeKind::IntType) return call.position(value);
   if ((flags & TS_FLAG_POSITION) && whole_list) {
     if (!is_list(value)) {
