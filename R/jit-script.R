@@ -434,7 +434,7 @@ script_shadowed <- function(name, env, program) {
 }
 
 script_constant <- function(value, name, env, program) {
-  if (!is_constant_value(value)) return(list(refused = sprintf("is %s, which a program can't hold.", friendly_type(value))))
+  if (!is_constant_value(value)) return(list(refused = sprintf("is %s, which a program can't hold", friendly_type(value))))
   if (is.atomic(value) && length(value) == 1) {
     program$watched <- c(program$watched, list(list(name = name, env = env, value = value)))
   }
@@ -460,7 +460,7 @@ script_function_known <- function(f, name, program) {
   operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
   closure <- refused <- NULL
   if (is.primitive(f) || home %in% c("base", "stats", "utils", "methods")) {
-    if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled.", home)
+    if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled", home)
   } else if (is.null(builtin) && is.null(operator)) {
     closure <- script_closure_at(f, name, program)
   }

@@ -6,14 +6,21 @@ plain <- function(value) {
   value
 }
 
-# The program, after it gave what the R function gives for these arguments; strings are arguments too.
-expect_same <- function(f, ...) {
+# Strings and vectors can't be examples: their types are said.
+example_of <- function(value) {
+  type <- switch(typeof(value), character = "str", integer = "int", double = "float", logical = "bool")
+  if (is.null(type) || is_torch_tensor(value) || (type != "str" && length(value) == 1)) return(value)
+  if (length(value) == 1) type else sprintf("List[%s]", type)
+}
+
+# The program, after it gave what the R function gives for these arguments, and left them as they were.
+expect_same <- function(f, ..., program = NULL) {
   arguments <- list(...)
-  program <- do.call(jit_script, c(list(f), lapply(arguments, function(a) if (is.character(a)) "str" else a)))
+  program <- program %||% do.call(jit_script, c(list(f), lapply(arguments, example_of)))
+  before <- lapply(arguments, plain)
   copies <- lapply(arguments, function(a) if (is_torch_tensor(a)) a$clone() else a)
   expect_equal(plain(do.call(program, arguments)), plain(do.call(f, copies)), tolerance = 1e-6)
-  # Nothing of the caller's was changed.
-  for (i in seq_along(arguments)) expect_equal(plain(do.call(program, arguments)), plain(do.call(program, arguments)), tolerance = 1e-6)
+  expect_identical(lapply(arguments, plain), before)
   invisible(program)
 }
 
@@ -27,8 +34,7 @@ test_that("the programs of the users' documents that a trace gets wrong", {
     out
   }
   program <- expect_same(over_rows, torch_tensor(matrix(as.numeric(1:6), 2)))
-  longer <- torch_tensor(matrix(as.numeric(1:20), 10))
-  expect_equal(plain(program(longer)), plain(over_rows(longer)))
+  expect_same(over_rows, torch_tensor(matrix(as.numeric(1:20), 10)), program = program)
 })
 
 test_that("control flow means what it means in R", {
@@ -63,12 +69,24 @@ test_that("control flow means what it means in R", {
     -1
   }, value)
   for (word in c("a", "b", "c", "other")) {
-    expect_same(function(word, x) switch(word, a = , b = x + 1, c = { y <- x * 2; y * 2 }, x - 1), word, 3)
+    expect_same(function(word, x) switch(word, a = , b = x + 1, c = {
+      y <- x * 2
+      y * 2
+    }, x - 1), word, 3)
   }
-  for (n in c(2L, 5L)) expect_same(function(n) {
+  for (n in c(0L, 2L, 5L)) expect_same(function(n) {
     y <- if (n > 3L) "large" else if (n > 1L) "middle" else "small"
     paste0(y, " ", n)
   }, n)
+  # The loop's variable keeps its last value, and what a loop assigns is there after it.
+  expect_same(function(n) {
+    for (i in seq_len(n)) last <- i * 2L
+    c(i, last)
+  }, 4L)
+  expect_error(jit_script(function(n) {
+    for (i in seq_len(n)) last <- i
+    last
+  }, 1L)(0L), "object 'last' not found", class = "torch_runtime_error")
 })
 
 test_that("arithmetic of numbers is R's", {
@@ -82,8 +100,13 @@ test_that("arithmetic of numbers is R's", {
       expect_same(f, pair[[1]], pair[[2]])
     }
   }
-  for (value in list(5, 0, -3.5)) for (f in operations[-(3:1)]) expect_same(f, value, 0)
-  for (value in c(-2.5, -0.5, 0.5, 1.5, 2.4)) expect_same(function(x) c(round(x), floor(x), ceiling(x), trunc(x), abs(x), sign(x)), value)
+  for (value in list(5, 0, -3.5)) for (f in operations) expect_same(f, value, 0)
+  for (value in c(-2.5, -0.5, 0.5, 1.5, 2.4)) {
+    expect_same(function(x) c(round(x), floor(x), ceiling(x), trunc(x), abs(x), sign(x)), value)
+  }
+  # R has NA for these; a program has no NA of whole numbers.
+  for (f in operations[6:7]) expect_error(jit_script(f, 1L, 1L)(7L, 0L), "divided by 0", class = "torch_runtime_error")
+  expect_same(function(x, y) c(x * 2 + y, x / y, -x, rev(x)), c(1, 2, 3), c(4, 5, 6))
 })
 
 test_that("a variable finds the type that all its values have", {
@@ -94,7 +117,7 @@ test_that("a variable finds the type that all its values have", {
     for (i in 1:3) total <- total + x[i]
     total
   }, x)
-  for (n in 1:4) expect_same(function(n) {
+  for (n in 0:4) expect_same(function(n) {
     best <- NULL
     for (i in seq_len(n)) if (is.null(best) || i %% 3L > best) best <- i %% 3L
     if (is.null(best)) -1L else best
@@ -104,9 +127,212 @@ test_that("a variable finds the type that all its values have", {
     for (i in seq_len(n)) y <- y / 2
     y
   }, n)
-  for (n in 0:3) expect_same(function(n) {
+  for (n in 1:3) expect_same(function(n) {
     out <- list()
     for (i in seq_len(n)) out[[i]] <- i * 1.5
     length(out) + sum(unlist(out))
   }, n)
+  expect_same(function(n) {
+    words <- list()
+    words[["one"]] <- n
+    words[["two"]] <- n + 1L
+    words[["one"]] + words[["two"]]
+  }, 3L)
+})
+
+test_that("parts are given values, and nobody else sees it", {
+  skip_if_no_torch()
+  m <- torch_tensor(matrix(as.numeric(1:6), 2))
+  expect_same(function(m) {
+    m[1, 2] <- 5
+    m[2, ] <- m[1, ]
+    m[, 1] <- torch_tensor(c(7, 8))
+    m
+  }, m)
+  # In eager R `kept` is the same tensor; in a program it keeps its values.
+  kept <- jit_script(function(m) {
+    kept <- m
+    first <- m[1, ]
+    m[1, ] <- 0
+    list(kept, first, m)
+  }, m)(m)
+  expect_equal(plain(kept), list(plain(m), plain(m)[1, ], rbind(0, plain(m)[2, ])))
+  expect_same(function(v) {
+    other <- v
+    v[2] <- 10
+    v[length(v) + 1L] <- 7
+    c(v, other)
+  }, c(1, 2, 3))
+  expect_same(function(x) {
+    l <- list(a = x, b = 2L)
+    k <- l
+    l$a <- l$a + l$b
+    l$a[1] <- 100
+    list(l$a, k$a, l[["b"]])
+  }, torch_tensor(c(1, 2)))
+  for (mask in list(c(TRUE, FALSE, TRUE), c(FALSE, FALSE, FALSE))) expect_same(function(x, mask) {
+    x[mask] <- 0
+    x
+  }, torch_tensor(c(1, 2, 3)), torch_tensor(mask))
+  # Sizes of memory: the loop writes into the one tensor that it made.
+  filled <- jit_script(function(n) {
+    out <- torch_zeros(n)
+    for (i in seq_len(n)) out[i] <- i
+    out
+  }, 3L)
+  expect_false(grepl("clone", filled$code))
+  expect_equal(as.numeric(filled(4L)), 1:4)
+})
+
+test_that("indices mean what they mean to a tensor", {
+  skip_if_no_torch()
+  x <- torch_tensor(array(as.numeric(1:24), c(2, 3, 4)))
+  cases <- list(
+    function(x) x[1, ], function(x) x[, 2, 3], function(x) x[.., 1], function(x) x[1, .., 2], function(x) x[, 1:2, ],
+    function(x) x[-1], function(x) x[, 2:N, 1], function(x) x[, , 1:4:2], function(x) x[1, , drop = FALSE], function(x) x[newaxis, 2],
+    function(x) x[, c(1, 3), ], function(x) x[torch_tensor(c(2L, 1L)), ], function(x) x[x > 12], function(x) x[2, 3, 4],
+    function(x) x[, torch_tensor(c(TRUE, FALSE, TRUE)), c(1, 4)]
+  )
+  for (f in cases) expect_same(f, x)
+  expect_same(function(x, i) x[i, ], x, 2L)
+  expect_error(jit_script(function(x, i) x[i, ], x, 1L)(x, 0L), "Indexing in R is 1-based and found a 0", class = "torch_runtime_error")
+})
+
+test_that("operators count from 1, as when R calls them", {
+  skip_if_no_torch()
+  m <- torch_tensor(matrix(c(3, 1, 2, 5, 4, 6), 2))
+  cases <- list(
+    function(m) m$sum(dim = 1), function(m) torch_sum(m, dim = c(1, 2)), function(m) torch_topk(m, 2, dim = 2)[[2]],
+    function(m) m$argmax(dim = 1), function(m) torch_sort(m, dim = 2)[[1]], function(m) torch_cat(list(m, m), dim = 2),
+    function(m) m$transpose(1, 2), function(m) torch_gather(m, 2, torch_argmin(m, dim = 2, keepdim = TRUE)),
+    function(m) m %*% t(m), function(m) m$view(c(3, -1)), function(m) m$reshape(6), function(m) torch_where(m > 2, m, -m),
+    function(m) nnf_softmax(m, dim = 2), function(m) torch_max(m, dim = 2)[[2]], function(m) m$to(dtype = "double")$sqrt(),
+    function(m) torch_clamp(m, min = 2, max = 5), function(m) torch_stack(list(m, m), 2), function(m) m$mean(),
+    function(m) torch_zeros_like(m, dtype = torch_long()), function(m) linalg_norm(m), function(m) m * c(1, 2, 3)
+  )
+  for (f in cases) expect_same(f, m)
+})
+
+test_that("functions are called: outer ones, inner ones, of lists, script functions", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2, 3))
+  k <- 3
+  power <- function(a, p = 2) a^p
+  expect_same(function(x) power(x) + k + power(x, p = 3), x)
+  expect_same(function(x) {
+    b <- 2
+    g <- function(z, by = b) z * by
+    b <- 5
+    g(x) + g(x, 1)
+  }, x)
+  expect_same(function(n) sum(sapply(1:n, function(i) i * 2)) + length(lapply(seq_len(n), function(i) i)), 4L)
+  expect_same(function(n) Reduce(function(a, b) a + b, 1:n) + Reduce(function(a, b) a * b, 1:n, 2L), 5L)
+  expect_same(function(n) length(Filter(function(i) i %% 2L == 0L, 1:n)), 7L)
+  expect_same(function(a, b) unlist(Map(function(u, v) u * v, a, b)), c(1, 2), c(3, 4))
+  expect_same(function(a) do.call(power, list(a, p = 3)), 2)
+  expect_same(function(x) x |> power() |> torch_sum(), x)
+  traced <- jit_trace(function(x) torch_tanh(x) * 2, x)
+  expect_equal(plain(jit_script(function(x) traced(x) + 1, x)(x)), plain(torch_tanh(x) * 2 + 1))
+  branch <- jit_script(function(x) if (as.logical(x$sum() > 0)) x else -x, x)
+  both <- jit_trace(function(x) branch(x) * 1, x)
+  expect_equal(plain(both(-x)), plain(x))
+  expect_equal(plain(jit_script(function(x) {
+    later <- jit_fork(power, x)
+    x + jit_wait(later)
+  }, x)(x)), plain(x + x^2))
+})
+
+test_that("what a program found outside is noticed when it changes", {
+  skip_if_no_torch()
+  scale <- 2
+  f <- jit_script(function(x) x * scale, torch_ones(1))
+  expect_silent(f(torch_ones(1)))
+  scale <- 3
+  expect_warning(expect_equal(as.numeric(f(torch_ones(1))), 2), "`scale`", class = "torch_script_changed_warning")
+})
+
+test_that("types are said by examples, strings, declare() and defaults", {
+  skip_if_no_torch()
+  signature <- function(...) jit_script(...)$schema
+  expect_match(signature(function(x, n) x * n, torch_ones(1), 2L), "Tensor x, int n")
+  expect_match(signature(function(x, n) x * n, n = "float"), "Tensor x, float n")
+  expect_match(signature(function(x, n) {
+    declare(type(n = int, x = List[float]))
+    x[n]
+  }), "float[] x, int n", fixed = TRUE)
+  expect_match(signature(function(x, n = 2L, name = "a") x * n), "Tensor x, int n=2, str name=")
+  expect_snapshot(error = TRUE, jit_script(function(x) x, 1, 2))
+  expect_snapshot(error = TRUE, jit_script(function(x) x, y = 1))
+  expect_snapshot(error = TRUE, jit_script(function(...) 1))
+  expect_snapshot(error = TRUE, jit_script(sum))
+  expect_snapshot(error = TRUE, jit_script("x"))
+})
+
+test_that("what is not compiled is told at its place", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  refused <- list(
+    function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) quantile(x),
+    function(x) lapply(x, no_such_function), function(x) list(1, x)[[x]], function(x) x$no_such_method(), function(x) x$shape[1, 2],
+    function(x) { f <- function(n) if (n > 0) f(n - 1) else 0; f(3) }, function(x) c("a", x), function(x) 1:x,
+    function(x) { g <- abs; g }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
+  )
+  # Lines of this file move.
+  for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = function(lines) sub("line [0-9]+", "line N", lines))
+})
+
+test_that("an error of the running program shows the R code", {
+  skip_if_no_torch()
+  f <- jit_script(function(x) {
+    if (as.logical(x$sum() > 0)) stop("the sum is ", 3L, "!")
+    x$matmul(torch_ones(7, 7))
+  }, torch_ones(2))
+  expect_error(f(torch_ones(2)), "the sum is 3!", fixed = TRUE, class = "torch_runtime_error")
+  expect_error(f(-torch_ones(2)), "x$matmul(torch_ones(7, 7))", fixed = TRUE, class = "torch_runtime_error")
+  checked <- jit_script(function(n = 1L) {
+    stopifnot(n > 0L, "n is small" = n < 5L)
+    n
+  })
+  expect_equal(checked(3L), 3L)
+  expect_error(checked(0L), "n > 0L is not TRUE", fixed = TRUE)
+  expect_error(checked(7L), "n is small", fixed = TRUE)
+})
+
+test_that("longer programs give what R gives", {
+  skip_if_no_torch()
+  programs <- script_programs()
+  for (name in names(programs)) {
+    f <- programs[[name]][[1]]
+    sets <- programs[[name]][[2]]
+    program <- do.call(jit_script, c(list(f), lapply(sets[[1]], example_of)))
+    for (arguments in sets) {
+      expect_equal(plain(do.call(program, arguments)), plain(do.call(f, arguments)), tolerance = 1e-5, info = name)
+    }
+  }
+})
+
+test_that("files of programs run in Python without R", {
+  skip_if_no_torch()
+  folder <- withr::local_tempdir()
+  f <- jit_script(function(x, n = 3L) {
+    total <- 0
+    for (i in seq_len(n)) total <- total + if (as.logical(x$sum() > i)) x * i else -x
+    total
+  }, torch_ones(2))
+  path <- file.path(folder, "f.pt")
+  jit_save(f, path)
+  inputs <- list(c(1, 1), c(3, -1))
+  expect_equal(plain(jit_load(path)(torch_tensor(c(3, -1)), 2L)), plain(f(torch_tensor(c(3, -1)), 2L)))
+  got <- python_eval("
+f = torch.jit.load(path)
+result = [f(torch.tensor(x), 3).tolist() for x in inputs]
+", path = path, inputs = inputs)
+  expect_equal(lapply(got, unlist), lapply(inputs, function(x) as.numeric(f(torch_tensor(x), 3L))))
+})
+
+test_that("options(torch.jit_disable =) runs the R code itself", {
+  skip_if_no_torch()
+  withr::local_options(torch.jit_disable = TRUE)
+  f <- function(x) x + 1
+  expect_identical(jit_script(f, torch_ones(1)), f)
 })

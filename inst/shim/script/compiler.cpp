@@ -10,6 +10,8 @@
 
 #include <regex>
 
+#include <optional>
+
 namespace shim::script {
 namespace {
 

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/frontend/error_report.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>

@@ -6,6 +6,7 @@
 #include <deque>
 #include <limits>
 #include <unordered_map>
+#include <optional>
 
 namespace shim::script {
 namespace {
@@ -44,6 +45,7 @@ class Lower {
                                                  : Maybe<Expr>::create(place);
       parameters.push_back(Param::create(place, Ident::create(place, variable_name(parameter.name)), type, value, false));
       defined_.insert(parameter.name);
+      defined_here_.insert(parameter.name);
       // A parameter that the function changes is a variable of its own.
       if (function_.changed.count(parameter.name)) assign(parameter.name, variable(parameter.name, place), place);
     }
@@ -123,28 +125,35 @@ class Lower {
     std::vector<Stmt> made;
     auto* outer = out_;
     const auto defined = defined_;
+    std::set<std::string> here;
+    here.swap(defined_here_);
     out_ = &made;
     body();
     out_ = outer;
     defined_ = defined;
+    defined_here_.swap(here);
     return made;
   }
   List<Stmt> list_of(const std::vector<Stmt>& statements, const SourceRange& place) {
     return List<Stmt>::create(place, statements);
   }
 
-  void assign(const std::string& to, const Expr& value, const SourceRange& place) {
+  // `owned`: it is what the variable holds already, with another part.
+  void assign(const std::string& to, const Expr& value, const SourceRange& place, bool owned = false) {
     const auto declared = signature_.declared.find(to);
     const bool annotate = declared != signature_.declared.end() && !defined_.count(to);
     const auto type = annotate ? Maybe<Expr>::create(place, type_expression(declared->second)) : Maybe<Expr>::create(place);
-    const Expr noted = apply("assign:" + to, place, {value});
+    // A value from inside of a loop or branch must be of the type that the variable has outside.
+    const bool inside = defined_.count(to) && !defined_here_.count(to);
+    const Expr noted = apply((owned ? "reassign:" : inside ? "assign_inside:" : "assign:") + to, place, {value});
     add(Assign::create(place, List<Expr>::create(place, {variable(to, place)}), Maybe<Expr>::create(place, noted), type));
     defined_.insert(to);
+    defined_here_.insert(to);
   }
 
   // `place <- value`, of which `x[i] <- value` is `x <- "[<-"(x, i, value)`.
-  void assign_to(const ts_code& place, const Expr& value, const SourceRange& range) {
-    if (is_name(place) || place.kind == TS_CODE_STRING) return assign(place.text, value, range);
+  void assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned = false) {
+    if (is_name(place) || place.kind == TS_CODE_STRING) return assign(place.text, value, range, owned);
     const auto& of = place.items[1];
     const Expr whole = expression(of);
     // What a variable alone holds is changed where it lies.
@@ -163,7 +172,7 @@ class Lower {
       refuse(place, "`" + head + "() <- ` is not compiled: parts are given values by `[`, `[[` and `$`");
     }
     inputs.push_back(value);
-    assign_to(of, apply(what, range, inputs), range);
+    assign_to(of, apply(what, range, inputs), range, /*owned=*/true);
   }
 
   std::string field_of(const ts_code& code) {
@@ -969,7 +978,7 @@ class Lower {
   const Signature& signature_;
   Numbers& numbers_;
   std::vector<Stmt>* out_ = nullptr;
-  std::set<std::string> defined_;
+  std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
   bool in_index_ = false;
   size_t n_names_ = 0;
   std::deque<ts_code> codes_;

@@ -93,6 +93,19 @@ SugaredValuePtr assign(Call& call) {
   return call.give(value);
 }
 
+// In a loop or branch. LibTorch's compiler would make a number of a tensor without a word.
+SugaredValuePtr assign_inside(Call& call) {
+  auto& instance = call.instance;
+  const auto& seen = instance.seen[call.payload];
+  if (!seen.empty() && !instance.declared.count(call.payload) && !is_empty_list(call.inputs.at(0))) {
+    const auto type = joined(seen.front(), call.inputs.at(0)->type());
+    if (type && !(*type == *seen.front())) call.compiler.declare(instance, call.payload, type);
+  }
+  return assign(call);
+}
+
+SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
+
 // A variable that may have no value yet.
 SugaredValuePtr defined(Call& call) {
   auto* value = call.inputs.at(0);
@@ -605,7 +618,7 @@ Value* detached(const Call& call, Value* value) {
 
 SugaredValuePtr emit(const std::string& kind, Call& call) {
   static const std::unordered_map<std::string, Handler> kinds = {
-      {"assign", assign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"field", field},
+      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"field", field},
       {"method", method}, {"get", get},          {"keep", keep},          {"get2", get2},        {"put", put},
       {"put2", put2},     {"putfield", put_field}, {"inner", inner}};
   const auto found = kinds.find(kind);
