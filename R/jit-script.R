@@ -441,6 +441,9 @@ script_constant <- function(value, name, env, program) {
   list(value = script_value(value))
 }
 
+# Packages whose functions are R itself to their users: what of them is compiled is written in the shim.
+foreign_packages <- c("base", "stats", "utils", "methods", "graphics", "grDevices", "rlang", "cli", "withr", "R6", "glue", "bit64")
+
 # What a program can hold as a constant.
 is_constant_value <- function(value) {
   if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device"))) return(TRUE)
@@ -452,14 +455,14 @@ script_function_known <- function(f, name, program) {
   if (inherits(f, "script_function")) return(list(handle = attr(f, "handle", exact = TRUE)))
   home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
   ours <- identical(topenv(environment(f)), topenv())
-  builtin <- if (name %in% script_builtins() && (ours || home %in% c("base", "stats", "utils", "methods"))) name
+  builtin <- if (name %in% script_builtins() && (ours || home %in% foreign_packages)) name
   # What this package checks, LibTorch's operators check again.
   if (ours && startsWith(name, "check_")) builtin <- "unchecked"
   # Dtypes.
   if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
   operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
   closure <- refused <- NULL
-  if (is.primitive(f) || home %in% c("base", "stats", "utils", "methods")) {
+  if (is.primitive(f) || home %in% foreign_packages) {
     if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled", home)
   } else if (is.null(builtin) && is.null(operator)) {
     closure <- script_closure_at(f, name, program)

@@ -327,7 +327,7 @@ test_that("files of programs run in Python without R", {
 f = torch.jit.load(path)
 result = [f(torch.tensor(x), 3).tolist() for x in inputs]
 ", path = path, inputs = inputs)
-  expect_equal(lapply(got, unlist), lapply(inputs, function(x) as.numeric(f(torch_tensor(x), 3L))))
+  expect_equal(as.numeric(t(got)), unlist(lapply(inputs, function(x) as.numeric(f(torch_tensor(x), 3L)))))
 })
 
 test_that("options(torch.jit_disable =) runs the R code itself", {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <deque>
 #include <limits>
-#include <unordered_map>
 #include <optional>
+#include <unordered_map>
 
 namespace shim::script {
 namespace {
@@ -771,7 +771,10 @@ class Lower {
       const auto& made = head.kind == TS_CODE_FUNCTION ? head : head.items[1];
       return apply(target_of(made, range, given), range, given.inputs, given.named);
     }
-    refuse(code, "what is called here is no name: give the function one");
+    // `self$layers[[2]](x)`: a module.
+    given.inputs.push_back(expression(head));
+    for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+    return apply("invoke:", range, given.inputs, given.named);
   }
 
   Expr fork(const ts_code& code) {

@@ -464,6 +464,7 @@ SugaredValuePtr invoke(Call& call) {
     if (auto* value = call.compiler.call_method(call, "forward")) return call.give(value);
     call.fail("`" + call.payload + "` has no `forward`");
   }
+  if (call.payload.empty()) call.fail("what is called here is no function: it is " + words(call.inputs[0]->type()));
   call.inputs.erase(call.inputs.begin());
   return call_function(call);
 }
@@ -518,6 +519,7 @@ SugaredValuePtr method(Call& call) {
       call.fail("`" + name + "` has no `forward`");
     }
     if (auto* value = call.compiler.call_method(call, name)) return call.give(value);
+    if (type->is_module()) call.fail("`" + name + "` is neither a method nor a child of the module");
     std::vector<NamedValue> inputs(call.inputs.begin() + 1, call.inputs.end()), named;
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
     return SimpleValue(self).attr(call.place, call.function, name)->call(call.place, call.function, inputs, named, 1);

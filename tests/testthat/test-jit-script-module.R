@@ -1,0 +1,118 @@
+# Modules compiled from their R code.
+
+test_that("methods, children, fields, modes and buffers mean what they mean in R", {
+  skip_if_no_torch()
+  block <- nn_module(
+    "block",
+    initialize = function(n) {
+      self$layer <- nn_linear(n, n)
+      self$scale <- nn_parameter(torch_ones(1) * 2)
+    },
+    forward = function(x) {
+      y <- self$layer(x) * self$scale
+      if (as.logical(y$sum() > 0)) y else self$other(y)
+    },
+    other = function(y) -y
+  )
+  net <- nn_module(
+    "net",
+    initialize = function(n) {
+      self$blocks <- nn_module_list(list(block(n), block(n)))
+      self$head <- nn_sequential(nn_linear(n, 2), nn_relu())
+      self$times <- 2L
+      self$calls <- nn_buffer(torch_zeros(1))
+    },
+    forward = function(x, shift = 0) {
+      for (i in seq_len(self$times)) for (one in self$blocks) x <- one(x)
+      self$calls <- self$calls + 1
+      if (self$training) x <- x + 100
+      self$head(x) + shift
+    },
+    encode = function(x) self$blocks[[2]](x)
+  )
+  torch_manual_seed(1)
+  module <- net(3)
+  x <- torch_randn(4, 3)
+  program <- jit_script(module, x, methods = c("forward", "encode"))
+  for (mode in c(TRUE, FALSE)) {
+    module$train(mode)
+    program$train(mode)
+    expect_equal(as_array(program(x)$detach()), as_array(module(x)$detach()), tolerance = 1e-6)
+    expect_equal(as_array(program(x, 1)$detach()), as_array(module(x, 1)$detach()), tolerance = 1e-6)
+  }
+  expect_equal(as_array(program$encode(x)$detach()), as_array(module$encode(x)$detach()), tolerance = 1e-6)
+  # A buffer that the program gives another value is its own.
+  expect_equal(as.numeric(program$calls), 4)
+  # Gradients reach the module's own parameters.
+  program(x)$sum()$backward()
+  expect_false(is.null(module$head[[1]]$weight$grad))
+  path <- withr::local_tempfile(fileext = ".pt")
+  jit_save(program, path)
+  program$eval()
+  again <- jit_load(path)
+  again$eval()
+  expect_equal(as_array(again(x)$detach()), as_array(program(x)$detach()), tolerance = 1e-6)
+  got <- python_eval("
+m = torch.jit.load(path)
+m.train()
+trained = m(torch.tensor(x))
+m.eval()
+result = [trained.tolist(), m(torch.tensor(x)).tolist()]
+", path = path, x = as_array(x))
+  for (mode in 1:2) {
+    program$train(mode == 1)
+    expect_equal(matrix(unlist(got[[mode]]), 4, byrow = TRUE), as_array(program(x)$detach()), tolerance = 1e-6)
+  }
+})
+
+test_that("a traced child stays a call in a compiled parent", {
+  skip_if_no_torch()
+  x <- torch_randn(2, 3)
+  traced <- jit_trace(nn_linear(3, 3), x)
+  net <- nn_module(
+    "net",
+    initialize = function() self$child <- traced,
+    forward = function(x) if (as.logical(x$sum() > 0)) self$child(x) else x
+  )
+  program <- jit_script(net(), x)
+  for (input in list(x$abs(), -x$abs())) expect_equal(as_array(program(input)$detach()), as_array(net()(input)$detach()))
+})
+
+test_that("what a module can't give a program is told", {
+  skip_if_no_torch()
+  net <- nn_module("net", initialize = function() NULL, forward = function(x) self$nothing(x))
+  expect_error(jit_script(net(), torch_ones(1)), "`nothing`", class = "torch_error")
+  expect_snapshot(error = TRUE, jit_script(nn_linear(2, 2), torch_ones(2), methods = "other"))
+  expect_snapshot(error = TRUE, jit_script(nn_linear(2, 2), torch_ones(2), methods = 1))
+  expect_snapshot(error = TRUE, jit_script(nn_linear))
+})
+
+# Layers whose R code is more than a program can be: functions as values, tables, code that asks R.
+not_compiled <- paste0("^nn_(", paste(c(
+  "embedding_bag", "rnn_cell", "lstm_cell", "gru_cell", "transformer", "transformer_[a-z]+", "transformer_[a-z]+_layer",
+  "lp_pool[123]d", "max_unpool[123]d", "dropout2d", "fold", "unfold", "upsample", "upsampling_[a-z]+2d", "mse_loss",
+  "gaussian_nll_loss", "triplet_margin_with_distance_loss", "adaptive_log_softmax_with_loss"
+), collapse = "|"), ")\\(")
+not_compiled_cases <- c(
+  "nn_conv2d(2, 2, 3, padding = 2, padding_mode = 'circular')", "nn_multihead_attention(6, 3, batch_first = TRUE, bias = FALSE)"
+)
+
+test_that("layers are compiled from their R code, in both modes", {
+  skip_if_older("2.0")
+  cases <- Filter(function(case) !grepl(not_compiled, case$r) && !case$r %in% not_compiled_cases, layer_cases)
+  expect_gt(length(cases), 120)
+  flat <- function(x) if (is_torch_tensor(x)) list(as_array(x$detach())) else unlist(lapply(unname(x), flat), recursive = FALSE)
+  for (case in cases) {
+    module <- eval(parse(text = case$r)[[1]])$to(dtype = torch_double())
+    inputs <- lapply(lapply(case$inputs, layer_input), `[[`, "tensor")
+    program <- do.call(jit_script, c(list(module), inputs))
+    for (mode in c(FALSE, if (!case$random) TRUE)) {
+      state <- lapply(module$state_dict(), function(x) x$clone())
+      module$train(mode)
+      program$train(mode)
+      wanted <- flat(do.call(module, inputs))
+      module$load_state_dict(state)
+      expect_equal(flat(do.call(program, inputs)), wanted, tolerance = 1e-6, info = case$r)
+    }
+  }
+})
