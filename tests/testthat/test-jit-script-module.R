@@ -23,7 +23,7 @@ test_that("methods, children, fields, modes and buffers mean what they mean in R
       self$calls <- nn_buffer(torch_zeros(1))
     },
     forward = function(x, shift = 0) {
-      for (i in seq_len(self$times)) for (one in self$blocks) x <- one(x)
+      for (i in seq_len(self$times)) for (one in as.list(self$blocks)) x <- one(x)
       self$calls <- self$calls + 1
       if (self$training) x <- x + 100
       self$head(x) + shift

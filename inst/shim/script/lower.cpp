@@ -351,6 +351,7 @@ class Lower {
       if (head == "seq_len" && code.n == 2) return apply("inner:seq_len", range, {expression(code.items[1])});
       if (head == "seq_along" && code.n == 2) return apply("inner:seq_along", range, {expression(code.items[1])});
     }
+    if (!is_own(head) && head == "as.list" && code.n == 2) return iterated(code.items[1]);
     return apply("inner:items", range, {expression(code)});
   }
 

@@ -324,6 +324,12 @@ SugaredValuePtr never(Call& call) { return call.give(call.constant(false)); }
 
 SugaredValuePtr unchecked(Call& call) { return call.give(call.constant(c10::IValue())); }
 
+// Of a module its children, of a tensor its rows.
+SugaredValuePtr as_list(Call& call) {
+  auto* value = call.inputs.at(0);
+  return call.give(is_tensor(value) ? call.op("aten::unbind", {value}) : value);
+}
+
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
 // Creation functions: sizes as numbers, or one vector.
@@ -380,7 +386,7 @@ const std::unordered_map<std::string, Handler>& handlers() {
       {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}, {"is.numeric", is_kind},
       {"is.integer", is_kind},  {"is.double", is_kind},   {"is.logical", is_kind},   {"is.character", is_kind},
       {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is_torch_tensor", is_kind},
-      {"is_packed_sequence", never}};
+      {"is_packed_sequence", never}, {"as.list", as_list}};
   return all;
 }
 
