@@ -103,3 +103,36 @@ test_that("what norms and vectors of parameters can't take is told", {
   nn_utils_clip_grad_norm_(w, torch_tensor(1))
   expect_equal(as_array(w$grad), c(0.6, 0.8), tolerance = 1e-5)
 })
+
+test_that("weights of the wrong shape are an error of an LSTM, not the end of R", {
+  skip_if_no_torch()
+  x <- torch_randn(2, 1, 3)
+  wrong <- function(name, ..., make = nn_lstm) {
+    layer <- make(3, 4, num_layers = 2, bidirectional = TRUE)
+    layer[[name]] <- nn_parameter(torch_randn(...))
+    layer
+  }
+  expect_snapshot(error = TRUE, {
+    wrong("weight_hh_l1", 16, 5)(x)
+    wrong("weight_hh_l1", 16)(x)
+    wrong("weight_ih_l1", 8, 3)(x)
+    wrong("weight_hh_l2_reverse", 12, 4)(x)
+    wrong("weight_ih_l2", 16, 4)(x)
+    wrong("bias_ih_l1", 3)(x)
+  })
+  packed <- nn_utils_rnn_pack_padded_sequence(torch_randn(5, 2, 3), c(5, 3))
+  expect_error(wrong("weight_hh_l1", 16, 5)(packed), "The hidden weight of layer 1")
+  # The same in TorchScript, which LibTorch runs itself.
+  layer <- nn_lstm(3, 4)
+  traced <- jit_trace(nn_module(initialize = function() self$l <- layer, forward = function(x) self$l(x)[[1]])(), x)
+  expect_error(traced(torch_randn(2, 1, 5)), "The input weight of layer 1")
+  for (make in list(nn_gru, nn_rnn)) expect_error(wrong("weight_hh_l1", 16, 5, make = make)(x), class = "torch_error")
+  for (make in list(nn_lstm_cell, nn_gru_cell, nn_rnn_cell)) {
+    cell <- make(3, 4)
+    cell$weight_hh <- nn_parameter(torch_randn(5, 7))
+    expect_error(cell(torch_randn(2, 3)), class = "torch_error")
+  }
+  # With a projection, double precision and no bias all goes on.
+  expect_equal(suppressWarnings(nn_lstm(3, 4, proj_size = 2)(x))[[1]]$shape, c(2, 1, 2))
+  expect_equal(nn_lstm(3, 4, 2, bias = FALSE, bidirectional = TRUE)$double()(x$double())[[1]]$shape, c(2, 1, 8))
+})

@@ -47,6 +47,33 @@ void look_at_batches(const Values& it) {
   TORCH_CHECK(sizes.dim() == 1 && sizes.numel() > 0, "`batch_sizes` must hold a size for each step");
 }
 
+// oneDNN reads as much of the weights as hidden states of this size and inputs of that size need.
+void look_at_lstm_weights(at::TensorList weights, int64_t inputs, int64_t hidden, int64_t layer) {
+  const auto expect = [&](const at::Tensor& weight, std::vector<int64_t> shape, const char* name) {
+    TORCH_CHECK(weight.sizes() == at::IntArrayRef(shape), "The ", name, " of layer ", layer, " must have the shape ",
+                at::IntArrayRef(shape), ", not ", weight.sizes());
+  };
+  expect(weights[0], {4 * hidden, inputs}, "input weight");
+  expect(weights[1], {4 * hidden, hidden}, "hidden weight");
+  for (const at::Tensor& bias : weights.slice(2)) expect(bias, {4 * hidden}, "bias");
+}
+
+// input or data, hx, params, has_biases, num_layers, bidirectional
+void look_at_lstm(const Values& it) {
+  const at::Tensor input = it[0]->toTensor();
+  const auto states = it[1]->toTensorVector(), params = it[2]->toTensorVector();
+  // LibTorch sees to states of other kinds itself, and with a projection oneDNN has no part.
+  if (states.size() != 2 || input.dim() < 1 || states[0].dim() != 3 || states[1].dim() != 3 || states[0].size(2) != states[1].size(2))
+    return;
+  const int64_t directions = it[5]->toBool() ? 2 : 1, hidden = states[0].size(2);
+  const size_t each = it[3]->toBool() ? 4 : 2;
+  if (static_cast<int64_t>(params.size()) != it[4]->toInt() * directions * static_cast<int64_t>(each)) return;
+  for (size_t i = 0; i < params.size(); i += each) {
+    const int64_t layer = static_cast<int64_t>(i / each) / directions;
+    look_at_lstm_weights(at::TensorList(params).slice(i, each), layer == 0 ? input.size(-1) : hidden * directions, hidden, layer + 1);
+  }
+}
+
 // LibTorch keeps it in one byte.
 void look_at_device(const Values& it) {
   const int64_t index = it[0]->toInt();
@@ -68,6 +95,8 @@ const std::unordered_multimap<std::string, Row>& rows() {
       {"aten::quantized_lstm", {{"hx"}, look_at_states}},
       {"aten::quantized_lstm_cell", {{"hx"}, look_at_states}},
       {"quantized::quantized_lstm_cell_dynamic", {{"hx"}, look_at_states}},
+      {"aten::lstm", {{"input", "hx", "params", "has_biases", "num_layers", "bidirectional"}, look_at_lstm}},
+      {"aten::lstm", {{"data", "hx", "params", "has_biases", "num_layers", "bidirectional"}, look_at_lstm}},
       {"aten::device", {{"index"}, look_at_device}},
       {"prim::ReductionSizes", {{"size", "red_axes"}, look_at_axes}},
   };
