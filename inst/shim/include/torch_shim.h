@@ -438,7 +438,7 @@ typedef struct ts_scripted {
   ts_module *module;
   size_t n_methods;
   const char *const *methods;
-  const int64_t *closures; /* of each method: of the program's closures */
+  const int64_t *closures; /* of each method: of the program's closures; -2 and less: operators, counted downwards */
 } ts_scripted;
 
 /* An R function, or modules, with all that they may call. Read during the call only. */
