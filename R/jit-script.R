@@ -375,26 +375,33 @@ code_names <- function(code) {
   found <- new.env(parent = emptyenv())
   found$names <- found$members <- found$locals <- character()
   note <- function(kind, name) if (!name %in% found[[kind]]) found[[kind]] <- c(found[[kind]], name)
-  walk <- function(part) {
+  # With a stack of its own: code may be nested deeper than R's functions may call each other.
+  open <- list(code)
+  while (n <- length(open)) {
+    part <- open[[n]]
+    open[[n]] <- NULL
+    inner <- list()
     if (is.symbol(part)) {
       if (nzchar(part)) note("names", as.character(part))
-    } else if (is.pairlist(part)) {
+    } else if (is.pairlist(part) && !is.null(part)) {
       for (name in names(part)) note("locals", name)
-      for (i in seq_along(part)) if (!is_missing(part[[i]])) walk(part[[i]])
+      inner <- as.list(part)
     } else if (is.call(part)) {
       head <- part[[1]]
+      inner <- as.list(part)
       if (identical(head, quote(`$`)) && length(part) == 3) {
-        walk(part[[2]])
-        return(note("members", paste0("$", as.character(part[[3]])[1])))
-      }
-      if (identical(head, quote(`::`)) && length(part) == 3) return(note("names", paste(as.character(part)[2:3], collapse = "::")))
-      if (is.symbol(head) && as.character(head) %in% c("<-", "=", "for") && is.symbol(part[[2]])) {
+        note("members", paste0("$", as.character(part[[3]])[1]))
+        inner <- inner[2]
+      } else if (identical(head, quote(`::`)) && length(part) == 3) {
+        note("names", paste(as.character(part)[2:3], collapse = "::"))
+        inner <- list()
+      } else if (is.symbol(head) && as.character(head) %in% c("<-", "=", "for") && is.symbol(part[[2]])) {
         note("locals", as.character(part[[2]]))
       }
-      for (i in seq_along(part)) if (!is_missing(part[[i]])) walk(part[[i]])
     }
+    missing <- vapply(inner, function(one) identical(one, quote(expr = )), NA)
+    open <- c(open, inner[!missing & lengths(inner) > 0L])
   }
-  walk(code)
   as.list(found)
 }
 

@@ -16,7 +16,7 @@ LDFLAGS = $flags
 END
 export TORCH_HOME R_MAKEVARS_USER="$folder/Makevars" R_LIBS_USER="$folder/lib" R_USER_CACHE_DIR="$folder/cache"
 export LDFLAGS="$flags" NOT_CRAN=true
-# Last, where nothing outdoes it: instrumented code takes the compiler twice as long at CMake's own -O3.
+# Last, where nothing outdoes it: instrumented code takes the compiler long at CMake's own -O3.
 printf '#!/bin/sh\nexec g++ "$@" %s\n' "$flags" > "$folder/c++"
 chmod +x "$folder/c++"
 export CXX="$folder/c++" CCACHE_COMPILERCHECK=content

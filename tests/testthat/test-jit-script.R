@@ -298,6 +298,13 @@ test_that("an error of the running program shows the R code", {
   expect_error(checked(7L), "n is small", fixed = TRUE)
 })
 
+test_that("deep code compiles, and deeper code is refused", {
+  skip_if_no_torch()
+  sum_of <- function(n) eval(call("function", as.pairlist(alist(x = )), Reduce(function(a, b) call("+", a, b), rep(list(quote(x)), n))))
+  expect_equal(as.numeric(jit_script(sum_of(900), torch_ones(1))(torch_ones(1))), 900)
+  expect_error(jit_script(sum_of(2000), torch_ones(1)), "nested more than 1000 levels", class = "torch_error")
+})
+
 test_that("longer programs give what R gives", {
   skip_if_no_torch()
   programs <- script_programs()

@@ -34,11 +34,11 @@ struct Function {
   std::shared_ptr<torch::jit::Source> source;
 
   std::vector<std::string> formals;
-  std::set<std::string> locals;   // formals, and what is assigned
-  std::set<std::string> assigned; // without formals that keep what they are given
-  std::set<std::string> changed;  // of these, the ones of which parts are assigned: `x[i] <- 1`
-  std::set<std::string> called;   // names before brackets
-  std::set<std::string> counters; // and those that only run from 1 or more upwards, in `for`
+  std::set<std::string> locals;    // formals, and what is assigned
+  std::set<std::string> assigned;  // without formals that keep what they are given
+  std::set<std::string> changed;   // of these, the ones of which parts are assigned: `x[i] <- 1`
+  std::set<std::string> called;    // names before brackets
+  std::set<std::string> counters;  // and those that only run from 1 or more upwards, in `for`
   // Functions that are written here, by the code that makes them, and by the name of the variable that is one.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;
   std::map<std::string, Function*> functions;

@@ -1,6 +1,7 @@
 #include "script/compiler.h"
 
 #include "core/callable.h"
+#include "core/stack.h"
 #include "jit/builtins.h"
 #include "jit/names.h"
 #include "jit/parse.h"
@@ -8,7 +9,6 @@
 
 #include <torch/csrc/jit/frontend/resolver.h>
 
-#include <regex>
 
 #include <optional>
 
@@ -138,42 +138,62 @@ void Compiler::declare(Instance& instance, const std::string& variable, const Ty
   throw Again{};
 }
 
-// LibTorch's compiler tells which variable has two types; what these were is known here.
+namespace {
+
+// The word between two parts of a message, "" if they are not there.
+std::string word_between(const std::string& message, const std::string& before, const std::string& after) {
+  const auto start = message.find(before);
+  if (start == std::string::npos) return "";
+  const auto from = start + before.size();
+  const auto end = message.find(after, from);
+  if (end == std::string::npos) return "";
+  const std::string word = message.substr(from, end - from);
+  return word.find_first_of(" \n") == std::string::npos ? word : "";
+}
+
+// The word before a part of a message.
+std::string word_before(const std::string& message, const std::string& part) {
+  const auto end = message.find(part);
+  if (end == std::string::npos || end == 0) return "";
+  const auto start = message.find_last_of(" \n", end - 1);
+  return message.substr(start == std::string::npos ? 0 : start + 1, end - (start == std::string::npos ? 0 : start + 1));
+}
+
+// Where a name of Python's is a variable, it stands behind ours.
+std::string own_name(const Instance& instance, const std::string& variable) {
+  return variable.rfind("R.", 0) == 0 && !instance.seen.count(variable) ? variable.substr(2) : variable;
+}
+
+}  // namespace
+
+// LibTorch's compiler tells which variable has two types, or none; what these were is known here.
 bool Compiler::refine(Instance& instance, const std::string& message) {
-  static const std::regex missing[] = {std::regex("undefined value (?:R\\.)?([^:\\s]+):"),
-                                       std::regex("^\\s*(?:R\\.)?(\\S+) is not defined in the (?:true|false) branch")};
-  std::smatch lacking;
-  for (const auto& pattern : missing) {
-    if (!std::regex_search(message, lacking, pattern)) continue;
-    const std::string name = lacking[1];
-    const auto seen = instance.seen.find(name);
-    if (seen == instance.seen.end() || !instance.open.insert(name).second) return false;
+  const std::string text = message.substr(0, 2000);
+  std::string missing = word_between(text, "undefined value ", ":");
+  if (missing.empty()) missing = word_before(text, " is not defined in the ");
+  missing = own_name(instance, missing);
+  if (!missing.empty()) {
+    const auto seen = instance.seen.find(missing);
+    if (seen == instance.seen.end() || !instance.open.insert(missing).second) return false;
     TypePtr type = c10::NoneType::get();
     for (const auto& other : seen->second)
       if (!(type = joined(type, other))) return false;
-    instance.declared[name] = type;
+    instance.declared[missing] = type;
     return true;
   }
-  static const std::regex patterns[] = {
-      std::regex("Variable '([^']+)' previously had type"), std::regex("Type mismatch: (\\S+) is set to type"),
-      std::regex("variable '([^']+)' is (?:not )?(?:set|defined)")};
-  std::string variable;
-  std::smatch found;
-  for (const auto& pattern : patterns)
-    if (variable.empty() && std::regex_search(message, found, pattern)) variable = found[1];
-  if (message.find("Previous return statement returned") != std::string::npos) variable = "return";
-  // Where a name of Python's is a variable, it stands behind ours.
-  if (variable.rfind("R.", 0) == 0 && !instance.seen.count(variable)) variable = variable.substr(2);
-  const auto seen = instance.seen.find(variable);
+  std::string variable = word_between(text, "Variable '", "' previously had type");
+  if (variable.empty()) variable = word_between(text, "Type mismatch: ", " is set to type");
+  if (text.find("Previous return statement returned") != std::string::npos) variable = "return";
+  const auto seen = instance.seen.find(own_name(instance, variable));
   if (seen == instance.seen.end()) return false;
   TypePtr type = seen->second.front();
   for (const auto& other : seen->second) {
     type = joined(type, other);
     if (!type) return false;
   }
-  const auto known = instance.declared.find(variable);
+  const auto known = instance.declared.find(seen->first);
   if (known != instance.declared.end() && *known->second == *type) return false;
-  instance.declared[variable] = type;
+  instance.declared[seen->first] = type;
   return true;
 }
 
@@ -477,6 +497,26 @@ using shim::guarded_result;
 
 namespace {
 
+// R nests as deep as it likes; every level takes stack here and in LibTorch's compiler. As for text, there is an end.
+constexpr size_t kDepth = 1000, kStackOfLevel = size_t{32} << 10;
+
+size_t depth_of(const ts_code& code, size_t level = 1) {
+  size_t deepest = level;
+  for (size_t i = 0; i < code.n && deepest <= kDepth; ++i) deepest = std::max(deepest, depth_of(code.items[i], level + 1));
+  return deepest;
+}
+
+// Functions are compiled inside of those that call them.
+size_t stack_of(const ts_program& program) {
+  size_t levels = 16;
+  for (size_t i = 0; i < program.n_closures; ++i) {
+    const size_t depth = depth_of(*program.closures[i].code);
+    TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth, " levels deep");
+    levels += depth;
+  }
+  return levels * kStackOfLevel;
+}
+
 // NULL where nothing is asked for.
 std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* examples, size_t n) {
   std::vector<c10::TypePtr> asked(n);
@@ -497,8 +537,11 @@ int ts_script_define(const ts_program* program, const char* method, const char* 
                      size_t n) {
   return guarded([&] {
     const auto unit = program->modules[0].module->module._ivalue()->compilation_unit();
-    shim::script::Compiler(*program, unit).define(method, asked_types(types, examples, n));
-    shim::check_text(*unit);
+    auto asked = asked_types(types, examples, n);
+    shim::with_stack(stack_of(*program), [&] {
+      shim::script::Compiler(*program, unit).define(method, std::move(asked));
+      shim::check_text(*unit);
+    });
   });
 }
 
@@ -510,9 +553,12 @@ int ts_script_compile(const ts_program* program, const char* const* types, const
       for (size_t k = 0; k < program->closures[i].n_known; ++k)
         if (const auto* callable = program->closures[i].known[k].callable)
           if (callable->unit) unit->uses.push_back(callable->unit);
-    shim::script::Compiler compiler(*program, unit);
-    auto* function = compiler.compile(asked_types(types, examples, n));
-    shim::check_text(*unit);
+    auto asked = asked_types(types, examples, n);
+    torch::jit::Function* function = nullptr;
+    shim::with_stack(stack_of(*program), [&] {
+      function = shim::script::Compiler(*program, unit).compile(std::move(asked));
+      shim::check_text(*unit);
+    });
     *out = new ts_callable(function, unit);
   });
 }
