@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test test-system beds bench fuzz oracle coverage gradcheck sanitize check docs site vignettes lint format clean setup install libtorch
+.PHONY: demo test test-system beds bench fuzz fuzz-script oracle coverage gradcheck sanitize check docs site vignettes lint format clean setup install libtorch
 
 # What the set-up says goes to a file, so that the page of the demo stands alone.
 demo:
@@ -61,6 +61,10 @@ fuzz: libtorch
 	Rscript tools/fuzz-text.R
 	Rscript tools/fuzz-files.R
 	Rscript tools/fuzz-readers.R
+
+# Random R programs compiled, against R.
+fuzz-script: libtorch
+	Rscript tools/fuzz-script.R
 
 oracle: libtorch
 	Rscript tools/oracle.R

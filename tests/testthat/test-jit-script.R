@@ -318,6 +318,11 @@ test_that("longer programs give what R gives", {
   }
 })
 
+test_that("random programs give what R gives", {
+  skip_if_no_torch()
+  for (seed in 1:60) expect_null(random_difference(seed), info = seed)
+})
+
 test_that("files of programs run in Python without R", {
   skip_if_no_torch()
   folder <- withr::local_tempdir()

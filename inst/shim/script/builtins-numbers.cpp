@@ -127,7 +127,7 @@ def f(e1: int, e2: int) -> int:
 def f(e1: float, e2: float) -> float:
   if e2 == 0.0:
     return nan
-  return e1 % e2
+  return e1 % e2 + 0.0
 ## %/%
 def f(e1: int, e2: int) -> int:
   return e1 // e2
@@ -136,7 +136,20 @@ def f(e1: float, e2: float) -> float:
     if e1 == 0.0 or math.isnan(e1):
       return nan
     return math.copysign(inf, e1) * math.copysign(1.0, e2)
-  return e1 // e2
+  if math.isnan(e1) or math.isnan(e2):
+    return nan
+  if math.isinf(e1) or math.isinf(e2):
+    return e1 // e2
+  part = math.fmod(e1, e2)
+  times = (e1 - part) / e2
+  if part != 0.0 and (e2 < 0.0) != (part < 0.0):
+    times -= 1.0
+  if abs(times) > 4503599627370496.0:
+    return times
+  low = float(math.floor(times))
+  if times - low > 0.5:
+    low += 1.0
+  return low + 0.0
 def f(e1: Tensor, e2: Tensor) -> Tensor:
   return torch.div(e1, e2, rounding_mode="floor")
 ## ==
@@ -379,14 +392,14 @@ def f(x: Tensor) -> Tensor:
 def f(x: float) -> float:
   if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
     return x
-  return float(math.ceil(x))
+  return math.copysign(float(math.ceil(x)), x)
 def f(x: Tensor) -> Tensor:
   return torch.ceil(x)
 ## trunc
 def f(x: float) -> float:
   if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
     return x
-  return float(int(x))
+  return math.copysign(float(int(x)), x)
 def f(x: Tensor) -> Tensor:
   return torch.trunc(x)
 ## round
@@ -399,7 +412,7 @@ def f(x: float, digits: int = 0) -> float:
   part = y - low
   if part > 0.5 or (part == 0.5 and low % 2.0 == 1.0):
     low = low + 1.0
-  return low / scale
+  return math.copysign(low / scale, x)
 def f(x: Tensor, digits: int = 0) -> Tensor:
   return torch.round(x, decimals=digits)
 ## sign
@@ -414,7 +427,7 @@ def f(x: float) -> float:
     return 1.0
   if x < 0.0:
     return -1.0
-  return x
+  return x + 0.0
 def f(x: Tensor) -> Tensor:
   return torch.sign(x)
 ## factorial
@@ -424,14 +437,21 @@ def f(x: float) -> float:
 def f(x: List[int]) -> int:
   return min(x)
 def f(x: List[float]) -> float:
+  for one in x:
+    if math.isnan(one):
+      return nan
   return min(x)
 def f(x: int, y: int) -> int:
   return min(x, y)
 def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
   return min(x, y)
 def f(x: int, y: int, z: int) -> int:
   return min(min(x, y), z)
 def f(x: float, y: float, z: float) -> float:
+  if math.isnan(x) or math.isnan(y) or math.isnan(z):
+    return nan
   return min(min(x, y), z)
 def f(x: Tensor) -> Tensor:
   return torch.min(x)
@@ -439,14 +459,21 @@ def f(x: Tensor) -> Tensor:
 def f(x: List[int]) -> int:
   return max(x)
 def f(x: List[float]) -> float:
+  for one in x:
+    if math.isnan(one):
+      return nan
   return max(x)
 def f(x: int, y: int) -> int:
   return max(x, y)
 def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
   return max(x, y)
 def f(x: int, y: int, z: int) -> int:
   return max(max(x, y), z)
 def f(x: float, y: float, z: float) -> float:
+  if math.isnan(x) or math.isnan(y) or math.isnan(z):
+    return nan
   return max(max(x, y), z)
 def f(x: Tensor) -> Tensor:
   return torch.max(x)
@@ -507,6 +534,8 @@ def f(test: Tensor, yes: Tensor, no: Tensor) -> Tensor:
 def f(x: int) -> int:
   return x
 def f(x: float) -> int:
+  if math.isnan(x) or abs(x) > 9007199254740992.0:
+    raise Exception(str(x) + " has no whole number")
   return int(x)
 def f(x: bool) -> int:
   return int(x)
