@@ -702,7 +702,9 @@ lr_chained <- lr_scheduler(
 
 check_schedulers <- function(schedulers, optimizer, call = caller_env(2)) {
   if (!is.list(schedulers) || length(schedulers) == 0L || !all(vapply(schedulers, inherits, NA, "LRScheduler"))) {
-    value_error("`schedulers` must be a list of schedulers, and not empty.", call = call)
+    value_error(
+      sprintf("`schedulers` must be a list of schedulers, and not empty, not %s.", friendly_type(schedulers)), call = call
+    )
   }
   if (any(vapply(schedulers, inherits, NA, "lr_reduce_on_plateau"))) {
     value_error("`schedulers` must not hold `lr_reduce_on_plateau()`: its steps need a metric.", call = call)

@@ -125,9 +125,12 @@ def f(e1: float, e2: float) -> float:
 def f(e1: int, e2: int) -> int:
   return e1 % e2
 def f(e1: float, e2: float) -> float:
-  if e2 == 0.0:
+  if e2 == 0.0 or math.isnan(e1) or math.isnan(e2) or math.isinf(e1):
     return nan
-  return e1 % e2 + 0.0
+  part = math.fmod(e1, e2)
+  if part != 0.0 and (e2 < 0.0) != (part < 0.0):
+    part += e2
+  return part + 0.0
 ## %/%
 def f(e1: int, e2: int) -> int:
   return e1 // e2
