@@ -26,7 +26,8 @@ nn_utils_clip_grad_norm_ <- function(parameters, max_norm, norm_type = 2, error_
   total <- nn_utils_get_total_norm(grads, norm_type, error_if_nonfinite)
   # Where nothing is to be clipped the factor is 1, which costs less than to look.
   factor <- torch_clamp(max_norm / (total + 1e-6), max = 1)
-  if (length(grads)) with_no_grad(torch__foreach_mul_(grads, other = factor))
+  # A list, as one tensor for all is no argument for older LibTorchs.
+  if (length(grads)) with_no_grad(torch__foreach_mul_(grads, other = rep(list(factor), length(grads))))
   total
 }
 

@@ -69,7 +69,9 @@ cost_cases <- list(
 test_that("multiply-adds of layers are those of a count by hand, and half of PyTorch's", {
   skip_if_no_torch()
   shapes <- function(case) lapply(strsplit(sub("^f ", "", case[[2]]), " ")[[1]], function(text) as.integer(strsplit(text, ",")[[1]]))
-  for (case in cost_cases) {
+  # Transformer layers need LibTorch 2.0.
+  has_transformers <- numeric_version(libtorch_find()$version) >= "2.0"
+  for (case in Filter(function(case) has_transformers || !grepl("transformer", case[[1]]), cost_cases)) {
     table <- do.call(summary, c(list(eval(parse(text = case[[1]]))), lapply(shapes(case), torch_randn)))
     expect_equal(sum(table$multiply_adds), case[[3]], label = case[[1]])
   }
