@@ -334,18 +334,7 @@ Value* call_builtin(Call& call, std::string* why) {
     best_stands = std::move(stands);
   }
   if (!best) {
-    if (why) {
-      *why = "`" + call.payload + "()` takes no such arguments:";
-      const char* between = " ";
-      for (auto* value : call.inputs) {
-        *why += between + words(value->type());
-        between = ", ";
-      }
-      for (const auto& given : call.named) {
-        *why += between + ("`" + given.first + "` = ") + words(given.second->type());
-        between = ", ";
-      }
-    }
+    if (why) *why = call.misfit(call.payload);
     return nullptr;
   }
   auto* function = made(call.payload, *best, best_stands);

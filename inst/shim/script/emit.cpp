@@ -180,6 +180,20 @@ int cost(Value* value, const TypePtr& type) {
   }
 }
 
+std::string Call::misfit(const std::string& name) const {
+  std::string text = "`" + name + "()` takes no such arguments:";
+  const char* between = " ";
+  for (auto* value : inputs) {
+    text += between + words(value->type());
+    between = ", ";
+  }
+  for (const auto& given : named) {
+    text += between + ("`" + given.first + "` = ") + words(given.second->type());
+    between = ", ";
+  }
+  return text;
+}
+
 Value* Call::op(const char* name, at::ArrayRef<NamedValue> values, at::ArrayRef<NamedValue> by_name) const {
   return torch::jit::emitBuiltinCall(place, graph(), Symbol::fromQualString(name), values, by_name);
 }

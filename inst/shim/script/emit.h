@@ -44,6 +44,8 @@ struct Call {
 
   Graph& graph() const { return *function.graph(); }
   [[noreturn]] void fail(const std::string& message) const { throw torch::jit::ErrorReport(place) << message; }
+  // That `name` takes no such arguments, and what they are.
+  std::string misfit(const std::string& name) const;
   Value* constant(const c10::IValue& value) const { return graph().insertConstant(value, place); }
   // An operator of LibTorch's, which finds its form by itself.
   Value* op(const char* name, at::ArrayRef<torch::jit::NamedValue> values,

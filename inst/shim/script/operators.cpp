@@ -110,18 +110,7 @@ SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* wh
     }
   }
   if (!best) {
-    if (why) {
-      *why = "`" + std::string(op.name) + "()` takes no such arguments:";
-      const char* between = " ";
-      for (auto* value : call.inputs) {
-        *why += between + words(value->type());
-        between = ", ";
-      }
-      for (const auto& given : call.named) {
-        *why += between + ("`" + given.first + "` = ") + words(given.second->type());
-        between = ", ";
-      }
-    }
+    if (why) *why = call.misfit(op.name);
     return nullptr;
   }
   const auto& callable = *best->callable;
