@@ -231,6 +231,7 @@ test_that("functions are called: outer ones, inner ones, of lists, script functi
   expect_same(function(a, b) unlist(Map(function(u, v) u * v, a, b)), c(1, 2), c(3, 4))
   expect_same(function(a) do.call(power, list(a, p = 3)), 2)
   expect_same(function(x) x |> power() |> torch_sum(), x)
+  expect_same(function(x) x %>% torch_unbind(dim = 1) %>% lapply(function(one) one$sum()) %>% torch_stack(dim = 1), x)
   traced <- jit_trace(function(x) torch_tanh(x) * 2, x)
   expect_equal(plain(jit_script(function(x) traced(x) + 1, x)(x)), plain(torch_tanh(x) * 2 + 1))
   branch <- jit_script(function(x) if (as.logical(x$sum() > 0)) x else -x, x)

@@ -100,7 +100,7 @@ void Function::count(const ts_code& loop) {
 void Function::use(const std::string& variable) { captured.push_back(variable); }
 
 void Function::read_function(const ts_code& part, const std::string& variable) {
-  auto& made = inner[&part];
+  auto& made = inner[part.items];
   made = std::make_unique<Function>(home, part, this, variable.empty() ? name + "_inner" : variable);
   // What an inner function reads of the functions around this one, this one must be given.
   for (const auto& read : made->captured)

@@ -39,7 +39,8 @@ struct Function {
   std::set<std::string> changed;   // of these, the ones of which parts are assigned: `x[i] <- 1`
   std::set<std::string> called;    // names before brackets
   std::set<std::string> counters;  // and those that only run from 1 or more upwards, in `for`
-  // Functions that are written here, by the code that makes them, and by the name of the variable that is one.
+  // Functions that are written here, by the parts of the code that makes them, which copies of it share, and by the name of
+  // the variable that is one.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;
   std::map<std::string, Function*> functions;
   // Variables of the functions around it that it reads.

@@ -724,7 +724,7 @@ class Lower {
   // The name by which `code` is called where its head is a name, or a function that is written here.
   std::string target_of(const ts_code& code, const SourceRange& range, Given& given) {
     if (code.kind == TS_CODE_FUNCTION) {
-      auto& inner = *function_.inner.at(&code);
+      auto& inner = *function_.inner.at(code.items);
       take_captured(inner, range, given);
       return "local:" + std::to_string(numbers_.number_of(inner));
     }
