@@ -111,19 +111,35 @@ registered_children <- function(module) {
   members[vapply(members, is.function, NA)]
 }
 
-# All tensors of one kind in the tree of modules, each once. Those of the children come before the module's own.
+# All tensors of one kind in the tree of modules, each once. Those of the children come before the module's own. In PyTorch
+# they come after: where that makes a difference, an attribute has the places in that order.
 tree_members <- function(self, field, class) {
   members <- list()
+  places <- integer()
   children <- self$children
   for (name in names(children)) {
     tensors <- children[[name]][[field]]
     if (length(tensors) > 0L) {
       names(tensors) <- paste0(name, ".", names(tensors))
+      places <- c(places, length(members) + in_python_order(seq_along(tensors), tensors))
       members <- c(members, tensors)
     }
   }
-  members <- c(members, own_members(self, class))
-  members[!duplicated(vapply(members, tensor_identity, ""))]
+  own <- own_members(self, class)
+  places <- c(length(members) + seq_along(own), places)
+  members <- c(members, own)
+  same <- vapply(members, tensor_identity, "")
+  once <- !duplicated(same)
+  there <- match(unique(same[places]), same[once])
+  members <- members[once]
+  if (is.unsorted(there)) attr(members, "python_order") <- there
+  members
+}
+
+# `x` has an element for each of `members`, a module's parameters.
+in_python_order <- function(x, members) {
+  order <- attr(members, "python_order")
+  if (length(order) == length(x)) x[order] else x
 }
 
 # Tensors that come back from readRDS() have no address; each stands for itself.

@@ -42,6 +42,8 @@ load_members <- function(module, state_dict, prefix, refer, seen, call) {
   }
   hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
   if (hooked) state_dict <- run_hooks(self, "load_pre", state_dict, function(hook, dict) hook(module, dict, prefix))
+  names_here <- self$.__enclos_env__$private$names_here
+  if (is.function(names_here)) names(state_dict) <- names_here(names(state_dict), prefix)
   own <- saved_members(self)
   keys <- paste0(prefix, names(own), recycle0 = TRUE)
   seen$keys <- c(seen$keys, keys)

@@ -28,8 +28,8 @@ NULL
 #' @param proj_size if not 0, the hidden state is projected to so many features.
 #' @param ... Must be empty.
 #' @returns A module with the parameters `weight_ih_l1`, `weight_hh_l1`, `bias_ih_l1`, `bias_hh_l1`, with `proj_size` also
-#'   `weight_hr_l1`, and so on for layers 2, ...; those of the other direction end in `_reverse`. Initial values are uniform
-#'   on \eqn{\pm 1 / \sqrt{hidden\_size}}. `forward(input, hx = NULL)` returns a list of the output (packed if the input is) and
+#'   `weight_hr_l1`, and so on for layers 2, ...; those of the other direction end in `_reverse`. PyTorch counts the layers from
+#'   0: `$load_state_dict()` takes such a state dict too, and [save_state_dict()] writes it. Initial values are uniform on \eqn{\pm 1 / \sqrt{hidden\_size}}. `forward(input, hx = NULL)` returns a list of the output (packed if the input is) and
 #'   the hidden state after the last step, for `nn_lstm()` a list of two.
 #' @section Errors:
 #' An input or a hidden state of a wrong shape is a `value_error`.
@@ -155,9 +155,27 @@ nn_rnn_base <- nn_module(
       given <- lapply(given, reordered, by = order)
       if (two) given else given[[1]]
     },
-    as_given = function(hidden) if (self$mode == "LSTM") unname(hidden) else hidden[[1]]
+    as_given = function(hidden) if (self$mode == "LSTM") unname(hidden) else hidden[[1]],
+    names_here = function(names, prefix) count_layers(names, 0L, 1L, prefix)
   )
 )
+
+# Layers count from 1 here and from 0 in PyTorch. `names` are those of a state dict; where the layers of one recurrent module,
+# that of `prefix` or any, count from `from`, they then count from `to`.
+count_layers <- function(names, from, to, prefix = NULL) {
+  parts <- regmatches(names, regexec(layer_pattern, names, perl = TRUE))
+  found <- which(lengths(parts) > 0L)
+  parts <- matrix(unlist(parts[found]), nrow = 5L)
+  numbers <- as.numeric(parts[4L, ])
+  for (at in intersect(parts[2L, ], prefix %||% parts[2L, ])) {
+    mine <- which(parts[2L, ] == at)
+    if (min(numbers[mine]) != from || !any(endsWith(parts[3L, mine], "weight_hh_l"))) next
+    parts[4L, mine] <- sprintf("%.0f", numbers[mine] + to - from)
+    names[found[mine]] <- apply(parts[-1L, mine, drop = FALSE], 2L, paste0, collapse = "")
+  }
+  names
+}
+layer_pattern <- "^((?:.*?[.])??)((?:parametrizations[.])?(?:weight|bias)_(?:ih|hh|hr)_l)([0-9]+)((?:[_.].*)?)$"
 
 check_no_more <- function(..., call = caller_env()) {
   if (!...length()) return()

@@ -103,7 +103,7 @@ Optimizer <- R6::R6Class(
     state_dict = function() {
       keys <- unlist(lapply(self$param_groups, function(group) addresses(group$params)))
       groups <- lapply(self$param_groups, function(group) {
-        group$params <- match(addresses(group$params), keys)
+        group$params <- structure(match(addresses(group$params), keys), python_order = attr(group$params, "python_order"))
         rename_members(group, names(private$.rule$renamed), private$.rule$renamed)
       })
       states <- mget(keys, envir = self$state$settled(), ifnotfound = list(NULL))
@@ -197,14 +197,21 @@ number_as_tensor <- function(x) {
   if (is_torch_tensor(x)) x else torch_scalar_tensor(x, dtype = if (is_double) torch_double() else torch_float())
 }
 
-# Positions of parameters count from 1; in a state dict of PyTorch's from 0.
+# Positions of parameters count from 1; in a state dict of PyTorch's from 0, and parameters stand in its order.
 load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
   groups <- state_dict$param_groups
   sizes <- function(groups) lapply(groups, function(group) length(group$params))
   if (!identical(sizes(groups), sizes(self$param_groups))) {
     value_error("`state_dict` must have as many groups, with as many parameters, as the optimizer.", call = call)
   }
-  positions <- as.integer(unlist(lapply(groups, `[[`, "params")))
+  positions <- lapply(groups, function(group) as.integer(unlist(group$params)))
+  if (0L %in% unlist(positions)) {
+    positions <- Map(function(there, group) {
+      there[in_python_order(seq_along(there), group$params)] <- there
+      there
+    }, positions, self$param_groups)
+  }
+  positions <- unlist(positions)
   params <- unlist(lapply(self$param_groups, `[[`, "params"), recursive = FALSE)
   state <- state_dict$state
   own <- match(as.integer(names(state)), positions)
@@ -238,20 +245,31 @@ check_loaded_states <- function(states, params, groups, rule, call) {
     if (param$is_complex()) next
     kind <- paste(param$ndim, as.character(param$dtype), obj_address(groups[[i]]))
     if (is.null(known[[kind]])) known[[kind]] <- kept_by_rule(rule, param, groups[[i]])
-    missing <- setdiff(known[[kind]], names(states[[i]]))
+    missing <- setdiff(names(known[[kind]]), names(states[[i]]))
     if (length(missing)) {
       value_error(sprintf("`state_dict` has no `%s` in the state of parameter %s.", missing[[1L]], names(states)[[i]]), call)
+    }
+    for (name in names(which(known[[kind]]))) {
+      shape <- dim(states[[i]][[name]])
+      if (!is_torch_tensor(states[[i]][[name]]) || identical(shape, dim(param))) next
+      value_error(sprintf(
+        "`state_dict` has `%s` of shape (%s) in the state of parameter %s, whose shape is (%s).", name, toString(shape), names(states)[[i]],
+        toString(dim(param))
+      ), call)
     }
   }
 }
 
-# The names of what a rule keeps for such a parameter, seen at a step of one with one element.
+# The names of what a rule keeps for such a parameter, seen at a step of a small one: whether it has the parameter's shape.
 kept_by_rule <- function(rule, param, group) {
-  one <- torch_zeros(rep(1L, param$ndim), dtype = param$dtype)
+  small <- torch_zeros(seq_len(param$ndim) + 1L, dtype = param$dtype)
   kept <- new_environment()
   if ("step" %in% rule$numbers) kept$step <- 1
-  rule$update(list(one), list(torch_zeros_like(one)), kept, group)
-  ls(kept)
+  rule$update(list(small), list(torch_zeros_like(small)), kept, group)
+  vapply(mget(ls(kept), kept), function(x) {
+    if (is.list(x)) x <- x[[1L]]
+    is_torch_tensor(x) && param$ndim > 0L && identical(dim(x), dim(small))
+  }, NA)
 }
 
 # Copies one entry of a parameter's state. Floating tensors get the type and the device of the parameter; a tensor of no

@@ -19,7 +19,9 @@
 #'
 #' and when they are written a vector with names is a dict, one of another length than 1 a list, `list(1)` a list of one
 #' number. In a module's place its state dict is written, and so for optimisers and schedulers. The parameters in the state dict
-#' of an optimiser count from 1 in R and from 0 in a file; both are read.
+#' of an optimiser count from 1 in R and from 0 in a file, and so do the layers in the names of recurrent ones (`weight_ih_l1`
+#' becomes `weight_ih_l0`); `$load_state_dict()` of optimisers and modules takes both. An optimiser that was given a module's
+#' `$parameters` has them in a file in PyTorch's order, in which those of a module come before those of the modules in it.
 #'
 #' @section Safety:
 #' A pickle is a program. Nothing in it is run: what would call anything but what makes values and tensors, such as a whole
@@ -182,6 +184,7 @@ values_table <- function(obj, call) {
     if (anyDuplicated(names)) refuse(where, "two of its elements have one name")
     add(pickled[[if (is.null(names)) "list" else "dict"]], length(x))
     if (!length(x)) return()
+    if (any(grepl("weight_hh_l1", names, fixed = TRUE))) names <- count_layers(names, 1L, 0L)
     if (is.null(names) && is.atomic(x)) return(add_atoms(x, where))
     within <- paste0(where, if (is.null(names)) sprintf("[[%d]]", seq_along(x)) else paste0("$", names))
     keys <- if (is.null(names)) NULL else if (is_int_dict(x)) as.double(names) else texts$add(names)
@@ -264,12 +267,12 @@ is_optimizer_dict <- function(x) {
 is_whole_numbers <- function(x) length(x) > 0L && is.numeric(x <- unlist(x)) && !is.object(x) && all(x %% 1 == 0)
 
 positions_from_zero <- function(dict) {
-  first <- min(unlist(lapply(dict$param_groups, `[[`, "params")))
+  there <- unlist(lapply(dict$param_groups, function(group) in_python_order(unlist(group$params), group$params)))
   dict$param_groups <- lapply(dict$param_groups, function(group) {
-    group$params <- as.list(as.integer(unlist(group$params) - first))
+    group$params <- as.list(match(in_python_order(unlist(group$params), group$params), there) - 1L)
     group
   })
-  if (length(dict$state)) names(dict$state) <- as.integer(names(dict$state)) - first
+  if (length(dict$state)) names(dict$state) <- match(as.integer(names(dict$state)), there) - 1L
   attr(dict$state, "int_keys") <- TRUE
   dict
 }

@@ -1,3 +1,5 @@
+as_numbers_of <- function(tensors) lapply(tensors[sort(names(tensors))], function(x) as_array(x$detach()$double()))
+
 # What Python's torch.load(weights_only=True) makes of the file: `code` sees it as `x` and gives `result`.
 python_reads <- function(obj, code, ...) {
   file <- withr::local_tempfile(fileext = ".pth")
@@ -299,4 +301,112 @@ test_that("what Python has no form for is told, with its place", {
     save_state_dict(list(a = 1), "no/such/folder/file")
     save_state_dict(list(a = 1), 5)
   }, error = TRUE)
+})
+
+test_that("the states of all layers have PyTorch's names in files, and are read by these names", {
+  skip_if_no_torch()
+  cases <- Filter(function(case) length(eval(parse(text = case$r)[[1]])$state_dict()) > 0, layer_cases)
+  modules <- lapply(cases, function(case) eval(parse(text = case$r)[[1]]))
+  ours <- withr::local_tempfile(fileext = ".pth")
+  theirs <- withr::local_tempfile(fileext = ".pth")
+  save_state_dict(lapply(modules, function(module) module$state_dict()), ours)
+  same <- python_eval("
+import warnings
+from torch import nn
+warnings.simplefilter('ignore')
+modules = [eval('torch.nn.' + case) for case in cases]
+torch.save([m.state_dict() for m in modules], theirs)
+result = []
+for m, state in zip(modules, torch.load(ours, weights_only=True)):
+  m.load_state_dict(state)
+  result.append(all(torch.equal(v.flatten(), state[k].flatten()) for k, v in m.state_dict().items()))
+", cases = vapply(cases, `[[`, "", "py"), ours = ours, theirs = theirs)
+  expect_identical(vapply(cases, `[[`, "", "r")[!same], character())
+  read <- load_state_dict(theirs)
+  for (i in seq_along(modules)) {
+    modules[[i]]$load_state_dict(read[[i]])
+    expect_equal(unname(as_numbers_of(modules[[i]]$state_dict())), unname(as_numbers_of(read[[i]])), info = cases[[i]]$r)
+  }
+})
+
+test_that("layers are counted as PyTorch does in files, in modules within modules too, and where weights have other forms", {
+  skip_if_no_torch()
+  tagger <- nn_module(
+    initialize = function() {
+      self$first <- nn_sequential(nn_lstm(2, 3, 11, bidirectional = TRUE), nn_identity())
+      self$second <- nn_utils_parametrizations_weight_norm(nn_gru(6, 2, 2), "weight_hh_l2")
+      self$weight_ih_l1 <- nn_parameter(torch_zeros(1))
+    },
+    forward = function(x) self$second(self$first(x)[[1]])
+  )()
+  file <- withr::local_tempfile(fileext = ".pth")
+  save_state_dict(tagger, file)
+  names <- names(load_state_dict(file))
+  expect_true(all(c(
+    "weight_ih_l1", "first.0.weight_ih_l0", "first.0.bias_hh_l10_reverse", "second.weight_ih_l0",
+    "second.parametrizations.weight_hh_l1.original0"
+  ) %in% names))
+  expect_false(any(c("first.0.weight_ih_l11", "second.parametrizations.weight_hh_l2.original0") %in% names))
+  expect_length(names, length(tagger$state_dict()))
+  before <- as_numbers_of(tagger$state_dict())
+  for (p in tagger$parameters) nn_init_zeros_(p)
+  tagger$load_state_dict(load_state_dict(file))
+  expect_identical(as_numbers_of(tagger$state_dict()), before)
+  other <- tagger$clone(deep = TRUE)
+  other$load_state_dict(load_state_dict(file), .refer_to_state_dict = TRUE)
+  expect_identical(as_numbers_of(other$state_dict()), before)
+})
+
+test_that("states of optimisers go with their parameters, although PyTorch has these in another order", {
+  skip_if_no_torch()
+  py <- "
+net = torch.nn.TransformerEncoderLayer(4, 2, 6, dropout=0., batch_first=True).double()
+other = torch.nn.Linear(4, 1).double()
+opt = torch.optim.Adam([{'params': net.parameters(), 'lr': 0.02}, {'params': other.parameters()}], lr=0.01)
+x = torch.linspace(-1, 1, 24, dtype=torch.double).view(2, 3, 4)
+def train(n):
+  for i in range(n):
+    opt.zero_grad(); other(net(x)).pow(2).mean().backward(); opt.step()
+def answer(): return {k: v.flatten().tolist() for k, v in net.state_dict().items()}
+def everything(): return {'net': net.state_dict(), 'other': other.state_dict(), 'opt': opt.state_dict()}
+"
+  half <- withr::local_tempfile()
+  ours <- withr::local_tempfile()
+  whole <- python_eval(paste0(py, "torch.manual_seed(3)\ntrain(20)\ntorch.save(everything(), half)\ntrain(20)\nresult = answer()"), half = half)
+  net <- nn_transformer_encoder_layer(4, 2, 6, dropout = 0, batch_first = TRUE)$double()
+  other <- nn_linear(4, 1)$double()
+  x <- torch_linspace(-1, 1, 24, dtype = "double")$view(c(2, 3, 4))
+  resumed <- function(read, n) {
+    opt <- optim_adam(list(list(params = net$parameters, lr = 0.5), list(params = other$parameters)))
+    net$load_state_dict(read$net)
+    other$load_state_dict(read$other)
+    opt$load_state_dict(read$opt)
+    for (i in seq_len(n)) {
+      opt$zero_grad()
+      other(net(x))$pow(2)$mean()$backward()
+      opt$step()
+    }
+    opt
+  }
+  opt <- resumed(load_state_dict(half), 10)
+  save_state_dict(list(net = net, other = other, opt = opt), ours)
+  there <- python_eval(paste0(py, "
+x0 = torch.load(ours, weights_only=True)
+net.load_state_dict(x0['net']); other.load_state_dict(x0['other']); opt.load_state_dict(x0['opt'])
+train(10)\nresult = answer()"), ours = ours)
+  opt <- resumed(load_state_dict(ours), 10)
+  here <- lapply(net$state_dict(), function(x) as_array(x$flatten()))
+  expect_setequal(names(here), names(whole))
+  for (name in names(whole)) {
+    expect_equal(there[[name]], whole[[name]], tolerance = 1e-5, info = name)
+    expect_equal(here[[name]], whole[[name]], tolerance = 1e-5, info = name)
+  }
+  # Within R positions stay as R has them.
+  again <- optim_adam(list(list(params = net$parameters), list(params = other$parameters)))
+  again$load_state_dict(opt$state_dict())
+  expect_equal(lapply(again$state_dict()$state, as_numbers_of), lapply(opt$state_dict()$state, as_numbers_of))
+  plain <- optim_adam(c(unname(net$parameters), unname(other$parameters)))
+  read <- load_state_dict(ours)$opt
+  read$param_groups <- list(utils::modifyList(read$param_groups[[1]], list(params = 0:13)))
+  expect_error(plain$load_state_dict(read), "`exp_avg` of shape \\(4, 4\\) in the state of parameter 2, whose shape is \\(12, 4\\)", class = "value_error")
 })
