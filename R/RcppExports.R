@@ -113,8 +113,8 @@ cpp_is_dead <- function(x) {
     .Call(`_torch_cpp_is_dead`, x)
 }
 
-cpp_new_instance <- function(levels, public_fields, private_fields) {
-    .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields)
+cpp_new_instance <- function(levels, public_fields, private_fields, frames) {
+    .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields, frames)
 }
 
 cpp_own_members <- function(self, registered, names, kind) {

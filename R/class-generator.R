@@ -89,13 +89,16 @@ r6_class_names <- function(class) {
 # package is looked up when it is used, so that a class stored in another package follows an update of this one.
 new_r6_class <- function(name, parent, base, members, private, active, parent_env, class = TRUE, helpers = list()) {
   scope <- new_environment(helpers, parent = parent_env)
-  scope$.parent <- if (identical(parent, base())) base else function() parent
-  R6::R6Class(
+  scope$.parent <- if (identical(parent, base())) base else constant(parent)
+  scope$.class <- R6::R6Class(
     name,
     public = members, private = private, active = active, inherit = .parent(), parent_env = scope,
     class = class, lock_objects = FALSE
   )
 }
+
+# A function that holds nothing but its value: it goes into files with every class.
+constant <- function(value) new_function(NULL, quote(value), new_environment(list(value = value), topenv()))
 
 # The generator of a class whose objects users see as R6 objects.
 new_generator <- function(name, inherit, base, members, private, active, parent_env, generator_class,
@@ -108,21 +111,16 @@ new_generator <- function(name, inherit, base, members, private, active, parent_
 }
 
 # What an object of an R6 class without a class attribute is made of, for cpp_new_instance(); NULL if the class asks for
-# what only R6's `new()` does. Kept with the class for the session: a class that was stored with another package is planned
-# anew, as its base class may be another one by then.
+# what only R6's `new()` does. Kept with the class by a weak reference, which R writes into no file: a class that was stored with
+# another package is planned anew, as its base class may be another one by then.
 instance_plan <- function(class) {
-  plan <- class$.plan
-  if (identical(plan$session, the$session) && identical(plan$own, class$public_methods)) return(plan)
+  plan <- if (is.null(class$.plan)) NULL else wref_value(class$.plan)
+  if (!is.null(plan) && identical(plan$own, class$public_methods)) return(plan)
   chain <- list(class)
   while (!is.null(parent <- chain[[1L]]$get_inherit())) chain <- c(list(parent), chain)
-  functions <- function(x) x %||% structure(list(), names = character())
-  levels <- lapply(chain, function(x) {
-    forward <- x$public_methods$forward
-    private <- c(functions(x$private_methods), if (!is.null(forward)) list(.callable = guarded(forward)))
-    list(x$parent_env, functions(x$public_methods), private, functions(x$active))
-  })
+  levels <- lapply(chain, class_level)
   fields <- function(which) {
-    merged <- functions(NULL)
+    merged <- named_list(NULL)
     for (x in chain) merged[names(x[[which]])] <- x[[which]]
     merged
   }
@@ -130,19 +128,29 @@ instance_plan <- function(class) {
   active <- unlist(lapply(levels, function(x) names(x[[4L]])))
   is_plain <- !isTRUE(class$class) && class$portable && !class$lock_objects && !"finalize" %in% methods &&
     !length(class$debug_names) && !anyDuplicated(active) && !any(active %in% methods)
-  class$.plan <- list(
-    session = the$session, own = class$public_methods,
+  plan <- list(
+    own = class$public_methods,
     parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields")),
     asked = asked_members(chain)
   )
-  class$.plan
+  class$.plan <- new_weakref(class, plan)
+  plan
 }
+
+# What cpp_new_instance() wants to know of one class.
+class_level <- function(class) {
+  forward <- class$public_methods$forward
+  private <- c(named_list(class$private_methods), if (!is.null(forward)) list(.callable = guarded(forward)))
+  list(class$parent_env, named_list(class$public_methods), private, named_list(class$active))
+}
+
+named_list <- function(x) x %||% structure(list(), names = character())
 
 new_instance <- function(class, ...) {
   plan <- instance_plan(class)
   parts <- plan$parts
   if (is.null(parts)) return(class$new(...))
-  self <- cpp_new_instance(parts[[1L]], parts[[2L]], parts[[3L]])
+  self <- cpp_new_instance(parts[[1L]], parts[[2L]], parts[[3L]], NULL)
   if (length(plan$asked)) bind_asked(self, plan$asked)
   self$initialize(...)
   self

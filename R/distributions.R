@@ -359,7 +359,7 @@ instance_of <- function(class, values, validate = TRUE, unexpanded = list()) {
     .class = class, .given = given, .tensors = given[given %in% class$tensors], .unexpanded = unexpanded,
     .validate = validate
   ))
-  self <- cpp_new_instance(class$levels, no_members, private)
+  self <- cpp_new_instance(class$levels, no_members, private, NULL)
   scope <- scope_of(self)
   list2env(values, scope)
   for (name in names(class$derived)) if (!name %in% given) derive(name, class$derived[[name]], scope)

@@ -225,7 +225,7 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
   classname <- free_class_name(classname, "module", inherited, parent_env, arg = "classname", call = current_env())
   classes <- c(classname, inherited)
   r6_class <- new_r6_class(
-    classname, parent, function() nn_Module, list2(...), private, active, parent_env,
+    classname, parent, base_module, list2(...), private, active, parent_env,
     class = FALSE, helpers = c(module_scope, list(.classes = classes))
   )
   structure(
@@ -234,6 +234,8 @@ nn_module <- function(classname = NULL, inherit = nn_Module, ..., private = NULL
     r6_class = r6_class
   )
 }
+
+base_module <- function() nn_Module
 
 #' @param x a tensor; for `is_*()` any object.
 #' @param requires_grad whether gradients are recorded for the parameter.

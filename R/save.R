@@ -74,7 +74,7 @@ write_object <- function(obj, path = NULL, call = caller_env()) {
   }
   # Lists are as the CRAN package has them, which has no marks but these strings; everything else has R's own.
   marked <- if (is_bare_tree(obj)) mark_tensors(obj, found) else obj
-  robj <- serialize(marked, NULL, refhook = found$mark)
+  robj <- serialize_with_states(marked, found)
   write_collection(found, if (is_nn_module(obj)) "module" else "list", robj, path)
 }
 
@@ -116,6 +116,7 @@ new_collection <- function(call, what = "`obj`") {
   n <- 0L
   extra <- list()
   keys <- new_environment()
+  instances <- new_instance_marks()
   # One tensor may have several R objects, with attributes of their own.
   key_of <- function(x, key = NULL) {
     if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, without its memory.", what), call)
@@ -178,9 +179,8 @@ new_collection <- function(call, what = "`obj`") {
   mark <- function(x) {
     if (is.environment(x)) {
       # That of a script module, which holds handles of its methods.
-      if (!identical(parent.env(x), topenv())) return(NULL)
-      handle <- get0("handle", x, inherits = FALSE)
-      if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) return(NULL)
+      handle <- if (identical(parent.env(x), topenv())) get0("handle", x, inherits = FALSE)
+      if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) return(instances$mark(x))
       return(noted(x, list(kind = "environment", of = handle_key(handle))))
     }
     if (typeof(x) != "externalptr") return(NULL)
@@ -211,7 +211,7 @@ write_collection <- function(found, type, robj, path) {
   as_object <- function(x) if (length(x)) x else structure(list(), names = character())
   about <- list(
     type = type, version = 3L, requires_grad = as_object(needs_grad), special_dtype = as_object(special),
-    writer = paste0("torch ", package_version_text())
+    writer = paste0("torch ", package_version_text()), states = length(found$instances$instances) + length(found$instances$classes) > 0
   )
   if (length(found$extra)) tensors[["__handles__"]] <- serialize(found$extra, NULL)
   if (!is.null(robj)) tensors[["__robj__"]] <- robj
@@ -273,11 +273,14 @@ read_object <- function(source, device, foreign = FALSE) {
   cpp_stream_check(robj)
   if (any(names2(c(tensors, handles)) == "")) damaged("a tensor in it has no name")
   known <- list2env(c(tensors, handles), new_environment())
+  instances <- if (isTRUE(about$states)) new_instance_readers()
   handle_of_key <- function(key) {
+    if (!is.null(instances) && instances$is_mark(key)) return(instances$environment_of(key))
     if (!is_string(key) || is.null(known[[key]])) damaged("it holds a mark of a tensor that is not there")
     known[[key]]
   }
-  unmark(read_stream(robj, handle_of_key), handle_of_key)
+  object <- read_stream(robj, handle_of_key)
+  if (is.null(instances)) unmark(object, handle_of_key) else instances$revive(object)
 }
 
 # After cpp_stream_check(): what R finds wrong all the same.

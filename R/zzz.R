@@ -30,7 +30,6 @@ make_r_methods(environment())
 make_op_functions(environment(), by_hand = ls(environment()))
 
 .onLoad <- function(libname, pkgname) {
-  the$session <- new.env(parent = emptyenv())
   if (getRversion() >= "4.3.0") registerS3method("%*%", "torch_tensor", matmul_torch_tensor, envir = asNamespace("base"))
   if (getRversion() >= "4.4.0") {
     registerS3method("crossprod", "torch_tensor", cross_product, envir = asNamespace("base"))

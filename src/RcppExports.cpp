@@ -309,14 +309,15 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_new_instance
-SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields);
-RcppExport SEXP _torch_cpp_new_instance(SEXP levelsSEXP, SEXP public_fieldsSEXP, SEXP private_fieldsSEXP) {
+SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP frames);
+RcppExport SEXP _torch_cpp_new_instance(SEXP levelsSEXP, SEXP public_fieldsSEXP, SEXP private_fieldsSEXP, SEXP framesSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type levels(levelsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type public_fields(public_fieldsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type private_fields(private_fieldsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_new_instance(levels, public_fields, private_fields));
+    Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_new_instance(levels, public_fields, private_fields, frames));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1526,7 +1527,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_values_read", (DL_FUNC) &_torch_cpp_values_read, 2},
     {"_torch_cpp_tensor_facts", (DL_FUNC) &_torch_cpp_tensor_facts, 1},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
-    {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 3},
+    {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 4},
     {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 4},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
     {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},

@@ -69,12 +69,14 @@ SEXP merged(SEXP made, int kind) {
 }  // namespace
 
 // The object, before its `initialize`. `levels` holds list(parent_env, public, private, active) of each class, the base
-// first, the last three its own named lists of functions.
+// first, the last three its own named lists of functions. `frames`: NULL, or the empty environments that become the object:
+// itself, the private one, those of each class, and `super` of each class but the first.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields) {
+SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP frames) {
   const Words& it = words();
   const R_xlen_t n = XLENGTH(levels);
-  SEXP self = PROTECT(new_frame(R_EmptyEnv)), hidden = PROTECT(new_frame(R_EmptyEnv));
+  auto frame = [&](R_xlen_t i, SEXP parent) { return frames == R_NilValue ? new_frame(parent) : VECTOR_ELT(frames, i); };
+  SEXP self = PROTECT(frame(0, R_EmptyEnv)), hidden = PROTECT(frame(1, R_EmptyEnv));
   // What is bound so far, by level: public, private, active.
   SEXP made = PROTECT(Rf_allocVector(VECSXP, 3 * n));
   SEXP super = R_NilValue, last = R_NilValue;
@@ -82,7 +84,7 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields) {
   PROTECT_WITH_INDEX(super, &at);
   for (R_xlen_t level = 0; level < n; ++level) {
     SEXP members = VECTOR_ELT(levels, level);
-    SEXP enclosing = PROTECT(new_frame(VECTOR_ELT(members, 0)));
+    SEXP enclosing = PROTECT(frame(2 + level, VECTOR_ELT(members, 0)));
     Rf_defineVar(it.self, self, enclosing);
     Rf_defineVar(it.private_, hidden, enclosing);
     Rf_defineVar(it.hooks, R_NilValue, enclosing);
@@ -90,7 +92,7 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields) {
     for (int kind = 0; kind < 3; ++kind)
       SET_VECTOR_ELT(made, 3 * level + kind, functions_in(VECTOR_ELT(members, 1 + kind), enclosing));
     if (level + 1 < n) {
-      REPROTECT(super = new_frame(R_EmptyEnv), at);
+      REPROTECT(super = frame(2 + n + level, R_EmptyEnv), at);
       for (R_xlen_t below = 0; below <= level; ++below) {
         bind_all(VECTOR_ELT(made, 3 * below), super);
         bind_all(VECTOR_ELT(made, 3 * below + 1), super);

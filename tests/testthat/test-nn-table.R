@@ -89,6 +89,8 @@ test_that("outputs, gradients and states of all layers are PyTorch's, and go wit
     same(evaluated, want$eval, "output in evaluation")
     copy <- it$module$clone(deep = TRUE)
     same(with_no_grad(flat_results(do.call(copy, inputs))), want$eval, "output of a clone")
+    saved <- torch_load(torch_serialize(it$module))
+    same(with_no_grad(flat_results(do.call(saved, inputs))), want$eval, "output of what was saved")
     if (is.null(it$case$untraced)) {
       file <- file.path(folder, paste0(k, ".pt"))
       program <- do.call(jit_trace, c(list(it$module), inputs))
