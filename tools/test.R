@@ -1,47 +1,56 @@
 # Runs the house lints and the whole suite, or the test files that are named without `test-` and `.R`, on the installed
-# package, in two processes side by side: test files wait for children and compilers more than they compute. The last
-# line is `N passed, N failed, N skipped`, the lines before it name what failed. `--result FILE` before the names: in this
-# process, with a line in FILE for each file begun and each expectation.
+# package, in two processes side by side: test files wait for children and compilers more than they compute. Both take
+# files from one queue. The last line is `N passed, N failed, N skipped`; the lines before it name what failed, and the
+# file at which a process ended. `--queue FOLDER RESULT` before the names: those that no other process with this FOLDER
+# took, in this process; RESULT is a file that gets a line for each file begun and done, and for each expectation.
 
 suite <- "tests/testthat"
-shards <- 2
+processes <- 2
 
-run <- function(names, result) {
+run <- function(names, queue, result) {
   Sys.setenv(NOT_CRAN = "true", TESTTHAT_PARALLEL = "false")
   library(testthat)
   library(torch)
   say <- function(...) cat(..., "\n", file = result, sep = "", append = TRUE)
-  # Written as the tests run: what a test that ends the process leaves behind tells which file that was.
+  # Written as the tests run: what a test that ends the process leaves behind tells which file that was. The summary of
+  # all files is made by the process that reads the results.
   reporter <- R6::R6Class(inherit = ProgressReporter, public = list(
-    start_file = function(file) {
-      say("file ", file)
-      super$start_file(file)
-    },
+    start_reporter = function(context) self$start_time <- proc.time(),
+    end_reporter = function() NULL,
     add_result = function(context, test, result) {
       say(outcome(result, test, self$file_name))
       super$add_result(context, test, result)
     }
   ))
-  test_dir(
-    suite,
-    filter = paste0("^(", paste(names, collapse = "|"), ")$"), package = "torch", load_package = "installed",
-    stop_on_failure = FALSE, reporter = reporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf)
-  )
+  environment <- test_env("torch")
+  source_test_helpers(suite, environment)
+  for (name in names) {
+    # Only one process can make the folder.
+    if (!dir.create(file.path(queue, name), showWarnings = FALSE)) next
+    say("file test-", name, ".R")
+    took <- system.time(test_file(
+      file.path(suite, paste0("test-", name, ".R")),
+      reporter = reporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf),
+      package = "torch", load_package = "installed", load_helpers = FALSE, env = environment
+    ))
+    say(sprintf("took %.1f %s", took[["elapsed"]], name))
+  }
   say("end")
 }
 
 # An expectation in one line.
 outcome <- function(expectation, test, file) {
   kind <- sub("^expectation_", "", class(expectation)[1])
+  message <- gsub("[[:space:]]+", " ", cli::ansi_strip(conditionMessage(expectation)))
+  if (kind == "skip") return(paste("skip:", sub("^Reason: ", "", message)))
   if (!kind %in% c("failure", "error")) return(kind)
   line <- if (is.null(expectation$srcref)) "?" else expectation$srcref[1]
-  message <- gsub("[[:space:]]+", " ", cli::ansi_strip(conditionMessage(expectation)))
   sprintf("failed: %s:%s (%s): %s", file, line, test, substr(message, 1, 200))
 }
 
 arguments <- commandArgs(TRUE)
-if (identical(arguments[1], "--result")) {
-  run(arguments[-(1:2)], arguments[2])
+if (identical(arguments[1], "--queue")) {
+  run(arguments[-(1:3)], arguments[2], arguments[3])
   quit(status = 0)
 }
 
@@ -52,20 +61,21 @@ if (length(arguments)) {
   files <- files[names %in% arguments]
   names <- names[names %in% arguments]
 }
-# The shards take turns: first the files that wait for children or call every operator, then by size.
+# The longest first, so that no process has a long one left at the end: those that took more than half a minute, then by
+# size.
 slow <- grepl("^(jit-depth|jit-archive|fuzz|ops-oracle|gradcheck|install|interrupt|examples)$", names)
 names <- names[order(!slow, -file.size(files))]
-shard <- split(names, seq_along(names) %% shards)
 
-folder <- tempfile("shards-")
-dir.create(folder)
-result <- file.path(folder, seq_along(shard))
-running <- Map(function(names, result) {
+folder <- tempfile("queue-")
+queue <- file.path(folder, "taken")
+dir.create(queue, recursive = TRUE)
+result <- file.path(folder, seq_len(min(processes, length(names))))
+running <- lapply(result, function(result) {
   processx::process$new(
-    file.path(R.home("bin"), "Rscript"), c("tools/test.R", "--result", result, names),
+    file.path(R.home("bin"), "Rscript"), c("tools/test.R", "--queue", queue, result, names),
     stdout = paste0(result, ".log"), stderr = "2>&1", cleanup_tree = TRUE
   )
-}, shard, result)
+})
 for (i in seq_along(running)) {
   running[[i]]$wait()
   writeLines(readLines(paste0(result[i], ".log"), warn = FALSE))
@@ -75,10 +85,18 @@ failed <- unlist(lapply(said, function(lines) {
   at <- tail(c("R ended before the first file", sub("^file ", "R ended in ", grep("^file ", lines, value = TRUE))), 1)
   c(grep("^failed: ", lines, value = TRUE), if (!"end" %in% lines) paste("failed:", at))
 }))
-failed <- c(if (lint_failed) "failed: tools/lint.sh", failed)
+never <- setdiff(names, list.files(queue))
+failed <- c(
+  if (lint_failed) "failed: tools/lint.sh", failed, sprintf("failed: test-%s.R was not reached", never)
+)
 said <- unlist(said)
+took <- sub("^took ", "", grep("^took ", said, value = TRUE))
+took <- took[order(-as.numeric(sub(" .*", "", took)))]
+cat("seconds: ", paste(head(took, 12), collapse = ", "), "\n", sep = "")
+skipped <- sub("^skip: ", "", grep("^skip: ", said, value = TRUE))
+for (reason in unique(skipped)) cat("skipped ", sum(skipped == reason), ": ", reason, "\n", sep = "")
 writeLines(as.character(failed))
 cat(sprintf(
-  "%d passed, %d failed, %d skipped\n", sum(said == "success") + !lint_failed, length(failed), sum(said == "skip")
+  "%d passed, %d failed, %d skipped\n", sum(said == "success") + !lint_failed, length(failed), length(skipped)
 ))
 quit(status = if (length(failed)) 1 else 0)
