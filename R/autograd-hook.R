@@ -17,8 +17,8 @@ tensor_register_hook <- function(x, hook, call = caller_env()) {
 new_hook <- function(hook) {
   force(hook)
   function(values) {
-    result <- hook(values[[1]])
-    list(if (is_torch_tensor(result)) result)
+    result <- withVisible(hook(values[[1]]))
+    list(if (result$visible && is_torch_tensor(result$value)) result$value)
   }
 }
 

@@ -56,10 +56,11 @@ autograd_set_grad_mode <- function(enabled) {
 #' `outputs` with respect to `inputs`. `x$backward()` is the first for one tensor.
 #'
 #' `h <- x$register_hook(f)` has `f` called with each gradient of `x`: a tensor that it returns replaces the gradient,
-#' anything else is ignored. `h$remove()` ends that. A hook is called with recording as it is in the backward, on R's main
-#' thread; it may compute gradients itself, and its errors are errors of `backward()`. One of an intermediate result lives
-#' as long as the graph is not used up, or R has the tensor; one of a leaf until it is removed or the leaf is gone, and
-#' with it all that its environment holds. A LibTorch before 2.0 does not call the hooks of `inputs` in `autograd_grad()`.
+#' anything else is ignored, and so is an invisible value, such as an assignment's. `h$remove()` ends that. A hook is
+#' called with recording as it is in the backward, on R's main thread; it may compute gradients itself, and its errors are
+#' errors of `backward()`. One of an intermediate result lives as long as the graph is not used up, or R has the tensor; one
+#' of a leaf until it is removed or the leaf is gone, and with it all that its environment holds. A LibTorch before 2.0 does
+#' not call the hooks of `inputs` in `autograd_grad()`.
 #'
 #' `x$grad_fn` is the node of the graph that made `x`, `NULL` for a leaf: it has `$name` and `$next_functions`, a list of the
 #' nodes that its gradient goes to.
@@ -69,7 +70,7 @@ autograd_set_grad_mode <- function(enabled) {
 #' @param tensors,outputs A tensor or a list of tensors; scalars unless gradients are given.
 #' @param inputs A tensor or a list of tensors.
 #' @param grad_tensors,grad_outputs Gradients of `tensors` or `outputs`, of their shapes; `NULL` means 1.
-#' @param retain_graph Whether the graph is kept for another backward.
+#' @param retain_graph Whether the graph is kept for another backward; `NULL` means as `create_graph` says.
 #' @param create_graph Whether the gradients are themselves recorded.
 #' @param allow_unused Whether inputs without influence are allowed; their gradient is an undefined tensor.
 #' @return `autograd_grad()` a list with one tensor for each input; `autograd_backward()` nothing.

@@ -23,7 +23,8 @@ NULL
 #' | `$register_load_state_dict_pre_hook(hook)` | `hook(module, state_dict, prefix)` | before `$load_state_dict()` | another state dict |
 #' | `$register_load_state_dict_post_hook(hook)` | `hook(module, keys)` | after it | other `keys` |
 #'
-#' A hook that gives `NULL` changes nothing.
+#' A hook that gives `NULL` changes nothing, nor does one whose value is invisible, as that of an assignment and of `print()`
+#' is: `function(module, inputs, output) seen <<- output$detach()` only looks.
 #'
 #' * `inputs` is the list of the arguments that were given, by the names that `forward` has for them. `module$forward(x)`
 #'   calls no hooks.
@@ -105,12 +106,12 @@ remove_hook <- function(self, kind, id) {
   set_module_hooks(self, kind, hooks[names(hooks) != id])
 }
 
-# Runs `hooks` one after the other. Each gets the value as it is by then, and a result that is not NULL replaces it.
+# Runs `hooks` one after the other. Each gets the value as it is by then, and a visible result that is not NULL replaces it.
 run_hooks <- function(self, kind, value, call_hook, take = function(value, result) result, hooks = module_hooks(self, kind)) {
   for (i in seq_along(hooks)) {
     value <- run_hook(self, kind, i, {
-      result <- call_hook(hooks[[i]]$hook, value)
-      if (is.null(result)) value else take(value, result)
+      result <- withVisible(call_hook(hooks[[i]]$hook, value))
+      if (!result$visible || is.null(result$value)) value else take(value, result$value)
     })
   }
   value

@@ -5,8 +5,9 @@
 #' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
 #' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
 #' and `integer64` where a value is past 2^53. No number becomes NA: with -2^31, R's NA, int32 gives doubles too, as int64
-#' does with -2^63 where doubles hold all values. Quantized tensors give the numbers they stand for. Moves from the GPU and
-#' ignores `requires_grad`.
+#' does with -2^63 where doubles hold all values. `as.matrix()`, `as.vector()` and `as.numeric()`, with which base R
+#' computes, give doubles in the place of `integer64` and warn of lost digits. Quantized tensors give the numbers they stand
+#' for. Moves from the GPU and ignores `requires_grad`.
 #'
 #' @param x A tensor, or anything that `as.array()` takes.
 #' @return A vector or an array.
@@ -21,10 +22,27 @@ as_array.torch_tensor <- function(x) .Call(C_to_r, x)
 #' @export
 as.array.torch_tensor <- function(x, ...) .Call(C_to_r, x)
 quantized_array <- function(x) as_array(torch_dequantize(x))
+# Of numbers that base R computes with: it takes the bytes of integer64 for those of doubles. bit64 warns of lost digits.
+as_plain_array <- function(x) {
+  value <- .Call(C_to_r, x)
+  if (!inherits(value, "integer64")) return(value)
+  plain <- as.double(value)
+  dim(plain) <- dim(value)
+  plain
+}
+
 #' @export
-as.vector.torch_tensor <- function(x, mode = "any") as.vector(.Call(C_to_r, x), mode)
+as.vector.torch_tensor <- function(x, mode = "any") {
+  if (mode == "list") return(as.list.torch_tensor(x))
+  as.vector(as_plain_array(x), mode)
+}
 #' @export
-as.matrix.torch_tensor <- function(x, ...) as.matrix(.Call(C_to_r, x))
+as.list.torch_tensor <- function(x, ...) {
+  value <- .Call(C_to_r, x)
+  if (inherits(value, "integer64")) lapply(seq_along(value), function(i) value[[i]]) else as.list(value)
+}
+#' @export
+as.matrix.torch_tensor <- function(x, ...) as.matrix(as_plain_array(x))
 #' @export
 as.double.torch_tensor <- function(x, ...) as.double(.Call(C_to_r, x))
 #' @export
@@ -32,16 +50,27 @@ as.integer.torch_tensor <- function(x, ...) as.integer(.Call(C_to_r, x))
 #' @export
 as.logical.torch_tensor <- function(x, ...) as.logical(.Call(C_to_r, x))
 #' @export
-as.complex.torch_tensor <- function(x, ...) as.complex(.Call(C_to_r, x))
+as.complex.torch_tensor <- function(x, ...) as.complex(as_plain_array(x))
 #' @export
 as.character.torch_tensor <- function(x, ...) as.character(.Call(C_to_r, x))
 #' @export
-as.raw.torch_tensor <- function(x) as.raw(.Call(C_to_r, x))
+as.raw.torch_tensor <- function(x) as.raw(as_plain_array(x))
 #' @export
-as.data.frame.torch_tensor <- function(x, ...) as.data.frame(as.matrix.torch_tensor(x), ...)
+as.data.frame.torch_tensor <- function(x, ...) {
+  value <- .Call(C_to_r, x)
+  if (length(dim(value)) != 2) dim(value) <- c(length(value), 1L)
+  as.data.frame(value, ...)
+}
 #' @export
-xtfrm.torch_tensor <- function(x) xtfrm(as.vector(.Call(C_to_r, x)))
+xtfrm.torch_tensor <- function(x) {
+  value <- .Call(C_to_r, x)
+  if (!inherits(value, "integer64")) return(xtfrm(as.vector(value)))
+  # Doubles may be equal where these numbers are not.
+  sorted <- torch_sort(torch_flatten(x))
+  ranks <- torch_unique_consecutive(sorted[[1]], return_inverse = TRUE)[[2]]
+  as.double(torch_empty_like(ranks)$scatter(1, sorted[[2]], ranks))
+}
 #' @export
-summary.torch_tensor <- function(object, ...) summary(as.vector(.Call(C_to_r, object)), ...)
+summary.torch_tensor <- function(object, ...) summary(as.vector(as_plain_array(object)), ...)
 #' @exportS3Method bit64::as.integer64
 as.integer64.torch_tensor <- function(x, keep.names = FALSE, ...) cpp_tensor_to_integer64(x)

@@ -4,6 +4,7 @@
 
 #include "host.h"
 #include "operate.h"
+#include "values.h"
 
 namespace {
 
@@ -135,6 +136,9 @@ Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
   }
   return roots;
 }
+
+// NULL is what PyTorch has as the default.
+bool kept(SEXP retain_graph, bool create) { return retain_graph == R_NilValue ? create : flag_of(retain_graph, "retain_graph"); }
 }  // namespace
 
 RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_graph, SEXP create_graph, SEXP words) {
@@ -142,10 +146,10 @@ RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_gr
   const Roots roots = roots_of(tensors, grads, words);
   size_t n_inputs;
   ts_tensor** leaves = tensors_of(inputs, "inputs", &n_inputs);
-  const bool keep = Rf_asLogical(retain_graph) == TRUE;
+  const bool create = flag_of(create_graph, "create_graph");
+  const bool keep = kept(retain_graph, create);
   operate([&] {
-    return shim().ts_backward(roots.tensors, roots.given, roots.n, leaves, n_inputs, keep,
-                              Rf_asLogical(create_graph) == TRUE);
+    return shim().ts_backward(roots.tensors, roots.given, roots.n, leaves, n_inputs, keep, create);
   });
   vmaxset(memory);
   return R_NilValue;
@@ -158,10 +162,12 @@ SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEX
   const Roots roots = roots_of(outputs, grads, words);
   size_t n_inputs;
   ts_tensor** leaves = tensors_of(inputs, "inputs", &n_inputs);
-  const bool keep = Rf_asLogical(retain_graph) == TRUE;
+  const bool create = flag_of(create_graph, "create_graph");
+  const bool keep = kept(retain_graph, create);
+  const bool unused = flag_of(allow_unused, "allow_unused");
   SEXP result = answered([&](ts_value* out, ts_arena** arena) {
     return shim().ts_gradients(roots.tensors, roots.given, roots.n, leaves, n_inputs, keep,
-                               Rf_asLogical(create_graph) == TRUE, Rf_asLogical(allow_unused) == TRUE, out, arena);
+                               create, unused, out, arena);
   });
   vmaxset(memory);
   return result;
@@ -171,7 +177,8 @@ RcppExport SEXP C_zero_grad(SEXP tensors, SEXP set_to_none) {
   const void* memory = vmaxget();
   size_t n;
   ts_tensor** all = tensors_of(tensors, "params", &n);
-  operate([&] { return shim().ts_zero_grad(all, n, Rf_asLogical(set_to_none) == TRUE); });
+  const bool none = flag_of(set_to_none, "set_to_none");
+  operate([&] { return shim().ts_zero_grad(all, n, none); });
   vmaxset(memory);
   return R_NilValue;
 }

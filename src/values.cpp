@@ -48,6 +48,12 @@ int dtype_of(SEXP x) {
   return INTEGER(x)[0];
 }
 
+bool flag_of(SEXP x, const char* name) {
+  if (TYPEOF(x) != LGLSXP || XLENGTH(x) != 1 || LOGICAL(x)[0] == NA_LOGICAL)
+    fail("type_error", "`%s` must be TRUE or FALSE, not %s.", name, friendly(x));
+  return LOGICAL(x)[0];
+}
+
 bool is_string(SEXP x) {
   return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING && !is_enum(x);
 }

@@ -16,6 +16,8 @@ bool is_enum(SEXP x);
 bool is_code(SEXP x, const char* class_);
 // The number of the dtype that `x` is; an R error if it is none.
 int dtype_of(SEXP x);
+// What the argument `name` says; an R error if that is neither TRUE nor FALSE.
+bool flag_of(SEXP x, const char* name);
 bool is_string(SEXP x);
 bool is_device(SEXP x);
 bool is_dict(SEXP x);

@@ -29,6 +29,16 @@ test_that("hooks see gradients and replace them, in their order, until they are 
   expect_equal(as_array(x$grad), answer$grad)
 })
 
+test_that("a hook that ends in an assignment leaves the gradient as it is", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(3, 4), requires_grad = TRUE)
+  x$register_hook(function(g) largest <<- g$max())
+  largest <- NULL
+  (x * x)$sum()$backward()
+  expect_equal(as_array(x$grad), c(6, 8))
+  expect_equal(as.numeric(largest), 8)
+})
+
 test_that("a hook is called whatever R has collected by then", {
   skip_if_no_torch()
   calls <- 0

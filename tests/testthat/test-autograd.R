@@ -85,6 +85,19 @@ test_that("a gradient that comes in has the shape of what it is for", {
   expect_identical(as_array(x$grad), matrix(6, 2, 2))
 })
 
+test_that("flags are TRUE or FALSE", {
+  skip_if_no_torch()
+  x <- torch_tensor(2, requires_grad = TRUE)
+  expect_error(x$backward(retain_graph = "yes"), "`retain_graph` must be TRUE or FALSE", class = "type_error")
+  expect_error(autograd_grad(x^2, x, create_graph = NA), "`create_graph` must be TRUE or FALSE", class = "type_error")
+  expect_error(autograd_grad(x^2, x, allow_unused = 1), "`allow_unused` must be TRUE or FALSE", class = "type_error")
+  expect_error(autograd_backward(x^2, retain_graph = c(TRUE, FALSE)), "`retain_graph` must be", class = "type_error")
+  expect_error(optim_sgd(x, 1)$zero_grad(set_to_none = "a"), "`set_to_none` must be TRUE or FALSE", class = "type_error")
+  y <- x^2
+  expect_equal(as.numeric(autograd_grad(y, x, retain_graph = NULL, create_graph = TRUE)[[1]]), 4)
+  expect_equal(as.numeric(autograd_grad(y, x)[[1]]), 4)
+})
+
 test_that("gradients of gradients", {
   skip_if_no_torch()
   x <- torch_tensor(2, requires_grad = TRUE, dtype = "double")

@@ -321,3 +321,17 @@ test_that("a module without hooks is called at next to no cost", {
   time <- function(f) min(replicate(10, system.time(for (i in 1:3000) f(x))[[1]]))
   expect_lt(time(layer) - time(plain), 0.2 * time(linear))
 })
+
+test_that("hooks that assign or print only look", {
+  skip_if_no_torch()
+  plain <- answers(two_layers())
+  model <- two_layers()
+  seen <- list()
+  model[[1]]$register_forward_pre_hook(function(module, inputs) seen$inputs <<- list(inputs[[1]] * 2))
+  model[[1]]$register_forward_hook(function(module, inputs, output) seen$output <<- output$detach())
+  model[[2]]$register_forward_hook(function(module, inputs, output) print(output$shape))
+  model[[3]]$register_full_backward_hook(function(module, grad_input, grad_output) seen$norm <<- grad_output[[1]]$norm())
+  expect_output(looked <- answers(model), "2 3")
+  expect_equal(looked, plain)
+  expect_setequal(names(seen), c("inputs", "output", "norm"))
+})

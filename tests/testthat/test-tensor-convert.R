@@ -9,6 +9,26 @@ test_that("int64 comes back as the narrowest R type that holds all values", {
   expect_identical(as.character(beyond), c("9007199254740994", "1"))
 })
 
+test_that("base R computes with the numbers of int64, not with the bytes that hold them", {
+  skip_if_no_torch()
+  values <- c(3, 2^60, 1)
+  x <- torch_tensor(values, dtype = "long")
+  numbers <- list(
+    as.vector(x), as.complex(x), as.vector(matrix(x)), as.vector(array(x)), as.vector(as.matrix(x)), union(x, numeric()),
+    sapply(x, as.numeric), sort(-xtfrm(x)), summary(x)[["Max."]], sapply(as.vector(x, "list"), as.character)
+  ) |> suppressWarnings()
+  expect_identical(numbers, list(
+    values, values + 0i, values, values, values, values, values, c(-3, -2, -1), 2^60, as.character(bit64::as.integer64(values))
+  ))
+  expect_warning(as.vector(x), "precision lost")
+  expect_equal(suppressWarnings(svd(x)$d), sqrt(sum(values^2)))
+  # Doubles can't tell these apart.
+  near <- torch_tensor(bit64::as.integer64(2)^60L + 1:0, dtype = "long")
+  expect_identical(order(near), 2:1)
+  expect_identical(as.character(as.list(near)[[1]]), "1152921504606846977")
+  expect_identical(as.character(as.data.frame(near)[[1]][1]), "1152921504606846977")
+})
+
 test_that("floating dtypes of every width come back as doubles", {
   skip_if_no_torch()
   values <- c(0.5, -2, 1.25)
