@@ -36,7 +36,7 @@ position_patterns <- c(
   "(?<=invalid max index: )\\d+", "(?<=in dim )\\d+", "(?<=of dim )\\d+", "(?<=^dim )\\d+(?= appears)",
   "(?<=reduction dim )\\d+", "(?<=tensor number )\\d+(?= in the list)", "(?<=at entry )\\d+",
   "(?<=start \\()\\d+(?=\\) \\+ length)", "(?<=cannot be identical )\\d+(?=, \\d+)", "(?<=cannot be identical )\\d+, \\d+",
-  "(?<=output number )\\d+", "(?<=hook ')\\d+(?=')"
+  "(?<=output number )\\d+", "(?<=hook ')\\d+(?=')", "(?<=for dim )\\d+(?=, size is)", "(?<=but found index )\\d+"
 )
 
 count_from_one <- function(message) {

@@ -65,13 +65,22 @@ print.dataset <- function(x, ...) print_object(x, dataset_title(x))
 #' @export
 `[.dataset` <- function(x, y) {
   get <- if (is.function(x$.getbatch)) x$.getbatch else x$.getitem
-  get(as.integer(y))
+  get(item_positions(y))
 }
 
 # Fields are reached by name too, as in other R6 objects.
 #' @export
 `[[.dataset` <- function(x, y) {
-  if (is.character(y)) .subset2(x, y) else x$.getitem(as.integer(y))
+  if (is.character(y)) .subset2(x, y) else x$.getitem(item_positions(y))
+}
+
+# Tensors count for what they hold. Whether there are such items is the dataset's own to say.
+item_positions <- function(x, arg = "An index of items", call = entry_call(sys.nframe() - 1L)) {
+  given <- if (is_torch_tensor(x)) as.numeric(x) else x
+  if (!is.numeric(given) || anyNA(given) || any(given != trunc(given))) {
+    value_error(sprintf("%s must be whole numbers, not %s.", arg, friendly_type(x)), call)
+  }
+  as.integer(given)
 }
 
 #' @export
@@ -101,6 +110,8 @@ tensor_dataset <- dataset(
     if (length(unique(sizes)) > 1L) {
       value_error(sprintf("The tensors must have the same first size, not %s.", toString(sizes)))
     }
+    named <- names(tensors)[nzchar(names(tensors))]
+    if (anyDuplicated(named)) value_error(sprintf("The tensors must have different names, not `%s` twice.", named[anyDuplicated(named)]))
     self$tensors <- tensors
   },
   .getitem = function(index) lapply(self$tensors, function(x) x$select(1L, index)),
@@ -113,6 +124,13 @@ tensor_dataset <- dataset(
 dataset_subset <- dataset(
   "dataset_subset",
   initialize = function(dataset, indices) {
+    if (!inherits(dataset, "dataset")) type_error(sprintf("`dataset` must be a dataset, not %s.", friendly_type(dataset)))
+    indices <- item_positions(indices, "`indices`", call = NULL)
+    n <- if (length(indices)) tryCatch(length(dataset), error = function(e) NA)
+    wrong <- indices[indices < 1L | (!is.na(n) & indices > n)]
+    if (length(wrong)) {
+      value_error(sprintf("`indices` must be positions in a dataset of %s items, from 1, not %d.", if (is.na(n)) "some" else n, wrong[1]))
+    }
     self$dataset <- dataset
     self$indices <- indices
     if (is.function(dataset$.getbatch)) {

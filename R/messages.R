@@ -32,6 +32,7 @@ message_rules <- list(
       "", format_bytes(as.numeric(bytes)), sprintf("tensors hold %s", format_bytes(cpp_memory_stats(FALSE)[["live"]]))
     )
   ),
+  list("Hint: [^\n]*torch\\.autograd\\.set_detect_anomaly[^\n]*", function() "`with_detect_anomaly()` tells which operator it was."),
   list("std::bad_alloc", function() "There is not enough memory."),
   list("^not enough memory$", function() "There is not enough memory."),
   list(
@@ -93,7 +94,25 @@ plain_message <- function(message) {
     }
   }
   for (request in message_requests) problem <- gsub(request, "", problem, perl = TRUE)
-  paste0(problem, place)
+  paste0(in_r_words(problem), place)
+}
+
+# Python's names of what R has too. Text of programs stays as it is.
+python_families <- c(torch.linalg. = "linalg_", torch.nn.functional. = "nnf_", torch.fft. = "torch_fft_", torch. = "torch_")
+
+in_r_words <- function(message) {
+  if (!grepl("torch\\.|=(True|False|None)", message) || grepl("<--- HERE|\\baten::|\\bFile \"", message)) return(message)
+  exports <- getNamespaceExports(topenv())
+  for (family in names(python_families)) {
+    found <- gregexpr(paste0("\\b\\Q", family, "\\E[a-z]\\w*"), message, perl = TRUE)
+    regmatches(message, found) <- lapply(regmatches(message, found), function(names) {
+      ours <- paste0(python_families[[family]], substring(names, nchar(family) + 1))
+      replace(names, ours %in% exports, ours[ours %in% exports])
+    })
+  }
+  words <- c(True = "TRUE", False = "FALSE", None = "NULL")
+  for (word in names(words)) message <- gsub(paste0("(\\w)=", word, "\\b"), paste0("\\1 = ", words[[word]]), message)
+  message
 }
 
 no_device <- function(type) {

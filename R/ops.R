@@ -115,6 +115,9 @@ position_names <- c(
 # Tensors of positions, likewise.
 index_names <- c("index", "indices", "col_indices", "row_indices", "plain_indices", "sorter")
 
+# Numbers that must be whole for integer tensors, whichever of its types R has them in.
+whole_names <- c("alpha", "beta")
+
 op_positions <- function(note) setdiff(c(position_names, note_fields(note$positions)), note_fields(note$counts))
 op_index <- function(note) c(index_names, note_fields(note$index))
 
@@ -220,6 +223,7 @@ op_facts <- function(key) {
     rename = note_renames(note),
     positions = op_positions(note),
     index = op_index(note),
+    whole = c(whole_names, note_fields(note$whole)),
     words = lapply(word_names, function(words) as.list(set_names(seq_along(words) - 1L, words))),
     results = as.integer(note_fields(note$results)),
     results_of = note_fields(note$results_of),

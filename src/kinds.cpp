@@ -239,7 +239,7 @@ bool read_float(Reader& reader, SEXP x, const ts_type& type, ts_value* out) {
 }
 
 bool spell_number(Reader& reader, SEXP x, const ts_type&, ts_value* out) {
-  *out = number_value(x, reader.what());
+  *out = number_value(x, reader.flags(), reader.what());
   return true;
 }
 

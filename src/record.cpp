@@ -94,7 +94,8 @@ Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
   it = Candidate{};
   it.callable = callable;
   it.schema = shim().ts_callable_schema(callable);
-  SEXP rename = element(facts, "rename"), positions = element(facts, "positions"), index = element(facts, "index");
+  SEXP rename = element(facts, "rename"), positions = element(facts, "positions"), index = element(facts, "index"),
+       whole = element(facts, "whole");
   const bool promote = tensors_in(*it.schema) > 1;
   for (size_t i = 0; i < it.schema->n_arguments; ++i) {
     const ts_argument& argument = it.schema->arguments[i];
@@ -106,6 +107,7 @@ Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
     if (contains(positions, argument.name) && holds_integers(*argument.type)) it.flags[i] |= kPosition;
     if (contains(index, argument.name) && !holds_integers(*argument.type)) it.flags[i] |= kIndexTensor;
     if (promote) it.flags[i] |= kPromote;
+    if (contains(whole, argument.name)) it.flags[i] |= kWhole;
     const bool stored = std::strcmp(argument.name, "value") == 0 || std::strcmp(argument.name, "fill_value") == 0;
     if (stored && argument.type->kind == TS_KIND_NUMBER) it.flags[i] |= kStored;
   }

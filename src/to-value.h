@@ -54,7 +54,8 @@ enum ArgumentFlag : uint8_t {
   kIndexTensor = 2,  // its values count from 1
   kPromote = 4,      // a lone number is a number to type promotion, not a tensor of shape (1)
   kStrict = 8,       // as TorchScript has it: a number is no tensor, nor one tensor a list of them
-  kStored = 16       // becomes an element of a tensor
+  kStored = 16,      // becomes an element of a tensor
+  kWhole = 32        // where 2.0 means 2: with integer tensors LibTorch takes no other number
 };
 
 // Cost of reading `x` as `type`: 0 fits as it is, more for each coercion, -1 does not fit. What it allocates is garbage.

@@ -197,14 +197,16 @@ int64_t position(int64_t value, uint8_t flags) {
   return value > 0 ? value - 1 : value;
 }
 
-ts_value number_value(SEXP x, const char* what) {
+ts_value number_value(SEXP x, uint8_t flags, const char* what) {
   // NA is no whole number and no logical: it is a number that is not there, as in R's arithmetic.
   if (is_scalar_na(x)) return float_value(R_NaN);
   switch (TYPEOF(x)) {
     case LGLSXP:
       return bool_value(LOGICAL(x)[0] != 0);
     case REALSXP:
-      return is_integer64(x) ? int_value(bits_of(REAL(x)[0])) : float_value(REAL(x)[0]);
+      if (is_integer64(x)) return int_value(bits_of(REAL(x)[0]));
+      if (flags & kWhole && is_whole(REAL(x)[0])) return int_value(static_cast<int64_t>(REAL(x)[0]));
+      return float_value(REAL(x)[0]);
     case INTSXP:
       return int_value(INTEGER(x)[0]);
     case CPLXSXP:
@@ -220,7 +222,7 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   // Positions are whole, whichever of its types R has them in.
   const bool positions = (flags & kIndexTensor) && (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) && all_whole(x);
   if (!positions && (flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
-    const ts_value number = number_value(x, what);
+    const ts_value number = number_value(x, flags, what);
     check(shim().ts_tensor_from_number(&number, keeper.like, &tensor));
   } else {
     ts_tensor_info info;

@@ -47,7 +47,7 @@ ts_value charsxp_value(SEXP s, int tag = TS_STRING);
 ts_value items_value(int tag, R_xlen_t n, R_xlen_t entries);
 // A position as LibTorch counts it, where the flags say that it is one.
 int64_t position(int64_t value, uint8_t flags);
-ts_value number_value(SEXP x, const char* what);
+ts_value number_value(SEXP x, uint8_t flags, const char* what);
 ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper);
 ts_value index_value(ts_tensor* tensor, Keeper& keeper);
 

@@ -231,3 +231,19 @@ test_that("a trace follows sizes into each creation function", {
   }, torch_ones(3))
   expect_equal(as_array(f(torch_ones(5))), matrix(3, 5, 2))
 })
+
+test_that("sparse tensors have indices that they have places for", {
+  skip_if_no_torch()
+  at <- function(i, n = 1) torch_sparse_coo_tensor(torch_tensor(matrix(i, 1)), torch_ones(n), 3)
+  expect_equal(as_array(at(c(1L, 3L), 2)$to_dense()), c(1, 0, 1))
+  # These read and wrote beyond the tensor.
+  expect_error(at(5000000L), "for dim 1, size is 3 but found index 5000000", class = "torch_runtime_error")
+  expect_error(at(1L, 2), class = "torch_runtime_error")
+  unit <- jit_compile("def f(i: Tensor):\n  return torch.sparse_coo_tensor(i, torch.ones(1), [3]).to_dense()")
+  expect_equal(as_array(unit$f(torch_tensor(matrix(2L)))), c(0, 0, 1))
+  expect_error(unit$f(torch_tensor(matrix(5000000L))), "found index", class = "torch_runtime_error")
+  compressed <- function(rows, columns) call_torch_function(
+    "torch_sparse_csr_tensor", torch_tensor(rows), torch_tensor(columns), torch_ones(2), c(2, 2), quiet = TRUE
+  )
+  expect_error(compressed(c(0L, 1L, 2L), c(1L, 900000L)), class = "torch_runtime_error")
+})

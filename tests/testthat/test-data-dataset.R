@@ -64,3 +64,16 @@ test_that("iterable datasets have an iterator and maybe a length", {
   expect_identical(n, 6)
   expect_snapshot(print(count))
 })
+
+test_that("items are asked for by whole numbers that are there", {
+  skip_if_no_torch()
+  d <- tensor_dataset(torch_arange(1, 5))
+  for (wrong in list(1.5, NA, "a", TRUE)) expect_error(d[wrong], "must be whole numbers", class = "value_error")
+  expect_error(d[[2.5]], "must be whole numbers", class = "value_error")
+  expect_equal(as.numeric(d[torch_tensor(2L)][[1]]), 2)
+  for (wrong in list(0, 6, -1)) expect_error(dataset_subset(d, wrong), "positions in a dataset of 5 items", class = "value_error")
+  expect_error(dataset_subset(d, "a"), "`indices` must be whole numbers", class = "value_error")
+  expect_error(dataset_subset(mtcars, 1), "`dataset` must be a dataset", class = "type_error")
+  expect_length(dataset_subset(d, integer()), 0)
+  expect_error(tensor_dataset(x = torch_ones(2), x = torch_ones(2)), "not `x` twice", class = "value_error")
+})

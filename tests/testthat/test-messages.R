@@ -94,3 +94,15 @@ test_that("a lack of memory says what was asked for and what tensors hold", {
     expect_match(plain_message(cpu), "^There is not enough memory: 2.0 KiB were asked for, and tensors hold .*more\\.$")
   }
 })
+
+test_that("Python's names become R's", {
+  skip_if_no_torch()
+  expect_identical(plain_message("Use torch.linalg.qr, torch.hann_window, torch.nn.functional.softmax or torch.nosuch."), "Use linalg_qr, torch_hann_window, nnf_softmax or torch.nosuch.")
+  expect_identical(plain_message("Specify retain_graph=True, dim=None."), "Specify retain_graph = TRUE, dim = NULL.")
+  program <- "Unknown name\n  File \"<source>\", line 1\n  torch.ones(2, pin=True)\n  ~~~ <--- HERE"
+  expect_identical(plain_message(program), program)
+  x <- torch_tensor(2, requires_grad = TRUE)
+  y <- x^2
+  with_no_grad(x$mul_(2))
+  expect_error(y$backward(), "with_detect_anomaly", class = "torch_runtime_error")
+})

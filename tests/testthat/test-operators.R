@@ -291,3 +291,20 @@ test_that("results are visible, whatever the arguments or a warning ended with",
   expect_true(visible(torch_ones(two())))
   expect_true(visible(suppressWarnings(torch_std(torch_tensor(1)))))
 })
+
+test_that("whole doubles stand for the integers that operators of integers need", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(12L, 18L))
+  expect_identical(as_array(torch_add(x, x, alpha = 10)), c(132L, 198L))
+  expect_identical(as_array(x$sub(1L, alpha = 2)), c(10L, 16L))
+  expect_identical(as_array(torch_addr(torch_eye(2, dtype = "long"), x, x, beta = 2, alpha = 3)[1, ]), c(434L, 648L))
+  expect_identical(as_array(torch_bitwise_and(x, 6)), bitwAnd(c(12L, 18L), 6L))
+  expect_identical(as_array(x$bitwise_or(1)), bitwOr(c(12L, 18L), 1L))
+  expect_identical(as_array(x$bitwise_left_shift(2)), c(48L, 72L))
+  expect_identical(as_array(torch_gcd(x, 8)), c(4L, 2L))
+  expect_identical(as_array(torch_lcm(8, x)), c(24L, 72L))
+  expect_error(torch_add(x, x, alpha = 1.5), "integral", class = "torch_runtime_error")
+  # With floating tensors nothing changes.
+  expect_identical(as_array(torch_add(torch_tensor(1), torch_tensor(2), alpha = 10)), 21)
+  expect_identical(as_array(torch_add(torch_tensor(1), torch_tensor(2L), alpha = 1.5)), 4)
+})

@@ -31,6 +31,16 @@ void work_alone() {
 
 using shim::guarded;
 
+namespace {
+
+// Kernels for sparse tensors read and write at their indices without a look. LibTorch before 2.0 always checks.
+template <class Context>
+void check_sparse(Context& context) {
+  if constexpr (requires { context.setCheckSparseTensorInvariants(true); }) context.setCheckSparseTensorInvariants(true);
+}
+
+}  // namespace
+
 int ts_initialise(const ts_host* host) {
   return guarded([&] {
     static bool done = false;
@@ -44,6 +54,7 @@ int ts_initialise(const ts_host* host) {
     shim::replace_divisions();
     shim::guard_builtins();
     shim::guard_arguments();
+    check_sparse(at::globalContext());
     // LibTorch warns that it is so.
     while (ts_take_warning()) {
     }
