@@ -138,15 +138,20 @@ libtorch_describe <- function(home, source, lib = file.path(home, "lib"), python
   )
 }
 
+# In numbers alone: Debian's Python calls its 1.13 "1.13.0a0", and a build of a day is "2.14.0.dev20260101".
+plain_version <- function(text) {
+  sub("[^0-9.].*", "", sub("[.]?dev([0-9]+)", ".\\1", sub("[+].*", "", text)))
+}
+
 libtorch_version <- function(home) {
   python <- file.path(home, "version.py")
   if (file.exists(python)) {
     line <- grep("^__version__ *=", readLines(python), value = TRUE)
-    return(sub("^[^'\"]*['\"]([^+'\"]+).*", "\\1", line[[1]]))
+    return(plain_version(sub("^[^'\"]*['\"]([^'\"]+).*", "\\1", line[[1]])))
   }
   zip <- file.path(home, "build-version")
   if (file.exists(zip)) {
-    return(sub("[+].*", "", trimws(readLines(zip, n = 1, warn = FALSE))))
+    return(plain_version(trimws(readLines(zip, n = 1, warn = FALSE))))
   }
   headers <- file.path(home, "include/torch", c("headeronly/version.h", "csrc/api/include/torch/version.h"))
   for (header in headers[file.exists(headers)]) {

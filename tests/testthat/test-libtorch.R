@@ -123,3 +123,10 @@ test_that("a child process does not see R's library path", {
   expect_equal(without_library_path(Sys.getenv("LD_LIBRARY_PATH", "unset")), "unset")
   expect_equal(Sys.getenv("LD_LIBRARY_PATH"), "/nowhere")
 })
+
+test_that("versions are numbers", {
+  expect_identical(
+    plain_version(c("2.13.0", "2.13.0+cpu", "1.13.0a0", "2.8.0rc1", "2.14.0.dev20260101+cu128", "2.6.0a0+git1eba9b3")),
+    c("2.13.0", "2.13.0", "1.13.0", "2.8.0", "2.14.0.20260101", "2.6.0")
+  )
+})
