@@ -246,9 +246,10 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   Keeper keeper;
   ts_index entries[kMaxIndices];
   const int n = read_indices(frame, info, entries, keeper, Use::read);
-  SEXP out = asked<ts_tensor>(Kind::tensor, [&](ts_tensor** part) {
-    return shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, part);
-  });
+  SEXP out = asked<ts_tensor>(
+      Kind::tensor,
+      [&](ts_tensor** part) { return shim().ts_tensor_index(tensor_of(x), entries, n, Rf_asLogical(drop) != FALSE, part); },
+      frame);
   keeper.release();
   vmaxset(memory);
   return tensor_of(out) == tensor_of(x) ? x : out;

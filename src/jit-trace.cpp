@@ -6,6 +6,7 @@
 #include "jump.h"
 
 int tracing = 0;
+bool warnings_wait = false;
 
 namespace {
 
@@ -46,8 +47,10 @@ ts_state* state_of(SEXP x) { return static_cast<ts_state*>(handle_of(x, Kind::st
 
 }  // namespace
 
-void mark_place() {
-  if (tracing > 0) call_package("trace_place", R_NilValue);
+void mark_place(SEXP frame) {
+  if (tracing == 0 || (frame && !warnings_wait && mark_known_place(frame))) return;
+  warnings_wait = false;
+  call_package("trace_place", R_NilValue);
 }
 
 void leaves_trace(SEXP tensor) {

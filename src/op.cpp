@@ -96,7 +96,7 @@ SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
 }  // namespace
 
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints) {
+                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints, SEXP frame) {
   Cell cell;
   ts_value out;
   ts_arena* arena = nullptr;
@@ -119,12 +119,12 @@ SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t
           set_handle(made, tensor);
         return made;
       },
-      may_repeat);
+      may_repeat, frame);
   cell.release();
   return result;
 }
 
-SEXP invoke(const Op& op, SEXP* values) {
+SEXP invoke(const Op& op, SEXP* values, SEXP frame) {
   const void* memory = vmaxget();
   const Candidate& candidate = resolve(op, values);
   const size_t n = candidate.schema->n_arguments;
@@ -154,7 +154,7 @@ SEXP invoke(const Op& op, SEXP* values) {
       check_stored(candidate, arguments, sources[i], keeper.like, op.slots[slots[i]].name);
   SEXP result = PROTECT(
       run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor,
-                   candidate.writes ? Repeat::no : Repeat::yes));
+                   candidate.writes ? Repeat::no : Repeat::yes, Int64::exact, frame));
   // Enumerations leave the shim as their numbers.
   const int kind = candidate.schema->n_returns == 1 ? candidate.schema->returns[0].type->kind : TS_KIND_NONE;
   if (kind == TS_KIND_DTYPE || kind == TS_KIND_QSCHEME || kind == TS_KIND_LAYOUT) {
@@ -178,7 +178,7 @@ SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
   for (int slot = 0; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
   if (op.is_r_operator && values[0] && !is_tensor(values[0]) && !(values[1] && is_tensor(values[1])))
     return arithmetic_of_sizes(op, values);
-  return invoke(op, values);
+  return invoke(op, values, frame);
 }
 
 // .External2(C_method, key): the same as a method; `self` is in the environment that encloses the frame.
@@ -188,7 +188,7 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   static SEXP self = Rf_install("self");
   values[0] = argument_of(enclosing_environment(frame), self);
   for (int slot = 1; slot < op.n_slots; ++slot) values[slot] = given(op.slots[slot], frame);
-  return invoke(op, values);
+  return invoke(op, values, frame);
 }
 
 // .External2(C_reduce, key, combine): the body of sum() and its like. Each argument in `...` is reduced, then the results

@@ -41,9 +41,11 @@ const Op& op_record(SEXP key);
 // The value of a formal in the function's frame, NULL if it was not given or is the default itself.
 SEXP given(const Slot& slot, SEXP frame);
 
-// Calls the overload that fits the values best; values[slot] is NULL where nothing was given.
-SEXP invoke(const Op& op, SEXP* values);
+// Calls the overload that fits the values best; values[slot] is NULL where nothing was given. `frame`: that of the R
+// function, if it is the operator's own.
+SEXP invoke(const Op& op, SEXP* values, SEXP frame = nullptr);
 // Runs a callable on converted arguments, results to R.
 // `sources` are the R values behind the arguments (or NULL): a result that is one of them is that R object.
 SEXP run_callable(const ts_callable* callable, const ts_value* arguments, size_t n, SEXP const* sources,
-                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints = Int64::exact);
+                  uint32_t position_results, bool makes_tensor, Repeat may_repeat, Int64 ints = Int64::exact,
+                  SEXP frame = nullptr);

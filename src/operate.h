@@ -10,10 +10,11 @@
 // LibTorch's CPU allocator asks for that collection itself (src/host.cpp), so this is for the memory of other devices.
 enum class Repeat { no, yes };
 
-inline void begin_operation() {
+// `frame`: that of the operator's R function, which spares a running trace the search for it.
+inline void begin_operation(SEXP frame = nullptr) {
   if (has_released_objects.load(std::memory_order_relaxed)) drain_released_objects();
   collect_if_due(shim());
-  if (tracing) mark_place();
+  if (tracing) mark_place(frame);
 }
 
 // May jump: the result of the operation is protected by then.
@@ -24,8 +25,8 @@ inline void end_operation() {
 
 // `work` gives the shim's status; `take` makes the R value of what it gave, in cells that were made before.
 template <class Work, class Take>
-SEXP operate(Work&& work, Take&& take, Repeat repeat = Repeat::no) {
-  begin_operation();
+SEXP operate(Work&& work, Take&& take, Repeat repeat = Repeat::no, SEXP frame = nullptr) {
+  begin_operation(frame);
   int status = work();
   if (status == TS_OUT_OF_MEMORY && repeat == Repeat::yes) {
     collect_now(shim());
@@ -71,7 +72,7 @@ class Cell {
 
 // What the shim gives, in a cell; NULL if it gives none. `ask` gets the place for the handle.
 template <class Handle, class Ask>
-SEXP asked(Kind kind, Ask&& ask) {
+SEXP asked(Kind kind, Ask&& ask, SEXP frame = nullptr) {
   Cell cell;
   Handle* handle = nullptr;
   SEXP out = operate(
@@ -82,7 +83,8 @@ SEXP asked(Kind kind, Ask&& ask) {
       [&] {
         set_handle(cell.make(kind), handle);
         return handle ? cell.make(kind) : R_NilValue;
-      });
+      },
+      Repeat::no, frame);
   cell.release();
   return out;
 }

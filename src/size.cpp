@@ -25,6 +25,7 @@ SEXP note_read(void*) {
 // Nothing may jump out of an ALTREP method, and a warning can: it waits until the next operator.
 void was_read() {
   if (tracing == 0) return;
+  warnings_wait = true;
   SEXP ignored;
   if (!run_catching(note_read, nullptr, &ignored)) drop_jump();
 }

@@ -5,8 +5,13 @@
 // How many traces run, one inside the other.
 extern int tracing;
 
-// Before each operator: tells the shim where the user's code is, and gives the warnings that had to wait.
-void mark_place();
+// Before each operator: tells the shim where the user's code is, and gives the warnings that had to wait. `frame`: that of
+// the operator's R function, if there is one.
+void mark_place(SEXP frame = nullptr);
+// Does so where the place is known without a look at all frames; false if it is not.
+bool mark_known_place(SEXP frame);
+// Whether warnings wait.
+extern bool warnings_wait;
 // A value of `tensor` leaves the graph for R: a warning at the user's call, if the trace knows the tensor.
 void leaves_trace(SEXP tensor);
 

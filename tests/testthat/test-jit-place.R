@@ -102,3 +102,45 @@ test_that("a warning that becomes an error leaves the tracer closed", {
   gc()
   expect_equal(as.numeric(jit_trace(function(x) x + 1, torch_tensor(1))(torch_tensor(2))), 3)
 })
+
+test_that("places are looked for frame by frame once, and made once", {
+  skip_if_no_torch()
+  # How often these were called.
+  counted <- function(f) {
+    calls <- c(trace_place = 0, new_place = 0)
+    for (name in names(calls)) {
+      tell <- local({
+        name <- name
+        function() calls[name] <<- calls[name] + 1
+      })
+      suppressMessages(trace(name, bquote(.(tell)()), where = asNamespace("torch"), print = FALSE))
+    }
+    on.exit(suppressMessages(untrace(names(calls), where = asNamespace("torch"))))
+    jit_trace(f, torch_randn(2), check_trace = FALSE)
+    calls
+  }
+  without <- eval(parse(text = "function(x) { for (i in 1:50) x <- nnf_relu(x) + 1; x }", keep.source = FALSE))
+  scope <- from_file(c("f <- function(x) {", "  for (i in 1:50) {", "    x <- nnf_relu(x) +", "      1", "  }", "  x", "}"))
+  for (f in list(without, scope$f)) {
+    calls <- counted(f)
+    expect_lte(max(calls), 6)
+    expect_gt(min(calls), 0)
+  }
+})
+
+test_that("modules that are called from one place are told apart", {
+  skip_if_no_torch()
+  net <- eval(parse(text = "nn_module('pair', initialize = function() {
+    self$first <- nn_linear(2, 2)
+    self$second <- nn_linear(2, 2)
+  }, forward = function(x) {
+    for (part in list(self$first, self$second)) x <- part(x)
+    torch_exp(x)
+  })", keep.source = FALSE))()
+  text <- jit_trace(net, torch_randn(1, 2), respect_mode = FALSE)$graph$text
+  nodes <- strsplit(text, "\n", fixed = TRUE)[[1]]
+  linear <- grep("aten::linear(", nodes, value = TRUE, fixed = TRUE)
+  expect_match(linear[1], "net$first", fixed = TRUE)
+  expect_match(linear[2], "net$second", fixed = TRUE)
+  expect_match(grep("aten::exp(", nodes, value = TRUE, fixed = TRUE), "# net, pair")
+})

@@ -119,3 +119,21 @@ test_that("expect_equal compares values, device, requires_grad and grad_fn", {
   expect_failure(expect_equal(y * 1, y + 0))
   expect_equal(y * 1, y * 1)
 })
+
+test_that("large vectors of odd lengths come through whole, in each pair of types that has a loop of its own", {
+  skip_if_no_torch()
+  n <- 2^19 + 37
+  doubles <- runif(n)
+  expect_identical(as_array(torch_tensor(doubles, dtype = "double")), doubles)
+  expect_equal(as_array(torch_tensor(doubles)), doubles, tolerance = 1e-7)
+  # A float goes through R's doubles and back without a change.
+  x <- torch_randn(n)
+  expect_true(torch_equal(torch_tensor(as_array(x)), x))
+  whole <- sample.int(2^31 - 1, n)
+  long <- torch_tensor(whole)
+  expect_identical(as_array(long), whole)
+  expect_identical(as_array(torch_tensor(whole, dtype = "int")), whole)
+  expect_identical(long[N]$item(), whole[n])
+  # A matrix with one row is as in R's memory.
+  expect_identical(as_array(torch_tensor(t(whole))), t(whole))
+})

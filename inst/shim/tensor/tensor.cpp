@@ -1,8 +1,17 @@
 // Tensors in and out of plain memory, and what can be told of them.
+#include "core/uncached.h"
+#include "core/uncached.h"
+#include "core/uncached.h"
+#include "core/uncached.h"
 #include "core/value.h"
 
 #include <ATen/ScalarOps.h>
 
+#include <algorithm>
+
+#include <algorithm>
+
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -32,14 +41,35 @@ template <class From, class To>
 void convert(const void* from, void* to, int64_t n) {
   const From* source = static_cast<const From*>(from);
   To* target = static_cast<To*>(to);
-  for (int64_t i = 0; i < n; ++i) target[i] = static_cast<To>(source[i]);
+  int64_t at = 0;
+  if (shim::is_uncached(to, n * sizeof(To))) {
+    // Through a piece of memory that is always in the first cache: four lines, so that storing goes on while the next ones
+    // are converted.
+    constexpr int64_t kPiece = 256 / sizeof(To);
+    alignas(64) To piece[kPiece];
+    for (; at + kPiece <= n; at += kPiece) {
+      for (int64_t i = 0; i < kPiece; ++i) piece[i] = static_cast<To>(source[at + i]);
+      shim::store_uncached(target + at, piece, sizeof piece);
+    }
+    shim::finish_uncached();
+  }
+  for (; at < n; ++at) target[at] = static_cast<To>(source[at]);
+}
+
+void copy_bytes(const void* from, void* to, size_t n) {
+  if (!shim::is_uncached(to, n)) {
+    std::memcpy(to, from, n);
+    return;
+  }
+  shim::store_uncached(to, from, n);
+  shim::finish_uncached();
 }
 
 // Element loops for the pairs that R programs use all day; anything else goes through copy_.
 bool convert_plainly(const void* from, at::ScalarType source, void* to, at::ScalarType target, int64_t n) {
   using at::ScalarType;
   if (source == target) {
-    std::memcpy(to, from, n * c10::elementSize(source));
+    copy_bytes(from, to, n * c10::elementSize(source));
   } else if (source == ScalarType::Double && target == ScalarType::Float) {
     convert<double, float>(from, to, n);
   } else if (source == ScalarType::Float && target == ScalarType::Double) {
