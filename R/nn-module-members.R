@@ -38,9 +38,8 @@ module_assign <- function(self, name, value) {
 noted_member <- function(self, name, value) {
   if (inherits(value, c("nn_parameter", "nn_buffer")) || is_nn_module(value)) {
     private <- self$.__enclos_env__$private
-    if (!name %in% private$.registered) {
-      private$.registered <- c(private$.registered, name)
-    }
+    known <- private$.registered
+    if (!name %in% known) private$.registered <- c(known, name)
   } else if (is_torch_tensor(value) && is_nn_buffer(old <- get0(name, self, inherits = FALSE))) {
     # A new value for a buffer is a buffer.
     value <- nn_buffer(value, is_persistent(old))

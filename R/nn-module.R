@@ -285,7 +285,8 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
-  for (name in setdiff(names(formals(sys.function(sys.parent()))), c("...", except))) {
+  names <- names(formals(sys.function(sys.parent())))
+  for (name in names[!names %in% c("...", except)]) {
     value <- get(name, frame)
     check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)
     if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)

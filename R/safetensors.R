@@ -55,18 +55,14 @@ json_strings <- function(x) {
 # `metadata`. A header that says what can't be is an error.
 read_safetensors_header <- function(source) {
   size <- if (is.raw(source)) length(source) else file.size(source)
-  piece <- function(from, n) {
-    if (is.raw(source)) return(source[from + seq_len(n)])
-    file <- file(source, "rb")
-    on.exit(close(file))
-    seek(file, from)
-    readBin(file, "raw", n)
-  }
+  begin <- function(n) if (is.raw(source)) source[seq_len(n)] else readBin(source, "raw", n)
   if (size < 8) damaged("it is too short")
-  lengths <- readBin(piece(0, 8), "integer", 2, endian = "little")
+  # Most headers are no longer, and then the file is opened once.
+  first <- begin(min(size, 4096))
+  lengths <- readBin(first, "integer", 2, endian = "little")
   length <- lengths[1] %% 2^32 + lengths[2] %% 2^32 * 2^32
   if (is.na(length) || length > longest_header || length > size - 8) damaged("its header is longer than the file")
-  text <- piece(8, length)
+  text <- (if (8 + length > length(first)) begin(8 + length) else first)[8 + seq_len(length)]
   if (any(text == 0)) damaged("its header is no text")
   text <- rawToChar(text)
   if (!validUTF8(text)) damaged("its header is no text")

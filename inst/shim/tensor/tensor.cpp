@@ -3,9 +3,15 @@
 #include "core/uncached.h"
 #include "core/uncached.h"
 #include "core/uncached.h"
+#include "core/uncached.h"
+#include "core/uncached.h"
 #include "core/value.h"
 
 #include <ATen/ScalarOps.h>
+
+#include <algorithm>
+
+#include <algorithm>
 
 #include <algorithm>
 
