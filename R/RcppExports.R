@@ -529,6 +529,10 @@ cpp_shared_tensors <- function(memory, shapes, dtypes) {
     .Call(`_torch_cpp_shared_tensors`, memory, shapes, dtypes)
 }
 
+cpp_shared_write <- function(memory) {
+    .Call(`_torch_cpp_shared_write`, memory)
+}
+
 cpp_shared_release <- function(tensors) {
     .Call(`_torch_cpp_shared_release`, tensors)
 }

@@ -34,6 +34,7 @@ pack_message <- function(x, call = NULL, is_ours = FALSE) {
       # A detached tensor would hold the memory until R collects it.
       shared[[2L]][[i]]$copy_(if (requires_grad[i]) sent[[i]]$detach() else sent[[i]])
     }
+    cpp_shared_write(memory)
     cpp_shared_release(shared[[2L]])
     about <- c(about, list(
       keys = found$order, shapes = shapes, dtypes = dtypes, extra = found$extra, requires_grad = requires_grad
@@ -91,6 +92,7 @@ serve_batches <- function(channel, loader, setup) {
   failure <- NULL
   fetch <- NULL
   is_ready <- FALSE
+  live <- cpp_memory_stats(FALSE)[["live"]]
   # Whatever it collates is new.
   is_ours <- identical(loader$collate_fn, collate_items)
   while (!is.null(task <- receive_message(channel))) {
@@ -108,7 +110,17 @@ serve_batches <- function(channel, loader, setup) {
     packed <- in_worker(pack_message(c(about, outcome), is_ours = is_ours))
     message <- if (is.null(packed$failure)) packed$value else pack_message(c(about, packed))
     if (!send_message(channel, message)) break
+    live <- free_items(live)
   }
+}
+
+# The items of a batch wait for R's collector. Collected while none is in use, they leave warm memory to the next ones.
+longest_garbage <- 16 * 2^20
+free_items <- function(live) {
+  now <- cpp_memory_stats(FALSE)[["live"]]
+  if (now - live < longest_garbage) return(min(live, now))
+  gc(FALSE, FALSE, FALSE)
+  cpp_memory_stats(FALSE)[["live"]]
 }
 
 begin_in_worker <- function(loader, setup, seeds, is_ready) {

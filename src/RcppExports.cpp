@@ -1440,6 +1440,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_shared_write
+SEXP cpp_shared_write(SEXP memory);
+RcppExport SEXP _torch_cpp_shared_write(SEXP memorySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type memory(memorySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_shared_write(memory));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_shared_release
 SEXP cpp_shared_release(SEXP tensors);
 RcppExport SEXP _torch_cpp_shared_release(SEXP tensorsSEXP) {
@@ -1631,6 +1641,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_channel_wait", (DL_FUNC) &_torch_cpp_channel_wait, 2},
     {"_torch_cpp_channel_takes", (DL_FUNC) &_torch_cpp_channel_takes, 1},
     {"_torch_cpp_shared_tensors", (DL_FUNC) &_torch_cpp_shared_tensors, 3},
+    {"_torch_cpp_shared_write", (DL_FUNC) &_torch_cpp_shared_write, 1},
     {"_torch_cpp_shared_release", (DL_FUNC) &_torch_cpp_shared_release, 1},
     {"_torch_cpp_end_with", (DL_FUNC) &_torch_cpp_end_with, 1},
     {"_torch_cpp_worker_fork", (DL_FUNC) &_torch_cpp_worker_fork, 0},

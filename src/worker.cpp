@@ -22,6 +22,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #ifdef __linux__
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -82,6 +83,28 @@ void leave_region(void* context) {
   munmap(region->begin, region->size);
   mapped_bytes.fetch_sub(static_cast<int64_t>(region->size), std::memory_order_relaxed);
   delete region;
+}
+
+// Where tensors wait until they are written into new shared memory: the system takes a whole page that is written faster than
+// it makes one that is mapped and touched. Linux alone writes to such memory.
+#ifdef __linux__
+constexpr size_t kWritten = 16 << 20;
+#else
+constexpr size_t kWritten = 0;
+#endif
+char* scratch(size_t size) {
+  static void* memory = nullptr;
+  static size_t room = 0;
+  if (size > room) {
+    std::free(memory);
+    room = 0;
+    if (posix_memalign(&memory, kAlign, size) != 0) {
+      memory = nullptr;
+      return nullptr;
+    }
+    room = size;
+  }
+  return static_cast<char*>(memory);
 }
 
 // Sends all, the descriptor with the first byte. false if nobody is there to receive it.
@@ -233,8 +256,8 @@ SEXP channel_takes(SEXP channel) {
   return Rf_ScalarLogical(poll(&polled, 1, 0) > 0);
 }
 
-// list(memory, tensors): tensors of those shapes and dtypes, one behind the other in new memory, or with `memory` what lies
-// there. Small tensors that lie there are copied out of it.
+// list(memory, tensors): tensors of those shapes and dtypes, one behind the other in new memory, to be given their values and
+// then to shared_write() and shared_release(); or with `memory` what lies there. Small tensors that lie there are copied out of it.
 SEXP shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) {
   begin_operation();
   const void* before = vmaxget();
@@ -273,11 +296,17 @@ SEXP shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) {
   struct stat facts;
   if (fstat(memory_of(held), &facts) != 0 || static_cast<size_t>(facts.st_size) < size)
     fail("torch_runtime_error", "A worker sent less memory than it said.");
-  void* begin = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_of(held), 0);
+  char* const waiting = is_new && size <= kWritten ? scratch(size) : nullptr;
+  void* begin = waiting ? waiting : mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_of(held), 0);
   if (begin == MAP_FAILED)
     fail("torch_memory_error", "There is no shared memory for %.0f bytes: %s.", static_cast<double>(size), std::strerror(errno));
   int status = TS_OK;
-  if (!is_new && size < kMapped) {
+  if (waiting) {
+    R_SetExternalPtrTag(held, Rf_ScalarReal(static_cast<double>(size)));
+    for (R_xlen_t i = 0; i < n && status == TS_OK; ++i)
+      status = shim().ts_tensor_from_buffer(waiting + pieces[i].offset, pieces[i].sizes, pieces[i].ndim, pieces[i].dtype,
+                                            [](void*) {}, nullptr, &handles[i]);
+  } else if (!is_new && size < kMapped) {
     status = shim().ts_pieces_read(nullptr, begin, size, pieces, static_cast<size_t>(n), nullptr, handles);
     munmap(begin, size);
   } else {
@@ -297,6 +326,21 @@ SEXP shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) {
   vmaxset(before);
   check(status);
   return out;
+}
+
+// After the tensors of new memory have their values: what waits is written there. The next memory uses the same place.
+SEXP shared_write(SEXP memory) {
+  if (R_ExternalPtrTag(memory) == R_NilValue) return R_NilValue;
+  const auto size = static_cast<size_t>(Rf_asReal(R_ExternalPtrTag(memory)));
+  const char* const from = scratch(size);
+  for (size_t at = 0; at < size;) {
+    const ssize_t written = pwrite(memory_of(memory), from + at, size - at, static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0)
+      fail("torch_memory_error", "There is no shared memory for %.0f bytes: %s.", static_cast<double>(size), std::strerror(errno));
+    at += static_cast<size_t>(written);
+  }
+  return R_NilValue;
 }
 
 // The tensors let go of their memory now: nobody has them but the caller.
@@ -374,6 +418,8 @@ SEXP cpp_channel_wait(SEXP channels, SEXP timeout) { return ON_UNIX(channel_wait
 SEXP cpp_channel_takes(SEXP channel) { return ON_UNIX(channel_takes(channel)); }
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) { return ON_UNIX(shared_tensors(memory, shapes, dtypes)); }
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_shared_write(SEXP memory) { return ON_UNIX(shared_write(memory)); }
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_shared_release(SEXP tensors) { return ON_UNIX(shared_release(tensors)); }
 // [[Rcpp::export(rng = false)]]

@@ -114,6 +114,31 @@ test_that("whatever a batch holds arrives as it was", {
   expect_identical(as.numeric(big$sum()), 90000)
 })
 
+test_that("small, large and larger batches have memory of their own", {
+  skip_if_no_torch()
+  # Up to 40 MB, not in the order of the sizes; a part of a larger tensor, and one whose memory is in another order.
+  sizes <- c(10, 1e7, 3e5, 1e6, 10)
+  batches <- loaded_by(function(i) {
+    list(full = torch_full(sizes[i], i), part = torch_arange(1, 10)[3:6] * i, turned = torch_tensor(matrix(1:6 * i, 2))$t())
+  }, n = length(sizes))
+  for (i in seq_along(sizes)) {
+    expect_equal(batches[[i]]$full$shape, c(1, sizes[i]))
+    expect_true(all(batches[[i]]$full == i)$item())
+    expect_equal(as_array(batches[[i]]$part), matrix(3:6 * i, 1))
+    expect_equal(as_array(batches[[i]]$turned[1, ..]), t(matrix(1:6 * i, 2)))
+  }
+})
+
+test_that("a worker frees the items of its batches before much memory waits", {
+  skip_if_no_torch()
+  live <- values_of(function(i) {
+    # 4 MB, of which nothing stays.
+    torch_zeros(1e6)
+    torch_tensor(torch:::cpp_memory_stats(FALSE)[["live"]], dtype = "double")
+  }, n = 40, batch_size = 1)
+  expect_lt(max(live) - min(live), 2 * torch:::longest_garbage)
+})
+
 test_that("what can't travel is told", {
   skip_if_no_torch()
   expect_error(loaded_by(function(i) torch_eye(2)$to_sparse(), collate_fn = identity), "only dense tensors on the CPU", class = "runtime_error")

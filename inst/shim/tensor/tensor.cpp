@@ -5,9 +5,12 @@
 #include "core/uncached.h"
 #include "core/uncached.h"
 #include "core/uncached.h"
+#include "core/uncached.h"
 #include "core/value.h"
 
 #include <ATen/ScalarOps.h>
+
+#include <algorithm>
 
 #include <algorithm>
 
