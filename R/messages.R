@@ -97,14 +97,14 @@ plain_message <- function(message) {
   paste0(in_r_words(problem), place)
 }
 
-# Python's names of what R has too. Text of programs stays as it is.
+# Python's names of what R has too. Text of programs stays as it is, and so does what is quoted.
 python_families <- c(torch.linalg. = "linalg_", torch.nn.functional. = "nnf_", torch.fft. = "torch_fft_", torch. = "torch_")
 
 in_r_words <- function(message) {
   if (!grepl("torch\\.|=(True|False|None)", message) || grepl("<--- HERE|\\baten::|\\bFile \"", message)) return(message)
   exports <- getNamespaceExports(topenv())
   for (family in names(python_families)) {
-    found <- gregexpr(paste0("\\b\\Q", family, "\\E[a-z]\\w*"), message, perl = TRUE)
+    found <- gregexpr(paste0("(?<![`\\w])\\Q", family, "\\E[a-z]\\w*"), message, perl = TRUE)
     regmatches(message, found) <- lapply(regmatches(message, found), function(names) {
       ours <- paste0(python_families[[family]], substring(names, nchar(family) + 1))
       replace(names, ours %in% exports, ours[ours %in% exports])
