@@ -102,17 +102,21 @@ python_families <- c(torch.linalg. = "linalg_", torch.nn.functional. = "nnf_", t
 
 in_r_words <- function(message) {
   if (!grepl("torch\\.|=(True|False|None)", message) || grepl("<--- HERE|\\baten::|\\bFile \"", message)) return(message)
+  parts <- strsplit(message, "`", fixed = TRUE)[[1]]
+  free <- seq(1, length(parts), by = 2)
   exports <- getNamespaceExports(topenv())
   for (family in names(python_families)) {
-    found <- gregexpr(paste0("(?<![`\\w])\\Q", family, "\\E[a-z]\\w*"), message, perl = TRUE)
-    regmatches(message, found) <- lapply(regmatches(message, found), function(names) {
+    found <- gregexpr(paste0("\\b\\Q", family, "\\E[a-z]\\w*"), parts[free], perl = TRUE)
+    regmatches(parts[free], found) <- lapply(regmatches(parts[free], found), function(names) {
       ours <- paste0(python_families[[family]], substring(names, nchar(family) + 1))
       replace(names, ours %in% exports, ours[ours %in% exports])
     })
   }
   words <- c(True = "TRUE", False = "FALSE", None = "NULL")
-  for (word in names(words)) message <- gsub(paste0("(\\w)=", word, "\\b"), paste0("\\1 = ", words[[word]]), message)
-  message
+  for (word in names(words)) {
+    parts[free] <- gsub(paste0("(\\w)=", word, "\\b"), paste0("\\1 = ", words[[word]]), parts[free])
+  }
+  paste0(paste(parts, collapse = "`"), if (endsWith(message, "`")) "`")
 }
 
 no_device <- function(type) {

@@ -100,6 +100,8 @@ test_that("Python's names become R's", {
   expect_identical(plain_message("Use torch.linalg.qr, torch.hann_window, torch.nn.functional.softmax or torch.nosuch."), "Use linalg_qr, torch_hann_window, nnf_softmax or torch.nosuch.")
   expect_identical(plain_message("Specify retain_graph=True, dim=None."), "Specify retain_graph = TRUE, dim = NULL.")
   expect_identical(plain_message("PyTorch's `torch.save()` writes it."), "PyTorch's `torch.save()` writes it.")
+  expect_identical(plain_message("Set `options(torch.int64 =)`, or torch.int64"), "Set `options(torch.int64 =)`, or torch_int64")
+  expect_identical(plain_message("torch.qr has `torch.int64`"), "torch_qr has `torch.int64`")
   program <- "Unknown name\n  File \"<source>\", line 1\n  torch.ones(2, pin=True)\n  ~~~ <--- HERE"
   expect_identical(plain_message(program), program)
   x <- torch_tensor(2, requires_grad = TRUE)

@@ -358,7 +358,7 @@ test_that("layers are counted as PyTorch does in files, in modules within module
 })
 
 test_that("states of optimisers go with their parameters, although PyTorch has these in another order", {
-  skip_if_no_torch()
+  skip_if_older("2.0")
   py <- "
 net = torch.nn.TransformerEncoderLayer(4, 2, 6, dropout=0., batch_first=True).double()
 other = torch.nn.Linear(4, 1).double()

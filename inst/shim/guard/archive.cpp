@@ -1,6 +1,8 @@
 // The checks follow PKWARE's APPNOTE 6.3.
 #include "guard/archive.h"
 
+#include <c10/core/CPUAllocator.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -71,6 +73,11 @@ size_t unpack(Reader& reader, const std::string& name, std::string& to) {
     if constexpr (requires { reader.getRecord(name, static_cast<void*>(to.data()), to.size()); }) {
       return reader.getRecord(name, static_cast<void*>(to.data()), to.size());
     } else {
+      // It leaves memory as it was where the bytes make no sense: what was freed there last may hold what the file once said.
+      {
+        const auto blank = c10::GetCPUAllocator()->allocate(to.size());
+        std::memset(blank.get(), 0, to.size());
+      }
       const auto record = reader.getRecord(name);
       const size_t n = std::get<1>(record);
       if (n == to.size()) std::memcpy(to.data(), std::get<0>(record).get(), n);
