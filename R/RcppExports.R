@@ -369,6 +369,34 @@ cpp_state_restore <- function(state) {
     .Call(`_torch_cpp_state_restore`, state)
 }
 
+cpp_record_begin <- function(inputs) {
+    .Call(`_torch_cpp_record_begin`, inputs)
+}
+
+cpp_record_give_up <- function() {
+    .Call(`_torch_cpp_record_give_up`)
+}
+
+cpp_record_end <- function(results, targets, numbers, following, undo) {
+    .Call(`_torch_cpp_record_end`, results, targets, numbers, following, undo)
+}
+
+cpp_tape_run <- function(tape, inputs, given) {
+    .Call(`_torch_cpp_tape_run`, tape, inputs, given)
+}
+
+cpp_tape_difference <- function(one, other) {
+    .Call(`_torch_cpp_tape_difference`, one, other)
+}
+
+cpp_tape_text <- function(tape) {
+    .Call(`_torch_cpp_tape_text`, tape)
+}
+
+cpp_gradients_anew <- function(loss, params) {
+    .Call(`_torch_cpp_gradients_anew`, loss, params)
+}
+
 cpp_load_shim <- function(libraries, path, contract) {
     .Call(`_torch_cpp_load_shim`, libraries, path, contract)
 }

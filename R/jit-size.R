@@ -115,8 +115,9 @@ size_operators <- list(
 
 size_operands <- c("+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">", ">=")
 
-# What an arithmetic operator of R gives where an operand is a size; called by the glue.
+# What an arithmetic operator of R gives where an operand is a size or a recorded number; called by the glue.
 size_arithmetic <- function(operator, operands) {
+  if (any(vapply(operands, is_recorded, NA))) return(number_arithmetic(operator, operands))
   for (operand in operands) {
     if (inherits(operand, c("R7", "torch_dtype"))) type_error(sprintf("`%s` has no form for %s.", operator, friendly_type(operand)))
   }

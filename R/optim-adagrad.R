@@ -182,8 +182,11 @@ optim_adafactor <- rule_optimizer(
     update = function(params, grads, state, group) {
       eps <- group$eps[[1L]] %||% torch_finfo(params[[1L]]$dtype)$eps
       weight <- 1 - state$step^group$beta2_decay
-      roots <- sqrt(vapply(params, function(x) as.numeric(x$numel()), 0))
-      size <- pmax(group$eps[[2L]], norms_of(params) / roots) * pmin(group$lr, 1 / sqrt(state$step))
+      roots <- torch_tensor(
+        sqrt(vapply(params, function(x) as.numeric(x$numel()), 0)), dtype = params[[1L]]$dtype, device = params[[1L]]$device
+      )
+      sizes <- function(x) torch_stack(torch__foreach_norm(x)) / roots
+      size <- torch_clamp(sizes(params), min = group$eps[[2L]]) * smaller_of(group$lr, 1 / sqrt(state$step))
       if (group$weight_decay != 0) torch__foreach_mul_(params, scalar = 1 - group$lr * group$weight_decay)
       squares <- torch__foreach_mul(grads, other = grads)
       means <- function(x, dim) lapply(x, function(x) torch_mean(x, dim = dim, keepdim = TRUE))
@@ -200,10 +203,8 @@ optim_adafactor <- rule_optimizer(
       each_clamp_(squares, eps^2, Inf)
       torch__foreach_sqrt_(squares)
       steps <- torch__foreach_div(grads, squares)
-      scale_(steps, -size / pmax(1, norms_of(steps) / roots / group$d))
+      torch__foreach_mul_(steps, other = torch_unbind(-size / torch_clamp(sizes(steps) / group$d, min = 1)))
       torch__foreach_add_(params, steps)
     }
   )
 )
-
-norms_of <- function(x) as.numeric(torch_stack(torch__foreach_norm(x)))

@@ -108,7 +108,7 @@ optim_asgd <- rule_optimizer(
       mean <- kept(state, "ax", params)
       add_scaled_(mean, torch__foreach_sub(params, other = mean), state$mu %||% 1)
       state$eta <- group$lr / (1 + group$lambda * group$lr * state$step)^group$alpha
-      state$mu <- 1 / pmax(1, state$step - group$t0)
+      state$mu <- 1 / larger_of(1, state$step - group$t0)
     }
   )
 )

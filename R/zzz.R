@@ -41,9 +41,11 @@ make_op_functions(environment(), by_hand = ls(environment()))
     registerS3method("chooseOpsMethod", "torch_tensor", function(x, y, mx, my, cl, reverse) TRUE, envir = baseenv())
   }
   register_coro_methods()
-  # One function for both classes: R refuses `x * size` if its operands bring two.
+  # One function for these classes: R refuses `x * size` if its operands bring two.
   for (operator in size_operands) {
-    registerS3method(operator, "torch_size", get(paste0(operator, ".torch_tensor")), envir = topenv())
+    for (class in c("torch_size", "torch_recorded")) {
+      registerS3method(operator, class, get(paste0(operator, ".torch_tensor")), envir = topenv())
+    }
   }
 }
 

@@ -189,6 +189,40 @@ def epoch_32():
     return epoch(32)
 
 
+@row
+def compiled_epoch_32():
+    return epoch(32)
+
+
+def sgd_step(hidden):
+    layers = [part for _ in range(hidden) for part in (torch.nn.Linear(10, 10), torch.nn.ReLU())]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(10, 1))
+    opt = torch.optim.SGD(model.parameters(), lr=0.01)
+    x, y = torch.randn(32, 10), torch.randn(32, 1)
+
+    def run():
+        opt.zero_grad()
+        torch.nn.functional.mse_loss(model(x), y).backward()
+        opt.step()
+
+    return run
+
+
+@row
+def compiled_step_0():
+    return sgd_step(0)
+
+
+@row
+def compiled_step_4():
+    return sgd_step(4)
+
+
+@row
+def compiled_step_8():
+    return sgd_step(8)
+
+
 def traced_blog():
     net = Blog()
     net.eval()

@@ -70,6 +70,21 @@ set_up_rows <- function() {
       loop(for (b in loader) losses <- c(losses, train_batch(b)))
     }
   }
+  compiled_epoch <- function() {
+    model <- blog()
+    data <- toy(1000)
+    optimizer <- optim_adam(model$parameters, lr = 0.001)
+    loader <- dataloader(tensor_dataset(data$x, data$y), batch_size = 32, shuffle = TRUE)
+    trainer <- torch:::new_trainer(model, nnf_mse_loss, optimizer, NULL, NULL)
+    function() torch:::train_epoch(trainer, loader, Inf, NULL, NULL)
+  }
+  # Steps on batches made by hand.
+  compiled_step <- function(hidden) {
+    layers <- unlist(lapply(seq_len(hidden), function(i) list(nn_linear(10, 10), nn_relu())))
+    model <- do.call(nn_sequential, c(layers, list(nn_linear(10, 1))))
+    step <- jit_train_step(model, nnf_mse_loss, optim_sgd(model$parameters, lr = 0.01))
+    function() step(x32, y32)
+  }
   model <- blog()
   model$eval()
   thousand_steps <- function(x) {
@@ -207,6 +222,18 @@ set_up_rows <- function() {
     ),
     epoch_1 = list(work = epoch(1), says = "epoch of the blog's training, batch size 1", n = 1, goal = 1),
     epoch_32 = list(work = epoch(32), says = "epoch of the blog's training, batch size 32", n = 3, goal = 1),
+    compiled_epoch_32 = list(
+      work = compiled_epoch(), says = "epoch of the blog's training, batch size 32, compiled", n = 10, goal = 0.15
+    ),
+    compiled_step_0 = list(
+      work = compiled_step(0), says = "compiled step of a linear model, 32 rows, SGD", n = 1000, goal = 0.7
+    ),
+    compiled_step_4 = list(
+      work = compiled_step(4), says = "compiled step of an MLP of 4 hidden layers, 32 rows, SGD", n = 1000, goal = 0.5
+    ),
+    compiled_step_8 = list(
+      work = compiled_step(8), says = "compiled step of an MLP of 8 hidden layers, 32 rows, SGD", n = 1000, goal = 0.5
+    ),
     traced_forward = list(work = function() traced(row1), says = "traced forward of the blog's net", n = 2000, goal = 1.2),
     load_100mb = list(work = function() jit_load(large), says = "`jit_load(file)` of 100 MB", n = 10, goal = 1.1),
     empty_compiled = list(work = function() empty(x2), says = "empty compiled function, a tensor in and out", n = 20000, goal = 1),

@@ -1018,6 +1018,83 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_record_begin
+SEXP cpp_record_begin(SEXP inputs);
+RcppExport SEXP _torch_cpp_record_begin(SEXP inputsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_record_begin(inputs));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_record_give_up
+SEXP cpp_record_give_up();
+RcppExport SEXP _torch_cpp_record_give_up() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_record_give_up());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_record_end
+SEXP cpp_record_end(SEXP results, SEXP targets, SEXP numbers, SEXP following, SEXP undo);
+RcppExport SEXP _torch_cpp_record_end(SEXP resultsSEXP, SEXP targetsSEXP, SEXP numbersSEXP, SEXP followingSEXP, SEXP undoSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type results(resultsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type targets(targetsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type numbers(numbersSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type following(followingSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type undo(undoSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_record_end(results, targets, numbers, following, undo));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_tape_run
+SEXP cpp_tape_run(SEXP tape, SEXP inputs, SEXP given);
+RcppExport SEXP _torch_cpp_tape_run(SEXP tapeSEXP, SEXP inputsSEXP, SEXP givenSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type tape(tapeSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type given(givenSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tape_run(tape, inputs, given));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_tape_difference
+SEXP cpp_tape_difference(SEXP one, SEXP other);
+RcppExport SEXP _torch_cpp_tape_difference(SEXP oneSEXP, SEXP otherSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type one(oneSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type other(otherSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tape_difference(one, other));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_tape_text
+SEXP cpp_tape_text(SEXP tape);
+RcppExport SEXP _torch_cpp_tape_text(SEXP tapeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type tape(tapeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_tape_text(tape));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gradients_anew
+SEXP cpp_gradients_anew(SEXP loss, SEXP params);
+RcppExport SEXP _torch_cpp_gradients_anew(SEXP lossSEXP, SEXP paramsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type loss(lossSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type params(paramsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gradients_anew(loss, params));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_load_shim
 SEXP cpp_load_shim(SEXP libraries, SEXP path, SEXP contract);
 RcppExport SEXP _torch_cpp_load_shim(SEXP librariesSEXP, SEXP pathSEXP, SEXP contractSEXP) {
@@ -1493,6 +1570,7 @@ END_RCPP
 RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
+RcppExport SEXP C_batch_key(SEXP);
 RcppExport SEXP C_columns(SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
@@ -1506,6 +1584,7 @@ RcppExport SEXP C_shape(SEXP);
 RcppExport SEXP C_size(SEXP);
 RcppExport SEXP C_tensor_positions(SEXP);
 RcppExport SEXP C_to_r(SEXP);
+RcppExport SEXP C_train(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_zero_grad(SEXP, SEXP);
 
 static const R_CallMethodDef CallEntries[] = {
@@ -1601,6 +1680,13 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_callable_is_random", (DL_FUNC) &_torch_cpp_callable_is_random, 1},
     {"_torch_cpp_state_save", (DL_FUNC) &_torch_cpp_state_save, 1},
     {"_torch_cpp_state_restore", (DL_FUNC) &_torch_cpp_state_restore, 1},
+    {"_torch_cpp_record_begin", (DL_FUNC) &_torch_cpp_record_begin, 1},
+    {"_torch_cpp_record_give_up", (DL_FUNC) &_torch_cpp_record_give_up, 0},
+    {"_torch_cpp_record_end", (DL_FUNC) &_torch_cpp_record_end, 5},
+    {"_torch_cpp_tape_run", (DL_FUNC) &_torch_cpp_tape_run, 3},
+    {"_torch_cpp_tape_difference", (DL_FUNC) &_torch_cpp_tape_difference, 2},
+    {"_torch_cpp_tape_text", (DL_FUNC) &_torch_cpp_tape_text, 1},
+    {"_torch_cpp_gradients_anew", (DL_FUNC) &_torch_cpp_gradients_anew, 2},
     {"_torch_cpp_load_shim", (DL_FUNC) &_torch_cpp_load_shim, 3},
     {"_torch_cpp_load_library", (DL_FUNC) &_torch_cpp_load_library, 1},
     {"_torch_cpp_is_loaded", (DL_FUNC) &_torch_cpp_is_loaded, 0},
@@ -1646,23 +1732,25 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_end_with", (DL_FUNC) &_torch_cpp_end_with, 1},
     {"_torch_cpp_worker_fork", (DL_FUNC) &_torch_cpp_worker_fork, 0},
     {"_torch_cpp_worker_end", (DL_FUNC) &_torch_cpp_worker_end, 1},
-    {"C_are_rows",         (DL_FUNC) &C_are_rows,         1},
-    {"C_autograd_record",  (DL_FUNC) &C_autograd_record,  7},
-    {"C_backward",         (DL_FUNC) &C_backward,         6},
-    {"C_columns",          (DL_FUNC) &C_columns,          1},
-    {"C_dollar",           (DL_FUNC) &C_dollar,           2},
-    {"C_field",            (DL_FUNC) &C_field,            2},
-    {"C_grad_mode",        (DL_FUNC) &C_grad_mode,        1},
-    {"C_grads",            (DL_FUNC) &C_grads,            1},
-    {"C_item",             (DL_FUNC) &C_item,             1},
-    {"C_length",           (DL_FUNC) &C_length,           1},
-    {"C_needs_gradient",   (DL_FUNC) &C_needs_gradient,   1},
-    {"C_numel",            (DL_FUNC) &C_numel,            1},
-    {"C_shape",            (DL_FUNC) &C_shape,            1},
-    {"C_size",             (DL_FUNC) &C_size,             1},
-    {"C_tensor_positions", (DL_FUNC) &C_tensor_positions, 1},
-    {"C_to_r",             (DL_FUNC) &C_to_r,             1},
-    {"C_zero_grad",        (DL_FUNC) &C_zero_grad,        2},
+    {"C_are_rows",         (DL_FUNC) &C_are_rows,          1},
+    {"C_autograd_record",  (DL_FUNC) &C_autograd_record,   7},
+    {"C_backward",         (DL_FUNC) &C_backward,          6},
+    {"C_batch_key",        (DL_FUNC) &C_batch_key,         1},
+    {"C_columns",          (DL_FUNC) &C_columns,           1},
+    {"C_dollar",           (DL_FUNC) &C_dollar,            2},
+    {"C_field",            (DL_FUNC) &C_field,             2},
+    {"C_grad_mode",        (DL_FUNC) &C_grad_mode,         1},
+    {"C_grads",            (DL_FUNC) &C_grads,             1},
+    {"C_item",             (DL_FUNC) &C_item,              1},
+    {"C_length",           (DL_FUNC) &C_length,            1},
+    {"C_needs_gradient",   (DL_FUNC) &C_needs_gradient,    1},
+    {"C_numel",            (DL_FUNC) &C_numel,             1},
+    {"C_shape",            (DL_FUNC) &C_shape,             1},
+    {"C_size",             (DL_FUNC) &C_size,              1},
+    {"C_tensor_positions", (DL_FUNC) &C_tensor_positions,  1},
+    {"C_to_r",             (DL_FUNC) &C_to_r,              1},
+    {"C_train",            (DL_FUNC) &C_train,            10},
+    {"C_zero_grad",        (DL_FUNC) &C_zero_grad,         2},
     {NULL, NULL, 0}
 };
 

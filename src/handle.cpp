@@ -26,7 +26,8 @@ KindFacts facts[] = {{"torch_tensor", "tensor", {"torch_tensor", "R7", nullptr},
                      {"torch_arena", "value", {nullptr, nullptr, nullptr}, nullptr, nullptr},
                      {"torch_state", "state", {nullptr, nullptr, nullptr}, nullptr, nullptr},
                      {"torch_graph_handle", "graph", {"torch_graph_handle", nullptr, nullptr}, nullptr, nullptr},
-                     {"torch_node", "node", {"autograd_node", "R7", nullptr}, nullptr, nullptr}};
+                     {"torch_node", "node", {"autograd_node", "R7", nullptr}, nullptr, nullptr},
+                     {"torch_tape", "tape", {"torch_tape", nullptr, nullptr}, nullptr, nullptr}};
 
 KindFacts& facts_of(Kind kind) {
   KindFacts& it = facts[static_cast<int>(kind)];
@@ -93,6 +94,7 @@ R_allocator_t allocator_of(Kind kind) {
     case Kind::graph: return {take_block, release_block<ts_graph, &Shim::ts_graph_release>, nullptr, nullptr};
     case Kind::arena: return {take_block, release_block<ts_arena, &Shim::ts_arena_release>, nullptr, nullptr};
     case Kind::node: return {take_block, release_block<ts_node, &Shim::ts_node_release>, nullptr, nullptr};
+    case Kind::tape: return {take_block, release_block<ts_tape, &Shim::ts_tape_release>, nullptr, nullptr};
     case Kind::state: return {take_block, release_block<ts_state, &Shim::ts_state_release>, nullptr, nullptr};
     default: return {take_block, release_block<ts_object, &Shim::ts_object_release>, nullptr, nullptr};
   }

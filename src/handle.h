@@ -13,7 +13,7 @@
 
 #include "r.h"
 
-enum class Kind { tensor, callable, module, unit, generator, object, arena, state, graph, node };
+enum class Kind { tensor, callable, module, unit, generator, object, arena, state, graph, node, tape };
 
 // R objects that something of LibTorch's holds. What is kept is found, and given back, by the cell; the giving back may
 // happen in any thread and while R's collector sweeps, so it is queued, and done before each operator.

@@ -7,6 +7,7 @@
 #include "guard/arguments.h"
 #include "jit/complex.h"
 #include "jit/plan.h"
+#include "train/recorder.h"
 
 ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op), look(shim::look_of(op.schema())) { read_schema(op.schema(), 0); }
 
@@ -87,7 +88,8 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
     if (!polls_.none) shim::add_polls(*function, polls_);
     std::optional<shim::Tasks> tasks;
     if (polls_.tasks) tasks.emplace();
-    if (!is_complex) return function->run(stack);
+    // A recording sees operators, not what they were joined to.
+    if (!is_complex && !shim::is_recording()) return function->run(stack);
     const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
   };

@@ -453,6 +453,67 @@ typedef struct ts_program {
   const ts_known *members; /* methods and fields of tensors */
 } ts_program;
 
+/* Operators that were recorded, to be run again without autograd. */
+typedef struct ts_tape ts_tape;
+
+/* A number that a recorded operator takes and that changes from run to run. */
+typedef enum ts_number_op {
+  TS_NUMBER_GIVEN, /* to each run */
+  TS_NUMBER_CONSTANT,
+  TS_NUMBER_ADD,
+  TS_NUMBER_SUBTRACT,
+  TS_NUMBER_MULTIPLY,
+  TS_NUMBER_DIVIDE,
+  TS_NUMBER_POWER,
+  TS_NUMBER_LARGER,
+  TS_NUMBER_SMALLER,
+  TS_NUMBER_NEGATIVE,
+  TS_NUMBER_SQRT,
+  TS_NUMBER_EXP,
+  TS_NUMBER_LOG,
+  TS_NUMBER_ABS,
+  TS_NUMBER_COS,
+  TS_NUMBER_SIN,
+  TS_NUMBER_IS_LESS, /* 1 or 0 */
+  TS_NUMBER_IS_LESS_OR_EQUAL,
+  TS_NUMBER_CHOOSE /* the second where the first is not 0, else the third */
+} ts_number_op;
+
+typedef struct ts_number {
+  int32_t op;
+  int32_t of[3]; /* numbers that stand before it, from 0; -1: none */
+  double value;  /* while recorded: the operators that got this very value get the number */
+} ts_number;
+
+/* What is wanted of a recording. */
+typedef struct ts_recorded {
+  ts_tensor *const *results;
+  size_t n_results;
+  ts_tensor *const *targets; /* one a result: takes its values at the end of each run; NULL: none. Or no array */
+  const ts_number *numbers;  /* the given ones first */
+  size_t n_numbers;
+  size_t n_given;
+  const int32_t *next; /* one a given number: which number it is at the next run, -1: itself */
+  int32_t undo;        /* tensors from outside that were written get their values back */
+} ts_recorded;
+
+/* Steps of a training. */
+typedef struct ts_training {
+  const ts_tape *gradients; /* of a batch: results are the loss and the gradients of `params` */
+  const ts_tape *update;    /* of the gradients; NULL: none */
+  ts_tensor *const *data;
+  size_t n_data;
+  int64_t batch_size; /* 0: the data are the batch */
+  ts_tensor *order;   /* positions of the rows from 0; NULL: as they are */
+  int64_t from;       /* place in the order, from 0 */
+  int64_t n_steps;
+  ts_tensor *const *params; /* get the gradients of the last step */
+  size_t n_params;
+  double *numbers; /* given to `update`, and what they are afterwards */
+  double *losses;  /* out: one a step; NULL: not wanted */
+  int64_t *done;   /* out: how many steps were done. Both are set after a failure too */
+} ts_training;
+
 #define TS_FUNCTION(result, name, arguments) TS_API result name arguments;
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION

@@ -302,3 +302,19 @@ TS_FUNCTION(int, ts_module_load, (const char *path, const char *device, int allo
 TS_FUNCTION(int, ts_module_unserialize, (const void *data, size_t n, const char *device, int allow_files, ts_module **out, ts_value *extra, ts_arena **arena))
 /* What programs may hold, in place of what was set before. Until then none may name an operator of `prim`. */
 TS_FUNCTION(int, ts_set_rules, (const ts_rule *rules, size_t n))
+
+/* Tapes. From begin to end all operators are recorded, in this thread and where it has gradients computed; the inputs are
+ * what each run gets anew. `wanted` NULL: the recording is given up and undone, *out is NULL. An error says why what was recorded can't be run again. Owned. */
+TS_FUNCTION(int, ts_record_begin, (ts_tensor *const *inputs, size_t n))
+TS_FUNCTION(int, ts_record_end, (const ts_recorded *wanted, ts_tape **out))
+TS_FUNCTION(void, ts_tape_release, (ts_tape *)) /* no status */
+/* A list of the results. `given` are the given numbers, and afterwards those of the next run. */
+TS_FUNCTION(int, ts_tape_run, (const ts_tape *, ts_tensor *const *inputs, size_t n, double *given, ts_value *out, ts_arena **arena))
+/* Where two recordings of one code differ: a string, empty if nowhere. */
+TS_FUNCTION(int, ts_tape_difference, (const ts_tape *, const ts_tape *, ts_value *out, ts_arena **arena))
+TS_FUNCTION(int, ts_tape_text, (const ts_tape *, ts_value *out, ts_arena **arena)) /* an operator a line */
+/* The gradients of `params` become those of the loss alone, each in memory of its own and laid out as its parameter; zeros
+ * where a parameter had one and the loss does not depend on it. */
+TS_FUNCTION(int, ts_gradients_anew, (ts_tensor *loss, ts_tensor *const *params, size_t n))
+/* The loss of the last step, owned. May be stopped between steps. */
+TS_FUNCTION(int, ts_train, (const ts_training *, ts_tensor **loss))

@@ -7,6 +7,7 @@
 #include "core/uncached.h"
 #include "core/uncached.h"
 #include "core/value.h"
+#include "train/recorder.h"
 
 #include <ATen/ScalarOps.h>
 
@@ -102,11 +103,14 @@ bool misaligned(const void* data, at::ScalarType dtype) {
   return dtype == at::kComplexDouble && reinterpret_cast<uintptr_t>(data) % 16 != 0;
 }
 
-// Making and reading constants is no operation of the user's: neither the tracer nor autograd may see it.
+// Making and reading constants is no operation of the user's: neither the tracer nor autograd nor a recording may see it.
 struct Unrecorded {
+  shim::Unseen unseen;
   at::AutoDispatchBelowADInplaceOrView below_autograd;
   at::tracer::impl::NoTracerDispatchMode below_tracer;
 };
+
+constexpr const char* kReadByHost = "values of a tensor are read, on which the further course may depend";
 
 // An integer that is a position in no tensor, in the range of a type; text can hold all of them but the smallest of 64 bits.
 int64_t no_position(at::ScalarType type) {
@@ -205,6 +209,7 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
 
 int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
   return shim::guarded([&] {
+    shim::note_read(kReadByHost);
     Unrecorded guard;
     at::Tensor tensor = borrow(handle);
     const auto to = static_cast<at::ScalarType>(target);
@@ -236,6 +241,7 @@ int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dty
 
 int ts_tensor_item(ts_tensor* handle, ts_value* out) {
   return shim::guarded([&] {
+    shim::note_read(kReadByHost);
     Unrecorded guard;
     const at::Scalar scalar = borrow(handle).item();
     ts_value value{};

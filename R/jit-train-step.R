@@ -1,0 +1,421 @@
+# Training compiled: steps that run in the shim, without R. What the R code of a step does with tensors is recorded once for
+# each form of batch, gradients included, and what the optimizer does once; both are tapes that run one after the other.
+#
+# A tape is what R would do as long as R does the same with other values. So a recording in which values are read is
+# refused, and the first further batch is computed both ways.
+
+# What a training needs. `tapes`: by the form of the batch; `update`: of the optimizer, NULL until there is one. `program`:
+# what is called instead of a model whose course depends on values.
+new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = caller_env()) {
+  if (!is_nn_module(model) || inherits(model, "nn_module_generator")) {
+    type_error(sprintf("`model` must be an initialized nn_module, not %s.", friendly_type(model)), call)
+  }
+  if (!is.null(loss) && !is.function(loss)) {
+    type_error(sprintf("`loss` must be a function of output and target, or NULL, not %s.", friendly_type(loss)), call)
+  }
+  if (!is_optimizer(optimizer)) {
+    type_error(sprintf("`optimizer` must be an optimizer, not %s.", friendly_type(optimizer)), call)
+  }
+  for (name in c("clip_norm", "clip_value")) {
+    value <- get(name)
+    if (!is.null(value) && !(is_number(value) && value > 0)) {
+      value_error(sprintf("`%s` must be a positive number or NULL, not %s.", name, friendly_type(value)), call)
+    }
+  }
+  load_torch()
+  list2env(list(
+    model = model, loss = loss, optimizer = optimizer, clip_norm = clip_norm, clip_value = clip_value, program = NULL,
+    tapes = new_environment(), sizes = new_environment(), update = NULL, closure = needs_closure(optimizer)
+  ), parent = emptyenv())
+}
+
+# An optimizer that calls for the loss itself, and as often as it likes.
+needs_closure <- function(optimizer) {
+  closure <- formals(optimizer$step)["closure"]
+  "closure" %in% names(formals(optimizer$step)) && is_missing(closure[[1L]])
+}
+
+params_of <- function(optimizer) unlist(lapply(optimizer$param_groups, `[[`, "params"), recursive = FALSE)
+
+# --- the gradients of a batch ----------------------------------------------------------------------------------------
+
+batch_loss <- function(trainer, batch) {
+  model <- trainer$program %||% trainer$model
+  n <- length(batch)
+  value <- if (is.null(trainer$loss)) {
+    do.call(model, batch, quote = TRUE)
+  } else {
+    output <- if (n == 2L) model(batch[[1L]]) else do.call(model, batch[-n], quote = TRUE)
+    trainer$loss(output, batch[[n]])
+  }
+  if (!is_torch_tensor(value) || value$numel() != 1) {
+    what <- if (is_torch_tensor(value)) sprintf("a tensor of shape (%s)", toString(value$shape)) else friendly_type(value)
+    value_error(sprintf("`loss` must give a tensor with one element, not %s.", what), call = NULL)
+  }
+  value
+}
+
+# As R does it: the gradients become those of the batch.
+gradients_in_R <- function(trainer, batch) {
+  params <- params_of(trainer$optimizer)
+  value <- with_enable_grad(batch_loss(trainer, batch))
+  wanted <- params[vapply(params, function(param) param$requires_grad, NA)]
+  cpp_gradients_anew(value, wanted)
+  if (!is.null(trainer$clip_norm)) nn_utils_clip_grad_norm_(wanted, trainer$clip_norm)
+  if (!is.null(trainer$clip_value)) nn_utils_clip_grad_value_(wanted, trainer$clip_value)
+  value
+}
+
+tensors_of_trainer <- function(trainer) {
+  tensors <- c(params_of(trainer$optimizer), trainer$model$parameters, trainer$model$buffers)
+  tensors[!duplicated(addresses(tensors))]
+}
+
+# The tape of batches like this one, an environment of tape, params, is_checked and uses; or a string that says why there can
+# be none.
+gradient_tape <- function(trainer, batch) {
+  restore <- keep_state(c(tensors_of_trainer(trainer), batch))
+  on.exit(restore())
+  params <- params_of(trainer$optimizer)
+  value <- NULL
+  has_grad <- NULL
+  tape <- record_tape(batch, new_numbers(), value <- gradients_in_R(trainer, batch), function() {
+    grads <- grads_of(params)
+    has_grad <<- !vapply(grads, is.null, NA)
+    list(results = c(list(value), grads[has_grad]))
+  })
+  if (is_string(tape)) return(tape)
+  entry <- new_environment(list(tape = tape, params = params[has_grad], is_checked = FALSE, uses = 0L))
+  after <- outcome(trainer, value)
+  restore()
+  wrong <- compare_run(trainer, entry, batch, after)
+  if (is.null(wrong)) entry else sprintf("what was recorded gives another %s", wrong)
+}
+
+# What a batch leaves behind: loss, gradients, parameters, buffers and random numbers.
+outcome <- function(trainer, value) {
+  tensors <- tensors_of_trainer(trainer)
+  list(
+    loss = value$detach()$clone(), gradients = lapply(grads_of(params_of(trainer$optimizer)), copy_value),
+    `values of the module` = lapply(tensors, function(x) x$detach()$clone()), `random state` = torch_get_rng_state()
+  )
+}
+
+# What is another one when the tape runs; NULL if all is as R did it.
+compare_run <- function(trainer, entry, batch, expected) {
+  loss <- train_tape(list(entry$tape, NULL), batch, entry$params, numeric())
+  got <- outcome(trainer, loss)
+  same <- vapply(names(expected), function(name) same_result(got[[name]], expected[[name]]), NA)
+  if (!all(same)) names(expected)[!same][[1L]]
+}
+
+same_result <- function(a, b) if (is.null(a) || is.null(b)) is.null(a) && is.null(b) else if (is.list(a)) all(mapply(same_result, a, b)) else same_value(a, b, 1e-5)
+
+# One batch, which is given whole.
+train_tape <- function(tapes, batch, params, numbers) {
+  .Call(C_train, tapes, batch, 0, NULL, 0, 1, params, numbers, NULL, numeric(1))
+}
+
+# --- the optimizer ---------------------------------------------------------------------------------------------------
+
+# Where an optimizer keeps what changes: list(env, name) or list(env, key, name).
+state_places <- function(optimizer) {
+  self <- optimizer
+  private <- self$.__enclos_env__$private
+  if (!is.null(private$.rule)) {
+    parts <- unlist(lapply(optimizer$state$plans, `[[`, "parts"), recursive = FALSE)
+    return(unlist(lapply(parts, function(part) {
+      c(places_in(part$state), places_in(part$counts))
+    }), recursive = FALSE))
+  }
+  map <- optimizer$state$settled()
+  of_params <- lapply(ls(map), function(key) {
+    if (is.list(map[[key]])) lapply(seq_along(map[[key]]), function(i) list(env = map, key = key, name = i)) else list(list(env = map, name = key))
+  })
+  fields <- setdiff(ls(self), c("param_groups", "defaults", "state"))
+  fields <- Filter(function(name) !is.function(self[[name]]), fields)
+  own <- if (is.environment(private)) Filter(function(place) !is.function(place_value(place)), places_in(private))
+  c(unlist(of_params, recursive = FALSE), lapply(fields, function(name) list(env = self, name = name)), own)
+}
+
+places_in <- function(env) lapply(ls(env), function(name) list(env = env, name = name))
+
+place_value <- function(place) {
+  value <- place$env[[place$key %||% place$name]]
+  if (is.null(place$key)) value else value[[place$name]]
+}
+
+set_place <- function(place, value) {
+  if (is.null(place$key)) {
+    assign(place$name, value, envir = place$env)
+  } else {
+    place$env[[place$key]][[place$name]] <- value
+  }
+}
+
+is_plain_number <- function(x) is.numeric(x) && length(x) == 1L && !is_recorded(x)
+
+# The step of the optimizer as a tape, which takes the gradients that the parameters have: list(tape, places, ...), or a string
+# that says why there is none.
+update_tape <- function(trainer) {
+  optimizer <- trainer$optimizer
+  params <- params_of(optimizer)
+  has_grad <- !vapply(grads_of(params), is.null, NA)
+  grads <- grads_of(params)[has_grad]
+  places <- state_places(optimizer)
+  restore <- keep_state(tensors_of_trainer(trainer))
+  on.exit(restore())
+  tapes <- list()
+  for (by in c(0.3171828, 0.6139471)) {
+    tape <- tryCatch(recorded_update(optimizer, grads, places, by), error = conditionMessage)
+    if (is_string(tape)) return(tape)
+    tapes <- c(tapes, list(tape))
+  }
+  difference <- cpp_tape_difference(tapes[[1L]], tapes[[2L]])
+  if (nzchar(difference)) return(paste(difference, "from step to step in a way that can't be followed"))
+  is_count <- vapply(places, function(place) is_plain_number(place_value(place)), NA)
+  list(
+    tape = tapes[[1L]], places = places[is_count], groups = optimizer$param_groups,
+    settings = settings_of(optimizer$param_groups), memory = memory_of(optimizer), params = addresses(params[has_grad])
+  )
+}
+
+# What is another one where an optimizer begins anew.
+memory_of <- function(optimizer) if (is_rule_optimizer(optimizer)) optimizer$state$plans else optimizer$state$keys()
+
+is_rule_optimizer <- function(optimizer) !is.null(optimizer$.__enclos_env__$private$.rule)
+
+settings_of <- function(groups) lapply(groups, function(group) group[!names(group) %in% c("lr", "params")])
+
+# `by`: how far the numbers are from what they are, so that they are recognised.
+recorded_update <- function(optimizer, grads, places, by) {
+  numbers <- new_numbers()
+  groups <- optimizer$param_groups
+  before <- lapply(places, place_value)
+  states <- optimizer$state
+  plans <- states$plans
+  on.exit({
+    optimizer$param_groups <- groups
+    Map(set_place, places, before)
+    states$plans <- plans
+  })
+  probe <- function(x, by) {
+    the$numbers <- numbers
+    on.exit(the$numbers <- NULL)
+    record_number("given", x + by)
+  }
+  is_count <- vapply(before, is_plain_number, NA)
+  for (i in seq_along(groups)) {
+    lr <- as.numeric(groups[[i]]$lr)
+    optimizer$param_groups[[i]]$lr <- probe(lr, (if (lr == 0) 1e-3 else abs(lr) * 1e-2) * (by + i * 0.00137))
+  }
+  # No two are alike.
+  given <- Map(probe, before[is_count], by + seq_len(sum(is_count)) * 0.00137)
+  Map(set_place, places[is_count], given)
+  n_known <- length(state_places(optimizer))
+  record_tape(grads, numbers, optimizer$step(), function() {
+    if (length(numbers$open)) return("it compares numbers that change from step to step")
+    if (length(state_places(optimizer)) != n_known) return("it keeps something new")
+    after <- lapply(places, place_value)
+    if (!all(vapply(after[is_count], is_recorded, NA))) return("a number that it keeps changes in a way that can't be followed")
+    kept <- unlist(Map(replaced_tensors, before[!is_count], after[!is_count]), recursive = FALSE)
+    list(
+      results = lapply(kept, `[[`, "new"), targets = lapply(kept, `[[`, "old"),
+      following = c(rep(0L, length(groups)), vapply(after[is_count], attr, 1L, "place"))
+    )
+  }, undo = TRUE)
+}
+
+# Tensors that were put in the place of others.
+replaced_tensors <- function(old, new) {
+  if (is.list(old) && is.list(new) && length(old) == length(new)) return(unlist(Map(replaced_tensors, old, new), recursive = FALSE))
+  if (is_torch_tensor(old) && is_torch_tensor(new)) {
+    if (tensor_address(old) == tensor_address(new)) return(list())
+    if (!identical(old$shape, new$shape)) runtime_error("a tensor that it keeps changes its shape", call = NULL)
+    return(list(list(old = old, new = new)))
+  }
+  if (!identical(old, new)) runtime_error("something that it keeps changes", call = NULL)
+  list()
+}
+
+# The numbers that the tape is given now. NULL if the optimizer is another than it was recorded.
+update_numbers <- function(trainer) {
+  update <- trainer$update
+  optimizer <- trainer$optimizer
+  groups <- optimizer$param_groups
+  if (!identical(groups, update$groups)) {
+    if (length(groups) != length(update$groups) || !identical(settings_of(groups), update$settings)) return(NULL)
+    update$groups <- groups
+    trainer$update <- update
+  }
+  if (!identical(memory_of(optimizer), update$memory)) return(NULL)
+  counts <- vapply(update$places, function(place) as.numeric(place_value(place)), 0)
+  c(vapply(groups, function(group) as.numeric(group$lr), 0), counts)
+}
+
+put_numbers <- function(trainer, numbers) {
+  update <- trainer$update
+  n <- length(update$groups)
+  for (i in seq_along(update$places)) {
+    place <- update$places[[i]]
+    value <- numbers[[n + i]]
+    set_place(place, if (is.integer(place_value(place))) as.integer(value) else value)
+  }
+}
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+# One step on a batch; gives the loss.
+train_step <- function(trainer, batch) {
+  if (trainer$closure) return(closure_step(trainer, batch))
+  entry <- entry_of(trainer, batch)
+  numbers <- if (!is.null(entry) && entry$is_checked) numbers_of(trainer, entry)
+  if (!is.null(numbers)) {
+    on.exit(put_numbers(trainer, numbers))
+    return(train_tape(list(entry$tape, trainer$update$tape), batch, entry$params, numbers))
+  }
+  value <- batch_gradients(trainer, batch, entry)
+  trainer$optimizer$step()
+  value
+}
+
+# The gradients of a batch, by its tape where there is one.
+batch_gradients <- function(trainer, batch, entry = entry_of(trainer, batch)) {
+  if (!is.null(entry) && !entry$is_checked && entry$uses > 0L) {
+    check_entry(trainer, batch, entry)
+    if (!is.null(trainer$program)) entry <- NULL
+  }
+  if (is.null(entry)) return(gradients_in_R(trainer, batch)$detach())
+  entry$uses <- entry$uses + 1L
+  train_tape(list(entry$tape, NULL), batch, entry$params, numeric())
+}
+
+batch_key <- function(trainer, batch) paste(trainer$model$training, .Call(C_batch_key, batch))
+
+# The tape of such batches; NULL where the model runs as a program, since its course depends on values.
+entry_of <- function(trainer, batch) {
+  if (!is.null(trainer$program)) return(NULL)
+  key <- batch_key(trainer, batch)
+  entry <- trainer$tapes[[key]]
+  if (is.null(entry)) {
+    entry <- gradient_tape(trainer, batch)
+    if (is_string(entry)) {
+      use_program(trainer, batch, entry)
+      return(NULL)
+    }
+    trainer$tapes[[key]] <- entry
+  }
+  entry
+}
+
+use_program <- function(trainer, batch, why) {
+  trainer$program <- tryCatch(
+    do.call(jit_script, c(list(trainer$model), if (is.null(trainer$loss)) batch else batch[-length(batch)])),
+    torch_error = function(e) {
+      runtime_error(sprintf(
+        "`model` can't be compiled. Recorded: %s. By `jit_script()`: %s", sub("[.]$", "", why), conditionMessage(e)
+      ), call = NULL)
+    }
+  )
+}
+
+# Computes a batch both ways, and puts back what that changes.
+check_entry <- function(trainer, batch, entry) {
+  restore <- keep_state(c(tensors_of_trainer(trainer), batch))
+  on.exit(restore())
+  expected <- outcome(trainer, gradients_in_R(trainer, batch))
+  restore()
+  wrong <- compare_run(trainer, entry, batch, expected)
+  if (!is.null(wrong)) return(use_program(trainer, batch, sprintf("with another batch R gives another %s", wrong)))
+  entry$is_checked <- TRUE
+}
+
+# The numbers of the optimizer's tape, which is recorded where there is none. NULL if R must make the step.
+numbers_of <- function(trainer, entry) {
+  if (isFALSE(trainer$update)) return(NULL)
+  numbers <- if (!is.null(trainer$update)) update_numbers(trainer)
+  if (is.null(numbers)) {
+    record_update(trainer, entry)
+    if (!is.list(trainer$update)) return(NULL)
+    numbers <- update_numbers(trainer)
+  }
+  if (identical(trainer$update$params, addresses(entry$params))) numbers
+}
+
+# Before the first step of the optimizer there is nothing to go on from.
+record_update <- function(trainer, entry) {
+  optimizer <- trainer$optimizer
+  params <- params_of(optimizer)
+  has_grad <- !vapply(grads_of(params), is.null, NA)
+  trainer$update <- NULL
+  if (is_rule_optimizer(optimizer) && !length(optimizer$state$plans)) return()
+  if (!any(has_grad) || !identical(addresses(params[has_grad]), addresses(entry$params))) return()
+  update <- update_tape(trainer)
+  if (is_string(update)) {
+    inform(
+      sprintf("The steps of this optimizer are made by R: %s.", sub("[.]$", "", update)),
+      class = "torch_optimizer_not_compiled"
+    )
+    update <- FALSE
+  }
+  trainer$update <- update
+}
+
+closure_step <- function(trainer, batch) {
+  trainer$optimizer$step(function() batch_gradients(trainer, batch))
+}
+
+#' Training steps without R
+#'
+#' `jit_train_step()` makes a function of a model, a loss and an optimizer that makes one step of training on a batch: output,
+#' loss, gradients, clipping and the optimizer's update, in one call without R code and without autograd. `jit_train()` goes
+#' through epochs of data with it. Model, optimizer and random numbers are afterwards as if R had run the loop
+#' `optimizer$zero_grad(); loss(model(x), y)$backward(); optimizer$step()`.
+#'
+#' # What is compiled
+#'
+#' The first batch of each form (shapes, dtypes, mode of the model) is computed by R, once more than needed, and LibTorch's
+#' operators, those for the gradients included, are recorded as a flat list. Batches of the same form then run that list. So
+#' any R code in the model and the loss works that does the same for other values. What would not is found: where values of
+#' tensors are read (`if (sum(x) > 0)`, `as.numeric(x)`) while it is recorded, or where the second batch comes out
+#' differently, the model is compiled by [jit_script()] instead, with gradients by autograd; and where that can't be done
+#' either, the error says both reasons. What R code does at some steps only, such as a counter of its own in `forward`, is not
+#' seen.
+#'
+#' Of the optimizer one step is recorded, from its second step on; its numbers, learning rates and counts, are followed. That
+#' holds for the package's optimizers and for those made by [optimizer()]. One whose step can't be recorded is stepped by R,
+#' with a message that says why. [optim_lbfgs()] is stepped by R; its closure is compiled.
+#'
+#' When the mode, the learning rates, other hyperparameters or the optimizer's state change between steps, that is seen. Other
+#' changes of the model, such as new layers, need a new `jit_train_step()`.
+#'
+#' @param model An initialised module; the optimizer has its parameters.
+#' @param loss A function of the model's output and the last element of the batch that gives a tensor with one element; or
+#'   `NULL`: the model itself gives the loss.
+#' @param optimizer An optimizer, see [optimizer()].
+#' @param clip_norm,clip_value Largest norm of all gradients ([nn_utils_clip_grad_norm_()]), largest size of each of their
+#'   elements ([nn_utils_clip_grad_value_()]), or `NULL`.
+#' @return `jit_train_step()`: a function `step(...)` of the tensors of a batch, the inputs of the model and then the target,
+#'   that makes a step and gives the loss, a tensor without gradient.
+#' @section Errors: A loss of more than one element is a `value_error`; a model that can't be compiled a `runtime_error`.
+#' @section Source: The operators are seen by a fallback of LibTorch's dispatcher, above autograd.
+#' @seealso `vignette("training-compiled")`
+#' @examplesIf torch::torch_is_installed()
+#' model <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_linear(8, 1))
+#' step <- jit_train_step(model, nnf_mse_loss, optim_adam(model$parameters, lr = 0.01))
+#' x <- torch_randn(64, 3)
+#' y <- x$sum(2, keepdim = TRUE)
+#' for (i in 1:50) loss <- step(x, y)
+#' loss
+#' @export
+jit_train_step <- function(model, loss, optimizer, clip_norm = NULL, clip_value = NULL) {
+  trainer <- new_trainer(model, loss, optimizer, clip_norm, clip_value)
+  structure(function(...) train_step(trainer, unname(list(...))), class = "torch_train_step")
+}
+
+#' @export
+print.torch_train_step <- function(x, ...) {
+  trainer <- environment(x)$trainer
+  cat(sprintf("<torch_train_step> of <%s> by <%s>\n", class(trainer$model)[[1L]], class(trainer$optimizer)[[1L]]))
+  invisible(x)
+}

@@ -1,0 +1,64 @@
+// A tape: what operators did, as a flat list without autograd that can be run again. Registers hold the tensors of a run;
+// numbers that change from run to run are computed of those that are given.
+#pragma once
+#include "core/pch.h"
+#include "torch_shim.h"
+
+#include <vector>
+
+namespace shim {
+
+struct Argument {
+  enum Kind {
+    constant,
+    tensor,   // of a register
+    tensors,  // a list, some elements of which are of registers
+    number,
+    numbers,      // a list, some elements of which are numbers
+    wrapped_number  // a tensor of one element that holds a number
+  } kind = constant;
+  c10::IValue value;      // of a constant; of a list its form, with the elements that are constants
+  std::vector<int> from;  // registers or numbers; -1: the element is a constant
+};
+
+struct Instruction {
+  c10::OperatorHandle op;
+  std::vector<Argument> arguments;
+  std::vector<int> results;  // a register for each tensor that it gives, -1: not needed
+  std::vector<int> last;     // registers that nothing reads later
+};
+
+}  // namespace shim
+
+struct ts_tape {
+  // `given`: values of the given numbers; they become those of the next run.
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, double* given) const;
+
+  size_t n_inputs = 0;
+  size_t n_registers = 0;
+  std::vector<shim::Instruction> code;
+  std::vector<shim::Argument> results;  // constants or registers
+  std::vector<at::Tensor> targets;      // undefined: none
+  std::vector<ts_number> numbers;
+  size_t n_given = 0;
+  std::vector<int> next;
+};
+
+namespace shim {
+
+// Where two tapes of the same code differ in what is constant, "" if nowhere.
+std::string difference(const ts_tape& one, const ts_tape& other);
+std::string text_of(const ts_tape& tape);
+
+// What runs while one lives goes past autograd, autocast and a recording.
+class Plainly {
+  at::NoGradGuard no_grad_;
+  at::AutoDispatchBelowADInplaceOrView below_autograd_;
+  c10::impl::ExcludeDispatchKeyGuard no_cast_;
+  c10::impl::ExcludeDispatchKeyGuard unrecorded_;
+
+ public:
+  Plainly();
+};
+
+}  // namespace shim

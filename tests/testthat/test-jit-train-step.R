@@ -1,0 +1,226 @@
+# Steps that run without R leave everything as the loop in R does.
+
+skip_if_no_torch()
+
+for (name in names(train_cases)) {
+  test_that(paste("a compiled step is that of the loop in R:", name), {
+    case <- train_cases[[name]]
+    make_model <- if (is.null(case$model)) train_model else case$model
+    # Batches of two sizes.
+    batches <- rep(slices(train_data(44), 16), 4)
+    run <- function(train) {
+      model <- make_model()
+      optimizer <- case$make(unname(model$parameters))
+      torch_manual_seed(3)
+      losses <- train(model, optimizer)
+      c(train_outcome(model, optimizer), list(losses = losses))
+    }
+    expected <- run(function(model, optimizer) loop_in_r(model, batches, nnf_mse_loss, optimizer))
+    got <- run(function(model, optimizer) {
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      losses <- vapply(batches, function(batch) as.numeric(step(batch[[1]], batch[[2]])), 0)
+      trainer <- environment(step)$trainer
+      if (!isTRUE(case$by_r)) expect_s3_class(trainer$update$tape, "torch_tape")
+      losses
+    })
+    expect_equal(got, expected, tolerance = 1e-6)
+  })
+}
+
+test_that("gradients are clipped as in the loop in R", {
+  batches <- rep(slices(train_data(32), 16), 4)
+  run <- function(train) {
+    model <- train_model()
+    optimizer <- optim_sgd(model$parameters, lr = 0.1)
+    torch_manual_seed(3)
+    train(model, optimizer)
+    train_outcome(model, optimizer)
+  }
+  expected <- run(function(model, optimizer) loop_in_r(model, batches, nnf_mse_loss, optimizer, clip_norm = 0.3))
+  got <- run(function(model, optimizer) {
+    step <- jit_train_step(model, nnf_mse_loss, optimizer, clip_norm = 0.3)
+    for (batch in batches) step(batch[[1]], batch[[2]])
+  })
+  expect_equal(got, expected, tolerance = 1e-6)
+})
+
+test_that("schedulers, hyperparameters and modes that change between steps are seen", {
+  batches <- rep(slices(train_data(32), 16), 6)
+  run <- function(train) {
+    model <- train_model()
+    optimizer <- optim_sgd(model$parameters, lr = 0.1, momentum = 0.5)
+    scheduler <- lr_step(optimizer, step_size = 2, gamma = 0.5)
+    torch_manual_seed(3)
+    i <- 0
+    after <- function() {
+      i <<- i + 1
+      scheduler$step()
+      if (i == 5) optimizer$param_groups[[1]]$momentum <- 0.9
+      if (i == 7) model$eval()
+      if (i == 9) model$train()
+    }
+    train(model, optimizer, after)
+    train_outcome(model, optimizer)
+  }
+  expected <- run(function(model, optimizer, after) loop_in_r(model, batches, nnf_mse_loss, optimizer, after = after))
+  got <- run(function(model, optimizer, after) {
+    step <- jit_train_step(model, nnf_mse_loss, optimizer)
+    for (batch in batches) {
+      step(batch[[1]], batch[[2]])
+      after()
+    }
+  })
+  expect_equal(got, expected, tolerance = 1e-6)
+})
+
+test_that("the optimizer can be stepped by R, saved and loaded in between", {
+  batches <- rep(slices(train_data(32), 16), 4)
+  run <- function(compiled) {
+    model <- train_model()
+    optimizer <- optim_adam(model$parameters, lr = 0.01)
+    torch_manual_seed(3)
+    step <- if (compiled) {
+      jit_train_step(model, nnf_mse_loss, optimizer)
+    } else {
+      function(x, y) loop_in_r(model, list(list(x, y)), nnf_mse_loss, optimizer)
+    }
+    for (i in seq_along(batches)) {
+      step(batches[[i]][[1]], batches[[i]][[2]])
+      if (i == 4) optimizer$step()
+      if (i == 6) optimizer$load_state_dict(optimizer$state_dict())
+    }
+    train_outcome(model, optimizer)
+  }
+  expect_equal(run(TRUE), run(FALSE), tolerance = 1e-6)
+})
+
+test_that("users' own optimizers are compiled where their numbers can be followed", {
+  optim_descent <- optimizer(
+    "optim_descent",
+    initialize = function(params, lr = 0.1) super$initialize(params, list(lr = lr)),
+    step = function() {
+      with_no_grad({
+        for (group in self$param_groups) {
+          for (param in group$params) {
+            steps <- (state(param)$steps %||% 0) + 1
+            state(param) <- list(steps = steps)
+            param$sub_(group$lr / sqrt(steps) * param$grad)
+          }
+        }
+      })
+    }
+  )
+  batches <- rep(slices(train_data(32), 16), 4)
+  run <- function(compiled) {
+    model <- train_model()
+    optimizer <- optim_descent(model$parameters)
+    torch_manual_seed(3)
+    if (compiled) {
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      for (batch in batches) step(batch[[1]], batch[[2]])
+      expect_s3_class(environment(step)$trainer$update$tape, "torch_tape")
+    } else {
+      loop_in_r(model, batches, nnf_mse_loss, optimizer)
+    }
+    c(train_outcome(model, optimizer), list(steps = optimizer$state$get(model$parameters[[1]])$steps))
+  }
+  expect_equal(run(TRUE), run(FALSE), tolerance = 1e-6)
+})
+
+test_that("an optimizer that can't be followed is stepped by R, told once", {
+  optim_odd <- optimizer(
+    "optim_odd",
+    initialize = function(params, lr = 0.1) super$initialize(params, list(lr = lr)),
+    step = function() {
+      with_no_grad(for (param in self$param_groups[[1]]$params) {
+        steps <- as.numeric(state(param)$steps %||% 0) + 1
+        state(param) <- list(steps = steps)
+        param$sub_(self$param_groups[[1]]$lr / steps * param$grad)
+      })
+    }
+  )
+  batches <- rep(slices(train_data(32), 16), 3)
+  run <- function(compiled) {
+    model <- train_model()
+    optimizer <- optim_odd(model$parameters)
+    torch_manual_seed(3)
+    if (compiled) {
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      told <- 0
+      withCallingHandlers(
+        for (batch in batches) step(batch[[1]], batch[[2]]),
+        torch_optimizer_not_compiled = function(m) {
+          told <<- told + 1
+          invokeRestart("muffleMessage")
+        }
+      )
+      expect_equal(told, 1)
+    } else {
+      loop_in_r(model, batches, nnf_mse_loss, optimizer)
+    }
+    train_outcome(model, optimizer)
+  }
+  expect_equal(run(TRUE), run(FALSE), tolerance = 1e-6)
+})
+
+test_that("a model whose course depends on values is compiled by jit_script()", {
+  nn_choice <- nn_module(
+    initialize = function() {
+      self$a <- nn_linear(4, 2)
+      self$b <- nn_linear(4, 2)
+    },
+    forward = function(x) if (as.logical(sum(x) > 0)) self$a(x) else self$b(x)
+  )
+  batches <- rep(slices(train_data(32), 8), 3)
+  run <- function(compiled) {
+    torch_manual_seed(11)
+    model <- nn_choice()
+    optimizer <- optim_adam(model$parameters, lr = 0.01)
+    if (compiled) {
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      for (batch in batches) step(batch[[1]], batch[[2]])
+    } else {
+      loop_in_r(model, batches, nnf_mse_loss, optimizer)
+    }
+    as.numeric(torch_cat(lapply(model$parameters, torch_flatten)))
+  }
+  expect_equal(run(TRUE), run(FALSE), tolerance = 1e-6)
+})
+
+test_that("what a recording can't see is found by the second batch", {
+  counter <- 0
+  loss <- function(output, target) {
+    counter <<- counter + 1
+    nnf_mse_loss(output, target) * counter
+  }
+  model <- train_matrices()
+  step <- jit_train_step(model, loss, optim_sgd(model$parameters, lr = 0.1))
+  data <- train_data(16)
+  step(data[[1]], data[[2]])
+  expect_error(step(data[[1]], data[[2]] + 1), NA)
+  expect_s3_class(environment(step)$trainer$program, "script_module")
+})
+
+test_that("errors name what is wrong", {
+  model <- train_matrices()
+  optimizer <- optim_sgd(model$parameters, lr = 0.1)
+  data <- train_data(16)
+  expect_snapshot(error = TRUE, {
+    jit_train_step(nn_linear, nnf_mse_loss, optimizer)
+    jit_train_step(model, "mse", optimizer)
+    jit_train_step(model, nnf_mse_loss, model$parameters)
+    jit_train_step(model, nnf_mse_loss, optimizer, clip_norm = -1)
+    jit_train_step(model, function(output, target) output - target, optimizer)(data[[1]], data[[2]])
+    jit_train_step(model, nnf_mse_loss, optimizer)(data[[1]]$narrow(2, 1, 2), data[[2]])
+  })
+  nn_odd <- nn_module(
+    initialize = function() self$w <- nn_parameter(torch_ones(4, 2)),
+    forward = function(x) {
+      as.numeric(sum(x))
+      get("w", envir = self) + x$sum()
+    }
+  )
+  odd <- nn_odd()
+  expect_snapshot(error = TRUE, jit_train_step(odd, function(o, y) o$sum(), optim_sgd(odd$parameters, lr = 0.1))(data[[1]], data[[2]]))
+  expect_output(print(jit_train_step(model, nnf_mse_loss, optimizer)), "torch_train_step.*nn_sequential.*optim_sgd")
+})
