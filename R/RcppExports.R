@@ -381,10 +381,6 @@ cpp_record_end <- function(results, targets, numbers, following, undo) {
     .Call(`_torch_cpp_record_end`, results, targets, numbers, following, undo)
 }
 
-cpp_tape_run <- function(tape, inputs, given) {
-    .Call(`_torch_cpp_tape_run`, tape, inputs, given)
-}
-
 cpp_tape_difference <- function(one, other) {
     .Call(`_torch_cpp_tape_difference`, one, other)
 }

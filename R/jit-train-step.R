@@ -1,11 +1,12 @@
-# Training compiled: steps that run in the shim, without R. What the R code of a step does with tensors is recorded once for
-# each form of batch, gradients included, and what the optimizer does once; both are tapes that run one after the other.
+# Training compiled: steps that run in the shim, without R. What the R code of a step does with tensors is recorded
+# once for each form of batch, gradients included, and what the optimizer does once; both are tapes that run one after
+# the other.
 #
 # A tape is what R would do as long as R does the same with other values. So a recording in which values are read is
 # refused, and the first further batch is computed both ways.
 
-# What a training needs. `tapes`: by the form of the batch; `update`: of the optimizer, NULL until there is one. `program`:
-# what is called instead of a model whose course depends on values.
+# What a training needs. `tapes`: by the form of the batch; `update`: of the optimizer, NULL until there is one.
+# `program`: what is called instead of a model whose course depends on values.
 new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = caller_env()) {
   if (!is_nn_module(model) || inherits(model, "nn_module_generator")) {
     type_error(sprintf("`model` must be an initialized nn_module, not %s.", friendly_type(model)), call)
@@ -49,8 +50,9 @@ batch_loss <- function(trainer, batch) {
     trainer$loss(output, batch[[n]])
   }
   if (!is_torch_tensor(value) || value$numel() != 1) {
-    what <- if (is_torch_tensor(value)) sprintf("a tensor of shape (%s)", toString(value$shape)) else friendly_type(value)
-    value_error(sprintf("`loss` must give a tensor with one element, not %s.", what), call = NULL)
+    is <- friendly_type(value)
+    if (is_torch_tensor(value)) is <- sprintf("a tensor of shape (%s)", toString(value$shape))
+    value_error(sprintf("`loss` must give a tensor with one element, not %s.", is), call = NULL)
   }
   value
 }
@@ -71,18 +73,25 @@ tensors_of_trainer <- function(trainer) {
   tensors[!duplicated(addresses(tensors))]
 }
 
-# The tape of batches like this one, an environment of tape, params, is_checked and uses; or a string that says why there can
-# be none.
+# The tape of batches like this one, an environment of tape, params, is_checked and uses; or a string that says why
+# there can be none.
 gradient_tape <- function(trainer, batch) {
-  restore <- keep_state(c(tensors_of_trainer(trainer), batch))
+  restore <- keep_training(trainer, batch)
   on.exit(restore())
   params <- params_of(trainer$optimizer)
+  before <- tensors_in(trainer$model)
   value <- NULL
   has_grad <- NULL
   tape <- record_tape(batch, new_numbers(), value <- gradients_in_R(trainer, batch), function() {
     grads <- grads_of(params)
     has_grad <<- !vapply(grads, is.null, NA)
-    list(results = c(list(value), grads[has_grad]))
+    # What the model put in the place of tensors that it held.
+    kept <- replaced_tensors(before, tensors_in(trainer$model))
+    if (is_string(kept)) return(sub("it keeps", "the model keeps", kept))
+    list(
+      results = c(list(value), grads[has_grad], lapply(kept, `[[`, "new")),
+      targets = c(vector("list", 1L + sum(has_grad)), lapply(kept, `[[`, "old"))
+    )
   })
   if (is_string(tape)) return(tape)
   entry <- new_environment(list(tape = tape, params = params[has_grad], is_checked = FALSE, uses = 0L))
@@ -90,6 +99,22 @@ gradient_tape <- function(trainer, batch) {
   restore()
   wrong <- compare_run(trainer, entry, batch, after)
   if (is.null(wrong)) entry else sprintf("what was recorded gives another %s", wrong)
+}
+
+# A function that puts everything back that a batch changes.
+keep_training <- function(trainer, batch) {
+  of_model <- keep_module(trainer$model)
+  others <- keep_state(c(params_of(trainer$optimizer), batch))
+  function() {
+    of_model()
+    others()
+  }
+}
+
+# All tensors in the fields of a model and of the modules in it.
+tensors_in <- function(model) {
+  selves <- compact(lapply(unname(model$modules), attr, "module", exact = TRUE))
+  unname(unlist(lapply(selves, own_members, "torch_tensor"), recursive = FALSE))
 }
 
 # What a batch leaves behind: loss, gradients, parameters, buffers and random numbers.
@@ -109,7 +134,10 @@ compare_run <- function(trainer, entry, batch, expected) {
   if (!all(same)) names(expected)[!same][[1L]]
 }
 
-same_result <- function(a, b) if (is.null(a) || is.null(b)) is.null(a) && is.null(b) else if (is.list(a)) all(mapply(same_result, a, b)) else same_value(a, b, 1e-5)
+same_result <- function(a, b) {
+  if (is.list(a)) return(all(mapply(same_result, a, b)))
+  if (is.null(a) || is.null(b)) is.null(a) && is.null(b) else same_value(a, b, 1e-5)
+}
 
 # One batch, which is given whole.
 train_tape <- function(tapes, batch, params, numbers) {
@@ -130,7 +158,8 @@ state_places <- function(optimizer) {
   }
   map <- optimizer$state$settled()
   of_params <- lapply(ls(map), function(key) {
-    if (is.list(map[[key]])) lapply(seq_along(map[[key]]), function(i) list(env = map, key = key, name = i)) else list(list(env = map, name = key))
+    if (!is.list(map[[key]])) return(list(list(env = map, name = key)))
+    lapply(seq_along(map[[key]]), function(i) list(env = map, key = key, name = i))
   })
   fields <- setdiff(ls(self), c("param_groups", "defaults", "state"))
   fields <- Filter(function(name) !is.function(self[[name]]), fields)
@@ -155,8 +184,8 @@ set_place <- function(place, value) {
 
 is_plain_number <- function(x) is.numeric(x) && length(x) == 1L && !is_recorded(x)
 
-# The step of the optimizer as a tape, which takes the gradients that the parameters have: list(tape, places, ...), or a string
-# that says why there is none.
+# The step of the optimizer as a tape, which takes the gradients that the parameters have: list(tape, places, ...), or
+# a string that says why there is none.
 update_tape <- function(trainer) {
   optimizer <- trainer$optimizer
   params <- params_of(optimizer)
@@ -174,9 +203,11 @@ update_tape <- function(trainer) {
   difference <- cpp_tape_difference(tapes[[1L]], tapes[[2L]])
   if (nzchar(difference)) return(paste(difference, "from step to step in a way that can't be followed"))
   is_count <- vapply(places, function(place) is_plain_number(place_value(place)), NA)
+  tensors <- places[!is_count]
   list(
-    tape = tapes[[1L]], places = places[is_count], groups = optimizer$param_groups,
-    settings = settings_of(optimizer$param_groups), memory = memory_of(optimizer), params = addresses(params[has_grad])
+    tape = tapes[[1L]], places = places[is_count], tensors = tensors, values = lapply(tensors, place_value),
+    groups = optimizer$param_groups, settings = settings_of(optimizer$param_groups), memory = memory_of(optimizer),
+    params = addresses(params[has_grad])
   )
 }
 
@@ -217,8 +248,11 @@ recorded_update <- function(optimizer, grads, places, by) {
     if (length(numbers$open)) return("it compares numbers that change from step to step")
     if (length(state_places(optimizer)) != n_known) return("it keeps something new")
     after <- lapply(places, place_value)
-    if (!all(vapply(after[is_count], is_recorded, NA))) return("a number that it keeps changes in a way that can't be followed")
-    kept <- unlist(Map(replaced_tensors, before[!is_count], after[!is_count]), recursive = FALSE)
+    if (!all(vapply(after[is_count], is_recorded, NA))) {
+      return("a number that it keeps changes in a way that can't be followed")
+    }
+    kept <- replaced_tensors(before[!is_count], after[!is_count])
+    if (is_string(kept)) return(kept)
     list(
       results = lapply(kept, `[[`, "new"), targets = lapply(kept, `[[`, "old"),
       following = c(rep(0L, length(groups)), vapply(after[is_count], attr, 1L, "place"))
@@ -226,16 +260,19 @@ recorded_update <- function(optimizer, grads, places, by) {
   }, undo = TRUE)
 }
 
-# Tensors that were put in the place of others.
+# Tensors that were put in the place of others, as pairs of old and new; or a string that says what else has changed.
 replaced_tensors <- function(old, new) {
-  if (is.list(old) && is.list(new) && length(old) == length(new)) return(unlist(Map(replaced_tensors, old, new), recursive = FALSE))
+  if (is_bare_list(old) && is_bare_list(new) && length(old) == length(new)) {
+    parts <- unname(Map(replaced_tensors, old, new))
+    wrong <- Filter(is_string, parts)
+    return(if (length(wrong)) wrong[[1L]] else unlist(parts, recursive = FALSE))
+  }
   if (is_torch_tensor(old) && is_torch_tensor(new)) {
     if (tensor_address(old) == tensor_address(new)) return(list())
-    if (!identical(old$shape, new$shape)) runtime_error("a tensor that it keeps changes its shape", call = NULL)
+    if (!identical(old$shape, new$shape)) return("a tensor that it keeps changes its shape")
     return(list(list(old = old, new = new)))
   }
-  if (!identical(old, new)) runtime_error("something that it keeps changes", call = NULL)
-  list()
+  if (identical(old, new)) list() else "something that it keeps changes"
 }
 
 # The numbers that the tape is given now. NULL if the optimizer is another than it was recorded.
@@ -249,6 +286,8 @@ update_numbers <- function(trainer) {
     trainer$update <- update
   }
   if (!identical(memory_of(optimizer), update$memory)) return(NULL)
+  # A step in R may have put others in their place.
+  if (!identical(lapply(update$tensors, place_value), update$values)) return(NULL)
   counts <- vapply(update$places, function(place) as.numeric(place_value(place)), 0)
   c(vapply(groups, function(group) as.numeric(group$lr), 0), counts)
 }
@@ -321,7 +360,7 @@ use_program <- function(trainer, batch, why) {
 
 # Computes a batch both ways, and puts back what that changes.
 check_entry <- function(trainer, batch, entry) {
-  restore <- keep_state(c(tensors_of_trainer(trainer), batch))
+  restore <- keep_training(trainer, batch)
   on.exit(restore())
   expected <- outcome(trainer, gradients_in_R(trainer, batch))
   restore()
@@ -367,37 +406,38 @@ closure_step <- function(trainer, batch) {
 
 #' Training steps without R
 #'
-#' `jit_train_step()` makes a function of a model, a loss and an optimizer that makes one step of training on a batch: output,
-#' loss, gradients, clipping and the optimizer's update, in one call without R code and without autograd. `jit_train()` goes
-#' through epochs of data with it. Model, optimizer and random numbers are afterwards as if R had run the loop
-#' `optimizer$zero_grad(); loss(model(x), y)$backward(); optimizer$step()`.
+#' `jit_train_step()` makes a function of a model, a loss and an optimizer that makes one step of training on a batch:
+#' output, loss, gradients, clipping and the optimizer's update, in one call without R code and without autograd.
+#' `jit_train()` goes through epochs of data with it. Model, optimizer and random numbers are afterwards as if R had
+#' run the loop `optimizer$zero_grad(); loss(model(x), y)$backward(); optimizer$step()`.
 #'
 #' # What is compiled
 #'
-#' The first batch of each form (shapes, dtypes, mode of the model) is computed by R, once more than needed, and LibTorch's
-#' operators, those for the gradients included, are recorded as a flat list. Batches of the same form then run that list. So
-#' any R code in the model and the loss works that does the same for other values. What would not is found: where values of
-#' tensors are read (`if (sum(x) > 0)`, `as.numeric(x)`) while it is recorded, or where the second batch comes out
-#' differently, the model is compiled by [jit_script()] instead, with gradients by autograd; and where that can't be done
-#' either, the error says both reasons. What R code does at some steps only, such as a counter of its own in `forward`, is not
-#' seen.
+#' The first batch of each form (shapes, dtypes, mode of the model) is computed by R, once more than needed, and
+#' LibTorch's operators, those for the gradients included, are recorded as a flat list. Batches of the same form then
+#' run that list. So any R code in the model and the loss works that does the same for other values. What would not is
+#' found: where values of tensors are read (`if (sum(x) > 0)`, `as.numeric(x)`) while it is recorded, or where the
+#' second batch comes out differently, the model is compiled by [jit_script()] instead, with gradients by autograd;
+#' and where that can't be done either, the error says both reasons. What R code does at some steps only, such as a
+#' counter of its own in `forward`, is not seen.
 #'
-#' Of the optimizer one step is recorded, from its second step on; its numbers, learning rates and counts, are followed. That
-#' holds for the package's optimizers and for those made by [optimizer()]. One whose step can't be recorded is stepped by R,
-#' with a message that says why. [optim_lbfgs()] is stepped by R; its closure is compiled.
+#' Of the optimizer one step is recorded, from its second step on; its numbers, learning rates and counts, are
+#' followed. That holds for the package's optimizers and for those made by [optimizer()]. One whose step can't be
+#' recorded is stepped by R, with a message that says why. [optim_lbfgs()] is stepped by R; its closure is compiled.
 #'
-#' When the mode, the learning rates, other hyperparameters or the optimizer's state change between steps, that is seen. Other
-#' changes of the model, such as new layers, need a new `jit_train_step()`.
+#' When the mode, the learning rates, other hyperparameters or the optimizer's state change between steps, that is
+#' seen. Other changes of the model, such as new layers, need a new `jit_train_step()`.
 #'
 #' @param model An initialised module; the optimizer has its parameters.
-#' @param loss A function of the model's output and the last element of the batch that gives a tensor with one element; or
-#'   `NULL`: the model itself gives the loss.
+#' @param loss A function of the model's output and the last element of the batch that gives a tensor with one
+#'   element; or `NULL`: the model itself gives the loss.
 #' @param optimizer An optimizer, see [optimizer()].
-#' @param clip_norm,clip_value Largest norm of all gradients ([nn_utils_clip_grad_norm_()]), largest size of each of their
-#'   elements ([nn_utils_clip_grad_value_()]), or `NULL`.
-#' @return `jit_train_step()`: a function `step(...)` of the tensors of a batch, the inputs of the model and then the target,
-#'   that makes a step and gives the loss, a tensor without gradient.
-#' @section Errors: A loss of more than one element is a `value_error`; a model that can't be compiled a `runtime_error`.
+#' @param clip_norm,clip_value Largest norm of all gradients ([nn_utils_clip_grad_norm_()]), largest size of each of
+#'   their elements ([nn_utils_clip_grad_value_()]), or `NULL`.
+#' @return `jit_train_step()`: a function `step(...)` of the tensors of a batch, the inputs of the model and then the
+#'   target, that makes a step and gives the loss, a tensor without gradient.
+#' @section Errors: A loss of more than one element is a `value_error`; a model that can't be compiled a
+#' `runtime_error`.
 #' @section Source: The operators are seen by a fallback of LibTorch's dispatcher, above autograd.
 #' @seealso `vignette("training-compiled")`
 #' @examplesIf torch::torch_is_installed()

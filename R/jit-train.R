@@ -7,20 +7,21 @@
 #' @param valid_data Data of the same kinds: after each epoch the loss on them is computed, in evaluation mode.
 #' @param metrics A named list of functions of output and target that give a number; means over the batches of
 #'   `valid_data`, weighted by rows.
-#' @param scheduler A scheduler of `optimizer`, see [lr_scheduler()]. `scheduler_by`: whether its `$step()` is called after each
-#'   epoch (with the loss on `valid_data`, or else that of training, if it takes one) or each step.
-#' @param callback A function that is called as `callback(state)` after every `every` steps, and after the last one of an
-#'   epoch. `state` is a list of `epoch`, `step` (in the epoch), `n_steps`, `loss` (mean of the steps since the last call),
-#'   `model` and `optimizer`. If it gives `FALSE` the training ends.
+#' @param scheduler A scheduler of `optimizer`, see [lr_scheduler()]. `scheduler_by`: whether its `$step()` is called
+#'   after each epoch (with the loss on `valid_data`, or else that of training, if it takes one) or each step.
+#' @param callback A function that is called as `callback(state)` after every `every` steps, and after the last one of
+#'   an epoch. `state` is a list of `epoch`, `step` (in the epoch), `n_steps`, `loss` (mean of the steps since the
+#'   last call), `model` and `optimizer`. If it gives `FALSE` the training ends.
 #' @param every A number of steps, `Inf` for whole epochs.
-#' @param patience The training ends after so many epochs without a smaller loss on `valid_data` (or of training), `Inf` for never.
-#' @param checkpoint `NULL`, or the path of a file that is written after each epoch by [torch_save()]: a list of `epoch`, `model`
-#'   and `optimizer`, their state dicts, and `history`. `"%d"` in it stands for the epoch.
+#' @param patience The training ends after so many epochs without a smaller loss on `valid_data` (or of training),
+#'   `Inf` for never.
+#' @param checkpoint `NULL`, or the path of a file that is written after each epoch by [torch_save()]: a list of
+#'   `epoch`, `model` and `optimizer`, their state dicts, and `history`. `"%d"` in it stands for the epoch.
 #' @param progress Whether to show a bar.
-#' @return `jit_train()`: a data frame, one row an epoch: `epoch`, `loss` (mean of the steps), `valid_loss`, the metrics, `lr` (of
-#'   the first group, in the epoch), `seconds`.
-#' @section Interrupts: An interrupt ends the training between two steps: model, optimizer and random numbers are those after
-#'   whole steps.
+#' @return `jit_train()`: a data frame, one row an epoch: `epoch`, `loss` (mean of the steps), `valid_loss`, the
+#'   metrics, `lr` (of the first group, in the epoch), `seconds`.
+#' @section Interrupts: An interrupt ends the training between two steps: model, optimizer and random numbers are
+#'   those after whole steps.
 #' @examplesIf torch::torch_is_installed()
 #'
 #' model <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_dropout(0.1), nn_linear(8, 1))
@@ -29,15 +30,17 @@
 #' @export
 jit_train <- function(model, data, loss, optimizer, epochs = 1, batch_size = 32, shuffle = TRUE, drop_last = FALSE,
                       valid_data = NULL, metrics = list(), scheduler = NULL, scheduler_by = c("epoch", "step"),
-                      clip_norm = NULL, clip_value = NULL, callback = NULL, every = Inf, patience = Inf, checkpoint = NULL,
-                      progress = FALSE) {
+                      clip_norm = NULL, clip_value = NULL, callback = NULL, every = Inf, patience = Inf,
+                      checkpoint = NULL, progress = FALSE) {
   trainer <- new_trainer(model, loss, optimizer, clip_norm, clip_value)
   loader <- training_loader(data, "data", batch_size, shuffle, drop_last)
   check_count_of(epochs, "epochs", least = 0)
   if (!(identical(every, Inf) || (is_whole_number(every) && every >= 1))) {
     value_error(sprintf("`every` must be a positive whole number or Inf, not %s.", friendly_type(every)))
   }
-  if (!is_number(patience) || patience < 1) value_error(sprintf("`patience` must be at least 1, not %s.", friendly_type(patience)))
+  if (!is_number(patience) || patience < 1) {
+    value_error(sprintf("`patience` must be at least 1, not %s.", friendly_type(patience)))
+  }
   if (!is.null(callback) && !is.function(callback)) {
     type_error(sprintf("`callback` must be a function or NULL, not %s.", friendly_type(callback)))
   }
@@ -89,15 +92,18 @@ jit_train <- function(model, data, loss, optimizer, epochs = 1, batch_size = 32,
 
 save_checkpoint <- function(path, epoch, model, optimizer, history) {
   if (grepl("%d", path, fixed = TRUE)) path <- sub("%d", format(epoch), path, fixed = TRUE)
-  torch_save(list(epoch = epoch, model = model$state_dict(), optimizer = optimizer$state_dict(), history = history), path)
+  state <- list(epoch = epoch, model = model$state_dict(), optimizer = optimizer$state_dict(), history = history)
+  torch_save(state, path)
 }
 
 training_loader <- function(data, arg, batch_size, shuffle, drop_last, call = caller_env()) {
   if (is_dataloader(data)) return(data)
   if (is_torch_tensor(data)) data <- list(data)
-  if (is_bare_list(data) && length(data) && all(vapply(data, is_torch_tensor, NA))) data <- inject(tensor_dataset(!!!data))
+  are_tensors <- is_bare_list(data) && length(data) && all(vapply(data, is_torch_tensor, NA))
+  if (are_tensors) data <- inject(tensor_dataset(!!!data))
   if (!inherits(data, "dataset")) {
-    type_error(sprintf("`%s` must be a list of tensors, a dataset or a data loader, not %s.", arg, friendly_type(data)), call)
+    is <- friendly_type(data)
+    type_error(sprintf("`%s` must be a list of tensors, a dataset or a data loader, not %s.", arg, is), call)
   }
   dataloader(data, batch_size = batch_size, shuffle = shuffle, drop_last = drop_last)
 }
@@ -107,7 +113,8 @@ resident_tensors <- function(loader) {
   dataset <- loader$dataset
   plain <- inherits(dataset, "tensor_dataset") && identical(body(dataset$.getbatch), tensor_rows_body()) &&
     identical(loader$collate_fn, convert_batch) && loader$num_workers == 0 && !isTRUE(loader$pin_memory) &&
-    identical(class(loader$batch_sampler)[1L], "utils_sampler_batch") && is.function(loader$batch_sampler$sampler$.order)
+    identical(class(loader$batch_sampler)[1L], "utils_sampler_batch") &&
+    is.function(loader$batch_sampler$sampler$.order)
   if (plain) unname(dataset$tensors)
 }
 
@@ -116,7 +123,8 @@ tensor_rows_body <- function() body(tensor_dataset(torch_zeros(1))$.getbatch)
 # One epoch: losses of the steps, and whether the callback ended the training.
 train_epoch <- function(trainer, loader, every, after_steps, scheduler) {
   tensors <- if (!trainer$closure) resident_tensors(loader)
-  if (is.null(tensors)) train_batches(trainer, loader, every, after_steps, scheduler) else train_rows(trainer, loader, tensors, every, after_steps, scheduler)
+  if (is.null(tensors)) return(train_batches(trainer, loader, every, after_steps, scheduler))
+  train_rows(trainer, loader, tensors, every, after_steps, scheduler)
 }
 
 train_batches <- function(trainer, loader, every, after_steps, scheduler) {
@@ -147,8 +155,8 @@ batch_tensors <- function(batch) {
   type_error(sprintf("A batch of `data` must be a list of tensors, not %s.", friendly_type(batch)), call = NULL)
 }
 
-# The order of the rows is drawn as the loader draws it. Steps of batches that are compiled run in the shim, as many as may
-# before R has something to do.
+# The order of the rows is drawn as the loader draws it. Steps of batches that are compiled run in the shim, as many
+# as may before R has something to do.
 train_rows <- function(trainer, loader, tensors, every, after_steps, scheduler) {
   draw_torch_seed()
   order <- torch_tensor(loader$batch_sampler$sampler$.order() - 1L, dtype = torch_long(), device = tensors[[1L]]$device)
@@ -164,7 +172,9 @@ train_rows <- function(trainer, loader, tensors, every, after_steps, scheduler) 
     rows <- min(size, n - done * size)
     whole <- if (rows < size) 1 else n %/% size - done
     wanted <- min(whole, if (is.finite(most)) most - done %% most else whole)
-    done <- done + rows_steps(trainer, tensors, order, done * size, rows, wanted, function(new) losses[done + seq_along(new)] <<- new)
+    new <- rows_steps(trainer, tensors, order, done * size, rows, wanted)
+    losses[done + seq_along(new)] <- new
+    done <- done + length(new)
     if (!is.null(scheduler)) scheduler$step()
     if (!is.null(after_steps) && (done %% every == 0 || done == n_steps)) {
       stopped <- isFALSE(after_steps(done, n_steps, losses[seq(told + 1, done)]))
@@ -174,26 +184,24 @@ train_rows <- function(trainer, loader, tensors, every, after_steps, scheduler) 
   list(losses = losses[seq_len(done)], stopped = stopped)
 }
 
-# Makes up to `wanted` steps on batches of `rows` rows, of which the first begins behind `from`; gives how many.
-rows_steps <- function(trainer, tensors, order, from, rows, wanted, note) {
+# Makes up to `wanted` steps on batches of `rows` rows, of which the first begins behind `from`; gives their losses.
+rows_steps <- function(trainer, tensors, order, from, rows, wanted) {
   key <- paste(rows, trainer$model$training)
   entry <- if (is.null(trainer$program)) trainer$sizes[[key]]
   numbers <- if (!is.null(entry) && entry$is_checked) numbers_of(trainer, entry)
   if (is.null(numbers)) {
     which <- order$narrow(1L, from + 1, rows) + 1L
     batch <- lapply(tensors, function(x) torch_index_select(x, 1L, which))
-    note(as.numeric(train_step(trainer, batch)))
+    loss <- as.numeric(train_step(trainer, batch))
     if (is.null(trainer$program)) trainer$sizes[[key]] <- entry_of(trainer, batch)
-    return(1)
+    return(loss)
   }
   losses <- numeric(wanted)
   done <- numeric(1)
   on.exit(put_numbers(trainer, numbers))
-  .Call(
-    C_train, list(entry$tape, trainer$update$tape), tensors, rows, order, from, wanted, entry$params, numbers, losses, done
-  )
-  note(losses)
-  done
+  tapes <- list(entry$tape, trainer$update$tape)
+  .Call(C_train, tapes, tensors, rows, order, from, wanted, entry$params, numbers, losses, done)
+  losses
 }
 
 # The loss and the metrics of a model in evaluation mode, which it leaves afterwards.
@@ -215,8 +223,7 @@ evaluate_model <- function(trainer, loader, metrics) {
         as.numeric(do.call(model, batch, quote = TRUE))
       } else {
         output <- do.call(model, batch[-n], quote = TRUE)
-        values <- c(list(trainer$loss(output, batch[[n]])), lapply(metrics, function(metric) metric(output, batch[[n]])))
-        vapply(values, as.numeric, 0)
+        vapply(c(trainer$loss, metrics), function(metric) as.numeric(metric(output, batch[[n]])), 0)
       }
     })
     sums <- sums + size * values

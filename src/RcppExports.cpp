@@ -1051,18 +1051,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_tape_run
-SEXP cpp_tape_run(SEXP tape, SEXP inputs, SEXP given);
-RcppExport SEXP _torch_cpp_tape_run(SEXP tapeSEXP, SEXP inputsSEXP, SEXP givenSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type tape(tapeSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type inputs(inputsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type given(givenSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_tape_run(tape, inputs, given));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_tape_difference
 SEXP cpp_tape_difference(SEXP one, SEXP other);
 RcppExport SEXP _torch_cpp_tape_difference(SEXP oneSEXP, SEXP otherSEXP) {
@@ -1683,7 +1671,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_record_begin", (DL_FUNC) &_torch_cpp_record_begin, 1},
     {"_torch_cpp_record_give_up", (DL_FUNC) &_torch_cpp_record_give_up, 0},
     {"_torch_cpp_record_end", (DL_FUNC) &_torch_cpp_record_end, 5},
-    {"_torch_cpp_tape_run", (DL_FUNC) &_torch_cpp_tape_run, 3},
     {"_torch_cpp_tape_difference", (DL_FUNC) &_torch_cpp_tape_difference, 2},
     {"_torch_cpp_tape_text", (DL_FUNC) &_torch_cpp_tape_text, 1},
     {"_torch_cpp_gradients_anew", (DL_FUNC) &_torch_cpp_gradients_anew, 2},

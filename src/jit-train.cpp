@@ -57,19 +57,6 @@ SEXP cpp_record_end(SEXP results, SEXP targets, SEXP numbers, SEXP following, SE
   return out;
 }
 
-// given: numbers, which are changed where they stand.
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_tape_run(SEXP tape, SEXP inputs, SEXP given) {
-  const void* memory = vmaxget();
-  size_t n;
-  ts_tensor** all = tensors_of(inputs, "inputs", &n);
-  SEXP out = answered([&](ts_value* value, ts_arena** arena) {
-    return shim().ts_tape_run(tape_of(tape), all, n, REAL(given), value, arena);
-  });
-  vmaxset(memory);
-  return out;
-}
-
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tape_difference(SEXP one, SEXP other) {
   return answered([&](ts_value* value, ts_arena** arena) {

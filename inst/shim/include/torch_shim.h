@@ -499,7 +499,7 @@ typedef struct ts_recorded {
 
 /* Steps of a training. */
 typedef struct ts_training {
-  const ts_tape *gradients; /* of a batch: results are the loss and the gradients of `params` */
+  const ts_tape *gradients; /* of a batch: the first results are the loss and the gradients of `params` */
   const ts_tape *update;    /* of the gradients; NULL: none */
   ts_tensor *const *data;
   size_t n_data;

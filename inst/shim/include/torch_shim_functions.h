@@ -308,8 +308,6 @@ TS_FUNCTION(int, ts_set_rules, (const ts_rule *rules, size_t n))
 TS_FUNCTION(int, ts_record_begin, (ts_tensor *const *inputs, size_t n))
 TS_FUNCTION(int, ts_record_end, (const ts_recorded *wanted, ts_tape **out))
 TS_FUNCTION(void, ts_tape_release, (ts_tape *)) /* no status */
-/* A list of the results. `given` are the given numbers, and afterwards those of the next run. */
-TS_FUNCTION(int, ts_tape_run, (const ts_tape *, ts_tensor *const *inputs, size_t n, double *given, ts_value *out, ts_arena **arena))
 /* Where two recordings of one code differ: a string, empty if nowhere. */
 TS_FUNCTION(int, ts_tape_difference, (const ts_tape *, const ts_tape *, ts_value *out, ts_arena **arena))
 TS_FUNCTION(int, ts_tape_text, (const ts_tape *, ts_value *out, ts_arena **arena)) /* an operator a line */

@@ -1,6 +1,7 @@
 #include "train/recorder.h"
 
 #include "core/value.h"
+#include "train/plan.h"
 
 #include <cmath>
 #include <cstring>
@@ -58,6 +59,7 @@ class Recorder {
   std::map<Memory, int> by_memory_;
   std::unordered_set<const c10::TensorImpl*> outside_;
   std::vector<at::Tensor> held_;  // so that no memory is used twice while recording
+  std::vector<at::Tensor> named_;  // what the registers held
   std::vector<std::pair<at::Tensor, at::Tensor>> written_;
   std::string refused_;
 };
@@ -69,7 +71,7 @@ int Recorder::name(const at::Tensor& tensor) {
   registers_[tensor.unsafeGetTensorImpl()] = at;
   auto memory = memory_of(tensor);
   if (!memory.empty()) by_memory_[std::move(memory)] = at;
-  held_.push_back(tensor);
+  named_.push_back(tensor);
   return at;
 }
 
@@ -285,6 +287,7 @@ std::unique_ptr<ts_tape> Recorder::finish(const ts_recorded& wanted) {
     for (auto& it : tape_->code)
       for (auto& argument : it.arguments) follow_numbers(argument, known);
   tidy(*tape_);
+  tape_->plan = Plan::of(*tape_, named_);
   return std::move(tape_);
 }
 

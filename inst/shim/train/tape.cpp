@@ -1,6 +1,7 @@
 #include "train/tape.h"
 
 #include "core/callable.h"
+#include "train/plan.h"
 
 #include <cmath>
 #include <sstream>
@@ -44,14 +45,13 @@ std::vector<double> compute_numbers(const ts_tape& tape, const double* given) {
   return values;
 }
 
-void set_element(c10::IValue& list, size_t i, c10::IValue element) { list.toList().set(i, std::move(element)); }
+}  // namespace
 
 // The kernel reads the list during the call only, so one serves all runs.
-void push(const Argument& it, const std::vector<at::Tensor>& registers, const std::vector<double>& numbers,
-          torch::jit::Stack& stack) {
+c10::IValue argument_now(const Argument& it, const std::vector<at::Tensor>& registers, const std::vector<double>& numbers) {
   switch (it.kind) {
-    case Argument::tensor: stack.emplace_back(registers[static_cast<size_t>(it.from[0])]); return;
-    case Argument::number: stack.emplace_back(numbers[static_cast<size_t>(it.from[0])]); return;
+    case Argument::tensor: return registers[static_cast<size_t>(it.from[0])];
+    case Argument::number: return numbers[static_cast<size_t>(it.from[0])];
     case Argument::wrapped_number: it.value.toTensor().fill_(numbers[static_cast<size_t>(it.from[0])]); break;
     case Argument::tensors:
     case Argument::numbers: {
@@ -59,24 +59,21 @@ void push(const Argument& it, const std::vector<at::Tensor>& registers, const st
       for (size_t i = 0; i < it.from.size(); ++i) {
         if (it.from[i] < 0) continue;
         const auto at = static_cast<size_t>(it.from[i]);
-        if (it.kind == Argument::tensors)
-          list.set(i, c10::IValue(registers[at]));
-        else
-          list.set(i, c10::IValue(numbers[at]));
+        list.set(i, it.kind == Argument::tensors ? c10::IValue(registers[at]) : c10::IValue(numbers[at]));
       }
       break;
     }
     case Argument::constant: break;
   }
-  stack.push_back(it.value);
+  return it.value;
 }
 
-void take_results(const Instruction& it, torch::jit::Stack& stack, std::vector<at::Tensor>& registers) {
+void take_results(const std::vector<int>& to, torch::jit::Stack& stack, std::vector<at::Tensor>& registers) {
   size_t n = 0;
   const auto take = [&](at::Tensor tensor) {
-    const int to = n < it.results.size() ? it.results[n] : -1;
+    const int place = n < to.size() ? to[n] : -1;
     ++n;
-    if (to >= 0) registers[static_cast<size_t>(to)] = std::move(tensor);
+    if (place >= 0) registers[static_cast<size_t>(place)] = std::move(tensor);
   };
   for (auto& value : stack) {
     if (value.isTensor()) {
@@ -87,29 +84,45 @@ void take_results(const Instruction& it, torch::jit::Stack& stack, std::vector<a
   }
 }
 
-}  // namespace
 }  // namespace shim
 
-std::vector<at::Tensor> ts_tape::run(const std::vector<at::Tensor>& inputs, double* given) const {
-  TORCH_CHECK(inputs.size() == n_inputs, "the tape takes ", n_inputs, " tensors, not ", inputs.size());
-  const auto computed = shim::compute_numbers(*this, given);
-  std::vector<at::Tensor> registers(n_registers);
+ts_tape::ts_tape() = default;
+ts_tape::~ts_tape() = default;
+
+void ts_tape::run_code(const std::vector<at::Tensor>& inputs, const std::vector<double>& computed,
+                       std::vector<at::Tensor>& registers) const {
   std::copy(inputs.begin(), inputs.end(), registers.begin());
   shim::StackFrame frame;
   auto& stack = frame.stack();
   for (const auto& it : code) {
     stack.clear();
-    for (const auto& argument : it.arguments) shim::push(argument, registers, computed, stack);
+    for (const auto& argument : it.arguments) stack.push_back(shim::argument_now(argument, registers, computed));
     it.op.callBoxed(&stack);
-    shim::take_results(it, stack, registers);
+    shim::take_results(it.results, stack, registers);
     for (const int gone : it.last) registers[static_cast<size_t>(gone)] = at::Tensor();
   }
+}
+
+std::vector<at::Tensor> ts_tape::run(const std::vector<at::Tensor>& inputs, double* given) const {
+  TORCH_CHECK(inputs.size() == n_inputs, "the tape takes ", n_inputs, " tensors, not ", inputs.size());
+  const auto computed = shim::compute_numbers(*this, given);
+  std::vector<at::Tensor> own;
+  const bool planned = plan && plan->holds();
+  if (planned) {
+    plan->run(inputs, computed);
+  } else {
+    own.resize(n_registers);
+    run_code(inputs, computed, own);
+  }
+  const auto& registers = planned ? plan->registers() : own;
   std::vector<at::Tensor> out;
+  out.reserve(results.size());
   for (size_t i = 0; i < results.size(); ++i) {
     out.push_back(results[i].kind == shim::Argument::tensor ? registers[static_cast<size_t>(results[i].from[0])]
                                                             : results[i].value.toTensor());
     if (targets[i].defined()) at::Tensor(targets[i]).copy_(out.back());
   }
+  if (planned) plan->forget();
   for (size_t i = 0; i < n_given; ++i)
     if (next[i] >= 0) given[i] = computed[static_cast<size_t>(next[i])];
   return out;

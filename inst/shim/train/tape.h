@@ -4,6 +4,7 @@
 #include "core/pch.h"
 #include "torch_shim.h"
 
+#include <memory>
 #include <vector>
 
 namespace shim {
@@ -30,8 +31,14 @@ struct Instruction {
 
 }  // namespace shim
 
+namespace shim {
+class Plan;
+}
+
 struct ts_tape {
-  // `given`: values of the given numbers; they become those of the next run.
+  ts_tape();
+  ~ts_tape();
+  // `given`: values of the given numbers; they become those of the next run. What it gives is valid until the next run.
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, double* given) const;
 
   size_t n_inputs = 0;
@@ -42,9 +49,19 @@ struct ts_tape {
   std::vector<ts_number> numbers;
   size_t n_given = 0;
   std::vector<int> next;
+  std::unique_ptr<shim::Plan> plan;  // NULL: the code runs as it is
+
+ private:
+  void run_code(const std::vector<at::Tensor>& inputs, const std::vector<double>& numbers,
+                std::vector<at::Tensor>& registers) const;
 };
 
 namespace shim {
+
+// The argument of a run, with what the run has in its registers.
+c10::IValue argument_now(const Argument& argument, const std::vector<at::Tensor>& registers, const std::vector<double>& numbers);
+// What an operator left on the stack goes into registers.
+void take_results(const std::vector<int>& to, torch::jit::Stack& stack, std::vector<at::Tensor>& registers);
 
 // Where two tapes of the same code differ in what is constant, "" if nowhere.
 std::string difference(const ts_tape& one, const ts_tape& other);

@@ -11,13 +11,6 @@ using shim::guarded_result;
 
 void ts_tape_release(ts_tape* tape) { delete tape; }
 
-int ts_tape_run(const ts_tape* tape, ts_tensor* const* inputs, size_t n, double* given, ts_value* out, ts_arena** arena) {
-  return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
-    const shim::Plainly plainly;
-    shim::from_ivalue(c10::IValue(tape->run(shim::borrow_all(inputs, n), given)), nullptr, value, own);
-  });
-}
-
 int ts_tape_difference(const ts_tape* one, const ts_tape* other, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     shim::from_ivalue(c10::IValue(shim::difference(*one, *other)), nullptr, value, own);
@@ -83,27 +76,39 @@ int ts_train(const ts_training* it, ts_tensor** loss) {
       if (results.empty()) return;
       for (size_t i = 0; i < params.size(); ++i) params[i].mutable_grad() = results[i + 1];
     };
-    std::vector<at::Tensor> losses;
+    // On the CPU a loss is read where it lies, elsewhere when all is done.
+    std::vector<at::Tensor> waiting;
+    const auto note = [&](int64_t i) {
+      if (!it->losses) return;
+      if (results[0].is_cpu())
+        it->losses[i] = results[0].item<double>();
+      else
+        waiting.push_back(results[0].clone());
+    };
+    const auto finish = [&] {
+      show();
+      for (size_t i = 0; i < waiting.size(); ++i) it->losses[i] = waiting[i].item<double>();
+    };
     try {
       for (int64_t i = 0; i < it->n_steps; ++i) {
         if (i > 0) {
           const shim::Stoppable here;
           shim::look_for_stop();
         }
-        auto batch = it->batch_size > 0 ? rows(data, order, it->from + i * it->batch_size, it->batch_size) : data;
-        results = it->gradients->run(batch, nullptr);
-        if (it->update) it->update->run({results.begin() + 1, results.end()}, it->numbers);
-        losses.push_back(results[0]);
+        results = it->gradients->run(
+            it->batch_size > 0 ? rows(data, order, it->from + i * it->batch_size, it->batch_size) : data, nullptr);
+        if (it->update) {
+          const auto first = results.begin() + 1;
+          it->update->run({first, first + static_cast<std::ptrdiff_t>(params.size())}, it->numbers);
+        }
+        note(i);
         *it->done = i + 1;
       }
     } catch (...) {
-      show();
-      for (size_t i = 0; i < losses.size(); ++i) it->losses[i] = losses[i].item<double>();
+      finish();
       throw;
     }
-    show();
-    if (it->losses)
-      for (size_t i = 0; i < losses.size(); ++i) it->losses[i] = losses[i].item<double>();
-    *loss = losses.empty() ? nullptr : shim::give(losses.back());
+    finish();
+    *loss = results.empty() ? nullptr : shim::give(results[0].clone());
   });
 }
