@@ -123,7 +123,7 @@ test_that("an interrupt leaves whole steps", {
     model <- nn_sequential(nn_linear(4, 8), nn_batch_norm1d(8), nn_linear(8, 2))
     optimizer <- optim_adam(model$parameters, lr = 0.01)
     jit_train(model, lapply(data, function(x) x$narrow(1, 1, 160)), nnf_mse_loss, optimizer, batch_size = 16)
-    system(sprintf("(sleep 1; kill -INT %d) >/dev/null 2>&1 &", Sys.getpid()))
+    system(sprintf("(sleep 2; kill -INT %d) >/dev/null 2>&1 &", Sys.getpid()))
     start <- proc.time()[["elapsed"]]
     how <- tryCatch({
       jit_train(model, data, nnf_mse_loss, optimizer, epochs = 1e6, batch_size = 16)
@@ -136,7 +136,7 @@ test_that("an interrupt leaves whole steps", {
   })
   expect_equal(seen$how, "interrupted")
   expect_lt(seen$took, 10)
-  expect_gt(seen$batches, 10)
+  expect_gte(seen$batches, 10)
   expect_equal(seen$counts, seen$batches)
 })
 
