@@ -416,7 +416,7 @@ closure_step <- function(trainer, batch) {
 #' The first batch of each form (shapes, dtypes, mode of the model) is computed by R, once more than needed, and
 #' LibTorch's operators, those for the gradients included, are recorded as a flat list. Batches of the same form then
 #' run that list. So any R code in the model and the loss works that does the same for other values. What would not is
-#' found: where values of tensors are read (`if (as.logical(x > 0))`, `as.numeric(x)`) while it is recorded, or where the
+#' found: where values of tensors are read (`as.logical(x > 0)`, `as.numeric(x)`) while it is recorded, or where the
 #' second batch comes out differently, the model is compiled by [jit_script()] instead, with gradients by autograd;
 #' and where that can't be done either, the error says both reasons. What R code does at some steps only, such as a
 #' counter of its own in `forward`, is not seen.

@@ -1,7 +1,7 @@
 # Training over epochs: batches go from the shim to the shim where the data are tensors in memory.
 
 #' @param data What to train on: a list of tensors with as many rows, inputs before the target; a [dataset()]; or a
-#'   [dataloader()]. Rows of tensors in memory (a list, a [tensor_dataset()] without methods of its own) are taken without R.
+#'   [dataloader()]. Rows of tensors in memory (a list, a [tensor_dataset()]) are taken without R.
 #' @param epochs How often to go through the data.
 #' @param batch_size,shuffle,drop_last As in [dataloader()]; where `data` is one, its own hold.
 #' @param valid_data Data of the same kinds: after each epoch the loss on them is computed, in evaluation mode.
