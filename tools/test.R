@@ -61,10 +61,13 @@ if (length(arguments)) {
   files <- files[names %in% arguments]
   names <- names[names %in% arguments]
 }
-# The longest first, so that no process has a long one left at the end: those that took more than half a minute, then by
-# size.
-slow <- grepl("^(jit-depth|jit-archive|fuzz|ops-oracle|gradcheck|install|interrupt|examples)$", names)
-names <- names[order(!slow, -file.size(files))]
+# The longest first, so that no process has a long one left at the end: those that wait for children or call every
+# operator as they were measured, then by size.
+slow <- c(
+  "jit-depth", "examples", "jit-archive", "memory", "jit-ops", "ops-oracle", "jit-lies", "interrupt", "fuzz", "data-worker",
+  "gradcheck", "install"
+)
+names <- names[order(match(names, slow, nomatch = length(slow) + 1), -file.size(files))]
 
 folder <- tempfile("queue-")
 queue <- file.path(folder, "taken")
