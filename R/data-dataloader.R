@@ -18,8 +18,10 @@ DataLoader <- R6::R6Class(
     worker_packages = NULL,
     prefetch_factor = NULL,
     persistent_workers = NULL,
-    # The workers that wait for another run.
+    # The workers that wait for another run; the run that began last; the state from which the next run goes on.
     .workers = NULL,
+    .run = NULL,
+    .resumed = NULL,
     initialize = function(dataset, batch_size, shuffle, sampler, batch_sampler, num_workers, collate_fn, pin_memory,
                           drop_last, timeout, worker_init_fn, worker_globals, worker_packages, prefetch_factor,
                           persistent_workers) {
@@ -51,19 +53,41 @@ DataLoader <- R6::R6Class(
     },
     .iter = function() {
       close <- NULL
+      now <- random_states(self)
+      state <- self$.resumed %||% list(batches = 0, random = now)
+      self$.run <- new_environment(state)
+      if (!is.null(self$.resumed)) {
+        self$.resumed <- NULL
+        set_random_states(self, state$random)
+        on.exit(set_random_states(self, now[c("torch", "r")]))
+      }
       # As in PyTorch each run begins with a draw, so that with the same seed the order is the same there.
       seed <- draw_torch_seed()
       if (self$num_workers > 0) {
-        parallel <- iterate_workers(self, seed)
+        parallel <- iterate_workers(self, seed, state$batches)
         batches <- parallel$batches
         close <- parallel$close
       } else if (inherits(self$dataset, "iterable_dataset")) {
-        batches <- iterate_stream(self)
+        batches <- iterate_stream(self, state$batches)
       } else {
-        batches <- iterate_items(self)
+        batches <- iterate_items(self, state$batches)
       }
       if (self$pin_memory && cuda_is_available()) batches <- pinned(batches)
-      structure(batches, class = "dataloader_iter", close = close)
+      structure(counted(batches, self$.run), class = "dataloader_iter", close = close)
+    },
+    # Where the run stands that began last: how many of its batches were given, and the random states with which it began.
+    state_dict = function() {
+      if (is.null(self$.run)) list(batches = 0) else mget(c("batches", "random"), self$.run)
+    },
+    load_state_dict = function(state_dict) {
+      if (!is.list(state_dict) || !is_whole_number(state_dict$batches) || state_dict$batches < 0) {
+        value_error("`state_dict` must be what `$state_dict()` of a data loader gave.")
+      }
+      if (self$num_workers > 0 && inherits(self$dataset, "iterable_dataset") && state_dict$batches > 0) {
+        not_implemented_error("A run of an iterable dataset with workers can't be taken up in the middle.")
+      }
+      self$.resumed <- if (state_dict$batches > 0) state_dict
+      invisible(self)
     },
     .length = function() {
       if (!inherits(self$dataset, "iterable_dataset")) {
@@ -72,8 +96,50 @@ DataLoader <- R6::R6Class(
       batches <- length(self$dataset) / (self$batch_size %||% 1)
       if (self$drop_last) floor(batches) else ceiling(batches)
     }
+  ),
+  active = list(
+    .auto_collation = function() !is.null(self$batch_sampler),
+    .index_sampler = function() self$batch_sampler %||% self$sampler
   )
 )
+
+# The random states on which the order of a run depends.
+random_states <- function(loader) {
+  generator <- generator_of_loader(loader)
+  compact(list(
+    torch = torch_get_rng_state(), r = get0(".Random.seed", globalenv(), inherits = FALSE),
+    generator = if (!is.null(generator)) generator$get_state()
+  ))
+}
+
+set_random_states <- function(loader, states) {
+  if (!is.null(states$torch)) torch_set_rng_state(states$torch)
+  if (!is.null(states$r)) assign(".Random.seed", states$r, globalenv())
+  if (!is.null(states$generator)) generator_of_loader(loader)$set_state(states$generator)
+}
+
+generator_of_loader <- function(loader) {
+  sampler <- loader$.index_sampler
+  if (inherits(sampler, "utils_sampler_batch")) sampler <- sampler$sampler
+  generator <- member_of(sampler, "generator")
+  if (inherits(generator, "torch_generator")) generator
+}
+
+# Counts the batches that are given. A run that is over is none to go on with.
+counted <- function(batches, run) {
+  force(batches)
+  function() {
+    batch <- batches()
+    if (is_exhausted(batch)) run$batches <- 0 else run$batches <- run$batches + 1
+    batch
+  }
+}
+
+# An iterator without its first elements.
+without_first <- function(iterator, n) {
+  while (n > 0 && !is_exhausted(iterator())) n <- n - 1
+  iterator
+}
 
 pinned <- function(batches) {
   force(batches)
@@ -93,8 +159,8 @@ print.dataloader_iter <- function(x, ...) {
   invisible(x)
 }
 
-iterate_items <- function(loader) {
-  next_index <- (loader$batch_sampler %||% loader$sampler)$.iter()
+iterate_items <- function(loader, skip) {
+  next_index <- without_first(loader$.index_sampler$.iter(), skip)
   fetch <- item_fetcher(loader_parts(loader))
   function() {
     index <- next_index()
@@ -117,12 +183,12 @@ item_fetcher <- function(parts) {
   }
 }
 
-iterate_stream <- function(loader) {
+iterate_stream <- function(loader, skip) {
   size <- loader$batch_size
   drop_last <- loader$drop_last
   collate <- loader$collate_fn
   items <- loader$dataset$.iter()
-  batches <- if (is.null(size)) items else gather_batches(items, size)
+  batches <- without_first(if (is.null(size)) items else gather_batches(items, size), skip)
   function() {
     batch <- batches()
     if (is_exhausted(batch) || (drop_last && length(batch) < size)) exhausted() else collate(batch)
@@ -156,6 +222,13 @@ iterate_stream <- function(loader) {
 #' An error in a worker is a `runtime_error` with its message and calls, warnings are passed on, a worker that was killed
 #' and a batch that does not come within `timeout` are a `runtime_error`; then, and when the loop is left or interrupted, all
 #' workers end. They also end when the main session does, however it ends, and leave no shared memory behind.
+#'
+#' @section Going on in the middle of a run:
+#' `$state_dict()` tells how many batches of the run that began last were given, and the random states with which it began;
+#' after `$load_state_dict(state_dict)` the next run goes on behind these batches, in the same order, and leaves torch's and R's
+#' random numbers as they are. Kept with `torch_get_rng_state()`, the model and the optimiser by [torch_save()], it lets a training
+#' go on as if it had not stopped. Items that were given are not made again, but for iterable datasets, which are run through.
+#' Workers begin with new random numbers of their own; an iterable dataset with workers is a `not_implemented_error`.
 #'
 #' @param dataset a [dataset()] or [iterable_dataset()].
 #' @param batch_size items in a batch; `NULL` for single items.

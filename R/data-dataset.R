@@ -9,9 +9,36 @@ Dataset <- R6::R6Class(
     },
     .length = function() {
       not_implemented_error("This dataset has no `.length` method.")
+    },
+    state_dict = function() tensors_of_dataset(self),
+    load_state_dict = function(x, ..., .refer_to_state_dict = FALSE) {
+      own <- tensors_of_dataset(self)
+      missing <- setdiff(names(own), names(x))
+      if (length(missing)) value_error(sprintf("`x` has no entry `%s`, which the dataset needs.", missing[[1L]]))
+      for (name in names(own)) {
+        if (!is_torch_tensor(x[[name]])) type_error(sprintf("`x` must hold a tensor for `%s`, not %s.", name, friendly_type(x[[name]])))
+        with_no_grad(if (.refer_to_state_dict) torch_set_data(own[[name]], x[[name]]) else own[[name]]$copy_(x[[name]]))
+      }
+      invisible(self)
     }
   )
 )
+
+# The tensors in the fields of a dataset, and in lists there, by their paths.
+tensors_of_dataset <- function(dataset) {
+  names <- ls(dataset, all.names = TRUE)
+  is_field <- vapply(names, function(name) !bindingIsActive(as.symbol(name), dataset), NA)
+  tensors_by_path(mget(names[is_field], dataset))
+}
+
+tensors_by_path <- function(x, prefix = "") {
+  paths <- paste0(prefix, ifelse(nzchar(names2(x)), names2(x), seq_along(x)), recycle0 = TRUE)
+  out <- lapply(seq_along(x), function(i) {
+    if (is_torch_tensor(x[[i]])) return(set_names(list(x[[i]]), paths[i]))
+    if (is_bare_list(x[[i]])) tensors_by_path(x[[i]], paste0(paths[i], "."))
+  })
+  as.list(unlist(out, recursive = FALSE))
+}
 
 #' Datasets
 #'
@@ -24,6 +51,8 @@ Dataset <- R6::R6Class(
 #'
 #' `d[i]` calls `.getbatch` if there is one, else `.getitem`; `d[[i]]` calls `.getitem`; the index comes as an integer.
 #' `length(d)` is the number of items, and `lapply()` goes over them.
+#'
+#' `$state_dict()` gives the tensors in a dataset's fields by their names, `$load_state_dict(x)` puts such a list back.
 #'
 #' `tensor_dataset()` holds tensors of the same first size; its items are lists with one slice of each.
 #' `dataset_subset()` is a dataset of some items of another.

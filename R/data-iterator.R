@@ -130,6 +130,10 @@ new_iterator <- function(f, over) {
   structure(f, class = "torch_iterator", over = over)
 }
 
+# The iterator is a function; some call it by this name.
+#' @export
+`$.torch_iterator` <- function(x, name) if (name %in% c(".next", ".iter")) if (name == ".next") x else function() x
+
 #' @export
 print.torch_iterator <- function(x, ...) {
   over <- attr(x, "over", exact = TRUE)

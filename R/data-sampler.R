@@ -166,7 +166,7 @@ random_sampler <- sampler(
     check_generator(generator)
     self$data_source <- data_source
     self$replacement <- replacement
-    self$num_samples <- num_samples
+    private$wanted <- num_samples
     self$generator <- generator
   },
   .order = function() {
@@ -184,7 +184,9 @@ random_sampler <- sampler(
     rest <- if (wanted %% n > 0 || !is.null(self$generator)) random_order(n, generator)
     c(order, rest[seq_len(wanted %% n)])
   },
-  .length = function() self$num_samples %||% length(self$data_source)
+  .length = function() self$num_samples,
+  private = list(wanted = NULL),
+  active = list(num_samples = function() private$wanted %||% length(self$data_source))
 )
 
 #' @rdname samplers

@@ -138,7 +138,7 @@ begin_in_worker <- function(loader, setup, seeds, is_ready) {
 # A function that makes the batch of an index.
 batch_source <- function(loader) {
   if (!loader$is_iterable) return(item_fetcher(loader))
-  batches <- iterate_stream(loader)
+  batches <- iterate_stream(loader, 0)
   function(index) batches()
 }
 
@@ -312,9 +312,9 @@ begin_run <- function(pool, seeds) {
 }
 
 # An iterator over the batches of a loader that has workers.
-iterate_workers <- function(loader, seed) {
+iterate_workers <- function(loader, seed, skip) {
   is_iterable <- inherits(loader$dataset, "iterable_dataset")
-  next_index <- if (is_iterable) function() NULL else (loader$batch_sampler %||% loader$sampler)$.iter()
+  next_index <- if (is_iterable) function() NULL else without_first(loader$.index_sampler$.iter(), skip)
   # Of R's random numbers in the workers, and of torch's.
   seeds <- list(sample.int(2147480000L, 1L), seed)
   pool <- loader$.workers

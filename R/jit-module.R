@@ -159,6 +159,11 @@ script_fields <- list(
   },
   cuda = function(x) function(device = NULL) x$to(device = as_cuda_device(device)),
   cpu = function(x) function() x$to(device = "cpu"),
+  find_method = function(x) function(name) script_method(x, script_name(name)),
+  find_constant = function(x) function(name) cpp_module_get(script_handle(x), script_name(name)),
+  save = function(x) function(path) jit_save(x, path),
+  save_for_mobile = function(x) function(path) jit_save_for_mobile(x, path),
+  serialize = function(x) function() jit_serialize(x),
   clone = function(x) function(deep = TRUE, ...) {
     if (!isTRUE(deep)) return(new_script_module(script_handle(x)))
     copy <- new_script_module(cpp_module_clone(script_handle(x)))

@@ -67,7 +67,7 @@ read_safetensors_header <- function(source) {
   text <- rawToChar(text)
   if (!validUTF8(text)) damaged("its header is no text")
   Encoding(text) <- "UTF-8"
-  header <- tryCatch(jsonlite::fromJSON(text, simplifyVector = FALSE), error = function(e) damaged("its header is no JSON"))
+  header <- json_of(text, "its header is no JSON")
   if (!is.list(header) || (length(header) && is.null(names(header)))) damaged("its header has no names")
   metadata <- header[["__metadata__"]]
   header[["__metadata__"]] <- NULL
@@ -101,6 +101,13 @@ read_safetensors_entry <- function(entry) {
     damaged("the place of a tensor is not of its size")
   }
   list(dtype = entry$dtype, shape = shape, start = place[1], end = place[2])
+}
+
+# A text of a file as JSON. jsonlite's errors take the text for a format of C's, in which a `%n` ends the process, so there
+# is no percent sign in it; and its fromJSON() would open what the text is the address or the path of.
+json_of <- function(text, why) {
+  text <- gsub("%", "\\u0025", text, fixed = TRUE)
+  tryCatch(jsonlite::parse_json(text), error = function(e) damaged(why))
 }
 
 damaged <- function(why) torch_abort(why, "torch_file_error", call = NULL)
@@ -192,7 +199,9 @@ wanted_tensors <- function(there, names, what) {
 
 load_sharded <- function(index, device, names, call = caller_env()) {
   about_file({
-    parsed <- tryCatch(jsonlite::fromJSON(index, simplifyVector = FALSE), error = function(e) damaged("it is no JSON"))
+    if (file.size(index) > longest_header) damaged("it is too long for an index")
+    text <- readBin(index, "raw", file.size(index))
+    parsed <- json_of(if (any(text == 0)) "" else rawToChar(text), "it is no JSON")
     map <- if (is.list(parsed)) parsed$weight_map
     if (!is.list(map) || !all(vapply(map, is_string, NA))) damaged("it has no `weight_map`")
   }, source_name(index), call)

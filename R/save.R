@@ -246,7 +246,7 @@ read_object <- function(source, device, foreign = FALSE) {
     if (!foreign) warning("The file was not written by R: its tensors are given as a list.", call. = FALSE)
     return(read_safetensors_tensors(source, header, device))
   }
-  about <- tryCatch(jsonlite::fromJSON(about, simplifyVector = FALSE), error = function(e) damaged("what it says of itself is no JSON"))
+  about <- json_of(about, "what it says of itself is no JSON")
   if (!is.list(about) || !is_string(about$type)) damaged("it does not say what it holds")
   inner <- c("__robj__", "__handles__")
   tensors <- read_safetensors_tensors(source, header, device, which(!header$name %in% inner))
@@ -363,7 +363,7 @@ unmark <- function(x, handle_of_key, depth = 0L) {
   like <- x
   x <- unclass(x)
   x[marked] <- lapply(x[marked], unmark, handle_of_key = handle_of_key, depth = depth + 1L)
-  with_attributes(x, like)
+  tryCatch(with_attributes(x, like), error = function(e) damaged("a list in it has attributes that no list can have"))
 }
 
 # ---- in R's own serialization ---------------------------------------------------------------------------------------------

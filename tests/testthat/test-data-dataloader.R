@@ -134,3 +134,68 @@ result['noise'] = [b.item() for b in torch.utils.data.DataLoader(Noise(), num_wo
   noise <- dataset(.getitem = function(i) torch_rand(1), .length = function() 6)()
   expect_equal(vapply(batches_of(dataloader(noise, num_workers = 2)), as.numeric, 0), python$noise, tolerance = 1e-6)
 })
+
+test_that("a run goes on behind the batches that were given, with the same random numbers", {
+  skip_if_no_torch()
+  noisy <- dataset(
+    "noisy", initialize = function() self$made <- 0,
+    .getitem = function(i) {
+      self$made <- self$made + 1
+      c(i, torch_rand(1)$item(), runif(1))
+    },
+    .length = function() 10
+  )
+  shuffled <- sampler("shuffled", initialize = function() {}, .iter = function() as_iterator(sample(10)), .length = function() 10)
+  stream <- iterable_dataset("stream", .iter = function() {
+    i <- 0
+    function() if (i < 10) c(i <<- i + 1, torch_rand(1)$item(), runif(1)) else as.symbol(".__exhausted__.")
+  })
+  loaders <- list(
+    function() dataloader(noisy(), batch_size = 3, shuffle = TRUE),
+    function() dataloader(noisy(), batch_size = NULL, shuffle = TRUE),
+    function() dataloader(noisy(), batch_size = 2, sampler = shuffled()),
+    function() dataloader(noisy(), batch_size = 3, sampler = random_sampler(1:10, replacement = TRUE, generator = torch_generator())),
+    function() dataloader(stream(), batch_size = 3)
+  )
+  numbers <- function(batch) if (is_torch_tensor(batch)) as_array(batch) else batch
+  for (k in seq_along(loaders)) {
+    torch_manual_seed(k)
+    set.seed(k)
+    dl <- loaders[[k]]()
+    loop(for (batch in dl) NULL)
+    it <- dataloader_make_iter(dl)
+    for (i in 1:2) dataloader_next(it)
+    state <- torch_load(torch_serialize(list(loader = dl$state_dict(), torch = torch_get_rng_state(), r = .Random.seed)))
+    expect_identical(state$loader$batches, 2)
+    rest <- lapply(iterator_elements(it), numbers)
+    expect_identical(dl$state_dict()$batches, 0)
+    after <- c(torch_rand(1)$item(), runif(1))
+    torch_rand(5)
+    runif(3)
+
+    torch_set_rng_state(state$torch)
+    assign(".Random.seed", state$r, globalenv())
+    dl <- loaders[[k]]()
+    dl$load_state_dict(state$loader)
+    made <- dl$dataset$made
+    again <- lapply(as.list(dl), numbers)
+    expect_identical(again, rest, info = k)
+    expect_identical(c(torch_rand(1)$item(), runif(1)), after, info = k)
+    if (!is.null(made)) expect_identical(dl$dataset$made, made + length(unlist(again)) / 3)
+    # The next run begins at the beginning.
+    expect_length(as.list(dl), length(rest) + 2)
+  }
+  dl <- dataloader(noisy(), batch_size = 3)
+  expect_identical(dl$state_dict(), list(batches = 0))
+  expect_error(dl$load_state_dict(5), "must be what", class = "value_error")
+  dl$load_state_dict(list(batches = 99))
+  expect_length(as.list(dl), 0)
+  parallel <- dataloader(tensor_dataset(torch_arange(1, 10)), batch_size = 2, shuffle = TRUE, num_workers = 2)
+  it <- dataloader_make_iter(parallel)
+  dataloader_next(it)
+  state <- parallel$state_dict()
+  rest <- lapply(iterator_elements(it), function(batch) as_array(batch[[1]]))
+  parallel$load_state_dict(state)
+  expect_identical(lapply(as.list(parallel), function(batch) as_array(batch[[1]])), rest)
+  expect_error(dataloader(stream(), num_workers = 2)$load_state_dict(list(batches = 1)), class = "not_implemented_error")
+})

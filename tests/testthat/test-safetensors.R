@@ -106,3 +106,21 @@ test_that("an index that names itself ends", {
   expect_identical(load_safetensors(index), list())
   expect_error(save_safetensors(list(a = torch_ones(2, device = "meta")), withr::local_tempfile()), "no form for `a`", class = "value_error")
 })
+
+test_that("the text of a header is no format, no path and no address", {
+  skip_if_no_torch()
+  file_of <- function(header) c(writeBin(c(nchar(header, "bytes"), 0L), raw(), endian = "little"), charToRaw(header), as.raw(1:4))
+  good <- "{\"a%n\":{\"shape\":[4],\"dtype\":\"U8\",\"data_offsets\":[0,4]}}"
+  expect_identical(as_array(load_safetensors(file_of(good))[["a%n"]]), as.raw(1:4))
+  # In a process of its own, which a format would end.
+  skip_if_not_installed("callr")
+  bad <- file_of(sub("}}", "}:\"%n%n%n%s%s%s\":{}}", good))
+  said <- callr::r(function(bad) tryCatch(torch::load_safetensors(bad), error = conditionMessage), list(bad), timeout = 120)
+  expect_match(said, "no JSON")
+  path <- withr::local_tempfile()
+  writeLines(good, path)
+  expect_error(load_safetensors(file_of(path)), "no JSON", class = "torch_runtime_error")
+  expect_error(load_safetensors(file_of("https://localhost:1/a")), "no JSON", class = "torch_runtime_error")
+  expect_error(load_safetensors(file_of(strrep("[", 1e5))), "no JSON", class = "torch_runtime_error")
+  expect_identical(json_of("\"\\u0025\"", ""), "%")
+})

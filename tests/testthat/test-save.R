@@ -92,28 +92,35 @@ test_that("training goes on from a file as if it had not stopped, after a killed
       torch_manual_seed(1)
       model <- nn_sequential(nn_linear(3, 8), nn_dropout(0.3), nn_tanh(), nn_linear(8, 1))
       opt <- optim_adam(model$parameters, lr = 0.01)
-      state <- list(model = model, opt = opt, step = 0)
-    } else {
+      state <- list(model = model, opt = opt, scheduler = lr_cosine_annealing(opt, 7), step = 0)
+    }
+    data <- tensor_dataset(x = torch_linspace(-1, 1, 96)$view(c(32, 3)))
+    batches <- dataloader(data, batch_size = 8, shuffle = TRUE)
+    if (!is.null(from)) {
       state <- torch_load(from)
       torch_set_rng_state(state$random)
+      batches$load_state_dict(state$batches)
     }
     while (state$step < steps) {
-      x <- torch_randn(16, 3)
-      state$opt$zero_grad()
-      nnf_mse_loss(state$model(x), x[, 1:1])$backward()
-      state$opt$step()
-      state$step <- state$step + 1
-      if (state$step == 5) {
-        torch_save(c(state, random = torch_get_rng_state()), file)
-        if (die) tools::pskill(Sys.getpid(), tools::SIGKILL)
-      }
+      loop(for (batch in batches) {
+        state$opt$zero_grad()
+        nnf_mse_loss(state$model(batch$x), batch$x[, 1:1])$backward()
+        state$opt$step()
+        state$scheduler$step()
+        state$step <- state$step + 1
+        # In the middle of the second run over the data.
+        if (state$step == 6) {
+          torch_save(c(state[c("model", "opt", "scheduler", "step")], random = torch_get_rng_state(), batches = list(batches$state_dict())), file)
+          if (die) tools::pskill(Sys.getpid(), tools::SIGKILL)
+        }
+      })
     }
     lapply(state$model$parameters, as_array)
   }
-  whole <- callr::r(train, list(file, 9, NULL), libpath = .libPaths(), timeout = 120)
+  whole <- callr::r(train, list(file, 12, NULL), libpath = .libPaths(), timeout = 120)
   unlink(file)
-  expect_error(callr::r(train, list(file, 9, NULL, die = TRUE), libpath = .libPaths(), timeout = 120))
-  resumed <- callr::r(train, list(file, 9, file), libpath = .libPaths(), timeout = 120)
+  expect_error(callr::r(train, list(file, 12, NULL, die = TRUE), libpath = .libPaths(), timeout = 120))
+  resumed <- callr::r(train, list(file, 12, file), libpath = .libPaths(), timeout = 120)
   expect_identical(resumed, whole)
 })
 
@@ -359,4 +366,15 @@ test_that("deep lists and S4 objects come back as they were", {
   expect_identical(y@unit, "m")
   expect_identical(as_array(y@weight), c(1, 1))
   expect_identical(as_array(y[[1]]), 1)
+})
+
+test_that("a list with attributes that no list has is refused", {
+  skip_if_no_torch()
+  found <- new_collection(NULL)
+  marked <- list(address_mark(found$key_of(torch_ones(1))))
+  robj <- serialize(structure(marked, zq = 1), NULL)
+  at <- grepRaw("zq", robj, fixed = TRUE)
+  robj <- robj[-(at + 0:1)]
+  robj[at - 1] <- as.raw(0)
+  expect_error(torch_load(write_collection(found, "list", robj, NULL)), "can't be read", class = "torch_runtime_error")
 })
