@@ -108,11 +108,12 @@ training_loader <- function(data, arg, batch_size, shuffle, drop_last, call = ca
   dataloader(data, batch_size = batch_size, shuffle = shuffle, drop_last = drop_last)
 }
 
-# The tensors of a loader whose batches are their rows as they are; NULL for another.
+# The tensors of a loader whose batches are their rows as they are; NULL for another, and in the middle of a run.
 resident_tensors <- function(loader) {
   dataset <- loader$dataset
   plain <- inherits(dataset, "tensor_dataset") && identical(body(dataset$.getbatch), tensor_rows_body()) &&
     identical(loader$collate_fn, convert_batch) && loader$num_workers == 0 && !isTRUE(loader$pin_memory) &&
+    is.null(loader$.resumed) &&
     identical(class(loader$batch_sampler)[1L], "utils_sampler_batch") &&
     is.function(loader$batch_sampler$sampler$.order)
   if (plain) unname(dataset$tensors)
