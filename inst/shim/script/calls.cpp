@@ -1,0 +1,132 @@
+// Which function a call calls.
+#include "script/meaning.h"
+
+#include "script/builtins.h"
+
+#include "core/callable.h"
+#include "jit/builtins.h"
+
+namespace shim::script {
+
+using namespace torch::jit;
+using c10::TypeKind;
+
+// Creation functions: sizes as numbers, or one vector.
+SugaredValuePtr of_size(Call& call) {
+  std::vector<Value*> sizes;
+  sizes.swap(call.inputs);
+  if (!sizes.empty()) {
+    if (sizes.size() == 1 && is_list(sizes[0])) {
+      call.named.emplace_back("size", sizes[0]);
+    } else {
+      for (auto*& size : sizes) size = call.whole(size, "a size");
+      call.named.emplace_back("size", list_of(call, c10::IntType::get(), sizes));
+    }
+  }
+  std::string why;
+  auto* value = call_builtin(call, &why);
+  if (!value) call.fail(why);
+  return call.give(value);
+}
+
+// What a value is, which is known when the program is compiled.
+SugaredValuePtr is_kind(Call& call) {
+  if (call.inputs.size() != 1) call.fail("`" + call.payload + "()` takes one value");
+  const auto* value = call.inputs[0];
+  TypePtr type = value->type();
+  if (type->kind() == TypeKind::OptionalType) call.fail("what this is depends on whether it is NULL: ask `is.null()` before");
+  const bool list = type->kind() == TypeKind::ListType;
+  const auto kind = list ? element_type(value)->kind() : type->kind();
+  const bool number = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::NumberType;
+  const bool plain = number || kind == TypeKind::BoolType || kind == TypeKind::StringType;
+  bool is = false;
+  const auto& name = call.payload;
+  if (name == "is.numeric") is = number;
+  if (name == "is.integer") is = kind == TypeKind::IntType;
+  if (name == "is.double") is = kind == TypeKind::FloatType;
+  if (name == "is.logical") is = kind == TypeKind::BoolType;
+  if (name == "is.character") is = kind == TypeKind::StringType;
+  if (name == "is.atomic" || name == "is.vector") is = plain;
+  if (name == "is.list") is = (list && !plain) || kind == TypeKind::TupleType || kind == TypeKind::DictType;
+  if (name == "is_torch_tensor") is = !list && is_tensor(value);
+  return call.give(call.constant(is));
+}
+
+namespace {
+
+bool has_tensor(const Call& call) {
+  const auto optional = c10::OptionalType::create(c10::TensorType::get());
+  for (auto* value : call.inputs)
+    if (value->type()->isSubtypeOf(*optional) || (is_list(value) && element_type(value)->isSubtypeOf(*c10::TensorType::get()))) return true;
+  for (const auto& it : call.named)
+    if (it.second->type()->isSubtypeOf(*optional)) return true;
+  return false;
+}
+
+// torch_float() and the like.
+Value* dtype_made(Call& call) {
+  if (call.payload.rfind("torch_", 0) != 0 || !call.inputs.empty() || !call.named.empty()) return nullptr;
+  const auto named = builtin_name("torch", call.function, call.place);
+  try {
+    auto* value = named->attr(call.place, call.function, call.payload.substr(6))->asValue(call.place, call.function);
+    return value->type()->kind() == TypeKind::IntType ? value : nullptr;
+  } catch (const ErrorReport&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+SugaredValuePtr call_function(Call& call) {
+  const std::string name = call.payload;
+  const auto* known = call.compiler.known(call.instance, name);
+  if (known && !known->is_function && !has_builtin(name) && !handler_of(name)) call.fail("`" + name + "` is no function");
+  if (known && known->callable) {
+    std::vector<NamedValue> inputs(call.inputs.begin(), call.inputs.end()), named;
+    for (const auto& it : call.named) named.emplace_back(it.first, it.second);
+    return FunctionValue(known->callable->function).call(call.place, call.function, inputs, named, 1);
+  }
+  // What the user has defined under the name of a builtin is the user's.
+  const bool is_builtin = !known || !known->is_function || known->builtin;
+  if (is_builtin) {
+    if (known && known->builtin) call.payload = known->builtin;
+    const auto colons = call.payload.rfind("::");
+    if (colons != std::string::npos && colons + 2 < call.payload.size()) call.payload = call.payload.substr(colons + 2);
+    if (const auto handler = handler_of(call.payload)) return handler(call);
+  }
+  std::string why;
+  if (known && known->operator_at >= 0 && has_tensor(call)) {
+    if (auto value = call_operator(call, call.compiler.operator_at(known->operator_at), &why)) return value;
+  }
+  if (is_builtin) {
+    std::string other;
+    if (auto* value = call_builtin(call, &other)) return call.give(value);
+    if (why.empty()) why = other;
+    if (auto* value = dtype_made(call)) return call.give(value);
+  }
+  if (known && known->closure_at >= 0)
+    return call.give(call.compiler.call(call, call.compiler.closure(known->closure_at)));
+  if (known && known->operator_at >= 0 && why.empty()) {
+    if (auto value = call_operator(call, call.compiler.operator_at(known->operator_at), &why)) return value;
+  }
+  if (!why.empty()) call.fail(why);
+  if (known && known->refused) call.fail("`" + name + "()` " + known->refused);
+  call.fail("there is no function `" + name + "` that a program can call");
+}
+
+SugaredValuePtr call_local(Call& call) {
+  return call.give(call.compiler.call(call, call.compiler.local(std::stoul(call.payload))));
+}
+
+// A call of a variable: it may be a module, else R looks further for a function of that name.
+SugaredValuePtr invoke(Call& call) {
+  if (call.inputs.at(0)->type()->kind() == TypeKind::ClassType) {
+    if (auto* value = call.compiler.call_method(call, "forward")) return call.give(value);
+    call.fail("`" + call.payload + "` has no `forward`");
+  }
+  if (call.payload.empty()) call.fail("what is called here is no function: it is " + words(call.inputs[0]->type()));
+  call.inputs.erase(call.inputs.begin());
+  return call_function(call);
+}
+
+}  // namespace shim::script

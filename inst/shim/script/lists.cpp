@@ -1,0 +1,153 @@
+// Lists and vectors, and what loops go through.
+#include "script/meaning.h"
+
+namespace shim::script {
+
+using namespace torch::jit;
+using c10::TypeKind;
+
+Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value*>& values) {
+  auto* node = call.graph().insertNode(call.graph().createList(element, values));
+  node->setSourceRange(call.place);
+  return node->output();
+}
+
+Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::TupleTypePtr& type) {
+  auto* node = call.graph().insertNode(call.graph().createTuple(values, type));
+  node->setSourceRange(call.place);
+  return node->output();
+}
+
+SugaredValuePtr make_list(Call& call) {
+  std::vector<Value*> values;
+  std::vector<std::string> names;
+  for (auto* value : call.inputs) values.push_back(detached(call, value));
+  for (const auto& it : call.named) {
+    names.push_back(it.first);
+    values.push_back(detached(call, it.second));
+  }
+  std::vector<TypePtr> types;
+  for (auto* value : values) types.push_back(value->type());
+  if (!names.empty()) {
+    if (!call.inputs.empty()) call.fail("all elements of this list need a name, or none");
+    return call.give(tuple_of(call, values, call.compiler.named_tuple(names, types)));
+  }
+  // What it holds is told by what is put into it.
+  if (values.empty()) return call.give(list_of(call, c10::TensorType::get(), {}));
+  for (const auto& type : types)
+    if (!(*type == *types.front())) return call.give(tuple_of(call, values));
+  return call.give(list_of(call, types.front(), values));
+}
+
+// Elements of one type: `c()`.
+SugaredValuePtr combine(Call& call) {
+  if (!call.named.empty()) call.fail("`c()` has no names in a program; use `list()` or `jit_dict()`");
+  if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
+  TypePtr element;
+  for (auto* value : call.inputs) {
+    const auto type = is_list(value) ? element_type(value) : value->type();
+    const auto wider = element ? joined(element, type) : type;
+    if (!wider) call.fail("`c()` can't hold both " + words(element) + " and " + words(type));
+    element = wider;
+  }
+  // R makes a list of tensors; values that are no vectors stay what they are.
+  Value* all = nullptr;
+  std::vector<Value*> open;
+  const auto close = [&] {
+    if (open.empty()) return;
+    auto* part = list_of(call, element, open);
+    all = all ? call.op("aten::add", {all, part}) : part;
+    open.clear();
+  };
+  for (auto* value : call.inputs) {
+    if (!is_list(value)) {
+      open.push_back(call.as(detached(call, value), element));
+      continue;
+    }
+    close();
+    auto* part = call.as(value, c10::ListType::create(element));
+    all = all ? call.op("aten::add", {all, part}) : call.op("aten::add", {part, list_of(call, element, {})});
+  }
+  close();
+  return call.give(all);
+}
+
+// `vector("list", n)` has no elements before they are given: a list that grows.
+SugaredValuePtr make_vector(Call& call) {
+  auto values = call.inputs;
+  for (const auto& it : call.named) values.push_back(it.second);
+  const auto mode = values.empty() ? std::nullopt : known_value(values[0]);
+  if (!mode || !mode->isString()) call.fail("the mode of `vector()` must be written as a string in a program");
+  const std::string text = mode->toStringRef();
+  if (text == "list") return call.give(list_of(call, c10::TensorType::get(), {}));
+  values.erase(values.begin());
+  return call.give(call.builtin(text, values));
+}
+
+SugaredValuePtr range(Call& call) {
+  auto* from = call.whole(call.inputs.at(0), "the beginning of a range");
+  auto* to = call.whole(call.inputs.at(1), "the end of a range");
+  auto* step = call.builtin("inner:step", {from, to});
+  return std::make_shared<RangeValue>(call.place, call.function,
+                                      std::vector<Value*>{from, call.op("aten::add", {to, step}), step});
+}
+
+namespace {
+
+SugaredValuePtr count(Call& call, Value* n) {
+  auto* one = call.constant(int64_t{1});
+  return std::make_shared<RangeValue>(call.place, call.function,
+                                      std::vector<Value*>{one, call.op("aten::add", {n, one}), one});
+}
+
+}  // namespace
+
+SugaredValuePtr seq_len(Call& call) {
+  return count(call, call.builtin("inner:count", {call.whole(call.inputs.at(0), "`seq_len()`")}));
+}
+
+SugaredValuePtr seq_along(Call& call) { return count(call, call.builtin("length", {call.inputs.at(0)})); }
+
+// What `for` goes through: R goes through what it was before the loop.
+SugaredValuePtr items(Call& call) {
+  auto* value = call.inputs.at(0);
+  const auto kind = value->type()->kind();
+  if (kind == TypeKind::DictType) return call.give(call.op("aten::values", {value}));
+  // Words that are known, as the names of parameters are, each have a turn of their own.
+  const auto known = known_value(value);
+  if (known && known->isList() && kind == TypeKind::ListType && element_type(value)->kind() == TypeKind::StringType) {
+    std::vector<SugaredValuePtr> parts;
+    for (const auto& part : known->toListRef()) parts.push_back(std::make_shared<SimpleValue>(call.constant(part)));
+    return std::make_shared<SugaredTupleValue>(std::move(parts));
+  }
+  if (kind == TypeKind::ListType || is_tensor(value))
+    return call.give(is_part_of_changed(call.instance, value) ? copy_of(call, value) : value);
+  if (kind == TypeKind::TupleType) {
+    std::vector<SugaredValuePtr> parts;
+    for (auto* part : createTupleUnpack(value)) parts.push_back(std::make_shared<SimpleValue>(part));
+    return std::make_shared<SugaredTupleValue>(std::move(parts));
+  }
+  if (const auto type = value->type()->cast<c10::ClassType>(); type && type->is_module()) {
+    std::vector<SugaredValuePtr> children;
+    for (size_t i = 0; i < type->numAttributes(); ++i)
+      if (type->getAttribute(i)->is_module())
+        children.push_back(SimpleValue(value).attr(call.place, call.function, type->getAttributeName(i)));
+    return std::make_shared<SugaredTupleValue>(std::move(children));
+  }
+  if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
+    call.fail("a loop can't go through " + words(value->type()) + ": ask `is.null()` before");
+  return call.give(list_of(call, value->type(), {value}));
+}
+
+SugaredValuePtr push(Call& call) {
+  call.op("aten::append", {call.inputs.at(0), detached(call, call.inputs.at(1))});
+  return call.give(call.constant(c10::IValue()));
+}
+
+// Of a module its children, of a tensor its rows.
+SugaredValuePtr as_list(Call& call) {
+  auto* value = call.inputs.at(0);
+  return call.give(is_tensor(value) ? call.op("aten::unbind", {value}) : value);
+}
+
+}  // namespace shim::script

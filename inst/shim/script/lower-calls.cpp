@@ -1,0 +1,245 @@
+// Calls of functions, and functions that call functions.
+#include "script/lowering.h"
+
+#include <unordered_map>
+
+namespace shim::script {
+
+void Lower::take(const ts_code& code, size_t i, Given& given) {
+  const auto& value = code.items[i];
+  const auto range = function_.range(value);
+  if (is_name(value, "...")) {
+    for (const auto& it : signature_.dots) {
+      const auto constant_value = signature_.constants.find(it.second);
+      const Expr passed =
+          constant_value == signature_.constants.end() ? name(it.second, range) : constant(constant_value->second, range);
+      if (it.first.empty()) {
+        given.inputs.push_back(passed);
+      } else {
+        given.named.push_back(Attribute::create(range, Ident::create(range, it.first), passed));
+      }
+    }
+    return;
+  }
+  if (code.names[i]) {
+    given.named.push_back(Attribute::create(range, Ident::create(range, code.names[i]), expression(value)));
+  } else {
+    given.inputs.push_back(expression(value));
+  }
+}
+
+// What a function inside reads of this one goes with each call.
+void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
+  for (const auto& captured : called_function.captured) {
+    if (!knows(captured)) continue;
+    const auto known = signature_.constants.find(captured);
+    if (known != signature_.constants.end()) {
+      given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(known->second, range)));
+      continue;
+    }
+    given.named.push_back(Attribute::create(range, Ident::create(range, captured), variable(captured, range)));
+  }
+}
+
+// The name by which `code` is called where its head is a name, or a function that is written here.
+std::string Lower::target_of(const ts_code& code, const SourceRange& range, Given& given) {
+  if (code.kind == TS_CODE_FUNCTION) {
+    auto& inner = *function_.inner.at(code.items);
+    take_captured(inner, range, given);
+    return "local:" + std::to_string(numbers_.number_of(inner));
+  }
+  std::string text = is_name(code) ? code.text : callee(code);
+  if (const auto found = aliases_.find(text); found != aliases_.end()) text = found->second;
+  if (auto* inner = function_.function_named(text)) {
+    for (auto* around = &function_; around; around = around->parent)
+      if (around == inner) refuse(code, "`" + text + "` calls itself: recursion is not compiled; write a loop");
+    take_captured(*inner, range, given);
+    return "local:" + std::to_string(numbers_.number_of(*inner));
+  }
+  return "call:" + text;
+}
+
+Expr Lower::call(const ts_code& code) {
+  const auto range = function_.range(code);
+  Given given;
+  for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+  const auto& head = code.items[0];
+  std::string target;
+  if (is_name(head) && !is_own(head.text) && knows(head.text) && !aliases_.count(head.text)) {
+    // A variable may be a module.
+    given.inputs.insert(given.inputs.begin(), variable(head.text, range));
+    target = "invoke:" + std::string(head.text);
+  } else if (is_name(head)) {
+    target = target_of(head, range, given);
+  } else {
+    target = "call:" + callee(code);
+  }
+  return apply(target, range, given.inputs, given.named);
+}
+
+// `x$method(a)`, `(function(x) x)(a)`.
+Expr Lower::call_expression(const ts_code& code) {
+  const auto range = function_.range(code);
+  const auto& head = code.items[0];
+  Given given;
+  if (is_call(head, "$")) {
+    given.inputs.push_back(expression(head.items[1]));
+    for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+    return apply("method:" + field_of(head), range, given.inputs, given.named);
+  }
+  if (head.kind == TS_CODE_FUNCTION || (is_call(head, "(") && head.items[1].kind == TS_CODE_FUNCTION)) {
+    for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+    const auto& made = head.kind == TS_CODE_FUNCTION ? head : head.items[1];
+    return apply(target_of(made, range, given), range, given.inputs, given.named);
+  }
+  // `self$layers[[2]](x)`: a module.
+  given.inputs.push_back(expression(head));
+  for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+  return apply("invoke:", range, given.inputs, given.named);
+}
+
+Expr Lower::fork(const ts_code& code) {
+  const auto range = function_.range(code);
+  Given given;
+  for (size_t i = 2; i < code.n; ++i) take(code, i, given);
+  const std::string target = target_of(argument(code, 1), range, given);
+  given.inputs.insert(given.inputs.begin(), name("R:" + target, range));
+  return Apply::create(range, name("R:fork", range), List<Expr>::create(range, given.inputs),
+                       List<Attribute>::create(range, given.named));
+}
+
+const Lower::ApplyForm* Lower::apply_form(const std::string& head) {
+  static const std::unordered_map<std::string, ApplyForm> forms = {
+      {"lapply", {&Lower::each}}, {"sapply", {&Lower::each}},     {"vapply", {&Lower::each}},
+      {"Map", {&Lower::each_of}}, {"mapply", {&Lower::each_of}},  {"Filter", {&Lower::filter}},
+      {"Reduce", {&Lower::fold}}, {"do.call", {&Lower::do_call}},
+  };
+  const auto found = forms.find(head);
+  return found == forms.end() ? nullptr : &found->second;
+}
+
+// Arguments by the names of R's formals; what is left goes to the function.
+std::vector<const ts_code*> Lower::bind(const ts_code& code, const std::vector<std::string>& formals, std::vector<size_t>* rest) {
+  std::vector<const ts_code*> bound(formals.size(), nullptr);
+  std::vector<size_t> open;
+  for (size_t i = 1; i < code.n; ++i) {
+    size_t at = formals.size();
+    if (code.names[i])
+      for (size_t f = 0; f < formals.size(); ++f)
+        if (formals[f] == code.names[i]) at = f;
+    if (at < formals.size()) {
+      bound[at] = &code.items[i];
+    } else {
+      open.push_back(i);
+    }
+  }
+  size_t next = 0;
+  for (const size_t i : open) {
+    while (next < formals.size() && bound[next]) ++next;
+    if (!code.names[i] && next < formals.size()) {
+      bound[next] = &code.items[i];
+    } else if (rest) {
+      rest->push_back(i);
+    } else {
+      refuse(code.items[i], "`" + callee(code) + "()` has no such argument in a program");
+    }
+  }
+  return bound;
+}
+
+Expr Lower::apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest) {
+  const auto range = function_.range(code);
+  Given given;
+  given.inputs = items;
+  for (const size_t i : rest) take(code, i, given);
+  return apply(target_of(what, range, given), range, given.inputs, given.named);
+}
+
+const ts_code& Lower::needed(const ts_code* code, const ts_code& where, const char* formal) {
+  if (!code) refuse(where, std::string("`") + formal + "` is missing here");
+  return *code;
+}
+
+Expr Lower::each(const ts_code& code) {
+  const auto range = function_.range(code);
+  std::vector<size_t> rest;
+  std::vector<std::string> formals = {"X", "FUN"};
+  if (callee(code) == "vapply") formals.push_back("FUN.VALUE");
+  auto bound = bind(code, formals, &rest);
+  std::vector<size_t> given;
+  for (const size_t i : rest)
+    if (!code.names[i] || (std::string(code.names[i]) != "USE.NAMES" && std::string(code.names[i]) != "simplify"))
+      given.push_back(i);
+  const std::string item = new_name();
+  const Expr over = iterated(needed(bound[0], code, "X"));
+  const Expr element = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
+  return apply("inner:whole", range, {ListComp::create(range, element, name(item, range), over)});
+}
+
+Expr Lower::each_of(const ts_code& code) {
+  const auto range = function_.range(code);
+  std::vector<size_t> rest;
+  const bool is_map = callee(code) == "Map";
+  const auto bound = bind(code, {is_map ? "f" : "FUN"}, &rest);
+  Exprs over, items;
+  for (const size_t i : rest) {
+    if (code.names[i]) refuse(code.items[i], "`" + callee(code) + "()` takes its lists without names in a program");
+    over.push_back(iterated(code.items[i]));
+    items.push_back(name(new_name(), range));
+  }
+  if (over.empty()) refuse(code, "there is no list to go through");
+  const Expr element = apply_to(needed(bound[0], code, "f"), items, code, {});
+  if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
+  const Expr zipped = Apply::create(range, name("zip", range), List<Expr>::create(range, over),
+                                    List<Attribute>::create(range, {}));
+  return ListComp::create(range, element, TupleLiteral::create(range, List<Expr>::create(range, items)), zipped);
+}
+
+Expr Lower::filter(const ts_code& code) {
+  const auto range = function_.range(code);
+  const auto bound = bind(code, {"f", "x"}, nullptr);
+  const std::string to = new_name(), item = new_name(), over = new_name();
+  assign(over, expression(needed(bound[1], code, "x")), range);
+  assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
+  const auto body = block([&] {
+    const Expr test = apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
+    const auto then = block([&] { add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)}))); });
+    add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+  });
+  add(For::create(range, List<Expr>::create(range, {name(item, range)}),
+                  List<Expr>::create(range, {apply("inner:items", range, {name(over, range)})}), list_of(body, range)));
+  return name(to, range);
+}
+
+Expr Lower::fold(const ts_code& code) {
+  const auto range = function_.range(code);
+  const auto bound = bind(code, {"f", "x", "init"}, nullptr);
+  const auto& what = needed(bound[0], code, "f");
+  const std::string to = new_name(), item = new_name(), over = new_name();
+  assign(over, expression(needed(bound[1], code, "x")), range);
+  Expr rest = name(over, range);
+  if (bound[2]) {
+    assign(to, expression(*bound[2]), range);
+  } else {
+    assign(to, apply("inner:first", range, {name(over, range)}), range);
+    rest = apply("inner:rest", range, {name(over, range)});
+  }
+  const auto body = block([&] { assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range); });
+  add(For::create(range, List<Expr>::create(range, {name(item, range)}),
+                  List<Expr>::create(range, {apply("inner:items", range, {rest})}), list_of(body, range)));
+  return name(to, range);
+}
+
+Expr Lower::do_call(const ts_code& code) {
+  const auto range = function_.range(code);
+  const auto bound = bind(code, {"what", "args"}, nullptr);
+  const auto& arguments = needed(bound[1], code, "args");
+  if (!is_call(arguments, "list")) refuse(arguments, "the arguments of `do.call()` must be written as a `list()` in a program");
+  Given given;
+  for (size_t i = 1; i < arguments.n; ++i) take(arguments, i, given);
+  const auto& what = needed(bound[0], code, "what");
+  return apply(target_of(what.kind == TS_CODE_STRING ? written(what, TS_CODE_NAME, what.text) : what, range, given), range,
+               given.inputs, given.named);
+}
+
+}  // namespace shim::script

@@ -1,0 +1,197 @@
+// Expressions and conditions.
+#include "script/lowering.h"
+
+#include <cmath>
+
+namespace shim::script {
+
+Expr Lower::expression(const ts_code& code) {
+  const auto range = function_.range(code);
+  switch (code.kind) {
+    case TS_CODE_NULL:
+      return none(range);
+    case TS_CODE_LOGICAL:
+      if (std::isnan(code.number)) return apply("inner:nan", range, {});
+      return logical(code.number != 0, range);
+    case TS_CODE_INTEGER:
+      if (std::isnan(code.number)) refuse(code, "a whole number can't be NA in a program; use `NaN`");
+      return number(code.number, true, range);
+    case TS_CODE_DOUBLE:
+      return number(code.number, false, range);
+    case TS_CODE_STRING:
+      return string(code.text, range);
+    case TS_CODE_NAME:
+      return named_value(code);
+    case TS_CODE_CALL:
+      return called(code);
+    case TS_CODE_FUNCTION:
+      refuse(code, "a function can be given a name (`f <- function(x) ...`) or be an argument of `lapply()` and its like; "
+                   "it is no value in a program");
+    case TS_CODE_MISSING:
+      refuse(code, "an argument is left out here");
+    default:
+      refuse(code, std::string(code.text) + " can't be in a program");
+  }
+}
+
+Expr Lower::named_value(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string text = code.text;
+  if (text.rfind("R.", 0) == 0) return name(text, range);
+  if (function_.function_named(text))
+    refuse(code, "`" + text + "` is a function: a program can call it, but not pass it on as a value");
+  if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
+  if (const auto value = known_constant(code)) return constant(*value, range);
+  if (text == "private" && knows("self")) return variable("self", range);
+  if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
+  if (knows(text)) return variable(text, range);
+  return name("R:var:" + text, range);
+}
+
+bool Lower::knows(const std::string& text) {
+  if (function_.locals.count(text)) return true;
+  for (const auto& captured : function_.captured)
+    if (captured == text) return true;
+  return false;
+}
+
+// A value that needs statements: they come before the one that it is part of.
+Expr Lower::computed(const ts_code& code) {
+  const std::string to = new_name();
+  keep_value(code, to);
+  return name(to, function_.range(code));
+}
+
+Expr Lower::called(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (head.empty()) return call_expression(code);
+  if (is_own(head)) return call(code);
+  if (head == "(") return expression(argument(code, 1));
+  if (head == "{") {
+    if (code.n == 1) return none(range);
+    for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
+    return expression(code.items[code.n - 1]);
+  }
+  if (head == "invisible" && code.n == 2) return expression(code.items[1]);
+  if (is_assignment(code)) {
+    statement(code);
+    return expression(code.items[1]);
+  }
+  if (head == "<<-") refuse(code, "`<<-` is not compiled: give the value back, and assign it where it is wanted");
+  if (head == "if") return computed(code);
+  if (head == "switch") return expression(choice(code));
+  if (head == "&&" || head == "||" || (head == "!" && is_test(code.items[1])) || head == "is.null") return condition(code);
+  if (head == "with_no_grad" || head == "with_enable_grad") {
+    const std::string to = new_name();
+    add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
+                     list_of(block([&] { keep_value(code.items[1], to); }), range)));
+    return name(to, range);
+  }
+  static const std::set<std::string> statements = {"return", "break", "next", "repeat", "while", "for", "stop", "stopifnot"};
+  if (statements.count(head) || raises(head)) {
+    statement(code);
+    return none(range);
+  }
+  if (head == "$") return apply("field:" + field_of(code), range, {expression(argument(code, 1))});
+  if (head == "@") refuse(code, "`@` is not compiled");
+  if (head == "[" || head == "[[") return indexed(code, head == "[[");
+  if (head == "~") refuse(code, "a formula can't be in a program");
+  if (head == "%>%" && code.n == 3) return expression(piped(code));
+  if (head == "%||%" && code.n == 3) return or_else(code);
+  // How this package asks for a shape.
+  if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_shape"))
+    return apply("call:dim", range, {expression(code.items[2])});
+  if (head == "jit_fork") return fork(code);
+  if (const auto* form = apply_form(head)) return (this->*form->lower)(code);
+  return call(code);
+}
+
+const ts_code& Lower::argument(const ts_code& code, size_t i) {
+  if (i >= code.n) refuse(code, "`" + callee(code) + "` needs an argument");
+  return code.items[i];
+}
+
+// `!` of what is true or false anyway keeps what LibTorch learns of it, as `!is.null(x)` does.
+bool Lower::is_test(const ts_code& code) {
+  const std::string head = callee(code);
+  if (is_own(head)) return false;
+  if (head == "(" && code.n == 2) return is_test(code.items[1]);
+  return head == "is.null" || head == "&&" || head == "||" || (head == "!" && code.n == 2 && is_test(code.items[1]));
+}
+
+// `is.null(x)` among what `||` asks before, `!is.null(x)` of `&&`; NULL if there is none.
+const ts_code* Lower::null_test(const ts_code& code, bool any) {
+  const std::string head = callee(code);
+  if (code.kind != TS_CODE_CALL || is_own(head)) return nullptr;
+  if (head == "(" && code.n == 2) return null_test(code.items[1], any);
+  if (head == (any ? "||" : "&&") && code.n == 3) {
+    const auto* first = null_test(code.items[1], any);
+    return first ? first : null_test(code.items[2], any);
+  }
+  if (any) return head == "is.null" ? &code : nullptr;
+  return head == "!" && code.n == 2 && is_call(code.items[1], "is.null") ? &code : nullptr;
+}
+
+// True or false, as LibTorch's compiler has it, which learns from `is.null()` what may be NULL.
+Expr Lower::condition(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (code.kind == TS_CODE_CALL && !is_own(head)) {
+    if (head == "(" && code.n == 2) return condition(code.items[1]);
+    if (head == "!" && code.n == 2) return UnaryOp::create(range, TK_NOT, condition(code.items[1]));
+    if (head == "is.null" && code.n == 2) return BinOp::create(range, TK_IS, expression(code.items[1]), none(range));
+    if ((head == "&&" || head == "||") && code.n == 3) {
+      const int kind = head == "&&" ? TK_AND : TK_OR;
+      const Expr left = condition(code.items[1]);
+      Expr right = left;
+      const auto before = block([&] { right = condition(code.items[2]); });
+      // Of a variable that is always NULL nothing else is asked: its other types are not known yet.
+      if (const auto* asked = null_test(code.items[1], kind == TK_OR)) {
+        const Expr known = logical(kind == TK_OR, range);
+        const Expr test = condition(*asked);
+        right = kind == TK_OR ? TernaryIf::create(range, test, known, right) : TernaryIf::create(range, test, right, known);
+      }
+      if (before.empty()) return BinOp::create(range, kind, left, right);
+      const std::string to = new_name();
+      assign(to, left, range);
+      const auto then = block([&] {
+        for (const auto& it : before) add(it);
+        assign(to, right, range);
+      });
+      const Expr asked = kind == TK_AND ? name(to, range) : Expr(UnaryOp::create(range, TK_NOT, name(to, range)));
+      add(If::create(range, asked, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+      return name(to, range);
+    }
+  }
+  if (code.kind == TS_CODE_LOGICAL && !std::isnan(code.number)) return logical(code.number != 0, range);
+  return apply("inner:condition", range, {expression(code)});
+}
+
+// `a %||% b`: b where a is NULL.
+Expr Lower::or_else(const ts_code& code) {
+  const ts_code* asked = &code.items[1];
+  if (!known_constant(*asked)) {
+    const std::string to = new_name();
+    assign(to, expression(*asked), function_.range(*asked));
+    asked = &written(*asked, TS_CODE_NAME, keep(to));
+  }
+  return expression(written_call(code, "if", {written_call(code, "is.null", {*asked}), code.items[2], *asked}));
+}
+
+const ts_code& Lower::piped(const ts_code& code) {
+  const auto& right = code.items[2];
+  if (right.kind == TS_CODE_NAME) return written_call(code, right.text, {code.items[1]});
+  if (right.kind != TS_CODE_CALL || callee(right).empty()) refuse(code, "behind `%>%` stands a call");
+  std::vector<ts_code> items(right.items, right.items + right.n);
+  items.insert(items.begin() + 1, code.items[1]);
+  std::vector<const char*> names(right.names, right.names + right.n);
+  names.insert(names.begin() + 1, nullptr);
+  items_.push_back(std::move(items));
+  names_.push_back(std::move(names));
+  codes_.push_back({TS_CODE_CALL, code.begin, code.end, 0, nullptr, items_.back().size(), items_.back().data(),
+                    names_.back().data()});
+  return codes_.back();
+}
+
+}  // namespace shim::script

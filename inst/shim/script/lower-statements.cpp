@@ -1,0 +1,340 @@
+// Statements: control flow, assignments, what is given back.
+#include "script/lowering.h"
+
+#include <cmath>
+
+namespace shim::script {
+
+List<Stmt> Lower::list_of(const std::vector<Stmt>& statements, const SourceRange& place) {
+  return List<Stmt>::create(place, statements);
+}
+
+// `owned`: it is what the variable holds already, with another part.
+void Lower::assign(const std::string& to, const Expr& value, const SourceRange& place, bool owned) {
+  const auto declared = signature_.declared.find(to);
+  const bool annotate = declared != signature_.declared.end() && !defined_.count(to);
+  const auto type = annotate ? Maybe<Expr>::create(place, type_expression(declared->second)) : Maybe<Expr>::create(place);
+  // A value from inside of a loop or branch must be of the type that the variable has outside.
+  const bool inside = defined_.count(to) && !defined_here_.count(to);
+  const Expr noted = apply((owned ? "reassign:" : inside ? "assign_inside:" : "assign:") + to, place, {value});
+  add(Assign::create(place, List<Expr>::create(place, {variable(to, place)}), Maybe<Expr>::create(place, noted), type));
+  defined_.insert(to);
+  defined_here_.insert(to);
+}
+
+// `place <- value`, of which `x[i] <- value` is `x <- "[<-"(x, i, value)`.
+void Lower::assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned) {
+  if (is_name(place) || place.kind == TS_CODE_STRING) return assign(place.text, value, range, owned);
+  const auto& of = place.items[1];
+  const Expr whole = expression(of);
+  // What a variable alone holds is changed where it lies.
+  const std::string target = is_name(of) ? std::string(of.text) : "";
+  const std::string head = callee(place);
+  Exprs inputs = {whole};
+  std::string what;
+  if (head == "[" || head == "[[") {
+    std::string pattern;
+    bool keep_dims = false;
+    entries(place, head == "[[", pattern, inputs, keep_dims);
+    what = (head == "[" ? "put:" : "put2:") + pattern + ":" + target;
+  } else if (head == "$") {
+    what = "putfield:" + field_of(place) + ":" + target;
+  } else {
+    refuse(place, "`" + head + "() <- ` is not compiled: parts are given values by `[`, `[[` and `$`");
+  }
+  inputs.push_back(value);
+  assign_to(of, apply(what, range, inputs), range, /*owned=*/true);
+}
+
+std::string Lower::field_of(const ts_code& code) {
+  const auto& field = code.items[2];
+  if (!is_name(field) && field.kind != TS_CODE_STRING) refuse(code, "what stands behind `$` must be a name");
+  return field.text;
+}
+
+void Lower::statement(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (code.kind != TS_CODE_CALL) {
+    if (code.kind == TS_CODE_NAME) add(ExprStmt::create(range, expression(code)));
+    return;
+  }
+  if (is_own(head)) return add(ExprStmt::create(range, expression(code)));
+  if (head == "{") {
+    for (size_t i = 1; i < code.n; ++i) statement(code.items[i]);
+  } else if (head == "(" || head == "invisible") {
+    if (code.n == 2) statement(code.items[1]);
+  } else if (is_assignment(code)) {
+    const auto& value = code.items[2];
+    const bool is_variable = is_name(code.items[1]) || code.items[1].kind == TS_CODE_STRING;
+    if (is_variable && alias(code.items[1].text, value)) return;
+    // A function is known from where it is written; there is nothing to do.
+    if (is_variable && value.kind == TS_CODE_FUNCTION) return;
+    assign_to(code.items[1], expression(value), range);
+  } else if (head == "if") {
+    branch(code, [this](const ts_code& part) { statement(part); }, [] {});
+  } else if (head == "switch") {
+    statement(choice(code));
+  } else if (head == "for") {
+    for_loop(code);
+  } else if (head == "while") {
+    while_loop(code.items[1], code.items[2], range);
+  } else if (head == "repeat") {
+    const auto body = block([&] { statement(code.items[1]); });
+    add(While::create(range, logical(true, range), list_of(body, range)));
+  } else if (head == "break") {
+    add(Break::create(range));
+  } else if (head == "next") {
+    add(Continue::create(range));
+  } else if (head == "return") {
+    if (code.n > 2) refuse(code, "`return()` takes one value");
+    if (code.n == 2) return tail(code.items[1]);
+    give(none(range), range);
+  } else if (head == "stop") {
+    add(Raise::create(range, call(code)));
+  } else if (raises(head)) {
+    const bool plain = code.n > 1 && code.items[1].kind == TS_CODE_STRING;
+    const std::string text = plain ? code.items[1].text : "an argument is not what it must be";
+    add(Raise::create(range, apply("inner:error", range, {string(text, range)})));
+  } else if (head == "stopifnot") {
+    for (size_t i = 1; i < code.n; ++i) check(code.items[i], code.names[i]);
+  } else if (head == "with_no_grad" || head == "with_enable_grad") {
+    add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
+                     list_of(block([&] { statement(code.items[1]); }), range)));
+  } else if (head == "library" || head == "require") {
+    refuse(code, "`" + head + "()` can't be in a program; it belongs before");
+  } else {
+    add(ExprStmt::create(range, expression(code)));
+  }
+}
+
+// This package's own functions that raise errors.
+bool Lower::raises(const std::string& head) {
+  return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
+}
+
+// `f <- if (known) torch_relu else torch_tanh`: another name of a function.
+bool Lower::alias(const std::string& variable_of, const ts_code& value) {
+  if (!function_.called.count(variable_of)) return false;
+  const ts_code* at = &value;
+  while (at->kind == TS_CODE_CALL) {
+    const std::string head = callee(*at);
+    if ((head == "(" || head == "{") && at->n == 2) {
+      at = &at->items[1];
+    } else if (const auto known = head == "if" && at->n == 4 ? known_test(at->items[1]) : std::nullopt) {
+      at = &at->items[*known ? 2 : 3];
+    } else {
+      return false;
+    }
+  }
+  if (!is_name(*at) || knows(at->text)) return false;
+  aliases_[variable_of] = at->text;
+  return true;
+}
+
+WithItem Lower::grad_mode(const std::string& head, const SourceRange& range) {
+  return WithItem::create(range, apply("inner:" + head, range, {}), Maybe<Var>::create(range));
+}
+
+void Lower::check(const ts_code& condition_code, const char* message) {
+  const auto range = function_.range(condition_code);
+  const std::string text = message ? message : range.text().str() + " is not TRUE";
+  const auto raise = block([&] {
+    add(Raise::create(range, apply("inner:error", range, {string(text, range)})));
+  });
+  const auto fine = block([&] { add(Pass::create(range)); });
+  add(If::create(range, condition(condition_code), list_of(fine, range), list_of(raise, range)));
+}
+
+std::optional<c10::IValue> Lower::known_constant(const ts_code& code) {
+  if (is_call(code, "$") && signature_.setting && (is_name(code.items[1], "self") || is_name(code.items[1], "private")) &&
+      code.items[2].text)
+    return signature_.setting(code.items[2].text);
+  if (!is_name(code)) return std::nullopt;
+  const auto found = signature_.constants.find(code.text);
+  if (found == signature_.constants.end()) return std::nullopt;
+  return found->second;
+}
+
+// What a test of constants gives; nothing if that is not known.
+std::optional<bool> Lower::known_test(const ts_code& code) {
+  const std::string head = callee(code);
+  if (code.kind == TS_CODE_LOGICAL && !std::isnan(code.number)) return code.number != 0;
+  if (const auto value = known_constant(code)) return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
+  if (code.kind != TS_CODE_CALL || is_own(head)) return std::nullopt;
+  if (head == "(" && code.n == 2) return known_test(code.items[1]);
+  if (head == "!" && code.n == 2) {
+    const auto inner = known_test(code.items[1]);
+    return inner ? std::optional<bool>(!*inner) : std::nullopt;
+  }
+  if ((head == "&&" || head == "||") && code.n == 3) {
+    const auto left = known_test(code.items[1]), right = known_test(code.items[2]);
+    const bool decides = head == "||";
+    if ((left && *left == decides) || (right && *right == decides && left)) return decides;
+    return left && right ? std::optional<bool>(!decides) : std::nullopt;
+  }
+  if (head == "is.null" && code.n == 2) {
+    if (const auto value = known_constant(code.items[1])) return value->isNone();
+    return std::nullopt;
+  }
+  if ((head == "==" || head == "!=" || head == "identical") && code.n == 3) {
+    auto value = known_constant(code.items[1]);
+    const auto* other = &code.items[2];
+    if (!value) {
+      value = known_constant(code.items[2]);
+      other = &code.items[1];
+    }
+    if (!value || !value->isString() || other->kind != TS_CODE_STRING) return std::nullopt;
+    return (value->toStringRef() == other->text) != (head == "!=");
+  }
+  return std::nullopt;
+}
+
+// What a loop runs over, as LibTorch's compiler iterates over it.
+Expr Lower::iterated(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (!is_own(head)) {
+    if (head == "(" && code.n == 2) return iterated(code.items[1]);
+    if (head == ":" && code.n == 3)
+      return apply("inner:range", range, {expression(code.items[1]), expression(code.items[2])});
+    if (head == "seq_len" && code.n == 2) return apply("inner:seq_len", range, {expression(code.items[1])});
+    if (head == "seq_along" && code.n == 2) return apply("inner:seq_along", range, {expression(code.items[1])});
+  }
+  if (!is_own(head) && head == "as.list" && code.n == 2) return iterated(code.items[1]);
+  return apply("inner:items", range, {expression(code)});
+}
+
+void Lower::for_loop(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string variable_of = code.items[1].text;
+  const Expr over = iterated(code.items[2]);
+  // The variable of the loop belongs to the loop: another value of that name before it may be of another type.
+  const std::string item = new_name();
+  const auto body = block([&] {
+    assign(variable_of, name(item, range), function_.range(code.items[1]));
+    statement(code.items[3]);
+  });
+  add(For::create(range, List<Expr>::create(range, {name(item, range)}), List<Expr>::create(range, {over}),
+                  list_of(body, range)));
+}
+
+void Lower::while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range) {
+  Expr test = logical(true, range);
+  const auto before = block([&] { test = condition(asked); });
+  if (before.empty()) {
+    const auto body = block([&] { statement(body_code); });
+    add(While::create(range, test, list_of(body, range)));
+    return;
+  }
+  const auto body = block([&] {
+    for (const auto& it : before) add(it);
+    const auto stop = block([&] { add(Break::create(range)); });
+    const auto go_on = block([&] { add(Pass::create(range)); });
+    add(If::create(range, test, list_of(go_on, range), list_of(stop, range)));
+    statement(body_code);
+  });
+  add(While::create(range, logical(true, range), list_of(body, range)));
+}
+
+void Lower::give(const Expr& value, const SourceRange& range) {
+  add(Return::create(range, apply("return", range, {value})));
+}
+
+// A statement whose value is what the function gives.
+void Lower::tail(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (code.kind != TS_CODE_CALL || is_own(head)) return give(expression(code), range);
+  if (head == "{") {
+    for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
+    if (code.n == 1) return give(none(range), range);
+    return tail(code.items[code.n - 1]);
+  }
+  if ((head == "(" || head == "invisible" || head == "return") && code.n == 2) return tail(code.items[1]);
+  if (head == "if") {
+    return branch(code, [this](const ts_code& part) { tail(part); }, [&] { give(none(range), range); });
+  }
+  if (head == "switch") return tail(choice(code));
+  if (head == "stop" || raises(head)) return statement(code);
+  if (is_assignment(code)) {
+    if (code.items[2].kind == TS_CODE_FUNCTION) refuse(code, "a program can't give a function");
+    statement(code);
+    const auto* base = base_of(code.items[1]);
+    return give(expression(base ? *base : code.items[1]), range);
+  }
+  static const std::set<std::string> without = {"for", "while", "repeat", "break", "next", "return", "stopifnot"};
+  if (without.count(head)) {
+    statement(code);
+    if (head != "return" && head != "break" && head != "next") give(none(range), range);
+    return;
+  }
+  give(expression(code), range);
+}
+
+// A statement whose value is kept in a variable of ours.
+void Lower::keep_value(const ts_code& code, const std::string& to) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (code.kind == TS_CODE_CALL && !is_own(head)) {
+    static const std::set<std::string> leaves = {"return", "stop", "break", "next"};
+    if (leaves.count(head) || raises(head)) return statement(code);
+    if (head == "{" && code.n > 1) {
+      for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
+      return keep_value(code.items[code.n - 1], to);
+    }
+    if (head == "if") {
+      return branch(code, [&](const ts_code& part) { keep_value(part, to); }, [&] { assign(to, none(range), range); });
+    }
+    if (head == "switch") return keep_value(choice(code), to);
+  }
+  assign(to, expression(code), range);
+}
+
+// Of a word that is known.
+const ts_code& Lower::chosen(const ts_code& code, const std::string& word) {
+  const ts_code* rest = nullptr;
+  bool found = false;
+  for (size_t i = 2; i < code.n; ++i) {
+    if (!code.names[i]) rest = &code.items[i];
+    found = found || (code.names[i] && word == code.names[i]);
+    if (found && code.items[i].kind != TS_CODE_MISSING) return code.items[i];
+  }
+  return rest ? *rest : written(code, TS_CODE_NULL);
+}
+
+// `switch` as a chain of `if`.
+const ts_code& Lower::choice(const ts_code& code) {
+  if (code.n < 3) refuse(code, "`switch()` needs something to choose from");
+  if (const auto value = known_constant(code.items[1]); value && value->isString()) return chosen(code, value->toStringRef());
+  const std::string asked = new_name();
+  const auto range = function_.range(code.items[1]);
+  assign(asked, expression(code.items[1]), range);
+  const auto& asked_code = written(code.items[1], TS_CODE_NAME, keep(asked));
+  bool by_name = false;
+  for (size_t i = 2; i < code.n; ++i) by_name = by_name || code.names[i];
+  const ts_code* rest = nullptr;
+  std::vector<std::pair<const ts_code*, const ts_code*>> cases;  // test, value
+  const ts_code* tests = nullptr;
+  for (size_t i = 2; i < code.n; ++i) {
+    const auto& value = code.items[i];
+    if (by_name && !code.names[i]) {
+      if (rest) refuse(value, "`switch()` has two values for all other cases");
+      rest = &value;
+      continue;
+    }
+    const auto& wanted = by_name ? written(value, TS_CODE_STRING, code.names[i])
+                                 : written(value, TS_CODE_DOUBLE, nullptr, static_cast<double>(i - 1));
+    const auto& test = written_call(code.items[1], "==", {asked_code, wanted});
+    tests = tests ? &written_call(code.items[1], "||", {*tests, test}) : &test;
+    if (value.kind == TS_CODE_MISSING) continue;
+    cases.emplace_back(tests, &value);
+    tests = nullptr;
+  }
+  const ts_code* chain = rest ? rest : &written(code, TS_CODE_NULL);
+  for (auto it = cases.rbegin(); it != cases.rend(); ++it)
+    chain = &written_call(code, "if", {*it->first, *it->second, *chain});
+  return *chain;
+}
+
+}  // namespace shim::script

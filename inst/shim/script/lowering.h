@@ -1,0 +1,155 @@
+// The state of one function while it is lowered. Its parts are defined by concern in lower*.cpp.
+#pragma once
+#include "script/lower.h"
+
+#include <torch/csrc/jit/frontend/error_report.h>
+
+#include <deque>
+#include <optional>
+
+namespace shim::script {
+
+using namespace torch::jit;
+
+// The name of a variable in the program.
+std::string variable_name(const std::string& name);
+
+class Lower {
+ public:
+  Lower(Function& function, const Signature& signature, Numbers& numbers)
+      : function_(function), signature_(signature), numbers_(numbers) {}
+  Def run();
+
+ private:
+  using Exprs = std::vector<Expr>;
+
+  // Trees.
+  [[noreturn]] void refuse(const ts_code& code, const std::string& why) { throw ErrorReport(function_.range(code)) << why; }
+  Expr name(const std::string& text, const SourceRange& place) { return Var::create(place, Ident::create(place, text)); }
+  Expr variable(const std::string& text, const SourceRange& place) { return name(variable_name(text), place); }
+  Expr apply(const std::string& what, const SourceRange& place, const Exprs& inputs,
+             const std::vector<Attribute>& named = {});
+  Expr none(const SourceRange& place) { return Expr(Compound::create(TK_NONE, place, {})); }
+  Expr logical(bool value, const SourceRange& place);
+  Expr number(double value, bool whole, const SourceRange& place);
+  Expr string(const std::string& text, const SourceRange& place) { return StringLiteral::create(place, text); }
+  Expr constant(const c10::IValue& value, const SourceRange& place);
+  const ts_code& written(const ts_code& like, int32_t kind, const char* text = nullptr, double value = 0);
+  const ts_code& written_call(const ts_code& like, const char* head, std::vector<ts_code> arguments);
+  const char* keep(std::string text);
+  std::string new_name() { return "R.v" + std::to_string(++n_names_); }
+
+  // Statements.
+  void add(const Stmt& statement) { out_->push_back(statement); }
+  template <class Body>
+  std::vector<Stmt> block(Body&& body) {
+    std::vector<Stmt> made;
+    auto* outer = out_;
+    const auto defined = defined_;
+    std::set<std::string> here;
+    here.swap(defined_here_);
+    out_ = &made;
+    body();
+    out_ = outer;
+    defined_ = defined;
+    defined_here_.swap(here);
+    return made;
+  }
+  List<Stmt> list_of(const std::vector<Stmt>& statements, const SourceRange& place);
+  void assign(const std::string& to, const Expr& value, const SourceRange& place, bool owned = false);
+  void assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned = false);
+  std::string field_of(const ts_code& code);
+  bool is_own(const std::string& head) { return function_.function_named(head) != nullptr; }
+  void statement(const ts_code& code);
+  static bool raises(const std::string& head);
+  bool alias(const std::string& variable_of, const ts_code& value);
+  WithItem grad_mode(const std::string& head, const SourceRange& range);
+  void check(const ts_code& condition_code, const char* message);
+  std::optional<c10::IValue> known_constant(const ts_code& code);
+  std::optional<bool> known_test(const ts_code& code);
+  template <class Then, class Otherwise>
+  void branch(const ts_code& code, Then&& then, Otherwise&& otherwise) {
+    const auto range = function_.range(code);
+    if (const auto known = known_test(code.items[1])) {
+      if (*known) return then(code.items[2]);
+      if (code.n > 3) return then(code.items[3]);
+      return otherwise();
+    }
+    const Expr asked = condition(code.items[1]);
+    const auto yes = block([&] { then(code.items[2]); });
+    const auto no = block([&] {
+      if (code.n > 3)
+        then(code.items[3]);
+      else
+        otherwise();
+    });
+    add(If::create(range, asked, list_of(yes, range), list_of(no, range)));
+  }
+  Expr iterated(const ts_code& code);
+  void for_loop(const ts_code& code);
+  void while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range);
+  void give(const Expr& value, const SourceRange& range);
+  void tail(const ts_code& code);
+  void keep_value(const ts_code& code, const std::string& to);
+  const ts_code& chosen(const ts_code& code, const std::string& word);
+  const ts_code& choice(const ts_code& code);
+
+  // Expressions.
+  Expr expression(const ts_code& code);
+  Expr named_value(const ts_code& code);
+  bool knows(const std::string& text);
+  Expr computed(const ts_code& code);
+  Expr called(const ts_code& code);
+  const ts_code& argument(const ts_code& code, size_t i);
+  bool is_test(const ts_code& code);
+  const ts_code* null_test(const ts_code& code, bool any);
+  Expr condition(const ts_code& code);
+  Expr or_else(const ts_code& code);
+  const ts_code& piped(const ts_code& code);
+
+  // Calls.
+  struct Given {
+    Exprs inputs;
+    std::vector<Attribute> named;
+  };
+  void take(const ts_code& code, size_t i, Given& given);
+  void take_captured(Function& called_function, const SourceRange& range, Given& given);
+  std::string target_of(const ts_code& code, const SourceRange& range, Given& given);
+  Expr call(const ts_code& code);
+  Expr call_expression(const ts_code& code);
+  Expr fork(const ts_code& code);
+
+  // Functions of functions.
+  struct ApplyForm {
+    Expr (Lower::*lower)(const ts_code&);
+  };
+  const ApplyForm* apply_form(const std::string& head);
+  std::vector<const ts_code*> bind(const ts_code& code, const std::vector<std::string>& formals, std::vector<size_t>* rest);
+  Expr apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest);
+  const ts_code& needed(const ts_code* code, const ts_code& where, const char* formal);
+  Expr each(const ts_code& code);
+  Expr each_of(const ts_code& code);
+  Expr filter(const ts_code& code);
+  Expr fold(const ts_code& code);
+  Expr do_call(const ts_code& code);
+
+  // Indices.
+  void entries(const ts_code& code, bool one, std::string& pattern, Exprs& values, bool& keep_dims);
+  void read_entry(const ts_code& entry, std::string& pattern, Exprs& values);
+  Expr indexed(const ts_code& code, bool one);
+
+  Function& function_;
+  const Signature& signature_;
+  Numbers& numbers_;
+  std::vector<Stmt>* out_ = nullptr;
+  std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
+  bool in_index_ = false;
+  size_t n_names_ = 0;
+  std::deque<ts_code> codes_;
+  std::deque<std::vector<ts_code>> items_;
+  std::deque<std::vector<const char*>> names_;
+  std::deque<std::string> texts_;
+  std::map<std::string, std::string> aliases_;  // variables that are functions from elsewhere
+};
+
+}  // namespace shim::script

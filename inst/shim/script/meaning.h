@@ -1,0 +1,54 @@
+// How the names of lower.h are compiled: the functions behind them, and what these share.
+#pragma once
+#include "script/compiler.h"
+
+namespace shim::script {
+
+using Handler = SugaredValuePtr (*)(Call&);
+
+// variables.cpp
+SugaredValuePtr assign(Call& call);
+SugaredValuePtr assign_inside(Call& call);
+SugaredValuePtr reassign(Call& call);
+SugaredValuePtr defined(Call& call);
+SugaredValuePtr give_back(Call& call);
+
+Value* copy_of(const Call& call, Value* value);
+bool is_part_of_changed(const Instance& instance, const Value* value, int depth = 0);
+
+// lists.cpp
+SugaredValuePtr make_list(Call& call);
+SugaredValuePtr combine(Call& call);
+SugaredValuePtr make_vector(Call& call);
+SugaredValuePtr range(Call& call);
+SugaredValuePtr seq_len(Call& call);
+SugaredValuePtr seq_along(Call& call);
+SugaredValuePtr items(Call& call);
+SugaredValuePtr push(Call& call);
+SugaredValuePtr as_list(Call& call);
+Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value*>& values);
+Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::TupleTypePtr& type = nullptr);
+
+// messages.cpp
+SugaredValuePtr paste(Call& call);
+SugaredValuePtr error(Call& call);
+SugaredValuePtr warn(Call& call);
+SugaredValuePtr show(Call& call);
+SugaredValuePtr format_text(Call& call);
+
+// calls.cpp
+SugaredValuePtr of_size(Call& call);
+SugaredValuePtr is_kind(Call& call);
+SugaredValuePtr call_function(Call& call);
+SugaredValuePtr call_local(Call& call);
+SugaredValuePtr invoke(Call& call);
+
+// members.cpp
+SugaredValuePtr field(Call& call);
+SugaredValuePtr method(Call& call);
+SugaredValuePtr put_field(Call& call);
+
+// meaning.cpp: of functions whose meaning is more than a table can say; NULL if there is none of this name.
+Handler handler_of(const std::string& name);
+
+}  // namespace shim::script

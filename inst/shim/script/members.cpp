@@ -1,0 +1,118 @@
+// `x$name`: fields and methods of tensors, lists, dictionaries and modules, and what fields are given.
+#include "script/meaning.h"
+
+#include "script/builtins.h"
+
+namespace shim::script {
+
+using namespace torch::jit;
+using c10::TypeKind;
+
+namespace {
+
+// A field of a list, a dictionary or an instance; NULL if the value is none of these.
+SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
+  if (value->type()->kind() == TypeKind::DictType) return call.give(call.builtin("inner:get2", {value, call.constant(name)}));
+  if (const auto tuple = value->type()->cast<c10::TupleType>()) {
+    if (!tuple->schema()) call.fail("this list has no names");
+    const auto& fields = tuple->schema()->arguments();
+    for (size_t i = 0; i < fields.size(); ++i) {
+      if (fields[i].name() != name) continue;
+      auto* node = call.graph().insertNode(
+          call.graph().createTupleIndex(value, call.constant(static_cast<int64_t>(i)), fields[i].type()));
+      return call.give(node->output());
+    }
+    call.fail("this list has no element `" + name + "`");
+  }
+  if (const auto type = value->type()->cast<c10::ClassType>()) {
+    // Who goes through a module goes through its children.
+    if (type->is_module() && name == "children" && !type->hasAttribute(name)) return call.give(value);
+    if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
+    // As R has it, what is not there is NULL.
+    if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
+      return call.give(call.constant(c10::IValue()));
+    return SimpleValue(value).attr(call.place, call.function, name);
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+SugaredValuePtr field(Call& call) {
+  auto* value = call.inputs.at(0);
+  if (auto found = field_of(call, value, call.payload)) return found;
+  if (cost(value, c10::TensorType::get()) == 9) value = call.as(value, c10::TensorType::get());
+  if (!is_tensor(value)) call.fail(words(value->type()) + " has no `$" + call.payload + "`");
+  Call inner = call.with("$" + call.payload, {value});
+  if (auto* made = call_builtin(inner)) return call.give(made);
+  call.fail("`" + call.payload + "` is no field of a tensor that a program knows");
+}
+
+SugaredValuePtr method(Call& call) {
+  auto* self = call.inputs.at(0);
+  const std::string name = call.payload;
+  if (const auto type = self->type()->cast<c10::ClassType>()) {
+    // `self$layer(x)` calls the layer.
+    const auto slot = type->findAttributeSlot(name);
+    if (slot && type->getAttribute(*slot)->is_module()) {
+      call.inputs[0] = SimpleValue(self).attr(call.place, call.function, name)->asValue(call.place, call.function);
+      if (auto* value = call.compiler.call_method(call, "forward")) return call.give(value);
+      call.fail("`" + name + "` has no `forward`");
+    }
+    if (auto* value = call.compiler.call_method(call, name)) return call.give(value);
+    if (type->is_module()) call.fail("`" + name + "` is neither a method nor a child of the module");
+    std::vector<NamedValue> inputs(call.inputs.begin() + 1, call.inputs.end()), named;
+    for (const auto& it : call.named) named.emplace_back(it.first, it.second);
+    return SimpleValue(self).attr(call.place, call.function, name)->call(call.place, call.function, inputs, named, 1);
+  }
+  if (cost(self, c10::TensorType::get()) == 9) call.inputs[0] = self = call.as(self, c10::TensorType::get());
+  if (!is_tensor(self)) call.fail(words(self->type()) + " has no method `$" + name + "()`");
+  call.payload = "$" + name;
+  std::string why;
+  if (has_builtin(call.payload))
+    if (auto* made = call_builtin(call, &why)) return call.give(made);
+  if (const auto* member = call.compiler.member(call.payload)) {
+    if (member->operator_at >= 0)
+      if (auto value = call_operator(call, call.compiler.operator_at(member->operator_at), &why)) return value;
+  }
+  if (!why.empty()) call.fail(why);
+  call.fail("`" + name + "` is no method of a tensor that a program knows");
+}
+
+// `x$name <- value`: the payload is the name and the variable.
+SugaredValuePtr put_field(Call& call) {
+  const auto colon = call.payload.rfind(':');
+  const std::string name = call.payload.substr(0, colon), variable = call.payload.substr(colon + 1);
+  auto* whole = call.inputs.at(0);
+  auto* value = detached(call, call.inputs.at(1));
+  if (const auto dict = whole->type()->cast<c10::DictType>()) {
+    if (variable.empty()) whole = own(call, whole);
+    if (cost(value, dict->getValueType()) < 0 && !variable.empty())
+      call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+    return call.give(call.builtin("inner:put2", {whole, call.constant(name), call.as(value, dict->getValueType())}));
+  }
+  if (whole->type()->kind() == TypeKind::ClassType) {
+    const auto type = whole->type()->expect<c10::ClassType>();
+    const auto slot = type->findAttributeSlot(name);
+    if (!slot) call.fail("`" + name + "` is no attribute: give it a value in `initialize`");
+    if (cost(value, type->getAttribute(*slot)) < 0)
+      call.fail("`" + name + "` is " + words(type->getAttribute(*slot)) + ", not " + words(value->type()));
+    SimpleValue(whole).setAttr(call.place, call.function, name, call.as(value, type->getAttribute(*slot)));
+    return call.give(whole);
+  }
+  const auto tuple = whole->type()->cast<c10::TupleType>();
+  if (!tuple || !tuple->schema()) call.fail(words(whole->type()) + " has no parts with names");
+  const auto parts = createTupleUnpack(whole);
+  std::vector<Value*> values(parts.begin(), parts.end());
+  const auto& fields = tuple->schema()->arguments();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].name() != name) continue;
+    if (cost(value, fields[i].type()) < 0)
+      call.fail("`" + name + "` is " + words(fields[i].type()) + ", not " + words(value->type()));
+    values[i] = call.as(value, fields[i].type());
+    return call.give(tuple_of(call, values, tuple));
+  }
+  call.fail("this list has no element `" + name + "`: name all elements where the list is made");
+}
+
+}  // namespace shim::script

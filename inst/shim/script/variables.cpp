@@ -1,0 +1,118 @@
+// Variables: what they hold, and when it is copied.
+#include "script/meaning.h"
+
+namespace shim::script {
+
+using namespace torch::jit;
+using c10::TypeKind;
+
+namespace {
+
+bool is_mutable(const TypePtr& type) {
+  const auto kind = type->kind();
+  return kind == TypeKind::ListType || kind == TypeKind::DictType || type->isSubtypeOf(*c10::TensorType::get());
+}
+
+// Whether what a node gives may be, or be a part of, what it was given.
+bool may_alias(const Node* node, const Value* value) {
+  const auto* schema = node->maybeSchema();
+  if (!schema) return node->kind() != c10::prim::ListConstruct && node->kind() != c10::prim::DictConstruct;
+  if (value->offset() >= schema->returns().size()) return true;
+  return schema->returns()[value->offset()].alias_info() != nullptr;
+}
+
+}  // namespace
+
+bool is_part_of_changed(const Instance& instance, const Value* value, int depth) {
+  if (!is_mutable(value->type()) && value->type()->kind() != TypeKind::TupleType) return false;
+  const Node* node = value->node();
+  if (depth > 50) return true;
+  if (node->kind() == c10::prim::Load) {
+    const std::string name = node->s(c10::attr::name);
+    return instance.written->changed.count(name.rfind("R.", 0) == 0 ? name.substr(2) : name) > 0 || name.rfind("R.v", 0) == 0;
+  }
+  if (!may_alias(node, value)) return false;
+  for (const auto* input : node->inputs())
+    if (is_part_of_changed(instance, input, depth + 1)) return true;
+  return !node->blocks().empty();
+}
+
+Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own", {value}); }
+
+namespace {
+
+// `list()`: what it holds is not known by itself.
+bool is_empty_list(const Value* value) {
+  return value->node()->kind() == c10::prim::ListConstruct && value->node()->inputs().empty();
+}
+
+Value* empty_of(Call& call, const TypePtr& type) {
+  if (const auto list = type->cast<c10::ListType>()) return list_of(call, list->getElementType(), {});
+  const auto dict = type->cast<c10::DictType>();
+  if (!dict) return nullptr;
+  return call.graph().insertNode(call.graph().createDict(dict->getKeyType(), dict->getValueType(), {}, {}))->output();
+}
+
+Value* note(Call& call, const std::string& variable, Value* value) {
+  auto& instance = call.instance;
+  const auto declared = instance.declared.find(variable);
+  if (is_empty_list(value)) {
+    auto* empty = declared == instance.declared.end() ? nullptr : empty_of(call, declared->second);
+    return empty ? empty : value;
+  }
+  instance.seen[variable].push_back(value->type());
+  if (declared == instance.declared.end()) return value;
+  if (cost(value, declared->second) < 0) {
+    const auto wider = joined(declared->second, value->type());
+    if (wider) call.compiler.declare(instance, variable, wider);
+    call.fail("`" + variable + "` is " + words(value->type()) + " here, and " + words(declared->second) + " elsewhere");
+  }
+  return call.as(value, declared->second);
+}
+
+}  // namespace
+
+SugaredValuePtr assign(Call& call) {
+  auto* value = note(call, call.payload, call.inputs.at(0));
+  if (call.instance.written->changed.count(call.payload)) return call.give(own(call, value));
+  if (!call.instance.written->changed.empty()) value = detached(call, value);
+  return call.give(value);
+}
+
+// In a loop or branch. LibTorch's compiler would make a number of a tensor without a word.
+SugaredValuePtr assign_inside(Call& call) {
+  auto& instance = call.instance;
+  const auto& seen = instance.seen[call.payload];
+  if (!seen.empty() && !instance.declared.count(call.payload) && !is_empty_list(call.inputs.at(0))) {
+    const auto type = joined(seen.front(), call.inputs.at(0)->type());
+    if (type && !(*type == *seen.front())) call.compiler.declare(instance, call.payload, type);
+  }
+  return assign(call);
+}
+
+SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
+
+// A variable that may have no value yet.
+SugaredValuePtr defined(Call& call) {
+  auto* value = call.inputs.at(0);
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  if (!optional) return call.give(value);
+  return call.give(call.builtin("inner:defined", {value, call.constant(call.payload)}));
+}
+
+SugaredValuePtr give_back(Call& call) { return call.give(note(call, "return", call.inputs.at(0))); }
+
+Value* own(const Call& call, Value* value) {
+  if (!is_mutable(value->type())) return value;
+  const auto kind = value->node()->kind();
+  const bool fresh = value->node()->blocks().empty() && !may_alias(value->node(), value) && kind != c10::prim::Load &&
+                     kind != c10::prim::Param && kind != c10::prim::Constant;
+  return fresh ? value : copy_of(call, value);
+}
+
+Value* detached(const Call& call, Value* value) {
+  if (!is_mutable(value->type())) return value;
+  return is_part_of_changed(call.instance, value) ? copy_of(call, value) : value;
+}
+
+}  // namespace shim::script
