@@ -26,8 +26,9 @@
 #' | `for` over `a:b`, `seq_len()`, `seq_along()`, vectors, lists, tensors (along the first dimension), dictionaries | as in R |
 #' | `+ - * / ^ %% %/%`, comparisons, `&& || !`, `xor()` | R's meaning for numbers; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
-#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `vector("list", n)`, `numeric(n)`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
-#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | functions are called, and no values |
+#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
+#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R |
+#' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs |
 #' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
 #' | fields and methods of tensors, `torch_*()`, `linalg_*()`, `nnf_*()`, R's functions of tensors | as when R calls them, positions from 1 |
 #' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
@@ -36,12 +37,18 @@
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when such a number has changed
 #' since, the next call warns.
 #'
-#' Not compiled: recursion, `<<-`, `...`, environments and R6 objects, `eval()`, formulas, NA of whole numbers and strings.
+#' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
+#' `...` of the function stands for as many arguments as there are examples behind the others. A function that is kept, in a
+#' variable or list, has the values of what it reads of the function around it as they are then; where they change later, it
+#' is refused.
+#'
+#' Not compiled: recursion, `<<-`, environments and R6 objects, `eval()`, `tryCatch()`, `on.exit()`, formulas, complex
+#' numbers, NA of whole numbers and strings.
 #'
 #' # Modules
 #'
-#' `jit_script(module)` compiles `forward` and what it calls: other methods, children, inherited ones too. `self$weight`,
-#' `self$layer(x)`, `self$training`, and plain fields such as `self$eps` mean what they mean in R; a loop over the children of
+#' `jit_script(module)` compiles `forward` and what it calls: other methods, children, inherited ones too, `super$forward(x)`.
+#' `self$weight`, `self$layer(x)`, `self$activation(x)` of a function in a field, `self$training`, and plain fields such as `self$eps` mean what they mean in R; a loop over the children of
 #' a module list is unrolled. Buffers and fields may be given new values of their type. The program's tensors are those of
 #' the module. `$train()` and `$eval()` work on what was compiled, and in Python on what was saved.
 #'
@@ -54,7 +61,8 @@
 #' @section Errors: What can't be compiled, and what goes wrong while the program runs, is an error of class
 #'   `torch_runtime_error` that shows the line of R code.
 #' @section Source: LibTorch's `CompilationUnit::define` and `SugaredValue`.
-#' @seealso [jit_trace()], [jit_compile()] for TorchScript text, [jit_save()].
+#' @seealso [jit_explain_script()] tells which expression became what; [jit_trace()], [jit_compile()] for TorchScript text,
+#'   [jit_save()].
 #' @examplesIf torch::torch_is_installed()
 #' collatz <- jit_script(function(n = 27L) {
 #'   steps <- 0L
@@ -70,6 +78,7 @@
 #' @export
 jit_script <- function(f, ..., methods = "forward") {
   label <- label_of(substitute(f), f)
+  if (inherits(f, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.")
   if (is_nn_module(f)) return(if (isTRUE(getOption("torch.jit_disable"))) f else script_module(f, list(...), methods))
   if (!is.function(f) || is.primitive(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
   if (inherits(f, "script_function")) return(f)
@@ -81,27 +90,34 @@ jit_script <- function(f, ..., methods = "forward") {
   new_scripted_function(handle, program$watched)
 }
 
-# Types and examples by the formals of the function.
+# Types and examples by the formals of the function; what goes into `...` stands last.
 script_arguments <- function(f, given, call = caller_env()) {
-  formals <- names(formals(f))
+  all <- names(formals(f))
+  formals <- setdiff(all, "...")
   empty <- structure(vector("list", length(formals)), names = formals)
   out <- list(types = empty, examples = empty)
-  if ("..." %in% formals) value_error("`f` must name its arguments: `...` is not compiled.", call)
   declared <- declared_types(f, call)
   out$types[names(declared)] <- declared
   named <- names2(given) != ""
   unknown <- setdiff(names(given)[named], formals)
   if (length(unknown)) value_error(sprintf("`f` has no argument `%s`.", unknown[1]), call)
   names(given) <- names2(given)
-  free <- setdiff(formals, names(given))
-  if (sum(!named) > length(free)) {
+  # Behind `...` arguments have their names.
+  before <- if ("..." %in% all) all[seq_len(match("...", all) - 1L)] else all
+  free <- setdiff(before, names(given))
+  n <- min(sum(!named), length(free))
+  more <- sum(!named) - n
+  if (more > 0 && !"..." %in% all) {
     value_error(sprintf("`f` takes %d arguments, not %d.", length(formals), length(given)), call)
   }
-  names(given)[!named] <- free[seq_len(sum(!named))]
+  names(given)[!named] <- c(free[seq_len(n)], sprintf("dots_%d", seq_len(more)))
   for (name in names(given)) {
     value <- given[[name]]
-    if (is_string(value)) out$types[[name]] <- value else out$examples[[name]] <- list(script_value(value))
+    out$types[name] <- list(if (is_string(value)) value else out$types[[name]])
+    out$examples[name] <- list(if (!is_string(value)) list(script_value(value)))
   }
+  out$names <- append(formals, sprintf("dots_%d", seq_len(more)), length(before))
+  if (!"..." %in% all) out$names <- formals
   out
 }
 
@@ -168,56 +184,12 @@ as_program <- function(program) {
 
 # --- modules -----------------------------------------------------------------------------------------------------------
 
-# Containers hold their children without names in their own code.
-script_forwards <- local({
-  # One layer of LibTorch's for all: what its operator gives, with the dimension of the batch as the input has it.
-  recurrent <- function(operator, cells) eval(bquote(function(input, hx = NULL) {
-    operator <- .(operator)
-    weights <- lapply(private$weights, function(name) self[[name]])
-    batched <- length(dim(input)) == 3L
-    at <- if (self$batch_first) 1L else 2L
-    x <- if (batched) input else torch_unsqueeze(input, at)
-    if (is.null(hx)) {
-      directions <- if (self$bidirectional) 2L else 1L
-      state <- .(cells$first)
-    } else {
-      state <- .(cells$given)
-    }
-    out <- operator(
-      input = x, hx = state, params = weights, has_biases = self$bias, num_layers = self$num_layers, dropout = self$dropout,
-      train = self$training, bidirectional = self$bidirectional, batch_first = self$batch_first
-    )
-    if (batched) .(cells$all) else .(cells$one)
-  }))
-  zeros <- function(width) bquote(
-    torch_zeros(self$num_layers * directions, x$size(at), .(width), dtype = x$dtype, device = x$device)
-  )
-  hidden <- quote(self$hidden_size)
-  lstm <- list(
-    first = bquote(list(
-      if (self$proj_size > 0) .(zeros(quote(self$proj_size))) else .(zeros(hidden)), .(zeros(hidden))
-    )),
-    given = quote(if (batched) list(hx[[1]], hx[[2]]) else list(torch_unsqueeze(hx[[1]], 2L), torch_unsqueeze(hx[[2]], 2L))),
-    all = quote(list(out[[1]], list(out[[2]], out[[3]]))),
-    one = quote(list(torch_squeeze(out[[1]], at), list(torch_squeeze(out[[2]], 2L), torch_squeeze(out[[3]], 2L))))
-  )
-  other <- list(
-    first = zeros(hidden), given = quote(if (batched) hx else torch_unsqueeze(hx, 2L)),
-    all = quote(list(out[[1]], out[[2]])), one = quote(list(torch_squeeze(out[[1]], at), torch_squeeze(out[[2]], 2L)))
-  )
-  list(
-    nn_lstm = recurrent(quote(torch_lstm), lstm),
-    nn_gru = recurrent(quote(torch_gru), other),
-    nn_rnn = recurrent(quote(if (self$mode == "RNN_RELU") torch_rnn_relu else torch_rnn_tanh), other),
-    nn_sequential = function(input) {
-      for (layer in self) input <- layer(input)
-      input
-    }
-  )
-})
+script_sequence <- function(input) {
+  for (layer in self) input <- layer(input)
+  input
+}
 
 script_module <- function(mod, given, methods, call = caller_env()) {
-  if (inherits(mod, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.", call)
   if (inherits(mod, "script_module")) return(mod)
   if (!is.character(methods) || anyNA(methods) || !length(methods)) {
     type_error(sprintf("`methods` must be names of methods, not %s.", friendly_type(methods)), call)
@@ -235,7 +207,7 @@ script_module <- function(mod, given, methods, call = caller_env()) {
     f <- program$functions[[own$closures[match(method, own$methods)]]]
     asked <- script_arguments(f, if (method == "forward") given else list(), call)
     cpp_script_define(made, method, asked$types, asked$examples)
-    add_r_names(handle, method, names(formals(f)))
+    add_r_names(handle, method, asked$names)
   }
   new_script_module(handle)
 }
@@ -244,7 +216,7 @@ script_module <- function(mod, given, methods, call = caller_env()) {
 scripted_module <- function(mod, handle, program) {
   self <- attr(mod, "module", exact = TRUE)
   methods <- methods_of_module(mod, self)
-  fields <- fields_of_module(methods, self)
+  fields <- fields_of_module(c(methods, methods_above(mod)), self)
   for (name in names(fields)) cpp_module_set_attribute(handle, name, fields[[name]])
   # A method may be an operator itself: they count from -1 downwards.
   at <- vapply(names(methods), function(name) {
@@ -262,10 +234,21 @@ methods_of_module <- function(mod, self) {
   }
   private <- self$.__enclos_env__$private
   methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
-  kind <- intersect(class(mod), names(script_forwards))
-  forward <- if (length(kind)) script_forwards[[kind[1]]] else unclass_function(mod)
+  # Its own code goes by names that may hold something else than a layer.
+  forward <- if (inherits(mod, "nn_sequential")) script_sequence else unclass_function(mod)
   environment(forward) <- environment(mod)
   c(list(forward = forward), methods)
+}
+
+# What `super` reaches.
+methods_above <- function(mod) {
+  found <- list()
+  env <- environment(mod)
+  while (is.environment(above <- get0("super", env, inherits = FALSE))) {
+    found <- c(found, Filter(is.function, mget(ls(above), above)))
+    env <- above$.__enclos_env__
+  }
+  found
 }
 
 unclass_function <- function(f) {
@@ -276,7 +259,10 @@ unclass_function <- function(f) {
 
 # What stands behind `self$` and `private$` and is neither a tensor nor a module nor a method, by its names.
 fields_of_module <- function(methods, self) {
-  names <- setdiff(unique(unlist(lapply(methods, function(f) self_names(body(f))))), "training")
+  names <- unlist(lapply(methods, function(f) self_names(body(f))))
+  # A function that gets the module itself may read any field.
+  if (any(vapply(methods, function(f) passes_self(body(f)), NA))) names <- c(names, ls(self))
+  names <- setdiff(unique(names), "training")
   private <- self$.__enclos_env__$private
   fields <- list()
   for (name in names) {
@@ -286,6 +272,14 @@ fields_of_module <- function(methods, self) {
     fields[name] <- list(script_value(value))
   }
   fields
+}
+
+passes_self <- function(code) {
+  if (!is.call(code)) return(FALSE)
+  is_part <- is.symbol(code[[1]]) && as.character(code[[1]]) %in% c("$", "[[", "<-")
+  arguments <- as.list(code)[-1]
+  given <- Filter(Negate(is_missing), arguments)
+  (!is_part && any(vapply(given, identical, NA, quote(self)))) || any(vapply(given, passes_self, NA))
 }
 
 self_names <- function(code) {
@@ -324,10 +318,13 @@ function_source <- function(f) {
   file <- attr(reference, "srcfile")$filename
   lines <- if (!is.null(reference)) as.character(reference, useSource = TRUE) else deparse(f)
   source <- tryCatch(parsed_source(lines), error = function(e) NULL)
-  # What a compiler or a debugger has changed is not what the text says any more.
-  if (is.null(source) || !identical(source$code[[3]], body(f), ignore.srcref = TRUE)) {
-    plain <- f
-    attributes(plain) <- NULL
+  plain <- f
+  attributes(plain) <- NULL
+  # What a compiler or a debugger has changed is not what the text says any more. `{` keeps places of its own, which are not
+  # compared in functions alone.
+  written <- if (!is.null(source)) eval(source$code, environment(f))
+  attributes(written) <- NULL
+  if (is.null(source) || !identical(written, plain)) {
     reference <- NULL
     source <- parsed_source(deparse(plain))
   }
@@ -390,8 +387,10 @@ code_names <- function(code) {
       head <- part[[1]]
       inner <- as.list(part)
       if (identical(head, quote(`$`)) && length(part) == 3) {
-        note("members", paste0("$", as.character(part[[3]])[1]))
-        inner <- inner[2]
+        member <- as.character(part[[3]])[1]
+        is_super <- identical(part[[2]], quote(super))
+        if (is_super) note("names", paste0("super$", member)) else note("members", paste0("$", member))
+        inner <- if (!is_super) inner[2]
       } else if (identical(head, quote(`::`)) && length(part) == 3) {
         note("names", paste(as.character(part)[2:3], collapse = "::"))
         inner <- list()
@@ -409,12 +408,13 @@ code_names <- function(code) {
 script_words <- c(
   "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
   "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
-  "jit_fork", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
+  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
 )
 
 # What a name means where the function was written; NULL if there is nothing of that name.
 script_known <- function(name, env, program, locals = character()) {
   if (name %in% script_words) return(NULL)
+  if (startsWith(name, "super$")) return(script_super(name, env, program))
   parts <- strsplit(name, "::", fixed = TRUE)[[1]]
   as_function <- function() {
     if (length(parts) == 2 && all(nzchar(parts))) {
@@ -430,6 +430,14 @@ script_known <- function(name, env, program, locals = character()) {
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }
   c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
+}
+
+# A method of the class above the one that a method belongs to.
+script_super <- function(name, env, program) {
+  above <- get0("super", env)
+  method <- substring(name, nchar("super$") + 1L)
+  f <- if (is.environment(above)) get0(method, above, mode = "function", inherits = FALSE)
+  if (!is.null(f)) list(name = name, is_function = TRUE, closure = script_closure_at(unclass_function(f), method, program))
 }
 
 # `c` may be a number here and R's function where it is called.

@@ -88,12 +88,12 @@ nn_rnn_base <- nn_module(
   forward = function(input, hx = NULL) {
     weights <- lapply(private$weights, function(name) self[[name]])
     dropout <- if (self$num_layers == 1) 0 else self$dropout
-    operator <- recurrent_operators[[self$mode]]
+    operator <- switch(self$mode, LSTM = torch_lstm, GRU = torch_gru, RNN_TANH = torch_rnn_tanh, torch_rnn_relu)
     if (is_packed_sequence(input)) {
       batch <- input$batch_sizes[1]$item()
-      hx <- private$hidden(hx, input$data, batch, batch, input$sorted_indices)
+      state <- private$hidden(hx, input$data, batch, batch, input$sorted_indices)
       out <- operator(
-        data = input$data, batch_sizes = input$batch_sizes, hx = hx, params = weights, has_biases = self$bias,
+        data = input$data, batch_sizes = input$batch_sizes, hx = state, params = weights, has_biases = self$bias,
         num_layers = self$num_layers, dropout = dropout, train = self$training, bidirectional = self$bidirectional
       )
       output <- new_packed_sequence(out[[1]], input$batch_sizes, input$sorted_indices, input$unsorted_indices)
@@ -113,13 +113,13 @@ nn_rnn_base <- nn_module(
     batched <- ndim == 3
     batch_dim <- if (self$batch_first) 1L else 2L
     if (!batched) input <- torch_unsqueeze(input, batch_dim)
-    hx <- private$hidden(hx, input, input$size(batch_dim), .Call(C_shape, input)[batch_dim], batched = batched)
+    state <- private$hidden(hx, input, input$size(batch_dim), .Call(C_shape, input)[batch_dim], batched = batched)
     out <- operator(
-      input = input, hx = hx, params = weights, has_biases = self$bias, num_layers = self$num_layers, dropout = dropout,
+      input = input, hx = state, params = weights, has_biases = self$bias, num_layers = self$num_layers, dropout = dropout,
       train = self$training, bidirectional = self$bidirectional, batch_first = self$batch_first
     )
-    if (!batched) out <- c(torch_squeeze(out[[1]], batch_dim), lapply(out[-1], torch_squeeze, 2L))
-    list(out[[1]], private$as_given(out[-1]))
+    output <- if (batched) out[[1]] else torch_squeeze(out[[1]], batch_dim)
+    list(output, private$as_given(lapply(out[-1], function(h) if (batched) h else torch_squeeze(h, 2L))))
   },
   private = list(
     weights = character(),
@@ -182,11 +182,6 @@ check_no_more <- function(..., call = caller_env()) {
   name <- names2(list(...))[1]
   value_error(if (nzchar(name)) sprintf("`%s` is no argument of this layer.", name) else "There are too many arguments.", call)
 }
-
-recurrent_operators <- list(
-  LSTM = function(...) torch_lstm(...), GRU = function(...) torch_gru(...), RNN_TANH = function(...) torch_rnn_tanh(...),
-  RNN_RELU = function(...) torch_rnn_relu(...)
-)
 
 # The sequences of a batch in another order.
 reordered <- function(hidden, by) if (is.null(by)) hidden else torch_index_select(hidden, 2L, by)

@@ -6,7 +6,7 @@ only <- commandArgs(trailingOnly = TRUE)
 
 folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
 started <- system.time(library(torch))[["elapsed"]]
-source(file.path(folder, "rows.R"))
+for (file in c("rows.R", "rows-script.R")) source(file.path(folder, file))
 
 libtorch <- torch:::libtorch_find()
 if (is.null(libtorch$python)) stop("There is no Python beside this LibTorch to compare with.")
@@ -47,7 +47,7 @@ time_r <- function(work, n) {
   (proc.time()[["elapsed"]] - start) / n
 }
 
-rows <- set_up_rows()
+rows <- c(set_up_rows(), script_rows())
 if (length(only)) rows <- rows[intersect(names(rows), only)]
 unit <- function(seconds) {
   if (seconds < 1e-3) sprintf("%.2f µs", seconds * 1e6) else if (seconds < 1) sprintf("%.2f ms", seconds * 1e3) else sprintf("%.2f s", seconds)
@@ -71,7 +71,13 @@ measure <- function(says, goal, work, other, n) {
 
 lines <- vapply(names(rows), function(name) {
   row <- rows[[name]]
-  measure(row$says, row$goal, row$work, function(n) python(paste(name, n)), row$n)
+  # Python's time, or that of R code, or a time to be kept.
+  other <- row$other
+  measure(row$says, row$goal, row$work, if (is.function(other)) function(n) time_r(other, n) else if (is.numeric(other)) {
+    function(n) other
+  } else {
+    function(n) python(paste(name, n))
+  }, row$n)
 }, "")
 
 if (!length(only) || "matmul_1024" %in% only) {

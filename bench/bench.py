@@ -269,6 +269,20 @@ def compiled_containers():
     return lambda: containers(ten, three, two)
 
 
+@torch.jit.script
+def recurrent(x, w, u, b):
+    state = torch.zeros([w.size(0)])
+    for t in range(x.size(0)):
+        state = torch.tanh(w.matmul(x[t]) + u.matmul(state) + b)
+    return state
+
+
+@row
+def script_recurrent():
+    x, w, u, b = torch.randn(100, 8), torch.randn(16, 8), torch.randn(16, 16), torch.randn(16)
+    return lambda: recurrent(x, w, u, b)
+
+
 @row
 def traced_mlp_no_grad():
     traced, x = traced_blog(), torch.randn(1, 3)

@@ -1,3 +1,27 @@
+plain <- function(value) {
+  if (is_torch_tensor(value)) return(as_array(value$detach()))
+  if (is.list(value)) return(lapply(unclass(value), plain))
+  value
+}
+
+# Strings and vectors can't be examples: their types are said.
+example_of <- function(value) {
+  type <- switch(typeof(value), character = "str", integer = "int", double = "float", logical = "bool")
+  if (is.null(type) || is_torch_tensor(value) || (type != "str" && length(value) == 1)) return(value)
+  if (length(value) == 1) type else sprintf("List[%s]", type)
+}
+
+# The program, after it gave what the R function gives for these arguments, and left them as they were.
+expect_same <- function(f, ..., program = NULL) {
+  arguments <- list(...)
+  program <- program %||% do.call(jit_script, c(list(f), lapply(arguments, example_of)))
+  before <- lapply(arguments, plain)
+  copies <- lapply(arguments, function(a) if (is_torch_tensor(a)) a$clone() else a)
+  expect_equal(plain(do.call(program, arguments)), plain(do.call(f, copies)), tolerance = 1e-6)
+  expect_identical(lapply(arguments, plain), before)
+  invisible(program)
+}
+
 # Programs with real control flow, each with arguments: what they give compiled is compared with what R gives.
 script_programs <- function() {
   list(

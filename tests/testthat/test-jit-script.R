@@ -1,29 +1,5 @@
 # R functions compiled. What a program gives is compared with what R itself gives; files with what Python gives.
 
-plain <- function(value) {
-  if (is_torch_tensor(value)) return(as_array(value$detach()))
-  if (is.list(value)) return(lapply(unclass(value), plain))
-  value
-}
-
-# Strings and vectors can't be examples: their types are said.
-example_of <- function(value) {
-  type <- switch(typeof(value), character = "str", integer = "int", double = "float", logical = "bool")
-  if (is.null(type) || is_torch_tensor(value) || (type != "str" && length(value) == 1)) return(value)
-  if (length(value) == 1) type else sprintf("List[%s]", type)
-}
-
-# The program, after it gave what the R function gives for these arguments, and left them as they were.
-expect_same <- function(f, ..., program = NULL) {
-  arguments <- list(...)
-  program <- program %||% do.call(jit_script, c(list(f), lapply(arguments, example_of)))
-  before <- lapply(arguments, plain)
-  copies <- lapply(arguments, function(a) if (is_torch_tensor(a)) a$clone() else a)
-  expect_equal(plain(do.call(program, arguments)), plain(do.call(f, copies)), tolerance = 1e-6)
-  expect_identical(lapply(arguments, plain), before)
-  invisible(program)
-}
-
 test_that("the programs of the users' documents that a trace gets wrong", {
   skip_if_no_torch()
   on_sum <- function(x) if (as.logical(sum(x) > 0)) torch_relu(x) else abs(x)
@@ -107,6 +83,82 @@ test_that("arithmetic of numbers is R's", {
   # R has NA for these; a program has no NA of whole numbers.
   for (f in operations[6:7]) expect_error(jit_script(f, 1L, 1L)(7L, 0L), "divided by 0", class = "torch_runtime_error")
   expect_same(function(x, y) c(x * 2 + y, x / y, -x, rev(x)), c(1, 2, 3), c(4, 5, 6))
+})
+
+# Two rules of LibTorch's are wrong: what a loop's last round leaves is forgotten where it is asked what may be the same
+# value, and a loop of one result may be computed behind what is used with it.
+test_that("loops that change what the round before left give what R gives, in Python too", {
+  skip_if_no_torch()
+  in_while <- function(v, n) {
+    w <- 0L
+    while (w < 3L && n > 0L) {
+      w <- w + 1L
+      v[1] <- 3.65
+      v <- c(3.38, -3.34)
+    }
+    v
+  }
+  in_place <- function(x, n) {
+    x <- x$clone()
+    for (i in seq_len(n)) {
+      x$add_(1)
+      x <- torch_zeros(2)
+    }
+    x
+  }
+  dictionary <- function(n) {
+    d <- jit_dict(c("a"), c(1))
+    for (i in seq_len(n)) {
+      d$a <- 5
+      d <- jit_dict(c("a"), c(2))
+    }
+    d$a
+  }
+  behind <- function(y, yes) {
+    n <- 1
+    z <- y * 2
+    w <- z / 3
+    if (yes) {
+      z <- y * 3
+      for (i in 1:3) n <- z * 2 + n
+    } else {
+      z <- 1
+    }
+    list(z, n, w)
+  }
+  summed <- function(v, yes) {
+    total <- 0
+    if (yes) {
+      both <- list(v * 2, sum(v))
+      total <- both[[2]] + sum(both[[1]])
+    }
+    total
+  }
+  programs <- list(
+    list(in_while, c(1, 2), 1L), list(in_place, torch_ones(2), 3L), list(dictionary, 3L), list(behind, 1, TRUE),
+    list(summed, c(1, 2, 3), TRUE)
+  )
+  for (it in programs) {
+    program <- do.call(expect_same, it)
+    for (i in 1:3) do.call(expect_same, c(it, list(program = program)))
+    path <- withr::local_tempfile(fileext = ".pt")
+    jit_save(program, path)
+    arguments <- lapply(it[-1], function(a) if (is_torch_tensor(a)) as_array(a) else a)
+    got <- python_eval("
+m = torch.jit.load(path)
+a = [torch.tensor(a, dtype=torch.float) if tensor and i == 0 else a for i, a in enumerate(arguments)]
+flat = lambda r: r.tolist() if torch.is_tensor(r) else [flat(x) for x in r] if isinstance(r, (list, tuple)) else r
+for i in range(3): r = m(*a)
+result = flat(r)
+", path = path, arguments = arguments, tensor = is_torch_tensor(it[[2]]))
+    wanted <- plain(do.call(it[[1]], it[-1]))
+    expect_equal(unlist(got), unlist(wanted), tolerance = 1e-6)
+  }
+})
+
+test_that("random programs that once gave something else than R give the same", {
+  skip_if_no_torch()
+  for (seed in c(10358, 10831, 11215, 11418)) expect_null(random_difference(seed))
 })
 
 test_that("a variable finds the type that all its values have", {
@@ -264,7 +316,6 @@ test_that("types are said by examples, strings, declare() and defaults", {
   expect_match(signature(function(x, n = 2L, name = "a") x * n), "Tensor x, int n=2, str name=")
   expect_snapshot(error = TRUE, jit_script(function(x) x, 1, 2))
   expect_snapshot(error = TRUE, jit_script(function(x) x, y = 1))
-  expect_snapshot(error = TRUE, jit_script(function(...) 1))
   expect_snapshot(error = TRUE, jit_script(sum))
   expect_snapshot(error = TRUE, jit_script("x"))
 })
@@ -276,7 +327,7 @@ test_that("what is not compiled is told at its place", {
     function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) quantile(x),
     function(x) lapply(x, no_such_function), function(x) list(1, x)[[x]], function(x) x$no_such_method(), function(x) x$shape[1, 2],
     function(x) { f <- function(n) if (n > 0) f(n - 1) else 0; f(3) }, function(x) c("a", x), function(x) 1:x,
-    function(x) { g <- abs; g }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
+    function(x) { g <- abs; g }, function(x) { g <- function(z) z; g + 1 }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
   )
   # Lines of this file move.
   for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = function(lines) sub("line [0-9]+", "line N", lines))
@@ -348,4 +399,38 @@ test_that("options(torch.jit_disable =) runs the R code itself", {
   withr::local_options(torch.jit_disable = TRUE)
   f <- function(x) x + 1
   expect_identical(jit_script(f, torch_ones(1)), f)
+})
+
+test_that("defaults may be computed, `...` takes what is left, and missing() is known", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(as.numeric(1:6), 2))
+  f <- function(x, factor = -2, n = x$size(1)) x * n * factor
+  program <- jit_script(f, x)
+  expect_equal(plain(program(x)), plain(f(x)))
+  expect_equal(plain(program(x, 3)), plain(f(x, 3)))
+  g <- function(first, ..., scale = 1) {
+    total <- first
+    for (one in list(...)) total <- total + one
+    total * scale
+  }
+  program <- jit_script(g, x, x, x)
+  expect_equal(plain(program(x, x * 2, x * 3)), plain(g(x, x * 2, x * 3)))
+  expect_equal(plain(program(x, x * 2, x * 3, scale = 2)), plain(g(x, x * 2, x * 3, scale = 2)))
+  h <- function(x, y) if (missing(y)) x else x + y
+  expect_same(function(x) h(x) + h(x, x), x)
+  expect_snapshot(error = TRUE, jit_script(function(x, n = 1) if (missing(n)) x else x * n, x))
+})
+
+test_that("strings are letters, and what is known of a variable decides", {
+  skip_if_no_torch()
+  for (word in c("h\u00e9llo", "\u4e2d\u6587x", "\U{1F600}a", "plain", "")) {
+    expect_same(function(word) list(nchar(word), substr(word, 2L, 3L), substr(word, 1L, 1L), toString(c(1L, nchar(word)))), word)
+  }
+  expect_error(jit_script(function(x) toupper(x), x = "str")("\u00e9"), "toupper", class = "torch_runtime_error")
+  pick <- function(x, mode = "list") {
+    two <- mode == "list"
+    out <- if (two) list(x, x + 1) else x
+    if (two) out[[2]] else out * 3
+  }
+  expect_same(function(x) pick(x) + pick(x, "one"), torch_tensor(1))
 })

@@ -85,6 +85,9 @@ void add_to(Block* block, Polls& polls) {
     if (node->kind() == c10::prim::Loop) {
       auto* first = *node->blocks()[0]->nodes().begin();
       if (!is_poll(*first)) insert(kPoll, {}, first);
+      // The interpreter computes a loop of one result where that is used, behind what else goes there, and takes what both
+      // use away in the loop's first round. It does not where something stands between them.
+      if (node->outputs().size() == 1 && !is_poll(*node->next())) insert(kPoll, {}, node->next());
     } else if (node->kind() == c10::aten::wait) {
       if (!follows(kWait, node)) insert(kWait, {node->input(0)}, node);
     } else if (node->kind() == c10::prim::CallMethod && node->input(0)->type()->cast<c10::InterfaceType>()) {

@@ -201,7 +201,10 @@ def f(length: int = 0) -> List[bool]:
 ## character
 def f(length: int = 0) -> List[str]:
   return [""] * length
-## rep rep_len rep.int
+## rep_len
+def f(x: List[T], length_out: int) -> List[T]:
+  return [x[i % len(x)] for i in range(length_out)]
+## rep rep.int
 def f(x: List[T], times: int) -> List[T]:
   out: List[T] = []
   for i in range(times):
@@ -230,6 +233,22 @@ def f(x: str, table: List[str]) -> int:
 ## names
 def f(x: Dict[K, T]) -> List[K]:
   return list(x.keys())
+## anyNA
+def f(x: float) -> bool:
+  return math.isnan(x)
+def f(x: List[float]) -> bool:
+  for one in x:
+    if math.isnan(one):
+      return True
+  return False
+def f(x: List[T]) -> bool:
+  return False
+## inner:grad_mode
+def f() -> bool:
+  return torch.is_grad_enabled()
+## unname identity
+def f(x: T) -> T:
+  return x
 ## unlist
 def f(x: List[int]) -> List[int]:
   return x

@@ -141,8 +141,12 @@ def f(e1: float, e2: float) -> float:
     return math.copysign(inf, e1) * math.copysign(1.0, e2)
   if math.isnan(e1) or math.isnan(e2):
     return nan
-  if math.isinf(e1) or math.isinf(e2):
-    return e1 // e2
+  if math.isinf(e1):
+    return e1 / e2
+  if math.isinf(e2):
+    if e1 == 0.0 or (e1 < 0.0) == (e2 < 0.0):
+      return 0.0
+    return -1.0
   part = math.fmod(e1, e2)
   times = (e1 - part) / e2
   if part != 0.0 and (e2 < 0.0) != (part < 0.0):
@@ -576,6 +580,14 @@ def f(x: float, y: float) -> bool:
 def f(x: bool, y: bool) -> bool:
   return x == y
 def f(x: str, y: str) -> bool:
+  return x == y
+def f(x: List[int], y: List[int]) -> bool:
+  return x == y
+def f(x: List[float], y: List[float]) -> bool:
+  return x == y
+def f(x: List[bool], y: List[bool]) -> bool:
+  return x == y
+def f(x: List[str], y: List[str]) -> bool:
   return x == y
 ## bitwAnd
 def f(a: int, b: int) -> int:

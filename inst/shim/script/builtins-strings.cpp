@@ -2,6 +2,7 @@
 
 namespace shim::script {
 
+// TorchScript's strings are bytes, R's are letters of one to four of them: all but the first begin with 10.
 const char* const kBuiltinsOfStrings = R"(
 ## as.character inner:text
 def f(x: str) -> str:
@@ -30,16 +31,46 @@ def f(x: Dict[K, T]) -> str:
   return str(x)
 ## nchar
 def f(x: str) -> int:
-  return len(x)
+  n = 0
+  for i in range(len(x)):
+    if ord(x[i]) & 192 != 128:
+      n += 1
+  return n
+## nzchar
+def f(x: str) -> bool:
+  return len(x) > 0
 ## toupper
 def f(x: str) -> str:
+  for i in range(len(x)):
+    if ord(x[i]) > 127:
+      raise Exception("`toupper()` knows the letters from a to z alone in a program")
   return x.upper()
 ## tolower
 def f(x: str) -> str:
+  for i in range(len(x)):
+    if ord(x[i]) > 127:
+      raise Exception("`tolower()` knows the letters from A to Z alone in a program")
   return x.lower()
 ## substr substring
 def f(x: str, start: int, stop: int) -> str:
-  return x[max(start - 1, 0):max(stop, 0)]
+  n = 0
+  begin = len(x)
+  end = len(x)
+  for i in range(len(x)):
+    if ord(x[i]) & 192 != 128:
+      n += 1
+      if n == max(start, 1):
+        begin = i
+      if n == stop + 1:
+        end = i
+  if stop < 1 or begin >= end:
+    return ""
+  return x[begin:end]
+## toString
+def f(x: List[str]) -> str:
+  return ", ".join(x)
+def f(x: List[int]) -> str:
+  return ", ".join([str(one) for one in x])
 ## startsWith
 def f(x: str, prefix: str) -> bool:
   return x.startswith(prefix)

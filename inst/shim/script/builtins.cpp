@@ -252,6 +252,16 @@ Value* folded(const Call& call, GraphFunction& callee, const std::vector<Value*>
   }
 }
 
+// A loop of one result: see Lower::add_loop().
+bool leaves_loop(const Block& block) {
+  for (const auto* node : block.nodes()) {
+    if (node->kind() == c10::prim::Loop && node->outputs().size() == 1) return true;
+    for (const auto* inner : node->blocks())
+      if (leaves_loop(*inner)) return true;
+  }
+  return false;
+}
+
 bool has_loop(const Block& block) {
   for (const auto* node : block.nodes()) {
     if (node->kind() == c10::prim::Loop) return true;
@@ -268,7 +278,9 @@ Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value
   if (auto* value = folded(call, callee, values)) return value;
   if (has_loop(*callee.graph()->block())) {
     const std::vector<NamedValue> inputs(values.begin(), values.end());
-    return FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
+    auto* value = FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
+    if (leaves_loop(*callee.graph()->block())) call.barrier();
+    return value;
   }
   // A node to know the first of the new ones by.
   Node* before = graph.insertNode(graph.createNone());

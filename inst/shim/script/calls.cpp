@@ -47,7 +47,8 @@ SugaredValuePtr is_kind(Call& call) {
   if (name == "is.logical") is = kind == TypeKind::BoolType;
   if (name == "is.character") is = kind == TypeKind::StringType;
   if (name == "is.atomic" || name == "is.vector") is = plain;
-  if (name == "is.list") is = (list && !plain) || kind == TypeKind::TupleType || kind == TypeKind::DictType;
+  if (name == "is.list") is = (list && !plain) || (kind == TypeKind::TupleType && !is_function(type)) || kind == TypeKind::DictType;
+  if (name == "is.function") is = is_function(type) || kind == TypeKind::ClassType;
   if (name == "is_torch_tensor") is = !list && is_tensor(value);
   return call.give(call.constant(is));
 }
@@ -77,9 +78,11 @@ Value* dtype_made(Call& call) {
 
 }  // namespace
 
-SugaredValuePtr call_function(Call& call) {
+namespace {
+
+// `known`: what the name means where it is written, or NULL.
+SugaredValuePtr call_known(Call& call, const ts_known* known) {
   const std::string name = call.payload;
-  const auto* known = call.compiler.known(call.instance, name);
   if (known && !known->is_function && !has_builtin(name) && !handler_of(name)) call.fail("`" + name + "` is no function");
   if (known && known->callable) {
     std::vector<NamedValue> inputs(call.inputs.begin(), call.inputs.end()), named;
@@ -114,16 +117,58 @@ SugaredValuePtr call_function(Call& call) {
   call.fail("there is no function `" + name + "` that a program can call");
 }
 
+// What is called is the first input.
+SugaredValuePtr call_value(Call& call, const Callee& callee) {
+  const auto parts = createTupleUnpack(call.inputs.at(0));
+  call.inputs.erase(call.inputs.begin());
+  for (size_t i = 0; i < callee.captured.size(); ++i) call.named.emplace_back(callee.captured[i], parts[i + 1]);
+  for (const auto& it : callee.constants) call.named.emplace_back(it.first, call.constant(it.second));
+  if (callee.local) return call.give(call.compiler.call(call, *callee.local));
+  call.payload = callee.name;
+  return call_known(call, callee.known);
+}
+
+}  // namespace
+
+SugaredValuePtr call_function(Call& call) { return call_known(call, call.compiler.known(call.instance, call.payload)); }
+
 SugaredValuePtr call_local(Call& call) {
   return call.give(call.compiler.call(call, call.compiler.local(std::stoul(call.payload))));
 }
 
-// A call of a variable: it may be a module, else R looks further for a function of that name.
+SugaredValuePtr call_super(Call& call) { return call.give(call.compiler.call_super(call, call.payload)); }
+
+SugaredValuePtr function_value(Call& call) {
+  auto& local = call.compiler.local(std::stoul(call.payload));
+  return call.give(call.compiler.function_value(call, {&local, nullptr, local.name, {}, {}}, call.named));
+}
+
+// `do.call(f, arguments)`: the list of arguments is the last input, the kind of call in the payload.
+SugaredValuePtr spread(Call& call) {
+  auto* list = call.inputs.back();
+  call.inputs.pop_back();
+  for (const auto& part : parts_with_names(call, list)) {
+    if (part.first.empty()) {
+      call.inputs.push_back(part.second);
+    } else {
+      call.named.push_back(part);
+    }
+  }
+  const auto colon = call.payload.find(':');
+  const std::string kind = call.payload.substr(0, colon);
+  call.payload = call.payload.substr(colon + 1);
+  return emit(kind, call);
+}
+
+// A call of a variable: it may be a module or a function, else R looks further for a function of that name.
 SugaredValuePtr invoke(Call& call) {
+  if (const auto* callee = call.compiler.callee_of(call.inputs.at(0)->type())) return call_value(call, *callee);
   if (call.inputs.at(0)->type()->kind() == TypeKind::ClassType) {
     if (auto* value = call.compiler.call_method(call, "forward")) return call.give(value);
     call.fail("`" + call.payload + "` has no `forward`");
   }
+  if (call.inputs[0]->type()->kind() == TypeKind::TupleType)
+    call.fail("which function this is must be known before the program runs: call each where it is chosen");
   if (call.payload.empty()) call.fail("what is called here is no function: it is " + words(call.inputs[0]->type()));
   call.inputs.erase(call.inputs.begin());
   return call_function(call);

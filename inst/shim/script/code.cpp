@@ -45,6 +45,8 @@ Function::Function(const ts_closure& home, const ts_code& code, Function* parent
     locals.insert(formals.back());
     other_.insert(formals.back());
   }
+  for (const auto& formal : formals) ++given[formal];
+  count_given(body(), 1);
   for (size_t i = 0; i + 1 < code.n; ++i) read(default_of(i));
   read(body());
   for (const auto& variable : other_) counters.erase(variable);
@@ -105,10 +107,22 @@ void Function::read_function(const ts_code& part, const std::string& variable) {
   // What an inner function reads of the functions around this one, this one must be given.
   for (const auto& read : made->captured)
     if (!locals.count(read)) use(read);
-  if (variable.empty()) return;
-  if (!functions.emplace(variable, made.get()).second)
-    throw ErrorReport(range(part)) << "`" << variable << "` is given two functions: a program can't choose between them. "
-                                   << "Give each a name of its own";
+  if (!variable.empty() && written_once_[variable] == 1 && !other_.count(variable)) functions.emplace(variable, made.get());
+}
+
+void Function::count_given(const ts_code& part, int times) {
+  if (part.kind != TS_CODE_CALL) return;
+  const std::string head = callee(part);
+  if (head == "for" || head == "while" || head == "repeat") times = 2;
+  if (head == "for" && part.n == 4) given[part.items[1].text] += times;
+  if (is_assignment(part)) {
+    const auto* base = base_of(part.items[1]);
+    const std::string variable = base ? base->text : part.items[1].kind == TS_CODE_STRING ? part.items[1].text : "";
+    given[variable] += times;
+    // In a loop it is the same function each time.
+    written_once_[variable] += part.items[2].kind == TS_CODE_FUNCTION ? 1 : 2;
+  }
+  for (size_t i = 0; i < part.n; ++i) count_given(part.items[i], times);
 }
 
 void Function::assign(const ts_code& place) {
@@ -124,6 +138,16 @@ void Function::assign(const ts_code& place) {
   assigned.insert(base->text);
   changed.insert(base->text);
   read(place);
+}
+
+// `x$add_(1)`, `torch_relu_(x)`.
+void Function::note_written(const ts_code& part, const std::string& head) {
+  const auto& method = part.items[0];
+  const bool is_method = head.empty() && is_call(method, "$") && method.n == 3 && method.items[2].text;
+  const std::string name = is_method ? method.items[2].text : head;
+  if (name.empty() || name.back() != '_') return;
+  const ts_code* of = is_method ? &method.items[1] : part.n > 1 ? &part.items[1] : nullptr;
+  if (of && is_name(*of)) written.insert(of->text);
 }
 
 void Function::read(const ts_code& part) {
@@ -160,6 +184,7 @@ void Function::read(const ts_code& part) {
     return;
   }
   if (!head.empty()) called.insert(head);
+  note_written(part, head);
   // What a function inside needs, its callers must have.
   if (auto* known = head.empty() ? nullptr : function_named(head))
     for (const auto& variable : known->captured) use(variable);

@@ -37,12 +37,15 @@ struct Function {
   std::set<std::string> locals;    // formals, and what is assigned
   std::set<std::string> assigned;  // without formals that keep what they are given
   std::set<std::string> changed;   // of these, the ones of which parts are assigned: `x[i] <- 1`
+  std::set<std::string> written;   // those that methods as `x$add_(1)` give other contents
   std::set<std::string> called;    // names before brackets
   std::set<std::string> counters;  // and those that only run from 1 or more upwards, in `for`
   // Functions that are written here, by the parts of the code that makes them, which copies of it share, and by the name of
-  // the variable that is one.
+  // the variable that is one. A variable that may be several is none of these: it holds functions as values.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;
   std::map<std::string, Function*> functions;
+  // How often variables are given a value, in loops twice.
+  std::map<std::string, int> given;
   // Variables of the functions around it that it reads.
   std::vector<std::string> captured;
 
@@ -55,11 +58,14 @@ struct Function {
  private:
   void read(const ts_code& part);
   void read_function(const ts_code& part, const std::string& variable);
+  void count_given(const ts_code& part, int times);
   void assign(const ts_code& place);
   void count(const ts_code& loop);
+  void note_written(const ts_code& part, const std::string& head);
   void use(const std::string& variable);
 
   std::set<std::string> other_;  // variables that are given something else than such a count
+  std::map<std::string, int> written_once_;  // 1 for those that are given one function and nothing else
 };
 
 }  // namespace shim::script

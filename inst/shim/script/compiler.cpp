@@ -9,7 +9,7 @@
 
 #include <torch/csrc/jit/frontend/resolver.h>
 
-
+#include <cmath>
 #include <optional>
 
 namespace shim::script {
@@ -37,6 +37,24 @@ std::optional<c10::IValue> literal(const ts_code& code) {
   if (is_call(code, "caller_env") || is_call(code, "parent.frame") || is_call(code, "sys.call")) return c10::IValue();
   if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
   if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
+  return std::nullopt;
+}
+
+// A default that is written as a value.
+std::optional<c10::IValue> default_value(const ts_code& code) {
+  switch (code.kind) {
+    case TS_CODE_DOUBLE: return c10::IValue(code.number);
+    case TS_CODE_INTEGER: return c10::IValue(static_cast<int64_t>(code.number));
+    case TS_CODE_LOGICAL: return c10::IValue(code.number != 0);
+    case TS_CODE_STRING: return c10::IValue(std::string(code.text));
+    case TS_CODE_NULL: return c10::IValue();
+    case TS_CODE_NAME: return is_name(code, "Inf") ? std::optional<c10::IValue>(INFINITY) : std::nullopt;
+    default: break;
+  }
+  if (!is_call(code, "-") || code.n != 2) return std::nullopt;
+  const auto positive = default_value(code.items[1]);
+  if (positive && positive->isInt()) return c10::IValue(-positive->toInt());
+  if (positive && positive->isDouble()) return c10::IValue(-positive->toDouble());
   return std::nullopt;
 }
 
@@ -91,7 +109,7 @@ size_t Compiler::number_of(Function& function) {
 }
 
 Function& Compiler::closure(int64_t at, bool is_method) {
-  auto& made = closures_[at];
+  auto& made = closures_[{at, is_method}];
   if (!made) {
     const auto& it = program_.closures[at];
     made = std::make_unique<Function>(it, *it.code, nullptr, it.name, is_method);
@@ -129,6 +147,61 @@ c10::TupleTypePtr Compiler::named_tuple(const std::vector<std::string>& names, c
     unit_->register_type(made);
   }
   return made;
+}
+
+Value* Compiler::function_value(const Call& call, Callee callee, const std::vector<std::pair<std::string, Value*>>& captured) {
+  std::string key = callee.local ? "local" + std::to_string(number_of(*callee.local))
+                                 : std::to_string(reinterpret_cast<uintptr_t>(callee.known));
+  // Types of other names are other types, which also the names of their parts must tell.
+  std::vector<Value*> values = {call.constant(int64_t{0})};
+  std::vector<TypePtr> types = {c10::IntType::get()};
+  for (const auto& it : captured) {
+    const auto known = known_value(it.second);
+    if (known && (known->isBool() || known->isString() || known->isNone())) {
+      callee.constants.emplace_back(it.first, *known);
+      key += "," + it.first + "=" + (known->isNone() ? "None" : known->isBool() ? (known->toBool() ? "T" : "F") : known->toStringRef());
+      continue;
+    }
+    callee.captured.push_back(it.first);
+    values.push_back(it.second);
+    types.push_back(it.second->type());
+    key += "," + it.first + ":" + key_of(it.second->type());
+  }
+  auto& type = function_types_[key];
+  if (!type) {
+    const std::string name = free_name("Function");
+    std::vector<std::string> names;
+    for (size_t i = 0; i < types.size(); ++i) names.push_back(name + "_" + std::to_string(i));
+    type = c10::TupleType::createNamed(c10::QualifiedName(qualified(name)), names, types);
+    unit_->register_type(type);
+    callees_[type->name()->qualifiedName()] = std::move(callee);
+  }
+  auto* node = call.graph().insertNode(call.graph().createTuple(values, type));
+  node->setSourceRange(call.place);
+  return node->output();
+}
+
+const Callee* Compiler::callee_of(const TypePtr& type) const {
+  const auto tuple = type->cast<c10::TupleType>();
+  if (!tuple || !tuple->name()) return nullptr;
+  const auto found = callees_.find(tuple->name()->qualifiedName());
+  return found == callees_.end() ? nullptr : &found->second;
+}
+
+Value* Compiler::method_value(const Call& call, const c10::ClassTypePtr& type, const std::string& name) {
+  const auto* scripted = module_of(type);
+  for (size_t i = 0; scripted && i < scripted->n_methods; ++i) {
+    if (name != scripted->methods[i]) continue;
+    const int64_t at = scripted->closures[i];
+    auto& known = fields_[at];
+    known = ts_known{};
+    known.name = scripted->methods[i];
+    known.is_function = true;
+    known.operator_at = at < -1 ? -2 - at : -1;
+    known.closure_at = at < -1 ? -1 : at;
+    return function_value(call, {nullptr, &known, name, {}, {}}, {});
+  }
+  return nullptr;
 }
 
 void Compiler::declare(Instance& instance, const std::string& variable, const TypePtr& type) {
@@ -238,19 +311,34 @@ void Compiler::compile(Instance& instance) {
 // Parameters with the types that were asked for, or else those of their defaults.
 Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types) {
   Signature signature;
-  TORCH_CHECK(types.size() == function.formals.size(), "there must be a type for each argument");
-  for (size_t i = 0; i < types.size(); ++i) {
+  const auto dots = std::find(function.formals.begin(), function.formals.end(), "...");
+  const bool has_dots = dots != function.formals.end();
+  const size_t n = function.formals.size() - has_dots;
+  TORCH_CHECK(has_dots ? types.size() >= n : types.size() == n, "there must be a type for each argument");
+  // Those of `...` stand last; here they have its place.
+  const size_t n_dots = types.size() - n, first = dots - function.formals.begin();
+  if (has_dots) std::rotate(types.begin() + first, types.begin() + n, types.end());
+  for (size_t at = 0; at < types.size(); ++at) {
+    if (has_dots && at >= first && at < first + n_dots) {
+      const std::string name = "dots_" + std::to_string(at - first + 1);
+      signature.dots.emplace_back("", name);
+      signature.parameters.push_back({name, key_of(types[at] ? types[at] : TypePtr(c10::TensorType::get())), std::nullopt});
+      continue;
+    }
+    const size_t i = !has_dots || at < first ? at : at - n_dots + 1;
     const auto& value = function.default_of(i);
-    std::optional<c10::IValue> given;
-    if (value.kind == TS_CODE_DOUBLE) given = value.number;
-    if (value.kind == TS_CODE_INTEGER) given = static_cast<int64_t>(value.number);
-    if (value.kind == TS_CODE_LOGICAL) given = value.number != 0;
-    if (value.kind == TS_CODE_STRING) given = std::string(value.text);
-    if (value.kind == TS_CODE_NULL) given = c10::IValue();
-    TypePtr type = types[i];
+    auto given = default_value(value);
+    TypePtr type = types[at];
+    // What is computed of other arguments, or otherwise, is no argument where nobody says its type.
+    if (!type && !given && value.kind != TS_CODE_MISSING) {
+      signature.defaults.push_back(i);
+      signature.missing.insert(function.formals[i]);
+      continue;
+    }
     // Of an argument that is NULL, nobody having said what else it may be, the program knows that it is.
     if (!type && given && given->isNone() && !function.assigned.count(function.formals[i])) {
       signature.constants[function.formals[i]] = *given;
+      signature.missing.insert(function.formals[i]);
       continue;
     }
     if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
@@ -269,6 +357,7 @@ torch::jit::Function* Compiler::compile(std::vector<TypePtr> types) {
   auto& instance = instances_["root"];
   instance = std::make_unique<Instance>();
   instance->written = &function;
+  instance->is_root = true;
   instance->signature = signature_of(function, std::move(types));
   instance->signature.name = free_name(function.name);
   compile(*instance);
@@ -290,8 +379,19 @@ std::optional<c10::IValue> Compiler::setting(const c10::ClassTypePtr& type, cons
   auto found = given_.find(scripted);
   if (found == given_.end()) {
     found = given_.emplace(scripted, std::set<std::string>()).first;
-    for (size_t i = 0; i < scripted->n_methods; ++i)
-      if (scripted->closures[i] >= 0) note_given(*program_.closures[scripted->closures[i]].code, found->second);
+    std::set<int64_t> methods(scripted->closures, scripted->closures + scripted->n_methods);
+    // And the ones that these call of classes above.
+    std::vector<int64_t> open(methods.begin(), methods.end());
+    while (!open.empty()) {
+      const int64_t at = open.back();
+      open.pop_back();
+      if (at < 0) continue;
+      const auto& method = program_.closures[at];
+      note_given(*method.code, found->second);
+      for (size_t k = 0; k < method.n_known; ++k)
+        if (std::string(method.known[k].name).rfind("super$", 0) == 0 && methods.insert(method.known[k].closure_at).second)
+          open.push_back(method.known[k].closure_at);
+    }
   }
   if (found->second.count(name)) return std::nullopt;
   return value;
@@ -306,6 +406,7 @@ void Compiler::define(const std::string& method, std::vector<TypePtr> types) {
     instance = std::make_unique<Instance>();
     instance->written = &function;
     instance->self = scripted.module->module.type();
+    instance->is_root = true;
     instance->signature = signature_of(function, std::move(types));
     instance->signature.name = method;
     instance->signature.is_method = true;
@@ -366,12 +467,16 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
       }
     } else if (values[i]) {
       add(function.formals[i], values[i]);
+    } else if (function.default_of(i).kind == TS_CODE_MISSING && function.called.count("missing")) {
+      signature.missing.insert(function.formals[i]);
     } else if (function.default_of(i).kind == TS_CODE_MISSING) {
       call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
     } else if (const auto known = literal(function.default_of(i)); known && !function.assigned.count(function.formals[i])) {
       signature.constants[function.formals[i]] = *known;
+      signature.missing.insert(function.formals[i]);
     } else {
       signature.defaults.push_back(i);
+      signature.missing.insert(function.formals[i]);
     }
   }
   for (const auto& it : captured) add(it.first, it.second);
@@ -440,6 +545,18 @@ Value* Compiler::call_method(Call& call, const std::string& method) {
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
     return MethodValue(self, method).call(call.place, call.function, inputs, named, 1)->asValue(call.place, call.function);
   }
+  return call_on(call, at, method);
+}
+
+Value* Compiler::call_super(Call& call, const std::string& method) {
+  const auto* it = known(call.instance, "super$" + method);
+  if (!it || it->closure_at < 0) call.fail("no class above this one has a method `" + method + "` that a program can call");
+  return call_on(call, it->closure_at, method);
+}
+
+Value* Compiler::call_on(Call& call, int64_t at, const std::string& method) {
+  auto* self = call.inputs.at(0);
+  const auto type = self->type()->expect<c10::ClassType>();
   Function& function = closure(at, /*is_method=*/true);
   Call without = call;
   without.inputs.erase(without.inputs.begin());
@@ -479,8 +596,10 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
     const auto* it = known(instance, payload);
     if (!it) throw ErrorReport(place) << "there is no variable `" << payload << "`, neither here nor outside of the function";
     if (it->refused) throw ErrorReport(place) << "`" << payload << "` " << it->refused;
-    if (it->is_function)
-      throw ErrorReport(place) << "`" << payload << "` is a function: a program can call it, but not pass it on as a value";
+    if (it->is_function) {
+      const Call here{*this, instance, function, place, payload, {}, {}};
+      return here.give(function_value(here, {nullptr, it, payload, {}, {}}, {}));
+    }
     try {
       return std::make_shared<SimpleValue>(function.graph()->insertConstant(to_natural_ivalue(it->value), place));
     } catch (const c10::Error&) {

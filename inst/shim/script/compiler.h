@@ -19,6 +19,16 @@ struct Instance {
   std::set<std::string> open;  // variables that may be read before they have a value
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
+  bool is_root = false;  // what the host calls
+};
+
+// A function that is a value. Which one it is, its type tells; what it reads of the function around it is in the value.
+struct Callee {
+  Function* local = nullptr;
+  const ts_known* known = nullptr;  // of one that is written elsewhere
+  std::string name;
+  std::vector<std::string> captured;
+  std::vector<std::pair<std::string, c10::IValue>> constants;  // captured, and known
 };
 
 // Ends an attempt: the next one knows more about a variable.
@@ -49,6 +59,13 @@ class Compiler : public Numbers {
   Value* call(Call& call, Function& function);
   // A call of a method of a module: the first input is the module. NULL if it has none of that name.
   Value* call_method(Call& call, const std::string& method);
+  // The method that a module's class has from another one, under the name `super$method` where it is called.
+  Value* call_super(Call& call, const std::string& method);
+  Value* function_value(const Call& call, Callee callee, const std::vector<std::pair<std::string, Value*>>& captured);
+  // A field that holds a function; NULL if the module has none of this name.
+  Value* method_value(const Call& call, const c10::ClassTypePtr& type, const std::string& name);
+  // NULL if it is no type of a function.
+  const Callee* callee_of(const TypePtr& type) const;
   // A setting of a module: a field that no method gives another value, so that it is a constant of the program.
   std::optional<c10::IValue> setting(const c10::ClassTypePtr& type, const std::string& name);
   Function& local(size_t number) { return *locals_.at(number); }
@@ -63,18 +80,22 @@ class Compiler : public Numbers {
   Signature bind(const Call& call, Function& function, std::vector<Value*>* arguments, std::string* key);
   std::vector<torch::jit::NamedValue> fitting(const Call& call, const Instance& instance, const std::vector<Value*>& values);
   void need(const Call& call, Instance& instance);
+  Value* call_on(Call& call, int64_t closure, const std::string& method);
   const ts_scripted* module_of(const c10::ClassTypePtr& type) const;
   bool refine(Instance& instance, const std::string& message);
   std::string free_name(const std::string& wanted);
 
   const ts_program& program_;
   std::shared_ptr<torch::jit::CompilationUnit> unit_;
-  std::map<int64_t, std::unique_ptr<Function>> closures_;
+  std::map<std::pair<int64_t, bool>, std::unique_ptr<Function>> closures_;
   std::vector<Function*> locals_;
   std::map<std::string, std::unique_ptr<Instance>> instances_;
   std::vector<TypePtr> types_;
   std::set<std::string> names_;
   std::map<std::string, c10::TupleTypePtr> tuples_;
+  std::map<std::string, c10::TupleTypePtr> function_types_;
+  std::map<std::string, Callee> callees_;  // by the names of their types
+  std::map<int64_t, ts_known> fields_;     // functions in fields of modules
   std::map<const ts_scripted*, std::set<std::string>> given_;  // fields that methods give values
 };
 

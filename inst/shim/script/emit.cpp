@@ -11,10 +11,8 @@ namespace shim::script {
 using namespace c10;
 using torch::jit::NamedValue;
 
-// What was stored just before, in a variable of ours that has one value.
-static const Value* stored_value(const torch::jit::Node* load) {
+const Value* stored_value(const torch::jit::Node* load) {
   const std::string name = load->s(c10::attr::name);
-  if (name.rfind("R.v", 0) != 0) return nullptr;
   for (const auto* node = load->prev(); node->kind() != c10::prim::Param && node != load->owningBlock()->return_node();
        node = node->prev()) {
     if (!node->blocks().empty()) return nullptr;
@@ -72,6 +70,11 @@ int rank(const TypePtr& type) {
 
 }  // namespace
 
+bool is_function(const TypePtr& type) {
+  const auto named = type->cast<TupleType>();
+  return named && named->name() && named->schema() && named->schema()->arguments()[0].name() == named->name()->name() + "_0";
+}
+
 std::string words(const TypePtr& type) {
   switch (type->kind()) {
     case TypeKind::TensorType: return "a tensor";
@@ -97,6 +100,7 @@ std::string words(const TypePtr& type) {
     }
     case TypeKind::DictType: return "a dictionary (each is " + words(type->expectRef<DictType>().getValueType()) + ")";
     case TypeKind::TupleType: {
+      if (is_function(type)) return "a function";
       std::string text = "a list of";
       bool first = true;
       for (const auto& element : type->expectRef<TupleType>().elements()) {
@@ -120,6 +124,17 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   }
   if (other->kind() == TypeKind::OptionalType) return joined(other, one);
   if (rank(one) >= 0 && rank(other) >= 0) return rank(one) > rank(other) ? one : other;
+  // R's numbers are vectors of one.
+  const auto vector_of = [](const TypePtr& list, const TypePtr& single) -> TypePtr {
+    if (list->kind() != TypeKind::ListType) return nullptr;
+    const auto element = list->expectRef<ListType>().getElementType();
+    const bool plain = (rank(element) >= 0 && rank(single) >= 0) ||
+                       (element->kind() == TypeKind::StringType && single->kind() == TypeKind::StringType);
+    const auto inner = plain ? joined(element, single) : nullptr;
+    return inner ? ListType::create(inner) : nullptr;
+  };
+  if (const auto it = vector_of(one, other)) return it;
+  if (const auto it = vector_of(other, one)) return it;
   // A sum that begins with the number 0 and goes on with tensors.
   const auto tensor = TensorType::get();
   if (rank(one) >= 0 && other->isSubtypeOf(*tensor)) return other;

@@ -24,6 +24,8 @@ using torch::jit::SugaredValuePtr;
 using torch::jit::Value;
 using c10::TypePtr;
 
+// Whether it is the type of one function (Compiler::function_value()).
+bool is_function(const TypePtr& type);
 // A type in R's words: "a tensor", "whole numbers".
 std::string words(const TypePtr& type);
 // The type that has the values of both, NULL if none has.
@@ -52,6 +54,8 @@ struct Call {
             at::ArrayRef<torch::jit::NamedValue> by_name = {}) const;
   // A builtin that is written in TorchScript (builtins.h), of these values.
   Value* builtin(const std::string& name, std::vector<Value*> values) const;
+  // Something with an effect that nobody sees.
+  void barrier() const { op("aten::is_grad_enabled", {}); }
   // The value as a type that it can be.
   Value* as(Value* value, const TypePtr& type) const;
   Value* whole(Value* value, const char* what) const;  // a whole number
@@ -67,6 +71,8 @@ struct Call {
 inline bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
 inline bool is_list(const Value* value) { return value->type()->kind() == c10::TypeKind::ListType; }
 inline TypePtr element_type(const Value* value) { return value->type()->expectRef<c10::ListType>().getElementType(); }
+// What was stored just before in a variable of ours that has one value; NULL if that is not known.
+const Value* stored_value(const torch::jit::Node* load);
 // The constant that a value is.
 std::optional<c10::IValue> known_value(const Value* value);
 

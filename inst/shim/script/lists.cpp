@@ -18,6 +18,22 @@ Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::
   return node->output();
 }
 
+std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list) {
+  std::vector<std::pair<std::string, Value*>> parts;
+  const auto tuple = list->type()->cast<c10::TupleType>();
+  if (tuple && !call.compiler.callee_of(tuple)) {
+    const auto values = createTupleUnpack(list);
+    for (size_t i = 0; i < values.size(); ++i)
+      parts.emplace_back(tuple->schema() ? tuple->schema()->arguments()[i].name() : "", values[i]);
+    return parts;
+  }
+  const auto* made = list->node()->kind() == c10::prim::Load ? stored_value(list->node()) : list;
+  if (!is_list(list) || !made || made->node()->kind() != c10::prim::ListConstruct)
+    call.fail("how many elements " + words(list->type()) + " has is not known before the program runs");
+  for (auto* value : made->node()->inputs()) parts.emplace_back("", const_cast<Value*>(value));
+  return parts;
+}
+
 SugaredValuePtr make_list(Call& call) {
   std::vector<Value*> values;
   std::vector<std::string> names;
@@ -39,9 +55,37 @@ SugaredValuePtr make_list(Call& call) {
   return call.give(list_of(call, types.front(), values));
 }
 
+// Lists that are known by their elements.
+static SugaredValuePtr combine_lists(Call& call) {
+  std::vector<std::pair<std::string, Value*>> all;
+  for (auto* value : call.inputs) {
+    const bool is_list_value = is_list(value) || (value->type()->kind() == TypeKind::TupleType && !call.compiler.callee_of(value->type()));
+    if (!is_list_value) {
+      all.emplace_back("", value);
+      continue;
+    }
+    for (auto& part : parts_with_names(call, value)) all.push_back(std::move(part));
+  }
+  for (const auto& it : call.named) all.push_back(it);
+  call.inputs.clear();
+  call.named.clear();
+  for (auto& part : all) {
+    if (part.first.empty())
+      call.inputs.push_back(part.second);
+    else
+      call.named.push_back(part);
+  }
+  return make_list(call);
+}
+
 // Elements of one type: `c()`.
 SugaredValuePtr combine(Call& call) {
-  if (!call.named.empty()) call.fail("`c()` has no names in a program; use `list()` or `jit_dict()`");
+  bool mixed = false;
+  for (auto* value : call.inputs) mixed = mixed || value->type()->kind() == TypeKind::TupleType;
+  for (const auto& it : call.named) mixed = mixed || it.second->type()->kind() == TypeKind::TupleType;
+  if (mixed) return combine_lists(call);
+  // A vector with names is a list with names.
+  if (!call.named.empty()) return make_list(call);
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   TypePtr element;
   for (auto* value : call.inputs) {

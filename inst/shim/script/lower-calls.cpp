@@ -21,59 +21,65 @@ void Lower::take(const ts_code& code, size_t i, Given& given) {
     }
     return;
   }
+  const Expr passed = argument_value(code, value);
   if (code.names[i]) {
-    given.named.push_back(Attribute::create(range, Ident::create(range, code.names[i]), expression(value)));
+    given.named.push_back(Attribute::create(range, Ident::create(range, code.names[i]), passed));
   } else {
-    given.inputs.push_back(expression(value));
+    given.inputs.push_back(passed);
   }
+}
+
+// A function that is an argument is called before what it reads here changes.
+Expr Lower::argument_value(const ts_code& call, const ts_code& value) {
+  static const std::set<std::string> keeping = {"list", "c", "append", "jit_dict"};
+  const bool kept = keeping.count(callee(call)) > 0;
+  if (value.kind == TS_CODE_FUNCTION) return function_value(*function_.inner.at(value.items), value, kept);
+  if (auto* inner = is_name(value) ? function_.function_named(value.text) : nullptr) return function_value(*inner, value, kept);
+  return expression(value);
 }
 
 // What a function inside reads of this one goes with each call.
 void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
   for (const auto& captured : called_function.captured) {
     if (!knows(captured)) continue;
-    const auto known = signature_.constants.find(captured);
-    if (known != signature_.constants.end()) {
-      given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(known->second, range)));
+    if (const auto known = known_variable(captured)) {
+      given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(*known, range)));
       continue;
     }
     given.named.push_back(Attribute::create(range, Ident::create(range, captured), variable(captured, range)));
   }
 }
 
-// The name by which `code` is called where its head is a name, or a function that is written here.
+// What `code` calls where it stands for a function: that, and in front of the arguments the value that is called.
 std::string Lower::target_of(const ts_code& code, const SourceRange& range, Given& given) {
   if (code.kind == TS_CODE_FUNCTION) {
     auto& inner = *function_.inner.at(code.items);
     take_captured(inner, range, given);
     return "local:" + std::to_string(numbers_.number_of(inner));
   }
-  std::string text = is_name(code) ? code.text : callee(code);
-  if (const auto found = aliases_.find(text); found != aliases_.end()) text = found->second;
+  const bool in_package = is_call(code, "::") && code.n == 3 && is_name(code.items[1]) && is_name(code.items[2]);
+  const std::string text =
+      is_name(code) ? code.text : in_package ? std::string(code.items[1].text) + "::" + code.items[2].text : "";
   if (auto* inner = function_.function_named(text)) {
     for (auto* around = &function_; around; around = around->parent)
       if (around == inner) refuse(code, "`" + text + "` calls itself: recursion is not compiled; write a loop");
     take_captured(*inner, range, given);
     return "local:" + std::to_string(numbers_.number_of(*inner));
   }
-  return "call:" + text;
+  if (!text.empty() && !knows(text)) return "call:" + text;
+  // A variable may be a module or a function, and if it is neither, R looks further.
+  given.inputs.insert(given.inputs.begin(), expression(code));
+  return "invoke:" + text;
 }
 
 Expr Lower::call(const ts_code& code) {
   const auto range = function_.range(code);
   Given given;
   for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+  // Under the name that rlang has for it, too.
   const auto& head = code.items[0];
-  std::string target;
-  if (is_name(head) && !is_own(head.text) && knows(head.text) && !aliases_.count(head.text)) {
-    // A variable may be a module.
-    given.inputs.insert(given.inputs.begin(), variable(head.text, range));
-    target = "invoke:" + std::string(head.text);
-  } else if (is_name(head)) {
-    target = target_of(head, range, given);
-  } else {
-    target = "call:" + callee(code);
-  }
+  const std::string target = is_name(head, callee(code).c_str()) || !is_name(head) ? target_of(head, range, given)
+                                                                                  : "call:" + callee(code);
   return apply(target, range, given.inputs, given.named);
 }
 
@@ -82,6 +88,11 @@ Expr Lower::call_expression(const ts_code& code) {
   const auto range = function_.range(code);
   const auto& head = code.items[0];
   Given given;
+  if (is_call(head, "$") && is_name(head.items[1], "super") && !knows("super")) {
+    given.inputs.push_back(variable("self", range));
+    for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+    return apply("super:" + field_of(head), range, given.inputs, given.named);
+  }
   if (is_call(head, "$")) {
     given.inputs.push_back(expression(head.items[1]));
     for (size_t i = 1; i < code.n; ++i) take(code, i, given);
@@ -92,7 +103,7 @@ Expr Lower::call_expression(const ts_code& code) {
     const auto& made = head.kind == TS_CODE_FUNCTION ? head : head.items[1];
     return apply(target_of(made, range, given), range, given.inputs, given.named);
   }
-  // `self$layers[[2]](x)`: a module.
+  // `self$layers[[2]](x)`, `functions[[1]](x)`.
   given.inputs.push_back(expression(head));
   for (size_t i = 1; i < code.n; ++i) take(code, i, given);
   return apply("invoke:", range, given.inputs, given.named);
@@ -201,13 +212,13 @@ Expr Lower::filter(const ts_code& code) {
   const std::string to = new_name(), item = new_name(), over = new_name();
   assign(over, expression(needed(bound[1], code, "x")), range);
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
-  const auto body = block([&] {
+  const auto body = repeated([&] {
     const Expr test = apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
     const auto then = block([&] { add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)}))); });
     add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
-  });
-  add(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                  List<Expr>::create(range, {apply("inner:items", range, {name(over, range)})}), list_of(body, range)));
+  }, range);
+  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
+                       List<Expr>::create(range, {apply("inner:items", range, {name(over, range)})}), body));
   return name(to, range);
 }
 
@@ -224,9 +235,10 @@ Expr Lower::fold(const ts_code& code) {
     assign(to, apply("inner:first", range, {name(over, range)}), range);
     rest = apply("inner:rest", range, {name(over, range)});
   }
-  const auto body = block([&] { assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range); });
-  add(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                  List<Expr>::create(range, {apply("inner:items", range, {rest})}), list_of(body, range)));
+  const auto body =
+      repeated([&] { assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range); }, range);
+  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
+                       List<Expr>::create(range, {apply("inner:items", range, {rest})}), body));
   return name(to, range);
 }
 
@@ -234,12 +246,15 @@ Expr Lower::do_call(const ts_code& code) {
   const auto range = function_.range(code);
   const auto bound = bind(code, {"what", "args"}, nullptr);
   const auto& arguments = needed(bound[1], code, "args");
-  if (!is_call(arguments, "list")) refuse(arguments, "the arguments of `do.call()` must be written as a `list()` in a program");
+  const bool is_written = is_call(arguments, "list");
   Given given;
-  for (size_t i = 1; i < arguments.n; ++i) take(arguments, i, given);
-  const auto& what = needed(bound[0], code, "what");
-  return apply(target_of(what.kind == TS_CODE_STRING ? written(what, TS_CODE_NAME, what.text) : what, range, given), range,
-               given.inputs, given.named);
+  for (size_t i = 1; is_written && i < arguments.n; ++i) take(arguments, i, given);
+  const auto& asked = needed(bound[0], code, "what");
+  const auto& what = asked.kind == TS_CODE_STRING ? written(asked, TS_CODE_NAME, asked.text) : asked;
+  const std::string target = target_of(what, range, given);
+  if (is_written) return apply(target, range, given.inputs, given.named);
+  given.inputs.push_back(expression(arguments));
+  return apply("spread:" + target, range, given.inputs, given.named);
 }
 
 }  // namespace shim::script

@@ -25,8 +25,7 @@ Expr Lower::expression(const ts_code& code) {
     case TS_CODE_CALL:
       return called(code);
     case TS_CODE_FUNCTION:
-      refuse(code, "a function can be given a name (`f <- function(x) ...`) or be an argument of `lapply()` and its like; "
-                   "it is no value in a program");
+      return function_value(*function_.inner.at(code.items), code);
     case TS_CODE_MISSING:
       refuse(code, "an argument is left out here");
     default:
@@ -38,14 +37,29 @@ Expr Lower::named_value(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string text = code.text;
   if (text.rfind("R.", 0) == 0) return name(text, range);
-  if (function_.function_named(text))
-    refuse(code, "`" + text + "` is a function: a program can call it, but not pass it on as a value");
+  if (auto* inner = function_.function_named(text)) return function_value(*inner, code);
   if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
   if (const auto value = known_constant(code)) return constant(*value, range);
   if (text == "private" && knows("self")) return variable("self", range);
   if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
   if (knows(text)) return variable(text, range);
   return name("R:var:" + text, range);
+}
+
+// A function with what it reads here as it is now. `kept`: it may be called later, when R would read other values.
+Expr Lower::function_value(Function& inner, const ts_code& code, bool kept) {
+  for (auto* around = &function_; around; around = around->parent)
+    if (around == &inner) refuse(code, "`" + inner.name + "` passes itself on: recursion is not compiled; write a loop");
+  for (const auto& variable : inner.captured) {
+    const auto found = function_.given.find(variable);
+    if (kept && found != function_.given.end() && found->second > 1)
+      refuse(code, "this function reads `" + variable + "`, which has several values in the function around: R would read the "
+                   "one at the time of the call. Give it as an argument");
+  }
+  const auto range = function_.range(code);
+  Given given;
+  take_captured(inner, range, given);
+  return apply("function:" + std::to_string(numbers_.number_of(inner)), range, {}, given.named);
 }
 
 bool Lower::knows(const std::string& text) {
@@ -95,14 +109,22 @@ Expr Lower::called(const ts_code& code) {
   }
   if (head == "$") return apply("field:" + field_of(code), range, {expression(argument(code, 1))});
   if (head == "@") refuse(code, "`@` is not compiled");
-  if (head == "[" || head == "[[") return indexed(code, head == "[[");
+  if (head == "[" || head == "[[" || head == ".subset2") return indexed(code, head != "[");
   if (head == "~") refuse(code, "a formula can't be in a program");
   if (head == "%>%" && code.n == 3) return expression(piped(code));
   if (head == "%||%" && code.n == 3) return or_else(code);
   // How this package asks for a shape.
   if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_shape"))
     return apply("call:dim", range, {expression(code.items[2])});
+  if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_grad_mode")) return apply("inner:grad_mode", range, {});
+  if (head == "cpp_is_tracing") return logical(false, range);
+  // Whose call it was is for messages.
+  if (head == "caller_env" || head == "parent.frame" || head == "sys.call") return none(range);
   if (head == "jit_fork") return fork(code);
+  if (head == "missing" && code.n == 2) {
+    if (const auto known = is_missing(code.items[1])) return logical(*known, range);
+    refuse(code, "a program can't tell a default from the same value given: make it NULL, and ask `is.null()`");
+  }
   if (const auto* form = apply_form(head)) return (this->*form->lower)(code);
   return call(code);
 }

@@ -20,6 +20,8 @@ void Lower::assign(const std::string& to, const Expr& value, const SourceRange& 
   add(Assign::create(place, List<Expr>::create(place, {variable(to, place)}), Maybe<Expr>::create(place, noted), type));
   defined_.insert(to);
   defined_here_.insert(to);
+  if (loops_ && !owned && (function_.changed.count(to) || function_.written.count(to)))
+    add(ExprStmt::create(place, apply("inner:written", place, {variable(to, place)})));
 }
 
 // `place <- value`, of which `x[i] <- value` is `x <- "[<-"(x, i, value)`.
@@ -67,10 +69,10 @@ void Lower::statement(const ts_code& code) {
   } else if (is_assignment(code)) {
     const auto& value = code.items[2];
     const bool is_variable = is_name(code.items[1]) || code.items[1].kind == TS_CODE_STRING;
-    if (is_variable && alias(code.items[1].text, value)) return;
-    // A function is known from where it is written; there is nothing to do.
-    if (is_variable && value.kind == TS_CODE_FUNCTION) return;
+    // A function of one name is known from where it is written; there is nothing to do.
+    if (is_variable && value.kind == TS_CODE_FUNCTION && function_.functions.count(code.items[1].text)) return;
     assign_to(code.items[1], expression(value), range);
+    if (is_variable) note_known(code.items[1].text, value);
   } else if (head == "if") {
     branch(code, [this](const ts_code& part) { statement(part); }, [] {});
   } else if (head == "switch") {
@@ -80,8 +82,7 @@ void Lower::statement(const ts_code& code) {
   } else if (head == "while") {
     while_loop(code.items[1], code.items[2], range);
   } else if (head == "repeat") {
-    const auto body = block([&] { statement(code.items[1]); });
-    add(While::create(range, logical(true, range), list_of(body, range)));
+    add_loop(While::create(range, logical(true, range), repeated([&] { statement(code.items[1]); }, range)));
   } else if (head == "break") {
     add(Break::create(range));
   } else if (head == "next") {
@@ -113,25 +114,6 @@ bool Lower::raises(const std::string& head) {
   return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
 }
 
-// `f <- if (known) torch_relu else torch_tanh`: another name of a function.
-bool Lower::alias(const std::string& variable_of, const ts_code& value) {
-  if (!function_.called.count(variable_of)) return false;
-  const ts_code* at = &value;
-  while (at->kind == TS_CODE_CALL) {
-    const std::string head = callee(*at);
-    if ((head == "(" || head == "{") && at->n == 2) {
-      at = &at->items[1];
-    } else if (const auto known = head == "if" && at->n == 4 ? known_test(at->items[1]) : std::nullopt) {
-      at = &at->items[*known ? 2 : 3];
-    } else {
-      return false;
-    }
-  }
-  if (!is_name(*at) || knows(at->text)) return false;
-  aliases_[variable_of] = at->text;
-  return true;
-}
-
 WithItem Lower::grad_mode(const std::string& head, const SourceRange& range) {
   return WithItem::create(range, apply("inner:" + head, range, {}), Maybe<Var>::create(range));
 }
@@ -151,9 +133,36 @@ std::optional<c10::IValue> Lower::known_constant(const ts_code& code) {
       code.items[2].text)
     return signature_.setting(code.items[2].text);
   if (!is_name(code)) return std::nullopt;
-  const auto found = signature_.constants.find(code.text);
-  if (found == signature_.constants.end()) return std::nullopt;
-  return found->second;
+  return known_variable(code.text);
+}
+
+std::optional<c10::IValue> Lower::known_variable(const std::string& text) {
+  const auto given = signature_.constants.find(text);
+  if (given != signature_.constants.end()) return given->second;
+  const auto found = known_.find(text);
+  if (found != known_.end()) return found->second;
+  return std::nullopt;
+}
+
+// A variable that is given one value, for sure, which is known: it decides about branches as settings do.
+void Lower::note_known(const std::string& variable, const ts_code& value) {
+  if (blocks_ || function_.given[variable] != 1 || function_.changed.count(variable)) return;
+  if (value.kind == TS_CODE_STRING) {
+    known_[variable] = std::string(value.text);
+  } else if (const auto constant_value = known_constant(value)) {
+    if (constant_value->isBool() || constant_value->isString()) known_[variable] = *constant_value;
+  } else if (const auto test = known_test(value)) {
+    known_[variable] = *test;
+  }
+}
+
+// Whether an argument has its default; nothing if the program's caller decides.
+std::optional<bool> Lower::is_missing(const ts_code& code) {
+  if (!is_name(code)) return std::nullopt;
+  if (signature_.missing.count(code.text)) return true;
+  for (const auto& parameter : signature_.parameters)
+    if (parameter.name == code.text && parameter.default_value) return std::nullopt;
+  return false;
 }
 
 // What a test of constants gives; nothing if that is not known.
@@ -173,6 +182,9 @@ std::optional<bool> Lower::known_test(const ts_code& code) {
     if ((left && *left == decides) || (right && *right == decides && left)) return decides;
     return left && right ? std::optional<bool>(!decides) : std::nullopt;
   }
+  if (head == "missing" && code.n == 2) return is_missing(code.items[1]);
+  // No value of a program is one.
+  if (head == "is_packed_sequence" || head == "cpp_is_tracing") return false;
   if (head == "is.null" && code.n == 2) {
     if (const auto value = known_constant(code.items[1])) return value->isNone();
     return std::nullopt;
@@ -205,36 +217,45 @@ Expr Lower::iterated(const ts_code& code) {
   return apply("inner:items", range, {expression(code)});
 }
 
+// LibTorch's interpreter computes a loop of one result where that is used, behind what else goes there; what both use it
+// then takes away in the loop's first round. It does not where something with effects stands between them.
+void Lower::add_loop(const Stmt& loop) {
+  add(loop);
+  add(ExprStmt::create(loop.range(), apply("inner:barrier", loop.range(), {})));
+}
+
 void Lower::for_loop(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string variable_of = code.items[1].text;
   const Expr over = iterated(code.items[2]);
   // The variable of the loop belongs to the loop: another value of that name before it may be of another type.
   const std::string item = new_name();
-  const auto body = block([&] {
-    assign(variable_of, name(item, range), function_.range(code.items[1]));
-    statement(code.items[3]);
-  });
-  add(For::create(range, List<Expr>::create(range, {name(item, range)}), List<Expr>::create(range, {over}),
-                  list_of(body, range)));
+  const auto body = repeated(
+      [&] {
+        assign(variable_of, name(item, range), function_.range(code.items[1]));
+        statement(code.items[3]);
+      },
+      range);
+  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}), List<Expr>::create(range, {over}), body));
 }
 
 void Lower::while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range) {
   Expr test = logical(true, range);
   const auto before = block([&] { test = condition(asked); });
   if (before.empty()) {
-    const auto body = block([&] { statement(body_code); });
-    add(While::create(range, test, list_of(body, range)));
+    add_loop(While::create(range, test, repeated([&] { statement(body_code); }, range)));
     return;
   }
-  const auto body = block([&] {
-    for (const auto& it : before) add(it);
-    const auto stop = block([&] { add(Break::create(range)); });
-    const auto go_on = block([&] { add(Pass::create(range)); });
-    add(If::create(range, test, list_of(go_on, range), list_of(stop, range)));
-    statement(body_code);
-  });
-  add(While::create(range, logical(true, range), list_of(body, range)));
+  const auto body = repeated(
+      [&] {
+        for (const auto& it : before) add(it);
+        const auto stop = block([&] { add(Break::create(range)); });
+        const auto go_on = block([&] { add(Pass::create(range)); });
+        add(If::create(range, test, list_of(go_on, range), list_of(stop, range)));
+        statement(body_code);
+      },
+      range);
+  add_loop(While::create(range, logical(true, range), body));
 }
 
 void Lower::give(const Expr& value, const SourceRange& range) {
@@ -258,7 +279,6 @@ void Lower::tail(const ts_code& code) {
   if (head == "switch") return tail(choice(code));
   if (head == "stop" || raises(head)) return statement(code);
   if (is_assignment(code)) {
-    if (code.items[2].kind == TS_CODE_FUNCTION) refuse(code, "a program can't give a function");
     statement(code);
     const auto* base = base_of(code.items[1]);
     return give(expression(base ? *base : code.items[1]), range);

@@ -27,6 +27,7 @@ struct Signature {
   std::function<std::optional<c10::IValue>(const std::string&)> setting;
   std::vector<std::pair<std::string, std::string>> dots;  // what `...` holds: names in the call, or "", and parameters
   std::vector<size_t> defaults;                 // formals that are not given: their defaults are computed first
+  std::set<std::string> missing;                // formals that have their defaults
   std::map<std::string, std::string> declared;  // types of variables, by their keys
   std::set<std::string> open;  // of these, the ones that may be read before they have a value
 };

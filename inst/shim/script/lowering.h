@@ -49,7 +49,9 @@ class Lower {
     std::set<std::string> here;
     here.swap(defined_here_);
     out_ = &made;
+    ++blocks_;
     body();
+    --blocks_;
     out_ = outer;
     defined_ = defined;
     defined_here_.swap(here);
@@ -62,10 +64,12 @@ class Lower {
   bool is_own(const std::string& head) { return function_.function_named(head) != nullptr; }
   void statement(const ts_code& code);
   static bool raises(const std::string& head);
-  bool alias(const std::string& variable_of, const ts_code& value);
   WithItem grad_mode(const std::string& head, const SourceRange& range);
   void check(const ts_code& condition_code, const char* message);
   std::optional<c10::IValue> known_constant(const ts_code& code);
+  std::optional<c10::IValue> known_variable(const std::string& text);
+  void note_known(const std::string& variable, const ts_code& value);
+  std::optional<bool> is_missing(const ts_code& code);
   std::optional<bool> known_test(const ts_code& code);
   template <class Then, class Otherwise>
   void branch(const ts_code& code, Then&& then, Otherwise&& otherwise) {
@@ -86,6 +90,15 @@ class Lower {
     add(If::create(range, asked, list_of(yes, range), list_of(no, range)));
   }
   Expr iterated(const ts_code& code);
+  // What is made by `body` runs many times.
+  template <class Body>
+  List<Stmt> repeated(Body&& body, const SourceRange& place) {
+    ++loops_;
+    const auto made = block(body);
+    --loops_;
+    return list_of(made, place);
+  }
+  void add_loop(const Stmt& loop);
   void for_loop(const ts_code& code);
   void while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range);
   void give(const Expr& value, const SourceRange& range);
@@ -97,6 +110,7 @@ class Lower {
   // Expressions.
   Expr expression(const ts_code& code);
   Expr named_value(const ts_code& code);
+  Expr function_value(Function& inner, const ts_code& code, bool kept = true);
   bool knows(const std::string& text);
   Expr computed(const ts_code& code);
   Expr called(const ts_code& code);
@@ -113,6 +127,7 @@ class Lower {
     std::vector<Attribute> named;
   };
   void take(const ts_code& code, size_t i, Given& given);
+  Expr argument_value(const ts_code& call, const ts_code& value);
   void take_captured(Function& called_function, const SourceRange& range, Given& given);
   std::string target_of(const ts_code& code, const SourceRange& range, Given& given);
   Expr call(const ts_code& code);
@@ -144,12 +159,14 @@ class Lower {
   std::vector<Stmt>* out_ = nullptr;
   std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
   bool in_index_ = false;
+  int loops_ = 0;   // around what is lowered
+  int blocks_ = 0;  // the same, branches too
+  std::map<std::string, c10::IValue> known_;  // variables that always have this value
   size_t n_names_ = 0;
   std::deque<ts_code> codes_;
   std::deque<std::vector<ts_code>> items_;
   std::deque<std::vector<const char*>> names_;
   std::deque<std::string> texts_;
-  std::map<std::string, std::string> aliases_;  // variables that are functions from elsewhere
 };
 
 }  // namespace shim::script

@@ -12,8 +12,6 @@ using c10::TypeKind;
 
 namespace {
 
-SugaredValuePtr never(Call& call) { return call.give(call.constant(false)); }
-
 SugaredValuePtr unchecked(Call& call) { return call.give(call.constant(c10::IValue())); }
 
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
@@ -21,19 +19,25 @@ SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.
 const std::unordered_map<std::string, Handler>& handlers() {
   static const std::unordered_map<std::string, Handler> all = {
       {"list", make_list},      {"c", combine},           {"vector", make_vector},
-      {"paste", paste},         {"paste0", paste},        {"stop", error},           {"warning", warn},
+      {"paste", paste},         {"paste0", paste},        {"stop", error},           {"warning", warn},        {"warn", warn},
       {"cat", show},            {"print", show},          {"message", show},         {"sprintf", format_text},
       {"jit_wait", wait},       {"torch_zeros", of_size}, {"torch_ones", of_size},   {"torch_rand", of_size},
       {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}, {"is.numeric", is_kind},
       {"is.integer", is_kind},  {"is.double", is_kind},   {"is.logical", is_kind},   {"is.character", is_kind},
-      {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is_torch_tensor", is_kind},
-      {"is_packed_sequence", never}, {"as.list", as_list}};
+      {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is.function", is_kind},      {"is_torch_tensor", is_kind},
+      {"as.list", as_list}};
   return all;
+}
+
+SugaredValuePtr barrier(Call& call) {
+  call.barrier();
+  return call.give(call.constant(c10::IValue()));
 }
 
 Handler inner_handler_of(const std::string& name) {
   static const std::unordered_map<std::string, Handler> handlers = {
-      {"range", range}, {"seq_len", seq_len}, {"seq_along", seq_along}, {"items", items}, {"error", error}, {"push", push}};
+      {"range", range}, {"seq_len", seq_len}, {"seq_along", seq_along}, {"items", items}, {"error", error}, {"push", push},
+      {"barrier", barrier}, {"written", written}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }
@@ -80,7 +84,7 @@ std::vector<std::string> special_names() {
 
 SugaredValuePtr emit(const std::string& kind, Call& call) {
   static const std::unordered_map<std::string, Handler> kinds = {
-      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"field", field},
+      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"super", call_super}, {"function", function_value}, {"spread", spread}, {"field", field},
       {"method", method}, {"get", get},          {"keep", keep},          {"get2", get2},        {"put", put},
       {"put2", put2},     {"putfield", put_field}, {"inner", inner}};
   const auto found = kinds.find(kind);

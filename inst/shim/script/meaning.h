@@ -12,7 +12,7 @@ SugaredValuePtr assign_inside(Call& call);
 SugaredValuePtr reassign(Call& call);
 SugaredValuePtr defined(Call& call);
 SugaredValuePtr give_back(Call& call);
-
+SugaredValuePtr written(Call& call);
 Value* copy_of(const Call& call, Value* value);
 bool is_part_of_changed(const Instance& instance, const Value* value, int depth = 0);
 
@@ -26,6 +26,8 @@ SugaredValuePtr seq_along(Call& call);
 SugaredValuePtr items(Call& call);
 SugaredValuePtr push(Call& call);
 SugaredValuePtr as_list(Call& call);
+// The elements of a list that is known by its elements, with their names or "".
+std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list);
 Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value*>& values);
 Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::TupleTypePtr& type = nullptr);
 
@@ -41,6 +43,9 @@ SugaredValuePtr of_size(Call& call);
 SugaredValuePtr is_kind(Call& call);
 SugaredValuePtr call_function(Call& call);
 SugaredValuePtr call_local(Call& call);
+SugaredValuePtr call_super(Call& call);
+SugaredValuePtr function_value(Call& call);
+SugaredValuePtr spread(Call& call);
 SugaredValuePtr invoke(Call& call);
 
 // members.cpp

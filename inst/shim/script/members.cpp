@@ -28,6 +28,8 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     // Who goes through a module goes through its children.
     if (type->is_module() && name == "children" && !type->hasAttribute(name)) return call.give(value);
     if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
+    if (!type->hasAttribute(name))
+      if (auto* held = call.compiler.method_value(call, type, name)) return call.give(held);
     // As R has it, what is not there is NULL.
     if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
       return call.give(call.constant(c10::IValue()));
@@ -64,6 +66,12 @@ SugaredValuePtr method(Call& call) {
     std::vector<NamedValue> inputs(call.inputs.begin() + 1, call.inputs.end()), named;
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
     return SimpleValue(self).attr(call.place, call.function, name)->call(call.place, call.function, inputs, named, 1);
+  }
+  // `parts$f(x)`: a function in a list.
+  if (self->type()->kind() == TypeKind::TupleType) {
+    call.inputs[0] = field_of(call, self, name)->asValue(call.place, call.function);
+    call.payload.clear();
+    return invoke(call);
   }
   if (cost(self, c10::TensorType::get()) == 9) call.inputs[0] = self = call.as(self, c10::TensorType::get());
   if (!is_tensor(self)) call.fail(words(self->type()) + " has no method `$" + name + "()`");

@@ -62,7 +62,7 @@ SugaredValuePtr error(Call& call) {
 }
 
 SugaredValuePtr warn(Call& call) {
-  take_named(call, "call.");
+  for (const char* name : {"call.", "class", "call"}) take_named(call, name);
   call.op("aten::warn", {pasted(call, call.inputs, ""), call.constant(int64_t{2})});
   return call.give(call.constant(c10::IValue()));
 }

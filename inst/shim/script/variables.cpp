@@ -100,7 +100,10 @@ SugaredValuePtr defined(Call& call) {
   return call.give(call.builtin("inner:defined", {value, call.constant(call.payload)}));
 }
 
-SugaredValuePtr give_back(Call& call) { return call.give(note(call, "return", call.inputs.at(0))); }
+SugaredValuePtr give_back(Call& call) {
+  if (call.instance.is_root && is_function(call.inputs.at(0)->type())) call.fail("a program can't give a function");
+  return call.give(note(call, "return", call.inputs.at(0)));
+}
 
 Value* own(const Call& call, Value* value) {
   if (!is_mutable(value->type())) return value;
@@ -113,6 +116,32 @@ Value* own(const Call& call, Value* value) {
 Value* detached(const Call& call, Value* value) {
   if (!is_mutable(value->type())) return value;
   return is_part_of_changed(call.instance, value) ? copy_of(call, value) : value;
+}
+
+// LibTorch's analysis of what may be the same value forgets that a loop's next round goes on with what this one leaves. A
+// value that a variable gets in a loop, and that is changed in the next round, would be a constant, or one with another.
+// So it is changed where it is made, by nothing.
+SugaredValuePtr written(Call& call) {
+  auto* value = call.inputs.at(0);
+  switch (value->type()->kind()) {
+    case TypeKind::ListType: {
+      auto* none = call.constant(int64_t{0});
+      call.op("aten::extend", {value, call.op("aten::slice", {value, none, none})});
+      break;
+    }
+    case TypeKind::DictType: {
+      const auto& type = value->type()->expectRef<c10::DictType>();
+      auto* node = call.graph().createDict(type.getKeyType(), type.getValueType(), {}, {});
+      call.op("aten::update", {value, call.graph().insertNode(node)->output()});
+      break;
+    }
+    case TypeKind::TensorType:
+      call.op("aten::requires_grad_", {value, call.op("prim::requires_grad", {value})});
+      break;
+    default:
+      break;
+  }
+  return call.give(call.constant(c10::IValue()));
 }
 
 }  // namespace shim::script

@@ -1,0 +1,128 @@
+# Functions that are values in compiled code. What a program gives is compared with what R gives (helper-script.R).
+
+test_that("functions are arguments, results and parts of lists", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2, 3))
+  twice <- function(f, x) f(f(x))
+  expect_same(function(x) twice(torch_tanh, x), x)
+  expect_same(function(x) twice(function(z) z * 2 + 1, x), x)
+  # What a function reads around it goes with it.
+  expect_same(function(x, a) twice(function(z) z * a, x), x, 3)
+  expect_same(function(x, a) {
+    shift <- function(z) z + a
+    a <- a * 2
+    twice(shift, x) + shift(x)
+  }, x, 3)
+  adder <- function(a) function(x) x + a
+  expect_same(function(x) {
+    add <- adder(2)
+    add(x) + adder(5)(x)
+  }, x)
+  expect_same(function(x) {
+    steps <- list(torch_relu, function(z) z - 1, abs)
+    for (step in steps) x <- step(x)
+    x + steps[[2]](x)
+  }, x)
+  expect_same(function(x) {
+    parts <- list(up = function(z) z + 1, down = function(z) z - 1)
+    parts$up(x) * parts[["down"]](x)
+  }, x)
+  compose <- function(f, g) function(x) g(f(x))
+  expect_same(function(x) compose(compose(torch_exp, torch_log), function(z) z * 3)(x), x$abs())
+  # In numbers too.
+  simpson <- function(f, a, b, n) {
+    h <- (b - a) / n
+    total <- f(a) + f(b)
+    for (i in seq_len(n - 1L)) total <- total + (if (i %% 2L == 1L) 4 else 2) * f(a + i * h)
+    total * h / 3
+  }
+  expect_same(function(b) simpson(function(t) t^3 - b, 0, b, 10L), 2)
+})
+
+test_that("what is known chooses between functions", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2))
+  chosen <- function(x, how = "relu") {
+    f <- switch(how, relu = torch_relu, double = function(z) z * 2, abs)
+    f(x)
+  }
+  for (how in c("relu", "double", "other")) {
+    f <- eval(bquote(function(x) chosen(x, .(how))))
+    environment(f) <- environment()
+    expect_same(f, x)
+  }
+  other <- function(x, f = NULL) {
+    if (is.null(f)) f <- function(z) z - 1
+    f(x)
+  }
+  expect_same(function(x) other(x) + other(x, torch_abs), x)
+  expect_same(function(x) if (is.function(x)) x else x + 1, x)
+})
+
+test_that("lapply() and its kin, and do.call(), take variables that are functions", {
+  skip_if_no_torch()
+  xs <- list(torch_tensor(c(1, -2)), torch_tensor(c(3, -4)))
+  each <- function(xs, f) lapply(xs, f)
+  expect_same(function(xs) each(xs, torch_relu), xs, program = jit_script(function(xs) each(xs, torch_relu), xs = "List[Tensor]"))
+  scale <- function(x, by = 1, offset = 0) x * by + offset
+  expect_same(function(x) {
+    arguments <- list(x = x, offset = 2)
+    do.call(scale, c(arguments, list(by = 3))) + do.call("scale", list(x))
+  }, xs[[1]])
+  expect_same(function(x) {
+    f <- function(x, y) x - y
+    Reduce(f, list(x, x * 2, x * 3)) + do.call(f, list(y = x, x = x * 5))
+  }, xs[[1]])
+})
+
+test_that("functions in fields of modules, and methods of classes above, are called", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2))
+  base <- nn_module(
+    "base",
+    initialize = function(f = torch_relu) {
+      self$f <- f
+      self$factor <- 2
+      self$times <- 0L
+    },
+    forward = function(x) {
+      self$times <- self$times + 1L
+      self$f(x) * self$factor
+    },
+    describe = function(x) x + 1
+  )
+  middle <- nn_module("middle", base, forward = function(x) super$forward(x) + 10, describe = function(x) super$describe(x) * 2)
+  top <- nn_module("top", middle, forward = function(x) super$forward(x) - super$describe(x))
+  for (module in list(base(), base(function(z) z * 3), middle(), top(), top(torch_abs))) {
+    expect_equal(plain(jit_script(module, x)(x)), plain(module(x)))
+  }
+  program <- jit_script(top(), x)
+  program(x)
+  program(x)
+  expect_equal(program$times, 2)
+  path <- withr::local_tempfile(fileext = ".pt")
+  jit_save(program, path)
+  got <- python_eval("result = torch.jit.load(path)(torch.tensor(x)).tolist()", path = path, x = c(1, -2))
+  expect_equal(as.numeric(got), as.numeric(top()(x)))
+})
+
+test_that("what can't be chosen, or would read other values in R, is refused", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, jit_script(function(x) {
+    make <- function(a) function(z) z + a
+    make(x)
+  }, torch_ones(1)))
+  expect_snapshot(error = TRUE, jit_script(function(x) {
+    parts <- list()
+    for (i in 1:3) parts <- append(parts, list(function(z) z * i))
+    x
+  }, torch_ones(1)))
+  expect_error(jit_script(function(x) {
+    f <- if (as.logical(x > 0)) torch_relu else torch_abs
+    f(x)
+  }, torch_ones(1)), "which function this is", class = "torch_error")
+  expect_error(jit_script(function(x) {
+    f <- function(z) twice(f, z)
+    f(x)
+  }, torch_ones(1)), "passes itself on", class = "torch_error")
+})
