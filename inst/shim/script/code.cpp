@@ -183,7 +183,11 @@ void Function::read(const ts_code& part) {
     if (head != "::") read(part.items[1]);
     return;
   }
-  if (!head.empty()) called.insert(head);
+  // A variable that is called may hold a function.
+  if (!head.empty()) {
+    called.insert(head);
+    use(head);
+  }
   note_written(part, head);
   // What a function inside needs, its callers must have.
   if (auto* known = head.empty() ? nullptr : function_named(head))

@@ -1,7 +1,7 @@
 // `x[...]`, `x[[...]]` and what is assigned to them, for tensors, lists, dictionaries. The payload of a call is the pattern
 // of lower.cpp; of an assignment that and the variable which the whole is, or nothing.
 #include "script/builtins.h"
-#include "script/compiler.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
@@ -155,6 +155,23 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
 }
 
+// `x[-1]` of a list that is known by its elements; NULL where the position is none to leave out.
+Value* without_element(Call& call, Value* value, const Value* at) {
+  const auto known = known_value(at);
+  const double position = known && known->isInt() ? static_cast<double>(known->toInt()) : known && known->isDouble() ? known->toDouble() : 0;
+  if (position >= 0) return nullptr;
+  Call rest = call.with("", {});
+  int64_t i = 0;
+  for (const auto& part : parts_with_names(call, value)) {
+    if (--i == static_cast<int64_t>(position)) continue;
+    if (part.first.empty())
+      rest.inputs.push_back(part.second);
+    else
+      rest.named.push_back(part);
+  }
+  return make_list(rest)->asValue(call.place, call.function);
+}
+
 // What may be NULL is not, where a part of it is asked for.
 Value* present(const Call& call, Value* value) {
   const auto optional = value->type()->cast<c10::OptionalType>();
@@ -169,6 +186,8 @@ Value* get_part(Call& call, bool keep_dims) {
   if (is_tensor(value)) return part_of_tensor(call, value, entries, keep_dims);
   if (is_list(value)) return part_of_list(call, value, entries);
   if (entries.size() == 1 && (entries[0].kind == 'v' || entries[0].kind == 'p')) {
+    if (value->type()->kind() == TypeKind::TupleType)
+      if (auto* rest = without_element(call, value, entries[0].values[0])) return rest;
     if (value->type()->kind() == TypeKind::DictType || value->type()->kind() == TypeKind::TupleType) return get_element(call);
     // R's numbers are vectors of one.
     return part_of_list(call, call.graph().insertNode(call.graph().createList(value->type(), {value}))->output(), entries);

@@ -42,6 +42,8 @@ Expr Lower::argument_value(const ts_code& call, const ts_code& value) {
 void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
   for (const auto& captured : called_function.captured) {
     if (!knows(captured)) continue;
+    // Where a variable has no value yet, its name before brackets is that of a function elsewhere.
+    if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured)) continue;
     if (const auto known = known_variable(captured)) {
       given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(*known, range)));
       continue;
