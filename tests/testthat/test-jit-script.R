@@ -109,10 +109,10 @@ test_that("loops that change what the round before left give what R gives, in Py
   dictionary <- function(n) {
     d <- jit_dict(c("a"), c(1))
     for (i in seq_len(n)) {
-      d$a <- 5
+      d[["a"]] <- 5
       d <- jit_dict(c("a"), c(2))
     }
-    d$a
+    d[["a"]]
   }
   behind <- function(y, yes) {
     n <- 1
@@ -124,7 +124,7 @@ test_that("loops that change what the round before left give what R gives, in Py
     } else {
       z <- 1
     }
-    list(z, n, w)
+    c(z, n, w)
   }
   summed <- function(v, yes) {
     total <- 0
@@ -327,8 +327,12 @@ test_that("what is not compiled is told at its place", {
     function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) quantile(x),
     function(x) lapply(x, no_such_function), function(x) list(1, x)[[x]], function(x) x$no_such_method(), function(x) x$shape[1, 2],
     function(x) { f <- function(n) if (n > 0) f(n - 1) else 0; f(3) }, function(x) c("a", x), function(x) 1:x,
-    function(x) { g <- abs; g }, function(x) { g <- function(z) z; g + 1 }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
+    function(x) { g <- abs; g }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
   )
+  expect_error(jit_script(function(x) {
+    g <- function(z) z
+    g + 1
+  }, x), "a function, a number", class = "torch_error")
   # Lines of this file move.
   for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = function(lines) sub("line [0-9]+", "line N", lines))
 })

@@ -182,6 +182,7 @@ int cost(Value* value, const TypePtr& type) {
         return plain ? (rank(element) > rank(mine) ? 5 : 6) : -1;
       }
       if (have->kind() == TypeKind::TupleType) {
+        if (is_function(have)) return -1;
         for (const auto& it : have->expectRef<TupleType>().elements())
           if (!(*it == *element)) return -1;
         return 3;
