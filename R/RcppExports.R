@@ -157,6 +157,22 @@ cpp_callable_types <- function(callable) {
     .Call(`_torch_cpp_callable_types`, callable)
 }
 
+cpp_fuser_set_compiler <- function(lines, folder, identity) {
+    .Call(`_torch_cpp_fuser_set_compiler`, lines, folder, identity)
+}
+
+cpp_fuser_counts <- function() {
+    .Call(`_torch_cpp_fuser_counts`)
+}
+
+cpp_fuser_at_once <- function(at_once) {
+    .Call(`_torch_cpp_fuser_at_once`, at_once)
+}
+
+cpp_fuser_groups <- function(callable) {
+    .Call(`_torch_cpp_fuser_groups`, callable)
+}
+
 cpp_callable_graph <- function(callable, stage) {
     .Call(`_torch_cpp_callable_graph`, callable, stage)
 }

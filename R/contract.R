@@ -21,5 +21,5 @@ module_parts <- c(
 )
 object_parts <- c(type = 0L, attributes = 1L, properties = 2L, methods = 3L)
 object_members <- c(method = 0L, getter = 1L, setter = 2L)
-jit_switches <- c(executor = 0L, profiling = 1L, profiled_runs = 2L, optimize = 3L, cpu = 4L, cuda = 5L)
+jit_switches <- c(executor = 0L, profiling = 1L, profiled_runs = 2L, optimize = 3L, cpu = 4L, cuda = 5L, own = 6L)
 backend_facts <- c(mkl = 0L, mkldnn = 1L, openmp = 2L, mps = 3L, cudnn = 4L, cudart = 5L)

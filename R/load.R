@@ -32,6 +32,7 @@ load_torch <- function(...) {
   check_mapped(files)
   do.call(configure_memory, memory)
   set_program_rules()
+  set_kernel_compiler()
   the$libtorch_loaded <- libtorch
   invisible(TRUE)
 }

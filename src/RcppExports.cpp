@@ -430,6 +430,47 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_fuser_set_compiler
+SEXP cpp_fuser_set_compiler(SEXP lines, SEXP folder, SEXP identity);
+RcppExport SEXP _torch_cpp_fuser_set_compiler(SEXP linesSEXP, SEXP folderSEXP, SEXP identitySEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type lines(linesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type folder(folderSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type identity(identitySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fuser_set_compiler(lines, folder, identity));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fuser_counts
+SEXP cpp_fuser_counts();
+RcppExport SEXP _torch_cpp_fuser_counts() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_fuser_counts());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fuser_at_once
+SEXP cpp_fuser_at_once(SEXP at_once);
+RcppExport SEXP _torch_cpp_fuser_at_once(SEXP at_onceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type at_once(at_onceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fuser_at_once(at_once));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fuser_groups
+SEXP cpp_fuser_groups(SEXP callable);
+RcppExport SEXP _torch_cpp_fuser_groups(SEXP callableSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type callable(callableSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fuser_groups(callable));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_callable_graph
 SEXP cpp_callable_graph(SEXP callable, SEXP stage);
 RcppExport SEXP _torch_cpp_callable_graph(SEXP callableSEXP, SEXP stageSEXP) {
@@ -1615,6 +1656,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_callable_schema", (DL_FUNC) &_torch_cpp_callable_schema, 1},
     {"_torch_cpp_callable_argument_names", (DL_FUNC) &_torch_cpp_callable_argument_names, 1},
     {"_torch_cpp_callable_types", (DL_FUNC) &_torch_cpp_callable_types, 1},
+    {"_torch_cpp_fuser_set_compiler", (DL_FUNC) &_torch_cpp_fuser_set_compiler, 3},
+    {"_torch_cpp_fuser_counts", (DL_FUNC) &_torch_cpp_fuser_counts, 0},
+    {"_torch_cpp_fuser_at_once", (DL_FUNC) &_torch_cpp_fuser_at_once, 1},
+    {"_torch_cpp_fuser_groups", (DL_FUNC) &_torch_cpp_fuser_groups, 1},
     {"_torch_cpp_callable_graph", (DL_FUNC) &_torch_cpp_callable_graph, 2},
     {"_torch_cpp_graph_text", (DL_FUNC) &_torch_cpp_graph_text, 1},
     {"_torch_cpp_graph_nodes", (DL_FUNC) &_torch_cpp_graph_nodes, 1},

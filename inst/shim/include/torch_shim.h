@@ -206,7 +206,8 @@ enum ts_switch {
   TS_SWITCH_PROFILED_RUNS, /* a number */
   TS_SWITCH_OPTIMIZE,      /* 1 or 0, the thread's */
   TS_SWITCH_CPU,           /* fusion: 1 or 0 */
-  TS_SWITCH_CUDA
+  TS_SWITCH_CUDA,
+  TS_SWITCH_OWN /* the shim's own fuser on the CPU: 1 or 0; stays 0 without a compiler */
 };
 enum ts_backend_fact {
   TS_BACKEND_MKL, /* 1 or 0, and so of the next three */
@@ -336,6 +337,10 @@ typedef struct ts_host_function {
   void *context;
   void (*release)(void *context);
 } ts_host_function;
+
+/* Compiles C, the file `source`, into the library of which `library` is to be the path; 0 if that worked. Called on any
+ * thread, one call at a time. */
+typedef int (*ts_compile_kernel)(const char *source, const char *library);
 
 /* What the shim may ask of the host, in the thread that called ts_initialise. */
 typedef struct ts_host {

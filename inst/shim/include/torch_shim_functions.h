@@ -255,6 +255,19 @@ TS_FUNCTION(int, ts_callable_is_random, (const ts_callable *, int *out)) /* whet
 
 /* The executor. Whether the next runs will follow the final plan of the last one's kind of arguments. */
 TS_FUNCTION(int, ts_callable_is_optimised, (const ts_callable *, int *out))
+/* Once: the compiler for kernels of the shim's own, the folder in which they are kept, and what tells this compiler and
+ * its flags from others. Turns the fuser on. */
+TS_FUNCTION(int, ts_fuser_set_compiler, (ts_compile_kernel, const char *folder, const char *identity))
+/* Waits until no kernel is being compiled. */
+TS_FUNCTION(int, ts_fuser_wait, (void))
+/* Since the process began: kernels that were compiled, that were found on disk, that could not be compiled, and those that
+ * are being compiled now. */
+TS_FUNCTION(int, ts_fuser_counts, (int64_t counts[4]))
+/* Calls of a callable wait for its kernels, until this is called with 0. */
+TS_FUNCTION(int, ts_fuser_at_once, (int at_once))
+/* A callable's groups, as they run: for each a list of its operators, its graph as text, what became of its last call (a
+ * text, empty if kernels ran), how many kernels it has, and the source of the first one. */
+TS_FUNCTION(int, ts_fuser_groups, (const ts_callable *, ts_value *out, ts_arena **arena))
 /* A ts_switch. set: -1 ask only. Holds for functions that have not run yet. */
 TS_FUNCTION(int, ts_jit_switch, (int which, int set, int *was))
 /* The fusion strategy as pairs of behaviour (0 static, 1 dynamic) and depth; n = 0 asks only. A list of numbers. */

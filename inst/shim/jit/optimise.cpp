@@ -1,5 +1,6 @@
 // The executor's switches, and modules made for inference.
 #include "core/callable.h"
+#include "fuse/group.h"
 #include "jit/fusion.h"
 #include "jit/names.h"
 
@@ -83,6 +84,10 @@ int ts_jit_switch(int which, int set, int* was) {
       case TS_SWITCH_CUDA:
         *was = shim::fuses(true);
         if (set >= 0) shim::set_fuses(true, set != 0);
+        return;
+      case TS_SWITCH_OWN:
+        *was = shim::fuse::is_on();
+        if (set >= 0) shim::fuse::set_on(set != 0);
         return;
       default:
         TORCH_CHECK(false, "there is no switch ", which);

@@ -1,6 +1,7 @@
 #include "jit/poll.h"
 
 #include "core/pch.h"
+#include "fuse/group.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -155,6 +156,7 @@ void add_polls(torch::jit::Function& function, Polls& polls) {
   const auto graph = with_graph->optimized_graph();
   if (graph == polls.graph.lock()) return;
   polls.graph = graph;
+  if (fuse::is_on()) fuse::form_groups(graph);
   add_to(graph->block(), polls);
 }
 

@@ -16,14 +16,6 @@ using torch::autograd::SavedVariable;
 using torch::autograd::VariableInfo;
 using torch::autograd::variable_list;
 
-template <class T>
-NodePtr pointer_to(T& node) {
-  if constexpr (requires { node.getptr(); })
-    return node.getptr();
-  else
-    return node.shared_from_this();
-}
-
 class HostNode : public Node {
  public:
   explicit HostNode(const ts_host_function& backward, bool materialize)
@@ -63,16 +55,6 @@ class HostNode : public Node {
   std::vector<VariableInfo> outputs_;
   std::vector<SavedVariable> saved_;
 };
-
-template <class T, class... Arguments>
-auto new_node(Arguments&&... arguments) {
-  if constexpr (std::is_same_v<NodePtr, std::shared_ptr<Node>>)
-    // LibTorch's own way, which does not walk a long graph by recursion; found by its argument, where there is one.
-    return std::shared_ptr<T>(new T(std::forward<Arguments>(arguments)...),
-                              [](auto* node) { deleteNode(node); });
-  else
-    return c10::make_intrusive<T>(std::forward<Arguments>(arguments)...);
-}
 
 variable_list no_forward_mode(const variable_list&, const variable_list&) {
   TORCH_CHECK(false, "a function made by `autograd_function()` has no forward-mode derivative");

@@ -1,0 +1,32 @@
+// From a group's graph to a program, for arguments of given types and sizes.
+#pragma once
+#include "fuse/program.h"
+
+#include <map>
+
+namespace shim::fuse {
+
+// An argument of a group as a probe sees it: sizes stand for sizes, the same for the same, 1 for 1.
+struct Argument {
+  bool is_tensor = false;
+  at::ScalarType dtype = at::kFloat;
+  Sizes shape;
+  c10::IValue number;  // what is no tensor: a number of the right type
+};
+
+// Whether a node may stand in a group.
+bool is_fusable(torch::jit::Node* node);
+// Whether it is worth a kernel by itself.
+bool is_worth_a_kernel(const torch::jit::Node& node);
+
+// What the sizes of a probe stand for.
+using Real = std::map<int64_t, int64_t>;
+
+// Results are the group's.
+Program forward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real);
+// Arguments are the group's, then its results, then the gradients of those that `given` tells; results are gradients of
+// the arguments that `wanted` tells.
+Program backward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real,
+                         const std::vector<bool>& given, const std::vector<bool>& wanted);
+
+}  // namespace shim::fuse

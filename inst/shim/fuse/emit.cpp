@@ -1,0 +1,392 @@
+#include "fuse/program.h"
+
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace shim::fuse {
+namespace {
+
+const char* const kMath =
+#include "fuse/kernel-math.inc"
+    ;
+
+// The type that a value is stored in, and the one that it is computed in.
+const char* stored(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat: return "float";
+    case at::kDouble: return "double";
+    case at::kLong: return "int64_t";
+    case at::kInt: return "int32_t";
+    case at::kShort: return "int16_t";
+    case at::kChar: return "int8_t";
+    case at::kByte: case at::kBool: return "uint8_t";
+    case at::kBFloat16: return "uint16_t";
+    case at::kHalf: return "_Float16";
+    default: throw Unfusable{"its dtype is not one that kernels compute in"};
+  }
+}
+bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
+const char* computed(at::ScalarType type) { return is_half(type) ? "float" : stored(type); }
+
+bool is_heavy(const Expr& e) {
+  static const char* const costly[] = {"exp", "log", "tanh", "erf", "sigmoid"};
+  if (e.kind != Expr::formula) return false;
+  for (const char* name : costly)
+    if (e.text.find(name) != std::string::npos) return true;
+  return false;
+}
+
+class Writer {
+ public:
+  Writer(const Program& program, const Kernel& kernel, const std::vector<Step>& steps)
+      : program_(program), kernel_(kernel), steps_(steps) {
+    for (size_t i = 0; i < kernel.arguments.size(); ++i) operand_[kernel.arguments[i]] = i;
+  }
+
+  std::string write(size_t& scratch) {
+    for (const Id id : kernel_.values) last_ = std::max(last_, stage(id));
+    find_saved();
+    std::ostringstream body;
+    for (int k = 0; k <= last_; ++k) body << text_of_stage(k);
+    body << row_results();
+    std::ostringstream out;
+    out << kMath << "\ntypedef union { double d; int64_t i; } number;\n"
+        << "#define BLOCK 1024\n"
+        << "void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
+        << "            char* scratch) {\n"
+        << numbers_.str() << "  for (int64_t i = 0; i < rows; ++i) {\n"
+        << rows_.str() << body.str() << "  }\n}\n";
+    scratch = scratch_;
+    return out.str();
+  }
+
+ private:
+  const Expr& at(Id id) const { return program_.exprs[id]; }
+
+  // When a value can be had: after how many passes over the row.
+  int stage(Id id) {
+    const auto known = stage_.find(id);
+    if (known != stage_.end()) return known->second;
+    int k = 0;
+    for (const Id arg : at(id).args) k = std::max(k, stage(arg));
+    if (at(id).kind == Expr::reduce || at(id).block) ++k;
+    return stage_[id] = k;
+  }
+
+  bool is_row(Id id) const { return at(id).extent != Extent::full; }
+
+  // What a pass has to compute besides.
+  std::vector<Id> ends(int k) {
+    std::vector<Id> found;
+    for (const Id id : all())
+      if ((at(id).kind == Expr::reduce || at(id).block) && stage(id) == k + 1) found.push_back(id);
+    return found;
+  }
+
+  // All expressions that the kernel needs, arguments first.
+  const std::vector<Id>& all() {
+    if (all_.empty()) {
+      std::set<Id> seen;
+      for (const Id id : kernel_.values) gather(id, seen);
+    }
+    return all_;
+  }
+  void gather(Id id, std::set<Id>& seen) {
+    if (!seen.insert(id).second) return;
+    for (const Id arg : at(id).args) gather(arg, seen);
+    all_.push_back(id);
+  }
+
+  // Values that a later pass reads and that are dear to compute again.
+  void find_saved() {
+    for (int k = 0; k <= last_; ++k) {
+      for (const Id id : roots(k)) look(id, k);
+    }
+    for (const Id id : all()) {
+      if (!at(id).block) continue;
+      saved_.insert(id);
+      for (const Id arg : at(id).args) saved_.insert(arg);
+    }
+    for (const Id id : all())
+      if (saved_.count(id)) {
+        offset_[id] = scratch_;
+        scratch_ += 8;
+      }
+  }
+  std::vector<Id> roots(int k) {
+    std::vector<Id> found;
+    for (const Id id : ends(k))
+      for (const Id arg : at(id).args) found.push_back(arg);
+    for (const Id id : kernel_.values)
+      if (!is_row(id) && stage(id) == k) found.push_back(id);
+    return found;
+  }
+  void look(Id id, int k) {
+    if (is_row(id)) return;
+    if (stage(id) < k && is_heavy(at(id))) {
+      saved_.insert(id);
+      return;
+    }
+    if (at(id).block) return;
+    for (const Id arg : at(id).args) look(arg, k);
+  }
+
+  // --- one value ---------------------------------------------------------------------------------------------------
+
+  std::string name(Id id) const { return "v" + std::to_string(id); }
+
+  // A number or an element of an argument.
+  std::string leaf(Id id) {
+    const Expr& e = at(id);
+    if (e.kind == Expr::count) return "(" + std::string(computed(e.dtype)) + ")n";
+    if (e.kind == Expr::number) {
+      if (declared_.insert(id).second)
+        numbers_ << "  const " << computed(e.dtype) << " " << name(id) << " = (" << computed(e.dtype) << ")c[" << e.slot
+                 << "]." << (e.integer ? "i" : "d") << ";\n";
+      return name(id);
+    }
+    const size_t k = operand_.at(e.slot);
+    const std::string at_k = std::to_string(k), type = stored(e.dtype);
+    const Step step = steps_[k];
+    if (declared_.insert(id).second) {
+      rows_ << "    const " << type << "* const x" << k << " = (const " << type << "*)(p[" << at_k << "] + i * outer["
+            << at_k << "]);\n";
+      if (step == Step::none)
+        rows_ << "    const " << computed(e.dtype) << " " << name(id) << " = " << loaded("*x" + at_k, e.dtype) << ";\n";
+    }
+    if (step == Step::none) return name(id);
+    if (step == Step::one) return loaded("x" + at_k + "[j]", e.dtype);
+    return loaded("*(const " + type + "*)((const char*)x" + at_k + " + j * inner[" + at_k + "])", e.dtype);
+  }
+  static std::string loaded(const std::string& it, at::ScalarType type) {
+    return type == at::kBFloat16 ? "from_bf16(" + it + ")" : type == at::kHalf ? "(float)" + it : it;
+  }
+  static std::string to_store(const std::string& it, at::ScalarType type) {
+    return type == at::kBFloat16 ? "to_bf16(" + it + ")" : type == at::kHalf ? "(_Float16)" + it
+           : type == at::kBool ? "(uint8_t)(" + it + ")" : it;
+  }
+
+  std::string saved(Id id) {
+    const std::string type = computed(at(id).dtype);
+    return "((" + type + "*)(scratch + " + std::to_string(offset_[id]) + " * n))";
+  }
+
+  // The name of a value at the place where `known` are known, writing what it needs.
+  std::string value(Id id, int k, std::set<Id>& known, std::ostringstream& out) {
+    const Expr& e = at(id);
+    if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::count) return leaf(id);
+    if (e.kind == Expr::reduce || (is_row(id) && row_known_.count(id))) return name(id);
+    if (saved_.count(id) && stage(id) < k) return saved(id) + "[j]";
+    if (e.block) return saved(id) + "[j]";
+    if (known.insert(id).second) {
+      std::vector<std::string> args;
+      for (const Id arg : e.args) args.push_back(value(arg, k, known, out));
+      const std::string type = computed(e.dtype);
+      out << "      " << type << " " << name(id) << ";\n";
+      out << "      { " << filled(e, args) << " }\n";
+    }
+    return name(id);
+  }
+
+  // `vN = formula` with names in place of letters.
+  std::string filled(const Expr& e, const std::vector<std::string>& args) {
+    const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
+    std::string text = e.text, before;
+    const size_t semicolon = text.find(';');
+    if (semicolon != std::string::npos) {
+      const size_t equals = text.find('=');
+      before = "const " + type + " x = " + replaced(text.substr(equals + 1, semicolon - equals - 1), e, args) + "; ";
+      text = text.substr(semicolon + 1);
+    }
+    const Id id = static_cast<Id>(&e - program_.exprs.data());
+    return before + name(id) + " = (" + computed(e.dtype) + ")(" + replaced(text, e, args) + ");";
+  }
+  std::string replaced(const std::string& text, const Expr& e, const std::vector<std::string>& args) {
+    const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
+    std::string out;
+    for (size_t i = 0; i < text.size();) {
+      if (!std::isalpha(static_cast<unsigned char>(text[i])) && text[i] != '_') {
+        // A number with its digits and exponent.
+        if (std::isdigit(static_cast<unsigned char>(text[i]))) {
+          while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '.')) out += text[i++];
+        } else {
+          out += text[i++];
+        }
+        continue;
+      }
+      size_t end = i;
+      while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || text[end] == '_')) ++end;
+      const std::string word = text.substr(i, end - i);
+      i = end;
+      if (word == "K") {
+        const size_t close = text.find(')', i);
+        out += "((" + type + ")" + text.substr(i + 1, close - i - 1) + ")";
+        i = close + 1;
+      } else if (i < text.size() && text[i] == '$') {
+        out += word + suffix;
+        ++i;
+      } else if (word.size() == 1 && e.names.find(word[0]) != std::string::npos) {
+        out += "((" + type + ")" + args[e.names.find(word[0])] + ")";
+      } else {
+        out += word;
+      }
+    }
+    return out;
+  }
+
+  // --- one pass ----------------------------------------------------------------------------------------------------
+
+  struct Fold {
+    Id id;
+    std::string accumulator, partial, operation, start;
+  };
+  Fold fold_of(Id id) {
+    const Expr& e = at(id);
+    Fold fold{id, "", computed(at(e.args[0]).dtype), "", "0"};
+    fold.accumulator = stored(fuse::accumulator(e));
+    if (e.reduction == Reduction::sum) {
+      fold.partial = fuse::accumulator(e) == at::kDouble && at(e.args[0]).dtype != at::kDouble ? "float" : fold.accumulator;
+      fold.operation = "+";
+    } else {
+      const bool most = e.reduction == Reduction::max;
+      if (!c10::isFloatingType(e.dtype)) throw Unfusable{"a largest or least whole number"};
+      fold.operation = most ? "max" : "min";
+      fold.start = most ? "-INFINITY" : "INFINITY";
+    }
+    return fold;
+  }
+
+  std::string text_of_stage(int k) {
+    std::ostringstream out;
+    // What lives once a row and follows from the passes before.
+    for (const Id id : all()) {
+      if (!is_row(id) || at(id).kind != Expr::formula || stage(id) != k) continue;
+      std::set<Id> known = row_known_;
+      std::ostringstream text;
+      std::vector<std::string> args;
+      for (const Id arg : at(id).args) args.push_back(value(arg, k, known, text));
+      out << text.str() << "    " << computed(at(id).dtype) << " " << name(id) << ";\n    { " << filled(at(id), args)
+          << " }\n";
+      row_known_.insert(id);
+    }
+    std::vector<Fold> folds;
+    std::vector<Id> blocks;
+    for (const Id id : ends(k)) {
+      if (at(id).block) blocks.push_back(id);
+      else folds.push_back(fold_of(id));
+    }
+    std::ostringstream loop;
+    std::set<Id> known;
+    std::set<Id> stored_now;
+    for (const Id id : roots(k)) {
+      const std::string it = value(id, k, known, loop);
+      if (saved_.count(id) && stage(id) == k && stored_now.insert(id).second && !at(id).block)
+        loop << "      " << saved(id) << "[j] = " << it << ";\n";
+    }
+    for (const Id id : all())
+      if (saved_.count(id) && stage(id) == k && known.count(id) && stored_now.insert(id).second)
+        loop << "      " << saved(id) << "[j] = " << name(id) << ";\n";
+    for (size_t r = 0; r < kernel_.results.size(); ++r) {
+      const Id id = kernel_.values[r];
+      if (is_row(id) || stage(id) != k) continue;
+      loop << store(r, value(id, k, known, loop));
+    }
+    for (const Fold& fold : folds) {
+      const std::string it = value(at(fold.id).args[0], k, known, loop), q = "q" + std::to_string(fold.id);
+      if (fold.operation == "+") loop << "      " << q << " += (" << fold.partial << ")" << it << ";\n";
+      else
+        loop << "      " << q << " = " << it << (fold.operation == "max" ? " > " : " < ") << q << " ? " << it << " : " << q
+             << ";\n      u" << fold.id << " |= " << it << " != " << it << ";\n";
+    }
+    if (loop.str().empty()) return out.str();
+    std::string pragma = "#pragma omp simd";
+    for (const Fold& fold : folds) {
+      pragma += " reduction(" + fold.operation + " : q" + std::to_string(fold.id) + ")";
+      if (fold.operation != "+") pragma += " reduction(| : u" + std::to_string(fold.id) + ")";
+    }
+    if (folds.empty()) {
+      out << pragma << "\n    for (int64_t j = 0; j < n; ++j) {\n" << loop.str() << "    }\n";
+    } else {
+      for (const Fold& fold : folds) {
+        out << "    " << fold.accumulator << " w" << fold.id << " = " << fold.start << ";\n";
+        if (fold.operation != "+") out << "    int u" << fold.id << " = 0;\n";
+      }
+      // Sums of a block are added up in double precision.
+      out << "    for (int64_t j0 = 0; j0 < n; j0 += BLOCK) {\n      const int64_t end = j0 + BLOCK < n ? j0 + BLOCK : n;\n";
+      for (const Fold& fold : folds) out << "      " << fold.partial << " q" << fold.id << " = " << fold.start << ";\n";
+      out << pragma << "\n      for (int64_t j = j0; j < end; ++j) {\n" << loop.str() << "      }\n";
+      for (const Fold& fold : folds) {
+        const std::string n = std::to_string(fold.id);
+        if (fold.operation == "+") out << "      w" << n << " += q" << n << ";\n";
+        else out << "      w" << n << " = q" << n << (fold.operation == "max" ? " > " : " < ") << "w" << n << " ? q" << n << " : w" << n << ";\n";
+      }
+      out << "    }\n";
+      for (const Fold& fold : folds) {
+        const std::string n = std::to_string(fold.id), type = computed(at(fold.id).dtype);
+        out << "    const " << type << " v" << n << " = (" << type << ")"
+            << (fold.operation == "+" ? "w" + n : "(u" + n + " ? (" + type + ")NAN : (" + type + ")w" + n + ")") << ";\n";
+      }
+    }
+    for (const Id id : blocks) {
+      const Expr& e = at(id);
+      const char* suffix = e.compute == at::kDouble ? "_d(" : "_f(";
+      out << "    " << e.text << "_block" << suffix;
+      for (const Id arg : e.args) out << saved(arg) << ", ";
+      out << saved(id) << ", n);\n";
+    }
+    return out.str();
+  }
+
+  std::string store(size_t r, const std::string& it) {
+    const size_t k = kernel_.arguments.size() + r;
+    const at::ScalarType dtype = program_.slots[kernel_.results[r]].dtype;
+    const std::string type = stored(dtype), at_k = std::to_string(k);
+    if (result_declared_.insert(r).second)
+      rows_ << "    " << type << "* const y" << r << " = (" << type << "*)(p[" << at_k << "] + i * outer[" << at_k << "]);\n";
+    const std::string place = steps_[k] == Step::one ? "y" + std::to_string(r) + "[j]"
+                                                     : "*(" + type + "*)((char*)y" + std::to_string(r) + " + j * inner[" + at_k + "])";
+    return "      " + place + " = " + to_store(it, dtype) + ";\n";
+  }
+
+  std::string row_results() {
+    std::ostringstream out;
+    for (size_t r = 0; r < kernel_.results.size(); ++r) {
+      const Id id = kernel_.values[r];
+      if (!is_row(id)) continue;
+      const std::string at_k = std::to_string(kernel_.arguments.size() + r);
+      const bool whole = at(id).extent == Extent::whole;
+      const at::ScalarType dtype = whole ? fuse::accumulator(at(id)) : program_.slots[kernel_.results[r]].dtype;
+      const std::string it = whole && at(id).reduction == Reduction::sum ? "w" + std::to_string(id) : name(id);
+      out << "    *(" << stored(dtype) << "*)(p[" << at_k << "] + i * outer[" << at_k << "]) = " << to_store(it, dtype)
+          << ";\n";
+    }
+    return out.str();
+  }
+
+  const Program& program_;
+  const Kernel& kernel_;
+  const std::vector<Step>& steps_;
+  std::map<int, size_t> operand_;
+  std::map<Id, int> stage_;
+  std::map<Id, size_t> offset_;
+  std::vector<Id> all_;
+  std::set<Id> saved_, declared_, row_known_;
+  std::set<size_t> result_declared_;
+  std::ostringstream numbers_, rows_;
+  size_t scratch_ = 0;
+  int last_ = 0;
+};
+
+}  // namespace
+
+at::ScalarType accumulator(const Expr& expr) {
+  if (expr.reduction != Reduction::sum) return expr.dtype;
+  return c10::isFloatingType(expr.dtype) ? at::kDouble : at::kLong;
+}
+
+std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, size_t& scratch) {
+  return Writer(program, kernel, steps).write(scratch);
+}
+
+}  // namespace shim::fuse

@@ -1,0 +1,180 @@
+// Which operators of a graph run together.
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/utils/subgraph_utils.h>
+#include <torch/csrc/jit/runtime/custom_operator.h>
+
+#include "fuse/group.h"
+
+namespace shim::fuse {
+namespace {
+
+using torch::jit::AliasDb;
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+const char* const kFused = "torchshim::fused";
+c10::Symbol fused() { return c10::Symbol::fromQualString(kFused); }
+c10::Symbol number() { return c10::Symbol::fromQualString("attr::group"); }
+
+// Nodes are copied with the graph; the groups are here, as long as the graph that they were formed in.
+struct Registered {
+  std::shared_ptr<Group> group;
+  std::weak_ptr<Graph> graph;
+};
+struct Registry {
+  std::mutex lock;
+  std::unordered_map<int64_t, Registered> groups;
+  int64_t last = 0;
+};
+Registry& registry() {
+  static Registry& it = *new Registry();
+  return it;
+}
+
+torch::jit::RegisterOperators registered({torch::jit::Operator(
+    fused(),
+    [](const Node* node) -> torch::jit::Operation {
+      return [group = group_of(*node)](torch::jit::Stack& stack) { group->run(stack); };
+    },
+    c10::AliasAnalysisKind::PURE_FUNCTION)});
+
+// Groups of a block, from its end. Control flow separates them.
+class Finder {
+ public:
+  Finder(const std::shared_ptr<Graph>& graph) : graph_(graph), aliases_(graph) {}
+
+  void look_at(Block* block) {
+    for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
+      Node* node = *it;
+      for (Block* inner : node->blocks()) look_at(inner);
+      if (!is_fusable(node) || node->kind() == c10::aten::to) {
+        ++it;
+        continue;
+      }
+      Node* group = torch::jit::SubgraphUtils::createSingletonSubgraphAndUpdateAliasing(node, fused(), aliases_);
+      while (grow(group, block)) {
+      }
+      groups_.push_back(group);
+      it = group->reverseIterator();
+      ++it;
+    }
+  }
+
+  void settle() {
+    for (Node* group : groups_) {
+      size_t operators = 0;
+      bool worth = false;
+      for (const Node* node : group->g(c10::attr::Subgraph)->nodes()) {
+        operators += node->kind() != c10::prim::Constant;
+        worth = worth || is_worth_a_kernel(*node);
+      }
+      if (operators < 2 && !worth) {
+        torch::jit::SubgraphUtils::unmergeSubgraph(group);
+        continue;
+      }
+      Registry& all = registry();
+      const auto made = std::make_shared<Group>(group->g(c10::attr::Subgraph));
+      const std::lock_guard<std::mutex> hold(all.lock);
+      group->i_(number(), ++all.last);
+      all.groups[all.last] = {made, graph_};
+    }
+  }
+
+ private:
+  bool grow(Node* group, Block* block) {
+    std::vector<Node*> makers;
+    for (Value* input : group->inputs()) {
+      Node* maker = input->node();
+      if (maker->owningBlock() == block && is_fusable(maker)) makers.push_back(maker);
+    }
+    std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
+    for (Node* maker : makers) {
+      // Where nothing changes, it is the same tensor: that must not leave the group.
+      if (maker->kind() == c10::aten::to) {
+        bool inside = true;
+        for (const auto& use : maker->output()->uses()) inside = inside && use.user == group;
+        if (!inside) continue;
+      }
+      if (!aliases_.moveBeforeTopologicallyValid(maker, group)) continue;
+      torch::jit::SubgraphUtils::mergeNodeIntoSubgraphAndUpdateAliasing(maker, group, aliases_);
+      return true;
+    }
+    return false;
+  }
+
+  std::shared_ptr<Graph> graph_;
+  AliasDb aliases_;
+  std::vector<Node*> groups_;
+};
+
+// Lists of constant numbers become constants where operators read them, and dropout that drops nothing goes.
+void simplify(Block* block) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it++;
+    for (Block* inner : node->blocks()) simplify(inner);
+    if (node->kind() == c10::aten::dropout) {
+      const auto train = torch::jit::toIValue(node->input(2));
+      if (train && train->isBool() && !train->toBool()) {
+        node->output()->replaceAllUsesWith(node->input(0));
+        node->destroy();
+      }
+      continue;
+    }
+    if (!node->kind().is_aten()) continue;
+    for (size_t i = 0; i < node->inputs().size(); ++i) {
+      const Node* maker = node->input(i)->node();
+      if (maker->kind() != c10::prim::ListConstruct) continue;
+      c10::List<int64_t> list;
+      bool constant = true;
+      for (const Value* item : maker->inputs()) {
+        const auto value = torch::jit::toIValue(item);
+        constant = constant && value && value->isInt();
+        if (constant) list.push_back(value->toInt());
+      }
+      // A list that somebody else holds may be changed.
+      if (!constant || maker->output()->uses().size() != 1) continue;
+      torch::jit::WithInsertPoint here(node);
+      node->replaceInput(i, node->owningGraph()->insertConstant(list));
+    }
+  }
+}
+
+bool has_work(const Block* block) {
+  for (Node* node : const_cast<Block*>(block)->nodes()) {
+    if (is_fusable(node)) return true;
+    for (const Block* inner : node->blocks())
+      if (has_work(inner)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::shared_ptr<Group> group_of(const Node& node) {
+  if (node.kind() != fused()) return nullptr;
+  Registry& all = registry();
+  const std::lock_guard<std::mutex> hold(all.lock);
+  const auto found = all.groups.find(node.i(number()));
+  TORCH_CHECK(found != all.groups.end(), "a group of operators is gone");
+  return found->second.group;
+}
+
+void form_groups(const std::shared_ptr<Graph>& graph) {
+  {
+    Registry& all = registry();
+    const std::lock_guard<std::mutex> hold(all.lock);
+    for (auto it = all.groups.begin(); it != all.groups.end();)
+      it = it->second.graph.expired() && it->second.group.use_count() == 1 ? all.groups.erase(it) : std::next(it);
+  }
+  simplify(graph->block());
+  if (!has_work(graph->block())) return;
+  Finder finder(graph);
+  finder.look_at(graph->block());
+  finder.settle();
+  torch::jit::EliminateDeadCode(graph);
+}
+
+}  // namespace shim::fuse

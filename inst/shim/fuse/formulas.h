@@ -1,0 +1,29 @@
+// What operators compute, as C, and the derivatives: a line of data an operator.
+#pragma once
+#include "core/pch.h"
+
+namespace shim::fuse {
+
+// `text` is a C expression of one number of each argument, `a` the first, `b` the second, and so on, in the type that the
+// operator computes in; `name$(y)` is a function of kernel-math.inc, `K(0.5)` a constant of that type. Derivatives,
+// one for each argument from the first, also know the result `r` and what arrives from above, `g`. A text may begin with
+// `x = ...;`, a value of its own: if that is a function over blocks, this is the one place where it may stand.
+struct Formula {
+  const char* text;
+  std::vector<const char*> derivatives = {};
+  enum Domain {
+    any,       // all types
+    floating,  // others go LibTorch's way
+    numeric,   // all but logicals
+    logical,   // any arguments, compared in their common type; the result is logical
+  } domain = any;
+  // A function of the C library, or of our own, over a whole block of numbers: `text` is its name.
+  bool block = false;
+};
+
+// The formula of an operator given its constant arguments, or NULL. Empty entries of `constants` are not constant.
+const Formula* formula_of(c10::Symbol op, const std::vector<std::optional<c10::IValue>>& constants);
+// How many leading arguments the formulas of an operator look at, 0 for other operators.
+size_t arguments_of(c10::Symbol op);
+
+}  // namespace shim::fuse

@@ -1,0 +1,70 @@
+// Groups of operators that run as kernels.
+#pragma once
+#include "fuse/launch.h"
+
+#include <mutex>
+#include <unordered_map>
+
+namespace shim::fuse {
+
+// A node of the kind `torchshim::fused`, whose subgraph is the group's, in a plan of LibTorch's. What becomes of a call is
+// decided when it comes, by its arguments: kernels run for plain tensors on the CPU, LibTorch's operators for all else, and
+// while kernels are being compiled. Any thread.
+class Group : public std::enable_shared_from_this<Group> {
+ public:
+  explicit Group(std::shared_ptr<torch::jit::Graph> graph);
+
+  // Takes the group's arguments from the stack and leaves its results there.
+  void run(torch::jit::Stack& stack);
+  // The same by LibTorch's operators alone.
+  void run_plainly(torch::jit::Stack& stack) const;
+
+  const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
+
+  // Of the last call: why no kernel ran, or empty; how many kernels there are, and the first one.
+  struct Report {
+    std::string why, source;
+    size_t kernels = 0;
+  };
+  Report report();
+
+ private:
+  friend struct Gradient;
+  using Key = std::vector<int64_t>;
+  struct KeyHash {
+    size_t operator()(const Key& key) const;
+  };
+  // All that is known for arguments of one kind.
+  struct Entry {
+    std::shared_ptr<Plan> forward;
+    std::string why;  // there is no plan
+    // By which arguments want a gradient, a bit each.
+    struct Backward {
+      std::shared_ptr<const Program> program;
+      std::string why;
+      std::unordered_map<Key, std::shared_ptr<Plan>, KeyHash> plans;  // by the gradients' strides
+    };
+    std::unordered_map<uint64_t, Backward> backward;
+    std::vector<Argument> probe;
+    Real real;
+    std::vector<Place> places;
+  };
+
+  bool is_plain(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
+  Entry& entry(const Key& key, const torch::jit::Stack& stack, size_t first);
+  Entry::Backward& backward(Entry& entry, uint64_t wanted);
+  std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);
+
+  std::shared_ptr<torch::jit::Graph> graph_;
+  torch::jit::Code code_;
+  std::mutex lock_;
+  std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
+  Report report_;
+};
+
+// Puts operators of a graph, which LibTorch has not made a plan of yet, into groups.
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph);
+// The group of a node, or NULL.
+std::shared_ptr<Group> group_of(const torch::jit::Node& node);
+
+}  // namespace shim::fuse

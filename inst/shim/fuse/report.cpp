@@ -1,0 +1,49 @@
+// What became of a callable's operators, for those who want to know.
+#include "core/callable.h"
+#include "fuse/group.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+
+#include <sstream>
+
+namespace shim::fuse {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Node;
+
+void gather(Block* block, std::vector<Node*>& found) {
+  for (Node* node : block->nodes()) {
+    found.push_back(node);
+    for (Block* inner : node->blocks()) gather(inner, found);
+  }
+}
+
+c10::IValue groups_of(const ts_callable& callable) {
+  c10::impl::GenericList out(c10::AnyType::get());
+  auto* function = callable.function ? torch::jit::tryToGraphFunction(*callable.function) : nullptr;
+  if (!function) return out;
+  std::vector<Node*> nodes;
+  gather(function->optimized_graph()->block(), nodes);
+  for (const Node* node : nodes) {
+    const auto group = group_of(*node);
+    if (!group) continue;
+    c10::List<std::string> operators;
+    for (const Node* inner : group->graph()->nodes())
+      if (inner->kind() != c10::prim::Constant) operators.push_back(inner->kind().toQualString());
+    std::ostringstream text;
+    text << *group->graph();
+    const Group::Report report = group->report();
+    out.push_back(c10::ivalue::Tuple::create({operators, text.str(), report.why, static_cast<int64_t>(report.kernels), report.source}));
+  }
+  return out;
+}
+
+}  // namespace
+}  // namespace shim::fuse
+
+int ts_fuser_groups(const ts_callable* callable, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    shim::from_ivalue(shim::fuse::groups_of(*callable), value, own);
+  });
+}
