@@ -173,6 +173,18 @@ cpp_fuser_groups <- function(callable) {
     .Call(`_torch_cpp_fuser_groups`, callable)
 }
 
+cpp_fuser_reason <- function(kind) {
+    .Call(`_torch_cpp_fuser_reason`, kind)
+}
+
+cpp_profile_start <- function() {
+    .Call(`_torch_cpp_profile_start`)
+}
+
+cpp_profile_stop <- function() {
+    .Call(`_torch_cpp_profile_stop`)
+}
+
 cpp_callable_graph <- function(callable, stage) {
     .Call(`_torch_cpp_callable_graph`, callable, stage)
 }

@@ -118,7 +118,8 @@ torch_install_path <- function(check_writable = FALSE) {
 #'
 #' @param verbose Print the report.
 #' @return A list, invisibly: `libtorch` (the folder), `version`, `source`, `cuda`, `python` (the one beside that
-#'   LibTorch), `shim` (the path of the library between R and LibTorch), `problems`. What is not there is `NULL`.
+#'   LibTorch), `shim` (the path of the library between R and LibTorch), `compiler` (of the kernels that programs are fused to, see
+#'   [jit_options]), `problems`. What is not there is `NULL`.
 #' @export
 install_torch_sitrep <- function(verbose = TRUE) {
   problems <- character()
@@ -135,7 +136,7 @@ install_torch_sitrep <- function(verbose = TRUE) {
   }
   report <- list(
     libtorch = lt$home, version = lt$version, source = lt$source, cuda = lt$cuda, python = lt$python, shim = shim,
-    problems = problems
+    compiler = kernel_compiler()[1], problems = problems
   )
   if (verbose) {
     print_sitrep(report)
@@ -154,6 +155,11 @@ print_sitrep <- function(report) {
   line("CUDA", if (isTRUE(report$cuda)) "yes" else "no")
   line("Python", report$python)
   line("shim", report$shim)
+  line("kernels", if (is.null(report$compiler)) {
+    "none: no compiler of C was found, programs run operator by operator on the CPU"
+  } else {
+    paste("compiled by", report$compiler)
+  })
   for (problem in report$problems) {
     cli::cat_line("! ", problem)
   }

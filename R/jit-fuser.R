@@ -32,9 +32,8 @@ kernel_folder <- function() file.path(tools::R_user_dir("torch", "cache"), "kern
 
 # When LibTorch is loaded. Without a compiler nothing changes but speed.
 set_kernel_compiler <- function() {
-  choice <- getOption("torch.jit_fuser", "auto")
   compiler <- kernel_compiler()
-  if (is.null(compiler) || identical(choice, "off")) return(invisible())
+  if (is.null(compiler)) return(invisible())
   folder <- kernel_folder()
   dir.create(folder, showWarnings = FALSE, recursive = TRUE, mode = "0700")
   if (file.access(folder, 2) != 0) return(invisible())
@@ -42,5 +41,6 @@ set_kernel_compiler <- function() {
   program <- file.info(compiler[[1]])
   identity <- paste(c(commands[[1]], program$size, as.numeric(program$mtime), R.version$platform), collapse = " ")
   cpp_fuser_set_compiler(commands, folder, identity)
+  if (getOption("torch.jit_fuser", "auto") %in% c("nnc", "none")) cpp_jit_switch(jit_switches[["own"]], FALSE)
   invisible()
 }

@@ -6,23 +6,37 @@
 #' in which it joins operators to kernels ("fusion") where it can. These switches say how. They hold for functions that
 #' have not run yet; a function keeps the plan that it has.
 #'
-#' * `set_jit_fusion()`, `with_jit_fusion()`, `local_jit_fusion()`: what is fused and how many kernels are made for it. A
-#'   `"STATIC"` kernel serves one shape of the tensors, a `"DYNAMIC"` one all shapes. Each pair says how many kernels of
+#' * `set_jit_fusion()`, `with_jit_fusion()`, `local_jit_fusion()`: what is fused, by whom, and how many kernels LibTorch makes
+#'   for it. A `"STATIC"` kernel serves one shape of the tensors, a `"DYNAMIC"` one all shapes. Each pair says how many kernels of
 #'   that kind may be made before the next pair holds; after the last one, operators run one by one. The package sets
 #'   `list(c("DYNAMIC", 10))`; LibTorch's own default begins with static kernels and compiles anew, a fifth of a second
 #'   each, when a batch of another size comes.
 #' * `set_jit_executor()`, `with_jit_executor()`, `local_jit_executor()`: the executor itself.
 #' * `jit_options()`: all switches as they are.
 #' * `jit_fuser_enabled()`: whether operators on that device are fused.
-#' * `jit_warmup()` runs a function until its plan is final, so that no later run has to wait for it.
+#' * `jit_warmup()` runs a function until its plan is final and its kernels are compiled, so that no later run has to wait for
+#'   it. For arguments that require gradients, the kernels of the gradients are compiled as well.
+#'
+#' On the CPU this package has a fuser of its own, since LibTorch's official builds have none there. It joins chains of
+#' operators that work element by element (arithmetic, comparisons, activations, elementary functions), sums and the like along
+#' the last dimension or over all (`softmax`, `layer_norm`, losses), and their gradients, to kernels: plain C that R's own
+#' compiler makes machine code of, in the background, while the program runs operator by operator. A kernel serves tensors
+#' of all sizes, and is kept on disk for later sessions (`tools::R_user_dir("torch", "cache")`). Results differ from those of
+#' single operators by rounding: `float` numbers by at most some units in the last place. Files that [jit_save()] writes hold the
+#' operators, never kernels. What became of a program, and why an operator is in no kernel, tells [jit_explain()].
+#' `options(torch.jit_fuser = "none")` before LibTorch is first used turns the fuser off for a session;
+#' the environment variable `TORCH_KERNEL_CC` names another compiler.
 #'
 #' The `with_` functions run `code` and the `local_` functions hold until the calling function ends; both restore the
 #' switches, also after an error.
 #'
 #' @param strategy A list of pairs `c("STATIC" or "DYNAMIC", number)`, or `NULL` to leave it.
 #' @param code What to run.
-#' @param cpu,cuda `TRUE` or `FALSE`: fuse on that device; `NULL` leaves it. LibTorch's official builds have no compiler
-#'   for the CPU: with `cpu = TRUE` they interpret the fused kernels, which shows what would be fused and is slow.
+#' @param cpu,cuda `TRUE` or `FALSE`: LibTorch's own fuser on that device; `NULL` leaves it. LibTorch's official builds have no
+#'   compiler for the CPU: with `cpu = TRUE` they interpret the fused kernels, which shows what would be fused and is slow.
+#'   `cpu = TRUE` turns this package's fuser off, unless `fuser` says otherwise.
+#' @param fuser Who fuses on the CPU: `"own"`, this package's fuser; `"nnc"`, LibTorch's; `"none"`; `"auto"`, this package's
+#'   where there is a compiler of C; `NULL` leaves it.
 #' @param executor `"profiling"` watches runs and makes plans for what it saw, `"simple"` makes one plan before the first
 #'   run. `NULL`, here and below, leaves a switch as it is.
 #' @param profiling `TRUE` or `FALSE`: whether the profiling executor watches runs before it makes a plan.
@@ -33,7 +47,7 @@
 #' @param ... Arguments for `f`.
 #' @param .env The frame whose end restores the switches.
 #' @return `with_` functions the value of `code`; `set_` and `local_` functions the earlier switches, invisibly, as a
-#'   list; `jit_options()` a list with the elements `strategy`, `cpu`, `cuda`, `executor`, `profiling`, `profiled_runs`,
+#'   list; `jit_options()` a list with the elements `strategy`, `cpu`, `cuda`, `own`, `executor`, `profiling`, `profiled_runs`,
 #'   `optimize`; `jit_fuser_enabled()` `TRUE` or `FALSE`; `jit_warmup()` its `f`, invisibly.
 #' @section Source: LibTorch's `setFusionStrategy`, `getExecutorMode`, `getProfilingMode`, `getNumProfiledRuns`,
 #'   `setGraphExecutorOptimize`, `overrideCanFuseOnCPU`, `GraphExecutor::isOptimized`.
@@ -55,7 +69,7 @@ jit_options <- function() {
   switches <- lapply(jit_switches, cpp_jit_switch, NULL)
   flag <- function(name) switches[[name]] != 0
   list(
-    strategy = fusion_strategy(cpp_fusion_strategy(NULL)), cpu = flag("cpu"), cuda = flag("cuda"),
+    strategy = fusion_strategy(cpp_fusion_strategy(NULL)), cpu = flag("cpu"), cuda = flag("cuda"), own = flag("own"),
     executor = if (flag("executor")) "profiling" else "simple", profiling = flag("profiling"),
     profiled_runs = switches$profiled_runs, optimize = flag("optimize")
   )
@@ -81,7 +95,19 @@ fusion_strategy <- function(pairs) {
   Map(function(dynamic, depth) c(if (dynamic) "DYNAMIC" else "STATIC", as.character(depth)), pairs[c(TRUE, FALSE)], depth)
 }
 
-fusion_options <- function(strategy, cpu, cuda, call = caller_env()) {
+# Who fuses on the CPU, as switches.
+fuser_switches <- function(fuser, cpu, call) {
+  if (is.null(fuser)) return(list(cpu = cpu, own = if (isTRUE(cpu)) FALSE))
+  if (!is_string(fuser) || !fuser %in% c("auto", "own", "nnc", "none")) {
+    value_error("`fuser` must be \"auto\", \"own\", \"nnc\" or \"none\".", call)
+  }
+  if (fuser == "own" && is.null(kernel_compiler())) {
+    runtime_error("`fuser = \"own\"` needs a compiler of C, and none was found: R's own is not there.", call)
+  }
+  list(cpu = cpu %||% (fuser == "nnc"), own = fuser %in% c("auto", "own"))
+}
+
+fusion_options <- function(strategy, cpu, cuda, fuser, call = caller_env()) {
   if (!is.null(strategy)) {
     is_pair <- function(pair) {
       depth <- suppressWarnings(as.numeric(pair[[2]]))
@@ -93,7 +119,10 @@ fusion_options <- function(strategy, cpu, cuda, call = caller_env()) {
       )
     }
   }
-  list(strategy = strategy, cpu = check_flag(cpu, "cpu", call), cuda = check_flag(cuda, "cuda", call))
+  c(
+    list(strategy = strategy), fuser_switches(fuser, check_flag(cpu, "cpu", call), call),
+    list(cuda = check_flag(cuda, "cuda", call))
+  )
 }
 
 executor_options <- function(executor, profiling, profiled_runs, optimize, call = caller_env()) {
@@ -116,22 +145,23 @@ check_flag <- function(x, name, call) {
 
 #' @rdname jit_options
 #' @export
-set_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), cpu = NULL, cuda = NULL) {
-  invisible(set_jit_options(fusion_options(strategy, cpu, cuda)))
+set_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), cpu = NULL, cuda = NULL, fuser = NULL) {
+  invisible(set_jit_options(fusion_options(strategy, cpu, cuda, fuser)))
 }
 
 #' @rdname jit_options
 #' @export
-with_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), code, cpu = NULL, cuda = NULL) {
-  was <- set_jit_options(fusion_options(strategy, cpu, cuda))
+with_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), code, cpu = NULL, cuda = NULL, fuser = NULL) {
+  was <- set_jit_options(fusion_options(strategy, cpu, cuda, fuser))
   on.exit(set_jit_options(was))
   code
 }
 
 #' @rdname jit_options
 #' @export
-local_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), cpu = NULL, cuda = NULL, .env = parent.frame()) {
-  was <- set_jit_options(fusion_options(strategy, cpu, cuda))
+local_jit_fusion <- function(strategy = list(c("DYNAMIC", 10)), cpu = NULL, cuda = NULL, fuser = NULL,
+                             .env = parent.frame()) {
+  was <- set_jit_options(fusion_options(strategy, cpu, cuda, fuser))
   withr::defer(set_jit_options(was), envir = .env)
   invisible(was)
 }
@@ -181,6 +211,8 @@ jit_warmup <- function(f, ...) {
 
 # Runs as often as the executor watches, and once more: that run makes the final plan and its kernels.
 run_until_final <- function(handle, ...) {
+  cpp_fuser_at_once(TRUE)
+  on.exit(cpp_fuser_at_once(FALSE))
   for (i in seq_len(cpp_jit_switch(jit_switches[["profiled_runs"]], NULL) + 1L)) {
     .External2(C_call, handle, ...)
     if (cpp_callable_is_optimised(handle)) break

@@ -471,6 +471,34 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_fuser_reason
+SEXP cpp_fuser_reason(SEXP kind);
+RcppExport SEXP _torch_cpp_fuser_reason(SEXP kindSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type kind(kindSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fuser_reason(kind));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_profile_start
+SEXP cpp_profile_start();
+RcppExport SEXP _torch_cpp_profile_start() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_profile_start());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_profile_stop
+SEXP cpp_profile_stop();
+RcppExport SEXP _torch_cpp_profile_stop() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_profile_stop());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_callable_graph
 SEXP cpp_callable_graph(SEXP callable, SEXP stage);
 RcppExport SEXP _torch_cpp_callable_graph(SEXP callableSEXP, SEXP stageSEXP) {
@@ -1660,6 +1688,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_fuser_counts", (DL_FUNC) &_torch_cpp_fuser_counts, 0},
     {"_torch_cpp_fuser_at_once", (DL_FUNC) &_torch_cpp_fuser_at_once, 1},
     {"_torch_cpp_fuser_groups", (DL_FUNC) &_torch_cpp_fuser_groups, 1},
+    {"_torch_cpp_fuser_reason", (DL_FUNC) &_torch_cpp_fuser_reason, 1},
+    {"_torch_cpp_profile_start", (DL_FUNC) &_torch_cpp_profile_start, 0},
+    {"_torch_cpp_profile_stop", (DL_FUNC) &_torch_cpp_profile_stop, 0},
     {"_torch_cpp_callable_graph", (DL_FUNC) &_torch_cpp_callable_graph, 2},
     {"_torch_cpp_graph_text", (DL_FUNC) &_torch_cpp_graph_text, 1},
     {"_torch_cpp_graph_nodes", (DL_FUNC) &_torch_cpp_graph_nodes, 1},

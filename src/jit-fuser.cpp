@@ -108,3 +108,20 @@ SEXP cpp_fuser_groups(SEXP callable) {
   const ts_callable* it = callable_of(callable);
   return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_fuser_groups(it, out, arena); });
 }
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_fuser_reason(SEXP kind) {
+  const char* name = CHAR(STRING_ELT(kind, 0));
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_fuser_reason(name, out, arena); });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_profile_start() {
+  check(shim().ts_profile_start());
+  return R_NilValue;
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_profile_stop() {
+  return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_profile_stop(out, arena); });
+}

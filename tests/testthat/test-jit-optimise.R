@@ -96,6 +96,7 @@ torch._C._jit_set_profiling_mode(True)
 torch._C._jit_set_num_profiled_runs(4)
 result['four'] = plan()
 ", source = source)
+  local_jit_fusion(fuser = "none")
   plan <- function(...) {
     with_jit_executor(gsub("<source>", "<string>", as.character(jit_compile(source)$f$graph_for(torch_ones(3)))), ...)
   }

@@ -533,7 +533,7 @@ class Translator {
       const int64_t rank = out.dim(), dim = constant(node, 1).toInt();
       if (rank == 0 || (dim != -1 && dim != rank - 1)) throw Unfusable{"it reduces other dimensions than the last"};
       const Id x = cast(a), most = b_.reduce(Reduction::max, x, false, dtype);
-      const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp$(a)", {}, {away}, dtype);
+      const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp_below$(a)", {}, {away}, dtype);
       const Id sum = b_.reduce(Reduction::sum, e, false, dtype);
       const bool log = name == "log_softmax";
       const Id result = log ? formula("a - b", {}, {away, formula("log$(a)", {}, {sum}, dtype)}, dtype)
@@ -605,12 +605,18 @@ bool is_number_type(const c10::TypePtr& type) {
 
 }  // namespace
 
+bool is_composite(c10::Symbol op) { return op.is_aten() && composites().count(op.toUnqualString()) > 0; }
+
+bool may_be_fusable(const Node& node) {
+  return node.kind().is_aten() && node.outputs().size() == 1 &&
+         node.output()->type()->kind() == c10::TypeKind::TensorType &&
+         (arguments_of(node.kind()) > 0 || is_composite(node.kind()));
+}
+
 bool is_fusable(Node* node) {
-  if (!node->kind().is_aten() || node->outputs().size() != 1 || node->output()->type()->kind() != c10::TypeKind::TensorType)
-    return false;
+  if (!may_be_fusable(*node)) return false;
   const std::string name = node->kind().toUnqualString();
   const size_t n = arguments_of(node->kind());
-  if (n == 0 && !composites().count(name)) return false;
   if (name == "to" && (node->inputs().size() != 5 || node->inputs()[1]->type()->kind() != c10::TypeKind::IntType)) return false;
   for (size_t i = 0; i < node->inputs().size(); ++i) {
     const Value* input = node->inputs()[i];
@@ -630,7 +636,7 @@ bool is_fusable(Node* node) {
 }
 
 bool is_worth_a_kernel(const Node& node) {
-  static const auto& names = *new std::set<std::string>{"gelu", "mish", "softmax", "log_softmax", "layer_norm", "rms_norm"};
+  static const auto& names = *new std::set<std::string>{"gelu", "mish", "layer_norm", "rms_norm"};
   return node.kind().is_aten() && names.count(node.kind().toUnqualString()) > 0;
 }
 

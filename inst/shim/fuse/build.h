@@ -14,6 +14,10 @@ struct Argument {
   c10::IValue number;  // what is no tensor: a number of the right type
 };
 
+// Reductions, and what is made of them.
+bool is_composite(c10::Symbol op);
+// Whether a node is one of those that may stand in a group, if its arguments are such.
+bool may_be_fusable(const torch::jit::Node& node);
 // Whether a node may stand in a group.
 bool is_fusable(torch::jit::Node* node);
 // Whether it is worth a kernel by itself.

@@ -75,6 +75,19 @@ class Writer {
   }
 
   bool is_row(Id id) const { return at(id).extent != Extent::full; }
+  // Whether a value is the same all along a row, as far as this kernel can see.
+  bool is_once(Id id) {
+    const auto known = once_.find(id);
+    if (known != once_.end()) return known->second;
+    const Expr& e = at(id);
+    bool once = is_row(id) || e.kind == Expr::number || e.kind == Expr::count ||
+                (e.kind == Expr::tensor && steps_[operand_.at(e.slot)] == Step::none);
+    if (!once && e.kind == Expr::formula && !e.block) {
+      once = true;
+      for (const Id arg : e.args) once = once && is_once(arg);
+    }
+    return once_[id] = once;
+  }
 
   // What a pass has to compute besides.
   std::vector<Id> ends(int k) {
@@ -100,14 +113,14 @@ class Writer {
 
   // Values that a later pass reads and that are dear to compute again.
   void find_saved() {
-    for (int k = 0; k <= last_; ++k) {
-      for (const Id id : roots(k)) look(id, k);
-    }
     for (const Id id : all()) {
       if (!at(id).block) continue;
       saved_.insert(id);
       for (const Id arg : at(id).args) saved_.insert(arg);
     }
+    // From the last pass: what it wants saved the passes before have to compute.
+    for (int k = last_; k >= 0; --k)
+      for (const Id id : roots(k)) look(id, k);
     for (const Id id : all())
       if (saved_.count(id)) {
         offset_[id] = scratch_;
@@ -120,10 +133,12 @@ class Writer {
       for (const Id arg : at(id).args) found.push_back(arg);
     for (const Id id : kernel_.values)
       if (!is_row(id) && stage(id) == k) found.push_back(id);
+    for (const Id id : saved_)
+      if (stage(id) == k && !at(id).block) found.push_back(id);
     return found;
   }
   void look(Id id, int k) {
-    if (is_row(id)) return;
+    if (is_once(id)) return;
     if (stage(id) < k && is_heavy(at(id))) {
       saved_.insert(id);
       return;
@@ -176,7 +191,7 @@ class Writer {
   std::string value(Id id, int k, std::set<Id>& known, std::ostringstream& out) {
     const Expr& e = at(id);
     if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::count) return leaf(id);
-    if (e.kind == Expr::reduce || (is_row(id) && row_known_.count(id))) return name(id);
+    if (e.kind == Expr::reduce || row_known_.count(id)) return name(id);
     if (saved_.count(id) && stage(id) < k) return saved(id) + "[j]";
     if (e.block) return saved(id) + "[j]";
     if (known.insert(id).second) {
@@ -261,7 +276,7 @@ class Writer {
     std::ostringstream out;
     // What lives once a row and follows from the passes before.
     for (const Id id : all()) {
-      if (!is_row(id) || at(id).kind != Expr::formula || stage(id) != k) continue;
+      if (!is_once(id) || at(id).kind != Expr::formula || stage(id) != k) continue;
       std::set<Id> known = row_known_;
       std::ostringstream text;
       std::vector<std::string> args;
@@ -369,6 +384,7 @@ class Writer {
   const std::vector<Step>& steps_;
   std::map<int, size_t> operand_;
   std::map<Id, int> stage_;
+  std::map<Id, bool> once_;
   std::map<Id, size_t> offset_;
   std::vector<Id> all_;
   std::set<Id> saved_, declared_, row_known_;

@@ -15,6 +15,9 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
+// A compiler's time grows with the square of a kernel; what is longer becomes several.
+constexpr size_t kMostOperators = 150;
+
 const char* const kFused = "torchshim::fused";
 c10::Symbol fused() { return c10::Symbol::fromQualString(kFused); }
 c10::Symbol number() { return c10::Symbol::fromQualString("attr::group"); }
@@ -55,8 +58,8 @@ class Finder {
         continue;
       }
       Node* group = torch::jit::SubgraphUtils::createSingletonSubgraphAndUpdateAliasing(node, fused(), aliases_);
-      while (grow(group, block)) {
-      }
+      size_t operators = 1;
+      while (operators < kMostOperators && grow(group, block)) ++operators;
       groups_.push_back(group);
       it = group->reverseIterator();
       ++it;
@@ -76,10 +79,10 @@ class Finder {
         continue;
       }
       Registry& all = registry();
-      const auto made = std::make_shared<Group>(group->g(c10::attr::Subgraph));
       const std::lock_guard<std::mutex> hold(all.lock);
       group->i_(number(), ++all.last);
-      all.groups[all.last] = {made, graph_};
+      all.groups[all.last] = {
+          std::make_shared<Group>(group->g(c10::attr::Subgraph), kFused + ("_" + std::to_string(all.last))), graph_};
     }
   }
 
@@ -123,10 +126,11 @@ void simplify(Block* block) {
       }
       continue;
     }
-    if (!node->kind().is_aten()) continue;
+    if (!may_be_fusable(*node)) continue;
     for (size_t i = 0; i < node->inputs().size(); ++i) {
       const Node* maker = node->input(i)->node();
-      if (maker->kind() != c10::prim::ListConstruct) continue;
+      if (maker->kind() != c10::prim::ListConstruct || !maker->output()->type()->isSubtypeOf(*c10::ListType::ofInts()))
+        continue;
       c10::List<int64_t> list;
       bool constant = true;
       for (const Value* item : maker->inputs()) {

@@ -2,6 +2,8 @@
 #pragma once
 #include "core/pch.h"
 
+#include <optional>
+
 namespace shim::fuse {
 
 // `text` is a C expression of one number of each argument, `a` the first, `b` the second, and so on, in the type that the

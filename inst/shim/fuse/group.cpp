@@ -72,7 +72,8 @@ size_t Group::KeyHash::operator()(const Key& key) const {
   return hash;
 }
 
-Group::Group(std::shared_ptr<torch::jit::Graph> graph) : graph_(std::move(graph)), code_(graph_, "fused") {}
+Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name)
+    : graph_(std::move(graph)), name_(std::move(name)), code_(graph_, "fused") {}
 
 void Group::run_plainly(Stack& stack) const {
   torch::jit::InterpreterState(code_).run(stack);
@@ -205,7 +206,7 @@ struct Gradient : torch::autograd::Node {
     for (size_t k = 0; k < outputs.size(); ++k) {
       at::Tensor& g = full[outputs[k]];
       const Place& place = result_places[outputs[k]];
-      g = grads[k].defined() ? grads[k] : at::zeros({1}, place.dtype).expand(place.sizes);
+      g = grads[k].defined() ? grads[k] : at::zeros({}, place.dtype).expand(place.sizes);
       if (g.scalar_type() != place.dtype || !g.device().is_cpu() || g.layout() != at::kStrided || g.is_neg())
         g = g.to(place.dtype).resolve_neg().contiguous();
     }
@@ -321,6 +322,7 @@ void Group::run(Stack& stack) {
   if (plainly) return run_plainly(stack);
   Stack inputs(std::make_move_iterator(stack.begin() + static_cast<std::ptrdiff_t>(first)), std::make_move_iterator(stack.end()));
   stack.resize(first);
+  RECORD_FUNCTION(name_.c_str(), c10::ArrayRef<const c10::IValue>(inputs.data(), inputs.size()));
   std::vector<at::Tensor> given;
   for (const c10::IValue& value : inputs)
     if (value.isTensor()) given.push_back(value.toTensor());
@@ -354,6 +356,7 @@ void Group::run(Stack& stack) {
       node->results.push_back(needed[r] ? SavedVariable(results[r], true) : SavedVariable());
   }
   for (at::Tensor& result : results) stack.emplace_back(std::move(result));
+  if (guard.needsOutputs()) guard.setOutputs(std::vector<c10::IValue>(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end()));
   const std::lock_guard<std::mutex> hold(lock_);
   if (!report_.why.empty() || report_.kernels == 0) report_ = {"", plan->first_source(), plan->program().kernels.size()};
 }

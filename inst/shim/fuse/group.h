@@ -12,7 +12,7 @@ namespace shim::fuse {
 // while kernels are being compiled. Any thread.
 class Group : public std::enable_shared_from_this<Group> {
  public:
-  explicit Group(std::shared_ptr<torch::jit::Graph> graph);
+  Group(std::shared_ptr<torch::jit::Graph> graph, std::string name);
 
   // Takes the group's arguments from the stack and leaves its results there.
   void run(torch::jit::Stack& stack);
@@ -20,6 +20,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void run_plainly(torch::jit::Stack& stack) const;
 
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
+  const std::string& name() const { return name_; }
 
   // Of the last call: why no kernel ran, or empty; how many kernels there are, and the first one.
   struct Report {
@@ -56,6 +57,7 @@ class Group : public std::enable_shared_from_this<Group> {
   std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);
 
   std::shared_ptr<torch::jit::Graph> graph_;
+  std::string name_;
   torch::jit::Code code_;
   std::mutex lock_;
   std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;

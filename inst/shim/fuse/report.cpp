@@ -1,5 +1,6 @@
 // What became of a callable's operators, for those who want to know.
 #include "core/callable.h"
+#include "fuse/formulas.h"
 #include "fuse/group.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
@@ -34,9 +35,18 @@ c10::IValue groups_of(const ts_callable& callable) {
     std::ostringstream text;
     text << *group->graph();
     const Group::Report report = group->report();
-    out.push_back(c10::ivalue::Tuple::create({operators, text.str(), report.why, static_cast<int64_t>(report.kernels), report.source}));
+    out.push_back(c10::ivalue::Tuple::create({operators, text.str(), report.why, static_cast<int64_t>(report.kernels),
+                                                report.source, group->name()}));
   }
   return out;
+}
+
+std::string reason_of(const std::string& kind) {
+  const auto symbol = c10::Symbol::fromQualString(kind);
+  if (!symbol.is_aten()) return "";
+  if (kind.size() > 2 && kind.back() == '_' && kind[kind.size() - 2] != '_') return "it writes into its argument";
+  if (arguments_of(symbol) > 0 || is_composite(symbol)) return "";
+  return "kernels do not compute it";
 }
 
 }  // namespace
@@ -45,5 +55,11 @@ c10::IValue groups_of(const ts_callable& callable) {
 int ts_fuser_groups(const ts_callable* callable, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
     shim::from_ivalue(shim::fuse::groups_of(*callable), value, own);
+  });
+}
+
+int ts_fuser_reason(const char* kind, ts_value* out, ts_arena** arena) {
+  return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    value = shim::string_value(shim::fuse::reason_of(kind), own);
   });
 }

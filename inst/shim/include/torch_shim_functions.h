@@ -265,9 +265,17 @@ TS_FUNCTION(int, ts_fuser_wait, (void))
 TS_FUNCTION(int, ts_fuser_counts, (int64_t counts[4]))
 /* Calls of a callable wait for its kernels, until this is called with 0. */
 TS_FUNCTION(int, ts_fuser_at_once, (int at_once))
-/* A callable's groups, as they run: for each a list of its operators, its graph as text, what became of its last call (a
- * text, empty if kernels ran), how many kernels it has, and the source of the first one. */
+/* A callable's groups of operators that run as kernels: for each a list of the operators, the graph as text, why no kernel
+ * ran at the last call (empty if one did), how many kernels there are, the source of the first one, and the name under which
+ * LibTorch's observers hear of it. */
 TS_FUNCTION(int, ts_fuser_groups, (const ts_callable *, ts_value *out, ts_arena **arena))
+/* Why an operator of a graph's node would run by itself, by its kind: a sentence, empty if kernels compute it. */
+TS_FUNCTION(int, ts_fuser_reason, (const char *kind, ts_value *out, ts_arena **arena))
+/* From here to the second call all operators are noted that LibTorch runs, on all threads. The result is a tuple of lists,
+ * an entry an event: name, place of the host's code, start and length in seconds, bytes that it reads and writes, how many
+ * events it runs inside of, number of the thread. */
+TS_FUNCTION(int, ts_profile_start, (void))
+TS_FUNCTION(int, ts_profile_stop, (ts_value *out, ts_arena **arena))
 /* A ts_switch. set: -1 ask only. Holds for functions that have not run yet. */
 TS_FUNCTION(int, ts_jit_switch, (int which, int set, int *was))
 /* The fusion strategy as pairs of behaviour (0 static, 1 dynamic) and depth; n = 0 asks only. A list of numbers. */
