@@ -114,7 +114,7 @@ jit_explain <- function(f, ..., times = 5) {
   if (!(is_scalar_integerish(times) && !is.na(times) && times >= 1)) {
     value_error(sprintf("`times` must be a positive whole number, not %s.", friendly_type(times)))
   }
-  method <- if (inherits(f, "script_module")) script_method(f, "forward") else f
+  method <- if (inherits(f, "script_module")) script_trace(f) else f
   if (is.null(method)) value_error("`f` has no method `forward`.")
   handle <- attr(method, "handle", exact = TRUE)
   graph <- graph_for(handle, ..., class = "graph_function")
@@ -245,6 +245,8 @@ profiled <- function(expr) {
     seconds = as.numeric(unlist(columns[[4]])), bytes = as.numeric(unlist(columns[[5]])), depth = as.integer(unlist(columns[[6]])),
     thread = as.integer(unlist(columns[[7]]))
   )
+  # "by `call` at file:line", as errors of traces tell it.
+  events$place <- trimws(sub("^ *by `(.*)`(.*)$", "\\1\\2", events$place))
   if (nrow(events)) events$start <- events$start - min(events$start)
   list(value = value, events = with_self(events))
 }

@@ -28,7 +28,18 @@ kernel_commands <- function(compiler) {
   })
 }
 
-kernel_folder <- function() file.path(tools::R_user_dir("torch", "cache"), "kernels")
+kernel_folder <- function() Sys.getenv("TORCH_KERNEL_FOLDER", torch_cache("kernels"))
+
+# Each kernel is two files, of some 20 kB. Of very many the older half goes, and so does what sessions left that ended while
+# they were compiling.
+limit_kernels <- function(folder, most = 4000) {
+  files <- list.files(folder, full.names = TRUE)
+  unfinished <- grep("-[0-9]+\\.[^/]*$", files, value = TRUE)
+  unlink(unfinished[file.mtime(unfinished) < Sys.time() - 3600])
+  if (length(files) <= most) return(invisible())
+  changed <- file.mtime(files)
+  unlink(files[is.na(changed) | changed <= stats::median(changed, na.rm = TRUE)])
+}
 
 # When LibTorch is loaded. Without a compiler nothing changes but speed.
 set_kernel_compiler <- function() {
@@ -37,6 +48,7 @@ set_kernel_compiler <- function() {
   folder <- kernel_folder()
   dir.create(folder, showWarnings = FALSE, recursive = TRUE, mode = "0700")
   if (file.access(folder, 2) != 0) return(invisible())
+  limit_kernels(folder)
   commands <- kernel_commands(compiler)
   program <- file.info(compiler[[1]])
   identity <- paste(c(commands[[1]], program$size, as.numeric(program$mtime), R.version$platform), collapse = " ")

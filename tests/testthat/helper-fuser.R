@@ -66,17 +66,17 @@ distance_of <- function(actual, expected, least = 1e-3) {
 }
 
 # Values and gradients of a function and of its trace, which has other weights for each element of the result.
-fused_distances <- function(f, ..., trace = jit_trace(f, ...)) {
+fused_distances <- function(f, ..., trace = jit_trace(f, ...), groups = trace) {
   leaves <- function() {
     lapply(list(...), function(x) if (x$is_floating_point()) x$detach()$clone()$requires_grad_() else x)
   }
   local_at_once()
   plain <- do.call(trace, list(...))
-  why <- fused_groups(trace)
+  why <- fused_groups(groups)
   ours <- leaves()
   theirs <- leaves()
   fused <- do.call(trace, ours)
-  why <- c(why, fused_groups(trace))
+  why <- c(why, fused_groups(groups))
   expected <- do.call(f, theirs)
   gradients <- 0
   if (expected$requires_grad) {
@@ -145,7 +145,7 @@ random_fused_function <- function() {
   last <- function(x) {
     x <- tensor(x)
     if (x$ndim == 0) return(x)
-    torch_softmax(x$to(dtype = torch_float()), -1)
+    nnf_softmax(x$to(dtype = torch_float()), -1)
   }
   eval(parse(text = text, keep.source = FALSE), list2env(list(tensor = tensor, last = last), parent = asNamespace("torch")))
 }

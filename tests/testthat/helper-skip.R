@@ -20,3 +20,7 @@ skip_if_older <- function(version) {
   skip_if_no_torch()
   skip_if(numeric_version(libtorch_find()$version) < version, paste("needs LibTorch", version, "or later"))
 }
+
+skip_if_no_fuser <- function() {
+  skip_if_not(jit_options()$own, "There is no compiler of C for kernels")
+}

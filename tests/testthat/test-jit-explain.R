@@ -29,4 +29,77 @@ test_that("functions that are called are told where they stand, and what is not 
   expect_true("aten::linear" %in% jit_explain_script(jit_script(layer, torch_ones(2)))$became)
   expect_equal(nrow(jit_explain_script(jit_compile("def f(x):\n  return x")$f)), 0)
   expect_snapshot(error = TRUE, jit_explain_script(sum))
+test_that("operators are told with their kernels and the reasons of those in none", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  f <- jit_trace(
+    function(x, w) torch_tanh(torch_matmul(x, w) * 2 + 1)$add_(1), torch_randn(5, 5), torch_randn(5, 5)
+  )
+  told <- jit_explain(f, torch_randn(50, 50), torch_randn(50, 50))
+  expect_equal(told$operator, c("matmul", "mul", "add", "tanh", "add_"))
+  expect_equal(is.na(told$kernel), c(TRUE, FALSE, FALSE, FALSE, TRUE))
+  expect_equal(told$why, c("kernels do not compute it", NA, NA, NA, "it writes into its argument"))
+  # Reads two matrices of 50 x 50 floats and writes one; a kernel reads and writes one.
+  expect_equal(told$bytes, c(30000, 20000, NA, NA, 20004), tolerance = 1e-3)
+  expect_true(all(told$seconds[c(1, 2, 5)] > 0 & told$seconds[c(1, 2, 5)] < 10))
+  expect_true(all(told$bandwidth[c(1, 2, 5)] > 0))
+  expect_output(print(told), "5 operators: 3 in 1 kernel, 2 by themselves")
+  off <- with_jit_fusion(fuser = "none", code = jit_explain(f, torch_randn(50, 50), torch_randn(50, 50)))
+  expect_equal(off$why[2], "the fuser is off")
+  picture <- withr::local_tempfile(fileext = ".png")
+  grDevices::png(picture)
+  plot(told)
+  grDevices::dev.off()
+  expect_gt(file.size(picture), 0)
+  # Modules tell from which of them an operator comes; a loop leaves open which one it was.
+  net <- nn_sequential(nn_linear(3, 4), nn_gelu(), nn_linear(4, 1))
+  told <- jit_explain(jit_trace(net, torch_randn(5, 3)), torch_randn(5, 3))
+  expect_equal(told$operator, c("linear", "gelu", "linear"))
+  loop <- jit_compile("def f(x, n: int):\n  for i in range(n):\n    x = torch.matmul(x, x)\n  return x")$f
+  expect_true(all(is.na(jit_explain(loop, torch_eye(2), 3L)$seconds)))
+  expect_snapshot({
+    show_error(jit_explain(function(x) x, 1))
+    show_error(jit_explain(f, times = 0))
+  })
+})
+
+test_that("a profile has each operator with its time and where it comes from", {
+  skip_if_no_torch()
+  x <- torch_randn(20, 20, requires_grad = TRUE)
+  found <- jit_profile({
+    y <- torch_tanh(torch_matmul(x, x))
+    y$sum()$backward()
+    "value"
+  })
+  expect_s3_class(found, "jit_profile")
+  expect_equal(found$value, "value")
+  events <- found$events
+  expect_true(all(c("aten::matmul", "aten::mm", "aten::tanh", "aten::sum", "aten::tanh_backward") %in% events$name))
+  top <- events[events$depth == 0, ]
+  expect_match(top$place[top$name == "aten::matmul"], "torch_matmul(x, x)", fixed = TRUE)
+  expect_true(all(events$self >= 0 & events$self <= events$seconds + 1e-9))
+  # What runs inside of others counts once.
+  expect_lte(sum(events$self), sum(top$seconds) + 1e-6)
+  expect_output(print(found), "aten::tanh")
+  file <- withr::local_tempfile(fileext = ".json")
+  jit_profile_save(found, file)
+  written <- jsonlite::fromJSON(file)$traceEvents
+  expect_equal(nrow(written), nrow(events))
+  expect_equal(written$ph[1], "X")
+  picture <- withr::local_tempfile(fileext = ".png")
+  grDevices::png(picture)
+  plot(found)
+  grDevices::dev.off()
+  expect_gt(file.size(picture), 0)
+  # An error ends it, and there can be a next one, but none inside.
+  expect_error(jit_profile(stop("inside")), "inside")
+  expect_error(jit_profile(jit_profile(1)), "already", class = "torch_error")
+  empty <- jit_profile(1 + 1)
+  expect_equal(nrow(empty$events), 0)
+  expect_output(print(empty), "0 operators")
+  expect_snapshot({
+    show_error(jit_profile_save(1, "x"))
+    show_error(jit_profile_save(found, 1))
+    show_error(plot(empty))
+  })
 })

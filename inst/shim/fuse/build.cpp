@@ -41,6 +41,11 @@ const Formula& plain() {
   static const Formula same{"a"};
   return same;
 }
+// The same value, which has a derivative.
+const Formula& same() {
+  static const Formula same{"a", {"g"}};
+  return same;
+}
 const Formula& sum_of() {
   static const Formula sum{"a + b"};
   return sum;
@@ -165,6 +170,8 @@ class Builder {
   Id reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) {
     if (at(a).extent != Extent::full || at(a).closed) a = materialised(a);
     if (at(a).kind == Expr::number || at(a).kind == Expr::count) throw Unfusable{"a number is reduced"};
+    // Of one element nothing is reduced, and the kernel may go through another space than these.
+    if (whole ? count(at(a).shape) == 1 : is_single(a)) return formula(same(), {a}, dtype, dtype);
     Expr e;
     e.kind = Expr::reduce;
     e.reduction = reduction;
@@ -178,6 +185,8 @@ class Builder {
     e.level = at(a).level;
     return add(std::move(e));
   }
+
+  bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
 
   // A value as what another kernel reads.
   Id materialised(Id id) {
@@ -281,6 +290,9 @@ class Builder {
       std::set<Id> seen;
       std::set<int> read;
       for (const Id id : kernel.values) gather(id, kernel, seen, read);
+      for (const Id id : seen)
+        if (at(id).kind == Expr::reduce ? trimmed(at(id).space) != key.space : at(id).kind == Expr::count && !kernel.rows)
+          throw Unfusable{"it reduces other rows than those of the result"};
       kernel.arguments.assign(read.begin(), read.end());
       program.kernels.push_back(std::move(kernel));
     }
@@ -491,22 +503,17 @@ class Translator {
     const at::ScalarType sum_type = dtype;
     Id id = b_.reduce(reduction, a, whole, sum_type);
     if (mean && whole) b_.mean_of_whole(id);
-    if (mean && !whole) {
+    if (mean && !whole && !b_.is_single(a)) {
       static const Formula divide{"a / b", {"g / b"}};
       id = b_.formula(divide, {id, b_.row_count(dtype)}, dtype, dtype);
     }
     if (!whole && !keep) {
       // Only a result from here on: what computes with it would see one dimension more.
-      id = b_.formula(plain_with_derivative(), {id}, dtype, dtype);
+      id = b_.formula(same(), {id}, dtype, dtype);
       b_.close(id);
     }
     return id;
   }
-  static const Formula& plain_with_derivative() {
-    static const Formula same{"a", {"g"}};
-    return same;
-  }
-
   Id formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type) {
     // Texts live as long as the program: they are constants of this file.
     return b_.formula(Formula{text, std::move(derivatives)}, std::move(args), type, type);
@@ -521,7 +528,7 @@ class Translator {
   Id composite(const std::string& name, Node* node, const at::Tensor& out, at::ScalarType dtype) {
     const Id a = arg(node, 0);
     if (!c10::isFloatingType(dtype) && name != "sum") throw Unfusable{"it is no floating point number"};
-    const auto cast = [&](Id id) { return b_.at(id).dtype == dtype ? id : b_.formula(plain_with_derivative(), {id}, dtype, dtype); };
+    const auto cast = [&](Id id) { return b_.at(id).dtype == dtype ? id : b_.formula(same(), {id}, dtype, dtype); };
     if (name == "sum" || name == "mean") {
       const bool has_dims = node->inputs().size() == 4;
       return reduced(Reduction::sum, cast(a), has_dims ? constant(node, 1) : c10::IValue(),
@@ -542,6 +549,7 @@ class Translator {
       return result;
     }
     if (name == "layer_norm" || name == "rms_norm") {
+      if (b_.is_single(a)) throw Unfusable{"it goes over one element"};
       const Id x = cast(a), n = b_.row_count(dtype);
       const bool layer = name == "layer_norm";
       Id centred = x;
@@ -692,6 +700,7 @@ Program backward_program(Graph& graph, const std::vector<Argument>& arguments, c
     }
     for (const Id arg : e.args) leads[id] = leads[id] || leads[arg];
   }
+  for (const Value* output : graph.outputs()) b.program.reached.push_back(leads[translator.of(output)]);
   b.program.results.assign(wanted.size(), -1);
   for (Id id = last - 1; id >= 0; --id) {
     if (!leads[id] || !adjoints.count(id)) continue;

@@ -7,10 +7,6 @@
 namespace shim::fuse {
 namespace {
 
-const char* const kMath =
-#include "fuse/kernel-math.inc"
-    ;
-
 // The type that a value is stored in, and the one that it is computed in.
 const char* stored(at::ScalarType type) {
   switch (type) {
@@ -51,7 +47,7 @@ class Writer {
     for (int k = 0; k <= last_; ++k) body << text_of_stage(k);
     body << row_results();
     std::ostringstream out;
-    out << kMath << "\ntypedef union { double d; int64_t i; } number;\n"
+    out << "typedef union { double d; int64_t i; } number;\n"
         << "#define BLOCK 1024\n"
         << "void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
         << "            char* scratch) {\n"
@@ -164,9 +160,10 @@ class Writer {
     const size_t k = operand_.at(e.slot);
     const std::string at_k = std::to_string(k), type = stored(e.dtype);
     const Step step = steps_[k];
-    if (declared_.insert(id).second) {
+    if (opened_.insert(k).second)
       rows_ << "    const " << type << "* const x" << k << " = (const " << type << "*)(p[" << at_k << "] + i * outer["
             << at_k << "]);\n";
+    if (declared_.insert(id).second) {
       if (step == Step::none)
         rows_ << "    const " << computed(e.dtype) << " " << name(id) << " = " << loaded("*x" + at_k, e.dtype) << ";\n";
     }
@@ -388,7 +385,7 @@ class Writer {
   std::map<Id, size_t> offset_;
   std::vector<Id> all_;
   std::set<Id> saved_, declared_, row_known_;
-  std::set<size_t> result_declared_;
+  std::set<size_t> opened_, result_declared_;
   std::ostringstream numbers_, rows_;
   size_t scratch_ = 0;
   int last_ = 0;

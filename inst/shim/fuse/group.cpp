@@ -199,6 +199,8 @@ struct Gradient : torch::autograd::Node {
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& grads) override {
     TORCH_CHECK(!released, torch::autograd::ERR_BACKWARD_TWICE);
+    if (std::none_of(grads.begin(), grads.end(), [](const at::Tensor& g) { return g.defined(); }))
+      return torch::autograd::variable_list(num_outputs());
     if (at::GradMode::is_enabled()) return again(grads, true);
     std::shared_ptr<Plan> plan;
     std::vector<Place> more = result_places;
@@ -309,7 +311,11 @@ void Group::run(Stack& stack) {
         }
         if (!way || way->state() == Plan::State::failed) plainly = true;
         else if (way->state() == Plan::State::waiting) plainly = !is_at_once();
-        if (plainly) report_ = {way ? "its gradient is being compiled" : "its gradient: " + back.why, "", 0};
+        if (plainly)
+          report_ = {!way                                      ? "its gradient: " + back.why
+                     : way->state() == Plan::State::failed ? "the compiler refused its gradient"
+                                                             : "its gradient is being compiled",
+                     way ? way->sources() : "", 0};
       }
     }
   }
@@ -317,7 +323,8 @@ void Group::run(Stack& stack) {
   if (!plainly && plan->state() != Plan::State::ready) {
     plainly = true;
     const std::lock_guard<std::mutex> hold(lock_);
-    report_ = {plan->state() == Plan::State::waiting ? "it is being compiled" : "the compiler refused it", "", 0};
+    report_ = {plan->state() == Plan::State::waiting ? "it is being compiled" : "the compiler refused it",
+               plan->sources(), 0};
   }
   if (plainly) return run_plainly(stack);
   Stack inputs(std::make_move_iterator(stack.begin() + static_cast<std::ptrdiff_t>(first)), std::make_move_iterator(stack.end()));
@@ -340,15 +347,16 @@ void Group::run(Stack& stack) {
       if (wanted >> i & 1) edges.push_back(torch::autograd::impl::gradient_edge(inputs[i].toTensor()));
     }
     node->set_next_edges(std::move(edges));
-    std::vector<bool> needed;
+    std::vector<bool> needed, reached;
     {
       const std::lock_guard<std::mutex> hold(lock_);
       const auto& back = *backward(*it, wanted).program;
+      reached = back.reached;
       for (size_t r = 0; r < results.size(); ++r) needed.push_back(is_read(back, it->places.size() + r));
     }
     for (size_t r = 0; r < results.size(); ++r) {
       node->result_places.push_back(place_of(results[r]));
-      if (!c10::isFloatingType(results[r].scalar_type())) continue;
+      if (!reached[r]) continue;
       node->outputs.push_back(r);
       torch::autograd::set_history(results[r], node);
     }
@@ -358,7 +366,7 @@ void Group::run(Stack& stack) {
   for (at::Tensor& result : results) stack.emplace_back(std::move(result));
   if (guard.needsOutputs()) guard.setOutputs(std::vector<c10::IValue>(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end()));
   const std::lock_guard<std::mutex> hold(lock_);
-  if (!report_.why.empty() || report_.kernels == 0) report_ = {"", plan->first_source(), plan->program().kernels.size()};
+  if (!report_.why.empty() || report_.kernels == 0) report_ = {"", plan->sources(), plan->program().kernels.size()};
 }
 
 Group::Report Group::report() {

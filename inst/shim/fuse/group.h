@@ -22,7 +22,7 @@ class Group : public std::enable_shared_from_this<Group> {
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
   const std::string& name() const { return name_; }
 
-  // Of the last call: why no kernel ran, or empty; how many kernels there are, and the first one.
+  // Of the last call: why no kernel ran, or empty; how many kernels there are, and their sources.
   struct Report {
     std::string why, source;
     size_t kernels = 0;

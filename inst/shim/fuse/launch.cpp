@@ -201,7 +201,9 @@ void Plan::make_loop(const Kernel& kernel) {
     const int slot = k < kernel.arguments.size() ? kernel.arguments[k] : kernel.results[k - kernel.arguments.size()];
     const auto bytes = static_cast<int64_t>(c10::elementSize(places_[slot].dtype));
     const bool is_result = k >= kernel.arguments.size();
-    steps.push_back(loop.inner[k] == bytes || (is_result && loop.n == 1) ? Step::one
+    // One element is as good as many: no kernel of its own.
+    if (loop.n == 1) loop.inner[k] = bytes;
+    steps.push_back(loop.inner[k] == bytes ? Step::one
                     : loop.inner[k] == 0 && !is_result                   ? Step::none
                                                                          : Step::any);
   }
@@ -221,7 +223,7 @@ void Plan::make_loop(const Kernel& kernel) {
     }
   }
   loop.cost = 1.0 + kernel.light * 0.25 + kernel.heavy * 2.0;
-  if (source_.empty()) source_ = source;
+  source_ += source;
   loop.compiled = compiled(source);
   loops_.push_back(std::move(loop));
 }

@@ -26,7 +26,7 @@ class Plan {
 
   const Program& program() const { return *program_; }
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }
-  const std::string& first_source() const { return source_; }
+  const std::string& sources() const { return source_; }
 
  private:
   struct Loop {

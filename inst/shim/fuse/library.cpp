@@ -37,6 +37,10 @@
 namespace shim::fuse {
 namespace {
 
+const char* const kMath =
+#include "fuse/kernel-math.inc"
+    ;
+
 struct Host {
   ts_compile_kernel compile = nullptr;
   std::string folder, identity;
@@ -198,13 +202,13 @@ void set_on(bool value) { on = value && host().compile; }
 
 Compiled* compiled(const std::string& text) {
   State& it = state();
-  const std::string key = c10::sha1(text + "\n" + host().identity + "\n" + processor()).str();
+  const std::string key = c10::sha1(kMath + text + "\n" + host().identity + "\n" + processor()).str();
   std::unique_lock<std::mutex> hold(it.lock);
   Compiled*& kernel = it.kernels[key];
   if (!kernel) {
     kernel = new Compiled();
     kernel->key = key;
-    kernel->source = text + "\n#ifdef _WIN32\n__declspec(dllexport)\n#endif\nconst char kernel_key[] = \"" + key + "\";\n";
+    kernel->source = kMath + text + "\n#ifdef _WIN32\n__declspec(dllexport)\n#endif\nconst char kernel_key[] = \"" + key + "\";\n";
     if (const auto function = open_library(host().folder + "/" + key + kExtension, key)) {
       kernel->function = function;
       ++it.found;

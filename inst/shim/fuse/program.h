@@ -75,13 +75,14 @@ struct Program {
   std::vector<int> arguments;   // slots of what is given, in its order
   std::vector<Number> numbers;
   std::vector<Kernel> kernels;  // in the order in which they run
+  std::vector<bool> reached;  // of gradients: which results of the group follow from a wanted argument
   std::vector<int> results;  // slots, one for each output of the group (or each gradient that is wanted; -1 for none)
 };
 
 // How the inner loop steps through an operand.
 enum class Step : char { none, one, any };
 
-// C source of a kernel: a function `kernel`. `scratch` tells how many bytes an element of a row it keeps.
+// C source of a kernel: a function `kernel` that uses those of kernel-math.inc. `scratch` tells how many bytes an element of a row it keeps.
 std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, size_t& scratch);
 // The type in which partial results of a reduction are kept.
 at::ScalarType accumulator(const Expr& expr);
