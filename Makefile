@@ -13,7 +13,7 @@ ifeq ($(shell find "$$(cat $(INSTALLED) 2>/dev/null)/DESCRIPTION" ! -newer $(INS
 $(shell rm -f $(INSTALLED))
 endif
 
-.PHONY: demo test test-system beds bench fuzz fuzz-script oracle coverage gradcheck sanitize check docs site vignettes lint format clean setup install libtorch
+.PHONY: demo test test-system beds bench fuzz fuzz-script fuzz-fusion oracle coverage gradcheck sanitize check docs site vignettes lint format clean setup install libtorch
 
 # What the set-up says goes to a file, so that the page of the demo stands alone.
 demo:
@@ -65,6 +65,9 @@ fuzz: libtorch
 # Random R programs compiled, against R.
 fuzz-script: libtorch
 	Rscript tools/fuzz-script.R
+
+fuzz-fusion: libtorch
+	Rscript tools/fuzz-fusion.R
 
 oracle: libtorch
 	Rscript tools/oracle.R

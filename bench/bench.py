@@ -610,6 +610,83 @@ def temporaries():
     return run
 
 
+def chain(x):
+    y = torch.tanh(x * 2 + 1)
+    z = y**2 / 3
+    return torch.tanh(z * 1.5 - 0.5) * y + z - torch.sigmoid(y)
+
+
+def eager(f, *arguments):
+    def run():
+        with torch.no_grad():
+            f(*arguments)
+
+    return run
+
+
+@row
+def fused_chain_16():
+    return eager(chain, torch.randn(16))
+
+
+@row
+def fused_chain_1000():
+    return eager(chain, torch.randn(1000))
+
+
+@row
+def fused_chain():
+    return eager(chain, torch.randn(1_000_000))
+
+
+@row
+def fused_backward():
+    x, above = torch.randn(1_000_000, requires_grad=True), torch.randn(1_000_000)
+    y = chain(x)
+    return lambda: torch.autograd.grad(y, x, above, retain_graph=True)
+
+
+@row
+def fused_gelu():
+    return eager(lambda x: 0.5 * x * (1 + torch.tanh(0.7978845608 * (x + 0.044715 * x**3))), torch.randn(1_000_000))
+
+
+@row
+def fused_softmax():
+    def softmax(x):
+        e = torch.exp(x - torch.amax(x, 1, True))
+        return e / torch.sum(e, 1, True)
+
+    return eager(softmax, torch.randn(1000, 1000))
+
+
+@row
+def fused_layer_norm():
+    def layer_norm(x):
+        d = x - torch.mean(x, 1, True)
+        return d / torch.sqrt(torch.mean(d * d, 1, True) + 1e-5)
+
+    return eager(layer_norm, torch.randn(1000, 1000))
+
+
+@row
+def fused_adam():
+    def adam(p, g, m, v):
+        m = m * 0.9 + g * 0.1
+        v = v * 0.999 + g * g * 0.001
+        return p - 0.001 * (m / 0.1) / (torch.sqrt(v / 0.001) + 1e-8), m, v
+
+    return eager(adam, *(torch.rand(1_000_000) for _ in range(4)))
+
+
+@row
+def fused_likelihood():
+    def likelihood(x, mu, log_sigma):
+        return torch.sum(-0.5 * ((x - mu) / torch.exp(log_sigma)) ** 2 - log_sigma - 0.9189385)
+
+    return eager(likelihood, torch.randn(1_000_000), torch.tensor(0.1), torch.tensor(0.2))
+
+
 ready = {}
 for line in sys.stdin:
     name, n = line.split()

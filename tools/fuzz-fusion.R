@@ -3,22 +3,19 @@
 # its seed.
 
 library(torch)
-source("tests/testthat/helper-fuser.R")
-environment_of_torch <- asNamespace("torch")
-for (name in c("cpp_fuser_at_once", "cpp_fuser_groups", "is_undefined_tensor", "script_method")) {
-  assign(name, get(name, environment_of_torch))
-}
+here <- new.env(parent = asNamespace("torch"))
+sys.source("tests/testthat/helper-fuser.R", here)
 arguments <- as.integer(commandArgs(TRUE))
 n <- if (length(arguments)) arguments[1] else 10000L
 first <- if (length(arguments) > 1) arguments[2] else 1L
 wrong <- 0L
 for (seed in first + seq_len(n) - 1L) {
-  difference <- random_fusion_difference(seed)
+  difference <- here$random_fusion_difference(seed)
   if (is.null(difference)) next
   wrong <- wrong + 1L
   set.seed(seed)
   torch_manual_seed(seed)
-  cat("seed ", seed, ": ", difference, "\n", paste(deparse(random_fused_function()), collapse = "\n"), "\n\n", sep = "")
+  cat("seed ", seed, ": ", difference, "\n", paste(deparse(here$random_fused_function()), collapse = "\n"), "\n\n", sep = "")
 }
 cat(n, "functions,", wrong, "differ\n")
 if (wrong) quit(status = 1)

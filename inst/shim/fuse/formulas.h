@@ -7,7 +7,7 @@
 namespace shim::fuse {
 
 // `text` is a C expression of one number of each argument, `a` the first, `b` the second, and so on, in the type that the
-// operator computes in; `name$(y)` is a function of kernel-math.inc, `K(0.5)` a constant of that type. Derivatives,
+// operator computes in; `name$(y)` is a function of kernel-math.h, `K(0.5)` a constant of that type. Derivatives,
 // one for each argument from the first, also know the result `r` and what arrives from above, `g`. A text may begin with
 // `x = ...;`, a value of its own: if that is a function over blocks, this is the one place where it may stand.
 struct Formula {

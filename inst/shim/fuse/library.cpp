@@ -38,7 +38,7 @@ namespace shim::fuse {
 namespace {
 
 const char* const kMath =
-#include "fuse/kernel-math.inc"
+#include "fuse/kernel-math.h"
     ;
 
 struct Host {
