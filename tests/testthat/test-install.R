@@ -201,6 +201,7 @@ test_that("the report names what is wrong and the command that mends it", {
   root <- local_machine()
   skip_on_os("mac")
   withr::local_envvar(TORCH_HOME = fake_libtorch(file.path(root, "home")))
+  withr::local_envvar(TORCH_KERNEL_CC = "no-such-compiler")
   expect_snapshot(install_torch_sitrep(), transform = without_paths(root))
   withr::local_envvar(TORCH_HOME = file.path(root, "bin"))
   expect_snapshot(install_torch_sitrep(), transform = without_paths(root))
