@@ -53,6 +53,7 @@ set_kernel_compiler <- function() {
   program <- file.info(compiler[[1]])
   identity <- paste(c(commands[[1]], program$size, as.numeric(program$mtime), R.version$platform), collapse = " ")
   cpp_fuser_set_compiler(commands, folder, identity)
-  if (getOption("torch.jit_fuser", "auto") %in% c("nnc", "none")) cpp_jit_switch(jit_switches[["own"]], FALSE)
+  choice <- getOption("torch.jit_fuser", "auto")
+  if (!choice %in% c("auto", "own")) cpp_jit_switch(jit_switches[["own"]], if (choice == "exact") 2L else 0L)
   invisible()
 }

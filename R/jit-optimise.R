@@ -13,7 +13,7 @@
 #'   each, when a batch of another size comes.
 #' * `set_jit_executor()`, `with_jit_executor()`, `local_jit_executor()`: the executor itself.
 #' * `jit_options()`: all switches as they are.
-#' * `jit_fuser_enabled()`: whether operators on that device are fused.
+#' * `jit_fuser_enabled()`: whether operators on that device are fused, by whomever.
 #' * `jit_warmup()` runs a function until its plan is final and its kernels are compiled, so that no later run has to wait for
 #'   it. For arguments that require gradients, the kernels of the gradients are compiled as well.
 #'
@@ -24,7 +24,7 @@
 #' of all sizes, and is kept on disk for later sessions (`tools::R_user_dir("torch", "cache")`). Results differ from those of
 #' single operators by rounding: `float` numbers by at most some units in the last place. Files that [jit_save()] writes hold the
 #' operators, never kernels. What became of a program, and why an operator is in no kernel, tells [jit_explain()].
-#' `options(torch.jit_fuser = "none")` before LibTorch is first used turns the fuser off for a session;
+#' `options(torch.jit_fuser = "none")` (or `"exact"`) before LibTorch is first used holds for a session;
 #' the environment variable `TORCH_KERNEL_CC` names another compiler.
 #'
 #' The `with_` functions run `code` and the `local_` functions hold until the calling function ends; both restore the
@@ -35,7 +35,8 @@
 #' @param cpu,cuda `TRUE` or `FALSE`: LibTorch's own fuser on that device; `NULL` leaves it. LibTorch's official builds have no
 #'   compiler for the CPU: with `cpu = TRUE` they interpret the fused kernels, which shows what would be fused and is slow.
 #'   `cpu = TRUE` turns this package's fuser off, unless `fuser` says otherwise.
-#' @param fuser Who fuses on the CPU: `"own"`, this package's fuser; `"nnc"`, LibTorch's; `"none"`; `"auto"`, this package's
+#' @param fuser Who fuses on the CPU: `"own"`, this package's fuser; `"exact"`, the same, but only what is rounded as single
+#'   operators round it (arithmetic, comparisons, choices; no gradients); `"nnc"`, LibTorch's; `"none"`; `"auto"`, this package's
 #'   where there is a compiler of C; `NULL` leaves it.
 #' @param executor `"profiling"` watches runs and makes plans for what it saw, `"simple"` makes one plan before the first
 #'   run. `NULL`, here and below, leaves a switch as it is.
@@ -69,7 +70,7 @@ jit_options <- function() {
   switches <- lapply(jit_switches, cpp_jit_switch, NULL)
   flag <- function(name) switches[[name]] != 0
   list(
-    strategy = fusion_strategy(cpp_fusion_strategy(NULL)), cpu = flag("cpu"), cuda = flag("cuda"), own = flag("own"),
+    strategy = fusion_strategy(cpp_fusion_strategy(NULL)), cpu = flag("cpu"), cuda = flag("cuda"), own = c("none", "own", "exact")[[switches$own + 1L]],
     executor = if (flag("executor")) "profiling" else "simple", profiling = flag("profiling"),
     profiled_runs = switches$profiled_runs, optimize = flag("optimize")
   )
@@ -84,6 +85,7 @@ set_jit_options <- function(options) {
     if (name == "strategy") {
       cpp_fusion_strategy(unlist(lapply(value, function(pair) c(pair[[1]] == "DYNAMIC", as.integer(pair[[2]])))))
     } else {
+      if (name == "own" && is_string(value)) value <- match(value, c("none", "own", "exact")) - 1L
       cpp_jit_switch(jit_switches[[name]], if (name == "executor") value == "profiling" else value)
     }
   }
@@ -97,14 +99,14 @@ fusion_strategy <- function(pairs) {
 
 # Who fuses on the CPU, as switches.
 fuser_switches <- function(fuser, cpu, call) {
-  if (is.null(fuser)) return(list(cpu = cpu, own = if (isTRUE(cpu)) FALSE))
-  if (!is_string(fuser) || !fuser %in% c("auto", "own", "nnc", "none")) {
-    value_error("`fuser` must be \"auto\", \"own\", \"nnc\" or \"none\".", call)
+  if (is.null(fuser)) return(list(cpu = cpu, own = if (isTRUE(cpu)) 0L))
+  if (!is_string(fuser) || !fuser %in% c("auto", "own", "exact", "nnc", "none")) {
+    value_error("`fuser` must be \"auto\", \"own\", \"exact\", \"nnc\" or \"none\".", call)
   }
   if (fuser == "own" && is.null(kernel_compiler())) {
     runtime_error("`fuser = \"own\"` needs a compiler of C, and none was found: R's own is not there.", call)
   }
-  list(cpu = cpu %||% (fuser == "nnc"), own = fuser %in% c("auto", "own"))
+  list(cpu = cpu %||% (fuser == "nnc"), own = switch(fuser, auto = , own = 1L, exact = 2L, 0L))
 }
 
 fusion_options <- function(strategy, cpu, cuda, fuser, call = caller_env()) {
@@ -194,7 +196,8 @@ local_jit_executor <- function(executor = NULL, profiling = NULL, profiled_runs 
 jit_fuser_enabled <- function(device = "cpu") {
   type <- torch_device(device)$type
   if (!type %in% c("cpu", "cuda")) return(FALSE)
-  cpp_jit_switch(jit_switches[[type]], NULL) != 0
+  own <- type == "cpu" && cpp_jit_switch(jit_switches[["own"]], NULL) != 0
+  own || cpp_jit_switch(jit_switches[[type]], NULL) != 0
 }
 
 #' @rdname jit_options

@@ -16,6 +16,7 @@
 #' | `torch.cuda_allocator_allocated_rate` | 0.8 | see below |
 #' | `torch.cuda_allocator_allocated_reserved_rate` | 0.8 | see below |
 #' | `torch.cpp_trace` | `FALSE` | whether errors of LibTorch show its C++ trace |
+#' | `torch.jit_fuser` | `"auto"` | who joins operators of programs to kernels on the CPU: see [jit_options] |
 #' | `torch.int64` | unset | how int64 comes to R: see [jit_values] |
 #' | `torch.serialize_in_rds` | `TRUE` | whether `saveRDS()` and its like write the memory of tensors: see [torch_save()] |
 #' | `torch.validate_args` | `TRUE` | whether distributions check parameters and values: see [distribution()] |

@@ -22,5 +22,5 @@ skip_if_older <- function(version) {
 }
 
 skip_if_no_fuser <- function() {
-  skip_if_not(jit_options()$own, "There is no compiler of C for kernels")
+  skip_if_not(jit_options()$own == "own", "There is no compiler of C for kernels")
 }

@@ -5,6 +5,8 @@ default_options <- list(
 
 test_that("dynamic kernels are the default, all else is as LibTorch has it", {
   skip_if_no_torch()
+  expect_equal(jit_fuser_enabled("cpu"), jit_options()$own != "none" || jit_options()$cpu)
+  local_jit_fusion(fuser = "none")
   options <- jit_options()
   expect_equal(options[c("strategy", "executor", "profiling", "profiled_runs", "optimize")],
     default_options[c("strategy", "executor", "profiling", "profiled_runs", "optimize")])

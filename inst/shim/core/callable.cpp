@@ -85,7 +85,7 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
   const bool is_complex = at::GradMode::is_enabled() &&
                           (makes_complex_ || std::any_of(stack.begin(), stack.end(), shim::holds_complex));
   const auto run = [&] {
-    if (!polls_.none) shim::add_polls(*function, polls_);
+    if (!polls_.none) shim::add_polls(*function, polls_, stack);
     std::optional<shim::Tasks> tasks;
     if (polls_.tasks) tasks.emplace();
     // A recording sees operators, not what they were joined to.

@@ -459,7 +459,7 @@ class Translator {
       if (f->domain == Formula::logical) compute = common_type(node);
       else if (f->domain == Formula::floating && !c10::isFloatingType(dtype)) throw Unfusable{"it is no floating point number"};
       else if (f->domain == Formula::numeric && dtype == at::kBool) throw Unfusable{"it is logical"};
-      if (node->kind() == c10::aten::div && n == 2) {
+      if (node->kind() == c10::aten::div && n == 2 && !b_.program.exact) {
         // A division costs as much as ten products.
         const c10::IValue divisor = constants[1] ? *constants[1] : c10::IValue();
         const double by = divisor.isDouble() ? divisor.toDouble() : divisor.isInt() ? static_cast<double>(divisor.toInt()) : 0;
@@ -621,7 +621,7 @@ bool may_be_fusable(const Node& node) {
          (arguments_of(node.kind()) > 0 || is_composite(node.kind()));
 }
 
-bool is_fusable(Node* node) {
+bool is_fusable(Node* node, bool exact) {
   if (!may_be_fusable(*node)) return false;
   const std::string name = node->kind().toUnqualString();
   const size_t n = arguments_of(node->kind());
@@ -634,13 +634,13 @@ bool is_fusable(Node* node) {
     if (n == 0 || i >= n || !is_number_type(input->type())) return false;
     if (name == "pow") return false;
   }
-  if (n == 0) return true;
+  if (n == 0) return !exact;
   std::vector<std::optional<c10::IValue>> constants;
   for (const Value* input : node->inputs()) {
     const auto value = torch::jit::toIValue(input);
     constants.push_back(value ? std::optional<c10::IValue>(*value) : std::nullopt);
   }
-  return formula_of(node->kind(), constants) != nullptr;
+  return formula_of(node->kind(), constants) && (!exact || is_exact(node->kind(), constants));
 }
 
 bool is_worth_a_kernel(const Node& node) {
@@ -648,8 +648,9 @@ bool is_worth_a_kernel(const Node& node) {
   return node.kind().is_aten() && names.count(node.kind().toUnqualString()) > 0;
 }
 
-Program forward_program(Graph& graph, const std::vector<Argument>& arguments, const Real& real) {
+Program forward_program(Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact) {
   Builder builder;
+  builder.program.exact = exact;
   const Translator translator(builder, graph, arguments, real);
   std::map<Id, int> known;
   for (const Value* output : graph.outputs()) {

@@ -19,7 +19,7 @@ bool is_composite(c10::Symbol op);
 // Whether a node is one of those that may stand in a group, if its arguments are such.
 bool may_be_fusable(const torch::jit::Node& node);
 // Whether a node may stand in a group.
-bool is_fusable(torch::jit::Node* node);
+bool is_fusable(torch::jit::Node* node, bool exact);
 // Whether it is worth a kernel by itself.
 bool is_worth_a_kernel(const torch::jit::Node& node);
 
@@ -27,7 +27,7 @@ bool is_worth_a_kernel(const torch::jit::Node& node);
 using Real = std::map<int64_t, int64_t>;
 
 // Results are the group's.
-Program forward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real);
+Program forward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact);
 // Arguments are the group's, then its results, then the gradients of those that `given` tells; results are gradients of
 // the arguments that `wanted` tells.
 Program backward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real,

@@ -47,9 +47,12 @@ class Writer {
     for (int k = 0; k <= last_; ++k) body << text_of_stage(k);
     body << row_results();
     std::ostringstream out;
+    if (program_.exact)
+      out << "#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize(\"fp-contract=off\")\n#else\n"
+             "#pragma STDC FP_CONTRACT OFF\n#endif\n";
     out << "typedef union { double d; int64_t i; } number;\n"
         << "#define BLOCK 1024\n"
-        << "void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
+        << "EXPORT void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
         << "            char* scratch) {\n"
         << numbers_.str() << "  for (int64_t i = 0; i < rows; ++i) {\n"
         << rows_.str() << body.str() << "  }\n}\n";

@@ -47,13 +47,13 @@ torch::jit::RegisterOperators registered({torch::jit::Operator(
 // Groups of a block, from its end. Control flow separates them.
 class Finder {
  public:
-  Finder(const std::shared_ptr<Graph>& graph) : graph_(graph), aliases_(graph) {}
+  Finder(const std::shared_ptr<Graph>& graph, bool exact) : graph_(graph), exact_(exact), aliases_(graph) {}
 
   void look_at(Block* block) {
     for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
       Node* node = *it;
       for (Block* inner : node->blocks()) look_at(inner);
-      if (!is_fusable(node) || node->kind() == c10::aten::to) {
+      if (!is_fusable(node, exact_) || node->kind() == c10::aten::to) {
         ++it;
         continue;
       }
@@ -82,7 +82,7 @@ class Finder {
       const std::lock_guard<std::mutex> hold(all.lock);
       group->i_(number(), ++all.last);
       all.groups[all.last] = {
-          std::make_shared<Group>(group->g(c10::attr::Subgraph), kFused + ("_" + std::to_string(all.last))), graph_};
+          std::make_shared<Group>(group->g(c10::attr::Subgraph), kFused + ("_" + std::to_string(all.last)), exact_), graph_};
     }
   }
 
@@ -91,7 +91,7 @@ class Finder {
     std::vector<Node*> makers;
     for (Value* input : group->inputs()) {
       Node* maker = input->node();
-      if (maker->owningBlock() == block && is_fusable(maker)) makers.push_back(maker);
+      if (maker->owningBlock() == block && is_fusable(maker, exact_)) makers.push_back(maker);
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {
@@ -109,6 +109,7 @@ class Finder {
   }
 
   std::shared_ptr<Graph> graph_;
+  bool exact_;
   AliasDb aliases_;
   std::vector<Node*> groups_;
 };
@@ -148,7 +149,7 @@ void simplify(Block* block) {
 
 bool has_work(const Block* block) {
   for (Node* node : const_cast<Block*>(block)->nodes()) {
-    if (is_fusable(node)) return true;
+    if (is_fusable(node, false)) return true;
     for (const Block* inner : node->blocks())
       if (has_work(inner)) return true;
   }
@@ -166,6 +167,18 @@ std::shared_ptr<Group> group_of(const Node& node) {
   return found->second.group;
 }
 
+bool may_fuse(const torch::jit::Stack& arguments) {
+  if (mode() == Mode::off) return false;
+  if (!at::hasCUDA()) return true;
+  for (const c10::IValue& value : arguments) {
+    if (value.isTensor() && value.toTensor().defined() && !value.toTensor().is_cpu()) return false;
+    if (!value.isModule()) continue;
+    for (const at::Tensor& tensor : value.toModule().parameters())
+      if (!tensor.is_cpu()) return false;
+  }
+  return true;
+}
+
 void form_groups(const std::shared_ptr<Graph>& graph) {
   {
     Registry& all = registry();
@@ -175,7 +188,7 @@ void form_groups(const std::shared_ptr<Graph>& graph) {
   }
   simplify(graph->block());
   if (!has_work(graph->block())) return;
-  Finder finder(graph);
+  Finder finder(graph, mode() == Mode::exact);
   finder.look_at(graph->block());
   finder.settle();
   torch::jit::EliminateDeadCode(graph);

@@ -1,6 +1,7 @@
 #include "fuse/formulas.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace shim::fuse {
 namespace {
@@ -188,6 +189,19 @@ const Formula* formula_of(c10::Symbol op, const Constants& constants) {
   if (name == "round" && constants.size() > 1) return nullptr;
   const Row* row = row_of(op);
   return row ? &row->formula : nullptr;
+}
+
+bool is_exact(c10::Symbol op, const Constants& constants) {
+  static const auto& names = *new std::unordered_set<std::string>{
+      "mul",     "div",     "neg",       "abs",       "reciprocal", "sqrt",       "floor",       "ceil",       "trunc",
+      "round",   "sign",    "relu",      "relu6",     "threshold",  "hardtanh",   "maximum",     "minimum",    "clamp",
+      "clamp_min", "clamp_max", "where", "masked_fill", "to",       "eq",         "ne",          "lt",         "le",
+      "gt",      "ge",      "logical_and", "logical_or", "logical_xor", "logical_not", "isnan",  "hardshrink", "leaky_relu"};
+  const std::string name = op.toUnqualString();
+  if (names.count(name)) return true;
+  // A factor may be rounded together with the sum.
+  const bool adds = name == "add" || name == "sub" || name == "rsub";
+  return adds && constants.size() > 2 && constants[2] && constants[2]->isInt() && constants[2]->toInt() == 1;
 }
 
 size_t arguments_of(c10::Symbol op) {

@@ -25,6 +25,8 @@ struct Formula {
 
 // The formula of an operator given its constant arguments, or NULL. Empty entries of `constants` are not constant.
 const Formula* formula_of(c10::Symbol op, const std::vector<std::optional<c10::IValue>>& constants);
+// Whether the formula rounds where LibTorch's operator does, in the same way.
+bool is_exact(c10::Symbol op, const std::vector<std::optional<c10::IValue>>& constants);
 // How many leading arguments the formulas of an operator look at, 0 for other operators.
 size_t arguments_of(c10::Symbol op);
 

@@ -72,8 +72,8 @@ size_t Group::KeyHash::operator()(const Key& key) const {
   return hash;
 }
 
-Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name)
-    : graph_(std::move(graph)), name_(std::move(name)), code_(graph_, "fused") {}
+Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
+    : graph_(std::move(graph)), name_(std::move(name)), exact_(exact), code_(graph_, "fused") {}
 
 void Group::run_plainly(Stack& stack) const {
   torch::jit::InterpreterState(code_).run(stack);
@@ -131,7 +131,7 @@ Group::Entry& Group::entry(const Key& key, const Stack& stack, size_t first) {
       }
       it.probe.push_back(std::move(argument));
     }
-    auto program = std::make_shared<Program>(forward_program(*graph_, it.probe, it.real));
+    auto program = std::make_shared<Program>(forward_program(*graph_, it.probe, it.real, exact_));
     it.forward = std::make_shared<Plan>(program, it.places, it.real);
   } catch (const Unfusable& problem) {
     it.why = problem.why;
@@ -274,10 +274,11 @@ void Group::run(Stack& stack) {
   key.clear();
   bool wants_gradient = false;
   uint64_t wanted = 0;
-  const char* why = !is_on() ? "the fuser is off"
+  const char* why = mode() == Mode::off ? "the fuser is off"
                     : !is_plain_thread() ? "autocast or the like is on"
                     : !is_plain(stack, first, key, wants_gradient, wanted) ? "its arguments are not plain tensors on the CPU"
-                                                                           : nullptr;
+                    : exact_ && wants_gradient ? "gradients of kernels are rounded in their own way"
+                    : !exact_ && mode() == Mode::exact ? "kernels are to be exact" : nullptr;
   if (why) {
     {
       const std::lock_guard<std::mutex> hold(lock_);

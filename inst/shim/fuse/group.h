@@ -12,7 +12,7 @@ namespace shim::fuse {
 // while kernels are being compiled. Any thread.
 class Group : public std::enable_shared_from_this<Group> {
  public:
-  Group(std::shared_ptr<torch::jit::Graph> graph, std::string name);
+  Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact);
 
   // Takes the group's arguments from the stack and leaves its results there.
   void run(torch::jit::Stack& stack);
@@ -58,12 +58,16 @@ class Group : public std::enable_shared_from_this<Group> {
 
   std::shared_ptr<torch::jit::Graph> graph_;
   std::string name_;
+  bool exact_;
   torch::jit::Code code_;
   std::mutex lock_;
   std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
   Report report_;
 };
 
+// Whether the fuser is on and nothing among the arguments of a program, modules included, is on a GPU, where LibTorch's own
+// fuser is at home.
+bool may_fuse(const torch::jit::Stack& arguments);
 // Puts operators of a graph, which LibTorch has not made a plan of yet, into groups.
 void form_groups(const std::shared_ptr<torch::jit::Graph>& graph);
 // The group of a node, or NULL.

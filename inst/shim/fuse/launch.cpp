@@ -13,9 +13,12 @@
 #include <cstring>
 #include <numeric>
 
-// LibTorch's own threads are OpenMP's; the shim finds the library that LibTorch has loaded, and links to none.
+// LibTorch's own threads are OpenMP's. On Linux the shim finds the library that LibTorch has loaded, and links to none;
+// elsewhere kernels run on one thread.
+#ifdef __linux__
 extern "C" __attribute__((weak)) void GOMP_parallel(void (*work)(void*), void* data, unsigned threads, unsigned flags);
 extern "C" __attribute__((weak)) int omp_get_thread_num(void);
+#endif
 
 namespace shim::fuse {
 namespace {
@@ -25,6 +28,7 @@ constexpr int64_t kPiece = 4096;
 // Elements of the cost of an addition for which a second thread is worth its start.
 constexpr double kShare = 60000;
 
+#ifdef __linux__
 struct Work {
   std::function<void(int64_t, int64_t)> does;
   int64_t n;
@@ -38,14 +42,20 @@ void run_share(void* data) {
   if (begin < end) work.does(begin, end);
 }
 
+#endif
+
 // `does` on parts of [0, n). Kernels throw nothing.
-void in_parallel(int64_t n, double cost, const std::function<void(int64_t, int64_t)>& does) {
+void in_parallel(int64_t n, [[maybe_unused]] double cost, const std::function<void(int64_t, int64_t)>& does) {
+#ifdef __linux__
   int threads = 1;
   if (GOMP_parallel && omp_get_thread_num && cost > 2 * kShare && !is_forked && !at::in_parallel_region())
     threads = static_cast<int>(std::min<double>({static_cast<double>(at::get_num_threads()), static_cast<double>(n), cost / kShare}));
-  if (threads <= 1) return does(0, n);
-  Work work{does, n, threads};
-  GOMP_parallel(run_share, &work, static_cast<unsigned>(threads), 0);
+  if (threads > 1) {
+    Work work{does, n, threads};
+    return GOMP_parallel(run_share, &work, static_cast<unsigned>(threads), 0);
+  }
+#endif
+  does(0, n);
 }
 
 int64_t product(const std::vector<int64_t>& sizes) {

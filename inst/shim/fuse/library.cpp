@@ -28,7 +28,9 @@
 #include <unistd.h>
 #endif
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(_MSC_VER)
+#include <intrin.h>
+#elif defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 #elif defined(__linux__)
 #include <sys/auxv.h>
@@ -40,6 +42,8 @@ namespace {
 const char* const kMath =
 #include "fuse/kernel-math.h"
     ;
+
+const char* const kExport = "#ifdef _WIN32\n#define EXPORT __declspec(dllexport)\n#else\n#define EXPORT\n#endif\n";
 
 struct Host {
   ts_compile_kernel compile = nullptr;
@@ -70,7 +74,7 @@ Host& host() {
   static Host& it = *new Host();
   return it;
 }
-std::atomic<bool> on{false};
+std::atomic<Mode> chosen{Mode::off};
 thread_local bool at_once = false;
 
 State& state() {
@@ -94,10 +98,16 @@ State& state() {
 // What the compiler makes of "this machine": code for another one must not be run here.
 std::string processor() {
   std::ostringstream out;
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(_MSC_VER) || defined(__x86_64__) || defined(__i386__)
   for (const unsigned leaf : {0u, 1u, 7u}) {
     unsigned a = 0, b = 0, c = 0, d = 0;
+#if defined(_MSC_VER)
+    int registers[4];
+    __cpuidex(registers, static_cast<int>(leaf), 0);
+    a = registers[0], b = registers[1], c = registers[2], d = registers[3];
+#else
     if (!__get_cpuid_count(leaf, 0, &a, &b, &c, &d)) continue;
+#endif
     // The initial APIC id differs between the cores of a machine.
     if (leaf == 1) b = 0, c &= ~(1u << 27);
     out << a << "," << b << "," << c << "," << (leaf == 7 ? d & 0x00ffffff : d) << ";";
@@ -197,8 +207,8 @@ void work() {
 bool is_at_once() { return at_once; }
 void set_at_once(bool value) { at_once = value; }
 
-bool is_on() { return on; }
-void set_on(bool value) { on = value && host().compile; }
+Mode mode() { return chosen; }
+void set_mode(Mode value) { chosen = host().compile ? value : Mode::off; }
 
 Compiled* compiled(const std::string& text) {
   State& it = state();
@@ -208,7 +218,7 @@ Compiled* compiled(const std::string& text) {
   if (!kernel) {
     kernel = new Compiled();
     kernel->key = key;
-    kernel->source = kMath + text + "\n#ifdef _WIN32\n__declspec(dllexport)\n#endif\nconst char kernel_key[] = \"" + key + "\";\n";
+    kernel->source = std::string(kExport) + kMath + text + "EXPORT const char kernel_key[] = \"" + key + "\";\n";
     if (const auto function = open_library(host().folder + "/" + key + kExtension, key)) {
       kernel->function = function;
       ++it.found;
@@ -252,7 +262,7 @@ int ts_fuser_set_compiler(ts_compile_kernel compile, const char* folder, const c
   return guarded([&] {
     TORCH_CHECK(!shim::fuse::host().compile, "the compiler of kernels is known already");
     shim::fuse::host() = {compile, folder, identity};
-    shim::fuse::set_on(true);
+    shim::fuse::set_mode(shim::fuse::Mode::on);
   });
 }
 

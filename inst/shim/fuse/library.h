@@ -30,8 +30,9 @@ void wait_for_kernels();
 bool is_at_once();
 void set_at_once(bool value);
 
-// Whether there is a compiler, and the fuser is on.
-bool is_on();
-void set_on(bool value);
+// What the fuser does: nothing, without a compiler never more; all; or only what gives exactly what single operators give.
+enum class Mode { off, on, exact };
+Mode mode();
+void set_mode(Mode value);
 
 }  // namespace shim::fuse

@@ -70,6 +70,7 @@ struct Kernel {
 };
 
 struct Program {
+  bool exact = false;  // each operation is rounded as LibTorch rounds it
   std::vector<Expr> exprs;
   std::vector<Slot> slots;
   std::vector<int> arguments;   // slots of what is given, in its order

@@ -207,7 +207,7 @@ enum ts_switch {
   TS_SWITCH_OPTIMIZE,      /* 1 or 0, the thread's */
   TS_SWITCH_CPU,           /* fusion: 1 or 0 */
   TS_SWITCH_CUDA,
-  TS_SWITCH_OWN /* the shim's own fuser on the CPU: 1 or 0; stays 0 without a compiler */
+  TS_SWITCH_OWN /* the shim's own fuser on the CPU: 1; 2 for exact kernels only; 0, and without a compiler always 0 */
 };
 enum ts_backend_fact {
   TS_BACKEND_MKL, /* 1 or 0, and so of the next three */

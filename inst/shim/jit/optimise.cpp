@@ -86,8 +86,8 @@ int ts_jit_switch(int which, int set, int* was) {
         if (set >= 0) shim::set_fuses(true, set != 0);
         return;
       case TS_SWITCH_OWN:
-        *was = shim::fuse::is_on();
-        if (set >= 0) shim::fuse::set_on(set != 0);
+        *was = static_cast<int>(shim::fuse::mode());
+        if (set >= 0) shim::fuse::set_mode(static_cast<shim::fuse::Mode>(std::min(set, 2)));
         return;
       default:
         TORCH_CHECK(false, "there is no switch ", which);

@@ -46,7 +46,7 @@ void add_polls_to(torch::jit::Function& function) {
   static std::mutex lock;
   static auto& known = *new std::unordered_map<torch::jit::Function*, Polls>();
   const std::lock_guard<std::mutex> hold(lock);
-  add_polls(function, known[&function]);
+  add_polls(function, known[&function], {});
 }
 
 // Conservative: what computes nothing would be left out else.
@@ -148,7 +148,7 @@ std::string text_without_polls(const torch::jit::Graph& graph) {
   return text;
 }
 
-void add_polls(torch::jit::Function& function, Polls& polls) {
+void add_polls(torch::jit::Function& function, Polls& polls, const Stack& arguments) {
   auto* with_graph = torch::jit::tryToGraphFunction(function);
   polls.none = !with_graph;
   if (!with_graph) return;
@@ -156,7 +156,7 @@ void add_polls(torch::jit::Function& function, Polls& polls) {
   const auto graph = with_graph->optimized_graph();
   if (graph == polls.graph.lock()) return;
   polls.graph = graph;
-  if (fuse::is_on()) fuse::form_groups(graph);
+  if (fuse::may_fuse(arguments)) fuse::form_groups(graph);
   add_to(graph->block(), polls);
 }
 

@@ -25,9 +25,9 @@ struct Polls {
 };
 
 // Sees to it that what LibTorch runs of the function looks for the wish to stop: in each loop, where it waits for a task,
-// in tasks, and in what it calls through interfaces. Before its first run. The graph that is shown and saved stays as it
-// is.
-void add_polls(torch::jit::Function& function, Polls& polls);
+// in tasks, and in what it calls through interfaces; and puts operators into groups that run as kernels, if the arguments
+// are such. Before its first run. The graph that is shown and saved stays as it is.
+void add_polls(torch::jit::Function& function, Polls& polls, const std::vector<c10::IValue>& arguments);
 
 // While one lives, what this thread starts is stopped when the host asks for it, on whatever thread it runs, and also when
 // nobody waits for it any more.
