@@ -191,9 +191,10 @@ const Formula* formula_of(c10::Symbol op, const Constants& constants) {
   return row ? &row->formula : nullptr;
 }
 
+// LibTorch's square roots come from a library that rounds some in its own way.
 bool is_exact(c10::Symbol op, const Constants& constants) {
   static const auto& names = *new std::unordered_set<std::string>{
-      "mul",     "div",     "neg",       "abs",       "reciprocal", "sqrt",       "floor",       "ceil",       "trunc",
+      "mul",     "div",     "neg",       "abs",       "reciprocal", "floor",       "ceil",       "trunc",
       "round",   "sign",    "relu",      "relu6",     "threshold",  "hardtanh",   "maximum",     "minimum",    "clamp",
       "clamp_min", "clamp_max", "where", "masked_fill", "to",       "eq",         "ne",          "lt",         "le",
       "gt",      "ge",      "logical_and", "logical_or", "logical_xor", "logical_not", "isnan",  "hardshrink", "leaky_relu"};
