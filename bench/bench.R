@@ -6,9 +6,7 @@ only <- commandArgs(trailingOnly = TRUE)
 
 folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
 started <- system.time(library(torch))[["elapsed"]]
-for (file in c("rows.R", "rows-script.R")) source(file.path(folder, file))
-source(file.path(folder, "rows.R"))
-source(file.path(folder, "rows-fused.R"))
+for (file in c("rows.R", "rows-script.R", "rows-fused.R")) source(file.path(folder, file))
 
 libtorch <- torch:::libtorch_find()
 if (is.null(libtorch$python)) stop("There is no Python beside this LibTorch to compare with.")
@@ -49,8 +47,7 @@ time_r <- function(work, n) {
   (proc.time()[["elapsed"]] - start) / n
 }
 
-rows <- c(set_up_rows(), script_rows())
-rows <- c(set_up_rows(), fused_rows())
+rows <- c(set_up_rows(), script_rows(), fused_rows())
 if (length(only)) rows <- rows[intersect(names(rows), only)]
 unit <- function(seconds) {
   if (seconds < 1e-3) sprintf("%.2f µs", seconds * 1e6) else if (seconds < 1) sprintf("%.2f ms", seconds * 1e3) else sprintf("%.2f s", seconds)
