@@ -1,0 +1,325 @@
+#include "fuse/builder.h"
+
+namespace shim::fuse {
+namespace {
+
+Sizes broadcast(const Sizes& a, const Sizes& b) {
+  Sizes out(std::max(a.size(), b.size()), 1);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1, y = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (x != y && x != 1 && y != 1) throw Unfusable{"its sizes do not fit"};
+    out[out.size() - 1 - i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t count(const Sizes& shape) {
+  int64_t n = 1;
+  for (const int64_t size : shape) n *= size;
+  return n;
+}
+
+Sizes trimmed(const Sizes& shape) {
+  size_t first = 0;
+  while (first < shape.size() && shape[first] == 1) ++first;
+  return Sizes(shape.begin() + static_cast<std::ptrdiff_t>(first), shape.end());
+}
+
+const Formula& plain() {
+  static const Formula plain{"a"};
+  return plain;
+}
+
+const Formula& same() {
+  static const Formula same{"a", {"g"}};
+  return same;
+}
+
+Id Builder::tensor(int slot) {
+  const Slot& from = program.slots[slot];
+  Expr e;
+  e.kind = Expr::tensor;
+  e.slot = slot;
+  e.dtype = e.compute = from.dtype;
+  e.shape = from.shape;
+  if (from.unsqueeze) e.shape.push_back(1);
+  if (from.made_by >= 0) e.level = at(from.made_by).level + 1;
+  return add(std::move(e));
+}
+
+int Builder::argument_slot(at::ScalarType dtype, const Sizes& shape, bool unsqueeze) {
+  Slot slot;
+  slot.dtype = dtype;
+  slot.shape = shape;
+  slot.unsqueeze = unsqueeze;
+  program.slots.push_back(slot);
+  program.arguments.push_back(static_cast<int>(program.slots.size()) - 1);
+  return program.arguments.back();
+}
+
+Id Builder::number(const c10::IValue& value, int input) {
+  Number number;
+  number.input = input;
+  const bool integer = !value.isDouble();
+  if (input < 0) {
+    if (value.isDouble()) number.d = value.toDouble();
+    else number.i = value.isBool() ? value.toBool() : value.toInt();
+  }
+  program.numbers.push_back(number);
+  return number_expr(integer, value.isDouble() ? at::kDouble : at::kLong);
+}
+
+Id Builder::inverse_count(const Sizes& shape, at::ScalarType dtype) {
+  Number number;
+  number.of = shape;
+  number.inverse = true;
+  program.numbers.push_back(number);
+  const Id id = number_expr(false, dtype);
+  return id;
+}
+
+Id Builder::row_count(at::ScalarType dtype) {
+  Expr e;
+  e.kind = Expr::count;
+  e.dtype = e.compute = dtype;
+  return add(std::move(e));
+}
+
+Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,
+           const std::string& letters) {
+  Expr e;
+  e.kind = Expr::formula;
+  e.text = f.text;
+  e.block = f.block;
+  e.compute = compute;
+  e.dtype = dtype;
+  const size_t semicolon = e.text.find(';');
+  std::string inner;  // a function over blocks before the formula
+  if (semicolon != std::string::npos) {
+    const std::string head = e.text.substr(4, semicolon - 4);
+    const std::string name = head.substr(0, head.find('('));
+    const Formula* block = formula_of(c10::Symbol::fromQualString("aten::" + name), {});
+    if (block && block->block) {
+      std::vector<Id> inner_args;
+      for (size_t i = 0; i < head.size(); ++i) {
+        const size_t k = letters.find(head[i]);
+        if (i > name.size() && k != std::string::npos && k < args.size()) inner_args.push_back(args[k]);
+      }
+      e.args.push_back(formula(*block, inner_args, compute, compute));
+      e.names = "x";
+      e.text = e.text.substr(semicolon + 1);
+    }
+  }
+  for (size_t i = 0; i < args.size(); ++i)
+    if (f.block || mentions(e.text, letters[i])) {
+      if (args[i] < 0) throw Unfusable{"an argument that it needs is missing"};
+      if (at(args[i]).extent == Extent::whole || at(args[i]).closed) args[i] = materialised(args[i]);
+      e.names += letters[i];
+      e.args.push_back(args[i]);
+    }
+  for (Id& arg : e.args) {
+    if (f.block && at(arg).dtype != compute) arg = formula(plain(), {arg}, compute, compute);
+  }
+  bool rows = false;
+  for (const Id arg : e.args) {
+    e.shape = broadcast(e.shape, at(arg).shape);
+    e.level = std::max(e.level, at(arg).level);
+    rows = rows || at(arg).extent == Extent::row;
+  }
+  if (rows) {
+    for (const Id arg : e.args)
+      if (at(arg).extent == Extent::row) {
+        if (!e.space.empty() && e.space != at(arg).space) throw Unfusable{"rows of several lengths"};
+        e.space = at(arg).space;
+      }
+    const bool last_is_one = e.shape.empty() || e.shape.back() == 1;
+    // A space whose rows have length one can't tell which of both it is.
+    e.extent = last_is_one && e.space.back() != 1 ? Extent::row : Extent::full;
+    if (e.extent == Extent::row && e.block) throw Unfusable{"a function of the C library on rows"};
+    if (e.extent == Extent::full && trimmed(e.shape) != trimmed(e.space)) throw Unfusable{"rows are repeated"};
+    if (e.extent == Extent::row) {
+      Sizes row = e.space;
+      row.back() = 1;
+      if (trimmed(row) != trimmed(e.shape)) throw Unfusable{"rows are repeated"};
+    }
+  }
+  const Id id = add(std::move(e));
+  if (!f.derivatives.empty()) derivatives_[id] = {f.derivatives, std::move(args)};
+  return id;
+}
+
+Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) {
+  if (at(a).extent != Extent::full || at(a).closed) a = materialised(a);
+  if (at(a).kind == Expr::number || at(a).kind == Expr::count) throw Unfusable{"a number is reduced"};
+  // Of one element nothing is reduced, and the kernel may go through another space than these.
+  if (whole ? count(at(a).shape) == 1 : is_single(a)) return formula(same(), {a}, dtype, dtype);
+  Expr e;
+  e.kind = Expr::reduce;
+  e.reduction = reduction;
+  e.args = {a};
+  e.dtype = e.compute = dtype;
+  e.extent = whole ? Extent::whole : Extent::row;
+  e.space = e.shape = at(a).shape;
+  if (e.shape.empty()) throw Unfusable{"it has no dimension"};
+  if (whole) e.shape.clear();
+  else e.shape.back() = 1;
+  e.level = at(a).level;
+  return add(std::move(e));
+}
+
+Id Builder::materialised(Id id) {
+  const auto known = slot_of_.find(id);
+  Sizes shape = at(id).shape;
+  if (at(id).closed) shape.pop_back();
+  return tensor(known != slot_of_.end() ? known->second : slot_for(id, shape));
+}
+
+Id Builder::unsqueezed(Id id) {
+  const int slot = slot_for(full(id), at(id).shape);
+  program.slots[slot].unsqueeze = true;
+  return tensor(slot);
+}
+
+int Builder::slot_for(Id id, const Sizes& shape) {
+  Slot slot;
+  slot.made_by = id;
+  slot.dtype = at(id).dtype;
+  slot.shape = shape;
+  slot.mean = means_.count(id) > 0;
+  program.slots.push_back(slot);
+  return slot_of_[id] = static_cast<int>(program.slots.size()) - 1;
+}
+
+Id Builder::mean_of_whole(Id sum) {
+  means_.insert(sum);
+  return sum;
+}
+
+Id Builder::summed_to(Id id, const Sizes& shape) {
+  if (at(id).shape == shape) return id;
+  const Sizes from = at(id).shape;
+  if (count(shape) == 1) {
+    const Id sum = reduce(Reduction::sum, full(id), true, at(id).dtype);
+    return tensor(slot_for(sum, shape));
+  }
+  Sizes row = from;
+  if (!row.empty()) row.back() = 1;
+  if (trimmed(row) == trimmed(shape) && row.size() == shape.size()) return reduce(Reduction::sum, full(id), false, at(id).dtype);
+  const Id whole = full(id);
+  Slot slot;
+  slot.made_by = whole;
+  slot.dtype = at(whole).dtype;
+  slot.shape = shape;
+  slot.of = from;
+  program.slots.push_back(slot);
+  return tensor(static_cast<int>(program.slots.size()) - 1);
+}
+
+Id Builder::repeated(Id id, const Sizes& shape) {
+  if (at(id).extent == Extent::whole) id = materialised(id);
+  Expr e;
+  e.kind = Expr::formula;
+  e.text = "a";
+  e.names = "a";
+  e.args = {id};
+  e.compute = e.dtype = at(id).dtype;
+  e.shape = shape;
+  e.level = at(id).level;
+  return add(std::move(e));
+}
+
+const Builder::Derivatives* Builder::derivatives(Id id) const {
+  const auto found = derivatives_.find(id);
+  return found == derivatives_.end() ? nullptr : &found->second;
+}
+
+void Builder::schedule() {
+  struct Key {
+    int level;
+    Sizes space;
+    bool operator<(const Key& other) const {
+      return level != other.level ? level < other.level : space < other.space;
+    }
+  };
+  std::map<Key, Kernel> kernels;
+  const std::set<int> needed = needed_slots();
+  for (const int slot : needed) {
+    const Slot& it = program.slots[slot];
+    if (it.made_by < 0) continue;
+    const Expr& e = at(it.made_by);
+    const Sizes space = trimmed(e.extent == Extent::full ? e.shape : e.space);
+    Kernel& kernel = kernels[{e.level, space}];
+    kernel.space = e.extent == Extent::full ? (e.shape.size() > kernel.space.size() ? e.shape : kernel.space)
+                                            : (e.space.size() > kernel.space.size() ? e.space : kernel.space);
+    kernel.results.push_back(slot);
+    kernel.values.push_back(it.made_by);
+  }
+  for (auto& [key, kernel] : kernels) {
+    std::set<Id> seen;
+    std::set<int> read;
+    for (const Id id : kernel.values) gather(id, kernel, seen, read);
+    for (const Id id : seen)
+      if (at(id).kind == Expr::reduce ? trimmed(at(id).space) != key.space : at(id).kind == Expr::count && !kernel.rows)
+        throw Unfusable{"it reduces other rows than those of the result"};
+    kernel.arguments.assign(read.begin(), read.end());
+    program.kernels.push_back(std::move(kernel));
+  }
+}
+
+bool Builder::mentions(const std::string& text, char letter) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto is_word = [&](size_t k) {
+      return k < text.size() && (std::isalnum(static_cast<unsigned char>(text[k])) || text[k] == '_');
+    };
+    if (text[i] == letter && (i == 0 || !is_word(i - 1)) && !is_word(i + 1)) return true;
+  }
+  return false;
+}
+
+Id Builder::number_expr(bool integer, at::ScalarType dtype) {
+  Expr e;
+  e.kind = Expr::number;
+  e.integer = integer;
+  e.slot = static_cast<int>(program.numbers.size()) - 1;
+  e.dtype = e.compute = dtype;
+  return add(std::move(e));
+}
+
+Id Builder::add(Expr e) {
+  program.exprs.push_back(std::move(e));
+  if (program.exprs.size() > 2000) throw Unfusable{"there is too much of it"};
+  return static_cast<Id>(program.exprs.size()) - 1;
+}
+
+std::set<int> Builder::needed_slots() {
+  std::set<int> needed;
+  std::vector<int> open;
+  for (const int slot : program.results)
+    if (slot >= 0) open.push_back(slot);
+  while (!open.empty()) {
+    const int slot = open.back();
+    open.pop_back();
+    if (!needed.insert(slot).second || program.slots[slot].made_by < 0) continue;
+    std::set<Id> seen;
+    std::set<int> read;
+    Kernel nothing;
+    gather(program.slots[slot].made_by, nothing, seen, read);
+    open.insert(open.end(), read.begin(), read.end());
+  }
+  return needed;
+}
+
+void Builder::gather(Id id, Kernel& kernel, std::set<Id>& seen, std::set<int>& read) {
+  if (!seen.insert(id).second) return;
+  const Expr& e = at(id);
+  if (e.kind == Expr::tensor) read.insert(e.slot);
+  kernel.rows = kernel.rows || e.extent == Extent::row;
+  kernel.whole = kernel.whole || (e.kind == Expr::reduce && e.extent == Extent::whole);
+  kernel.block = kernel.block || e.block;
+  if (e.kind == Expr::formula) ++(e.block || e.text.find('$') != std::string::npos ? kernel.heavy : kernel.light);
+  for (const Id arg : e.args) gather(arg, kernel, seen, read);
+}
+
+}  // namespace shim::fuse

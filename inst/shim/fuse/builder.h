@@ -1,0 +1,79 @@
+// Expressions and the kernels that they need. What may not stand in one kernel is cut where it is written.
+#pragma once
+#include "fuse/formulas.h"
+#include "fuse/program.h"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace shim::fuse {
+
+int64_t count(const Sizes& shape);
+// Without leading ones.
+Sizes trimmed(const Sizes& shape);
+
+// The value itself; `same` has a derivative.
+const Formula& plain();
+const Formula& same();
+
+class Builder {
+ public:
+  Program program;
+
+  Id tensor(int slot);
+
+  int argument_slot(at::ScalarType dtype, const Sizes& shape, bool unsqueeze = false);
+
+  Id number(const c10::IValue& value, int input);
+  // One over the count of a shape.
+  Id inverse_count(const Sizes& shape, at::ScalarType dtype);
+  Id row_count(at::ScalarType dtype);
+
+  Id formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,
+             const std::string& letters = "abcdefh");
+
+  Id reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype);
+
+  bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
+
+  // A value as what another kernel reads.
+  Id materialised(Id id);
+  // The same with one dimension more at its end.
+  Id unsqueezed(Id id);
+  int slot_for(Id id, const Sizes& shape);
+  Id mean_of_whole(Id sum);
+
+  // The sum of `id` over what `shape` lacks.
+  Id summed_to(Id id, const Sizes& shape);
+  // Something that lives at each element.
+  Id full(Id id) { return at(id).extent == Extent::full ? id : repeated(id, at(id).space); }
+  Id repeated(Id id, const Sizes& shape);
+
+  // How a formula was written: its arguments with those that its text does not mention, and the derivatives by each.
+  struct Derivatives {
+    std::vector<const char*> texts;
+    std::vector<Id> args;
+  };
+  const Derivatives* derivatives(Id id) const;
+  bool is_mean(Id id) const { return means_.count(id) > 0; }
+
+  const Expr& at(Id id) const { return program.exprs[id]; }
+  void close(Id id) { program.exprs[id].closed = true; }
+
+  // The kernels for what the slots with a maker need.
+  void schedule();
+
+ private:
+  static bool mentions(const std::string& text, char letter);
+  Id number_expr(bool integer, at::ScalarType dtype);
+  Id add(Expr e);
+  std::set<int> needed_slots();
+  void gather(Id id, Kernel& kernel, std::set<Id>& seen, std::set<int>& read);
+
+  std::unordered_map<Id, int> slot_of_;
+  std::map<Id, Derivatives> derivatives_;
+  std::set<Id> means_;
+};
+
+}  // namespace shim::fuse
