@@ -302,6 +302,12 @@ put_numbers <- function(trainer, numbers) {
   }
 }
 
+# Runs code that writes into `numbers`, and puts them into the optimizer, also if it is interrupted. An interrupt that came
+# while a tape ran may still wait when it has ended, and would be taken while the numbers are put.
+with_numbers <- function(trainer, numbers, code) {
+  suspendInterrupts(tryCatch(allowInterrupts(code), finally = put_numbers(trainer, numbers)))
+}
+
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 # One step on a batch; gives the loss.
@@ -310,8 +316,11 @@ train_step <- function(trainer, batch) {
   entry <- entry_of(trainer, batch)
   numbers <- if (!is.null(entry) && entry$is_checked) numbers_of(trainer, entry)
   if (!is.null(numbers)) {
-    on.exit(put_numbers(trainer, numbers))
-    return(train_tape(list(entry$tape, trainer$update$tape), batch, entry$params, numbers))
+    return(suspendInterrupts({
+      value <- train_tape(list(entry$tape, trainer$update$tape), batch, entry$params, numbers)
+      put_numbers(trainer, numbers)
+      value
+    }))
   }
   value <- batch_gradients(trainer, batch, entry)
   trainer$optimizer$step()

@@ -199,9 +199,10 @@ rows_steps <- function(trainer, tensors, order, from, rows, wanted) {
   }
   losses <- numeric(wanted)
   done <- numeric(1)
-  on.exit(put_numbers(trainer, numbers))
   tapes <- list(entry$tape, trainer$update$tape)
-  .Call(C_train, tapes, tensors, rows, order, from, wanted, entry$params, numbers, losses, done)
+  with_numbers(trainer, numbers, {
+    .Call(C_train, tapes, tensors, rows, order, from, wanted, entry$params, numbers, losses, done)
+  })
   losses
 }
 
