@@ -31,7 +31,7 @@ run <- function(names, queue, result) {
     took <- system.time(test_file(
       file.path(suite, paste0("test-", name, ".R")),
       reporter = reporter$new(max_failures = Inf, show_praise = FALSE, update_interval = Inf),
-      package = "torch", load_package = "installed", load_helpers = FALSE, env = environment
+      package = "torch", load_package = "installed", load_helpers = FALSE, env = new.env(parent = environment)
     ))
     say(sprintf("took %.1f %s", took[["elapsed"]], name))
   }
