@@ -104,6 +104,8 @@ copy_bandwidth <- function() {
 
 #' @export
 print.jit_explanation <- function(x, ...) {
+  # Some columns of it are a data frame like others.
+  if (!all(c("operator", "kernel", "why", "file", "seconds", "bytes", "bandwidth") %in% names(x))) return(NextMethod())
   kernels <- unique(x$kernel[!is.na(x$kernel) & is.na(x$why)])
   alone <- is.na(x$kernel) | !is.na(x$why)
   cli::cat_line(sprintf(

@@ -13,6 +13,7 @@ test_that("operators are told with their kernels and the reasons of those in non
   expect_true(all(told$seconds[c(1, 2, 5)] > 0 & told$seconds[c(1, 2, 5)] < 10))
   expect_true(all(told$bandwidth[c(1, 2, 5)] > 0))
   expect_output(print(told), "5 operators: 3 in 1 kernel, 2 by themselves")
+  expect_output(print(told[c("operator", "kernel")]), "matmul")
   off <- with_jit_fusion(fuser = "none", code = jit_explain(f, torch_randn(50, 50), torch_randn(50, 50)))
   expect_equal(off$why[2], "the fuser is off")
   picture <- withr::local_tempfile(fileext = ".png")
