@@ -77,6 +77,10 @@ test_that("a kernel serves all sizes and strides without being compiled again", 
     expect_equal(fused_groups(fused), "")
   }
   expect_equal(cpp_fuser_counts()[1:2], before[1:2])
+  # More sizes than are remembered.
+  for (n in 1:300) fused(torch_ones(n), torch_ones(n))
+  expect_equal(fused_groups(fused), "")
+  expect_equal(cpp_fuser_counts()[1:2], before[1:2])
   # A row, a column, one number, transposed, every second one, channels last.
   x <- torch_randn(6, 8)
   others <- list(

@@ -15,7 +15,7 @@ using torch::jit::Stack;
 
 namespace {
 
-// Kinds of arguments are told apart so far; a program that always sees new ones keeps the first.
+// So many kinds of arguments are remembered; then all are found anew, which costs no compiler.
 constexpr size_t kMostEntries = 256;
 
 bool is_supported(at::ScalarType type) {
@@ -102,10 +102,11 @@ bool Group::is_plain(const Stack& stack, size_t first, Key& key, bool& wants_gra
   return true;
 }
 
-Group::Entry& Group::entry(const Key& key, const Stack& stack, size_t first) {
-  auto& made = entries_[key];
-  if (made) return *made;
-  made = std::make_unique<Entry>();
+std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, size_t first) {
+  const auto known = entries_.find(key);
+  if (known != entries_.end()) return known->second;
+  if (entries_.size() >= kMostEntries) entries_.clear();
+  const auto made = entries_[key] = std::make_shared<Entry>();
   Entry& it = *made;
   try {
     std::map<int64_t, int64_t> probe_of{{1, 1}};
@@ -136,7 +137,7 @@ Group::Entry& Group::entry(const Key& key, const Stack& stack, size_t first) {
   } catch (const Unfusable& problem) {
     it.why = problem.why;
   }
-  return it;
+  return made;
 }
 
 Group::Entry::Backward& Group::backward(Entry& entry, uint64_t wanted) {
@@ -181,7 +182,7 @@ std::shared_ptr<Plan> Group::backward_plan(Entry& entry, Entry::Backward& backwa
 // group once more by LibTorch's operators.
 struct Gradient : torch::autograd::Node {
   std::shared_ptr<Group> group;
-  Group::Entry* entry = nullptr;
+  std::shared_ptr<Group::Entry> entry;
   uint64_t wanted = 0;
   std::vector<c10::IValue> numbers;  // the arguments that are no tensors, at their places
   std::vector<SavedVariable> arguments, results;
@@ -287,37 +288,32 @@ void Group::run(Stack& stack) {
     return run_plainly(stack);
   }
   std::shared_ptr<Plan> plan;
-  Entry* it = nullptr;
+  std::shared_ptr<Entry> it;
   bool plainly = false;
   {
-    std::unique_lock<std::mutex> hold(lock_);
-    if (entries_.size() >= kMostEntries && !entries_.count(key)) {
+    const std::lock_guard<std::mutex> hold(lock_);
+    it = entry(key, stack, first);
+    plan = it->forward;
+    if (!plan) {
       plainly = true;
-      report_ = {"its arguments have had too many sizes", "", 0};
-    } else {
-      it = &entry(key, stack, first);
-      plan = it->forward;
-      if (!plan) {
-        plainly = true;
-        report_ = {it->why, "", 0};
-      } else if (wants_gradient) {
-        // Both ways are ready, or none is taken: a backward that computes all anew costs more than operators.
-        auto& back = backward(*it, wanted);
-        std::shared_ptr<Plan> way;
-        if (back.program) {
-          std::vector<Place> more;
-          for (int twice = 0; twice < 2; ++twice)
-            for (size_t r = 0; r < plan->program().results.size(); ++r) more.push_back(plan->result_place(r));
-          way = backward_plan(*it, back, more);
-        }
-        if (!way || way->state() == Plan::State::failed) plainly = true;
-        else if (way->state() == Plan::State::waiting) plainly = !is_at_once();
-        if (plainly)
-          report_ = {!way                                      ? "its gradient: " + back.why
-                     : way->state() == Plan::State::failed ? "the compiler refused its gradient"
-                                                             : "its gradient is being compiled",
-                     way ? way->sources() : "", 0};
+      report_ = {it->why, "", 0};
+    } else if (wants_gradient) {
+      // Both ways are ready, or none is taken: a backward that computes all anew costs more than operators.
+      auto& back = backward(*it, wanted);
+      std::shared_ptr<Plan> way;
+      if (back.program) {
+        std::vector<Place> more;
+        for (int twice = 0; twice < 2; ++twice)
+          for (size_t r = 0; r < plan->program().results.size(); ++r) more.push_back(plan->result_place(r));
+        way = backward_plan(*it, back, more);
       }
+      if (!way || way->state() == Plan::State::failed) plainly = true;
+      else if (way->state() == Plan::State::waiting) plainly = !is_at_once();
+      if (plainly)
+        report_ = {!way                                  ? "its gradient: " + back.why
+                   : way->state() == Plan::State::failed ? "the compiler refused its gradient"
+                                                         : "its gradient is being compiled",
+                   way ? way->sources() : "", 0};
     }
   }
   if (!plainly && is_at_once()) wait_for_kernels();

@@ -52,7 +52,7 @@ class Group : public std::enable_shared_from_this<Group> {
   };
 
   bool is_plain(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
-  Entry& entry(const Key& key, const torch::jit::Stack& stack, size_t first);
+  std::shared_ptr<Entry> entry(const Key& key, const torch::jit::Stack& stack, size_t first);
   Entry::Backward& backward(Entry& entry, uint64_t wanted);
   std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);
 
@@ -61,7 +61,7 @@ class Group : public std::enable_shared_from_this<Group> {
   bool exact_;
   torch::jit::Code code_;
   std::mutex lock_;
-  std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
+  std::unordered_map<Key, std::shared_ptr<Entry>, KeyHash> entries_;
   Report report_;
 };
 
