@@ -73,7 +73,11 @@ size_t Group::KeyHash::operator()(const Key& key) const {
 }
 
 Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
-    : graph_(std::move(graph)), name_(std::move(name)), exact_(exact), code_(graph_, "fused") {}
+    : graph_(std::move(graph)), name_(std::move(name)), exact_(exact), code_(graph_, "fused") {
+  for (const auto* node : graph_->nodes())
+    asks_for_sizes_ = asks_for_sizes_ || node->kind().toQualString() == std::string("aten::layer_norm") ||
+                      node->kind().toQualString() == std::string("aten::rms_norm");
+}
 
 void Group::run_plainly(Stack& stack) const {
   torch::jit::InterpreterState(code_).run(stack);
@@ -105,7 +109,10 @@ bool Group::is_plain(const Stack& stack, size_t first, Key& key, bool& wants_gra
 std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, size_t first) {
   const auto known = entries_.find(key);
   if (known != entries_.end()) return known->second;
-  if (entries_.size() >= kMostEntries) entries_.clear();
+  if (entries_.size() >= kMostEntries) {
+    entries_.clear();
+    programs_.clear();
+  }
   const auto made = entries_[key] = std::make_shared<Entry>();
   Entry& it = *made;
   try {
@@ -132,7 +139,17 @@ std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, s
       }
       it.probe.push_back(std::move(argument));
     }
-    auto program = std::make_shared<Program>(forward_program(*graph_, it.probe, it.real, exact_));
+    Key pattern;
+    for (const Argument& argument : it.probe) {
+      pattern.push_back(argument.is_tensor ? static_cast<int64_t>(argument.dtype)
+                                           : -1 - (argument.number.isDouble() ? 0 : argument.number.isInt() ? 1 : 2));
+      pattern.push_back(static_cast<int64_t>(argument.shape.size()));
+      pattern.insert(pattern.end(), argument.shape.begin(), argument.shape.end());
+    }
+    if (asks_for_sizes_)
+      for (const auto& [probe, real] : it.real) pattern.push_back(real);
+    auto& program = programs_[pattern];
+    if (!program) program = std::make_shared<Program>(forward_program(*graph_, it.probe, it.real, exact_));
     it.forward = std::make_shared<Plan>(program, it.places, it.real);
   } catch (const Unfusable& problem) {
     it.why = problem.why;

@@ -62,6 +62,9 @@ class Group : public std::enable_shared_from_this<Group> {
   torch::jit::Code code_;
   std::mutex lock_;
   std::unordered_map<Key, std::shared_ptr<Entry>, KeyHash> entries_;
+  // By dtypes and which sizes are equal, unless the graph asks for sizes by their numbers.
+  std::unordered_map<Key, std::shared_ptr<const Program>, KeyHash> programs_;
+  bool asks_for_sizes_ = false;
   Report report_;
 };
 

@@ -55,7 +55,8 @@ struct State {
   long process = 0;
   std::mutex lock;
   std::condition_variable changed;
-  std::unordered_map<std::string, Compiled*> kernels;
+  std::unordered_map<std::string, Compiled*> kernels;  // by their keys
+  std::unordered_map<std::string, Compiled*> by_text;
   std::deque<Compiled*> queue;
   size_t waiting = 0;  // in the queue or being made
   bool has_thread = false;
@@ -202,6 +203,28 @@ void work() {
   }
 }
 
+// A kernel that was not asked for in this session; the state is locked.
+Compiled* kernel_of(State& it, const std::string& text) {
+  const std::string key = c10::sha1(kMath + text + "\n" + host().identity + "\n" + processor()).str();
+  Compiled*& kernel = it.kernels[key];
+  if (kernel) return kernel;
+  kernel = new Compiled();
+  kernel->key = key;
+  kernel->source = std::string(kExport) + kMath + text + "EXPORT const char kernel_key[] = \"" + key + "\";\n";
+  if (const auto function = open_library(host().folder + "/" + key + kExtension, key)) {
+    kernel->function = function;
+    ++it.found;
+    return kernel;
+  }
+  it.queue.push_back(kernel);
+  ++it.waiting;
+  if (!it.has_thread) {
+    it.has_thread = true;
+    std::thread(work).detach();
+  }
+  return kernel;
+}
+
 }  // namespace
 
 bool is_at_once() { return at_once; }
@@ -212,26 +235,10 @@ void set_mode(Mode value) { chosen = host().compile ? value : Mode::off; }
 
 Compiled* compiled(const std::string& text) {
   State& it = state();
-  const std::string key = c10::sha1(kMath + text + "\n" + host().identity + "\n" + processor()).str();
   std::unique_lock<std::mutex> hold(it.lock);
-  Compiled*& kernel = it.kernels[key];
-  if (!kernel) {
-    kernel = new Compiled();
-    kernel->key = key;
-    kernel->source = std::string(kExport) + kMath + text + "EXPORT const char kernel_key[] = \"" + key + "\";\n";
-    if (const auto function = open_library(host().folder + "/" + key + kExtension, key)) {
-      kernel->function = function;
-      ++it.found;
-    } else {
-      it.queue.push_back(kernel);
-      ++it.waiting;
-      if (!it.has_thread) {
-        it.has_thread = true;
-        std::thread(work).detach();
-      }
-    }
-  }
-  Compiled* const here = kernel;
+  Compiled*& known = it.by_text[text];
+  if (!known) known = kernel_of(it, text);
+  Compiled* const here = known;
   if (is_at_once()) {
     while (!here->function && !here->failed) {
       it.changed.wait_for(hold, std::chrono::milliseconds(50));
