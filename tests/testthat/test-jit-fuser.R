@@ -338,7 +338,7 @@ test_that("modules that were loaded are fused, and files hold operators only", {
   expect_equal(python, as.numeric(net(x)), tolerance = 1e-5)
 })
 
-test_that("an interrupt ends a wait for the compiler, and the kernel comes all the same", {
+test_that("kernels come in the background", {
   skip_if_no_torch()
   skip_if_no_fuser()
   f <- jit_trace(function(x) torch_exp(torch_sin(x) * 0.5) + 3, torch_ones(2))
@@ -349,4 +349,28 @@ test_that("an interrupt ends a wait for the compiler, and the kernel comes all t
     f(torch_ones(2))
   }
   expect_equal(fused_groups(f), "")
+})
+
+test_that("an interrupt ends a wait for the compiler, and the kernel comes all the same", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  skip_if_no_interrupts()
+  slow <- withr::local_tempfile(fileext = ".sh")
+  writeLines(c("#!/bin/sh", "sleep 4", paste("exec", kernel_compiler()[1], "\"$@\"")), slow)
+  Sys.chmod(slow, "0700")
+  seen <- callr::r(function() {
+    library(torch)
+    f <- jit_trace(function(x) torch_exp(torch_sin(x) * 0.25) + 5, torch_ones(2))
+    f(torch_ones(2))
+    system(sprintf("(sleep 1; kill -INT %d) >/dev/null 2>&1 &", Sys.getpid()))
+    took <- system.time(how <- tryCatch({
+      jit_warmup(f, torch_ones(2))
+      "ended"
+    }, interrupt = function(i) "interrupted"))[["elapsed"]]
+    jit_warmup(f, torch_ones(2))
+    list(how = how, took = took, why = torch:::cpp_fuser_groups(attr(f, "handle"))[[1]][[3]])
+  }, env = c(callr::rcmd_safe_env(), TORCH_KERNEL_CC = slow, TORCH_KERNEL_FOLDER = withr::local_tempdir()), timeout = 60)
+  expect_equal(seen$how, "interrupted")
+  expect_lt(seen$took, 3)
+  expect_equal(seen$why, "")
 })

@@ -113,7 +113,7 @@ std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, s
     entries_.clear();
     programs_.clear();
   }
-  const auto made = entries_[key] = std::make_shared<Entry>();
+  const auto made = std::make_shared<Entry>();
   Entry& it = *made;
   try {
     std::map<int64_t, int64_t> probe_of{{1, 1}};
@@ -154,7 +154,7 @@ std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, s
   } catch (const Unfusable& problem) {
     it.why = problem.why;
   }
-  return made;
+  return entries_[key] = made;
 }
 
 Group::Entry::Backward& Group::backward(Entry& entry, uint64_t wanted) {

@@ -235,19 +235,10 @@ void set_mode(Mode value) { chosen = host().compile ? value : Mode::off; }
 
 Compiled* compiled(const std::string& text) {
   State& it = state();
-  std::unique_lock<std::mutex> hold(it.lock);
+  const std::lock_guard<std::mutex> hold(it.lock);
   Compiled*& known = it.by_text[text];
   if (!known) known = kernel_of(it, text);
-  Compiled* const here = known;
-  if (is_at_once()) {
-    while (!here->function && !here->failed) {
-      it.changed.wait_for(hold, std::chrono::milliseconds(50));
-      hold.unlock();
-      stop_if_asked();
-      hold.lock();
-    }
-  }
-  return here;
+  return known;
 }
 
 void wait_for_kernels() {
