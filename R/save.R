@@ -156,7 +156,7 @@ new_collection <- function(call, what = "`obj`") {
   noted <- function(x, entry) {
     address <- obj_address(x)
     if (is.null(keys[[address]])) {
-      key <- paste0("handle", length(extra) + 1L)
+      key <- paste0(if (entry$kind == "environment") "environment" else "handle", length(extra) + 1L)
       extra[[key]] <<- entry
       keys[[address]] <- key
     }
@@ -232,6 +232,9 @@ torch_load <- function(path, device = "cpu") {
   about_file(read_object(source, device), source_name(path), current_env())
 }
 
+# How marks of environments begin (see strings() in src/stream.cpp).
+environment_marks <- "^(instance|class/|scope/|environment)"
+
 # `foreign`: whether a file that R has not written is what is asked for.
 read_object <- function(source, device, foreign = FALSE) {
   first <- if (is.raw(source)) utils::head(source, 262) else readBin(source, "raw", 262)
@@ -272,6 +275,9 @@ read_object <- function(source, device, foreign = FALSE) {
   robj <- bytes("__robj__")
   cpp_stream_check(robj)
   if (any(names2(c(tensors, handles)) == "")) damaged("a tensor in it has no name")
+  # What R takes for an environment has to be one.
+  are_environments <- grepl(environment_marks, c(names(tensors), names(handles)))
+  if (any(are_environments != vapply(c(tensors, handles), is.environment, NA))) damaged("a mark in it is that of something else")
   known <- list2env(c(tensors, handles), new_environment())
   instances <- if (isTRUE(about$states)) new_instance_readers()
   handle_of_key <- function(key) {

@@ -1,6 +1,7 @@
 // What R's serialization holds, looked at before R reads it. R allocates what a stream says, takes code for data, and runs
 // what packages have for classes of their own; so lengths must fit the stream, and only what is listed here may be in it.
 #include <climits>
+#include <cmath>
 #include <cstring>
 #include <initializer_list>
 
@@ -31,6 +32,36 @@ enum StreamType {
 
 constexpr int kDeepest = 5000;
 
+// R's types of what stands in a stream, where it matters to what is around it. Of a mark only who made it knows what it is.
+enum Type {
+  kNull = 0,
+  kSymbolType = 1,
+  kList = 2,
+  kClosure = 3,
+  kEnvironment = 4,
+  kPromise = 5,
+  kCall = 6,
+  kLogical = 10,
+  kInteger = 13,
+  kDouble = 14,
+  kComplex = 15,
+  kString = 16,
+  kDotsType = 17,
+  kVector = 19,
+  kExpression = 20,
+  kCode = 21,
+  kPointer = 22,
+  kRaw = 24
+};
+
+// What was read: of a vector how many elements, and of numbers where they stand or, of a sequence, the first and the step.
+struct Item {
+  int type;
+  double length = 0;
+  const unsigned char* data = nullptr;
+  double first = 0, step = 0;
+};
+
 class Walker {
  public:
   Walker(const unsigned char* bytes, size_t n) : at_(bytes), left_(n) {}
@@ -43,7 +74,7 @@ class Walker {
     integer();
     integer();
     if (version == 3) skip(length_of(integer(), 1));
-    item(false);
+    item();
     if (left_ != 0) bad("it does not end where it should");
   }
   bool has_code() const { return has_code_; }
@@ -59,7 +90,7 @@ class Walker {
   int integer() {
     const unsigned char* b = at_;
     skip(4);
-    return static_cast<int>(static_cast<unsigned>(b[0]) << 24 | static_cast<unsigned>(b[1]) << 16 | static_cast<unsigned>(b[2]) << 8 | b[3]);
+    return integer_of(b);
   }
   // Bytes of n elements.
   size_t length_of(int n, size_t size) {
@@ -81,170 +112,296 @@ class Walker {
     return static_cast<size_t>(all);
   }
 
-  void strings() {
+  int peek() {
+    const unsigned char* before = at_;
+    const size_t left = left_;
+    const int flags = integer();
+    at_ = before;
+    left_ = left;
+    return flags;
+  }
+  static bool has_attributes(int flags) { return flags & 1 << 9; }
+  static bool has_tag(int flags) { return flags & 1 << 10; }
+  static double number(const unsigned char* b) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; ++i) bits = bits << 8 | b[i];
+    double value;
+    std::memcpy(&value, &bits, 8);
+    return value;
+  }
+  static int integer_of(const unsigned char* b) {
+    return static_cast<int>(static_cast<unsigned>(b[0]) << 24 | static_cast<unsigned>(b[1]) << 16 | static_cast<unsigned>(b[2]) << 8 | b[3]);
+  }
+
+  // One string of R's; its text.
+  void text(const unsigned char** bytes = nullptr, int* n = nullptr) {
+    const int flags = integer();
+    if ((flags & 0xFF) != 9 || has_attributes(flags)) bad("it has something else where a text should be");
+    const int length = integer();
+    if (bytes) *bytes = at_;
+    if (n) *n = length;
+    if (length != -1) skip(length_of(length, 1));
+  }
+  // What stands for a handle or an environment, or names a package. Marks of environments are known by how they begin
+  // (`environment_marks` in save.R).
+  int strings(bool marks) {
     if (integer() != 0) bad("it holds names of strings");
     const int n = integer();
     if (n < 0) bad("it has a length below 0");
-    for (int i = 0; i < n; ++i) item(false);
+    int type = marks ? kPointer : kEnvironment;
+    for (int i = 0; i < n; ++i) {
+      const unsigned char* bytes;
+      int length;
+      text(&bytes, &length);
+      for (const char* start : {"instance", "class/", "scope/", "environment"})
+        if (i == 0 && length >= static_cast<int>(std::strlen(start)) && std::memcmp(bytes, start, std::strlen(start)) == 0) type = kEnvironment;
+    }
+    return type;
   }
 
-  // `in_frame`: the value of a variable, where R itself has promises.
-  void item(bool in_frame) {
+  Item item() {
     if (++depth_ > kDeepest) bad("it is nested too deeply");
     const int flags = integer();
-    const int type = flags & 0xFF;
-    const bool attributes = flags & 1 << 9, tag = flags & 1 << 10;
-    switch (type) {
-      case kNil: case kGlobalEnv: case kUnbound: case kMissing: case kBaseNamespace: case kEmptyEnv: case kBaseEnv:
+    Item out = {flags & 0xFF};
+    switch (out.type) {
+      case kNil:
+        out.type = kNull;
+        break;
+      case kGlobalEnv: case kBaseNamespace: case kEmptyEnv: case kBaseEnv:
+        out.type = kEnvironment;
+        break;
+      case kMissing:
+        out.type = kSymbolType;
         break;
       case kRef:
-        known(flags);
+        out.type = type_of(known(flags));
         break;
       case kPersist: case kPackage: case kNamespace:
-        strings();
-        remember(kOther);
+        out.type = strings(out.type == kPersist);
+        remember(out.type == kEnvironment ? kEnclosure : kOther);
         break;
-      case 1:
+      case kSymbolType:
         symbol();
         break;
-      case 4:  // an environment: its parent, its variables as a list or a table of lists, attributes
+      case kEnvironment:
         has_code_ = true;
-        remember(kOther);
+        remember(kEnclosure);
         integer();
-        item(false);
-        variables();
+        enclosure();
+        pairs(kVariables);
         table();
-        item(false);
+        attributes(out);
         break;
-      case 5:
-        if (!in_frame) bad("it holds a promise, which would be run");
+      case kPromise:
+        bad("it holds a promise, which would be run");
+      case kClosure:
         has_code_ = true;
-        if (attributes) item(false);
-        if (tag) item(false);
-        item(false);
-        item(true);
+        if (has_attributes(flags)) attributes(out);
+        if (has_tag(flags)) enclosure();
+        pairs(kNamed);
+        item();
         break;
-      case 3: case 6:
+      case kCall:
         has_code_ = true;
-        pair(attributes, tag, false);
+        pair(flags, kAny);
         break;
-      case 17:  // `...`, a variable that holds promises
-        has_code_ = true;
-        pair(attributes, tag, in_frame);
-        break;
-      case 2:
-        pair(attributes, tag, false);
+      case kList:
+        pair(flags, kAny);
         break;
       case 7: case 8:  // R's own functions, by name
         skip(length_of(integer(), 1));
         break;
-      case 9: {
-        const int n = integer();
-        if (n != -1) skip(length_of(n, 1));
+      case kLogical: case kInteger:
+        vector(out, 4, flags);
         break;
-      }
-      case 10: case 13:
-        skip(elements(4) * 4);
-        if (attributes) item(false);
+      case kDouble:
+        vector(out, 8, flags);
         break;
-      case 14:
-        skip(elements(8) * 8);
-        if (attributes) item(false);
+      case kComplex:
+        vector(out, 16, flags);
         break;
-      case 15:
-        skip(elements(16) * 16);
-        if (attributes) item(false);
+      case kRaw:
+        vector(out, 1, flags);
         break;
-      case 24:
-        skip(elements(1));
-        if (attributes) item(false);
-        break;
-      case 16: case 19: case 20: {
-        if (type == 20) has_code_ = true;
+      case kString: case kVector: case kExpression: {
+        if (out.type == kExpression) has_code_ = true;
         // Each element has at least its flags.
-        for (size_t n = elements(4); n > 0; --n) item(false);
-        if (attributes) item(false);
+        const size_t n = elements(4);
+        for (size_t i = 0; i < n; ++i) out.type == kString ? text() : static_cast<void>(item());
+        out.length = static_cast<double>(n);
+        if (has_attributes(flags)) attributes(out);
         break;
       }
-      case 21: {
+      case kCode: {
         has_code_ = true;
         const int outer = shared_;
+        char* outer_types = shared_types_;
         shared_ = integer();
+        // Each has more than a byte.
+        shared_types_ = R_alloc(length_of(shared_, 1) + 1, 1);
+        std::memset(shared_types_, kNotYet, static_cast<size_t>(shared_) + 1);
         code();
         shared_ = outer;
-        if (attributes) item(false);
+        shared_types_ = outer_types;
+        if (has_attributes(flags)) attributes(out);
         break;
       }
-      case 22:
+      case kPointer:
         remember(kOther);
-        item(false);
-        item(false);
-        if (attributes) item(false);
+        item();
+        item();
+        if (has_attributes(flags)) attributes(out);
         break;
       case 23:
         remember(kOther);
-        if (attributes) item(false);
+        if (has_attributes(flags)) attributes(out);
         break;
       case 25:
-        if (attributes) item(false);
+        if (has_attributes(flags)) attributes(out);
         break;
       case kAltrep:
-        altrep();
+        out = altrep();
         break;
       default:
         bad("it holds something that R has no name for");
     }
     --depth_;
+    return out;
   }
 
-  // A pair and those behind it; `frame`: the values are variables.
-  void pair(bool attributes, bool tag, bool frame) {
+  void vector(Item& out, size_t size, int flags) {
+    const size_t n = elements(size);
+    out.length = static_cast<double>(n);
+    out.data = at_;
+    skip(n * size);
+    if (has_attributes(flags)) attributes(out);
+  }
+
+  void enclosure() {
+    const int type = item().type;
+    if (type != kEnvironment && type != kNull) bad("it has something else where an environment should be");
+  }
+
+  // A pair and those behind it, after the flags of the first. R goes from one to the next without looking what it is.
+  enum Pairs { kAny, kNamed, kVariables, kDots };
+  void pair(int flags, Pairs kind) {
     for (;;) {
-      if (attributes) item(false);
-      if (tag) item(false);
-      item(frame);
-      const unsigned char* before = at_;
-      const size_t left = left_;
-      const int flags = integer();
-      const bool more = (flags & 0xFF) == 2 || (flags & 0xFF) == 17;
-      if (!more) {
-        at_ = before;
-        left_ = left;
-        item(false);
-        return;
-      }
-      attributes = flags & 1 << 9;
-      tag = flags & 1 << 10;
+      if (has_attributes(flags)) attributes({kList});
+      if (has_tag(flags))
+        name();
+      else if (kind == kNamed || kind == kVariables)
+        bad("it has a variable without a name");
+      if (kind == kVariables || kind == kDots)
+        value();
+      else
+        item();
+      flags = integer();
+      const int type = flags & 0xFF;
+      if (type == kNil) return;
+      if (type != kList && type != kCall && type != kDotsType) bad("it has a list that does not end as lists do");
     }
   }
-  void variables() {
-    const unsigned char* before = at_;
-    const size_t left = left_;
+  void pairs(Pairs kind) {
     const int flags = integer();
-    if ((flags & 0xFF) == 2) {
-      pair(flags & 1 << 9, flags & 1 << 10, true);
+    if ((flags & 0xFF) == kNil) return;
+    if ((flags & 0xFF) != kList) bad("it has something else where a list should be");
+    pair(flags, kind);
+  }
+  // Of a variable. R itself has promises there, and `...` with more of them.
+  void value() {
+    const int type = peek() & 0xFF;
+    if (type != kPromise && type != kDotsType) {
+      item();
       return;
     }
-    at_ = before;
-    left_ = left;
-    item(false);
+    if (++depth_ > kDeepest) bad("it is nested too deeply");
+    has_code_ = true;
+    const int flags = integer();
+    if (type == kDotsType) {
+      pair(flags, kDots);
+    } else {
+      if (has_attributes(flags)) attributes({kList});
+      if (has_tag(flags)) enclosure();
+      if ((peek() & 0xFF) == kUnbound)
+        integer();
+      else
+        item();
+      value();
+    }
+    --depth_;
   }
   void table() {
-    const unsigned char* before = at_;
-    const size_t left = left_;
     const int flags = integer();
-    if ((flags & 0xFF) == 19) {
-      for (size_t n = elements(4); n > 0; --n) variables();
-      if (flags & 1 << 9) item(false);
-      return;
+    if ((flags & 0xFF) == kNil) return;
+    const size_t n = (flags & 0xFF) == kVector ? elements(4) : 0;
+    if (n == 0) bad("it has an environment that is none");
+    for (size_t i = 0; i < n; ++i) pairs(kVariables);
+    if (has_attributes(flags)) attributes({kVector, static_cast<double>(n)});
+  }
+
+  // Attributes that R believes where it reads a vector: a matrix has as many elements as its sizes say.
+  void attributes(const Item& of) {
+    if (++depth_ > kDeepest) bad("it is nested too deeply");
+    const bool is_vector = of.type == kLogical || (of.type >= kInteger && of.type <= kString) || of.type == kVector || of.type == kExpression ||
+                           of.type == kRaw;
+    Item sizes = {kNull};
+    double* lengths = nullptr;
+    size_t n_lengths = 0;
+    int flags = integer();
+    while ((flags & 0xFF) == kList) {
+      if (has_attributes(flags) || !has_tag(flags)) bad("it has an attribute without a name");
+      const Known which = name();
+      if (which == kDimnames && is_vector) {
+        lengths = lengths_here(&n_lengths);
+      } else {
+        const Item value = item();
+        const bool whole = value.type == kInteger || value.type == kDouble;
+        if (which == kClass && value.type != kString) bad("it has a class that is none");
+        if (which == kTsp && is_vector && (!whole || value.length != 3)) bad("it has a series without its times");
+        if (which == kNames && is_vector && (value.type != kString || value.length != of.length)) bad("it has more or fewer names than elements");
+        if (which == kDim && is_vector) {
+          if (value.type != kInteger || value.length < 1) bad("it has an array without its sizes");
+          sizes = value;
+        }
+      }
+      flags = integer();
     }
-    at_ = before;
-    left_ = left;
-    item(false);
+    if ((flags & 0xFF) != kNil) bad("it has something else where a list should be");
+    const auto size = [&](double i) { return sizes.data ? integer_of(sizes.data + 4 * static_cast<size_t>(i)) : sizes.first + i * sizes.step; };
+    if (sizes.type == kInteger) {
+      double n = 1;
+      for (double i = 0; i < sizes.length; ++i) {
+        if (size(i) < 0 || (n *= size(i)) > of.length) n = NAN;
+        if (n == 0 || std::isnan(n)) break;
+      }
+      if (n != of.length) bad("it has an array of other sizes than it says");
+    }
+    if (lengths) {
+      bool ok = sizes.type == kInteger && static_cast<double>(n_lengths) == sizes.length;
+      for (size_t i = 0; ok && i < n_lengths; ++i) ok = lengths[i] < 0 || lengths[i] == size(static_cast<double>(i));
+      if (!ok) bad("it has names for other sizes than it says");
+    }
+    --depth_;
+  }
+  // Of a list of names how many there are in each, -1 for NULL.
+  double* lengths_here(size_t* count) {
+    const int flags = integer();
+    if ((flags & 0xFF) != kVector) bad("it has names for other sizes than it says");
+    const size_t n = elements(4);
+    auto* lengths = reinterpret_cast<double*>(R_alloc(n + 1, sizeof(double)));
+    for (size_t i = 0; i < n; ++i) {
+      const Item names = item();
+      if (names.type != kString && names.type != kNull) bad("it has names that are none");
+      lengths[i] = names.type == kNull ? -1 : names.length;
+    }
+    if (has_attributes(flags)) attributes({kVector, static_cast<double>(n)});
+    *count = n;
+    return lengths;
   }
 
   // What later items refer to by number.
-  enum Known : char { kOther, kSymbol, kBase, kSequence, kDeferred, kWrapped };
+  enum Known : char { kOther, kEnclosure, kSymbol, kNames, kDim, kDimnames, kClass, kTsp, kBase, kDeferred, kSequence = 32, kWrapped = 64 };
+  static int type_of(Known what) { return what == kOther ? kPointer : what == kEnclosure ? kEnvironment : kSymbolType; }
   void remember(Known what) {
     if (n_known_ == room_) {
       const size_t more = room_ == 0 ? 256 : 2 * room_;
@@ -262,96 +419,135 @@ class Walker {
   }
   // After its flags.
   Known symbol() {
-    const unsigned char* name = at_;
-    item(false);
-    const auto is = [&](const char* text) {
-      const size_t n = std::strlen(text);
-      return static_cast<size_t>(at_ - name) == 8 + n && std::memcmp(name + 8, text, n) == 0;
+    const unsigned char* bytes;
+    int n;
+    text(&bytes, &n);
+    const auto is = [&](const char* text) { return n == static_cast<int>(std::strlen(text)) && std::memcmp(bytes, text, std::strlen(text)) == 0; };
+    static const struct {
+      const char* text;
+      int what;
+    } symbols[] = {
+      {"names", kNames}, {"dim", kDim}, {"dimnames", kDimnames}, {"class", kClass}, {"tsp", kTsp}, {"base", kBase},
+      // With the type of the vector.
+      {"deferred_string", kDeferred}, {"compact_intseq", kSequence + kInteger}, {"compact_realseq", kSequence + kDouble},
+      {"wrap_integer", kWrapped + kInteger}, {"wrap_logical", kWrapped + kLogical}, {"wrap_real", kWrapped + kDouble},
+      {"wrap_complex", kWrapped + kComplex}, {"wrap_raw", kWrapped + kRaw}, {"wrap_string", kWrapped + kString}, {"wrap_list", kWrapped + kVector}
     };
-    Known what = is("base") ? kBase : is("compact_intseq") || is("compact_realseq") ? kSequence : is("deferred_string") ? kDeferred : kSymbol;
-    for (const char* type : {"wrap_integer", "wrap_logical", "wrap_real", "wrap_complex", "wrap_raw", "wrap_string", "wrap_list"})
-      if (is(type)) what = kWrapped;
+    Known what = kSymbol;
+    for (const auto& one : symbols)
+      if (is(one.text)) what = static_cast<Known>(one.what);
     remember(what);
+    return what;
+  }
+  Known name() {
+    const int flags = integer(), type = flags & 0xFF;
+    const Known what = type == kSymbolType ? symbol() : type == kRef ? known(flags) : kOther;
+    if (what < kSymbol) bad("it has something else where a name should be");
     return what;
   }
 
   // Vectors in another representation: those of base R's own ones that R writes, each with the state that R gives it, as R
   // believes what is here. Before the vector stands a list of the names of its class and of that class's package, and its
   // type; then come its state and its attributes.
-  void altrep() {
+  Item altrep() {
     const auto pair_here = [&] {
-      if ((integer() & 0x7FF) != 2) bad("it holds a vector that is described wrongly");
-    };
-    const auto known_symbol = [&] {
-      const int flags = integer();
-      return (flags & 0xFF) == 1 ? symbol() : (flags & 0xFF) == kRef ? known(flags) : kOther;
+      if ((integer() & 0x7FF) != kList) bad("it holds a vector that is described wrongly");
     };
     const auto plain = [&](int type, int n) {
       if ((integer() & 0xFFF) != type || integer() != n) bad("it holds a vector that is described wrongly");
-      skip(length_of(n, type == 14 ? 8 : 4));
+      const unsigned char* data = at_;
+      skip(length_of(n, type == kDouble ? 8 : 4));
+      return data;
     };
     pair_here();
-    const Known class_ = known_symbol();
+    const Known class_ = name();
     pair_here();
-    if (known_symbol() != kBase || class_ < kSequence) bad("it holds a vector whose class is a package's");
+    if (name() != kBase || class_ < kDeferred) bad("it holds a vector whose class is a package's");
     pair_here();
-    plain(13, 1);
-    // R looks up the name of a type that is not that of the class.
-    if (at_[-4] != 0 || at_[-3] != 0 || at_[-2] != 0 || at_[-1] > 25) bad("it holds a vector that is described wrongly");
+    const bool is_deferred = class_ == kDeferred, is_sequence = class_ > kSequence && class_ < kWrapped;
+    // For another type R makes a vector without elements.
+    const int type = is_deferred ? kString : is_sequence ? class_ - kSequence : class_ - kWrapped;
+    if (integer_of(plain(kInteger, 1)) != type) bad("it holds a vector that is described wrongly");
     if ((integer() & 0xFF) != kNil) bad("it holds a vector that is described wrongly");
-    if (class_ == kSequence) {
-      plain(14, 3);
+    Item out = {type};
+    if (is_sequence) {
+      const unsigned char* state = plain(kDouble, 3);
+      const double n = number(state), first = number(state + 8), step = number(state + 16), last = first + (n - 1) * step;
+      const bool fits = type != kInteger || (first > INT_MIN && first <= INT_MAX && last > INT_MIN && last <= INT_MAX);
+      if (!(n >= 0 && n <= 0x1p52 && std::floor(n) == n) || !(step == 1 || step == -1) || !fits) bad("it holds a vector that is described wrongly");
+      out.length = n;
+      out.first = first;
+      out.step = step;
     } else {
       pair_here();
-      item(false);
-      plain(13, class_ == kDeferred ? 1 : 2);
+      const Item base = item();
+      const bool numbers = base.type == kInteger || base.type == kDouble;
+      if (is_deferred ? !numbers : type != base.type) bad("it holds a vector that is described wrongly");
+      out = base;
+      out.type = type;
+      plain(kInteger, is_deferred ? 1 : 2);
     }
-    item(false);
+    attributes(out);
+    return out;
   }
 
   // The number of an expression that stands in several places of compiled code.
-  void shared() {
+  int shared() {
     const int which = integer();
     if (which < 0 || which >= shared_) bad("it refers to something that it has not");
+    return which;
   }
   void code() {
     if (++depth_ > kDeepest) bad("it is nested too deeply");
-    item(false);
+    const Item instructions = item();
+    if (instructions.type != kInteger || instructions.length < 1) bad("it has compiled code without instructions");
     const int n = integer();
     if (n < 0) bad("it has a length below 0");
     for (int i = 0; i < n; ++i) {
       const int type = integer();
-      if (type == 21)
+      if (type == kCode)
         code();
-      else if (type == 6 || type == 2 || type == kCodeDefinition || type == kCodeReference || type == kAttributedLang || type == kAttributedList)
+      else if (is_expression(type))
         expression(type);
       else
-        item(false);
+        item();
     }
     --depth_;
   }
-  void expression(int type) {
+  static bool is_pair(int type) { return type == kCall || type == kList || type == kAttributedLang || type == kAttributedList; }
+  static bool is_expression(int type) { return is_pair(type) || type == kCodeDefinition || type == kCodeReference; }
+  // The type of what it is. One that holds itself would be a list without an end.
+  int expression(int type) {
     if (++depth_ > kDeepest) bad("it is nested too deeply");
     if (type == kCodeReference) {
-      shared();
-    } else if (type == 6 || type == 2 || type == kCodeDefinition || type == kAttributedLang || type == kAttributedList) {
-      if (type == kCodeDefinition) {
-        shared();
-        type = integer();
-      }
-      if (type == kAttributedLang || type == kAttributedList) item(false);
-      item(false);
+      type = shared_types_[shared()];
+      if (type == kNotYet) bad("it refers to something that it has not");
+    } else if (is_expression(type)) {
+      const int which = type == kCodeDefinition ? shared() : -1;
+      if (which >= 0) type = integer();
+      if (!is_pair(type)) bad("it has something else where an expression should be");
+      if (type == kAttributedLang || type == kAttributedList) attributes({kList});
+      type = type == kCall || type == kAttributedLang ? kCall : kList;
+      if ((peek() & 0xFF) == kNil)
+        integer();
+      else
+        name();
       expression(integer());
-      expression(integer());
+      const int rest = expression(integer());
+      if (rest != kList && rest != kCall && rest != kNull) bad("it has a list that does not end as lists do");
+      if (which >= 0) shared_types_[which] = static_cast<char>(type);
     } else {
-      item(false);
+      type = item().type;
     }
     --depth_;
+    return type;
   }
 
   const unsigned char* at_;
   size_t left_;
   int depth_ = 0, shared_ = 0;
+  static constexpr char kNotYet = -1;
+  char* shared_types_ = nullptr;
   bool has_code_ = false;
   char* known_ = nullptr;
   size_t n_known_ = 0, room_ = 0;

@@ -116,6 +116,13 @@ damage <- function(bytes) {
   bytes
 }
 
+# What was read is an R object that R can go through. R's functions may find it wrong: a factor without levels, for example.
+walk_through <- function(x) {
+  use <- function(f) try(suppressWarnings(f(x)), silent = TRUE)
+  use(function(x) serialize(x, NULL, refhook = function(y) if (is_torch_tensor(y)) "a tensor"))
+  use(function(x) rapply(if (is.list(x) && !is.environment(x)) x else list(x), function(y) if (!is.environment(y)) format(y), how = "list"))
+}
+
 # Reads case `i`; gives a text where something else came of it than a value or an error of the package's, or where more
 # memory was used than such a file may need.
 read_damaged <- function(i, seed, seeds) {
@@ -125,7 +132,7 @@ read_damaged <- function(i, seed, seeds) {
   if (!is.null(one$wrap)) bytes <- one$wrap(bytes)
   before <- cpp_memory_stats(TRUE)[["live"]]
   said <- tryCatch({
-    suppressWarnings(one$read(bytes))
+    walk_through(suppressWarnings(one$read(bytes)))
     "read"
   }, torch_runtime_error = function(e) "refused", value_error = function(e) "refused", error = function(e) {
     sprintf("%s: %s", names(seeds)[i %% length(seeds) + 1], conditionMessage(e))

@@ -221,6 +221,43 @@ test_that("reading runs no code, and what is damaged is an error and no end of R
   expect_error(cpp_stream_check(promise), "promise", class = "value_error")
 })
 
+test_that("a stream that says what R believes without a look is refused", {
+  int <- function(...) as.raw(unlist(lapply(c(...), function(x) bitwAnd(x %/% c(2^24, 2^16, 2^8, 1), 255L))))
+  swap <- function(bytes, from, to) {
+    at <- which(vapply(seq_len(length(bytes) - length(from) + 1), function(i) identical(bytes[i + seq_along(from) - 1], from), NA))
+    replace(bytes, utils::tail(at, 1) + seq_along(to) - 1, to)
+  }
+  refused <- function(x, from, to, why, ...) {
+    bytes <- serialize(x, NULL, ...)
+    expect_type(cpp_stream_check(bytes), "logical")
+    expect_error(cpp_stream_check(swap(bytes, from, to)), why, class = "value_error")
+  }
+  # A list that ends in something that is none: R would go on through its memory, or round and round.
+  for (x in list(pairlist(1), structure(2, a = 1), quote(f(a)), structure(list(2), a = 1))) refused(x, int(254), int(253), "list")
+  refused(array(0, c(3, 2)), int(3, 2), int(3, 3), "other sizes")
+  refused(array(0, c(3, 2)), int(3, 2), int(-3, -2), "other sizes")
+  refused(matrix(0, 2, 2, FALSE, list(c("a", "b"), NULL)), int(2, 2), int(4, 1), "names for other sizes")
+  refused(list(1, 2), int(19, 2), int(16, 2), "where a text should be")
+  refused(structure(1, class = "z"), int(16, 1), int(13, 1), "a class that is none")
+  refused(c(a = 1), int(16, 1), int(16, 0), "more or fewer names")
+  # A function without an environment, and an environment whose table has no place.
+  refused(local(function(x) 1, globalenv()), int(253), int(251), "where an environment should be")
+  refused(new.env(size = 1L), int(19, 1), int(19, 0), "environment that is none")
+  refused(list(1:10), as.raw(c(0x40, 0x24)), as.raw(c(0xc0, 0x24)), "described wrongly")
+  # The mark of a tensor where R has an environment.
+  scope <- new.env(parent = globalenv())
+  scope$x <- 1
+  refused(new.env(parent = scope), charToRaw("environment1"), charToRaw("0xaaaaaaaaaa"), "where an environment should be",
+    refhook = function(x) if (identical(x, scope)) "environment1"
+  )
+  # What R has in other representations is what it was.
+  for (x in list(array(0, 2:3, list(NULL, 1:3)), structure(1:70, names = 1:70), sort(c(2, 1)[rep(1:2, 50)]), ts(1:3))) {
+    expect_type(cpp_stream_check(serialize(x, NULL)), "logical")
+  }
+  inside <- function(...) environment()
+  expect_true(cpp_stream_check(serialize(inside(1, 2, a = 3), NULL)))
+})
+
 test_that("programs that the CRAN package wrote are read", {
   skip_if_no_torch()
   expect_identical(as_array(jit_load(fixture("jit-function"))(torch_tensor(c(-1, 2)))), c(20, 22))
