@@ -453,8 +453,16 @@ cpp_entry_frame <- function(calls, frames, parents, n) {
     .Call(`_torch_cpp_entry_frame`, calls, frames, parents, n)
 }
 
+cpp_calls_on <- function(env) {
+    .Call(`_torch_cpp_calls_on`, env)
+}
+
 cpp_running_self <- function(frames, floor) {
     .Call(`_torch_cpp_running_self`, frames, floor)
+}
+
+cpp_way <- function(calls, frames, parents, n, floor) {
+    .Call(`_torch_cpp_way`, calls, frames, parents, n, floor)
 }
 
 cpp_set_place <- function(calls, frames, parents, n, floor) {

@@ -31,7 +31,6 @@ with_detect_anomaly <- function(code, check_nan = TRUE) {
 # Called by the glue for each node that is recorded: "at file:line by `call`".
 anomaly_place <- function(...) {
   place <- user_place(sys.nframe() - 1L)
-  if (is.null(place$call)) return("")
-  text <- deparse(as_user_wrote(place$call), width.cutoff = 60L)[1]
-  sprintf("%sby `%s`", if (is.null(place$file)) "" else sprintf("at %s:%d ", place$file, place$line), text)
+  if (!nzchar(place$text)) return("")
+  sprintf("%sby `%s`", if (is.null(place$file)) "" else sprintf("at %s:%d ", place$file, place$line), place$text)
 }

@@ -20,31 +20,75 @@ look <- function(code) {
   code
 }
 
-# The call that the user wrote into this package, above frame `n`, and the place where it stands; see call_place().
-user_place <- function(n) {
-  call_place(entry_frame(n))
+# How R came from the user's code to frame `n`: list(called, statement, pipe, waiting, callers); see cpp_way().
+way_to <- function(n) {
+  way <- cpp_way(sys.calls(), sys.frames(), sys.parents(), n, the$trace$floor %||% 0L)
+  list(called = way[1], statement = way[2], pipe = way[3], waiting = way[4], callers = way[-(1:4)])
 }
 
-# Where the call of frame `n` stands: list(call, name, file, line, source, begin, end). `name` is that of the file or of
-# what else holds the call, `file` is NULL without one, `source` has the text around it, and positions are bytes of that.
-call_place <- function(n, self = cpp_running_self(sys.frames(), the$trace$floor %||% 0L)) {
-  call <- if (n > 0L) sys.call(n)
-  # A call that something evaluates later, as a pipe does, has no reference of its own: the pipe's call has.
-  reference <- NULL
-  for (i in rev(seq_len(n))) {
-    if (i <= (the$trace$floor %||% 0L)) break
-    reference <- attr(sys.call(i), "srcref")
-    if (!is.null(reference)) break
-  }
+# Where the call stands by which the user came to frame `n`: list(text, name, file, line, source, begin, end). `text` is
+# the call, `name` that of the file or of what else holds the call, `file` is NULL without one, `source` has the text around
+# it, and positions are bytes of that.
+user_place <- function(n, self = cpp_running_self(sys.frames(), the$trace$floor %||% 0L)) {
+  way <- way_to(n)
+  call <- if (way$called > 0L) as_user_wrote(sys.call(way$called))
   attr(call, "srcref") <- NULL
-  caller <- if (!is.null(reference)) sys.parents()[i]
-  place <- place_in_file(reference, if (length(caller) && caller > 0L) sys.function(caller))
-  c(list(call = call), place %||% place_in_call(call, n, self))
+  pipe <- if (way$pipe > 0L) sys.call(way$pipe)
+  place_in_file(call, way) %||% place_in_call(written_in(call, pipe), way, self)
 }
 
-# With a source reference: the lines of the function that holds the call, or of the call itself outside functions.
-place_in_file <- function(reference, f) {
-  if (is.null(reference)) return(NULL)
+# The forms in which the user may have written a call: without the `.` that magrittr puts before what a step has.
+forms_of <- function(call) {
+  forms <- list(call)
+  if (!is.call(call)) return(forms)
+  if (length(call) > 1 && identical(call[[2]], quote(.)) && !nzchar(names2(call)[2])) forms <- c(forms, list(call[-2]))
+  # R calls as.numeric() by its other name.
+  if (identical(call[[1]], quote(as.double))) {
+    forms <- c(forms, lapply(forms, function(form) {
+      form[[1]] <- quote(as.numeric)
+      form
+    }))
+  }
+  forms
+}
+
+# Of these forms the one that stands in the code of a pipe. A step that stands elsewhere, in a functional sequence, had no
+# `.` of its own, as far as anyone can tell.
+written_in <- function(call, pipe) {
+  if (is.null(pipe)) return(call)
+  forms <- forms_of(call)
+  for (form in forms) if (holds_call(pipe, form)) return(form)
+  forms[[length(forms)]]
+}
+
+holds_call <- function(code, call) {
+  if (!is.call(code)) return(FALSE)
+  if (identical(code, call)) return(TRUE)
+  for (part in as.list(code)) if (!is_missing(part) && holds_call(part, call)) return(TRUE)
+  FALSE
+}
+
+# With a source reference: the statement, or what of it the call is.
+place_in_file <- function(call, way) {
+  if (way$statement == 0L) return(NULL)
+  caller <- sys.parents()[way$statement]
+  place <- place_at(attr(sys.call(way$statement), "srcref"), if (caller > 0L) sys.function(caller))
+  if (is.null(place)) return(NULL)
+  place$text <- deparse_line(call)
+  text <- text_between(place$source$text, place$begin, place$end)
+  # What the statement itself calls is known by the statement, but for the last step of R's own pipe.
+  if (way$statement == way$called && !grepl("|>", text, fixed = TRUE)) return(place)
+  part <- part_of(text, forms_of(call), way$waiting)
+  if (is.null(part)) return(place)
+  place$text <- part$text
+  place$line <- place$line + part$line
+  place$end <- place$begin + part$end
+  place$begin <- place$begin + part$begin
+  place
+}
+
+# The source is the lines of the function that holds the statement, or of the statement outside of functions.
+place_at <- function(reference, f) {
   srcfile <- attr(reference, "srcfile")
   whole <- attr(f, "srcref")
   if (!identical(attr(whole, "srcfile"), srcfile) || whole[1] > reference[1] || whole[3] < reference[3]) whole <- reference
@@ -55,6 +99,64 @@ place_in_file <- function(reference, f) {
     name = source$name, file = source$name, line = reference[1], source = source,
     begin = bytes[reference[1] - whole[1] + 1] + reference[2] - 1, end = bytes[reference[3] - whole[1] + 1] + reference[4]
   )
+}
+
+text_between <- function(text, begin, end) {
+  bytes <- charToRaw(text)[seq_len(end - begin) + begin]
+  enc2utf8(`Encoding<-`(rawToChar(bytes), "UTF-8"))
+}
+
+# Where a call stands in a statement: list(text, line, begin, end), the line and the bytes counted from 0; NULL where it
+# does not. Of several equal ones the last but `waiting`, which is the order in which steps of a pipe are asked for.
+part_of <- function(statement, forms, waiting) {
+  found <- if (!grepl("|>", statement, fixed = TRUE)) part_as_text(statement, forms)
+  if (!is.null(found)) return(found)
+  data <- tryCatch(utils::getParseData(parse(text = statement, keep.source = TRUE)), error = function(e) NULL)
+  lines <- strsplit(statement, "\n", fixed = TRUE)[[1]]
+  heads <- lapply(forms, function(form) if (is.call(form)) form[[1]])
+  forms <- lapply(forms, deparse)
+  found <- Filter(function(i) {
+    code <- parse(text = part_text(lines, data[i, ]), keep.source = FALSE)[[1]]
+    is.call(code) && list(code[[1]]) %in% heads && list(deparse(code)) %in% forms
+  }, which(data$token == "expr"))
+  if (!length(found)) return(NULL)
+  found <- found[order(data$line2[found], data$col2[found])]
+  at <- data[found[max(1L, length(found) - waiting)], ]
+  # Of R's own pipe, which makes what is before it an argument, the step.
+  parts <- data[data$parent == at$id, ]
+  if ("PIPE" %in% parts$token) at <- parts[nrow(parts), ]
+  bytes_to <- function(line, column) {
+    sum(nchar(lines[seq_len(line - 1L)], "bytes") + 1) + nchar(substr(lines[line], 1L, column), "bytes")
+  }
+  list(
+    text = part_text(lines, at)[1], line = at$line1 - 1L, begin = bytes_to(at$line1, at$col1 - 1L),
+    end = bytes_to(at$line2, at$col2)
+  )
+}
+
+# The same without a parser, which costs more than most operators: for a call that is written once, and as R writes it.
+part_as_text <- function(statement, forms) {
+  for (form in forms) {
+    text <- deparse(form, width.cutoff = 120L)
+    if (length(text) > 1 || !grepl("^[[:alnum:]._$:]+\\(", text)) next
+    at <- gregexpr(text, statement, fixed = TRUE)[[1]]
+    if (at[1] < 0) next
+    if (length(at) > 1 || grepl("[[:alnum:]._$:@]$", substr(statement, 1L, at - 1L))) return(NULL)
+    before <- substr(statement, 1L, at - 1L)
+    begin <- nchar(before, "bytes")
+    return(list(
+      text = text, line = nchar(gsub("[^\n]", "", before)), begin = begin, end = begin + nchar(text, "bytes")
+    ))
+  }
+  NULL
+}
+
+part_text <- function(lines, at) {
+  text <- lines[at$line1:at$line2]
+  n <- length(text)
+  text[n] <- substr(text[n], 1L, at$col2)
+  text[1] <- substring(text[1], at$col1)
+  text
 }
 
 # Read once a trace. `id` is the shim's number of it, when it has one.
@@ -77,36 +179,47 @@ new_source <- function(text, name, first_line = 1L) {
 }
 
 # Without: the call as R writes it, in the module that runs, or else in the function that made the call.
-place_in_call <- function(call, n, self) {
+place_in_call <- function(call, way, self) {
   trace <- the$trace
+  n <- way$called
   # The tracer's own call stands for the user's of the function or module.
   is_root <- !is.null(trace) && n == trace$floor + 1L
-  text <- deparse(as_user_wrote(call), width.cutoff = 120L)
+  text <- deparse(call, width.cutoff = 120L)
   if (is_root) text[1] <- sub("^func", trace$label, text[1])
   # What the tracer does itself.
   if (!is.null(trace) && n <= trace$floor) text <- trace$label
-  name <- if (is_root) trace$label else calling_function(n)
+  name <- if (is_root) trace$label else calling_function(way$callers)
   if (!is.null(self)) {
     path <- module_path(self)
     name <- toString(unique(c(path, parent.env(self$.__enclos_env__)$.classes[1])))
     if (is_root && !is.null(path)) text <- sprintf("%s(%s)", path, toString(names(formals(self$forward))[1]))
   }
   if (length(text) > 5L) text <- c(text[1:5], "...")
-  text <- paste(text, collapse = "\n")
+  whole <- paste(text, collapse = "\n")
   # LibTorch marks no more than a part of a text, and names the place of no whole one.
   list(
-    name = name, module = if (!is.null(self)) name, file = NULL, line = 1L, source = new_source(paste0(text, "\n"), name),
-    begin = 0, end = nchar(text, "bytes")
+    text = text[1], name = name, module = if (!is.null(self)) name, file = NULL, line = 1L,
+    source = new_source(paste0(whole, "\n"), name), begin = 0, end = nchar(whole, "bytes")
   )
 }
 
-calling_function <- function(n) {
-  caller <- if (n > 0L) sys.parents()[n] else 0L
-  if (caller <= (the$trace$floor %||% 0L)) return(the$trace$label %||% "R")
-  head <- sys.call(caller)[[1]]
-  if (!is.null(the$trace) && caller == the$trace$floor + 1L) return(the$trace$label)
-  if (is.symbol(head)) as.character(head) else "R"
+# The first of these frames that has a function of the user's under a name that the user gave it.
+calling_function <- function(callers) {
+  trace <- the$trace
+  for (i in seq_along(callers)) {
+    if (!is.null(trace) && callers[i] == trace$floor + 1L) break
+    head <- sys.call(callers[i])[[1]]
+    is_named <- is.symbol(head) || is.call(head) && is_symbol(head[[1]], c("$", "::", ":::"))
+    # lapply() and its like call by names of their own.
+    if (is_named && !calls_on(callers[i]) && (i == length(callers) || !calls_on(callers[i + 1L]))) return(deparse_line(head))
+  }
+  trace$label %||% "R"
 }
+
+# Whether the function of a frame only calls on what it gets, as lapply() and pipes do.
+calls_on <- function(n) cpp_calls_on(environment(sys.function(n)) %||% baseenv())
+
+deparse_line <- function(call) deparse(call, width.cutoff = 60L)[1]
 
 # `net$first` of the module that is traced; NULL for one that it does not hold.
 module_path <- function(self) {
@@ -144,9 +257,9 @@ trace_place <- function(...) {
   cpp_set_place(sys.calls(), sys.frames(), sys.parents(), sys.nframe() - 1L, trace$floor)
 }
 
-# Called by the glue for a place of frame `n` that it has not met: the source's number and the bytes in it.
+# Called by the glue for a place of what frame `n` does that it has not met: the source's number and the bytes in it.
 new_place <- function(n, self) {
-  place <- look(call_place(n, self))
+  place <- look(user_place(n, self))
   source <- place$source
   if (is.null(source$id)) source$id <- cpp_trace_source(source$name, source$text, source$first_line)
   as.integer(c(source$id, place$begin, place$end))
@@ -182,9 +295,9 @@ reader_place <- function(n, reference) {
     n <- user
     user <- min(callers[user], user - 1L)
   }
-  place <- call_place(n)
+  place <- user_place(n)
   if (n > user || is.null(reference)) return(place)
-  c(list(call = NULL, statement = as.character(reference)[1]), place_in_file(reference, NULL))
+  c(list(text = as.character(reference)[1]), place_at(reference, NULL))
 }
 
 warn_frozen <- function(place) {
@@ -193,7 +306,7 @@ warn_frozen <- function(place) {
 
 warn_of_trace <- function(place, problem) {
   trace <- the$trace
-  text <- place$statement %||% look(deparse(as_user_wrote(place$call), width.cutoff = 60L)[1])
+  text <- place$text
   where <- if (!is.null(place$file)) {
     sprintf(" at %s:%d", place$file, place$line)
   } else if (!is.null(place$module)) {

@@ -1238,6 +1238,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_calls_on
+SEXP cpp_calls_on(SEXP env);
+RcppExport SEXP _torch_cpp_calls_on(SEXP envSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type env(envSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_calls_on(env));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_running_self
 SEXP cpp_running_self(SEXP frames, SEXP floor);
 RcppExport SEXP _torch_cpp_running_self(SEXP framesSEXP, SEXP floorSEXP) {
@@ -1246,6 +1256,20 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
     Rcpp::traits::input_parameter< SEXP >::type floor(floorSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_running_self(frames, floor));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_way
+SEXP cpp_way(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor);
+RcppExport SEXP _torch_cpp_way(SEXP callsSEXP, SEXP framesSEXP, SEXP parentsSEXP, SEXP nSEXP, SEXP floorSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type calls(callsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type parents(parentsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type n(nSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type floor(floorSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_way(calls, frames, parents, n, floor));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1758,7 +1782,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_memory_flush", (DL_FUNC) &_torch_cpp_memory_flush, 0},
     {"_torch_cpp_observe_operators", (DL_FUNC) &_torch_cpp_observe_operators, 1},
     {"_torch_cpp_entry_frame", (DL_FUNC) &_torch_cpp_entry_frame, 4},
+    {"_torch_cpp_calls_on", (DL_FUNC) &_torch_cpp_calls_on, 1},
     {"_torch_cpp_running_self", (DL_FUNC) &_torch_cpp_running_self, 2},
+    {"_torch_cpp_way", (DL_FUNC) &_torch_cpp_way, 5},
     {"_torch_cpp_set_place", (DL_FUNC) &_torch_cpp_set_place, 5},
     {"_torch_cpp_forget_places", (DL_FUNC) &_torch_cpp_forget_places, 0},
     {"_torch_cpp_op_ranking", (DL_FUNC) &_torch_cpp_op_ranking, 1},

@@ -1,7 +1,9 @@
 // Where the user's code is: found before each operator of a trace, so it must cost little beside LibTorch's recording.
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <unordered_map>
+#include <vector>
 
 #include "trace.h"
 
@@ -9,12 +11,16 @@ namespace {
 
 // --- whose a frame is ------------------------------------------------------------------------------------------------
 
-// R6 only calls on, as base R does.
+// Other packages that only call on what the user gave them, as base R does.
+constexpr const char* kCallers[] = {"R6", "magrittr", "methods", "purrr", "stats", "utils"};
 enum class Home { package, base, user };
 
-Home home_of(SEXP frame) {
+bool is_namespace(SEXP env, const char* name) {
+  return R_IsNamespaceEnv(env) && std::strcmp(CHAR(STRING_ELT(R_NamespaceEnvSpec(env), 0)), name) == 0;
+}
+
+Home home_of_function(SEXP env) {
   static SEXP record = Rf_install(".record");
-  SEXP env = enclosing_environment(frame);
   // What autograd_function() made is the package's too.
   if (argument_of(env, record) != R_UnboundValue) return Home::package;
   for (; env != R_EmptyEnv; env = enclosing_environment(env)) {
@@ -22,9 +28,21 @@ Home home_of(SEXP frame) {
     if (env == R_BaseEnv || env == R_BaseNamespace) return Home::base;
     if (env == R_GlobalEnv) break;
     if (!R_IsNamespaceEnv(env)) continue;
-    return std::strcmp(CHAR(STRING_ELT(R_NamespaceEnvSpec(env), 0)), "R6") == 0 ? Home::base : Home::user;
+    for (const char* name : kCallers) {
+      if (is_namespace(env, name)) return Home::base;
+    }
+    return Home::user;
   }
   return Home::user;
+}
+
+Home home_of(SEXP frame) { return home_of_function(enclosing_environment(frame)); }
+
+bool is_pipe(SEXP frame) {
+  SEXP env = enclosing_environment(frame);
+  if (is_namespace(env, "magrittr")) return true;
+  // What `. %>% f()` makes has an environment of its own.
+  return env != R_EmptyEnv && is_namespace(enclosing_environment(env), "magrittr");
 }
 
 SEXP nth(SEXP frames, int n) { return CAR(Rf_nthcdr(frames, n - 1)); }
@@ -35,18 +53,177 @@ bool is_written(SEXP call) {
   return TYPEOF(call) == LANGSXP && TYPEOF(CAR(call)) == CLOSXP && Rf_getAttrib(CAR(call), written) != R_NilValue;
 }
 
-// Callers, not what lies below on the stack: there the user's own arguments are evaluated too.
-int entry_of(SEXP calls, SEXP frames, SEXP parents, int n) {
-  for (int caller = n;;) {
-    // R names a frame that C++ called as its own caller: that is the one below it.
-    const int named = caller > 0 ? INTEGER(parents)[caller - 1] : 0;
-    caller = named < caller - 1 ? named : caller - 1;
-    if (caller <= 0) return n;
-    const Home home = is_written(nth(calls, caller)) ? Home::package : home_of(nth(frames, caller));
-    if (home == Home::user) return n;
-    if (home == Home::package) n = caller;
+// --- what is the same ------------------------------------------------------------------------------------------------
+
+uint64_t mix(uint64_t hash, uint64_t with) {
+  hash ^= with + 0x9E3779B97F4A7C15ull + (hash << 6) + (hash >> 2);
+  return hash * 0xBF58476D1CE4E5B9ull;
+}
+uint64_t mix(uint64_t hash, const void* address) { return mix(hash, reinterpret_cast<uintptr_t>(address)); }
+
+// Equal calls have equal hashes, whoever made the objects. Sizes of a trace notice when they are read: these stand for
+// themselves, as all that is not written in code does.
+uint64_t hash_of(uint64_t hash, SEXP x) {
+  static SEXP as_double = Rf_install("as.double"), as_numeric = Rf_install("as.numeric");
+  hash = mix(hash, static_cast<uint64_t>(TYPEOF(x)));
+  switch (TYPEOF(x)) {
+    case LANGSXP:
+    case LISTSXP:
+      for (; x != R_NilValue; x = CDR(x)) hash = mix(hash_of(hash, CAR(x)), TAG(x));
+      return hash;
+    case REALSXP:
+    case INTSXP:
+    case LGLSXP:
+    case STRSXP:
+      if (ALTREP(x) || XLENGTH(x) != 1) return mix(hash, x);
+      if (TYPEOF(x) == STRSXP) return mix(hash, STRING_ELT(x, 0));
+      if (TYPEOF(x) != REALSXP) return mix(hash, static_cast<uint64_t>(INTEGER(x)[0]));
+      uint64_t bits;
+      std::memcpy(&bits, REAL(x), sizeof bits);
+      return mix(hash, bits);
+    default:
+      // R calls as.numeric() by its other name.
+      return mix(hash, x == as_double ? as_numeric : x);
   }
 }
+
+SEXP reference_of(SEXP call) {
+  static SEXP srcref = Rf_install("srcref");
+  return Rf_getAttrib(call, srcref);
+}
+
+// R copies a reference each time that it gives the call: a place in a file is the same by what it says.
+uint64_t hash_of_reference(SEXP reference) {
+  static SEXP srcfile = Rf_install("srcfile");
+  uint64_t hash = mix(1, Rf_getAttrib(reference, srcfile));
+  if (TYPEOF(reference) != INTSXP) return mix(hash, reference);
+  for (R_xlen_t i = 0; i < XLENGTH(reference); ++i) hash = mix(hash, static_cast<uint64_t>(INTEGER(reference)[i]));
+  return hash;
+}
+
+// --- who called ------------------------------------------------------------------------------------------------------
+
+// R's stack, as sys.calls(), sys.frames() and sys.parents() tell it. Frames have numbers from 1.
+struct Stack {
+  SEXP calls, frames, parents;
+  SEXP call(int n) const { return nth(calls, n); }
+  SEXP frame(int n) const { return nth(frames, n); }
+  int parent(int n) const { return INTEGER(parents)[n - 1]; }
+};
+
+uint64_t hash_of_call(SEXP head, SEXP arguments) {
+  uint64_t hash = mix(hash_of(mix(0, static_cast<uint64_t>(LANGSXP)), head), R_NilValue);
+  for (; arguments != R_NilValue; arguments = CDR(arguments)) hash = mix(hash_of(hash, CAR(arguments)), TAG(arguments));
+  return hash;
+}
+
+bool holds(SEXP expression, uint64_t call, uint64_t without_dot) {
+  if (TYPEOF(expression) != LANGSXP) return false;
+  const uint64_t own = hash_of(0, expression);
+  if (own == call || own == without_dot) return true;
+  for (; expression != R_NilValue; expression = CDR(expression)) {
+    if (holds(CAR(expression), call, without_dot)) return true;
+  }
+  return false;
+}
+
+// Whether a frame's call stands in an expression. magrittr puts `.` before the arguments of a step that has none.
+bool holds(SEXP expression, const Stack& stack, int n) {
+  static SEXP dot = Rf_install("."), generic = Rf_install(".Generic");
+  SEXP call = stack.call(n);
+  if (TYPEOF(call) != LANGSXP) return false;
+  // R calls a method by its own name.
+  SEXP head = argument_of(stack.frame(n), generic), arguments = CDR(call);
+  head = TYPEOF(head) == STRSXP && XLENGTH(head) == 1 ? Rf_installTrChar(STRING_ELT(head, 0)) : CAR(call);
+  const bool has_dot = CAR(arguments) == dot && TAG(arguments) == R_NilValue;
+  return holds(expression, hash_of_call(head, arguments), hash_of_call(head, has_dot ? CDR(arguments) : arguments));
+}
+
+// Below frame `n` and above frame `floor` the last frame of magrittr's, or 0.
+int pipe_below(const Stack& stack, int n, int floor) {
+  while (--n > floor) {
+    if (is_pipe(stack.frame(n))) return n;
+  }
+  return 0;
+}
+
+// Whether a frame is that of a function that magrittr made of one step, which its freduce() calls.
+bool is_step(const Stack& stack, int n) {
+  const int parent = stack.parent(n);
+  return parent > 0 && parent < n && TYPEOF(CAR(stack.call(n))) == LANGSXP && is_pipe(stack.frame(parent));
+}
+
+// Who made the call of frame `n`; of a step of a pipe, who wrote the pipe.
+int caller_of(const Stack& stack, int n) {
+  const int parent = stack.parent(n);
+  if (parent < n) return parent;
+  // R names a frame as its own caller where the call was evaluated in an environment that no frame has, as magrittr does
+  // it; and where C++ called, which happened in the frame below.
+  const int pipe = pipe_below(stack, n, 0);
+  return pipe > 0 && holds(stack.call(pipe), stack, n) ? caller_of(stack, pipe) : n - 1;
+}
+
+// How R came from the user's code to a frame.
+struct Way {
+  int entry;   // the outermost of the package's functions that called each other down to the frame
+  int called;  // what the user's code called: that, or what called it for the user, such as lapply()
+  int caller;  // the user's code, or 0
+};
+
+// Goes by callers, not by what lies below on the stack: there the user's own arguments are evaluated too.
+Way way_to(const Stack& stack, int n, int floor) {
+  Way way{n, n, 0};
+  bool piped = false;
+  while (true) {
+    const int last = way.caller > 0 ? way.caller : n;
+    way.caller = last > 0 ? caller_of(stack, last) : 0;
+    if (way.caller <= floor) {
+      way.caller = 0;
+      return way;
+    }
+    SEXP frame = stack.frame(way.caller);
+    if (is_pipe(frame) || is_step(stack, way.caller)) {
+      piped = true;
+      continue;
+    }
+    const Home home = is_written(stack.call(way.caller)) ? Home::package : home_of(frame);
+    if (home == Home::user) return way;
+    if (home == Home::package) way.entry = way.caller;
+    if (home == Home::package || !piped) way.called = way.caller;
+  }
+}
+
+// The frame whose call has the reference to the statement of the user's code that R is at, or 0.
+int statement_of(const Stack& stack, const Way& way, int floor) {
+  // What the code itself called has its own. Arguments that are evaluated later have the reference of whoever needs them.
+  for (int i = way.caller + 1; way.caller > 0 && i <= way.called; ++i) {
+    if (stack.parent(i) == way.caller && reference_of(stack.call(i)) != R_NilValue) return i;
+  }
+  for (int i = way.called; i > floor; --i) {
+    if (reference_of(stack.call(i)) != R_NilValue) return i;
+  }
+  return 0;
+}
+
+// Of the steps of a pipe that are the same call, how many wait for this one.
+int waiting_steps(const Stack& stack, int pipe, int n) {
+  if (pipe == 0) return 0;
+  const uint64_t own = hash_of(0, stack.call(n));
+  int waiting = 0;
+  for (int i = pipe + 1; i < n; ++i) waiting += hash_of(0, stack.call(i)) == own;
+  return waiting;
+}
+
+// By whose names functions without a file are known.
+uint64_t hash_of_callers(const Stack& stack, int caller, int floor) {
+  uint64_t hash = 0;
+  for (int level = 0; level < 3 && caller > floor; ++level, caller = caller_of(stack, caller)) {
+    hash = mix(hash, CAR(stack.call(caller)));
+  }
+  return hash;
+}
+
+// --- modules ---------------------------------------------------------------------------------------------------------
 
 // The module (its `self`) whose method a frame is, or NULL.
 SEXP self_of(SEXP frame) {
@@ -80,75 +257,22 @@ std::unordered_map<uint64_t, Place>* places = nullptr;
 // Keeps the references to sources, so that none gets the address of another. Its tag keeps what `base` holds.
 SEXP references = nullptr;
 
-// What R's stack was like below the last call that was looked for frame by frame: the frame of the user's code, how deep
-// the frame of what it called is, and the module that runs there. An operator that is reached from the same frame at the
-// same depth has the same below it.
+// What R's stack was like below the last call that was looked for frame by frame. An operator that is reached from the
+// same frame at the same depth has the same below it.
 struct Base {
-  SEXP caller, self;
-  int depth;
-  bool has_references;  // some call below has a reference to the source, which stands for those that have none
+  SEXP caller;       // the frame of the user's code
+  SEXP self;         // the module that runs there
+  int depth;         // of the frame that the user's code called
+  int statement;     // of the frame with the reference to the user's statement, or 0
+  uint64_t callers;  // what the user's code was called
 };
 Base base{};
 
-uint64_t mix(uint64_t hash, uint64_t with) {
-  hash ^= with + 0x9E3779B97F4A7C15ull + (hash << 6) + (hash >> 2);
-  return hash * 0xBF58476D1CE4E5B9ull;
+// One statement may have several calls.
+uint64_t key_of_part(SEXP statement, SEXP call, int waiting) {
+  return mix(hash_of(hash_of_reference(statement), call), static_cast<uint64_t>(waiting) + 1);
 }
-uint64_t mix(uint64_t hash, const void* address) { return mix(hash, reinterpret_cast<uintptr_t>(address)); }
-
-// Equal calls have equal hashes, whoever made the objects. Sizes of a trace notice when they are read: these stand for
-// themselves, as all that is not written in code does.
-uint64_t hash_of(uint64_t hash, SEXP x) {
-  hash = mix(hash, static_cast<uint64_t>(TYPEOF(x)));
-  switch (TYPEOF(x)) {
-    case LANGSXP:
-    case LISTSXP:
-      for (; x != R_NilValue; x = CDR(x)) hash = mix(hash_of(hash, CAR(x)), TAG(x));
-      return hash;
-    case REALSXP:
-    case INTSXP:
-    case LGLSXP:
-    case STRSXP:
-      if (ALTREP(x) || XLENGTH(x) != 1) return mix(hash, x);
-      if (TYPEOF(x) == STRSXP) return mix(hash, STRING_ELT(x, 0));
-      if (TYPEOF(x) != REALSXP) return mix(hash, static_cast<uint64_t>(INTEGER(x)[0]));
-      uint64_t bits;
-      std::memcpy(&bits, REAL(x), sizeof bits);
-      return mix(hash, bits);
-    default:
-      return mix(hash, x);
-  }
-}
-
-SEXP reference_of(SEXP call) {
-  static SEXP srcref = Rf_install("srcref");
-  return Rf_getAttrib(call, srcref);
-}
-
-// R copies a reference each time that it gives the call: a place in a file is the same by what it says.
-uint64_t hash_of_reference(SEXP reference) {
-  static SEXP srcfile = Rf_install("srcfile");
-  uint64_t hash = mix(1, Rf_getAttrib(reference, srcfile));
-  if (TYPEOF(reference) != INTSXP) return mix(hash, reference);
-  for (R_xlen_t i = 0; i < XLENGTH(reference); ++i) hash = mix(hash, static_cast<uint64_t>(INTEGER(reference)[i]));
-  return hash;
-}
-
-uint64_t key_of(SEXP reference, SEXP self, SEXP call) {
-  return reference == R_NilValue ? hash_of(mix(0, self), call) : hash_of_reference(reference);
-}
-
-// The reference of the call, or of one that evaluates it later, as a pipe does.
-SEXP reference_of(SEXP calls, int n, int floor) {
-  SEXP found = R_NilValue;
-  int i = 1;
-  for (SEXP call = calls; call != R_NilValue && i <= n; call = CDR(call), ++i) {
-    if (i <= floor) continue;
-    SEXP reference = reference_of(CAR(call));
-    if (reference != R_NilValue) found = reference;
-  }
-  return found;
-}
+uint64_t key_of_call(SEXP self, uint64_t callers, SEXP call) { return hash_of(mix(mix(0, self), callers), call); }
 
 // A call of one of R's functions that tell of the frame in which they are called.
 SEXP call_of(const char* function) {
@@ -157,16 +281,14 @@ SEXP call_of(const char* function) {
   return call;
 }
 
-// Remembers what is below frame `entry`.
-void note_base(SEXP calls, SEXP frames, SEXP parents, int entry, int bottom, SEXP reference) {
+// Remembers what is below what was called.
+void note_base(const Stack& stack, const Way& way, int statement, int floor) {
   base = {};
-  const int caller = entry > 0 ? INTEGER(parents)[entry - 1] : 0;
-  if (caller < bottom || caller >= entry) return;
-  base.has_references = reference != R_NilValue;
-  base.caller = nth(frames, caller);
-  base.self = running_self(frames, bottom, entry - 1);
-  base.depth = entry;
-  SET_TAG(references, Rf_cons(base.caller, base.self));
+  // What is called by steps of pipes is not found by the quick way, which asks R for the callers.
+  if (way.caller == 0 || stack.parent(way.called) != way.caller) return;
+  SEXP caller = stack.frame(way.caller), self = running_self(stack.frames, floor, way.called - 1);
+  base = {caller, self, way.called, statement, hash_of_callers(stack, way.caller, floor)};
+  SET_TAG(references, Rf_cons(caller, self));
 }
 
 void tell_place(const Place& it) { check(shim().ts_trace_place(it.source, it.begin, it.end)); }
@@ -176,55 +298,93 @@ void tell_place(const Place& it) { check(shim().ts_trace_place(it.source, it.beg
 bool mark_known_place(SEXP frame) {
   // So many functions of the package call each other at most.
   constexpr int kMost = 8;
-  static SEXP caller = call_of("parent.frame"), depth = call_of("sys.nframe"), own_call = call_of("sys.call");
+  static SEXP parent = call_of("parent.frame"), depth = call_of("sys.nframe"), own_call = call_of("sys.call");
+  static SEXP call_at = nullptr;
+  if (!call_at) {
+    R_PreserveObject(call_at = Rf_lang2(CAR(own_call), Rf_ScalarInteger(0)));
+  }
   if (!base.caller) return false;
-  SEXP entry = frame, self = R_NilValue;
+  SEXP called = frame, self = R_NilValue;
   for (int i = 0; i < kMost; ++i) {
     if (self == R_NilValue) self = self_of(frame);
-    frame = Rf_eval(caller, frame);
+    frame = Rf_eval(parent, frame);
     if (frame == base.caller) break;
-    if (frame == R_GlobalEnv) return false;
-    const Home home = home_of(frame);
-    if (home == Home::user) return false;
-    if (home == Home::package) entry = frame;
+    if (frame == R_GlobalEnv || home_of(frame) == Home::user) return false;
+    called = frame;
   }
-  if (frame != base.caller || Rf_asInteger(Rf_eval(depth, entry)) != base.depth) return false;
-  SEXP call = PROTECT(Rf_eval(own_call, entry));
-  SEXP reference = reference_of(call);
-  const bool is_told = reference != R_NilValue || !base.has_references;
-  const auto found = is_told ? places->find(key_of(reference, self == R_NilValue ? base.self : self, call)) : places->end();
-  UNPROTECT(1);
+  if (frame != base.caller || Rf_asInteger(Rf_eval(depth, called)) != base.depth) return false;
+  SEXP call = PROTECT(Rf_eval(own_call, called)), statement = R_NilValue;
+  if (base.statement == base.depth) {
+    statement = reference_of(call);
+  } else if (base.statement > 0) {
+    INTEGER(CADR(call_at))[0] = base.statement;
+    statement = reference_of(Rf_eval(call_at, called));
+  }
+  PROTECT(statement);
+  // Where the reference stands on another call than before, all calls are looked at.
+  const bool is_told = base.statement == 0 || statement != R_NilValue;
+  const uint64_t key = base.statement == 0           ? key_of_call(self == R_NilValue ? base.self : self, base.callers, call)
+                       : base.statement == base.depth ? hash_of_reference(statement)
+                                                      : key_of_part(statement, call, 0);
+  const auto found = is_told ? places->find(key) : places->end();
+  UNPROTECT(2);
   if (found == places->end()) return false;
   tell_place(found->second);
   return true;
 }
 
 // The frame of the outermost of the package's functions that called each other down to frame `n`, also through functions
-// of base R and R6.
+// that only call on.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_entry_frame(SEXP calls, SEXP frames, SEXP parents, SEXP n) {
-  return Rf_ScalarInteger(entry_of(calls, frames, parents, Rf_asInteger(n)));
+  return Rf_ScalarInteger(way_to({calls, frames, parents}, Rf_asInteger(n), 0).entry);
 }
+
+// Whether a function of such an environment only calls on what it gets.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_calls_on(SEXP env) { return Rf_ScalarLogical(home_of_function(env) == Home::base); }
 
 // `self` of the innermost module that runs above frame `floor`, or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_running_self(SEXP frames, SEXP floor) { return running_self(frames, Rf_asInteger(floor)); }
 
+// How R came from the user's code to frame `n`: the frame that the user's code called, the one that has the reference to
+// the statement, the pipe whose step it is, how many equal steps wait for this one; then the user's code and its callers,
+// the last one first.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_way(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
+  const Stack stack{calls, frames, parents};
+  const int bottom = Rf_asInteger(floor);
+  const Way way = way_to(stack, Rf_asInteger(n), bottom);
+  const int pipe = pipe_below(stack, way.called, way.caller);
+  std::vector<int> way_down{way.called, statement_of(stack, way, bottom), pipe, waiting_steps(stack, pipe, way.called)};
+  for (int caller = way.caller; caller > bottom; caller = caller_of(stack, caller)) way_down.push_back(caller);
+  SEXP out = Rf_allocVector(INTSXP, static_cast<R_xlen_t>(way_down.size()));
+  std::copy(way_down.begin(), way_down.end(), INTEGER(out));
+  return out;
+}
+
 // Tells the shim the place of what frame `n` does. What calls and frames there are is R's to say; `floor`: the frames up
 // to it are the tracer's.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_set_place(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
+  const Stack stack{calls, frames, parents};
   const int bottom = Rf_asInteger(floor);
-  const int entry = entry_of(calls, frames, parents, Rf_asInteger(n));
-  SEXP reference = reference_of(calls, entry, bottom);
-  SEXP self = reference == R_NilValue ? running_self(frames, bottom) : R_NilValue;
-  const uint64_t key = key_of(reference, self, entry > 0 ? nth(calls, entry) : R_NilValue);
+  const Way way = way_to(stack, Rf_asInteger(n), bottom);
+  const int statement = statement_of(stack, way, bottom);
+  SEXP call = way.called > 0 ? stack.call(way.called) : R_NilValue;
+  SEXP reference = PROTECT(statement > 0 ? reference_of(stack.call(statement)) : R_NilValue);
+  SEXP self = statement == 0 ? running_self(frames, bottom) : R_NilValue;
+  const int waiting = waiting_steps(stack, pipe_below(stack, way.called, way.caller), way.called);
+  const uint64_t key = statement == 0            ? key_of_call(self, hash_of_callers(stack, way.caller, bottom), call)
+                       : statement == way.called ? hash_of_reference(reference)
+                                                 : key_of_part(reference, call, waiting);
   if (!references) R_PreserveObject(references = Rf_cons(R_NilValue, R_NilValue));
-  note_base(calls, frames, parents, entry, bottom, reference);
+  note_base(stack, way, statement, bottom);
   if (!places) places = new std::unordered_map<uint64_t, Place>();
   auto found = places->find(key);
   if (found == places->end()) {
-    SEXP at = PROTECT(Rf_ScalarInteger(entry));
+    SEXP at = PROTECT(Rf_duplicate(n));
     SEXP made = PROTECT(call_package("new_place", at, self));
     SETCDR(references, Rf_cons(reference, CDR(references)));
     const int* it = INTEGER(made);
@@ -232,6 +392,7 @@ SEXP cpp_set_place(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
     UNPROTECT(2);
   }
   tell_place(found->second);
+  UNPROTECT(1);
   return R_NilValue;
 }
 

@@ -22,7 +22,67 @@ test_that("nodes carry the file and line of the R code, constants and lists too"
   expect_equal(line_of("aten::add"), "4")
   expect_equal(line_of("value=20."), "4")
   expect_equal(line_of("prim::ListConstruct"), "4")
-  expect_equal(line_of("aten::exp"), "6")
+  expect_equal(line_of("aten::exp"), "7")
+  expect_equal(line_of("aten::log"), "8")
+})
+
+# The place of each operator of a trace of `f`: list("exp" = "model.R:7", ...).
+operator_places <- function(f, x = torch_randn(2, 3)) {
+  text <- strsplit(jit_trace(f, x, check_trace = FALSE)$graph$text, "\n", fixed = TRUE)[[1]]
+  nodes <- regmatches(text, regexec("aten::(\\w+)\\(.* # (.*):[0-9]+$", text))
+  nodes <- Filter(length, nodes)
+  setNames(vapply(nodes, `[`, "", 3), vapply(nodes, `[`, "", 2))
+}
+
+test_that("steps of pipes have lines of their own", {
+  skip_if_no_torch()
+  scope <- from_file(c(
+    "helper <- function(a, b) {", "  a * b", "}",
+    "piped <- function(x) {", "  x %>% nnf_relu() %>%", "    torch_exp() %>%", "    helper(2) %>%", "    nnf_relu() %>%",
+    "    { . + 1 } %>%", "    torch_matmul(torch_ones(3, 2)) %>% sqrt()", "}",
+    "sequence <- . %>% torch_exp() %>%", "  torch_log()", "calling <- function(x) {", "  x <- torch_sin(x)", "  sequence(x)", "}",
+    "nested <- function(x) {", "  y <- torch_relu(helper('\u00e4' %in% 'b',", "    torch_exp(x)))", "  lapply(list(y), . %>%",
+    "    torch_sin() %>%", "    torch_cos())[[1]]", "}",
+    "plain <- function(x) lapply(list(x), function(y) {", "  torch_exp(y)", "})[[1]]"
+  ))
+  expect_equal(operator_places(scope$piped), c(
+    relu = "model.R:5", exp = "model.R:6", mul = "model.R:2", relu = "model.R:8", add = "model.R:9", ones = "model.R:10",
+    matmul = "model.R:10", sqrt = "model.R:10"
+  ))
+  expect_equal(operator_places(scope$calling), c(sin = "model.R:15", exp = "model.R:16", log = "model.R:16"))
+  expect_equal(
+    operator_places(scope$nested), c(exp = "model.R:20", mul = "model.R:2", relu = "model.R:19", sin = "model.R:22", cos = "model.R:23")
+  )
+  expect_equal(operator_places(scope$plain), c(exp = "model.R:26"))
+})
+
+test_that("R's own pipe has a line for each step", {
+  skip_if_no_torch()
+  scope <- from_file(c("f <- function(x) {", "  x |>", "    torch_exp() |>", "    torch_log()", "}"))
+  expect_equal(operator_places(scope$f), c(exp = "model.R:3", log = "model.R:4"))
+})
+
+test_that("without source references steps of pipes are calls of the function that has the pipe", {
+  skip_if_no_torch()
+  scope <- new.env()
+  eval(parse(text = "
+    f <- function(x) x %>% torch_exp() %>% { torch_log(.) } %>% torch_matmul(torch_ones(3, 2))
+    g <- . %>% torch_exp() %>% torch_matmul(torch_ones(3, 2))
+    h <- function(x) lapply(list(x), . %>% torch_matmul(torch_ones(3, 2)))[[1]]
+    k <- function(x) lapply(list(x), torch_exp)[[1]]
+    outer <- function(x) inner(x)
+    v <- function(x) x %>% as.numeric() %>% torch_tensor() + x$sum()", keep.source = FALSE), scope)
+  expect_equal(operator_places(scope$f), c(exp = "f:1", log = "f:1", ones = "f:1", matmul = "f:1"))
+  expect_equal(operator_places(scope$k), c(exp = "f:1"))
+  for (name in c("f", "g", "h")) {
+    scope$inner <- scope[[name]]
+    outer <- scope$outer
+    traced <- jit_trace(outer, torch_randn(2, 3))
+    expect_snapshot(traced(torch_randn(2, 4)), error = TRUE)
+  }
+  expect_warning(
+    jit_trace(scope$v, torch_randn(2), check_trace = FALSE), "^`as.numeric\\(\\)` takes a value", class = "torch_tracer_warning"
+  )
 })
 
 test_that("the lines of layers are those of the user's forward", {
