@@ -629,6 +629,7 @@ distr_continuous_bernoulli <- distribution(
     probs = function() torch_sigmoid(logits),
     logits = function() logit_of(probs),
     inner_probs = function() inside_open_interval(probs),
+    inner_logits = function() torch_clamp(logits, log(eps_of(logits)), -log(eps_of(logits))),
     is_stable = function() (inner_probs <= lims[1]) | (inner_probs > lims[2]),
     # Where the closed formulas hold; elsewhere any value for which they are finite.
     cut = function() torch_where(is_stable, inner_probs, torch_full_like(inner_probs, lims[1])),
@@ -639,15 +640,15 @@ distr_continuous_bernoulli <- distribution(
       torch_where(is_stable, closed, log(2) + (4 / 3 + 104 / 45 * away^2) * away^2)
     }
   ),
-  log_prob = function(value) value * logits - nnf_softplus(logits) + log_norm,
+  log_prob = function(value) value * inner_logits - nnf_softplus(inner_logits) + log_norm,
   cdf = function(value) {
     closed <- (cut^value * (1 - cut)^(1 - value) + cut - 1) / (2 * cut - 1)
-    series <- value * (1 + logits * (value - 1) / 2 + logits^2 * (2 * value - 1) * (value - 1) / 12)
+    series <- value * (1 + inner_logits * (value - 1) / 2 + inner_logits^2 * (2 * value - 1) * (value - 1) / 12)
     torch_clamp(torch_where(is_stable, closed, series), 0, 1)
   },
   icdf = function(value) {
     closed <- (torch_log1p(-cut + value * (2 * cut - 1)) - torch_log1p(-cut)) / log_odds
-    torch_where(is_stable, closed, value + value * (1 - value) * (logits / 2 + logits^2 * (1 - 2 * value) / 6))
+    torch_where(is_stable, closed, value + value * (1 - value) * (inner_logits / 2 + inner_logits^2 * (1 - 2 * value) / 6))
   },
   entropy = function() {
     log_0 <- torch_log1p(-inner_probs)

@@ -17,10 +17,16 @@ positive_probability <- new_constraint(
   "Interval", "greater than 0 and at most 1", function(value) (value > 0) & (value <= 1), lower_bound = 0, upper_bound = 1
 )
 
-# For distributions with a probability of success. What is impossible or sure by probabilities of 0 or 1 that were given.
+# k x, and 0 where k is 0, be x infinite.
+times <- function(k, x) k * torch_where((k == 0) & torch_isinf(x), 0, x)
+
+# For distributions with a probability of success. What is impossible or sure by probabilities of 0 or 1 that were given;
+# of infinite logits the formulas hold.
 success_probability <- list(
   probs = function() torch_sigmoid(logits),
   logits = function() logit_of(probs),
+  log_success = function() nnf_logsigmoid(logits),
+  log_failure = function() nnf_logsigmoid(-logits),
   never = function() if ("probs" %in% private$.given) probs == 0,
   always = function() if ("probs" %in% private$.given) probs == 1
 )
@@ -46,6 +52,8 @@ normalized <- function(values, call) {
     x <- as_numbers(values[[name]], name, call = call)
     if (x$ndim < 1L) value_error(sprintf("`%s` must have at least 1 dimension, for the outcomes.", name), call)
     values[[name]] <- if (name == "logits") {
+      # An infinite one leaves the others nothing.
+      x <- torch_where(torch_any(x == Inf, dim = -1L, keepdim = TRUE), torch_where(x == Inf, 0, -Inf), x)
       x - torch_logsumexp(x, dim = -1L, keepdim = TRUE)
     } else {
       if (!x$is_floating_point()) x <- x$to(dtype = torch_get_default_dtype())
@@ -66,7 +74,12 @@ check_total_count <- function(values, call) {
   values
 }
 
-cross_entropy_of_success <- function(probs, logits) torch_where((probs == 0) | (probs == 1), 0, nnf_softplus(logits) - probs * logits)
+# It is the same for p and 1 - p. The logit of a number that no exponential is left of stands for infinite ones.
+entropy_of_success <- function(logits, never, always) {
+  below <- torch_clamp(torch_where(logits > 0, -logits, logits), min = -1000)
+  entropy <- nnf_softplus(below) - torch_sigmoid(below) * below
+  if (is.null(never)) entropy else torch_where(never | always, 0, entropy)
+}
 log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_lgamma(n - k + 1)
 
 #' Discrete distributions
@@ -92,7 +105,8 @@ log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_l
 #' | `distr_relaxed_bernoulli` | `temperature` > 0, `probs` | a number from 0 to 1 | nearly a Bernoulli draw, with gradients |
 #' | `distr_relaxed_one_hot_categorical` | `temperature` > 0, `probs`, a vector | a vector that sums to 1 | nearly a one, with gradients |
 #'
-#' The probabilities of outcomes, the last dimension of `probs`, are divided by their sum. `distr_negative_binomial` counts
+#' The probabilities of outcomes, the last dimension of `probs`, are divided by their sum. Infinite `logits` are probabilities of
+#' 0 and 1; of several outcomes those whose logits are `Inf` share all the probability. `distr_negative_binomial` counts
 #' with `probs` what R's [dnbinom()] takes for `1 - prob`.
 #'
 #' A relaxed distribution is a continuous one that comes close to the discrete one when `temperature` goes to zero, and
@@ -127,9 +141,11 @@ distr_bernoulli <- distribution(
   one_of = c("probs", "logits"),
   support = constraint_boolean,
   derived = success_probability,
-  log_prob = function(value) with_certainty(value * logits - nnf_softplus(logits), value, 1 - value, never, always),
+  log_prob = function(value) {
+    with_certainty(times(value, log_success) + times(1 - value, log_failure), value, 1 - value, never, always)
+  },
   cdf = function(value) torch_where(value < 0, 0, torch_where(value < 1, 1 - probs, 1)),
-  entropy = function() cross_entropy_of_success(probs, logits),
+  entropy = function() entropy_of_success(logits, never, always),
   mean = function() probs,
   mode = function() torch_where(probs == 0.5, NaN, (probs > 0.5)$to(dtype = probs$dtype)),
   variance = function() probs * (1 - probs),
@@ -151,8 +167,9 @@ distr_binomial <- distribution(
   support = function() constraint_integer_interval(0, total_count),
   derived = success_probability,
   log_prob = function(value) {
-    log_prob <- log_choose(total_count, value) + value * logits - total_count * nnf_softplus(logits)
-    with_certainty(log_prob, value, total_count - value, never, always)
+    failures <- total_count - value
+    log_prob <- log_choose(total_count, value) + times(value, log_success) + times(failures, log_failure)
+    with_certainty(log_prob, value, failures, never, always)
   },
   cdf = function(value) {
     k <- torch_floor(value)
@@ -163,7 +180,7 @@ distr_binomial <- distribution(
   entropy = function() {
     value <- self$enumerate_support(expand = FALSE)
     log_prob <- private$log_prob(value)
-    -torch_sum(torch_where(log_prob == -Inf, 0, torch_exp(log_prob) * log_prob), dim = 1L)
+    -torch_sum(torch_exp(log_prob) * torch_where(log_prob == -Inf, 0, log_prob), dim = 1L)
   },
   mean = function() total_count * probs,
   mode = function() torch_minimum(torch_floor((total_count + 1) * probs), total_count),
@@ -187,13 +204,23 @@ distr_geometric <- distribution(
   ),
   one_of = c("probs", "logits"),
   support = constraint_nonnegative_integer,
-  derived = success_probability,
-  log_prob = function(value) torch_special_xlog1py(value, -probs) + torch_log(probs),
-  cdf = function(value) -torch_expm1(torch_special_xlog1py(torch_floor(value) + 1, -probs)),
-  entropy = function() cross_entropy_of_success(probs, logits) / probs,
-  mean = function() 1 / probs - 1,
+  derived = override(success_probability, list(
+    log_success = function() if ("probs" %in% private$.given) torch_log(probs) else nnf_logsigmoid(logits),
+    log_failure = function() if ("probs" %in% private$.given) torch_log1p(-probs) else nnf_logsigmoid(-logits),
+    odds_against = function() if ("probs" %in% private$.given) 1 / probs - 1 else torch_exp(-logits)
+  )),
+  log_prob = function(value) times(value, log_failure) + log_success,
+  cdf = function(value) -torch_expm1(times(torch_floor(value) + 1, log_failure)),
+  entropy = function() {
+    most <- -log(eps_of(probs))
+    odds <- if ("probs" %in% private$.given) odds_against else torch_exp(torch_clamp(-logits, max = most))
+    # Beyond these ends the product is its limit, 0 or 1.
+    odds <- torch_clamp(odds, tiny_of(probs), exp(most))
+    odds * torch_log1p(1 / odds) - log_success
+  },
+  mean = function() odds_against,
   mode = function() torch_zeros_like(probs),
-  variance = function() (1 / probs - 1) / probs,
+  variance = function() odds_against * (1 + odds_against),
   sample = function(shape) {
     u <- torch_clamp(standard_uniform(shape, probs), min = tiny_of(probs))
     torch_floor(torch_log(u) / torch_log1p(-probs))
@@ -214,15 +241,15 @@ distr_negative_binomial <- distribution(
     log_ways <- torch_lgamma(total_count + value) - torch_lgamma(value + 1) - torch_lgamma(total_count)
     # Of no failures to wait for, 0 is the only draw.
     log_ways <- torch_where(total_count + value == 0, torch_zeros_like(log_ways), log_ways)
-    log_prob <- total_count * nnf_logsigmoid(-logits) + value * nnf_logsigmoid(logits) + log_ways
+    log_prob <- times(total_count, log_failure) + times(value, log_success) + log_ways
     with_certainty(log_prob, value, torch_zeros_like(value), never, always)
   },
   cdf = function(value) incomplete_beta(total_count, torch_floor(value) + 1, torch_sigmoid(-logits)),
-  mean = function() total_count * torch_exp(logits),
-  mode = function() torch_clamp(torch_floor((total_count - 1) * torch_exp(logits)), min = 0),
-  variance = function() self$mean / torch_sigmoid(-logits),
+  mean = function() times(total_count, torch_exp(logits)),
+  mode = function() torch_clamp(torch_floor(times(total_count - 1, torch_exp(logits))), min = 0),
+  variance = function() times(total_count, torch_exp(logits) * (1 + torch_exp(logits))),
   sample = function(shape) {
-    torch_poisson(at_least_tiny(standard_gamma(shape, total_count) / torch_exp(-logits)))
+    draw_poisson(at_least_tiny(standard_gamma(shape, total_count) / torch_exp(-logits)))
   }
 )
 
@@ -238,10 +265,13 @@ distr_poisson <- distribution(
   mode = function() torch_floor(rate),
   variance = function() rate,
   entropy = function() entropy_of_poisson(rate),
-  sample = function(shape) torch_poisson(rate$expand(shape)),
+  sample = function(shape) draw_poisson(rate$expand(shape)),
   natural_params = function() list(torch_log(rate)),
   log_normalizer = function(x) torch_exp(x)
 )
+
+# LibTorch makes a whole number of an infinite rate.
+draw_poisson <- function(rate) torch_where(rate == Inf, Inf, torch_poisson(rate))
 
 # An infinite sum, of which those terms are added that matter; for large rates a series.
 entropy_of_poisson <- function(rate) {
@@ -380,7 +410,7 @@ distr_logit_relaxed_bernoulli <- distribution(
   derived = success_probability,
   log_prob = function(value) {
     z <- logits - value * temperature
-    torch_log(temperature) + z - 2 * nnf_softplus(z)
+    torch_log(temperature) + nnf_logsigmoid(z) + nnf_logsigmoid(-z)
   },
   rsample = function(shape) {
     u <- inside_open_interval(standard_uniform(shape, logits))

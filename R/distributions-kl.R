@@ -110,6 +110,9 @@ kl_term <- function(p_prob, q_prob, log_ratio) {
 }
 
 kl_categorical <- function(p, q) torch_sum(kl_term(p$probs, q$probs, p$logits - q$logits), dim = -1L)
+kl_bernoulli <- function(p, q) {
+  kl_term(p$probs, q$probs, p$log_success - q$log_success) + kl_term(1 - p$probs, 1 - q$probs, p$log_failure - q$log_failure)
+}
 
 # Of normal distributions of vectors: twice half the logarithm of the determinant, and the squared lengths of columns after
 # the covariance matrix is taken out of them.
@@ -161,20 +164,16 @@ kl_formulas <- list(
   "MultivariateNormal LowRankMultivariateNormal" = kl_multivariate_normal,
   "LowRankMultivariateNormal MultivariateNormal" = kl_multivariate_normal,
   "LowRankMultivariateNormal LowRankMultivariateNormal" = kl_multivariate_normal,
-  "Bernoulli Bernoulli" = function(p, q) {
-    kl_term(p$probs, q$probs, nnf_softplus(-q$logits) - nnf_softplus(-p$logits)) +
-      kl_term(1 - p$probs, 1 - q$probs, nnf_softplus(q$logits) - nnf_softplus(p$logits))
-  },
+  "Bernoulli Bernoulli" = kl_bernoulli,
   "Bernoulli Poisson" = function(p, q) q$rate - p$probs * torch_log(q$rate) - p$entropy(),
   "Binomial Binomial" = function(p, q) {
     # The mean of a ratio of binomial coefficients has no closed form.
     if (as.logical(torch_any(p$total_count < q$total_count))) return(NULL)
-    value <- p$total_count * (p$probs * (p$logits - q$logits) + nnf_softplus(q$logits) - nnf_softplus(p$logits))
-    torch_where(p$total_count > q$total_count, Inf, value)
+    torch_where(p$total_count > q$total_count, Inf, times(p$total_count, kl_bernoulli(p, q)))
   },
   "Categorical Categorical" = kl_categorical,
   "OneHotCategorical OneHotCategorical" = kl_categorical,
-  "Geometric Geometric" = function(p, q) -p$entropy() - torch_log1p(-q$probs) / p$probs - q$logits,
+  "Geometric Geometric" = function(p, q) -p$entropy() - q$log_success - times(p$odds_against, q$log_failure),
   "Poisson Poisson" = function(p, q) torch_xlogy(p$rate, p$rate / q$rate) - p$rate + q$rate,
   "Poisson Bernoulli" = infinite,
   "Poisson Binomial" = infinite,

@@ -41,12 +41,16 @@ incomplete_beta <- function(a, b, x, y = 1 - x) {
   q <- torch_where(flip, a, b)
   z <- torch_where(flip, y, x)
   rest <- torch_where(flip, x, y)
+  # At the end of the interval the gradient of a logarithm is infinite, that of the power it stands for is not.
+  is_end <- z == 0
+  at_end <- torch_pow(torch_where(is_end, z, 0.25), p)
+  z <- torch_where(is_end, 0.25, z)
   # The logarithm of what is near 1 is better known by its distance from 1. Where one is not meant, it gets what is harmless.
   is_small <- z < 0.5
   log_z <- torch_where(is_small, torch_xlogy(p, z), torch_special_xlog1py(p, -torch_where(is_small, 0.25, rest)))
   log_rest <- torch_where(is_small, torch_special_xlog1py(q, -torch_where(is_small, z, 0.25)), torch_xlogy(q, rest))
-  tail <- torch_exp(log_z + log_rest - log_beta(p, q)) / p *
-    the$beta_fraction(p, q, z, 4 * eps_of(z))
+  log_tail <- torch_where(is_end, 0, log_z + log_rest) - log_beta(p, q)
+  tail <- torch_exp(log_tail) / p * torch_where(is_end, at_end, the$beta_fraction(p, q, z, 4 * eps_of(z)))
   torch_where(flip, 1 - tail, tail)
 }
 

@@ -109,3 +109,100 @@ test_that("the entropy of a Poisson distribution is the sum that defines it, wit
   traced <- jit_trace(function(rate) distr_poisson(rate)$entropy(), torch_tensor(c(1, 2)))
   expect_equal(as_array(traced(torch_tensor(c(300, 2)))), as_array(distr_poisson(torch_tensor(c(300, 2)))$entropy()), tolerance = 1e-5)
 })
+
+test_that("infinite logits are probabilities of 0 and 1, with the gradients of their limits", {
+  skip_if_no_torch()
+  ends <- c(-Inf, Inf)
+  value <- matrix(c(0, 1, 3), 1)
+  # What `f(distribution)` gives for both ends, and its gradient by the logits.
+  at_ends <- function(make, f) {
+    logits <- torch_tensor(matrix(ends), dtype = "double", requires_grad = TRUE)
+    result <- f(make(logits))
+    list(value = as_array(result), gradient = as.numeric(autograd_grad(result$sum(), logits)[[1]]))
+  }
+  cases <- list(
+    list(
+      function(l) distr_binomial(3, logits = l), function(p, x) dbinom(x, 3, p), function(p, x) pbinom(x, 3, p),
+      function(p, x) x - 3 * p
+    ),
+    list(
+      function(l) distr_geometric(logits = l), function(p, x) dgeom(x, p), function(p, x) ifelse(p == 0, 0, 1),
+      function(p, x) 1 - (1 + x) * p
+    ),
+    list(
+      function(l) distr_negative_binomial(3, logits = l), function(p, x) (p == 0) * (x == 0), function(p, x) 1 - p + 0 * x,
+      function(p, x) x - (3 + x) * p
+    )
+  )
+  p <- matrix(c(0, 1), 2, 3)
+  x <- matrix(c(0, 1, 3), 2, 3, byrow = TRUE)
+  tensor_value <- torch_tensor(value, dtype = "double")
+  for (case in cases) {
+    log_prob <- at_ends(case[[1]], function(d) d$log_prob(tensor_value))
+    density <- suppressWarnings(case[[2]](p, x))
+    # R has no geometric distribution with a probability of 0.
+    density[is.nan(density)] <- 0
+    expect_equal(exp(log_prob$value), density, ignore_attr = TRUE)
+    expect_equal(log_prob$gradient, rowSums(case[[4]](p, x)))
+    cdf <- at_ends(case[[1]], function(d) d$cdf(tensor_value))
+    expect_equal(cdf$value, case[[3]](p, x), ignore_attr = TRUE)
+    expect_equal(cdf$gradient, c(0, 0))
+  }
+  bernoulli <- function(l) distr_bernoulli(logits = l)
+  log_prob <- at_ends(bernoulli, function(d) d$log_prob(tensor_value[, 1:2]))
+  expect_equal(log_prob, list(value = rbind(c(0, -Inf), c(-Inf, 0)), gradient = c(1, -1)))
+  for (make in list(bernoulli, cases[[1]][[1]])) {
+    expect_equal(at_ends(make, function(d) d$entropy()), list(value = matrix(c(0, 0)), gradient = c(0, 0)))
+    expect_equal(at_ends(make, function(d) d$variance), list(value = matrix(c(0, 0)), gradient = c(0, 0)))
+  }
+  geometric <- cases[[2]][[1]]
+  expect_equal(at_ends(geometric, function(d) d$entropy()), list(value = matrix(c(Inf, 0)), gradient = c(-1, 0)))
+  expect_equal(at_ends(geometric, function(d) d$mean), list(value = matrix(c(Inf, 0)), gradient = c(-Inf, 0)))
+  expect_equal(as.numeric(distr_negative_binomial(3, logits = Inf)$sample()), Inf)
+  relaxed <- function(l) distr_relaxed_bernoulli(0.5, logits = l)
+  log_prob <- at_ends(relaxed, function(d) d$log_prob(torch_tensor(0.3, dtype = "double")))
+  expect_equal(log_prob, list(value = matrix(c(-Inf, -Inf)), gradient = c(1, -1)))
+  expect_equal(as.numeric(relaxed(torch_tensor(ends))$rsample()), c(0, 1), tolerance = 1e-6)
+})
+
+test_that("the entropy of a geometric distribution is right for rare and for sure successes", {
+  skip_if_no_torch()
+  logits <- c(-500, -40, -3, 0, 3, 40)
+  # A sum over R's probabilities, and the limit 1 - logit of rare ones.
+  p <- plogis(logits[3:5])
+  sums <- vapply(p, function(p) -sum(dgeom(0:2000, p) * pmax(dgeom(0:2000, p, log = TRUE), -1e300)), 0)
+  entropy <- distr_geometric(logits = torch_tensor(logits, dtype = "double"))$entropy()
+  expect_equal(as.numeric(entropy), c(501, 41, sums, 41 * exp(-40)), tolerance = 1e-8)
+})
+
+test_that("an infinite logit of an outcome is a probability of 1, or shares it with its likes", {
+  skip_if_no_torch()
+  logits <- function(...) torch_tensor(c(...), dtype = "double", requires_grad = TRUE)
+  sure <- logits(Inf, 0, 1)
+  d <- distr_categorical(logits = sure)
+  expect_equal(as.numeric(d$probs), c(1, 0, 0))
+  expect_equal(as.numeric(d$log_prob(torch_tensor(1:3))), c(0, -Inf, -Inf))
+  expect_equal(as.numeric(d$entropy()), 0)
+  expect_equal(as.numeric(autograd_grad(d$entropy() + d$log_prob(1L), sure)[[1]]), c(0, 0, 0))
+  expect_equal(as.numeric(distr_one_hot_categorical(logits = logits(Inf, Inf, 0))$probs), c(0.5, 0.5, 0))
+  expect_equal(as.numeric(distr_multinomial(3, logits = sure)$sample()), c(3, 0, 0))
+  expect_equal(as.numeric(distr_relaxed_one_hot_categorical(0.5, logits = logits(0, Inf, 0))$rsample()), c(0, 1, 0))
+  impossible <- logits(-Inf, 0, 1)
+  d <- distr_categorical(logits = impossible)
+  expect_equal(as.numeric(autograd_grad(d$entropy(), impossible)[[1]]), c(0, 1, -1) * prod(plogis(c(-1, 1))))
+  expect_error(distr_categorical(logits = c(-Inf, -Inf)), class = "value_error")
+})
+
+test_that("divergences of distributions with infinite logits are those of probabilities of 0 and 1", {
+  skip_if_no_torch()
+  ends <- expand.grid(p = c(-Inf, 0, Inf), q = c(-Inf, 0, Inf))
+  for (make in list(distr_bernoulli, function(...) distr_binomial(3, ...))) {
+    by_logits <- kl_divergence(make(logits = ends$p), make(logits = ends$q))
+    by_probs <- kl_divergence(make(probs = plogis(ends$p)), make(probs = plogis(ends$q)))
+    expect_equal(as.numeric(by_logits), as.numeric(by_probs), tolerance = 1e-6)
+    expect_equal(is.finite(as.numeric(by_logits)), ends$q == 0 | ends$q == ends$p)
+  }
+  geometric <- function(logits) distr_geometric(logits = logits)
+  expect_equal(as.numeric(kl_divergence(geometric(c(Inf, 0)), geometric(c(Inf, Inf)))), c(0, Inf))
+  expect_equal(as.numeric(kl_divergence(distr_geometric(probs = 1), distr_geometric(probs = 0.5))), log(2), tolerance = 1e-6)
+})

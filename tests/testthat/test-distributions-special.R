@@ -55,3 +55,11 @@ test_that("distribution functions can be traced", {
   here <- f(torch_tensor(c(40, 3)), torch_tensor(c(0.9, 0.2)))
   expect_equal(as_array(here), pbeta(c(0.9, 0.2), c(40, 3), 2), tolerance = 1e-5)
 })
+
+test_that("the gradient of a beta distribution function is the density, at the ends too", {
+  skip_if_no_torch()
+  x <- torch_tensor(rep(c(0, 1), each = 3), dtype = "double", requires_grad = TRUE)
+  a <- c(1, 2, 0.5)
+  distr_beta(torch_tensor(c(a, 3, 3, 3), dtype = "double"), torch_tensor(c(3, 3, 3, a), dtype = "double"))$cdf(x)$sum()$backward()
+  expect_equal(as.numeric(x$grad), dbeta(rep(c(0, 1), each = 3), c(a, 3, 3, 3), c(3, 3, 3, a)))
+})
