@@ -260,6 +260,8 @@ fork_worker <- function(parts, setup) {
     reg.finalizer(the$at_quit, leave, onexit = TRUE)
     for (channel in the$channels) cpp_channel_close(channel)
     the$channels <- NULL
+    # Nobody answers questions, and menu() would ask for ever. R's interface has nothing for this, parallel has.
+    getNamespace("parallel")$mcinteractive(FALSE)
     cpp_end_with(parent)
     serve_batches(ends[2L], parts, setup)
     leave()

@@ -24,8 +24,9 @@
 #' @section Source: LibTorch's `RecordFunction` observers.
 #' @seealso [jit_profile()], [with_jit_fusion()]
 #' @examplesIf torch::torch_is_installed()
-#' f <- jit_trace(function(x, w) torch_tanh(torch_matmul(x, w) * 2 + 1), torch_randn(50, 50), torch_randn(50, 50))
-#' jit_explain(f, torch_randn(50, 50), torch_randn(50, 50))
+#' x <- torch_randn(50, 50)
+#' f <- jit_trace(function(x, w) torch_tanh(torch_matmul(x, w) * 2 + 1), x, x)
+#' jit_explain(f, x, x)
 #' @export
 jit_explain <- function(f, ..., times = 5) {
   if (!inherits(f, c("script_function", "script_method", "script_module"))) {

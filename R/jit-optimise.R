@@ -234,7 +234,7 @@ run_until_final <- function(handle, ...) {
 #' @param preserved Names of attributes and of methods besides `forward` that the copy keeps.
 #' @param optimize_numerics Whether operators may be joined in ways that change results by rounding.
 #' @param other_methods Names of methods besides `forward` that are optimised and kept.
-#' @return A new script module; the old one stays as it is.
+#' @return A new script module with tensors of its own; the old one stays as it is, and may be trained further.
 #' @section Source: LibTorch's `torch::jit::freeze`, `torch::jit::optimize_for_inference`.
 #' @seealso [jit_options], [jit_save()]
 #' @examplesIf torch::torch_is_installed()

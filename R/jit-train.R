@@ -7,8 +7,9 @@
 #' @param valid_data Data of the same kinds: after each epoch the loss on them is computed, in evaluation mode.
 #' @param metrics A named list of functions of output and target that give a number; means over the batches of
 #'   `valid_data`, weighted by rows.
-#' @param scheduler A scheduler of `optimizer`, see [lr_scheduler()]. `scheduler_by`: whether its `$step()` is called
-#'   after each epoch (with the loss on `valid_data`, or else that of training, if it takes one) or each step.
+#' @param scheduler A scheduler of `optimizer`, see [lr_scheduler()].
+#' @param scheduler_by Whether the scheduler's `$step()` is called after each epoch (with the loss on `valid_data`, or
+#'   else that of training, if it takes one) or each step.
 #' @param callback A function that is called as `callback(state)` after every `every` steps, and after the last one of
 #'   an epoch. `state` is a list of `epoch`, `step` (in the epoch), `n_steps`, `loss` (mean of the steps since the
 #'   last call), `model` and `optimizer`. If it gives `FALSE` the training ends.
@@ -25,7 +26,8 @@
 #' @examplesIf torch::torch_is_installed()
 #'
 #' model <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_dropout(0.1), nn_linear(8, 1))
-#' jit_train(model, list(x, y), nnf_mse_loss, optim_sgd(model$parameters, lr = 0.05), epochs = 3, batch_size = 16)
+#' optimizer <- optim_sgd(model$parameters, lr = 0.05)
+#' jit_train(model, list(x, y), nnf_mse_loss, optimizer, epochs = 3, batch_size = 16)
 #' @rdname jit_train_step
 #' @export
 jit_train <- function(model, data, loss, optimizer, epochs = 1, batch_size = 32, shuffle = TRUE, drop_last = FALSE,

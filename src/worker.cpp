@@ -9,7 +9,6 @@
 #include "values.h"
 
 #ifndef _WIN32
-#include <Rinterface.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -371,11 +370,9 @@ SEXP worker_fork() {
   const pid_t child = fork();
   if (child < 0) fail("torch_runtime_error", "A worker can't be forked: %s.", std::strerror(errno));
   if (child == 0) {
-    // Nobody answers its questions.
     const int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, STDIN_FILENO);
     if (nothing != STDIN_FILENO) close(nothing);
-    R_Interactive = FALSE;
   }
   return Rf_ScalarInteger(static_cast<int>(child));
 }

@@ -8,7 +8,7 @@ optional=
 has() { command -v "$1" >/dev/null 2>&1; }
 need() { has "$1" || lacking="$lacking ${2:-$1}"; }
 
-r_packages="rcpp r6 rlang cli withr bit64 magrittr callr processx jsonlite png jpeg testthat knitr rmarkdown"
+r_packages="rcpp r6 rlang cli withr bit64 magrittr callr processx jsonlite png jpeg testthat knitr rmarkdown yaml"
 need R r-base-core
 need gfortran r-base-dev
 need g++

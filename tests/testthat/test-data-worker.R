@@ -131,6 +131,8 @@ test_that("small, large and larger batches have memory of their own", {
 
 test_that("a worker frees the items of its batches before much memory waits", {
   skip_if_no_torch()
+  # A fork inherits what waits in the session.
+  gc()
   live <- values_of(function(i) {
     # 4 MB, of which nothing stays.
     torch_zeros(1e6)
@@ -428,4 +430,20 @@ test_that("memory of batches is let go of", {
   # 800 MB, of which R collects what exceeds its threshold although no operator runs.
   loop(for (b in loader) most <- max(most, cpp_memory_stats(FALSE)[["live"]]))
   expect_lt(most - before, 500 * 2^20)
+})
+
+test_that("a worker of an interactive session asks no questions", {
+  skip_if_no_torch()
+  lines <- c(
+    sprintf(".libPaths(%s)", paste(deparse(.libPaths()), collapse = " ")),
+    "library(torch)",
+    "ask <- dataset('ask', initialize = function() NULL, .length = function() 2L, .getitem = function(i) interactive())",
+    "loader <- dataloader(ask(), batch_size = NULL, num_workers = 1)",
+    "cat('here', interactive(), 'there', vapply(as.list(loader), as.logical, NA), '\\n')"
+  )
+  said <- system2(
+    file.path(R.home("bin"), "R"), c("--interactive", "--no-readline", "--no-save", "--no-restore"),
+    input = lines, stdout = TRUE, stderr = TRUE
+  )
+  expect_match(said, "^here TRUE there FALSE FALSE", all = FALSE)
 })

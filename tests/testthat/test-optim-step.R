@@ -72,8 +72,8 @@ result = [n for n, c in inspect.getmembers(torch.optim, inspect.isclass) if issu
   theirs <- setdiff(theirs, "Optimizer")
   ours <- paste0("optim_", ifelse(theirs == "SparseAdam", "sparse_adam", tolower(theirs)))
   expect_identical(setdiff(ours, getNamespaceExports("torch")), character())
-  # SparseAdam has a test of its own.
-  expect_setequal(unique(sub("[(].*", "", names(optim_cases))), setdiff(theirs, "SparseAdam"))
+  # SparseAdam has a test of its own. A PyTorch that is older than a rule can't be asked for it.
+  expect_identical(setdiff(theirs, c("SparseAdam", sub("[(].*", "", names(optim_cases)))), character())
 })
 
 test_that("a step reads nothing beside the parameters, whatever a state dict holds", {

@@ -140,6 +140,25 @@ void shim::complete_tree(const torch::jit::Module& module) {
   for (const auto& item : all_modules(module)) complete(item);
 }
 
+torch::jit::Module shim::copy_module(const torch::jit::Module& module) {
+  complete_tree(module);
+  const at::NoGradGuard no_history;
+  auto copy = module.deepcopy();
+  // It copies the values only.
+  const auto flags = [](const torch::jit::Module& tree) {
+    std::vector<Named> all;
+    std::vector<const Object*> way;
+    add_tensors(
+        tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
+    return all;
+  };
+  const auto from = flags(module), to = flags(copy);
+  for (size_t i = 0; i < from.size(); ++i) {
+    to[i].value.toTensor().requires_grad_(from[i].value.toTensor().requires_grad());
+  }
+  return copy;
+}
+
 int ts_module_new(const char* name, ts_module* unit_of, ts_module** out) {
   return guarded([&] {
     auto unit =
@@ -250,24 +269,7 @@ int ts_module_list(ts_module* module, int part, int recursive, ts_value* out, ts
 const void* ts_module_identity(ts_module* module) { return module->module._ivalue().get(); }
 
 int ts_module_clone(ts_module* module, ts_module** out) {
-  return guarded([&] {
-    shim::complete_tree(module->module);
-    const at::NoGradGuard no_history;
-    auto copy = module->module.deepcopy();
-    // It copies the values only.
-    const auto flags = [](const torch::jit::Module& tree) {
-      std::vector<Named> all;
-      std::vector<const Object*> way;
-      add_tensors(
-          tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
-      return all;
-    };
-    const auto from = flags(module->module), to = flags(copy);
-    for (size_t i = 0; i < from.size(); ++i) {
-      to[i].value.toTensor().requires_grad_(from[i].value.toTensor().requires_grad());
-    }
-    *out = new ts_module{std::move(copy)};
-  });
+  return guarded([&] { *out = new ts_module{shim::copy_module(module->module)}; });
 }
 
 int ts_module_method(ts_module* module, const char* name, ts_callable** out) {

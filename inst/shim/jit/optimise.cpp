@@ -2,6 +2,7 @@
 #include "core/callable.h"
 #include "fuse/group.h"
 #include "jit/fusion.h"
+#include "jit/module.h"
 #include "jit/names.h"
 
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
@@ -34,7 +35,8 @@ std::vector<std::string> members(const torch::jit::Module& module, const char* c
 torch::jit::Module freeze(const torch::jit::Module& module, const char* const* names, size_t n, bool numerics) {
   std::vector<std::string> preserved = members(module, names, n);
   if (module.hasattr(Names::kAttribute)) preserved.push_back(Names::kAttribute);
-  auto frozen = torch::jit::freeze(module, preserved, numerics);
+  // LibTorch's constants are the module's own tensors, where no pass made new ones of them.
+  auto frozen = torch::jit::freeze(copy_module(module), preserved, numerics);
   // LibTorch optimises `forward` only; Python's front end does the other methods too.
   for (const auto& name : preserved) {
     if (name == "forward" || !frozen.find_method(name)) continue;
