@@ -51,7 +51,9 @@ explained_nodes <- function(nodes, groups) {
   is_group <- startsWith(nodes$kind, "torchshim::fused")
   id <- rep(NA_integer_, nrow(nodes))
   id[is_group] <- vapply(nodes$attributes[is_group], function(attributes) as.integer(attributes$group), 0L)
-  group <- id[nodes$parent]
+  # Also of what stands in loops and branches inside of a kernel.
+  group <- id
+  for (i in seq_len(nrow(nodes))) if (is.na(id[i])) group[i] <- group[nodes$parent[i]]
   name_of <- function(id) sprintf("torchshim::fused_%d", id)
   names(groups) <- vapply(groups, function(one) one[[6]], "")
   keep <- which(startsWith(nodes$kind, "aten::"))

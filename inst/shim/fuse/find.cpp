@@ -2,9 +2,9 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/utils/subgraph_utils.h>
-#include <torch/csrc/jit/runtime/custom_operator.h>
 
 #include "fuse/group.h"
+#include "fuse/loop.h"
 
 namespace shim::fuse {
 namespace {
@@ -17,32 +17,6 @@ using torch::jit::Value;
 
 // A compiler's time grows with the square of a kernel; what is longer becomes several.
 constexpr size_t kMostOperators = 150;
-
-const char* const kFused = "torchshim::fused";
-c10::Symbol fused() { return c10::Symbol::fromQualString(kFused); }
-c10::Symbol number() { return c10::Symbol::fromQualString("attr::group"); }
-
-// Nodes are copied with the graph; the groups are here, as long as the graph that they were formed in.
-struct Registered {
-  std::shared_ptr<Group> group;
-  std::weak_ptr<Graph> graph;
-};
-struct Registry {
-  std::mutex lock;
-  std::unordered_map<int64_t, Registered> groups;
-  int64_t last = 0;
-};
-Registry& registry() {
-  static Registry& it = *new Registry();
-  return it;
-}
-
-torch::jit::RegisterOperators registered({torch::jit::Operator(
-    fused(),
-    [](const Node* node) -> torch::jit::Operation {
-      return [group = group_of(*node)](torch::jit::Stack& stack) { group->run(stack); };
-    },
-    c10::AliasAnalysisKind::PURE_FUNCTION)});
 
 // Groups of a block, from its end. Control flow separates them.
 class Finder {
@@ -78,11 +52,9 @@ class Finder {
         torch::jit::SubgraphUtils::unmergeSubgraph(group);
         continue;
       }
-      Registry& all = registry();
-      const std::lock_guard<std::mutex> hold(all.lock);
-      group->i_(number(), ++all.last);
-      all.groups[all.last] = {
-          std::make_shared<Group>(group->g(c10::attr::Subgraph), kFused + ("_" + std::to_string(all.last)), exact_), graph_};
+      shim::fuse::settle(group, graph_, [&](std::string name) {
+        return std::make_shared<Group>(group->g(c10::attr::Subgraph), std::move(name), exact_);
+      });
     }
   }
 
@@ -158,15 +130,6 @@ bool has_work(const Block* block) {
 
 }  // namespace
 
-std::shared_ptr<Group> group_of(const Node& node) {
-  if (node.kind() != fused()) return nullptr;
-  Registry& all = registry();
-  const std::lock_guard<std::mutex> hold(all.lock);
-  const auto found = all.groups.find(node.i(number()));
-  TORCH_CHECK(found != all.groups.end(), "a group of operators is gone");
-  return found->second.group;
-}
-
 bool may_fuse(const torch::jit::Stack& arguments) {
   if (mode() == Mode::off) return false;
   if (!at::hasCUDA()) return true;
@@ -179,13 +142,8 @@ bool may_fuse(const torch::jit::Stack& arguments) {
   return true;
 }
 
-void form_groups(const std::shared_ptr<Graph>& graph) {
-  {
-    Registry& all = registry();
-    const std::lock_guard<std::mutex> hold(all.lock);
-    for (auto it = all.groups.begin(); it != all.groups.end();)
-      it = it->second.graph.expired() && it->second.group.use_count() == 1 ? all.groups.erase(it) : std::next(it);
-  }
+void form_groups(const std::shared_ptr<Graph>& graph, const std::string& function) {
+  form_loops(graph, function);
   simplify(graph->block());
   if (!has_work(graph->block())) return;
   Finder finder(graph, mode() == Mode::exact);

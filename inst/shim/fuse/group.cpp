@@ -73,7 +73,7 @@ size_t Group::KeyHash::operator()(const Key& key) const {
 }
 
 Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
-    : graph_(std::move(graph)), name_(std::move(name)), exact_(exact), code_(graph_, "fused") {
+    : Fused(std::move(graph), std::move(name)), exact_(exact), code_(graph_, "fused") {
   for (const auto* node : graph_->nodes())
     asks_for_sizes_ = asks_for_sizes_ || node->kind().toQualString() == std::string("aten::layer_norm") ||
                       node->kind().toQualString() == std::string("aten::rms_norm");
@@ -381,11 +381,6 @@ void Group::run(Stack& stack) {
   if (guard.needsOutputs()) guard.setOutputs(std::vector<c10::IValue>(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end()));
   const std::lock_guard<std::mutex> hold(lock_);
   if (!report_.why.empty() || report_.kernels == 0) report_ = {"", plan->sources(), plan->program().kernels.size()};
-}
-
-Group::Report Group::report() {
-  const std::lock_guard<std::mutex> hold(lock_);
-  return report_;
 }
 
 }  // namespace shim::fuse

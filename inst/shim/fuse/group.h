@@ -1,8 +1,8 @@
 // Groups of operators that run as kernels.
 #pragma once
+#include "fuse/fused.h"
 #include "fuse/launch.h"
 
-#include <mutex>
 #include <unordered_map>
 
 namespace shim::fuse {
@@ -10,24 +10,13 @@ namespace shim::fuse {
 // A node of the kind `torchshim::fused`, whose subgraph is the group's, in a plan of LibTorch's. What becomes of a call is
 // decided when it comes, by its arguments: kernels run for plain tensors on the CPU, LibTorch's operators for all else, and
 // while kernels are being compiled. Any thread.
-class Group : public std::enable_shared_from_this<Group> {
+class Group : public Fused, public std::enable_shared_from_this<Group> {
  public:
   Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact);
 
-  // Takes the group's arguments from the stack and leaves its results there.
-  void run(torch::jit::Stack& stack);
+  void run(torch::jit::Stack& stack) override;
   // The same by LibTorch's operators alone.
   void run_plainly(torch::jit::Stack& stack) const;
-
-  const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
-  const std::string& name() const { return name_; }
-
-  // Of the last call: why no kernel ran, or empty; how many kernels there are, and their sources.
-  struct Report {
-    std::string why, source;
-    size_t kernels = 0;
-  };
-  Report report();
 
  private:
   friend struct Gradient;
@@ -56,24 +45,18 @@ class Group : public std::enable_shared_from_this<Group> {
   Entry::Backward& backward(Entry& entry, uint64_t wanted);
   std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);
 
-  std::shared_ptr<torch::jit::Graph> graph_;
-  std::string name_;
   bool exact_;
   torch::jit::Code code_;
-  std::mutex lock_;
   std::unordered_map<Key, std::shared_ptr<Entry>, KeyHash> entries_;
   // By dtypes and which sizes are equal, unless the graph asks for sizes by their numbers.
   std::unordered_map<Key, std::shared_ptr<const Program>, KeyHash> programs_;
   bool asks_for_sizes_ = false;
-  Report report_;
 };
 
 // Whether the fuser is on and nothing among the arguments of a program, modules included, is on a GPU, where LibTorch's own
 // fuser is at home.
 bool may_fuse(const torch::jit::Stack& arguments);
-// Puts operators of a graph, which LibTorch has not made a plan of yet, into groups.
-void form_groups(const std::shared_ptr<torch::jit::Graph>& graph);
-// The group of a node, or NULL.
-std::shared_ptr<Group> group_of(const torch::jit::Node& node);
+// Puts operators and loops of a function's graph, which LibTorch has not made a plan of yet, into groups.
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
 
 }  // namespace shim::fuse

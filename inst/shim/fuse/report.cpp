@@ -1,7 +1,8 @@
 // What became of a callable's operators, for those who want to know.
 #include "core/callable.h"
 #include "fuse/formulas.h"
-#include "fuse/group.h"
+#include "fuse/fused.h"
+#include "fuse/translator.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
 
@@ -27,14 +28,16 @@ c10::IValue groups_of(const ts_callable& callable) {
   std::vector<Node*> nodes;
   gather(function->optimized_graph()->block(), nodes);
   for (const Node* node : nodes) {
-    const auto group = group_of(*node);
+    const auto group = fused_of(*node);
     if (!group) continue;
     c10::List<std::string> operators;
-    for (const Node* inner : group->graph()->nodes())
+    std::vector<Node*> inside;
+    gather(group->graph()->block(), inside);
+    for (const Node* inner : inside)
       if (inner->kind() != c10::prim::Constant) operators.push_back(inner->kind().toQualString());
     std::ostringstream text;
     text << *group->graph();
-    const Group::Report report = group->report();
+    const Fused::Report report = group->report();
     out.push_back(c10::ivalue::Tuple::create({operators, text.str(), report.why, static_cast<int64_t>(report.kernels),
                                                 report.source, group->name()}));
   }

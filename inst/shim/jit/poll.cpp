@@ -33,13 +33,6 @@ struct Started : c10::DebugInfoBase {
   int64_t stops = host_stops;  // before it
 };
 
-// A task outlives the call that started it, and the host's wish with it: that one was stopped says the count.
-void look_in_program() {
-  if (Stoppable::here()) return stop_if_asked();
-  const auto* started = static_cast<Started*>(c10::ThreadLocalDebugInfo::get(place()));
-  if (started && started->stops != host_stops) throw HostStop();
-}
-
 // --- what a program runs ----------------------------------------------------------------------------------------------
 
 void add_polls_to(torch::jit::Function& function) {
@@ -110,6 +103,13 @@ void add_to(Block* block, Polls& polls) {
 
 }  // namespace
 
+// A task outlives the call that started it, and the host's wish with it: that one was stopped says the count.
+void look_in_program() {
+  if (Stoppable::here()) return stop_if_asked();
+  const auto* started = static_cast<Started*>(c10::ThreadLocalDebugInfo::get(place()));
+  if (started && started->stops != host_stops) throw HostStop();
+}
+
 Tasks::Tasks() : guard_(place(), std::make_shared<Started>()) {}
 
 void wait_for(c10::ivalue::Future& future) {
@@ -148,6 +148,11 @@ std::string text_without_polls(const torch::jit::Graph& graph) {
   return text;
 }
 
+void add_polls(Block* block) {
+  Polls polls;
+  add_to(block, polls);
+}
+
 void add_polls(torch::jit::Function& function, Polls& polls, const Stack& arguments) {
   auto* with_graph = torch::jit::tryToGraphFunction(function);
   polls.none = !with_graph;
@@ -156,7 +161,7 @@ void add_polls(torch::jit::Function& function, Polls& polls, const Stack& argume
   const auto graph = with_graph->optimized_graph();
   if (graph == polls.graph.lock()) return;
   polls.graph = graph;
-  if (fuse::may_fuse(arguments)) fuse::form_groups(graph);
+  if (fuse::may_fuse(arguments)) fuse::form_groups(graph, function.name());
   add_to(graph->block(), polls);
 }
 

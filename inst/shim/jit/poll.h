@@ -10,6 +10,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 
 namespace torch::jit {
+struct Block;
 struct Function;
 struct Graph;
 struct Node;
@@ -28,6 +29,11 @@ struct Polls {
 // in tasks, and in what it calls through interfaces; and puts operators into groups that run as kernels, if the arguments
 // are such. Before its first run. The graph that is shown and saved stays as it is.
 void add_polls(torch::jit::Function& function, Polls& polls, const std::vector<c10::IValue>& arguments);
+
+// The same for loops of a block that the caller runs himself.
+void add_polls(torch::jit::Block* block);
+// Throws HostStop if the program that runs on this thread is to stop.
+void look_in_program();
 
 // While one lives, what this thread starts is stopped when the host asks for it, on whatever thread it runs, and also when
 // nobody waits for it any more.

@@ -1,0 +1,293 @@
+// A loop over numbers as C.
+#include <cinttypes>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+
+#include "fuse/loop-formulas.h"
+#include "fuse/loop.h"
+#include "fuse/program.h"
+
+namespace shim::fuse {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+char kind_of(const Value& value) {
+  const auto kind_of_type = [](const c10::Type& type) -> char {
+    switch (type.kind()) {
+      case c10::TypeKind::IntType: return 'i';
+      case c10::TypeKind::FloatType: return 'd';
+      case c10::TypeKind::BoolType: return 'b';
+      default: return 0;
+    }
+  };
+  const c10::TypePtr& type = value.type();
+  if (type->kind() != c10::TypeKind::ListType) return kind_of_type(*type);
+  const char item = kind_of_type(*type->expectRef<c10::ListType>().getElementType());
+  return item ? static_cast<char>(item - 'a' + 'A') : '\0';
+}
+
+namespace {
+
+bool is_number(char kind) { return kind >= 'a'; }
+
+// All of it is left to LibTorch: it computes numbers of numbers and lists, or changes lists.
+bool is_left(const Node& node) {
+  if (!node.kind().is_aten() || !node.blocks().empty() || node.hasSideEffects() || node.isNondeterministic()) return false;
+  for (const Value* value : node.inputs())
+    if (!kind_of(*value)) return false;
+  for (const Value* value : node.outputs())
+    if (!is_number(kind_of(*value)) && (!kind_of(*value) || value->hasUses())) return false;
+  return !node.inputs().empty();
+}
+
+// What stands behind a loop for the interpreter's sake.
+bool is_mark(const Node& node) {
+  static const auto kind = c10::Symbol::fromQualString("aten::is_grad_enabled");
+  return node.kind() == kind && !node.hasUses();
+}
+
+bool raises(const Block& block) {
+  for (const Node* node : block.nodes())
+    if (node->kind() == c10::prim::RaiseException) return true;
+  return false;
+}
+
+// What leads to an error and nothing else.
+bool is_part_of_message(const Node& node) {
+  return node.blocks().empty() && (node.kind() == c10::prim::RaiseException || !node.hasSideEffects());
+}
+
+class Emitter {
+ public:
+  explicit Emitter(const Graph& graph) : graph_(graph) {}
+
+  LoopSource write() {
+    for (size_t i = 0; i < graph_.inputs().size(); ++i) {
+      const Value* input = graph_.inputs()[i];
+      const char kind = kind_of(*input);
+      arguments_[input] = static_cast<int>(i);
+      if (is_number(kind)) names_[input] = read("in", i, kind);
+      else if (kind) names_[input] = list(lists_++);
+    }
+    block(*graph_.block());
+    for (size_t i = 0; i < graph_.outputs().size(); ++i) {
+      const Value* output = graph_.outputs()[i];
+      out_ << "out[" << i << "]." << (kind_of(*output) == 'd' ? "d" : "i") << " = " << name(output) << ";\n";
+    }
+    source_.text = "#define ITEM " + std::to_string(sizeof(c10::IValue)) + "\n" + kNumberHelpers +
+                   "EXPORT int kernel(const number* in, number* out, const list* lists, host* h) {\nint64_t turns = 65536;\n" +
+                   out_.str() + "return 0;\n}\n";
+    return std::move(source_);
+  }
+
+ private:
+  static const char* type_of(char kind) { return kind == 'd' ? "double" : kind == 'i' ? "int64_t" : "int"; }
+  static std::string read(const char* from, size_t i, char kind) {
+    return std::string(from) + "[" + std::to_string(i) + "]." + (kind == 'd' ? "d" : "i");
+  }
+
+  static std::string list(size_t i) { return "(lists + " + std::to_string(i) + ")"; }
+
+  static std::string literal(const c10::IValue& value) {
+    char text[64];
+    if (value.isBool()) return value.toBool() ? "1" : "0";
+    if (value.isInt()) {
+      if (value.toInt() == std::numeric_limits<int64_t>::min()) return "INT64_MIN";
+      std::snprintf(text, sizeof text, "INT64_C(%" PRId64 ")", value.toInt());
+      return text;
+    }
+    const double x = value.toDouble();
+    uint64_t bits = 0;
+    std::memcpy(&bits, &x, sizeof bits);
+    if (std::isfinite(x)) std::snprintf(text, sizeof text, "(%a)", x);
+    else std::snprintf(text, sizeof text, "from_bits_d(UINT64_C(%" PRIu64 "))", bits);
+    return text;
+  }
+
+  std::string name(const Value* value) {
+    const auto found = names_.find(value);
+    if (found != names_.end()) return found->second;
+    if (value->node()->kind() == c10::prim::Uninitialized) return "0";
+    const auto constant = torch::jit::toIValue(value);
+    const char kind = kind_of(*value);
+    if (!constant || !kind) throw Unfusable{"it is not made of numbers alone"};
+    if (is_number(kind)) return literal(*constant);
+    source_.lists.push_back(*constant);
+    return names_[value] = list(lists_++);
+  }
+
+  std::string fresh(const Value* value) { return names_[value] = "v" + std::to_string(++last_); }
+  void declare(const Value* value) { out_ << type_of(kind_of(*value)) << " " << fresh(value) << ";\n"; }
+  // Leaves nodes to LibTorch; `last` is the last one of them.
+  void leave(const Node* first, const Node* last, bool fails) {
+    Site site;
+    site.graph = std::make_shared<Graph>();
+    std::unordered_map<const Value*, Value*> known;
+    std::vector<const Value*> numbers;
+    const std::function<Value*(Value*)> map = [&](Value* value) {
+      const auto found = known.find(value);
+      if (found != known.end()) return found->second;
+      if (const auto constant = torch::jit::toIValue(value)) return known[value] = site.graph->insertConstant(*constant);
+      if (value->node()->kind() == c10::prim::Uninitialized)
+        return known[value] = site.graph->insertNode(site.graph->createUninitialized(value->type()))->output();
+      const auto argument = arguments_.find(value);
+      if (argument == arguments_.end() && !is_number(kind_of(*value))) throw Unfusable{"it is not made of numbers alone"};
+      site.changes_lists = site.changes_lists || (kind_of(*value) && !is_number(kind_of(*value)));
+      site.inputs.push_back({argument == arguments_.end() ? -1 : argument->second, kind_of(*value)});
+      if (argument == arguments_.end()) numbers.push_back(value);
+      return known[value] = site.graph->addInput()->setType(value->type());
+    };
+    for (auto* node = const_cast<Node*>(first);; node = node->next()) {
+      Node* copy = site.graph->insertNode(site.graph->createClone(node, map));
+      for (size_t i = 0; i < node->outputs().size(); ++i) known[node->output(i)] = copy->output(i);
+      if (node == last) break;
+    }
+    std::vector<const Value*> results;
+    for (const Value* value : last->outputs()) {
+      if (fails || !is_number(kind_of(*value))) continue;
+      results.push_back(value);
+      site.graph->registerOutput(known[value]);
+      site.outputs += kind_of(*value);
+    }
+    const size_t n = std::max<size_t>({numbers.size(), results.size(), 1});
+    out_ << "{ number s[" << n << "];\n";
+    for (size_t i = 0; i < numbers.size(); ++i)
+      out_ << "s[" << i << "]." << (kind_of(*numbers[i]) == 'd' ? "d" : "i") << " = " << name(numbers[i]) << ";\n";
+    out_ << (fails ? "" : "if (") << "h->call(h, " << source_.sites.size() << ", s)" << (fails ? ";\n" : ")") << " return 1;\n";
+    for (size_t i = 0; i < results.size(); ++i)
+      out_ << names_[results[i]] << " = " << read("s", i, kind_of(*results[i])) << ";\n";
+    out_ << "}\n";
+    source_.sites.push_back(std::move(site));
+  }
+
+  // Whether what is behind the block is reached.
+  bool block(const Block& block) {
+    const bool fails = raises(block);
+    for (const Node* node : block.nodes()) {
+      if (node->kind() == c10::prim::Constant || node->kind() == c10::prim::Uninitialized || is_mark(*node)) continue;
+      if (fails && !abilities_of(*node).computes) {
+        const Node* last = node;
+        while (last->kind() != c10::prim::RaiseException) last = last->next();
+        leave(node, last, true);
+        return false;
+      }
+      write(node);
+    }
+    return true;
+  }
+
+  void write(const Node* node) {
+    if (node->kind() == c10::prim::If) return write_if(node);
+    if (node->kind() == c10::prim::Loop) return write_loop(node);
+    const NumberFormula* row = number_formula(*node);
+    if (node->kind() == c10::aten::_set_item) {
+      const std::string type = type_of(kind_of(*node->input(2)));
+      out_ << "{ const list* a = " << name(node->input(0)) << "; const int64_t b = " << name(node->input(1)) << ";\nif (out_of(a, b)) ";
+      leave(node, node, true);
+      out_ << "*(" << (type == "int" ? "char" : type) << "*)item(a, b) = " << name(node->input(2)) << "; }\n";
+      return;
+    }
+    if (!row && !is_left(*node)) throw Unfusable{"it is not made of numbers alone"};
+    for (const Value* value : node->outputs())
+      if (is_number(kind_of(*value))) declare(value);
+    if (!row) return leave(node, node, false);
+    out_ << "{ ";
+    for (size_t i = 0; i < row->arguments.size(); ++i) {
+      const char kind = kind_of(*node->input(i));
+      out_ << "const " << (is_number(kind) ? type_of(kind) : "list*") << " " << static_cast<char>('a' + i) << " = "
+           << name(node->input(i)) << "; ";
+    }
+    out_ << "\n";
+    if (row->except) {
+      out_ << "if (" << row->except << ") ";
+      leave(node, node, false);
+      out_ << "else ";
+    }
+    out_ << names_[node->output()] << " = " << row->formula << "; }\n";
+  }
+
+  void give(const Block& block, const std::function<std::string(size_t)>& to) {
+    for (size_t i = 0; i < block.outputs().size(); ++i)
+      if (const std::string target = to(i); !target.empty()) out_ << target << " = " << name(block.outputs()[i]) << ";\n";
+  }
+
+  void write_if(const Node* node) {
+    for (const Value* value : node->outputs()) declare(value);
+    for (size_t k = 0; k < 2; ++k) {
+      out_ << (k == 0 ? "if (" + name(node->input(0)) + ") {\n" : "} else {\n");
+      if (block(*node->blocks()[k])) give(*node->blocks()[k], [&](size_t i) { return names_[node->output(i)]; });
+    }
+    out_ << "}\n";
+  }
+
+  void write_loop(const Node* node) {
+    const Block& body = *node->blocks()[0];
+    const std::string id = std::to_string(++last_);
+    out_ << "const int64_t most" << id << " = " << name(node->input(0)) << ";\nint go" << id << " = " << name(node->input(1))
+         << ";\n";
+    for (size_t i = 0; i < node->outputs().size(); ++i) {
+      const std::string from = name(node->input(i + 2));
+      out_ << type_of(kind_of(*node->output(i))) << " " << fresh(node->output(i)) << " = " << from << ";\n";
+      names_[body.inputs()[i + 1]] = names_[node->output(i)];
+    }
+    out_ << "for (int64_t n" << id << " = 0; go" << id << " && n" << id << " < most" << id << "; ++n" << id << ") {\n"
+         << "if (--turns == 0) { turns = 65536; if (h->poll(h)) return 1; }\n";
+    names_[body.inputs()[0]] = "n" + id;
+    if (block(body)) {
+      // All that the next round starts from is read before it is changed.
+      for (size_t i = 0; i < node->outputs().size(); ++i)
+        out_ << "const " << type_of(kind_of(*node->output(i))) << " next" << id << "_" << i << " = " << name(body.outputs()[i + 1])
+             << ";\n";
+      out_ << "go" << id << " = " << name(body.outputs()[0]) << ";\n";
+      for (size_t i = 0; i < node->outputs().size(); ++i)
+        out_ << names_[node->output(i)] << " = next" << id << "_" << i << ";\n";
+    }
+    out_ << "}\n";
+  }
+
+  const Graph& graph_;
+  LoopSource source_;
+  std::ostringstream out_;
+  std::unordered_map<const Value*, std::string> names_;
+  std::unordered_map<const Value*, int> arguments_;
+  size_t lists_ = 0;
+  int last_ = 0;
+};
+
+bool has_numbers_only(at::ArrayRef<const Value*> values) {
+  return std::all_of(values.begin(), values.end(), [](const Value* value) { return is_number(kind_of(*value)); });
+}
+
+}  // namespace
+
+Abilities abilities_of(const Node& node) {
+  if (node.kind() == c10::prim::Constant || node.kind() == c10::prim::Uninitialized || is_mark(node)) return {true, false};
+  if (node.kind() == c10::prim::If || node.kind() == c10::prim::Loop) {
+    Abilities all{has_numbers_only(node.outputs()), false};
+    for (const Block* block : node.blocks()) {
+      const bool fails = raises(*block);
+      all.has_effects = all.has_effects || fails;
+      for (const Node* inner : block->nodes()) {
+        const Abilities one = abilities_of(*inner);
+        all.has_effects = all.has_effects || one.has_effects;
+        all.computes = all.computes && (one.computes || (fails && is_part_of_message(*inner)));
+      }
+    }
+    return all;
+  }
+  if (node.kind() == c10::aten::_set_item) {
+    const char kind = kind_of(*node.input(0));
+    return {kind && !is_number(kind), true};
+  }
+  if (const NumberFormula* row = number_formula(node)) return {true, row->except != nullptr};
+  return {is_left(node), true};
+}
+
+LoopSource loop_source(const Graph& graph) { return Emitter(graph).write(); }
+
+}  // namespace shim::fuse

@@ -1,0 +1,204 @@
+# Loops over numbers as machine code: R itself and LibTorch's interpreter are the oracles.
+
+# What became of a function's loops: "" for each that runs as machine code.
+loops_of <- function(f) vapply(cpp_fuser_groups(attr(f, "handle")), function(one) one[[3]], "")
+
+test_that("a loop over numbers runs as machine code and gives what R gives", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- function(steps) {
+    n <- 27L
+    total <- 0
+    for (i in seq_len(steps)) {
+      n <- if (n %% 2L == 0L) n %/% 2L else 3L * n + 1L
+      if (n == 1L) n <- 27L
+      total <- total * 0.5 + n / 3
+    }
+    total
+  }
+  compiled <- jit_script(f, steps = "int")
+  expect_identical(compiled(1000L), f(1000L))
+  expect_identical(compiled(0L), 0)
+  expect_equal(loops_of(compiled), "")
+  # Loops in loops, `while`, `break`, `next`, several results, numbers that a branch may leave unset.
+  g <- function(n, x) {
+    primes <- 0L
+    last <- -1L
+    k <- 1L
+    while (TRUE) {
+      k <- k + 1L
+      if (k > n) break
+      if (k > 2L && k %% 2L == 0L) next
+      prime <- TRUE
+      d <- 3L
+      while (d * d <= k) {
+        if (k %% d == 0L) {
+          prime <- FALSE
+          break
+        }
+        d <- d + 2L
+      }
+      if (prime) {
+        primes <- primes + 1L
+        last <- k
+        x <- x + log(k) * sin(x)^2
+      }
+    }
+    list(primes, last, x, prime)
+  }
+  compiled <- jit_script(g, n = "int", x = "float")
+  expect_equal(compiled(2000L, 0.5), g(2000L, 0.5), tolerance = 1e-14)
+  expect_equal(unique(loops_of(compiled)), "")
+})
+
+test_that("each formula gives exactly what LibTorch's operator gives, also for special numbers", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  values <- list(
+    float = c(0, -0, 1, -1, 2, 0.5, -2.5, 7, 1e-320, 3e9, 1e300, -1e300, Inf, -Inf, NaN, 9.3e18),
+    int = c(0, 1, -1, 2, 3, -7, 64, 5, 2^62, -2^62), bool = c(TRUE, FALSE)
+  )
+  types <- list(
+    c("float", "float"), c("int", "int"), c("float", "int"), c("int", "float"), c("bool", "bool"), "float", "int", "bool"
+  )
+  operators <- c(
+    "a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "-a", "a ** b", "a & b", "a | b", "a ^ b", "a << b", "a >> b", "not a",
+    "a == b", "a != b", "a < b", "a > b", "a <= b", "a >= b", "int(a)", "float(a)", "bool(a)", "abs(a)", "max(a, b)", "min(a, b)",
+    "round(a)", "math.gcd(a, b)", sprintf("math.%s(a, b)", c("fmod", "atan2", "copysign", "log")),
+    sprintf("math.%s(a)", c(
+      "floor", "ceil", "isnan", "isinf", "isfinite", "sqrt", "exp", "expm1", "log", "log1p", "log10", "sin", "cos", "tan", "asin", "acos",
+      "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "gamma", "lgamma", "fabs"
+    ))
+  )
+  may_fail <- grepl("//|%|\\*\\*|<<|>>|int|floor|ceil|log\\(a, b", operators)
+  arguments_of <- function(type) paste(sprintf("%s: %s, ", c("a", "b")[seq_along(type)], type), collapse = "")
+  # The result is of one of three types: the one with which it compiles.
+  start_of <- function(operator, type) {
+    for (start in c("0.0", "0", "False")) {
+      code <- sprintf("def f(%sn: int):\n  r = %s\n  for i in range(n):\n    r = %s\n  return r", arguments_of(type), start, operator)
+      if (!is.null(tryCatch(jit_compile(code), error = function(e) NULL))) return(start)
+    }
+    NA_character_
+  }
+  compared <- 0
+  for (type in types) {
+    starts <- vapply(operators, start_of, "", type = type)
+    here <- which(!is.na(starts) & grepl("\\bb\\b", operators) == (length(type) == 2))
+    grid <- expand.grid(values[type])
+    # Those that never fail share a loop.
+    for (group in c(list(here[!may_fail[here]]), as.list(here[may_fail[here]]))) {
+      if (length(group) == 0) next
+      names <- paste0("r", seq_along(group))
+      code <- c(
+        sprintf("def f(%sn: int):", arguments_of(type)), sprintf("  %s = %s", names, starts[group]), "  for i in range(n):",
+        sprintf("    %s = %s", names, operators[group]), sprintf("  return [%s]", paste(sprintf("float(%s)", names), collapse = ", "))
+      )
+      f <- jit_compile(paste(code, collapse = "\n"))$f
+      outcome <- function(row) tryCatch(unlist(do.call(f, c(row, 1L))), error = conditionMessage)
+      for (k in seq_len(nrow(grid))) {
+        row <- unname(as.list(grid[k, , drop = FALSE]))
+        by_kernel <- outcome(row)
+        plainly <- with_jit_fusion(fuser = "none", code = outcome(row))
+        same <- identical(by_kernel, plainly, num.eq = FALSE)
+        if (!same) fail(paste(operators[group], collapse = "; "), info = paste(type, row, by_kernel, plainly))
+        compared <- compared + length(group)
+      }
+      outcome(row)
+      expect_equal(loops_of(f), "", label = paste(operators[group], collapse = "; "))
+    }
+  }
+  expect_gt(compared, 5000)
+})
+
+test_that("errors of a loop are those of the program, with the line", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  divide <- function(n, k) {
+    s <- 0L
+    for (i in seq_len(n)) s <- s + 10L %/% (k - i)
+    s
+  }
+  limited <- function(n, k) {
+    s <- 0L
+    for (i in seq_len(n)) {
+      if (i > k) stop("too many: ", i, " of ", n)
+      s <- s + i
+    }
+    s
+  }
+  for (f in list(divide, limited)) {
+    compiled <- jit_script(f, n = "int", k = "int")
+    expect_equal(compiled(3L, 10L), f(3L, 10L))
+    expect_equal(loops_of(compiled), "")
+    message <- tryCatch(compiled(20L, 10L), error = conditionMessage)
+    expect_equal(message, with_jit_fusion(fuser = "none", code = tryCatch(compiled(20L, 10L), error = conditionMessage)))
+    expect_match(message, "divided by 0|too many: 11 of 20")
+    expect_match(message, "line ")
+    expect_equal(compiled(3L, 10L), f(3L, 10L))
+  }
+})
+
+test_that("elements of vectors are read and written where they are", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  sieve <- function(n) {
+    prime <- rep(TRUE, n)
+    count <- numeric(n)
+    total <- 0L
+    for (i in 2:n) {
+      if (prime[i]) {
+        total <- total + i
+        j <- i * i
+        while (j <= n) {
+          prime[j] <- FALSE
+          j <- j + i
+        }
+      }
+      count[i] <- count[i - 1L] + prime[i] / 2
+    }
+    list(total, count, prime)
+  }
+  compiled <- jit_script(sieve, n = "int")
+  got <- compiled(500L)
+  wanted <- sieve(500L)
+  expect_equal(got[[1]], sum(which(wanted[[3]])[-1]))
+  expect_equal(unlist(got[[2]]), wanted[[2]])
+  expect_equal(unlist(got[[3]]), wanted[[3]])
+  expect_equal(unique(loops_of(compiled)), "")
+  # What is outside fails as it does else, after what was written before.
+  out <- jit_compile("def f(v: List[int], n: int):\n  for i in range(n):\n    v[i] = v[i - 1] + i\n  return v[-1]")$f
+  expect_equal(out(list(1L, 2L, 3L), 3L), 6L)
+  expect_equal(loops_of(out), "")
+  expect_error(out(list(1L, 2L, 3L), 4L), "list index out of range")
+})
+
+test_that("an interrupt ends a loop", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  skip_if_no_interrupts()
+  seen <- callr::r(function(...) {
+    library(torch)
+    f <- jit_script(function(n) {
+      x <- 0
+      while (n > 0L) x <- x * 0.5 + 1
+      x
+    }, n = "int")
+    torch:::cpp_fuser_at_once(TRUE)
+    f(0L)
+    pid <- Sys.getpid()
+    system(sprintf("(sleep 1; kill -INT %d) &", pid))
+    took <- system.time(how <- tryCatch({
+      f(1L)
+      "ended"
+    }, interrupt = function(i) "interrupted"))[["elapsed"]]
+    list(how = how, took = took, why = torch:::cpp_fuser_groups(attr(f, "handle"))[[1]][[3]], after = f(0L))
+  })
+  expect_equal(seen$how, "interrupted")
+  expect_lt(seen$took, 3)
+  expect_equal(seen$why, "")
+  expect_equal(seen$after, 0)
+})
