@@ -24,6 +24,8 @@
 #' of all sizes, and is kept on disk for later sessions (`tools::R_user_dir("torch", "cache")`). Results differ from those of
 #' single operators by rounding: `float` numbers by at most some units in the last place. Files that [jit_save()] writes hold the
 #' operators, never kernels. What became of a program, and why an operator is in no kernel, tells [jit_explain()].
+#' Loops that compute with numbers and elements of vectors alone, and not with tensors, become machine code as well, with
+#' exactly the results and errors that they have in LibTorch's interpreter.
 #' `options(torch.jit_fuser = "none")` (or `"exact"`) before LibTorch is first used holds for a session;
 #' the environment variable `TORCH_KERNEL_CC` names another compiler.
 #'
