@@ -143,7 +143,10 @@ tensor_dataset <- dataset(
     if (anyDuplicated(named)) value_error(sprintf("The tensors must have different names, not `%s` twice.", named[anyDuplicated(named)]))
     self$tensors <- tensors
   },
-  .getitem = function(index) lapply(self$tensors, function(x) x$select(1L, index)),
+  .getitem = function(index, ..., drop = TRUE) {
+    if (drop && !...length()) return(lapply(self$tensors, function(x) x$select(1L, index)))
+    lapply(self$tensors, function(x) x[index, ..., drop = drop])
+  },
   .getbatch = function(index) lapply(self$tensors, function(x) x[index, .., drop = FALSE]),
   .length = function() self$tensors[[1L]]$shape[[1L]]
 )

@@ -163,7 +163,7 @@ script_fields <- list(
   find_constant = function(x) function(name) cpp_module_get(script_handle(x), script_name(name)),
   save = function(x) function(path) jit_save(x, path),
   save_for_mobile = function(x) function(path) jit_save_for_mobile(x, path),
-  serialize = function(x) function() jit_serialize(x),
+  serialize = function(x) function(path = NULL) if (is.null(path)) jit_serialize(x) else jit_save(x, path),
   clone = function(x) function(deep = TRUE, ...) {
     if (!isTRUE(deep)) return(new_script_module(script_handle(x)))
     copy <- new_script_module(cpp_module_clone(script_handle(x)))

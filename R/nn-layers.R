@@ -171,7 +171,8 @@ nn_norm_base_ <- nn_module(
   reset_parameters = function() {
     self$reset_running_stats()
     reset_scale_and_shift(self)
-  }
+  },
+  check_input_dim = function(input) check_ndim(input, private$dims)
 )
 
 # Refuses input of other dimensions.
@@ -184,7 +185,6 @@ check_ndim <- function(input, allowed, call = caller_env()) {
 
 nn_batch_norm_ <- nn_module(
   "nn_batch_norm_", nn_norm_base_,
-  check_input_dim = function(input) check_ndim(input, private$dims),
   forward = function(input) {
     self$check_input_dim(input)
     momentum <- self$momentum
@@ -205,7 +205,7 @@ nn_instance_norm_ <- nn_module(
     super$initialize(num_features, eps, momentum, affine, track_running_stats)
   },
   forward = function(input) {
-    check_ndim(input, private$dims)
+    self$check_input_dim(input)
     batched <- length(.Call(C_shape, input)) == private$dims[2]
     out <- nnf_instance_norm(
       if (batched) input else torch_unsqueeze(input, 1L), self$running_mean, self$running_var, self$weight, self$bias,
@@ -340,12 +340,14 @@ nn_conv_nd <- nn_module(
     self$reset_parameters()
   },
   reset_parameters = function() reset_weight_and_bias(self, in_features = prod(self$weight$shape[-1L])),
-  forward = function(input) {
+  forward = function(input) self$conv_forward_(input, self$weight),
+  # For layers that compute their weight.
+  conv_forward_ = function(input, weight) {
     if (self$padding_mode == "zeros") {
-      return(private$conv(input, self$weight, self$bias, self$stride, self$padding, self$dilation, self$groups))
+      return(private$conv(input, weight, self$bias, self$stride, self$padding, self$dilation, self$groups))
     }
     input <- nnf_pad(input, private$sides(), self$padding_mode)
-    private$conv(input, self$weight, self$bias, self$stride, 0, self$dilation, self$groups)
+    private$conv(input, weight, self$bias, self$stride, 0, self$dilation, self$groups)
   },
   private = list(
     check_spaces = function() {
@@ -427,26 +429,25 @@ nn_conv_transpose_nd <- nn_module(
     self$output_padding <- output_padding
   },
   forward = function(input, output_size = NULL) {
-    extra <- if (is.null(output_size)) self$output_padding else private$extra(input, output_size)
+    extra <- self$.output_padding(input, output_size, self$stride, self$padding, self$kernel_size)
     private$conv(input, self$weight, self$bias, self$stride, self$padding, extra, self$groups, self$dilation)
   },
-  private = list(
-    # How much larger than the smallest result that is.
-    extra = function(input, output_size) {
-      ndim <- private$ndim
-      stride <- rep_len(self$stride, ndim)
-      space <- utils::tail(.Call(C_shape, input), ndim)
-      smallest <- (space - 1) * stride - 2 * rep_len(self$padding, ndim) + self$dilation * (self$kernel_size - 1) + 1
-      extra <- utils::tail(as.numeric(output_size), ndim) - smallest
-      if (length(extra) != ndim || any(extra < 0 | extra >= stride)) {
-        value_error(sprintf(
-          "`output_size` must be from %s to %s, not %s.",
-          toString(smallest), toString(smallest + stride - 1), toString(as.numeric(output_size))
-        ))
-      }
-      extra
+  # How much larger than the smallest result that is.
+  .output_padding = function(input, output_size, stride, padding, kernel_size) {
+    if (is.null(output_size)) return(self$output_padding)
+    ndim <- private$ndim
+    stride <- rep_len(stride, ndim)
+    space <- utils::tail(.Call(C_shape, input), ndim)
+    smallest <- (space - 1) * stride - 2 * rep_len(padding, ndim) + self$dilation * (kernel_size - 1) + 1
+    extra <- utils::tail(as.numeric(output_size), ndim) - smallest
+    if (length(extra) != ndim || any(extra < 0 | extra >= stride)) {
+      value_error(sprintf(
+        "`output_size` must be from %s to %s, not %s.",
+        toString(smallest), toString(smallest + stride - 1), toString(as.numeric(output_size))
+      ))
     }
-  )
+    extra
+  }
 )
 
 #' @rdname nn_conv_transpose

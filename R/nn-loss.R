@@ -20,7 +20,7 @@ loss_module <- function(classname, fn, settings = alist(), inputs = c("input", "
 #' @param dim the dimension of the vectors.
 #' @returns A module with the method `forward(input, target)`. It is `forward(input1, input2, target)` for
 #'   `nn_cosine_embedding_loss()` and `nn_margin_ranking_loss()`, `forward(anchor, positive, negative)` for the triplet
-#'   losses, `forward(log_probs, targets, input_lengths, target_lengths)` for `nn_ctc_loss()`, `forward(x1, x2)` for
+#'   losses, `forward(log_input, target)` for `nn_poisson_nll_loss()`, `forward(log_probs, targets, input_lengths, target_lengths)` for `nn_ctc_loss()`, `forward(x1, x2)` for
 #'   `nn_pairwise_distance()` and `nn_cosine_similarity()`, and `forward(input, target, var)` for `nn_gaussian_nll_loss()`.
 #' @examplesIf torch::torch_is_installed()
 #' loss <- nn_mse_loss()
@@ -98,7 +98,7 @@ nn_multi_margin_loss <- loss_module(
 #' @export
 nn_poisson_nll_loss <- loss_module(
   "nn_poisson_nll_loss", nnf_poisson_nll_loss,
-  alist(log_input = TRUE, full = FALSE, eps = 1e-8, reduction = "mean")
+  alist(log_input = TRUE, full = FALSE, eps = 1e-8, reduction = "mean"), c("log_input", "target")
 )
 
 #' @rdname nn_mse_loss

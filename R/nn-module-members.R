@@ -59,9 +59,14 @@ own_members <- function(self, class) {
 
 # Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`, and users for those of
 # `more_members`. Only a class in which a method asks has these bindings: each would make every module dearer.
-member_tables <- c(modules_ = "nn_module", parameters_ = "nn_parameter", buffers_ = "nn_buffer")
+member_tables <- list(
+  modules_ = function(self) own_members(self, "nn_module"), parameters_ = function(self) own_members(self, "nn_parameter"),
+  buffers_ = function(self) own_members(self, "nn_buffer"), training_ = function(self) self$training,
+  non_persistent_buffers_ = function(self) names(Filter(function(x) !is_persistent(x), own_members(self, "nn_buffer"))) %||% character()
+)
 
-# Names that the methods of a class read as `self$name` or `private$name`, of those that are bound where they are asked for.
+# Names that the methods of a class read as `self$name` or `private$name`, of those that are bound where they are asked for; those
+# that they read of the class above as "super$name".
 asked_members <- function(chain) {
   own <- Filter(function(class) !identical(class, nn_Module), chain)
   methods <- unlist(lapply(own, function(class) c(class$public_methods, class$private_methods, class$active)))
@@ -71,13 +76,15 @@ asked_members <- function(chain) {
     if (any(known %in% all.names(body(f), unique = TRUE))) members_read(body(f))
   }))
   own_names <- unlist(lapply(own, function(class) c(names(class$public_methods), names(class$public_fields), names(class$active))))
-  setdiff(intersect(known, asked), own_names)
+  c(setdiff(intersect(known, asked), own_names), intersect(paste0("super$", names(more_members)), asked))
 }
 
 members_read <- function(code) {
   if (!is.call(code)) return()
-  if (identical(code[[1L]], quote(`$`)) && is.symbol(code[[2L]]) && as.character(code[[2L]]) %in% c("self", "private")) {
-    return(as.character(code[[3L]]))
+  if (identical(code[[1L]], quote(`$`)) && is.symbol(code[[2L]])) {
+    of <- as.character(code[[2L]])
+    if (of == "super") return(paste0("super$", as.character(code[[3L]])))
+    if (of %in% c("self", "private")) return(as.character(code[[3L]]))
   }
   unlist(lapply(as.list(code), function(part) if (!is_missing(part)) members_read(part)))
 }
@@ -87,13 +94,20 @@ bind_asked <- function(self, names) {
   private$.asked <- names
   for (name in intersect(names, names(more_members))) assign(name, bound_member(self, name), envir = self)
   for (name in intersect(names, names(member_tables))) bind_table(self, private, name)
+  for (name in sub("super$", "", names[startsWith(names, "super$")], fixed = TRUE)) {
+    frame <- self$.__enclos_env__
+    while (is.environment(super <- frame$super)) {
+      if (!exists(name, super, inherits = FALSE)) assign(name, bound_member(self, name), envir = super)
+      frame <- super$.__enclos_env__
+    }
+  }
 }
 
 bind_table <- function(self, private, name) {
   if (exists(name, private, inherits = FALSE)) rm(list = name, envir = private)
   makeActiveBinding(name, function(value) {
     refuse_assignment(name, missing(value))
-    own_members(self, member_tables[[name]])
+    member_tables[[name]](self)
   }, private)
 }
 

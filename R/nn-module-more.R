@@ -22,6 +22,9 @@ more_members <- list(
     if (inherits(parent, "script_module")) parent$add_module(path[length(path)], module) else parent[[path[length(path)]]] <- module
     invisible(module_callable(self))
   },
+  print = function() print(module_callable(self)),
+  .save_to_state_dict = function(prefix, keepvars) own_state(self, prefix, keepvars),
+  .load_from_state_dict = function(state_dict, prefix) load_own_state(self, state_dict, prefix),
   get_parameter = function(target) tensor_at(self, target, "parameter"),
   get_buffer = function(target) tensor_at(self, target, "buffer"),
   requires_grad_ = function(requires_grad = TRUE) {

@@ -3,17 +3,62 @@
 module_state_dict <- function(self, prefix, keepvars) {
   hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
   if (hooked) run_hooks(self, "state_dict_pre", NULL, function(hook, value) hook(module_callable(self), prefix, keepvars))
+  own_state_of_class <- self$.save_to_state_dict
+  own <- if (is.null(own_state_of_class)) own_state(self, prefix, keepvars) else own_state_of_class(prefix, keepvars)
+  children <- self$children
+  for (name in names(children)) {
+    own <- c(own, children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars))
+  }
+  if (hooked) run_hooks(self, "state_dict_post", own, function(hook, own) hook(module_callable(self), own, prefix)) else own
+}
+
+# What the module itself gives to its state dict, and takes from it. A class may have methods `.save_to_state_dict()` and
+# `.load_from_state_dict()` in the place of these.
+own_state <- function(self, prefix, keepvars) {
   own <- saved_members(self)
   if (!keepvars) {
     own <- lapply(own, function(x) x$detach()$requires_grad_(x$requires_grad))
   }
   if (is.function(self$get_extra_state)) own[extra_state] <- list(self$get_extra_state())
   names(own) <- sprintf("%s%s", prefix, names(own))
-  children <- self$children
-  for (name in names(children)) {
-    own <- c(own, children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars))
+  own
+}
+
+load_own_state <- function(self, state_dict, prefix, run = loading$run %||% new_loading(FALSE, caller_env(2))) {
+  own <- saved_members(self)
+  keys <- paste0(prefix, names(own), recycle0 = TRUE)
+  run$keys <- c(run$keys, keys)
+  for (i in seq_along(own)) {
+    value <- state_dict[[keys[i]]]
+    if (is.null(value)) {
+      run$missing_keys <- c(run$missing_keys, keys[i])
+    } else if (!is_torch_tensor(value)) {
+      type_error(sprintf("`state_dict` must hold a tensor for `%s`, not %s.", keys[i], friendly_type(value)), run$call)
+    } else if (run$refer) {
+      assign(names(own)[i], mark_like(value, own[[i]]), envir = self)
+    } else {
+      check_loaded_shape(own[[i]], value, keys[i], run$call)
+      with_no_grad(own[[i]]$copy_(value))
+    }
   }
-  if (hooked) run_hooks(self, "state_dict_post", own, function(hook, own) hook(module_callable(self), own, prefix)) else own
+  if (is.function(self$set_extra_state)) {
+    key <- paste0(prefix, extra_state)
+    run$keys <- c(run$keys, key)
+    if (key %in% names(state_dict)) self$set_extra_state(state_dict[[key]]) else run$missing_keys <- c(run$missing_keys, key)
+  }
+  if (is.null(loading$run)) check_all_there(run)
+}
+
+# The load_state_dict() that runs: what `.load_from_state_dict()` of a class does not hand on. The keys are filled on the way;
+# hooks may change what is missing.
+loading <- new_environment(list(run = NULL))
+new_loading <- function(refer, call) new_environment(list(keys = character(), missing_keys = character(), refer = refer, call = call))
+
+check_all_there <- function(run) {
+  missing <- run$missing_keys
+  if (!length(missing)) return(invisible())
+  more <- if (length(missing) > 1L) sprintf(", nor %s more", format_count(length(missing) - 1L)) else ""
+  value_error(sprintf("`state_dict` has no entry `%s`, which the module needs%s.", missing[1], more), run$call)
 }
 
 saved_members <- function(self) c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
@@ -22,58 +67,37 @@ saved_members <- function(self) c(own_members(self, "nn_parameter"), Filter(is_p
 extra_state <- "_extra_state"
 
 module_load <- function(module, state_dict, refer) {
-  # Filled on the way; hooks may change what is missing.
-  seen <- new_environment(list(keys = character(), missing_keys = character()))
-  load_members(module, state_dict, "", refer, seen, caller_env(2))
-  missing <- seen$missing_keys
-  if (length(missing)) {
-    more <- if (length(missing) > 1L) sprintf(", nor %s more", format_count(length(missing) - 1L)) else ""
-    value_error(sprintf("`state_dict` has no entry `%s`, which the module needs%s.", missing[1], more), caller_env(2))
-  }
+  run <- new_loading(refer, caller_env(2))
+  outer <- loading$run
+  loading$run <- run
+  on.exit(loading$run <- outer)
+  load_members(module, state_dict, "", run)
+  check_all_there(run)
 }
 
-load_members <- function(module, state_dict, prefix, refer, seen, call) {
+load_members <- function(module, state_dict, prefix, run) {
   self <- attr(module, "module", exact = TRUE)
   if (is.null(self)) {
     mine <- startsWith(names(state_dict), prefix)
-    seen$keys <- c(seen$keys, names(state_dict)[mine])
+    run$keys <- c(run$keys, names(state_dict)[mine])
     names(state_dict) <- substring(names(state_dict), nchar(prefix) + 1L)
-    return(module$load_state_dict(state_dict[mine], .refer_to_state_dict = refer))
+    return(module$load_state_dict(state_dict[mine], .refer_to_state_dict = run$refer))
   }
   hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
   if (hooked) state_dict <- run_hooks(self, "load_pre", state_dict, function(hook, dict) hook(module, dict, prefix))
   names_here <- self$.__enclos_env__$private$names_here
   if (is.function(names_here)) names(state_dict) <- names_here(names(state_dict), prefix)
-  own <- saved_members(self)
-  keys <- paste0(prefix, names(own), recycle0 = TRUE)
-  seen$keys <- c(seen$keys, keys)
-  for (i in seq_along(own)) {
-    value <- state_dict[[keys[i]]]
-    if (is.null(value)) {
-      seen$missing_keys <- c(seen$missing_keys, keys[i])
-    } else if (!is_torch_tensor(value)) {
-      type_error(sprintf("`state_dict` must hold a tensor for `%s`, not %s.", keys[i], friendly_type(value)), call)
-    } else if (refer) {
-      assign(names(own)[i], mark_like(value, own[[i]]), envir = self)
-    } else {
-      check_loaded_shape(own[[i]], value, keys[i], call)
-      with_no_grad(own[[i]]$copy_(value))
-    }
-  }
-  if (is.function(self$set_extra_state)) {
-    key <- paste0(prefix, extra_state)
-    seen$keys <- c(seen$keys, key)
-    if (key %in% names(state_dict)) self$set_extra_state(state_dict[[key]]) else seen$missing_keys <- c(seen$missing_keys, key)
-  }
+  load_own_state_of_class <- self$.load_from_state_dict
+  if (is.null(load_own_state_of_class)) load_own_state(self, state_dict, prefix, run) else load_own_state_of_class(state_dict, prefix)
   children <- self$children
   for (name in names(children)) {
-    load_members(children[[name]], state_dict, paste0(prefix, name, "."), refer, seen, call)
+    load_members(children[[name]], state_dict, paste0(prefix, name, "."), run)
   }
   if (hooked && length(module_hooks(self, "load_post"))) {
     mine <- startsWith(names(state_dict), prefix)
-    keys <- list(missing_keys = seen$missing_keys, unexpected_keys = setdiff(names(state_dict)[mine], seen$keys))
+    keys <- list(missing_keys = run$missing_keys, unexpected_keys = setdiff(names(state_dict)[mine], run$keys))
     keys <- run_hooks(self, "load_post", keys, function(hook, keys) hook(module, keys))
-    seen$missing_keys <- keys$missing_keys
+    run$missing_keys <- keys$missing_keys
   }
 }
 

@@ -83,6 +83,10 @@ nn_rnn_base <- nn_module(
     bound <- scale_of_fan(self$hidden_size)
     for (name in private$weights) nn_init_uniform_(self[[name]], -bound, bound)
   },
+  # A hidden state with the sequences of its batch in another order.
+  permute_hidden = function(hx, permutation) {
+    if (is.list(hx)) lapply(hx, reordered, by = permutation) else reordered(hx, permutation)
+  },
   # Weights lie where LibTorch wants them; on CUDA it arranges them itself.
   flatten_parameters = function() invisible(),
   forward = function(input, hx = NULL) {
@@ -152,8 +156,7 @@ nn_rnn_base <- nn_module(
           ))
         }
       }
-      given <- lapply(given, reordered, by = order)
-      if (two) given else given[[1]]
+      self$permute_hidden(if (two) given else given[[1]], order)
     },
     as_given = function(hidden) if (self$mode == "LSTM") unname(hidden) else hidden[[1]],
     names_here = function(names, prefix) count_layers(names, 0L, 1L, prefix)

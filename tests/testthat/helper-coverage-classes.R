@@ -12,19 +12,11 @@ class_chain <- function(class) {
 
 # Why a member is not there, or takes something else: by class and member, by class (`*`), or for all classes.
 member_reasons <- c(
-  "optim_adamw loop_fun" = "the rule is one function of lists of parameters", "nn_sequential initialize" = "its row of nn_prune_head()",
-  "nn_Module print" = "printing is S3", "nn_Module .replace_values_from_table" = "a step of their clone()",
-  "* .save_to_state_dict" = "state dict hooks", "* .load_from_state_dict" = "state dict hooks", "nn_Module training_" = "`training` is a field",
-  "nn_Module non_persistent_buffers_" = "an attribute of the buffer", "nn_conv2d conv_forward_" = "a step of `forward`",
+  "optim_adamw loop_fun" = "the rule is one function of lists of parameters", "nn_sequential initialize" = "nn_prune_head() takes the head itself",
+  "nn_Module .replace_values_from_table" = "a step of their clone()",
   "nn_conv_nd initialize" = "the subclass says whether it is transposed", "nn_conv_transpose_nd initialize" = "the same",
-  "nn_conv_transpose_nd .output_padding" = "a step of `forward`", "nn_poisson_nll_loss forward" = "`input`, as PyTorch has it",
-  "nn_rnn_base permute_hidden" = "a step of `forward`", "nn_lstm permute_hidden" = "a step of `forward`",
-  "nn_utils_weight_norm initialize" = "defaults for both", "OptimizerIgnite zero_grad" = "takes one argument more",
-  "nn_Module zero_grad" = "takes one argument more", "tensor_dataset .getitem" = "takes the index alone",
   "torch_Categorical expand" = "`.instance`, as in all others", "torch_MixtureSameFamily expand" = "`.instance`, as in all others",
-  "torch_MixtureSameFamily cdf" = "`value`, as in all others", "torch_MixtureSameFamily log_prob" = "`value`, as in all others",
-  "nn_norm_base_ check_input_dim" = "of the classes below it", "torch_optimizer deep_clone" = "private, as R6 has it",
-  "torch_script_module serialize" = "gives bytes, jit_save() writes files"
+  "torch_MixtureSameFamily cdf" = "`value`, as in all others", "torch_MixtureSameFamily log_prob" = "`value`, as in all others"
 )
 # Steps of theirs that no user calls, of classes that have no R6 class here.
 steps_of_theirs <- c(
@@ -85,20 +77,16 @@ kind_reasons <- c(
   torch_IntegerLessThan = "no distribution has it", function_schema = "a schema is a text"
 )
 
-# Bound where a method asks for them.
-asked_for <- c("parameters_", "buffers_", "modules_")
-
 # A member of a class that is no R6 class here.
 judge_object <- function(class, member, type, formals) {
   if (class %in% names(kind_reasons)) return(c("another kind", kind_reasons[[class]]))
   if (grepl(sprintf("^(%s)$", paste(steps_of_theirs, collapse = "|")), paste(class, member))) return(c("another kind", "a step of theirs"))
   if (member %in% names(structure_members)) return(c("another kind", structure_members[[member]]))
-  reason <- member_reasons[paste(class, member)]
-  if (!is.na(reason)) return(c("left out", reason[[1]]))
   if (is.null(object_cache[[class]])) {
     object_cache[[class]] <- eval(class_objects[[class]], new.env(parent = asNamespace("torch")))
   }
   object <- object_cache[[class]]
+  if (startsWith(type, "private") && is.environment(object)) object <- object$.__enclos_env__$private
   found <- tryCatch(eval(call("$", quote(object), as.name(member))), error = function(e) NULL)
   if (is.null(found)) return(c("wrong", "missing"))
   if (grepl("method", type)) {
@@ -118,36 +106,38 @@ class_coverage <- function(known = fixture("classes.tsv")) {
     object <- get0(class, asNamespace("torch"))
     r6 <- if (R6::is.R6Class(object)) object else attr(object, "r6_class", exact = TRUE)
     if (is.null(r6)) return(judge_object(class, member, type, formals))
-    reason <- c(member_reasons[paste(class, member)], member_reasons[paste("*", member)])
-    reason <- reason[!is.na(reason)]
-    if (length(reason)) return(c("left out", reason[[1]]))
-    if (member %in% asked_for) return(c("works and agrees", "where a method asks"))
+    if (member %in% names(member_tables)) return(c("works and agrees", "where a method asks"))
     parts <- c("public_methods", "active", "public_fields", "private_methods", "private_fields")
     members <- unlist(lapply(class_chain(r6), function(one) lapply(parts, function(part) one[[part]])), recursive = FALSE)
-    found <- Filter(function(part) member %in% names(part), members)
+    found <- Filter(function(part) member %in% names(part), c(members, list(more_members)))
     if (!length(found)) return(c("wrong", "missing"))
     found <- found[[1]][[member]]
-    if (is.function(found) && grepl("method", type) && formals_differ(as.list(formals(found)), known_formals(formals))) {
+    if (is.function(found) && grepl("method", type) && formals_differ(as.list(formals(found)), known_formals(formals), strict = FALSE)) {
       return(c("wrong", paste0("has other formals than ", formals)))
     }
     c("works and agrees", "")
   }
-  judged <- mapply(judge, known$class, known$member, known$type, known$formals)
+  judge_row <- function(class, member, type, formals) {
+    judged <- judge(class, member, type, formals)
+    reason <- member_reasons[paste(class, member)]
+    if (judged[1] == "wrong" && !is.na(reason)) c("left out", reason[[1]]) else judged
+  }
+  judged <- mapply(judge_row, known$class, known$member, known$type, known$formals)
   cbind(known[c("class", "member")], verdict = judged[1, ], note = judged[2, ], row.names = NULL)
 }
 
-# PyTorch's classes of a module by their R form; `left_out` says why some are not there.
+# PyTorch's classes of a module by their R form; some have another name (`named`), `left_out` says why others are not there.
 python_classes <- list(
-  list(module = "torch.optim", prefix = "optim_", left_out = c(Optimizer = "optimizer()")),
+  list(module = "torch.optim", prefix = "optim_", named = c(Optimizer = "optimizer")),
   list(
-    module = "torch.optim.lr_scheduler", prefix = "lr_", left_out = c(
-      ChainedScheduler = "lr_chained()", LRScheduler = "lr_scheduler()", ReduceLROnPlateau = "lr_reduce_on_plateau()"
-    )
+    module = "torch.optim.lr_scheduler", prefix = "lr_",
+    named = c(ChainedScheduler = "lr_chained", LRScheduler = "lr_scheduler", ReduceLROnPlateau = "lr_reduce_on_plateau")
   ),
   list(
-    module = "torch.distributions", prefix = "distr_", left_out = c(
-      Distribution = "distribution()", ExponentialFamily = "`natural_params` of distribution()", TransformedDistribution = "distr_transformed()",
-      Transform = "transforms are functions that transform_*() make", CumulativeDistributionTransform = "a class of transforms"
+    module = "torch.distributions", prefix = "distr_", named = c(Distribution = "distribution", TransformedDistribution = "distr_transformed"),
+    left_out = c(
+      ExponentialFamily = "`natural_params` of distribution()", Transform = "transforms are functions that transform_*() make",
+      CumulativeDistributionTransform = "a class of transforms"
     )
   )
 )
@@ -171,8 +161,8 @@ for name in modules:
   exported <- gsub("_", "", getNamespaceExports("torch"))
   rows <- lapply(python_classes, function(it) {
     classes <- names[[it$module]]
-    there <- gsub("_", "", vapply(classes, r_form, "", it$prefix)) %in% exported
-    reason <- it$left_out[classes]
+    there <- gsub("_", "", ifelse(classes %in% names(it$named), it$named[classes], vapply(classes, r_form, "", it$prefix))) %in% exported
+    reason <- if (is.null(it$left_out)) rep(NA, length(classes)) else it$left_out[classes]
     data.frame(
       module = it$module, class = classes, verdict = ifelse(there, "works and agrees", ifelse(is.na(reason), "wrong", "left out")),
       note = ifelse(there | is.na(reason), "", reason)

@@ -9,8 +9,9 @@ other_families <- c(
 
 known_formals <- function(text) as.list(formals(eval(parse(text = paste("function", text, "NULL")))))
 
-# Names, order and defaults as users know them; a default list() is NULL here, and more arguments may follow.
-formals_differ <- function(have, known) {
+# Names, order and defaults as users know them; a default list() is NULL here, and more arguments may follow. Unless `strict`, what
+# users give may have a default.
+formals_differ <- function(have, known, strict = TRUE) {
   value <- function(v) {
     if (is.symbol(v) && !nzchar(as.character(v))) return("missing")
     if (is.call(v)) v <- if (all(all.names(v) %in% c("c", "-", "list"))) eval(v) else deparse(v)
@@ -19,8 +20,10 @@ formals_differ <- function(have, known) {
   have <- have[names(have) != "..."]
   known <- known[names(known) != "..."]
   have <- have[seq_len(min(length(have), length(known)))]
-  if (!identical(names(have), names(known))) return(TRUE)
-  !identical(vapply(have, value, ""), vapply(known, value, ""))
+  if (!identical(as.character(names(have)), as.character(names(known)))) return(TRUE)
+  have <- vapply(have, value, "")
+  known <- vapply(known, value, "")
+  any(have != known & (strict | known != "missing"))
 }
 
 # Both tables as one: methods and fields begin with $.

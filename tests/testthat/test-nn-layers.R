@@ -139,3 +139,27 @@ test_that("statistics of one value are refused, as are arguments that a layer ha
   lazy$to(dtype = torch_double())
   expect_true(lazy(torch_ones(2, 4, dtype = "double"))$dtype == torch_double())
 })
+
+test_that("parts of layers serve layers of one's own", {
+  skip_if_no_torch()
+  torch_manual_seed(1)
+  standardised <- nn_module("standardised", nn_conv2d, forward = function(input) {
+    weight <- self$weight - self$weight$mean(c(2, 3, 4), keepdim = TRUE)
+    self$conv_forward_(input, weight)
+  })
+  x <- torch_randn(1, 2, 4, 4)
+  for (mode in c("zeros", "circular")) {
+    layer <- standardised(2, 3, 3, padding = 1, padding_mode = mode)
+    plain <- nn_conv2d(2, 3, 3, padding = 1, padding_mode = mode)
+    plain$load_state_dict(layer$state_dict())
+    with_no_grad(plain$weight$sub_(plain$weight$mean(c(2, 3, 4), keepdim = TRUE)))
+    expect_equal(as_array(layer(x)), as_array(plain(x)), tolerance = 1e-6)
+  }
+  up <- nn_conv_transpose2d(2, 3, 3, stride = 2)
+  expect_identical(up$.output_padding(x, c(10, 9), up$stride, up$padding, up$kernel_size), c(1, 0))
+  expect_identical(up$.output_padding(x, NULL, up$stride, up$padding, up$kernel_size), 0)
+  lstm <- nn_lstm(2, 3)
+  state <- list(torch_arange(1, 6)$view(c(1, 2, 3)), torch_ones(1, 2, 3))
+  expect_identical(as_array(lstm$permute_hidden(state, torch_tensor(c(2L, 1L)))[[1]])[1, , ], rbind(c(4, 5, 6), c(1, 2, 3)))
+  expect_identical(lstm$permute_hidden(state, NULL), state)
+})

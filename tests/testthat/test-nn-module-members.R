@@ -143,3 +143,17 @@ test_that("methods see the members as tables", {
   writes <- nn_module("writes", initialize = function() private$modules_ <- list(), forward = function() NULL)
   expect_error(writes(), "not possible to assign to `modules_`", class = "runtime_error")
 })
+
+test_that("methods read the flag and the names of buffers that are not saved as private members", {
+  skip_if_no_torch()
+  asked <- nn_module("asked",
+    initialize = function() {
+      self$kept <- nn_buffer(torch_ones(1))
+      self$passing <- nn_buffer(torch_ones(1), persistent = FALSE)
+    },
+    facts = function() list(private$training_, private$non_persistent_buffers_)
+  )()
+  expect_identical(asked$facts(), list(TRUE, "passing"))
+  expect_identical(asked$eval()$facts()[[1]], FALSE)
+  expect_output(asked$print(), "asked")
+})

@@ -64,3 +64,40 @@ test_that("a state dict with other shapes, or no tensors, is refused", {
   expect_error(layer$load_state_dict(list(weight = 1, bias = 2)), "must hold a tensor for `weight`", class = "type_error")
   expect_identical(as_array(layer$weight), before)
 })
+
+test_that("a class may say what it gives to its state dict and takes from it, with its base's way", {
+  skip_if_no_torch()
+  base <- nn_module("base", initialize = function() self$weight <- nn_parameter(torch_ones(2)), forward = function(x) x * self$weight)
+  scaled <- nn_module("scaled", base,
+    .save_to_state_dict = function(prefix, keepvars) {
+      own <- super$.save_to_state_dict(prefix, keepvars)
+      c(own, set_names(list(torch_tensor(2)), paste0(prefix, "scale")))
+    },
+    .load_from_state_dict = function(state_dict, prefix) {
+      state_dict[[paste0(prefix, "weight")]] <- state_dict[[paste0(prefix, "weight")]] * state_dict[[paste0(prefix, "scale")]]
+      super$.load_from_state_dict(state_dict, prefix)
+    }
+  )
+  # The method is reached through a class between, too.
+  last <- nn_module("last", scaled, .load_from_state_dict = function(state_dict, prefix) super$.load_from_state_dict(state_dict, prefix))
+  net <- nn_sequential(nn_linear(1, 1), last())
+  state <- lapply(net$state_dict(), function(x) x$clone())
+  expect_named(state, c("0.weight", "0.bias", "1.weight", "1.scale"))
+  net$load_state_dict(state)
+  expect_identical(as_array(net[[2]]$weight), c(2, 2))
+  expect_error(net$load_state_dict(state[-1]), "no entry `0.weight`", class = "value_error")
+  copy <- net$clone(deep = TRUE)
+  copy$load_state_dict(state)
+  expect_identical(as_array(copy[[2]]$weight), c(2, 2))
+  again <- torch_load(torch_serialize(net))
+  again$load_state_dict(state)
+  expect_identical(as_array(again[[2]]$weight), c(2, 2))
+  # The tensors themselves, where that is asked for.
+  net$load_state_dict(state, .refer_to_state_dict = TRUE)
+  expect_identical(obj_address(net[[1]]$weight), obj_address(state[["0.weight"]]))
+  # From outside, for the module alone.
+  expect_named(net[[1]]$.save_to_state_dict("a.", TRUE), c("a.weight", "a.bias"))
+  net[[1]]$.load_from_state_dict(list(weight = torch_zeros(1, 1), bias = torch_zeros(1)), "")
+  expect_identical(as_array(net[[1]]$weight), matrix(0))
+  expect_error(net[[1]]$.load_from_state_dict(list(weight = torch_zeros(1, 1)), ""), "no entry `bias`", class = "value_error")
+})
