@@ -35,8 +35,8 @@ bool is_heavy(const Expr& e) {
 
 class Writer {
  public:
-  Writer(const Program& program, const Kernel& kernel, const std::vector<Step>& steps)
-      : program_(program), kernel_(kernel), steps_(steps) {
+  Writer(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, int lanes)
+      : program_(program), kernel_(kernel), steps_(steps), lanes_(lanes) {
     for (size_t i = 0; i < kernel.arguments.size(); ++i) operand_[kernel.arguments[i]] = i;
   }
 
@@ -51,7 +51,8 @@ class Writer {
       out << "#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC optimize(\"fp-contract=off\")\n#else\n"
              "#pragma STDC FP_CONTRACT OFF\n#endif\n";
     out << "typedef union { double d; int64_t i; } number;\n"
-        << "#define BLOCK 1024\n"
+        << "#define LANES " << lanes_ << "\n#define BLOCK 1024\n"
+        << "#define EACH(k) for (int l = 0; l < (k); ++l)\n#define HALVES for (int h = LANES / 2; h > 0; h /= 2)\n"
         << "EXPORT void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
         << "            char* scratch) {\n"
         << numbers_.str() << "  for (int64_t i = 0; i < rows; ++i) {\n"
@@ -252,24 +253,60 @@ class Writer {
 
   // --- one pass ----------------------------------------------------------------------------------------------------
 
+  // A reduction over the row: in lanes `q` over a block, and over blocks in one number `w`. Of a largest or least one `u`
+  // tells whether a NaN was met.
   struct Fold {
-    Id id;
-    std::string accumulator, partial, operation, start;
+    std::string id, accumulator, partial, result, start, compare;
+    bool sums() const { return compare.empty(); }
   };
-  Fold fold_of(Id id) {
+  Fold fold_of(Id id) const {
     const Expr& e = at(id);
-    Fold fold{id, "", computed(at(e.args[0]).dtype), "", "0"};
-    fold.accumulator = stored(fuse::accumulator(e));
+    const at::ScalarType type = fuse::accumulator(e), from = at(e.args[0]).dtype;
+    Fold fold{std::to_string(id), stored(type), computed(from), computed(e.dtype), "0", ""};
     if (e.reduction == Reduction::sum) {
-      fold.partial = fuse::accumulator(e) == at::kDouble && at(e.args[0]).dtype != at::kDouble ? "float" : fold.accumulator;
-      fold.operation = "+";
+      fold.partial = type == at::kDouble && from != at::kDouble ? "float" : fold.accumulator;
     } else {
-      const bool most = e.reduction == Reduction::max;
       if (!c10::isFloatingType(e.dtype)) throw Unfusable{"a largest or least whole number"};
-      fold.operation = most ? "max" : "min";
+      const bool most = e.reduction == Reduction::max;
       fold.start = most ? "-INFINITY" : "INFINITY";
+      fold.compare = most ? " > " : " < ";
     }
     return fold;
+  }
+  // One element more. Lanes that were filled up with elements from before leave those out of a sum.
+  static std::string folded(const Fold& fold, const std::string& it) {
+    const std::string q = "q" + fold.id + "[l]";
+    if (fold.sums()) return "      " + q + " += l < old ? 0 : (" + fold.partial + ")" + it + ";\n";
+    return "      " + q + " = " + it + fold.compare + q + " ? " + it + " : " + q + ";\n      u" + fold.id + "[l] |= " + it +
+           " != " + it + ";\n";
+  }
+
+  // A pass over the row, in lanes: the last ones end with the row and compute again what they have in common with those
+  // before, so that no element is left over to be computed by itself.
+  static void write_pass(const std::string& body, const std::vector<Fold>& folds, std::ostringstream& out) {
+    std::ostringstream before, start, end, after;
+    for (const Fold& fold : folds) {
+      const std::string &id = fold.id, w = "w" + id, q = "q" + id, u = "u" + id, type = "(" + fold.result + ")";
+      before << "    " << fold.accumulator << " " << w << " = " << fold.start << ";\n";
+      start << "      " << fold.partial << " " << q << "[LANES];\n      EACH(LANES) " << q << "[l] = " << fold.start << ";\n";
+      if (fold.sums()) {
+        end << "      HALVES EACH(h) " << q << "[l] += " << q << "[l + h];\n      " << w << " += " << q << "[0];\n";
+        after << "    const " << fold.result << " v" << id << " = " << type << w << ";\n";
+      } else {
+        const auto better = [&](const std::string& a, const std::string& b) { return b + fold.compare + a + " ? " + b + " : " + a; };
+        before << "    int " << u << "[LANES];\n    EACH(LANES) " << u << "[l] = 0;\n";
+        end << "      HALVES EACH(h) " << q << "[l] = " << better(q + "[l]", q + "[l + h]") << ";\n      " << w << " = "
+            << better(w, q + "[0]") << ";\n";
+        after << "    HALVES EACH(h) " << u << "[l] |= " << u << "[l + h];\n    const " << fold.result << " v" << id << " = "
+              << u << "[0] ? " << type << "NAN : " << type << w << ";\n";
+      }
+    }
+    // Sums of a block are added up in double precision; without sums a row is one block.
+    out << before.str() << "    for (int64_t j0 = 0; j0 < n; j0 += " << (folds.empty() ? "n" : "BLOCK")
+        << ") {\n      const int64_t end = " << (folds.empty() ? "n" : "j0 + BLOCK < n ? j0 + BLOCK : n") << ";\n" << start.str()
+        << "      for (int64_t b = j0; b < end; b += LANES) {\n        const int64_t s = b + LANES <= end ? b : end - LANES;\n"
+        << "        const int old = (int)(b - s);\n#pragma omp simd\n        EACH(LANES) {\n      const int64_t j = s + l;\n"
+        << body << "        }\n      }\n" << end.str() << "    }\n" << after.str();
   }
 
   std::string text_of_stage(int k) {
@@ -285,12 +322,8 @@ class Writer {
           << " }\n";
       row_known_.insert(id);
     }
-    std::vector<Fold> folds;
-    std::vector<Id> blocks;
-    for (const Id id : ends(k)) {
-      if (at(id).block) blocks.push_back(id);
-      else folds.push_back(fold_of(id));
-    }
+    std::vector<Id> folds, blocks;
+    for (const Id id : ends(k)) (at(id).block ? blocks : folds).push_back(id);
     std::ostringstream loop;
     std::set<Id> known;
     std::set<Id> stored_now;
@@ -307,41 +340,11 @@ class Writer {
       if (is_row(id) || stage(id) != k) continue;
       loop << store(r, value(id, k, known, loop));
     }
-    for (const Fold& fold : folds) {
-      const std::string it = value(at(fold.id).args[0], k, known, loop), q = "q" + std::to_string(fold.id);
-      if (fold.operation == "+") loop << "      " << q << " += (" << fold.partial << ")" << it << ";\n";
-      else
-        loop << "      " << q << " = " << it << (fold.operation == "max" ? " > " : " < ") << q << " ? " << it << " : " << q
-             << ";\n      u" << fold.id << " |= " << it << " != " << it << ";\n";
-    }
-    if (loop.str().empty()) return out.str();
-    std::string pragma = "#pragma omp simd";
-    for (const Fold& fold : folds) {
-      pragma += " reduction(" + fold.operation + " : q" + std::to_string(fold.id) + ")";
-      if (fold.operation != "+") pragma += " reduction(| : u" + std::to_string(fold.id) + ")";
-    }
-    if (folds.empty()) {
-      out << pragma << "\n    for (int64_t j = 0; j < n; ++j) {\n" << loop.str() << "    }\n";
-    } else {
-      for (const Fold& fold : folds) {
-        out << "    " << fold.accumulator << " w" << fold.id << " = " << fold.start << ";\n";
-        if (fold.operation != "+") out << "    int u" << fold.id << " = 0;\n";
-      }
-      // Sums of a block are added up in double precision.
-      out << "    for (int64_t j0 = 0; j0 < n; j0 += BLOCK) {\n      const int64_t end = j0 + BLOCK < n ? j0 + BLOCK : n;\n";
-      for (const Fold& fold : folds) out << "      " << fold.partial << " q" << fold.id << " = " << fold.start << ";\n";
-      out << pragma << "\n      for (int64_t j = j0; j < end; ++j) {\n" << loop.str() << "      }\n";
-      for (const Fold& fold : folds) {
-        const std::string n = std::to_string(fold.id);
-        if (fold.operation == "+") out << "      w" << n << " += q" << n << ";\n";
-        else out << "      w" << n << " = q" << n << (fold.operation == "max" ? " > " : " < ") << "w" << n << " ? q" << n << " : w" << n << ";\n";
-      }
-      out << "    }\n";
-      for (const Fold& fold : folds) {
-        const std::string n = std::to_string(fold.id), type = computed(at(fold.id).dtype);
-        out << "    const " << type << " v" << n << " = (" << type << ")"
-            << (fold.operation == "+" ? "w" + n : "(u" + n + " ? (" + type + ")NAN : (" + type + ")w" + n + ")") << ";\n";
-      }
+    for (const Id id : folds) loop << folded(fold_of(id), value(at(id).args[0], k, known, loop));
+    if (!loop.str().empty()) {
+      std::vector<Fold> described;
+      for (const Id id : folds) described.push_back(fold_of(id));
+      write_pass(loop.str(), described, out);
     }
     for (const Id id : blocks) {
       const Expr& e = at(id);
@@ -382,6 +385,7 @@ class Writer {
   const Program& program_;
   const Kernel& kernel_;
   const std::vector<Step>& steps_;
+  const int lanes_;
   std::map<int, size_t> operand_;
   std::map<Id, int> stage_;
   std::map<Id, bool> once_;
@@ -401,8 +405,8 @@ at::ScalarType accumulator(const Expr& expr) {
   return c10::isFloatingType(expr.dtype) ? at::kDouble : at::kLong;
 }
 
-std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, size_t& scratch) {
-  return Writer(program, kernel, steps).write(scratch);
+std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, int lanes, size_t& scratch) {
+  return Writer(program, kernel, steps, lanes).write(scratch);
 }
 
 }  // namespace shim::fuse

@@ -1,17 +1,10 @@
-// A program on tensors of given sizes and strides: memory for results, loops, threads.
+// A program on tensors of given sizes and strides: memory for results, and its loops in their order.
 #pragma once
+#include "fuse/nest.h"
+
 #include <map>
 
-#include "fuse/build.h"
-#include "fuse/library.h"
-
 namespace shim::fuse {
-
-// What a tensor that a plan reads or writes is like.
-struct Place {
-  at::ScalarType dtype;
-  std::vector<int64_t> sizes, strides;
-};
 
 class Plan {
  public:
@@ -29,28 +22,16 @@ class Plan {
   const std::string& sources() const { return source_; }
 
  private:
-  struct Loop {
-    const Kernel* kernel;
-    Compiled* compiled;
-    size_t scratch = 0;
-    std::vector<int64_t> outer, inner;               // bytes, of each operand
-    std::vector<int64_t> extra_sizes;                // loops around the rows
-    std::vector<std::vector<int64_t>> extra_strides;  // of each, of each operand
-    int64_t rows = 1, n = 1;
-    bool split = false;       // rows are pieces of one long one
-    int64_t tail = 0;         // elements after the last whole piece
-    int64_t partials = 0;     // results of a reduction to one number
-    double cost = 1;          // an element
-  };
-
   std::vector<int64_t> real_sizes(const Sizes& shape) const;
-  void make_loop(const Kernel& kernel);
-  void run_loop(const Loop& loop, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const;
+  std::vector<KernelNumber> numbers(const torch::jit::Stack& inputs) const;
+  void place_results(const Kernel& kernel, const std::vector<int64_t>& space);
+  at::Tensor reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const;
+  void run_kernel(const Nest& nest, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const;
 
   std::shared_ptr<const Program> program_;
   Real real_;
   std::vector<Place> places_;  // of slots
-  std::vector<Loop> loops_;
+  std::vector<Nest> nests_;
   std::string source_;
 };
 

@@ -83,8 +83,9 @@ struct Program {
 // How the inner loop steps through an operand.
 enum class Step : char { none, one, any };
 
-// C source of a kernel: a function `kernel` that uses those of kernel-math.h. `scratch` tells how many bytes an element of a row it keeps.
-std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, size_t& scratch);
+// C source of a kernel: a function `kernel` that uses those of kernel-math.h, for rows of at least `lanes` elements, which it
+// computes so many at a time. `scratch` tells how many bytes an element of a row it keeps.
+std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, int lanes, size_t& scratch);
 // The type in which partial results of a reduction are kept.
 at::ScalarType accumulator(const Expr& expr);
 

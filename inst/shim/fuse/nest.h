@@ -1,0 +1,60 @@
+// The loop nest of a kernel over memory of given sizes and strides: loops around its rows, pieces of one long row, threads.
+#pragma once
+#include "fuse/build.h"
+#include "fuse/library.h"
+
+namespace shim::fuse {
+
+// What a tensor that a kernel reads or writes is like.
+struct Place {
+  at::ScalarType dtype;
+  std::vector<int64_t> sizes, strides;
+};
+
+// The strides of results over the whole space: those of the first argument that has its sizes, if it has no gaps.
+std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
+int64_t product(const std::vector<int64_t>& sizes);
+std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes);
+
+class Nest {
+ public:
+  // places: of all slots; space: the kernel's.
+  Nest(const Program& program, const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
+
+  // pointers: of the kernel's arguments, then of its results; of one that is reduced to one number, memory for
+  // `partials()` of them. Throws nothing.
+  void run(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers) const;
+
+  const Kernel& kernel() const { return *kernel_; }
+  const Compiled& compiled() const { return *compiled_; }
+  const std::string& source() const { return source_; }
+  int64_t partials() const { return (rows_ + (tail_ > 0)) * product(extra_sizes_); }
+
+ private:
+  // The strides of an operand over the space, in bytes.
+  std::vector<int64_t> strides_of(size_t operand, const std::vector<Place>& places, const std::vector<int64_t>& space) const;
+  void join_dimensions(const std::vector<Place>& places, const std::vector<int64_t>& space);
+  void cut_into_pieces();
+  int slot(size_t operand) const;
+  // The expression of an operand that is a result, or NULL.
+  const Expr* result(size_t operand) const;
+  int64_t bytes_of(size_t operand, const std::vector<Place>& places) const;
+
+  void run_rows(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers, int64_t begin, int64_t end,
+                char* scratch) const;
+
+  const Program* program_;
+  const Kernel* kernel_;
+  const Compiled* compiled_ = nullptr;
+  std::string source_;
+  size_t operands_;
+  size_t scratch_ = 0;                               // bytes an element of a row
+  std::vector<int64_t> outer_, inner_;               // bytes, of each operand, from row to row and within one
+  std::vector<int64_t> extra_sizes_;                 // loops around the rows
+  std::vector<std::vector<int64_t>> extra_strides_;  // of each, of each operand
+  int64_t rows_ = 1, n_ = 1;
+  int64_t tail_ = 0;                                 // rows are pieces of one long one: elements after the last piece
+  double cost_ = 1;                                  // an element
+};
+
+}  // namespace shim::fuse
