@@ -54,6 +54,11 @@ fused_groups <- function(f) {
   vapply(cpp_fuser_groups(handle), function(group) group[[3]], "")
 }
 
+# The operators of each group of a function.
+fused_operators <- function(f) {
+  vapply(cpp_fuser_groups(attr(f, "handle", exact = TRUE)), function(group) paste(unlist(group[[1]]), collapse = " "), "")
+}
+
 # The greatest difference between two tensors, beside the size of what is expected; NaN and infinities are equal to their like.
 distance_of <- function(actual, expected, least = 1e-3) {
   if (!identical(actual$shape, expected$shape) || !(actual$dtype == expected$dtype)) return(Inf)

@@ -375,3 +375,63 @@ test_that("an interrupt ends a wait for the compiler, and the kernel comes all t
   expect_lt(seen$took, 3)
   expect_equal(seen$why, "")
 })
+
+test_that("a mean that gets its dimension back, and what is expanded, are part of a kernel", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  functions <- list(
+    unsqueeze = function(x, w) (x - x$mean(2)$unsqueeze(2)) / x$amax(-1)$unsqueeze(-1),
+    expand = function(x, w) torch_exp(w * 2)$expand(c(6, 40)) * x + torch_tanh(x),
+    expand_as = function(x, w) (w + 1)$expand_as(x) * torch_exp(x),
+    # Of a dimension that was not reduced, and of other ones, the rest is fused still.
+    others = function(x, w) torch_exp(x - x$mean(1)$unsqueeze(1)) * w$unsqueeze(1) + 1
+  )
+  for (name in names(functions)) {
+    found <- fused_distances(functions[[name]], torch_randn(6, 40, requires_grad = TRUE), torch_rand(40, requires_grad = TRUE))
+    expect_lt(found$value, 1e-5, label = name)
+    expect_lt(found$gradients, 1e-4, label = name)
+  }
+  local_at_once()
+  for (name in c("unsqueeze", "expand_as")) {
+    fused <- jit_trace(functions[[name]], torch_randn(6, 40), torch_rand(40))
+    fused(torch_randn(6, 40), torch_rand(40))
+    expect_match(fused_operators(fused), paste0("aten::", name), label = name)
+    expect_equal(fused_groups(fused), "", label = name)
+  }
+})
+
+test_that("dropout in a program draws what the operator draws", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- function(x) torch_tanh(nnf_dropout(torch_exp(x), 0.3, training = TRUE)) + 1
+  x <- torch_randn(20, 30, requires_grad = TRUE)
+  fused <- jit_trace(f, x, check_trace = FALSE)
+  for (x in list(x, torch_randn(30, 20)$t()$detach()$requires_grad_(TRUE))) {
+    torch_manual_seed(7)
+    expected <- f(x)
+    torch_manual_seed(7)
+    got <- fused(x)
+    expect_equal(as_array(got), as_array(expected), tolerance = 1e-6)
+    expect_equal(as_array(autograd_grad(got$sum(), x)[[1]]), as_array(autograd_grad(expected$sum(), x)[[1]]), tolerance = 1e-6)
+  }
+  expect_true(any(grepl("aten::div aten::mul", fused_operators(fused))))
+})
+
+test_that("rows of any length are computed by lanes of their own", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- function(x) nnf_log_softmax(x * 2, -1) + x$amax(-1, keepdim = TRUE)
+  fused <- jit_trace(f, torch_randn(3, 4))
+  for (n in c(1:18, 31:33, 1023:1026, 5000)) {
+    x <- torch_randn(3, n, dtype = if (n %% 2) "double" else "float")
+    expect_equal(as_array(fused(x)), as_array(f(x)), tolerance = 1e-6, label = paste("rows of", n))
+  }
+  # One long row in pieces, the last of which may not be shorter than the lanes.
+  total <- jit_trace(function(x) torch_sum(torch_exp(x)), torch_rand(4))
+  for (n in c(4095:4113, 8200, 12300)) {
+    x <- torch_rand(n, dtype = "double")
+    expect_equal(as.numeric(total(x)), sum(exp(as.numeric(x))), tolerance = 1e-12, label = paste("one row of", n))
+  }
+})

@@ -224,3 +224,82 @@ test_that("errors name what is wrong", {
   expect_snapshot(error = TRUE, jit_train_step(odd, function(o, y) o$sum(), optim_sgd(odd$parameters, lr = 0.1))(data[[1]], data[[2]]))
   expect_output(print(jit_train_step(model, nnf_mse_loss, optimizer)), "torch_train_step.*nn_sequential.*optim_sgd")
 })
+
+test_that("operators of a compiled step run as kernels, forward and backward, and nothing changes but speed", {
+  skip_if_no_fuser()
+  gelu <- function(x) 0.5 * x * (1 + torch_tanh(0.7978845608 * (x + 0.044715 * x^3)))
+  net <- nn_module(
+    initialize = function() {
+      self$wide <- nn_linear(4, 32)
+      self$drop <- nn_dropout(0.2)
+      self$gates <- nn_linear(32, 32)
+      self$out <- nn_linear(8, 2)
+    },
+    forward = function(x) {
+      x <- self$drop(gelu(self$wide(x)))
+      gates <- self$gates(x)$chunk(4, 2)
+      state <- torch_sigmoid(gates[[1]]) * torch_tanh(gates[[2]])
+      self$out(state + torch_sigmoid(gates[[3]]) * nnf_silu(gates[[4]]))
+    }
+  )
+  loss <- function(output, target) torch_mean((output - target)^2)
+  batches <- rep(slices(train_data(44), 16), 4)
+  run <- function(train) {
+    torch_manual_seed(11)
+    model <- net()
+    optimizer <- optim_adam(model$parameters, lr = 0.01)
+    torch_manual_seed(3)
+    losses <- train(model, optimizer)
+    c(train_outcome(model, optimizer), list(losses = losses))
+  }
+  compiled <- function(model, optimizer) {
+    step <- jit_train_step(model, loss, optimizer)
+    vapply(batches, function(batch) as.numeric(step(batch[[1]], batch[[2]])), 0)
+  }
+  expected <- run(function(model, optimizer) loop_in_r(model, batches, loss, optimizer))
+  before <- cpp_fuser_counts()
+  # Operators run until their kernels are there.
+  expect_equal(run(compiled), expected, tolerance = 1e-6)
+  local_at_once()
+  expect_equal(run(compiled), expected, tolerance = 1e-6)
+  made <- cpp_fuser_counts() - before
+  expect_gt(sum(made[1:2]), 5)
+  expect_equal(made[[3]], 0)
+  before <- cpp_fuser_counts()
+  expect_equal(with_jit_fusion(code = run(compiled), fuser = "none"), expected, tolerance = 1e-6)
+  expect_equal(cpp_fuser_counts(), before)
+})
+
+test_that("derivatives that a recording holds are those of LibTorch", {
+  skip_if_no_fuser()
+  local_at_once()
+  x <- torch_randn(7, 33)
+  y <- torch_randn(7, 33)
+  functions <- list(
+    tanh = torch_tanh, sigmoid = torch_sigmoid, relu = nnf_relu, gelu = nnf_gelu, silu = nnf_silu, elu = nnf_elu,
+    gelu_tanh = function(x) nnf_gelu(x, approximate = "tanh"), leaky = function(x) nnf_leaky_relu(x, 0.1),
+    selu = nnf_selu, celu = function(x) nnf_celu(x, 0.7), mish = nnf_mish, softplus = function(x) nnf_softplus(x, 2, 1),
+    hardtanh = function(x) nnf_hardtanh(x, -0.5, 0.6), hardsigmoid = nnf_hardsigmoid, hardswish = nnf_hardswish,
+    logsigmoid = nnf_logsigmoid, softmax = function(x) nnf_softmax(x, 2), log_softmax = function(x) nnf_log_softmax(x, 2),
+    centred = function(x) x - x$mean(2)$unsqueeze(2), mse = function(x) nnf_mse_loss(x, x * 2)
+  )
+  for (name in names(functions)) {
+    f <- functions[[name]]
+    run <- function(train) {
+      weight <- nn_parameter(torch_linspace(-1, 1, 33))
+      model <- nn_module(initialize = function() self$weight <- weight, forward = function(x) f(x * self$weight * 3) * 2 + 1)()
+      optimizer <- optim_sgd(model$parameters, lr = 0.1)
+      loss <- function(output, target) torch_mean((output - target)^2)
+      train(model, loss, optimizer)
+      as_array(model$weight)
+    }
+    by_step <- function(model, loss, optimizer) {
+      step <- jit_train_step(model, loss, optimizer)
+      for (i in 1:3) step(x, y)
+    }
+    by_loop <- function(model, loss, optimizer) loop_in_r(model, rep(list(list(x, y)), 3), loss, optimizer)
+    before <- sum(cpp_fuser_counts()[1:2])
+    expect_equal(run(by_step), run(by_loop), tolerance = 1e-5, label = name)
+    expect_gt(sum(cpp_fuser_counts()[1:2]), before, label = name)
+  }
+})

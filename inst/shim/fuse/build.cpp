@@ -10,13 +10,6 @@ using torch::jit::Value;
 
 namespace {
 
-const std::set<std::string>& composites() {
-  static const auto& names = *new std::set<std::string>{"sum",        "mean",     "amax",     "amin",
-                                                        "softmax",    "log_softmax", "layer_norm", "rms_norm",
-                                                        "mse_loss",   "l1_loss",  "huber_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits"};
-  return names;
-}
-
 bool is_number_type(const c10::TypePtr& type) {
   return type->kind() == c10::TypeKind::FloatType || type->kind() == c10::TypeKind::IntType ||
          type->kind() == c10::TypeKind::BoolType;
@@ -36,12 +29,12 @@ bool changes_dtype_only(const Node& node) {
 
 }  // namespace
 
-bool is_composite(c10::Symbol op) { return op.is_aten() && composites().count(op.toUnqualString()) > 0; }
+bool has_kernel(c10::Symbol op) { return arguments_of(op) > 0 || composite_of(op); }
 
 bool may_be_fusable(const Node& node) {
   return node.kind().is_aten() && node.outputs().size() == 1 &&
          node.output()->type()->kind() == c10::TypeKind::TensorType &&
-         (arguments_of(node.kind()) > 0 || is_composite(node.kind()));
+         has_kernel(node.kind());
 }
 
 bool is_fusable(Node* node, bool exact) {
@@ -57,7 +50,7 @@ bool is_fusable(Node* node, bool exact) {
     if (n == 0 || i >= n || !is_number_type(input->type())) return false;
     if (name == "pow") return false;
   }
-  if (n == 0) return !exact;
+  if (n == 0) return !exact && composite_of(node->kind())->fits(*node);
   std::vector<std::optional<c10::IValue>> constants;
   for (const Value* input : node->inputs()) {
     const auto value = torch::jit::toIValue(input);
@@ -67,8 +60,19 @@ bool is_fusable(Node* node, bool exact) {
 }
 
 bool is_worth_a_kernel(const Node& node) {
-  static const auto& names = *new std::set<std::string>{"gelu", "mish", "layer_norm", "rms_norm"};
-  return node.kind().is_aten() && names.count(node.kind().toUnqualString()) > 0;
+  const Composite* composite = composite_of(node.kind());
+  const std::string name = node.kind().toUnqualString();
+  return composite ? composite->worth : node.kind().is_aten() && (name == "gelu" || name == "mish");
+}
+
+bool stays_inside(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return node.kind() == c10::aten::to || (composite && composite->inside);
+}
+
+bool asks_for_sizes(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->sizes > 0;
 }
 
 Program forward_program(Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact) {

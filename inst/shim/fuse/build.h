@@ -14,14 +14,18 @@ struct Argument {
   c10::IValue number;  // what is no tensor: a number of the right type
 };
 
-// Reductions, and what is made of them.
-bool is_composite(c10::Symbol op);
+// Whether kernels compute an operator, some forms of it at least.
+bool has_kernel(c10::Symbol op);
 // Whether a node is one of those that may stand in a group, if its arguments are such.
 bool may_be_fusable(const torch::jit::Node& node);
 // Whether a node may stand in a group.
 bool is_fusable(torch::jit::Node* node, bool exact);
 // Whether it is worth a kernel by itself.
 bool is_worth_a_kernel(const torch::jit::Node& node);
+// Whether what it gives may be its argument's memory, which must not leave a group.
+bool stays_inside(const torch::jit::Node& node);
+// Whether it asks for sizes by their numbers.
+bool asks_for_sizes(const torch::jit::Node& node);
 
 // What the sizes of a probe stand for.
 using Real = std::map<int64_t, int64_t>;

@@ -230,6 +230,15 @@ Id Builder::repeated(Id id, const Sizes& shape) {
   return add(std::move(e));
 }
 
+Id Builder::expanded(Id id, const Sizes& shape) {
+  if (at(id).extent == Extent::whole || at(id).closed) id = materialised(id);
+  if (at(id).extent == Extent::row && trimmed(shape) != trimmed(at(id).space)) throw Unfusable{"rows are repeated"};
+  const Id out = repeated(id, shape);
+  program.exprs[out].space = at(id).space;
+  derivatives_[out] = {{"g"}, {id}};
+  return out;
+}
+
 const Builder::Derivatives* Builder::derivatives(Id id) const {
   const auto found = derivatives_.find(id);
   return found == derivatives_.end() ? nullptr : &found->second;

@@ -49,6 +49,8 @@ class Builder {
   // Something that lives at each element.
   Id full(Id id) { return at(id).extent == Extent::full ? id : repeated(id, at(id).space); }
   Id repeated(Id id, const Sizes& shape);
+  // The same as a value of its own, with a derivative.
+  Id expanded(Id id, const Sizes& shape);
 
   // How a formula was written: its arguments with those that its text does not mention, and the derivatives by each.
   struct Derivatives {

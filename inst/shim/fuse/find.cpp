@@ -27,7 +27,7 @@ class Finder {
     for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
       Node* node = *it;
       for (Block* inner : node->blocks()) look_at(inner);
-      if (!is_fusable(node, exact_) || node->kind() == c10::aten::to) {
+      if (!is_fusable(node, exact_) || stays_inside(*node)) {
         ++it;
         continue;
       }
@@ -67,8 +67,7 @@ class Finder {
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {
-      // Where nothing changes, it is the same tensor: that must not leave the group.
-      if (maker->kind() == c10::aten::to) {
+      if (stays_inside(*maker)) {
         bool inside = true;
         for (const auto& use : maker->output()->uses()) inside = inside && use.user == group;
         if (!inside) continue;
@@ -86,17 +85,38 @@ class Finder {
   std::vector<Node*> groups_;
 };
 
-// Lists of constant numbers become constants where operators read them, and dropout that drops nothing goes.
+// Dropout that drops nothing goes. Another one becomes what it is made of: random numbers, which stay LibTorch's, and a
+// product that may be part of a group.
+void simplify_dropout(Node* node) {
+  const auto p = torch::jit::toIValue(node->input(1)), train = torch::jit::toIValue(node->input(2));
+  if (!train || !train->isBool()) return;
+  Value* result = node->input(0);
+  if (train->toBool()) {
+    if (!p || !p->isDouble() || p->toDouble() <= 0 || p->toDouble() >= 1) return;
+    Graph& graph = *node->owningGraph();
+    const torch::jit::WithInsertPoint here(node);
+    Value* const none = graph.insertConstant(c10::IValue());
+    Value* const keep = graph.insertConstant(1 - p->toDouble());
+    const auto made_of = [&](const char* op, std::initializer_list<Value*> arguments) {
+      Node* const made = graph.insertNode(graph.create(c10::Symbol::aten(op), arguments));
+      made->setSourceRange(node->sourceRange());
+      return made->output();
+    };
+    Value* const memory = made_of("empty_like", {result, none, none, none, none, none});
+    Value* const kept = made_of("bernoulli_", {memory, keep, none});
+    result = made_of("mul", {result, made_of("div", {kept, keep})});
+  }
+  node->output()->replaceAllUsesWith(result);
+  node->destroy();
+}
+
+// Lists of constant numbers become constants where operators read them, and dropout becomes plainer operators.
 void simplify(Block* block) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     Node* node = *it++;
     for (Block* inner : node->blocks()) simplify(inner);
     if (node->kind() == c10::aten::dropout) {
-      const auto train = torch::jit::toIValue(node->input(2));
-      if (train && train->isBool() && !train->toBool()) {
-        node->output()->replaceAllUsesWith(node->input(0));
-        node->destroy();
-      }
+      simplify_dropout(node);
       continue;
     }
     if (!may_be_fusable(*node)) continue;

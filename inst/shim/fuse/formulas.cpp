@@ -100,6 +100,20 @@ const std::unordered_map<std::string, Row>& table() {
       {"hardswish",
        {1, {"a * (a < -3 ? 0 : a > 3 ? 6 : a + 3) / 6", {"a < -3 ? 0 : a <= 3 ? g * (a / 3 + K(0.5)) : g"}, F}}},
       {"hardshrink", {2, {"a >= -b && a <= b ? 0 : a", {"a >= -b && a <= b ? 0 : g"}, F}}},
+      // gradients, as a recorded training has them: the first argument is what arrives
+      {"tanh_backward", {2, {"a * (1 - b * b)", {}, F}}},
+      {"sigmoid_backward", {2, {"a * ((1 - b) * b)", {}, F}}},
+      {"log_sigmoid_backward", {2, {"a * sigmoid$(-b)", {}, F}}},
+      {"threshold_backward", {3, {"b <= c ? 0 : a", {}, N}}},
+      {"leaky_relu_backward", {3, {"b > 0 ? a : a * c", {}, F}}},
+      {"elu_backward",
+       {6, {"f > 0 ? a * c : e != 0 ? a * d * (f + b * c) : a * (d * b * c) * exp$(f * d)", {}, F}}},
+      {"silu_backward", {2, {"x = sigmoid$(b); a * x * (1 + b * (1 - x))", {}, F}}},
+      {"mish_backward", {2, {"x = tanh$(log1p$(exp$(b))); a * (x + b * sigmoid$(b) * (1 - x * x))", {}, F}}},
+      {"softplus_backward", {4, {"b * c > d ? a : a * sigmoid$(b * c)", {}, F}}},
+      {"hardtanh_backward", {4, {"b <= c || b >= d ? 0 : a", {}, F}}},
+      {"hardsigmoid_backward", {2, {"b > -3 && b < 3 ? a / 6 : 0", {}, F}}},
+      {"hardswish_backward", {2, {"b < -3 ? 0 : b <= 3 ? a * (b / 3 + K(0.5)) : a", {}, F}}},
       // choices
       {"maximum",
        {2, {"a > b || a != a ? a : b", {"a == b ? g / 2 : a < b ? 0 : g", "a == b ? g / 2 : b < a ? 0 : g"}}}},
@@ -145,17 +159,26 @@ const Formula* of_power(const c10::IValue& exponent) {
          : e == -2 ? &inverse_square : &power;
 }
 
+// The derivative by `a` as LibTorch has it, and the same as a formula of what arrives, `a`, and the argument, `b`.
+#define GELU_SLOPE(g, a) \
+  g " * (K(0.5) * (1 + erf$(" a " * K(0.7071067811865476))) + " a " * exp$(" a " * " a " * K(-0.5)) * K(0.3989422804014327))"
+#define GELU_INNER(a) "tanh$(K(0.7978845608028654) * (" a " + K(0.044715) * " a " * " a " * " a "))"
+#define TANH_GELU_SLOPE(g, a) \
+  "x = " GELU_INNER(a) "; " g " * (K(0.5) * (1 + x) + K(0.5) * " a \
+  " * (1 - x * x) * K(0.7978845608028654) * (1 + K(0.134145) * " a " * " a "))"
+
+bool is_by_tanh(const c10::IValue& approximate) { return approximate.isString() && approximate.toStringRef() != "none"; }
+
 const Formula* of_gelu(const c10::IValue& approximate) {
-  static const Formula exact{
-      "a * K(0.5) * (1 + erf$(a * K(0.7071067811865476)))",
-      {"g * (K(0.5) * (1 + erf$(a * K(0.7071067811865476))) + a * exp$(a * a * K(-0.5)) * K(0.3989422804014327))"},
-      F};
-  static const Formula by_tanh{
-      "K(0.5) * a * (1 + tanh$(K(0.7978845608028654) * (a + K(0.044715) * a * a * a)))",
-      {"x = tanh$(K(0.7978845608028654) * (a + K(0.044715) * a * a * a)); "
-       "g * (K(0.5) * (1 + x) + K(0.5) * a * (1 - x * x) * K(0.7978845608028654) * (1 + K(0.134145) * a * a))"},
-      F};
-  return !approximate.isString() || approximate.toStringRef() == "none" ? &exact : &by_tanh;
+  static const Formula exact{"a * K(0.5) * (1 + erf$(a * K(0.7071067811865476)))", {GELU_SLOPE("g", "a")}, F};
+  static const Formula by_tanh{"K(0.5) * a * (1 + " GELU_INNER("a") ")", {TANH_GELU_SLOPE("g", "a")}, F};
+  return is_by_tanh(approximate) ? &by_tanh : &exact;
+}
+
+const Formula* of_gelu_backward(const c10::IValue& approximate) {
+  static const Formula exact{GELU_SLOPE("a", "b"), {}, F};
+  static const Formula by_tanh{TANH_GELU_SLOPE("a", "b"), {}, F};
+  return is_by_tanh(approximate) ? &by_tanh : &exact;
 }
 
 const Formula* of_clamp(const c10::IValue& least, const c10::IValue& most) {
@@ -183,6 +206,7 @@ const Formula* formula_of(c10::Symbol op, const Constants& constants) {
   const std::string name = op.is_aten() ? op.toUnqualString() : "";
   if (name == "pow") return of_power(constant(1));
   if (name == "gelu") return of_gelu(constant(1));
+  if (name == "gelu_backward") return of_gelu_backward(constant(2));
   if (name == "clamp") return of_clamp(constant(1), constant(2));
   // A division that rounds.
   if (name == "div" && constants.size() > 2 && !constant(2).isNone()) return nullptr;
@@ -208,7 +232,7 @@ bool is_exact(c10::Symbol op, const Constants& constants) {
 size_t arguments_of(c10::Symbol op) {
   if (!op.is_aten()) return 0;
   const std::string name = op.toUnqualString();
-  if (name == "pow") return 2;
+  if (name == "pow" || name == "gelu_backward") return 2;
   if (name == "gelu") return 1;
   if (name == "clamp") return 3;
   const Row* row = row_of(op);

@@ -11,8 +11,9 @@ namespace shim::fuse {
 class Fused {
  public:
   virtual ~Fused() = default;
-  // Takes the arguments from the stack and leaves the results there. Any thread.
-  virtual void run(torch::jit::Stack& stack) = 0;
+  // Takes the arguments from the stack and leaves the results there. `into`: tensors that kernels write results into where
+  // these have their sizes and strides; or NULL. Any thread.
+  virtual void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) = 0;
 
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
   const std::string& name() const { return name_; }

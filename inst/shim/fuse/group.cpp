@@ -74,9 +74,7 @@ size_t Group::KeyHash::operator()(const Key& key) const {
 
 Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
     : Fused(std::move(graph), std::move(name)), exact_(exact), code_(graph_, "fused") {
-  for (const auto* node : graph_->nodes())
-    asks_for_sizes_ = asks_for_sizes_ || node->kind().toQualString() == std::string("aten::layer_norm") ||
-                      node->kind().toQualString() == std::string("aten::rms_norm");
+  for (const auto* node : graph_->nodes()) asks_for_sizes_ = asks_for_sizes_ || asks_for_sizes(*node);
 }
 
 void Group::run_plainly(Stack& stack) const {
@@ -286,7 +284,7 @@ struct Gradient : torch::autograd::Node {
   }
 };
 
-void Group::run(Stack& stack) {
+void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
   const size_t n = graph_->inputs().size(), first = stack.size() - n;
   thread_local Key key;
   key.clear();
@@ -347,7 +345,7 @@ void Group::run(Stack& stack) {
   std::vector<at::Tensor> given;
   for (const c10::IValue& value : inputs)
     if (value.isTensor()) given.push_back(value.toTensor());
-  auto results = plan->run(std::move(given), inputs);
+  auto results = plan->run(std::move(given), inputs, into);
   if (wants_gradient) {
     const auto node = new_node<Gradient>();
     node->group = shared_from_this();

@@ -14,7 +14,7 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
  public:
   Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact);
 
-  void run(torch::jit::Stack& stack) override;
+  void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) override;
   // The same by LibTorch's operators alone.
   void run_plainly(torch::jit::Stack& stack) const;
 

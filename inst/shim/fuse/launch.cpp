@@ -83,7 +83,7 @@ void Plan::run_kernel(const Nest& nest, std::vector<at::Tensor>& slots, const Ke
     const Place& place = places_[slot];
     if (expr_of(r).extent == Extent::whole)
       slots[slot] = at::empty({nest.partials()}, at::TensorOptions().dtype(accumulator(expr_of(r))));
-    else
+    else if (!slots[slot].defined())
       slots[slot] = at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
     pointers.push_back(static_cast<char*>(slots[slot].data_ptr()));
   }
@@ -115,11 +115,19 @@ std::vector<KernelNumber> Plan::numbers(const torch::jit::Stack& inputs) const {
   return out;
 }
 
-std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch::jit::Stack& inputs) const {
+std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch::jit::Stack& inputs,
+                                  const std::vector<at::Tensor>* into) const {
   const at::NoGradGuard no_grad;
   const std::vector<KernelNumber> given = numbers(inputs);
   std::vector<at::Tensor> slots(program_->slots.size());
   for (size_t i = 0; i < arguments.size(); ++i) slots[program_->arguments[i]] = std::move(arguments[i]);
+  for (size_t i = 0; into && i < into->size(); ++i) {
+    const int slot = program_->results[i];
+    const at::Tensor& to = (*into)[i];
+    if (slot >= 0 && to.scalar_type() == places_[slot].dtype && to.sizes() == places_[slot].sizes &&
+        to.strides() == places_[slot].strides)
+      slots[slot] = to;
+  }
   for (const Nest& nest : nests_) run_kernel(nest, slots, given.data());
   std::vector<at::Tensor> results;
   for (const int slot : program_->results) results.push_back(slot < 0 ? at::Tensor() : slots[slot]);

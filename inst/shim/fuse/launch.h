@@ -14,8 +14,9 @@ class Plan {
   enum class State { ready, waiting, failed };
   State state() const;
   // arguments: in their order; those that no kernel reads may be undefined. numbers: the group's arguments. Gives the
-  // program's results; undefined where there is none.
-  std::vector<at::Tensor> run(std::vector<at::Tensor> arguments, const torch::jit::Stack& numbers) const;
+  // program's results; undefined where there is none. into: tensors for results that fit into them; or NULL.
+  std::vector<at::Tensor> run(std::vector<at::Tensor> arguments, const torch::jit::Stack& numbers,
+                              const std::vector<at::Tensor>* into = nullptr) const;
 
   const Program& program() const { return *program_; }
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }

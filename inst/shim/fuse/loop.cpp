@@ -195,7 +195,7 @@ Loop::Loop(std::shared_ptr<Graph> graph, std::string name, const std::string& fu
 
 void Loop::run_plainly(Stack& stack) const { torch::jit::InterpreterState(code_).run(stack); }
 
-void Loop::run(Stack& stack) {
+void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
   if (compiled_ && is_at_once() && mode() != Mode::off) wait_for_kernels();
   KernelFunction function = nullptr;
   const char* why = mode() == Mode::off ? "the fuser is off"

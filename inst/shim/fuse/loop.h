@@ -41,7 +41,7 @@ class Loop : public Fused {
  public:
   // function: what messages say that it is part of.
   Loop(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function);
-  void run(torch::jit::Stack& stack) override;
+  void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) override;
 
  private:
   struct Host;

@@ -48,7 +48,7 @@ std::string reason_of(const std::string& kind) {
   const auto symbol = c10::Symbol::fromQualString(kind);
   if (!symbol.is_aten()) return "";
   if (kind.size() > 2 && kind.back() == '_' && kind[kind.size() - 2] != '_') return "it writes into its argument";
-  if (arguments_of(symbol) > 0 || is_composite(symbol)) return "";
+  if (has_kernel(symbol)) return "";
   return "kernels do not compute it";
 }
 

@@ -1,4 +1,4 @@
-// What operators are as expressions: formulas, and what is made of several of them and of reductions.
+// What operators are as expressions.
 #include "fuse/translator.h"
 
 #include <ATen/Functions.h>
@@ -57,14 +57,10 @@ void Translator::translate(Node* node) {
   }
   torch::jit::Stack stack;
   for (const Value* input : node->inputs()) stack.push_back(probe_.at(input));
-  const std::string name = node->kind().toUnqualString();
-  if (name == "layer_norm" || name == "rms_norm") {
-    // It asks for sizes by their numbers.
-    const std::vector<int64_t> wanted = stack[1].toIntVector();
-    const auto sizes = stack[0].toTensor().sizes();
-    if (wanted.size() != 1 || sizes.empty() || wanted[0] != (sizes.back() == 1 ? 1 : real_.at(sizes.back())))
-      throw Unfusable{"it goes over other sizes"};
-    stack[1] = std::vector<int64_t>{sizes.back()};
+  const Composite* composite = composite_of(node->kind());
+  if (composite && composite->sizes > 0) {
+    c10::IValue& sizes = stack[static_cast<size_t>(composite->sizes)];
+    sizes = sizes_of_probe(sizes.toIntVector());
   }
   try {
     node->getOperation()(stack);
@@ -88,7 +84,6 @@ Id Translator::arg(const Node* node, size_t i) const {
 Id Translator::compute(Node* node) {
   const at::Tensor out = probed(node->output());
   const at::ScalarType dtype = out.scalar_type();
-  const std::string name = node->kind().toUnqualString();
   if (const size_t n = arguments_of(node->kind())) {
     std::vector<std::optional<c10::IValue>> constants;
     std::vector<Id> args;
@@ -114,7 +109,9 @@ Id Translator::compute(Node* node) {
     }
     return checked(b_.formula(*f, args, compute, dtype), out);
   }
-  return composite(name, node, out, dtype);
+  const Composite* composite = composite_of(node->kind());
+  if (!composite) throw Unfusable{"it has no formula"};
+  return (this->*composite->write)(node, out);
 }
 
 Id Translator::checked(Id id, const at::Tensor& out) {
@@ -129,111 +126,14 @@ at::ScalarType Translator::common_type(const Node* node) const {
   return b.isScalar() ? at::result_type(a.toTensor(), b.toScalar()) : a.toTensor().scalar_type();
 }
 
-bool Translator::is_whole(const c10::IValue& dims, int64_t rank) const {
-  if (dims.isNone()) return true;
-  std::vector<int64_t> list = dims.isInt() ? std::vector<int64_t>{dims.toInt()} : dims.toIntVector();
-  std::set<int64_t> set;
-  for (const int64_t dim : list) set.insert(dim < 0 ? dim + rank : dim);
-  if (set.empty() || static_cast<int64_t>(set.size()) == rank) return true;
-  if (set.size() != 1 || *set.begin() != rank - 1) throw Unfusable{"it reduces other dimensions than the last"};
-  return false;
-}
-
-Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean) {
-  const int64_t rank = static_cast<int64_t>(b_.at(a).shape.size());
-  const bool whole = is_whole(dims, rank);
-  const at::ScalarType sum_type = dtype;
-  Id id = b_.reduce(reduction, a, whole, sum_type);
-  if (mean && whole) b_.mean_of_whole(id);
-  if (mean && !whole && !b_.is_single(a)) {
-    static const Formula divide{"a / b", {"g / b"}};
-    id = b_.formula(divide, {id, b_.row_count(dtype)}, dtype, dtype);
+std::vector<int64_t> Translator::sizes_of_probe(const std::vector<int64_t>& sizes) const {
+  std::vector<int64_t> out;
+  for (const int64_t size : sizes) {
+    const auto known = std::find_if(real_.begin(), real_.end(), [&](const auto& it) { return it.second == size; });
+    if (size != 1 && size != -1 && known == real_.end()) throw Unfusable{"it asks for a size that no argument has"};
+    out.push_back(size == 1 || size == -1 ? size : known->first);
   }
-  if (!whole && !keep) {
-    // Only a result from here on: what computes with it would see one dimension more.
-    id = b_.formula(same(), {id}, dtype, dtype);
-    b_.close(id);
-  }
-  return id;
-}
-
-Id Translator::formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type) {
-  // Texts live as long as the program: they are constants of this file.
-  return b_.formula(Formula{text, std::move(derivatives)}, std::move(args), type, type);
-}
-
-Id Translator::loss(Id each, int64_t reduction, at::ScalarType dtype) {
-  if (reduction == 0) return each;
-  const Id sum = b_.reduce(Reduction::sum, each, true, dtype);
-  return reduction == 1 ? b_.mean_of_whole(sum) : sum;
-}
-
-Id Translator::composite(const std::string& name, Node* node, const at::Tensor& out, at::ScalarType dtype) {
-  const Id a = arg(node, 0);
-  if (!c10::isFloatingType(dtype) && name != "sum") throw Unfusable{"it is no floating point number"};
-  const auto cast = [&](Id id) { return b_.at(id).dtype == dtype ? id : b_.formula(same(), {id}, dtype, dtype); };
-  if (name == "sum" || name == "mean") {
-    const bool has_dims = node->inputs().size() == 4;
-    return reduced(Reduction::sum, cast(a), has_dims ? constant(node, 1) : c10::IValue(),
-                   has_dims && constant(node, 2).toBool(), dtype, name == "mean");
-  }
-  if (name == "amax" || name == "amin")
-    return reduced(name == "amax" ? Reduction::max : Reduction::min, a, constant(node, 1), constant(node, 2).toBool(), dtype, false);
-  if (name == "softmax" || name == "log_softmax") {
-    const int64_t rank = out.dim(), dim = constant(node, 1).toInt();
-    if (rank == 0 || (dim != -1 && dim != rank - 1)) throw Unfusable{"it reduces other dimensions than the last"};
-    const Id x = cast(a), most = b_.reduce(Reduction::max, x, false, dtype);
-    const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp_below$(a)", {}, {away}, dtype);
-    const Id sum = b_.reduce(Reduction::sum, e, false, dtype);
-    const bool log = name == "log_softmax";
-    const Id result = log ? formula("a - b", {}, {away, formula("log$(a)", {}, {sum}, dtype)}, dtype)
-                          : formula("a * b", {}, {e, formula("1 / a", {}, {sum}, dtype)}, dtype);
-    softmaxes[result] = {x, log};
-    return result;
-  }
-  if (name == "layer_norm" || name == "rms_norm") {
-    if (b_.is_single(a)) throw Unfusable{"it goes over one element"};
-    const Id x = cast(a), n = b_.row_count(dtype);
-    const bool layer = name == "layer_norm";
-    Id centred = x;
-    if (layer) {
-      const Id mean = formula("a / b", {"g / b"}, {b_.reduce(Reduction::sum, x, false, dtype), n}, dtype);
-      centred = formula("a - b", {"g", "-g"}, {x, mean}, dtype);
-    }
-    const Id squares = formula("a * a", {"g * (a + a)"}, {centred}, dtype);
-    const Id variance = formula("a / b", {"g / b"}, {b_.reduce(Reduction::sum, squares, false, dtype), n}, dtype);
-    const Id eps = arg(node, layer ? 4 : 3);
-    if (eps < 0) throw Unfusable{"its epsilon depends on the dtype"};
-    const Id scale = formula("1 / sqrt$(a + b)", {"K(-0.5) * g * (r * r * r)"}, {variance, eps}, dtype);
-    Id result = formula("a * b", {"g * b", "g * a"}, {centred, scale}, dtype);
-    const Id weight = arg(node, 2), bias = layer ? arg(node, 3) : -1;
-    if (weight >= 0) result = formula("a * b", {"g * b", "g * a"}, {result, weight}, dtype);
-    if (bias >= 0) result = formula("a + b", {"g", "g"}, {result, bias}, dtype);
-    return checked(result, out);
-  }
-  if (name == "mse_loss")
-    return loss(formula("(a - b) * (a - b)", {"g * 2 * (a - b)", "g * -2 * (a - b)"}, {a, arg(node, 1)}, dtype),
-                constant(node, 2).toInt(), dtype);
-  if (name == "l1_loss")
-    return loss(formula("fabs$(a - b)", {"a > b ? g : a < b ? -g : 0 * g", "a > b ? -g : a < b ? g : 0 * g"}, {a, arg(node, 1)}, dtype),
-                constant(node, 2).toInt(), dtype);
-  if (name == "smooth_l1_loss" && constant(node, 3).isDouble() && constant(node, 3).toDouble() > 0)
-    return loss(formula("x = fabs$(a - b); x < c ? K(0.5) * x * x / c : x - K(0.5) * c",
-                        {"x = a - b; x <= -c ? -g : x >= c ? g : g * x / c", "x = b - a; x <= -c ? -g : x >= c ? g : g * x / c"},
-                        {a, arg(node, 1), arg(node, 3)}, dtype),
-                constant(node, 2).toInt(), dtype);
-  if (name == "huber_loss")
-    return loss(formula("x = fabs$(a - b); x <= c ? K(0.5) * x * x : c * (x - K(0.5) * c)",
-                        {"x = a - b; g * (x < -c ? -c : x > c ? c : x)", "x = b - a; g * (x < -c ? -c : x > c ? c : x)"},
-                        {a, arg(node, 1), arg(node, 3)}, dtype),
-                constant(node, 2).toInt(), dtype);
-  if (name == "binary_cross_entropy_with_logits") {
-    if (!constant(node, 2).isNone() || !constant(node, 3).isNone()) throw Unfusable{"its weights"};
-    return loss(formula("(1 - b) * a + ((a > 0 ? 0 : -a) + log1p$(exp$(-fabs$(a))))", {"g * (sigmoid$(a) - b)", "-(g * a)"},
-                        {a, arg(node, 1)}, dtype),
-                constant(node, 4).toInt(), dtype);
-  }
-  throw Unfusable{"it has no formula"};
+  return out;
 }
 
 }  // namespace shim::fuse

@@ -5,6 +5,19 @@
 
 namespace shim::fuse {
 
+class Translator;
+
+// An operator that is no single formula.
+struct Composite {
+  Id (Translator::*write)(torch::jit::Node* node, const at::Tensor& out);
+  // Whether what the graph tells speaks for it.
+  bool (*fits)(const torch::jit::Node& node);
+  int sizes = 0;        // the argument that asks for sizes by their numbers; 0 if none does
+  bool worth = false;   // a kernel by itself wins
+  bool inside = false;  // a view: it may not leave the group
+};
+const Composite* composite_of(c10::Symbol op);
+
 class Translator {
  public:
   // Runs the graph once on tiny tensors, which tell dtypes and shapes as LibTorch has them.
@@ -35,20 +48,39 @@ class Translator {
 
   at::ScalarType common_type(const torch::jit::Node* node) const;
 
-  // Whether dimensions are all, or the last alone; others are refused.
-  bool is_whole(const c10::IValue& dims, int64_t rank) const;
+  // Sizes that a program asks for by their numbers, as the probe has them.
+  std::vector<int64_t> sizes_of_probe(const std::vector<int64_t>& sizes) const;
 
-  Id reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean);
+  static void expect_floating(const at::Tensor& out) {
+    if (!c10::isFloatingType(out.scalar_type())) throw Unfusable{"it is no floating point number"};
+  }
+  Id cast(Id id, at::ScalarType dtype);
   Id formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type);
+  Id reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean);
+  // beta, reduction_at: arguments of the operator; beta is 0 if it has none.
+  Id loss(torch::jit::Node* node, const at::Tensor& out, const char* text, std::vector<const char*> derivatives, size_t beta,
+          size_t reduction_at);
 
-  Id loss(Id each, int64_t reduction, at::ScalarType dtype);
-
-  Id composite(const std::string& name, torch::jit::Node* node, const at::Tensor& out, at::ScalarType dtype);
+  friend const Composite* composite_of(c10::Symbol op);
+  Id sum(torch::jit::Node* node, const at::Tensor& out);
+  Id extreme(torch::jit::Node* node, const at::Tensor& out);
+  Id softmax(torch::jit::Node* node, const at::Tensor& out);
+  Id softmax_backward(torch::jit::Node* node, const at::Tensor& out);
+  Id norm(torch::jit::Node* node, const at::Tensor& out);
+  Id mse_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id mse_loss_backward(torch::jit::Node* node, const at::Tensor& out);
+  Id l1_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id smooth_l1_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id huber_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id logits_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id expand(torch::jit::Node* node, const at::Tensor& out);
+  Id unsqueeze(torch::jit::Node* node, const at::Tensor& out);
 
   Builder& b_;
   const Real& real_;
   std::map<const torch::jit::Value*, c10::IValue> probe_;
   std::map<const torch::jit::Value*, Id> id_;
+  std::map<Id, Id> open_;  // of reductions without their last dimension, the same with it
 };
 
 }  // namespace shim::fuse

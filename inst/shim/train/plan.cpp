@@ -126,7 +126,30 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     return std::all_of(it.from.begin(), it.from.end(),
                        [&](int from) { return from < 0 || plan->stays_[static_cast<size_t>(from)]; });
   };
-  for (const auto& it : tape.code) {
+  // The arguments that stay are on the stack once and for all.
+  const auto take_arguments = [&](const std::vector<Argument>& arguments, Step& step) {
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      if (stays(arguments[i])) {
+        step.stack.push_back(argument_now(arguments[i], plan->registers_, {}));
+        if (arguments[i].kind == Argument::tensors) step.stack.back() = step.stack.back().toList().copy();
+      } else {
+        step.stack.emplace_back();
+        step.arguments.emplace_back(i, arguments[i]);
+      }
+    }
+  };
+  for (const Work& work : work_of(tape, recorded)) {
+    if (work.group) {
+      Step step{std::nullopt, work.group, {}, {}, {}, {}, {}};
+      take_arguments(work.arguments, step);
+      for (const int to : work.results) {
+        keep(to);
+        step.into.push_back(plan->registers_[static_cast<size_t>(to)]);
+      }
+      plan->steps_.push_back(std::move(step));
+      continue;
+    }
+    const Instruction& it = *work.instruction;
     const auto& schema = it.op.schema();
     const bool all_stay = std::all_of(it.arguments.begin(), it.arguments.end(), stays);
     const bool any_result = std::any_of(it.results.begin(), it.results.end(), [](int to) { return to >= 0; });
@@ -144,17 +167,8 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
         });
       continue;
     }
-    Step step{it.op, {}, {}, it.results, it.last};
-    for (size_t i = 0; i < it.arguments.size(); ++i) {
-      const auto& argument = it.arguments[i];
-      if (stays(argument)) {
-        step.stack.push_back(argument_now(argument, plan->registers_, {}));
-        if (argument.kind == Argument::tensors) step.stack.back() = step.stack.back().toList().copy();
-      } else {
-        step.stack.emplace_back();
-        step.arguments.emplace_back(i, argument);
-      }
-    }
+    Step step{it.op, nullptr, {}, {}, {}, it.results, {}};
+    take_arguments(it.arguments, step);
     std::unordered_set<const void*> read;
     for (const auto& argument : it.arguments) {
       each_tensor(argument.value, [&](const at::Tensor& tensor) { read.insert(memory_of(tensor)); });
@@ -178,11 +192,24 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     }
     plan->steps_.push_back(std::move(step));
   }
-  for (auto& step : plan->steps_)
-    step.last.erase(std::remove_if(step.last.begin(), step.last.end(),
-                                   [&](int at) { return plan->stays_[static_cast<size_t>(at)]; }),
-                    step.last.end());
+  plan->let_go_early(tape);
   return plan;
+}
+
+// Registers that nothing reads later are let go of.
+void Plan::let_go_early(const ts_tape& tape) {
+  std::vector<bool> read = stays_;
+  for (const Argument& result : tape.results)
+    if (result.kind == Argument::tensor) read[static_cast<size_t>(result.from[0])] = true;
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step)
+    for (const auto& [at, argument] : step->arguments) {
+      if (argument.kind != Argument::tensor && argument.kind != Argument::tensors) continue;
+      for (const int from : argument.from) {
+        if (from < 0 || read[static_cast<size_t>(from)]) continue;
+        read[static_cast<size_t>(from)] = true;
+        step->last.push_back(from);
+      }
+    }
 }
 
 bool Plan::holds() const {
@@ -196,9 +223,19 @@ void Plan::run(const std::vector<at::Tensor>& inputs, const std::vector<double>&
   for (const auto& step : steps_) {
     stack.assign(step.stack.begin(), step.stack.end());
     for (const auto& [at, argument] : step.arguments) stack[at] = argument_now(argument, registers_, numbers);
-    step.op.callBoxed(&stack);
+    if (step.group) run_group(step, stack);
+    else step.op->callBoxed(&stack);
     if (!step.results.empty()) take_results(step.results, stack, registers_);
     for (const int gone : step.last) registers_[static_cast<size_t>(gone)] = at::Tensor();
+  }
+}
+
+// Kernels write into the memory that stays; where LibTorch's operators run in their place, that gets a copy.
+void Plan::run_group(const Step& step, torch::jit::Stack& stack) {
+  step.group->run(stack, &step.into);
+  for (size_t i = 0; i < step.into.size(); ++i) {
+    const at::Tensor& made = stack[i].toTensor();
+    if (!made.is_same(step.into[i])) at::Tensor(step.into[i]).copy_(made);
   }
 }
 

@@ -1,7 +1,7 @@
 // A tape made ready: the tensors of a recording stay where they are and are filled anew by each run. Views of what stays, and
 // constants, are made no more; operators that can write into a given tensor do.
 #pragma once
-#include "train/tape.h"
+#include "train/fused.h"
 
 namespace shim {
 
@@ -19,12 +19,17 @@ class Plan {
 
  private:
   struct Step {
-    c10::OperatorHandle op;
+    std::optional<c10::OperatorHandle> op;                  // or else
+    std::shared_ptr<fuse::Fused> group;
+    std::vector<at::Tensor> into;                           // results of a group that stay
     std::vector<c10::IValue> stack;                         // the arguments that stay
     std::vector<std::pair<size_t, Argument>> arguments;     // and those that do not, with their places
     std::vector<int> results;
     std::vector<int> last;
   };
+
+  void let_go_early(const ts_tape& tape);
+  void run_group(const Step& step, torch::jit::Stack& stack);
 
   std::vector<Step> steps_;
   std::vector<at::Tensor> registers_;

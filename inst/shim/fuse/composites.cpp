@@ -1,0 +1,250 @@
+// Operators that are made of several formulas, of reductions, and views that change nothing but a shape.
+#include <ATen/Functions.h>
+
+#include "fuse/translator.h"
+
+namespace shim::fuse {
+
+using torch::jit::Node;
+
+namespace {
+
+// The number of dimensions that the graph tells, or -1.
+int64_t rank_of(const torch::jit::Value* value) {
+  const auto type = value->type()->cast<c10::TensorType>();
+  const auto rank = type ? type->dim() : c10::nullopt;
+  return rank ? static_cast<int64_t>(*rank) : -1;
+}
+
+std::vector<int64_t> dimensions(const c10::IValue& dims) {
+  if (dims.isNone()) return {};
+  return dims.isInt() ? std::vector<int64_t>{dims.toInt()} : dims.toIntVector();
+}
+
+enum class Over { all, last, others };
+Over over(const std::vector<int64_t>& dims, int64_t rank) {
+  std::set<int64_t> set;
+  for (const int64_t dim : dims) set.insert(dim < 0 ? dim + rank : dim);
+  if (set.empty() || static_cast<int64_t>(set.size()) == rank) return Over::all;
+  return set.size() == 1 && *set.begin() == rank - 1 ? Over::last : Over::others;
+}
+
+// What the graph tells of a node before there are sizes: none of these would stop a whole group later.
+bool reduces_well(const Node& node) {
+  const int64_t rank = rank_of(node.input(0));
+  if (rank < 0 || node.inputs().size() < 2) return true;
+  const auto dims = torch::jit::toIValue(node.input(1));
+  const bool whole = node.kind() == c10::aten::sum || node.kind() == c10::aten::mean ? node.inputs().size() != 4 : false;
+  return whole || !dims || over(dimensions(*dims), rank) != Over::others;
+}
+bool is_softmax_of_rows(const Node& node) {
+  const int64_t rank = rank_of(node.input(0));
+  const auto dim = torch::jit::toIValue(node.input(1));
+  return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank) == Over::last || (rank == 1 && dim->toInt() == 0);
+}
+// The last dimension of what was reduced over it, given back.
+bool opens_a_row(const Node& node) {
+  const Node* reduction = node.input(0)->node();
+  const std::string name = reduction->kind().toUnqualString();
+  const size_t dims_at = 1, keep_at = 2;
+  if ((name != "sum" && name != "mean" && name != "amax" && name != "amin") || reduction->inputs().size() <= keep_at) return false;
+  const auto dims = torch::jit::toIValue(reduction->input(dims_at)), keep = torch::jit::toIValue(reduction->input(keep_at)),
+             dim = torch::jit::toIValue(node.input(1));
+  const int64_t rank = rank_of(reduction->input(0));
+  if (!dims || !keep || !dim || !keep->isBool() || keep->toBool() || !dim->isInt()) return false;
+  const auto list = dimensions(*dims);
+  if (list.size() != 1 || !(list[0] == -1 || (rank > 0 && list[0] == rank - 1))) return false;
+  return dim->toInt() == -1 || dim->toInt() == rank - 1;
+}
+bool always(const Node&) { return true; }
+
+}  // namespace
+
+const Composite* composite_of(c10::Symbol op) {
+  using T = Translator;
+  constexpr bool worth = true, inside = true;
+  static const auto& table = *new std::unordered_map<std::string, Composite>{
+      {"sum", {&T::sum, reduces_well}},
+      {"mean", {&T::sum, reduces_well}},
+      {"amax", {&T::extreme, reduces_well}},
+      {"amin", {&T::extreme, reduces_well}},
+      {"softmax", {&T::softmax, is_softmax_of_rows}},
+      {"log_softmax", {&T::softmax, is_softmax_of_rows}},
+      {"_softmax", {&T::softmax, is_softmax_of_rows}},
+      {"_log_softmax", {&T::softmax, is_softmax_of_rows}},
+      {"_softmax_backward_data", {&T::softmax_backward, always}},
+      {"_log_softmax_backward_data", {&T::softmax_backward, always}},
+      {"layer_norm", {&T::norm, always, 1, worth}},
+      {"rms_norm", {&T::norm, always, 1, worth}},
+      {"mse_loss", {&T::mse_loss, always}},
+      {"mse_loss_backward", {&T::mse_loss_backward, always}},
+      {"l1_loss", {&T::l1_loss, always}},
+      {"huber_loss", {&T::huber_loss, always}},
+      {"smooth_l1_loss", {&T::smooth_l1_loss, always}},
+      {"binary_cross_entropy_with_logits", {&T::logits_loss, always}},
+      {"expand", {&T::expand, always, 1, !worth, inside}},
+      {"expand_as", {&T::expand, always, 0, !worth, inside}},
+      {"unsqueeze", {&T::unsqueeze, opens_a_row, 0, !worth, inside}},
+  };
+  if (!op.is_aten()) return nullptr;
+  const auto found = table.find(op.toUnqualString());
+  return found == table.end() ? nullptr : &found->second;
+}
+
+// --- reductions -------------------------------------------------------------------------------------------------------
+
+Id Translator::cast(Id id, at::ScalarType dtype) { return b_.at(id).dtype == dtype ? id : b_.formula(same(), {id}, dtype, dtype); }
+
+Id Translator::formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type) {
+  // Texts live as long as the program: they are constants of this file.
+  return b_.formula(Formula{text, std::move(derivatives)}, std::move(args), type, type);
+}
+
+Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean) {
+  const Over which = over(dimensions(dims), static_cast<int64_t>(b_.at(a).shape.size()));
+  if (which == Over::others) throw Unfusable{"it reduces other dimensions than the last"};
+  const bool whole = which == Over::all;
+  Id id = b_.reduce(reduction, a, whole, dtype);
+  if (mean && whole) b_.mean_of_whole(id);
+  if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.row_count(dtype)}, dtype);
+  if (!whole && !keep) {
+    // Only a result from here on: what computes with it would see one dimension more.
+    const Id open = id;
+    id = b_.formula(same(), {id}, dtype, dtype);
+    b_.close(id);
+    open_[id] = open;
+  }
+  return id;
+}
+
+Id Translator::sum(Node* node, const at::Tensor& out) {
+  const bool has_dims = node->inputs().size() == 4, mean = node->kind() == c10::aten::mean;
+  if (mean) expect_floating(out);
+  return reduced(Reduction::sum, cast(arg(node, 0), out.scalar_type()), has_dims ? constant(node, 1) : c10::IValue(),
+                 has_dims && constant(node, 2).toBool(), out.scalar_type(), mean);
+}
+
+Id Translator::extreme(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const bool most = std::string(node->kind().toUnqualString()) == "amax";
+  return reduced(most ? Reduction::max : Reduction::min, arg(node, 0), constant(node, 1), constant(node, 2).toBool(),
+                 out.scalar_type(), false);
+}
+
+// --- along rows -------------------------------------------------------------------------------------------------------
+
+Id Translator::softmax(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  if (out.dim() == 0 || over({constant(node, 1).toInt()}, out.dim()) == Over::others)
+    throw Unfusable{"it reduces other dimensions than the last"};
+  const Id x = cast(arg(node, 0), dtype), most = b_.reduce(Reduction::max, x, false, dtype);
+  const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp_below$(a)", {}, {away}, dtype);
+  const Id sum = b_.reduce(Reduction::sum, e, false, dtype);
+  const bool log = std::string(node->kind().toUnqualString()).find("log") != std::string::npos;
+  const Id result = log ? formula("a - b", {}, {away, formula("log$(a)", {}, {sum}, dtype)}, dtype)
+                        : formula("a * b", {}, {e, formula("1 / a", {}, {sum}, dtype)}, dtype);
+  softmaxes[result] = {x, log};
+  return result;
+}
+
+// grad_output, output, dim, input_dtype
+Id Translator::softmax_backward(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  if (out.dim() == 0 || over({constant(node, 2).toInt()}, out.dim()) == Over::others)
+    throw Unfusable{"it reduces other dimensions than the last"};
+  const Id g = cast(arg(node, 0), dtype), r = cast(arg(node, 1), dtype);
+  if (std::string(node->kind().toUnqualString()) == "_log_softmax_backward_data")
+    return formula("a - exp$(b) * c", {}, {g, r, b_.reduce(Reduction::sum, b_.full(g), false, dtype)}, dtype);
+  const Id sum = b_.reduce(Reduction::sum, formula("a * b", {}, {g, r}, dtype), false, dtype);
+  return formula("a * (b - c)", {}, {r, g, sum}, dtype);
+}
+
+Id Translator::norm(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  const Id a = arg(node, 0);
+  const std::vector<int64_t> sizes = constant(node, 1).toIntVector();
+  if (sizes.size() != 1) throw Unfusable{"it goes over other sizes"};
+  if (b_.is_single(a)) throw Unfusable{"it goes over one element"};
+  const Id x = cast(a, dtype), n = b_.row_count(dtype);
+  const bool layer = node->kind() == c10::aten::layer_norm;
+  Id centred = x;
+  if (layer) {
+    const Id mean = formula("a / b", {"g / b"}, {b_.reduce(Reduction::sum, x, false, dtype), n}, dtype);
+    centred = formula("a - b", {"g", "-g"}, {x, mean}, dtype);
+  }
+  const Id squares = formula("a * a", {"g * (a + a)"}, {centred}, dtype);
+  const Id variance = formula("a / b", {"g / b"}, {b_.reduce(Reduction::sum, squares, false, dtype), n}, dtype);
+  const Id eps = arg(node, layer ? 4 : 3);
+  if (eps < 0) throw Unfusable{"its epsilon depends on the dtype"};
+  const Id scale = formula("1 / sqrt$(a + b)", {"K(-0.5) * g * (r * r * r)"}, {variance, eps}, dtype);
+  Id result = formula("a * b", {"g * b", "g * a"}, {centred, scale}, dtype);
+  const Id weight = arg(node, 2), bias = layer ? arg(node, 3) : -1;
+  if (weight >= 0) result = formula("a * b", {"g * b", "g * a"}, {result, weight}, dtype);
+  if (bias >= 0) result = formula("a + b", {"g", "g"}, {result, bias}, dtype);
+  return checked(result, out);
+}
+
+// --- losses -----------------------------------------------------------------------------------------------------------
+
+Id Translator::loss(Node* node, const at::Tensor& out, const char* text, std::vector<const char*> derivatives, size_t beta,
+                    size_t reduction_at) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  std::vector<Id> args{arg(node, 0), arg(node, 1)};
+  if (beta > 0) args.push_back(arg(node, beta));
+  const Id each = formula(text, std::move(derivatives), std::move(args), dtype);
+  const int64_t reduction = constant(node, reduction_at).toInt();
+  if (reduction == 0) return each;
+  const Id sum = b_.reduce(Reduction::sum, each, true, dtype);
+  return reduction == 1 ? b_.mean_of_whole(sum) : sum;
+}
+
+Id Translator::mse_loss(Node* node, const at::Tensor& out) {
+  return loss(node, out, "(a - b) * (a - b)", {"g * 2 * (a - b)", "g * -2 * (a - b)"}, 0, 2);
+}
+
+// grad_output, self, target, reduction
+Id Translator::mse_loss_backward(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  const std::vector<Id> args{arg(node, 0), arg(node, 1), arg(node, 2)};
+  const Id slope = formula("a * 2 * (b - c)", {}, args, dtype);
+  if (constant(node, 3).toInt() != 1) return slope;
+  return formula("a * b", {}, {slope, b_.inverse_count(b_.at(args[1]).shape, dtype)}, dtype);
+}
+
+Id Translator::l1_loss(Node* node, const at::Tensor& out) {
+  return loss(node, out, "fabs$(a - b)", {"a > b ? g : a < b ? -g : 0 * g", "a > b ? -g : a < b ? g : 0 * g"}, 0, 2);
+}
+
+Id Translator::smooth_l1_loss(Node* node, const at::Tensor& out) {
+  if (!constant(node, 3).isDouble() || constant(node, 3).toDouble() <= 0) throw Unfusable{"it has no smooth part"};
+  return loss(node, out, "x = fabs$(a - b); x < c ? K(0.5) * x * x / c : x - K(0.5) * c",
+              {"x = a - b; x <= -c ? -g : x >= c ? g : g * x / c", "x = b - a; x <= -c ? -g : x >= c ? g : g * x / c"}, 3, 2);
+}
+
+Id Translator::huber_loss(Node* node, const at::Tensor& out) {
+  return loss(node, out, "x = fabs$(a - b); x <= c ? K(0.5) * x * x : c * (x - K(0.5) * c)",
+              {"x = a - b; g * (x < -c ? -c : x > c ? c : x)", "x = b - a; g * (x < -c ? -c : x > c ? c : x)"}, 3, 2);
+}
+
+Id Translator::logits_loss(Node* node, const at::Tensor& out) {
+  if (!constant(node, 2).isNone() || !constant(node, 3).isNone()) throw Unfusable{"its weights"};
+  return loss(node, out, "(1 - b) * a + ((a > 0 ? 0 : -a) + log1p$(exp$(-fabs$(a))))", {"g * (sigmoid$(a) - b)", "-(g * a)"},
+              0, 4);
+}
+
+// --- views ------------------------------------------------------------------------------------------------------------
+
+Id Translator::expand(Node* node, const at::Tensor& out) { return b_.expanded(arg(node, 0), out.sizes().vec()); }
+
+Id Translator::unsqueeze(Node* node, const at::Tensor& out) {
+  const auto open = open_.find(arg(node, 0));
+  if (open == open_.end() || b_.at(open->second).shape != out.sizes().vec()) throw Unfusable{"a dimension that was not reduced"};
+  return open->second;
+}
+
+}  // namespace shim::fuse
