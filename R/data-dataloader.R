@@ -187,7 +187,7 @@ iterate_stream <- function(loader, skip) {
   size <- loader$batch_size
   drop_last <- loader$drop_last
   collate <- loader$collate_fn
-  items <- loader$dataset$.iter()
+  items <- as_iterator(loader$dataset)
   batches <- without_first(if (is.null(size)) items else gather_batches(items, size), skip)
   function() {
     batch <- batches()
@@ -266,6 +266,7 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   check_dataset(dataset)
   check_switch(shuffle, "shuffle")
   check_switch(drop_last, "drop_last")
+  check_switch(pin_memory, "pin_memory")
   check_sampler(sampler, "sampler")
   check_sampler(batch_sampler, "batch_sampler")
   if (!is.null(collate_fn) && !is.function(collate_fn)) {
@@ -283,8 +284,9 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (is.null(batch_size) && drop_last) {
     value_error("`drop_last` needs a `batch_size`.")
   }
-  if (!is.null(batch_size) && !(is_integerish(batch_size, 1L) && batch_size >= 1)) {
-    value_error(sprintf("`batch_size` must be a positive whole number or NULL, not %s.", toString(format(batch_size))))
+  if (inherits(batch_size, "integer64")) batch_size <- as.double(batch_size)
+  if (!is.null(batch_size) && !(is_whole_number(batch_size) && batch_size >= 1)) {
+    value_error(sprintf("`batch_size` must be a positive whole number or NULL, not %s.", friendly_type(batch_size)))
   }
   check_count_of(num_workers, "num_workers", least = 0)
   if (!is_number(timeout)) {
@@ -376,6 +378,7 @@ dataloader_make_iter <- function(dataloader) as_iterator(dataloader)
 #' @rdname dataloader
 #' @export
 dataloader_next <- function(iter, completed = NULL) {
+  if (!is.function(iter)) type_error(sprintf("`iter` must be an iterator, which `dataloader_make_iter()` gives, not %s.", friendly_type(iter)))
   batch <- iter()
   if (is_exhausted(batch)) completed else batch
 }

@@ -113,7 +113,12 @@ item_positions <- function(x, arg = "An index of items", call = entry_call(sys.n
 }
 
 #' @export
-length.dataset <- function(x) x$.length()
+length.dataset <- function(x) {
+  n <- x$.length()
+  if (inherits(n, "integer64")) n <- as.double(n)
+  if (length(n) == 1L && (is.na(n) || (is_whole_number(n) && n >= 0))) return(n)
+  value_error(sprintf("The `.length()` of a dataset must be a whole number from 0 on, or NA, not %s.", friendly_type(n)), call = NULL)
+}
 
 #' @export
 as.list.dataset <- function(x, ...) lapply(seq_len(length(x)), function(i) x[[i]])

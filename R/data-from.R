@@ -78,6 +78,7 @@ dataset_from_data_frame <- dataset(
       value_error(sprintf("`target` must name columns of `data`, not %s.", what), call)
     }
     data <- as.data.frame(data)
+    if (!length(data)) value_error("`data` must have at least one column.", call)
     inputs <- column_tensors(data[setdiff(names(data), target)], call)
     outputs <- column_tensors(data[target], call)
     if (!is.null(outputs$numbers) && !is.null(outputs$codes)) value_error("`target` must name columns of one kind.", call)

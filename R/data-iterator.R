@@ -93,7 +93,11 @@ as_iterator.dataset <- function(x) {
 }
 
 #' @export
-as_iterator.iterable_dataset <- function(x) x$.iter()
+as_iterator.iterable_dataset <- function(x) {
+  iterator <- x$.iter()
+  if (is.function(iterator)) return(iterator)
+  type_error(sprintf("The `.iter()` of a dataset must give a function, as `as_iterator()` does, not %s.", friendly_type(iterator)), call = NULL)
+}
 
 #' @export
 as_iterator.utils_sampler <- function(x) x$.iter()

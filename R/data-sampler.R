@@ -172,6 +172,7 @@ random_sampler <- sampler(
   .order = function() {
     n <- length(self$data_source)
     wanted <- self$.length()
+    if (n == 0) return(integer())
     generator <- generator_of_run(self$generator)
     if (self$replacement) {
       # As PyTorch draws them, 32 at a time.
@@ -196,6 +197,7 @@ subset_random_sampler <- sampler(
   OrderSampler,
   initialize = function(indices, generator = NULL) {
     check_generator(generator)
+    indices <- item_positions(indices, "`indices`", current_env())
     self$indices <- indices
     self$num_samples <- length(indices)
     self$generator <- generator
@@ -214,8 +216,7 @@ weighted_random_sampler <- sampler(
   "utils_sampler_weighted_random",
   OrderSampler,
   initialize = function(weights, num_samples, replacement = TRUE, generator = NULL) {
-    weights <- if (is_torch_tensor(weights)) weights$to(dtype = torch_double()) else as.numeric(weights)
-    values <- as.numeric(weights)
+    values <- if (is_torch_tensor(weights) || is.numeric(weights)) as.numeric(weights)
     if (!length(values) || anyNA(values) || any(values < 0) || any(is.infinite(values))) {
       value_error("`weights` must be finite numbers from 0 on.")
     }

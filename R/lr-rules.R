@@ -567,6 +567,9 @@ lr_reduce_on_plateau <- lr_scheduler(
     self$.reset()
   },
   step = function(metrics) {
+    if (!is_one_number(metrics) && !identical(metrics, NA)) {
+      value_error(sprintf("`metrics` must be one number, not %s.", friendly_type(metrics)))
+    }
     metrics <- as.numeric(metrics)
     self$last_epoch <- self$last_epoch + 1
     self$num_bad_epochs <- self$num_bad_epochs + 1

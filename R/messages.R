@@ -33,6 +33,7 @@ message_rules <- list(
     )
   ),
   list("Hint: [^\n]*torch\\.autograd\\.set_detect_anomaly[^\n]*", function() "`with_detect_anomaly()` tells which operator it was."),
+  list("^index out of range in self$", function() "An index is beyond the size of the dimension in which it counts."),
   list("std::bad_alloc", function() "There is not enough memory."),
   list("^not enough memory$", function() "There is not enough memory."),
   list(

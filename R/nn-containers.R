@@ -51,9 +51,9 @@ nn_sequential <- nn_module(
 #' @export
 nn_module_list <- nn_module(
   "nn_module_list",
-  initialize = function(modules = list()) add_children(self, modules),
+  initialize = function(modules = list()) add_children(self, check_modules(modules)),
   append = function(module) add_children(self, list(module)),
-  extend = function(modules) add_children(self, modules),
+  extend = function(modules) add_children(self, check_modules(modules)),
   insert = function(index, module) {
     modules <- append(unname(self$children), list(module), after = index - 1L)
     for (i in seq_along(modules)) {
@@ -76,6 +76,13 @@ nn_module_dict <- nn_module(
 )
 
 # Appends children; those without a name are numbered from 0.
+# A list, or another module with children.
+check_modules <- function(modules, call = caller_env()) {
+  if (is.list(modules)) return(modules)
+  if (inherits(modules, c("nn_module_list", "nn_sequential", "nn_module_dict"))) return(unname(modules$children))
+  type_error(sprintf("`modules` must be a list of modules, not %s.", friendly_type(modules)), call)
+}
+
 add_children <- function(self, modules) {
   names <- names2(modules)
   numbers <- length(self$children) + seq_along(modules) - 1L

@@ -36,15 +36,24 @@ NULL
 
 #' @rdname nn_init
 #' @export
-nn_init_uniform_ <- function(tensor, a = 0, b = 1) with_no_grad(tensor$uniform_(a, b))
+nn_init_uniform_ <- function(tensor, a = 0, b = 1) {
+  check_tensor(tensor, "tensor")
+  with_no_grad(tensor$uniform_(a, b))
+}
 
 #' @rdname nn_init
 #' @export
-nn_init_normal_ <- function(tensor, mean = 0, std = 1) with_no_grad(tensor$normal_(mean, std))
+nn_init_normal_ <- function(tensor, mean = 0, std = 1) {
+  check_tensor(tensor, "tensor")
+  with_no_grad(tensor$normal_(mean, std))
+}
 
 #' @rdname nn_init
 #' @export
-nn_init_constant_ <- function(tensor, val) with_no_grad(tensor$fill_(val))
+nn_init_constant_ <- function(tensor, val) {
+  check_tensor(tensor, "tensor")
+  with_no_grad(tensor$fill_(val))
+}
 
 #' @rdname nn_init
 #' @export
@@ -65,6 +74,7 @@ nn_init_eye_ <- function(tensor) {
 #' @rdname nn_init
 #' @export
 nn_init_trunc_normal_ <- function(tensor, mean = 0, std = 1, a = -2, b = 2) {
+  check_tensor(tensor, "tensor")
   # The inverse of the distribution function, at uniform points between its values at the bounds. erfinv() takes
   # 2 * p - 1.
   bounds <- 2 * stats::pnorm(c(a, b), mean, std) - 1
@@ -158,6 +168,7 @@ fans <- function(tensor, call = caller_env()) {
 }
 
 check_dims <- function(tensor, exactly = NULL, at_least = 0L, call = caller_env()) {
+  check_tensor(tensor, "tensor", call)
   dims <- length(tensor$shape)
   if (dims < at_least || !dims %in% (exactly %||% dims)) {
     value_error(sprintf(

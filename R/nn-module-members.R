@@ -34,12 +34,22 @@ module_assign <- function(self, name, value) {
   assign(name, if (is.object(value)) noted_member(self, name, value) else value, envir = self)
 }
 
+check_member_name <- function(name, call = caller_env()) {
+  if (is_string(name) && nzchar(name)) return(name)
+  value_error(sprintf("`name` must be the name of a member, not %s.", friendly_type(name)), call)
+}
+
 # The value as the module keeps it, and its name among those of members if it is one.
 noted_member <- function(self, name, value) {
   if (inherits(value, c("nn_parameter", "nn_buffer")) || is_nn_module(value)) {
     private <- self$.__enclos_env__$private
     known <- private$.registered
-    if (!name %in% known) private$.registered <- c(known, name)
+    if (!name %in% known) {
+      if (exists(name, self, inherits = FALSE) && bindingIsLocked(name, self)) {
+        value_error(sprintf("A member can't have the name `%s`: the module has a method of that name.", name), call = NULL)
+      }
+      private$.registered <- c(known, name)
+    }
   } else if (is_torch_tensor(value) && is_nn_buffer(old <- get0(name, self, inherits = FALSE))) {
     # A new value for a buffer is a buffer.
     value <- nn_buffer(value, is_persistent(old))

@@ -67,7 +67,10 @@ saved_members <- function(self) c(own_members(self, "nn_parameter"), Filter(is_p
 extra_state <- "_extra_state"
 
 module_load <- function(module, state_dict, refer) {
-  run <- new_loading(refer, caller_env(2))
+  if (!is.null(state_dict) && !(is.list(state_dict) && (!length(state_dict) || is.character(names(state_dict))))) {
+    type_error(sprintf("`state_dict` must be a list of tensors with names, not %s.", friendly_type(state_dict)), caller_env())
+  }
+  run <- new_loading(refer, caller_env())
   outer <- loading$run
   loading$run <- run
   on.exit(loading$run <- outer)

@@ -27,7 +27,7 @@ nn_Module <- R6::R6Class(
       if (!is_nn_module(module)) {
         type_error(sprintf("`module` must be an nn_module, but got object of type %s.", class(module)[[1L]]))
       }
-      module_assign(self, as.character(name), module)
+      module_assign(self, check_member_name(as.character(name)), module)
       invisible(module_callable(self))
     },
     register_module = function(name, module) {
@@ -37,10 +37,12 @@ nn_Module <- R6::R6Class(
       if (!is.null(param) && !is_nn_parameter(param)) {
         param <- nn_parameter(param)
       }
-      module_assign(self, name, param)
+      module_assign(self, check_member_name(name), param)
       invisible(module_callable(self))
     },
     register_buffer = function(name, tensor, persistent = TRUE) {
+      check_member_name(name)
+      if (!is.null(tensor)) check_tensor(tensor, "tensor")
       module_assign(self, name, if (!is.null(tensor)) nn_buffer(tensor, persistent))
       invisible(module_callable(self))
     },
@@ -55,6 +57,7 @@ nn_Module <- R6::R6Class(
       self$train(FALSE)
     },
     apply = function(fn) {
+      if (!is.function(fn)) type_error(sprintf("`fn` must be a function, not %s.", friendly_type(fn)))
       for (child in self$children) {
         child$apply(fn)
       }
@@ -282,15 +285,17 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 # ---- for layers ----
 
 # Keeps the arguments of the `initialize` that calls as fields of the same names, tensors among them as buffers, when they are
-# what `setting_checks` or `checks` say of these names. Names in `except` are those that something else has, such as a
+# what `setting_checks` or `checks` say of these names. Names in `except` are checked only: something else has them, such as a
 # parameter `bias`.
 keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
   names <- names(formals(sys.function(sys.parent())))
-  for (name in names[!names %in% c("...", except)]) {
+  for (name in names[names != "..."]) {
     value <- get(name, frame)
+    if (inherits(value, "integer64")) assign(name, value <- as.double(value), frame)
     check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)
+    if (name %in% except) next
     if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)
   }
 }

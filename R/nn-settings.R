@@ -35,7 +35,7 @@ setting_checks <- list(
   eps = optional(not_negative), momentum = optional(a_number), max_norm = optional(a_number), norm_type = a_number, ceil_mode = true_or_false,
   return_indices = true_or_false, affine = true_or_false, elementwise_affine = true_or_false, track_running_stats = true_or_false,
   scale_grad_by_freq = true_or_false, sparse = true_or_false, include_last_offset = true_or_false, count_include_pad = true_or_false,
-  inplace = true_or_false, keepdim = true_or_false, dim = a_dimension, start_dim = a_dimension, end_dim = a_dimension,
+  bias = true_or_false, batch_first = true_or_false, bidirectional = true_or_false, inplace = true_or_false, keepdim = true_or_false, dim = a_dimension, start_dim = a_dimension, end_dim = a_dimension,
   margin = a_number, delta = a_number, beta = a_number, blank = one_whole(0), alpha = a_number, negative_slope = a_number, lower = a_number, upper = a_number,
   min_val = a_number, max_val = a_number, lambd = a_number, threshold = a_number, value = a_number, init = a_number,
   label_smoothing = probability, log_target = true_or_false, log_input = true_or_false, full = true_or_false, swap = true_or_false,

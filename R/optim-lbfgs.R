@@ -59,7 +59,8 @@ optim_lbfgs <- optimizer(
     }
     group <- self$param_groups[[1L]]
     first <- group$params[[1L]]
-    done <- with_no_grad(lbfgs_step(self$state$get(first) %||% list(func_evals = 0, n_iter = 0), group, closure))
+    call <- current_env()
+    done <- with_no_grad(lbfgs_step(self$state$get(first) %||% list(func_evals = 0, n_iter = 0), group, closure, call))
     self$state$set(first, done$state)
     invisible(done$loss)
   },
@@ -79,8 +80,10 @@ optim_lbfgs <- optimizer(
   }))
 )
 
+is_one_number <- function(x) if (is_torch_tensor(x)) x$numel() == 1 else is.numeric(x) && length(x) == 1L
+
 # `state` after a step, and the first loss, as the closure gave it.
-lbfgs_step <- function(state, group, closure) {
+lbfgs_step <- function(state, group, closure, call) {
   params <- lapply(group$params, real_view)
   sizes <- vapply(params, function(x) as.integer(x$numel()), 0L)
   # Along `direction`, by views of it with the shapes of the parameters.
@@ -90,6 +93,9 @@ lbfgs_step <- function(state, group, closure) {
   }
   evaluate <- function() {
     value <- with_enable_grad(closure())
+    if (!is_one_number(value)) {
+      value_error(sprintf("`closure` must give the loss, one number, not %s.", friendly_type(value)), call)
+    }
     # State dicts of older versions do not say which.
     sign <- if (isTRUE(group$maximize)) -1 else 1
     list(value = value, loss = sign * as.numeric(value), grad = flat_grad(group$params)$mul_(sign))

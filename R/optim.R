@@ -96,7 +96,7 @@ Optimizer <- R6::R6Class(
     },
     step = function(closure = NULL) {
       if (is.null(private$.rule)) not_implemented_error("This optimizer has no `step` method.")
-      loss <- if (!is.null(closure)) with_enable_grad(closure())
+      loss <- loss_of_closure(closure)
       with_no_grad(step_groups(self$state, self$param_groups, private$.rule))
       invisible(loss)
     },
@@ -121,7 +121,7 @@ Optimizer <- R6::R6Class(
     # For a `step` that goes parameter by parameter: calls `loop_fun` for each that has a gradient, with its group and
     # the numbers of group and parameter. Gives the closure's value.
     step_helper = function(closure, loop_fun) {
-      loss <- if (!is.null(closure)) with_enable_grad(closure())
+      loss <- loss_of_closure(closure)
       with_no_grad({
         for (g in seq_along(self$param_groups)) {
           group <- self$param_groups[[g]]
@@ -134,6 +134,14 @@ Optimizer <- R6::R6Class(
     deep_clone = function(name, value) if (name == "state") value$clone(deep = TRUE) else value
   )
 )
+
+loss_of_closure <- function(closure, call = caller_env()) {
+  if (is.null(closure)) return()
+  if (!is.function(closure)) {
+    type_error(sprintf("`closure` must be a function that gives the loss, or NULL, not %s.", friendly_type(closure)), call)
+  }
+  with_enable_grad(closure())
+}
 
 as_param_groups <- function(params, call = caller_env(2)) {
   if (is_torch_tensor(params)) {
@@ -199,7 +207,9 @@ number_as_tensor <- function(x) {
 
 # Positions of parameters count from 1; in a state dict of PyTorch's from 0, and parameters stand in its order.
 load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
-  groups <- state_dict$param_groups
+  groups <- if (is.list(state_dict)) state_dict$param_groups
+  ok <- is.list(groups) && all(vapply(groups, is.list, NA)) && (is.null(state_dict$state) || is.list(state_dict$state))
+  if (!ok) value_error("`state_dict` must be a list that an optimizer's `$state_dict()` gave.", call = call)
   sizes <- function(groups) lapply(groups, function(group) length(group$params))
   if (!identical(sizes(groups), sizes(self$param_groups))) {
     value_error("`state_dict` must have as many groups, with as many parameters, as the optimizer.", call = call)

@@ -199,3 +199,26 @@ test_that("a run goes on behind the batches that were given, with the same rando
   expect_identical(lapply(as.list(parallel), function(batch) as_array(batch[[1]])), rest)
   expect_error(dataloader(stream(), num_workers = 2)$load_state_dict(list(batches = 1)), class = "not_implemented_error")
 })
+
+test_that("datasets and iterators that are none, and empty ones", {
+  skip_if_no_torch()
+  of_length <- function(n) dataset("d", .getitem = function(i) i, .length = function() n)()
+  expect_snapshot(error = TRUE, {
+    length(of_length("a"))
+    dataloader(of_length(-1))
+    as_list_of <- as.list(dataloader(of_length(1.5)))
+    dataloader_next(1)
+    as_list_of <- as.list(dataloader(iterable_dataset("i", .iter = function() 3)()))
+    dataloader(of_length(1), pin_memory = "a")
+    subset_random_sampler("a")
+    weighted_random_sampler("a", 3)
+    dataset_from_data_frame(data.frame())
+  })
+  for (shuffle in c(FALSE, TRUE)) {
+    empty <- dataloader(tensor_dataset(torch_empty(0, 2)), batch_size = 2, shuffle = shuffle)
+    expect_length(empty, 0)
+    expect_identical(as.list(empty), list())
+  }
+  skip_if_not_installed("bit64")
+  expect_length(dataloader(of_length(bit64::as.integer64(4)), batch_size = bit64::as.integer64(2)), 2)
+})

@@ -64,3 +64,10 @@ test_that("containers hold modules in order", {
   expect_named(dict$children, c("a", "b"))
   expect_error(nn_module_dict(list(nn_relu())), class = "value_error")
 })
+
+test_that("a list of modules is a list, or a container", {
+  skip_if_no_torch()
+  expect_error(nn_module_list(nn_linear(1, 1)), "`modules` must be a list of modules, not an nn_module", class = "type_error")
+  expect_error(nn_module_list()$extend(1), "`modules` must be a list of modules", class = "type_error")
+  expect_length(nn_module_list(nn_sequential(nn_relu(), nn_tanh())), 2)
+})

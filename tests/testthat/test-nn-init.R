@@ -47,3 +47,12 @@ test_that("wrong initialisation is told", {
     nn_init_calculate_gain("cube")
   })
 })
+
+test_that("what is no tensor can't be filled", {
+  skip_if_no_torch()
+  fillers <- list(
+    nn_init_uniform_, nn_init_normal_, nn_init_trunc_normal_, nn_init_zeros_, nn_init_ones_, nn_init_eye_, nn_init_orthogonal_,
+    nn_init_xavier_uniform_, nn_init_xavier_normal_, nn_init_kaiming_uniform_, nn_init_kaiming_normal_
+  )
+  for (fill in fillers) expect_error(fill(1), "`tensor` must be a tensor, not the number 1", class = "type_error")
+})

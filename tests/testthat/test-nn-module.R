@@ -82,3 +82,20 @@ test_that("mistakes are told", {
     nn_module("n", 1)
   })
 })
+
+test_that("members have names, and a refused one leaves the module as it was", {
+  skip_if_no_torch()
+  m <- nn_linear(1, 1)
+  expect_snapshot(error = TRUE, {
+    m$register_parameter("", torch_ones(1))
+    m$register_buffer(NA, torch_ones(1))
+    m$register_buffer("x", 1)
+    m$add_module("forward", nn_relu())
+    m$add_module("", nn_relu())
+    m$apply(1)
+    m$load_state_dict(1)
+    m$load_state_dict(list(torch_ones(1)))
+  })
+  expect_named(m$parameters, c("weight", "bias"))
+  expect_length(m$children, 0)
+})

@@ -16,7 +16,8 @@ test_that("layers refuse settings that can't be, when they are made", {
     nn_group_norm(0, 2), nn_pixel_shuffle(0), nn_pixel_shuffle(NA), nn_channel_shuffle(0), nn_prelu(NA), nn_softmax(NA), nn_softmax(0),
     nn_flatten(NA), nn_glu("a"), nn_threshold("a", 2), nn_elu("a"), nn_hardtanh(min_val = NULL), nn_unfold(NA), nn_cosine_similarity(NA),
     nn_cross_entropy_loss(reduction = "foo"), nn_cross_entropy_loss(label_smoothing = 2), nn_mse_loss(3), nn_mse_loss("batchmean"),
-    nn_triplet_margin_loss("a"), nn_ctc_loss("a"), nn_kl_div_loss(log_target = 1)
+    nn_triplet_margin_loss("a"), nn_ctc_loss("a"), nn_kl_div_loss(log_target = 1),
+    nn_linear(1, 1, bias = NA), nn_conv2d(1, 1, 1, bias = "a"), nn_lstm(1, 1, batch_first = NA), nn_gru(1, 1, bidirectional = 2), nn_layer_norm(1, bias = NA)
   )
   told <- vapply(mistakes, function(call) {
     error <- tryCatch(eval(call), error = identity)
@@ -36,6 +37,9 @@ test_that("settings that can be are taken", {
   expect_s3_class(nn_conv1d(0, 1, 1), "nn_conv1d")
   expect_s3_class(nn_batch_norm1d(2, momentum = NULL), "nn_batch_norm1d")
   expect_s3_class(nn_threshold(torch_tensor(0.1), 2), "nn_threshold")
+  skip_if_not_installed("bit64")
+  expect_identical(nn_linear(bit64::as.integer64(2), bit64::as.integer64(3))$weight$shape, c(3L, 2L))
+  expect_identical(nn_conv2d(bit64::as.integer64(1), 2, bit64::as.integer64(3))$kernel_size, c(3, 3))
 })
 
 test_that("layers say which input they can't take", {

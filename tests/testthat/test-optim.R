@@ -255,3 +255,22 @@ test_that("parameters that are none, or stand twice, are told", {
   expect_length(twice$param_groups[[1]]$params, 2)
   expect_warning(opt$add_param_group(list(params = list(w2, w2))), "more than once")
 })
+
+test_that("closures and state dicts that are none are refused", {
+  skip_if_no_torch()
+  opt <- optim_adam(torch_ones(1, requires_grad = TRUE))
+  mine <- optimizer("mine", initialize = function(params) super$initialize(params, list()), step = function(closure = NULL) {
+    private$step_helper(closure, function(group, param, g, p) NULL)
+  })(torch_ones(1, requires_grad = TRUE))
+  plateau <- lr_reduce_on_plateau(opt)
+  expect_snapshot(error = TRUE, {
+    opt$step(1)
+    mine$step("a")
+    opt$load_state_dict(1)
+    opt$load_state_dict(list())
+    opt$load_state_dict(list(param_groups = 1, state = 2))
+    optim_lbfgs(torch_ones(1, requires_grad = TRUE))$step(function() torch_ones(2))
+    plateau$step("a")
+    plateau$step(torch_ones(2))
+  })
+})
