@@ -55,6 +55,10 @@ nn_module_list <- nn_module(
   append = function(module) add_children(self, list(module)),
   extend = function(modules) add_children(self, check_modules(modules)),
   insert = function(index, module) {
+    n <- length(self$children)
+    if (!is_whole_number(index) || index < 1 || index > n + 1) {
+      value_error(sprintf("`index` must be a position from 1 to %d, not %s.", n + 1L, friendly_type(index)))
+    }
     modules <- append(unname(self$children), list(module), after = index - 1L)
     for (i in seq_along(modules)) {
       self$add_module(i - 1L, modules[[i]])
@@ -107,10 +111,16 @@ names.nn_module_list <- names.nn_sequential
 #' @export
 names.nn_module_dict <- function(x) names(registered_children(x))
 
+some_children <- function(x, i, call = caller_env(2)) {
+  some <- as.list(x)[i]
+  if (!any(vapply(some, is.null, NA))) return(some)
+  value_error(sprintf("The module has %s: `i` must hold positions or names of these.", count_of(length(x), "child", "children")), call)
+}
+
 #' @export
-`[.nn_sequential` <- function(x, i) nn_sequential(!!!as.list(x)[i])
+`[.nn_sequential` <- function(x, i) nn_sequential(!!!some_children(x, i))
 #' @export
-`[.nn_module_list` <- function(x, i) nn_module_list(as.list(x)[i])
+`[.nn_module_list` <- function(x, i) nn_module_list(some_children(x, i))
 #' @export
 `[.nn_module_dict` <- function(x, i) nn_module_dict(x$children[i])
 

@@ -19,6 +19,12 @@ clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
 
 # R6 copies the values of active bindings that are private, and functions that are no methods as they are.
 copy_of <- function(self) {
+  # It reads the public ones, too, and the estimate of a spectral norm goes on each time it is read.
+  computed <- names(self$.__enclos_env__$private$.computed)
+  if (length(computed)) {
+    rm(list = computed, envir = self)
+    on.exit(bind_computed(self))
+  }
   copy <- self$clone()
   bind_computed(copy)
   bind_asked(copy, copy$.__enclos_env__$private$.asked)

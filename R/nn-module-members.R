@@ -41,6 +41,7 @@ check_member_name <- function(name, call = caller_env()) {
 
 # The value as the module keeps it, and its name among those of members if it is one.
 noted_member <- function(self, name, value) {
+  if (identical(attr(value, "module", exact = TRUE), self)) value_error("A module can't hold itself.", call = NULL)
   if (inherits(value, c("nn_parameter", "nn_buffer")) || is_nn_module(value)) {
     private <- self$.__enclos_env__$private
     known <- private$.registered
@@ -50,9 +51,15 @@ noted_member <- function(self, name, value) {
       }
       private$.registered <- c(known, name)
     }
-  } else if (is_torch_tensor(value) && is_nn_buffer(old <- get0(name, self, inherits = FALSE))) {
-    # A new value for a buffer is a buffer.
-    value <- nn_buffer(value, is_persistent(old))
+  } else if (is_torch_tensor(value)) {
+    old <- get0(name, self, inherits = FALSE)
+    # A new value for a buffer is a buffer. Without its parameter a module would be trained without a word.
+    if (is_nn_buffer(old)) return(nn_buffer(value, is_persistent(old)))
+    if (is_nn_parameter(old)) {
+      type_error(sprintf(
+        "`%s` is a parameter: assign an `nn_parameter()`, or NULL before another tensor takes its place.", name
+      ), call = NULL)
+    }
   }
   value
 }

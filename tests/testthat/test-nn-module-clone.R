@@ -32,3 +32,18 @@ test_that("a deep clone has tensors of its own, shared ones shared", {
   shallow$more <- 1
   expect_null(model$more)
 })
+
+test_that("a copy reads no member that is computed", {
+  skip_if_no_torch()
+  torch_manual_seed(1)
+  normed <- nn_utils_parametrizations_spectral_norm(nn_linear(5, 3))
+  estimate <- function(module) lapply(module$buffers, as_array)
+  before <- estimate(normed)
+  copy <- normed$clone(deep = TRUE)
+  expect_identical(estimate(normed), before)
+  expect_identical(estimate(copy), before)
+  expect_identical(estimate(clone_module(normed)), before)
+  x <- torch_ones(1, 5)
+  expect_equal(as_array(copy(x)), as_array(normed(x)))
+  expect_false(identical(estimate(normed), before))
+})

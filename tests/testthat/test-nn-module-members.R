@@ -157,3 +157,19 @@ test_that("methods read the flag and the names of buffers that are not saved as 
   expect_identical(asked$eval()$facts()[[1]], FALSE)
   expect_output(asked$print(), "asked")
 })
+
+test_that("a parameter is not lost by an assignment, and no module holds itself", {
+  skip_if_no_torch()
+  scaled <- nn_module("scaled", initialize = function() self$w <- nn_parameter(torch_ones(2)), double = function() self$w <- self$w * 2)
+  m <- scaled()
+  expect_error(m$w <- torch_zeros(2), "`w` is a parameter: assign an `nn_parameter\\(\\)`", class = "type_error")
+  expect_error(m$double(), "`w` is a parameter", class = "type_error")
+  expect_error(m[["w"]] <- torch_zeros(2), "`w` is a parameter", class = "type_error")
+  expect_named(m$parameters, "w")
+  m$w <- nn_parameter(torch_zeros(3))
+  expect_identical(m$parameters$w$shape, 3L)
+  m$w <- NULL
+  m$w <- torch_zeros(2)
+  expect_length(m$parameters, 0)
+  expect_error(m$inner <- m, "can't hold itself", class = "value_error")
+})
