@@ -575,3 +575,106 @@ test_that("sounds, series of several lengths, and what explains a network", {
   slope <- autograd_grad(autograd_grad(torch_sum(x^3), x, create_graph = TRUE)[[1]]$sum(), x)[[1]]
   expect_equal(as_array(slope), 6 * as_array(x), tolerance = 1e-5)
 })
+
+test_that("language models: made without memory, weights from files, tokens drawn one by one", {
+  skip_if_no_torch()
+  torch_manual_seed(7)
+  attention <- nn_module("attention",
+    initialize = function(width, heads, longest) {
+      self$heads <- heads
+      self$c_attn <- nn_linear(width, 3 * width)
+      self$c_proj <- nn_linear(width, width)
+      self$bias <- torch_ones(longest, longest)$bool()$tril()$view(c(1, 1, longest, longest)) |> nn_buffer(persistent = FALSE)
+    },
+    forward = function(x) {
+      shape <- x$shape
+      n <- shape[2]
+      parts <- self$c_attn(x)$view(c(shape[1:2], self$heads, -1))$transpose(2, 3)$split(shape[3] / self$heads, dim = -1)
+      scores <- parts[[1]]$matmul(parts[[2]]$transpose(-2, -1)) * (1 / sqrt(parts[[2]]$size(-1)))
+      scores <- scores$masked_fill(self$bias[, , 1:n, 1:n] == 0, -Inf)
+      nnf_softmax(scores, dim = -1)$matmul(parts[[3]])$transpose(2, 3)$contiguous()$view(shape) |> self$c_proj()
+    }
+  )
+  block <- nn_module("block",
+    initialize = function(width, heads, longest) {
+      self$ln_1 <- nn_layer_norm(width)
+      self$attn <- attention(width, heads, longest)
+      self$ln_2 <- nn_layer_norm(width)
+      self$mlp <- nn_sequential(nn_linear(width, 4 * width), nn_gelu(approximate = "tanh"), nn_linear(4 * width, width))
+    },
+    forward = function(x) {
+      x <- x + self$attn(self$ln_1(x))
+      x + self$mlp(self$ln_2(x))
+    }
+  )
+  language_model <- nn_module("language_model",
+    initialize = function(vocabulary, width, heads, longest, layers) {
+      self$transformer <- nn_module_dict(list(
+        wte = nn_embedding(vocabulary, width), wpe = nn_embedding(longest, width),
+        h = nn_sequential(!!!lapply(seq_len(layers), \(i) block(width, heads, longest))), ln_f = nn_layer_norm(width)
+      ))
+      self$lm_head <- nn_linear(width, vocabulary, bias = FALSE)
+    },
+    forward = function(x) {
+      at <- torch_arange(1, x$size(2), device = x$device)$to(dtype = "long")$unsqueeze(1)
+      x <- self$transformer$wte(x) + self$transformer$wpe(at)
+      self$lm_head(self$transformer$ln_f(self$transformer$h(x)))
+    }
+  )
+  make <- function() language_model(11, 8, 2, 6, 2)
+  model <- make()$eval()
+  x <- torch_tensor(matrix(c(1, 5, 3, 2, 7, 11), 1), dtype = "long")
+  out <- as_array(model(x))
+  expect_identical(dim(out), c(1L, 6L, 11L))
+  # What comes later changes nothing.
+  other <- x$clone()
+  other[1, 6] <- 2L
+  expect_equal(as_array(model(other))[1, 1:5, ], out[1, 1:5, ], tolerance = 1e-5)
+  file <- withr::local_tempfile(fileext = ".safetensors")
+  save_safetensors(model$state_dict(), file)
+  again <- with_device(device = "meta", make())
+  expect_identical(again$lm_head$weight$device$type, "meta")
+  again$load_state_dict(load_safetensors(file), .refer_to_state_dict = TRUE)
+  # What no file holds is made anew.
+  for (layer in 1:2) again$transformer$h[[layer]]$attn$bias <- model$transformer$h[[layer]]$attn$bias
+  expect_equal(as_array(again$eval()(x)), out, tolerance = 1e-6)
+  for (i in 1:3) {
+    scores <- model(x[, -6:N])[, -1, ] / 0.8
+    best <- torch_topk(scores, 3)
+    scores[scores < best[[1]][, -1]$unsqueeze(2)] <- -Inf
+    drawn <- torch_multinomial(nnf_softmax(scores, -1), num_samples = 1)
+    expect_true(drawn$item() %in% as_array(best[[2]]))
+    x <- torch_cat(list(x, drawn), dim = 2)
+  }
+  expect_identical(x$shape, c(1L, 9L))
+})
+
+test_that("statistics: a partial likelihood, effects made orthogonal, monotone functions", {
+  skip_if_no_torch()
+  torch_manual_seed(8)
+  withr::local_seed(8)
+  time <- c(5, 3, 9, 1, 7)
+  event <- c(1, 1, 0, 1, 1)
+  eta <- torch_tensor(c(0.2, -0.5, 1, 0.3, -1), requires_grad = TRUE)
+  truth <- torch_tensor(cbind(time, event))
+  order <- torch_argsort(truth[, 1], descending = TRUE)
+  sorted <- eta$index_select(1, order)
+  loss <- -((sorted - torch_logcumsumexp(sorted, dim = 1)) * truth[, 2][order])$sum() / truth[, 2]$sum()
+  e <- as_array(eta)
+  by_hand <- vapply(which(event == 1), function(i) e[i] - log(sum(exp(e[time >= time[i]]))), 1)
+  expect_equal(loss$item(), -mean(by_hand), tolerance = 1e-5)
+  loss$backward()
+  expect_equal(sum(as_array(eta$grad)), 0, tolerance = 1e-6)
+
+  x <- cbind(1, rnorm(20))
+  z <- torch_randn(20, 3)
+  q <- linalg_qr(torch_tensor(x))[[1]]
+  free <- as_array(z - torch_matmul(q, torch_matmul(q$t(), z)))
+  expect_equal(free, unname(residuals(lm(as_array(z) ~ x - 1))), tolerance = 1e-4, ignore_attr = TRUE)
+
+  raw <- torch_tensor(c(-1, 0.5, -2, 0.1), requires_grad = TRUE)
+  steps <- torch_cumsum(torch_cat(list(raw[1:1], nnf_softplus(raw[2:4])), dim = 1), dim = 1)
+  expect_equal(as_array(steps), cumsum(c(-1, log1p(exp(c(0.5, -2, 0.1))))), tolerance = 1e-6)
+  steps$sum()$backward()
+  expect_equal(as_array(raw$grad), c(4, plogis(c(0.5, -2, 0.1)) * 3:1), tolerance = 1e-6)
+})
