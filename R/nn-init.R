@@ -11,11 +11,12 @@
 #'   `gain^2 * 2 / (fan_in + fan_out)`.
 #' * `nn_init_kaiming_uniform_()`, `nn_init_kaiming_normal_()` (He et al. 2015): variance `gain^2 / fan`.
 #' * `nn_init_orthogonal_()` (Saxe et al. 2013): a (semi-)orthogonal matrix times `gain`.
+#' * `nn_init_dirac_()`: the weight of a convolution that passes its input channels on, in each of `groups`.
+#' * `nn_init_sparse_()` (Martens 2010): normal, with a fraction `sparsity` of zeros in each column.
 #' * `nn_init_calculate_gain()`: the recommended gain for an activation function.
 #'
 #' The fans are the numbers of inputs and outputs of a layer with this weight: the sizes of the second and the first
-#' dimension, times the product of the others. `nn_init_dirac_()` and `nn_init_sparse_()` are not implemented (error of
-#' class `not_implemented_error`).
+#' dimension, times the product of the others.
 #'
 #' @param tensor a tensor of a floating type.
 #' @param a,b bounds; for the kaiming functions `a` is the negative slope of the leaky ReLU.
@@ -26,7 +27,8 @@
 #' @param nonlinearity name of the activation function after the layer, such as `"relu"`, `"leaky_relu"`, `"tanh"`,
 #'   `"sigmoid"`, `"selu"`, `"linear"`.
 #' @param param parameter of the activation function: the negative slope of `"leaky_relu"`.
-#' @param groups,sparsity not used.
+#' @param groups groups of channels of the convolution.
+#' @param sparsity a fraction from 0 to 1.
 #' @returns `tensor`; `nn_init_calculate_gain()`: a number.
 #' @examplesIf torch::torch_is_installed()
 #' w <- torch_empty(3, 5)
@@ -134,12 +136,43 @@ nn_init_orthogonal_ <- function(tensor, gain = 1) {
 
 #' @rdname nn_init
 #' @export
-nn_init_dirac_ <- function(tensor, groups = 1) not_implemented_error("`nn_init_dirac_()` is not implemented.")
+nn_init_dirac_ <- function(tensor, groups = 1) {
+  check_dims(tensor, exactly = 3:5)
+  shape <- tensor$shape
+  if (!is_whole_number(groups) || groups < 1 || shape[1] %% groups != 0) {
+    value_error(sprintf("`groups` must be a whole number that divides the channels, %d, not %s.", shape[1], friendly_type(groups)))
+  }
+  of_group <- shape[1] %/% groups
+  kept <- seq_len(min(of_group, shape[2]))
+  # The middle of the kernel, the later one of two.
+  centre <- lapply(shape[-(1:2)] %/% 2L + 1L, torch_tensor)
+  with_no_grad({
+    tensor$zero_()
+    for (group in seq_len(groups)) {
+      at <- c(list(torch_tensor(kept + as.integer((group - 1) * of_group)), torch_tensor(kept)), centre)
+      tensor$index_put_(at, torch_ones(1, dtype = tensor$dtype, device = tensor$device))
+    }
+  })
+  tensor
+}
 
 #' @rdname nn_init
 #' @export
 nn_init_sparse_ <- function(tensor, sparsity, std = 0.01) {
-  not_implemented_error("`nn_init_sparse_()` is not implemented.")
+  check_dims(tensor, exactly = 2L)
+  if (!is_number(sparsity) || sparsity < 0 || sparsity > 1) {
+    value_error(sprintf("`sparsity` must be a fraction from 0 to 1, not %s.", friendly_type(sparsity)))
+  }
+  rows <- tensor$shape[1]
+  zeros <- ceiling(sparsity * rows)
+  with_no_grad({
+    tensor$normal_(0, std)
+    for (column in seq_len(tensor$shape[2])) {
+      order <- torch_randperm(rows)
+      if (zeros > 0) tensor$select(2, column)$index_fill_(1, order[1:zeros] + 1L, 0)
+    }
+  })
+  tensor
 }
 
 #' @rdname nn_init
@@ -171,8 +204,7 @@ check_dims <- function(tensor, exactly = NULL, at_least = 0L, call = caller_env(
   check_tensor(tensor, "tensor", call)
   dims <- length(tensor$shape)
   if (dims < at_least || !dims %in% (exactly %||% dims)) {
-    value_error(sprintf(
-      "`tensor` must have %s dimensions, not %d.", exactly %||% paste("at least", at_least), dims
-    ), call = call)
+    wanted <- if (is.null(exactly)) paste("at least", at_least) else paste(exactly, collapse = " or ")
+    value_error(sprintf("`tensor` must have %s dimensions, not %d.", wanted, dims), call = call)
   }
 }

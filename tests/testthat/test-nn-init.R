@@ -38,13 +38,15 @@ test_that("initialisation fills in place", {
 
 test_that("wrong initialisation is told", {
   skip_if_no_torch()
-  expect_error(nn_init_dirac_(torch_empty(2, 2)), class = "not_implemented_error")
-  expect_error(nn_init_sparse_(torch_empty(2, 2), 0.1), class = "not_implemented_error")
   expect_snapshot(error = TRUE, {
     nn_init_xavier_normal_(torch_empty(3))
     nn_init_eye_(torch_empty(3))
     nn_init_kaiming_normal_(torch_empty(3, 3), mode = "fan")
     nn_init_calculate_gain("cube")
+    nn_init_dirac_(torch_empty(2, 2))
+    nn_init_dirac_(torch_empty(3, 2, 1), groups = 2)
+    nn_init_sparse_(torch_empty(2, 2, 2), 0.1)
+    nn_init_sparse_(torch_empty(2, 2), 2)
   })
 })
 
@@ -55,4 +57,25 @@ test_that("what is no tensor can't be filled", {
     nn_init_xavier_uniform_, nn_init_xavier_normal_, nn_init_kaiming_uniform_, nn_init_kaiming_normal_
   )
   for (fill in fillers) expect_error(fill(1), "`tensor` must be a tensor, not the number 1", class = "type_error")
+})
+
+test_that("identities of convolutions and sparse matrices are PyTorch's", {
+  skip_if_no_torch()
+  shapes <- list(c(4, 3, 3), c(2, 4, 4, 5), c(6, 2, 1, 2, 3), c(6, 1, 3))
+  groups <- c(1, 2, 3, 2)
+  theirs <- python_eval("
+import torch
+result = []
+for shape, g in zip(shapes, groups): result.append(torch.nn.init.dirac_(torch.empty(*shape), int(g)).flatten().tolist())
+torch.manual_seed(5)
+result.append(torch.nn.init.sparse_(torch.empty(7, 3), 0.3, 2.).flatten().tolist())
+", shapes = shapes, groups = groups)
+  flat <- function(x) as.numeric(x$flatten())
+  for (i in seq_along(shapes)) expect_identical(flat(nn_init_dirac_(torch_empty(shapes[[i]]), groups[i])), as.numeric(theirs[[i]]))
+  torch_manual_seed(5)
+  expect_equal(flat(nn_init_sparse_(torch_empty(7, 3), 0.3, 2)), as.numeric(theirs[[5]]), tolerance = 1e-6)
+  conv <- nn_conv1d(2, 2, 3, padding = 1, bias = FALSE)
+  nn_init_dirac_(conv$weight)
+  x <- torch_randn(1, 2, 5)
+  expect_equal(as_array(conv(x)), as_array(x))
 })
