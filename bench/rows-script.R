@@ -26,7 +26,7 @@ script_rows <- function() {
     for (t in seq_len(y$size(1))) {
       state <- transition$matmul(state)
       spread <- transition$matmul(spread)$matmul(transition$t()) + noise
-      gain <- torch_linalg_solve(spread + noise, spread)
+      gain <- linalg_solve(spread + noise, spread)
       state <- state + gain$matmul(y[t, ]$unsqueeze(2) - state)
       spread <- spread - gain$matmul(spread)
     }
