@@ -24,8 +24,9 @@
 #' of all sizes, and is kept on disk for later sessions (`tools::R_user_dir("torch", "cache")`). Results differ from those of
 #' single operators by rounding: `float` numbers by at most some units in the last place. Files that [jit_save()] writes hold the
 #' operators, never kernels. What became of a program, and why an operator is in no kernel, tells [jit_explain()].
-#' Loops that compute with numbers and elements of vectors alone, and not with tensors, become machine code as well, with
-#' exactly the results and errors that they have in LibTorch's interpreter.
+#' Loops that compute with numbers, elements of vectors and single elements of tensors (`x[i, j]`, read and written) become machine
+#' code as well, some hundred times as fast as LibTorch's interpreter. Numbers have exactly the results and errors that they have
+#' there. Where elements want gradients, and where `x[i, ]` is more than an element, operators run one by one as before.
 #' `options(torch.jit_fuser = "none")` (or `"exact"`) before LibTorch is first used holds for a session;
 #' the environment variable `TORCH_KERNEL_CC` names another compiler.
 #'

@@ -202,3 +202,131 @@ test_that("an interrupt ends a loop", {
   expect_equal(seen$why, "")
   expect_equal(seen$after, 0)
 })
+
+# Functions of a matrix and a vector, by elements.
+element_functions <- list(
+  item = function(x, y, n) {
+    s <- 0
+    for (i in seq_len(n)) s <- s + x[i, 2]$item() * as.numeric(y[-i]) + as.integer(y[i] > 0)
+    s
+  },
+  write = function(x, y, n) {
+    s <- 0
+    for (i in seq_len(n)) {
+      s <- 0.5 * s + x[i, 1]$item()
+      x[i, 1] <- s
+      y[i] <- y[i] * 0.5 + x[i, -1]
+      if ((y[i] > 0.5)$item()) s <- s - 1
+    }
+    list(s, x, y)
+  },
+  carried = function(x, y, n) {
+    s <- y[1]
+    most <- y[2]
+    count <- 0L
+    for (i in seq_len(n)) {
+      s <- torch_maximum(s * 0.9, x[i, 1]) - torch_abs(y[i]) / 3 + 1
+      if ((x[i, 2] > most)$item()) {
+        most <- x[i, 2]
+        count <- count + 1L
+      } else {
+        s <- s + torch_tanh(y[i])
+      }
+    }
+    list(s, most, count)
+  },
+  inner = function(x, y, n) {
+    for (i in seq_len(n)) {
+      total <- y[i] * 0
+      for (j in seq_len(x$size(2))) total <- total + x[i, j]^2 * torch_exp(-x[i, j])
+      y[i] <- torch_sqrt(total)
+    }
+    y
+  },
+  distance = function(x, y, n) {
+    table <- torch_zeros(n + 1L, n + 1L)
+    for (i in seq_len(n)) {
+      table[i + 1L, 1] <- i
+      table[1, i + 1L] <- i
+    }
+    for (i in seq_len(n)) for (j in seq_len(n)) {
+      cost <- if (torch_round(y[i])$item() == torch_round(x[j, 1])$item()) 0 else 1
+      here <- torch_minimum(table[i, j + 1L] + 1, table[i + 1L, j] + 1)
+      table[i + 1L, j + 1L] <- torch_minimum(here, table[i, j] + cost)
+    }
+    table[n + 1L, n + 1L]
+  }
+)
+
+test_that("loops over elements of tensors are machine code that gives what R gives with tensors", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  torch_manual_seed(1)
+  for (name in names(element_functions)) for (dtype in c("float", "double", "strides")) {
+    f <- element_functions[[name]]
+    x <- torch_randn(12, 2, dtype = if (dtype == "double") "double" else "float")
+    y <- torch_randn(12, dtype = x$dtype)
+    if (dtype == "strides") {
+      x <- torch_randn(2, 12)$t()
+      y <- torch_randn(12, 3)[, 2]
+    }
+    kept <- list(x$clone(), y$clone())
+    compiled <- jit_script(f, x = "Tensor", y = "Tensor", n = "int")
+    got <- compiled(x, y, 12L)
+    flat <- function(value) lapply(if (is.list(value)) value else list(value), function(one) as_array(one))
+    expect_equal(flat(got), flat(f(x$clone(), y$clone(), 12L)), tolerance = if (dtype == "double") 1e-14 else 1e-6, label = paste(name, dtype))
+    expect_equal(unique(loops_of(compiled)), "", label = paste(name, dtype, "is machine code"))
+    expect_equal(as_array(x), as_array(kept[[1]]))
+    expect_equal(as_array(y), as_array(kept[[2]]))
+    plainly <- with_jit_fusion(fuser = "none", code = compiled(x, y, 12L))
+    expect_equal(flat(got), flat(plainly), tolerance = if (dtype == "double") 1e-14 else 1e-6)
+    # Gradients go LibTorch's way.
+    if (name %in% c("carried", "inner")) {
+      leaf <- x$detach()$clone()$requires_grad_()
+      other <- x$detach()$clone()$requires_grad_()
+      first <- function(value) if (is.list(value)) value[[1]] else value
+      first(compiled(leaf, y, 12L))$sum()$backward()
+      first(f(other, y$clone(), 12L))$sum()$backward()
+      expect_equal(as_array(leaf$grad), as_array(other$grad), tolerance = 1e-5)
+      expect_equal(unique(loops_of(compiled)), "gradients go the way of single operators")
+    }
+    # One position more than there are.
+    expect_error(compiled(x, y, 13L), "out of range|out of bounds")
+  }
+})
+
+test_that("a loop over whole tensors goes on as before, its operators in kernels", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- jit_script(function(x, n) {
+    s <- x[1]
+    for (i in seq_len(n)) s <- torch_tanh(s * 0.5 + x[i]) * 2
+    s
+  }, x = "Tensor", n = "int")
+  x <- torch_randn(4, 5)
+  expected <- x[1]
+  for (i in 1:4) expected <- torch_tanh(expected * 0.5 + x[i, ]) * 2
+  expect_equal(as_array(f(x, 4L)), as_array(expected), tolerance = 1e-6)
+  expect_match(loops_of(f)[1], "have dimensions")
+  y <- torch_randn(4)
+  expected <- y[1]
+  for (i in 1:4) expected <- torch_tanh(expected * 0.5 + y[i]) * 2
+  expect_equal(as_array(f(y, 4L)), as_array(expected), tolerance = 1e-6)
+  expect_equal(loops_of(f)[1], "")
+})
+
+test_that("elements written by machine code count as changes for gradients", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- jit_compile("def f(x, n: int):\n  for i in range(n):\n    x[i].fill_(float(i))\n  return x")$f
+  x <- torch_zeros(3)
+  w <- torch_ones(3, requires_grad = TRUE)
+  loss <- (w * x)$sum()
+  f(x, 3L)
+  expect_equal(as_array(x), c(0, 1, 2))
+  expect_equal(loops_of(f), "")
+  expect_error(loss$backward(), "modified by an inplace operation")
+})

@@ -5,9 +5,7 @@
 #include <sstream>
 
 namespace shim::fuse {
-namespace {
 
-// The type that a value is stored in, and the one that it is computed in.
 const char* stored(at::ScalarType type) {
   switch (type) {
     case at::kFloat: return "float";
@@ -22,8 +20,10 @@ const char* stored(at::ScalarType type) {
     default: throw Unfusable{"its dtype is not one that kernels compute in"};
   }
 }
-bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
+static bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
 const char* computed(at::ScalarType type) { return is_half(type) ? "float" : stored(type); }
+
+namespace {
 
 bool is_heavy(const Expr& e) {
   static const char* const costly[] = {"exp", "log", "tanh", "erf", "sigmoid"};
@@ -31,6 +31,40 @@ bool is_heavy(const Expr& e) {
   for (const char* name : costly)
     if (e.text.find(name) != std::string::npos) return true;
   return false;
+}
+
+// A formula with names in place of letters.
+std::string replaced(const std::string& text, const Expr& e, const std::vector<std::string>& args) {
+  const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    if (!std::isalpha(static_cast<unsigned char>(text[i])) && text[i] != '_') {
+      // A number with its digits and exponent.
+      if (std::isdigit(static_cast<unsigned char>(text[i]))) {
+        while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '.')) out += text[i++];
+      } else {
+        out += text[i++];
+      }
+      continue;
+    }
+    size_t end = i;
+    while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || text[end] == '_')) ++end;
+    const std::string word = text.substr(i, end - i);
+    i = end;
+    if (word == "K") {
+      const size_t close = text.find(')', i);
+      out += "((" + type + ")" + text.substr(i + 1, close - i - 1) + ")";
+      i = close + 1;
+    } else if (i < text.size() && text[i] == '$') {
+      out += word + suffix;
+      ++i;
+    } else if (word.size() == 1 && e.names.find(word[0]) != std::string::npos) {
+      out += "((" + type + ")" + args[e.names.find(word[0])] + ")";
+    } else {
+      out += word;
+    }
+  }
+  return out;
 }
 
 class Writer {
@@ -205,50 +239,8 @@ class Writer {
     return name(id);
   }
 
-  // `vN = formula` with names in place of letters.
   std::string filled(const Expr& e, const std::vector<std::string>& args) {
-    const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
-    std::string text = e.text, before;
-    const size_t semicolon = text.find(';');
-    if (semicolon != std::string::npos) {
-      const size_t equals = text.find('=');
-      before = "const " + type + " x = " + replaced(text.substr(equals + 1, semicolon - equals - 1), e, args) + "; ";
-      text = text.substr(semicolon + 1);
-    }
-    const Id id = static_cast<Id>(&e - program_.exprs.data());
-    return before + name(id) + " = (" + computed(e.dtype) + ")(" + replaced(text, e, args) + ");";
-  }
-  std::string replaced(const std::string& text, const Expr& e, const std::vector<std::string>& args) {
-    const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
-    std::string out;
-    for (size_t i = 0; i < text.size();) {
-      if (!std::isalpha(static_cast<unsigned char>(text[i])) && text[i] != '_') {
-        // A number with its digits and exponent.
-        if (std::isdigit(static_cast<unsigned char>(text[i]))) {
-          while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '.')) out += text[i++];
-        } else {
-          out += text[i++];
-        }
-        continue;
-      }
-      size_t end = i;
-      while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || text[end] == '_')) ++end;
-      const std::string word = text.substr(i, end - i);
-      i = end;
-      if (word == "K") {
-        const size_t close = text.find(')', i);
-        out += "((" + type + ")" + text.substr(i + 1, close - i - 1) + ")";
-        i = close + 1;
-      } else if (i < text.size() && text[i] == '$') {
-        out += word + suffix;
-        ++i;
-      } else if (word.size() == 1 && e.names.find(word[0]) != std::string::npos) {
-        out += "((" + type + ")" + args[e.names.find(word[0])] + ")";
-      } else {
-        out += word;
-      }
-    }
-    return out;
+    return assignment(e, name(static_cast<Id>(&e - program_.exprs.data())), args);
   }
 
   // --- one pass ----------------------------------------------------------------------------------------------------
@@ -399,6 +391,18 @@ class Writer {
 };
 
 }  // namespace
+
+std::string assignment(const Expr& e, const std::string& name, const std::vector<std::string>& args) {
+  const std::string type = computed(e.compute);
+  std::string text = e.text, before;
+  const size_t semicolon = text.find(';');
+  if (semicolon != std::string::npos) {
+    const size_t equals = text.find('=');
+    before = "const " + type + " x = " + replaced(text.substr(equals + 1, semicolon - equals - 1), e, args) + "; ";
+    text = text.substr(semicolon + 1);
+  }
+  return before + name + " = (" + computed(e.dtype) + ")(" + replaced(text, e, args) + ");";
+}
 
 at::ScalarType accumulator(const Expr& expr) {
   if (expr.reduction != Reduction::sum) return expr.dtype;

@@ -164,6 +164,10 @@ bool may_fuse(const torch::jit::Stack& arguments) {
 
 void form_groups(const std::shared_ptr<Graph>& graph, const std::string& function) {
   form_loops(graph, function);
+  form_groups(graph);
+}
+
+void form_groups(const std::shared_ptr<Graph>& graph) {
   simplify(graph->block());
   if (!has_work(graph->block())) return;
   Finder finder(graph, mode() == Mode::exact);

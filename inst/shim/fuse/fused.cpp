@@ -51,12 +51,18 @@ c10::Symbol fused_with_effects() { return c10::Symbol::fromQualString("torchshim
 
 void settle(Node* node, const std::shared_ptr<Graph>& graph, const std::function<std::shared_ptr<Fused>(std::string)>& make) {
   Registry& it = registry();
-  const std::lock_guard<std::mutex> hold(it.lock);
-  for (auto one = it.all.begin(); one != it.all.end();)
-    one = one->second.graph.expired() && one->second.fused.use_count() == 1 ? it.all.erase(one) : std::next(one);
-  const int64_t id = ++it.last;
+  int64_t id;
+  {
+    const std::lock_guard<std::mutex> hold(it.lock);
+    for (auto one = it.all.begin(); one != it.all.end();)
+      one = one->second.graph.expired() && one->second.fused.use_count() == 1 ? it.all.erase(one) : std::next(one);
+    id = ++it.last;
+  }
   node->i_(number(), id);
-  it.all[id] = {make(kFused + ("_" + std::to_string(id))), graph};
+  // What is made may have others inside.
+  auto made = make(kFused + ("_" + std::to_string(id)));
+  const std::lock_guard<std::mutex> hold(it.lock);
+  it.all[id] = {std::move(made), graph};
 }
 
 std::shared_ptr<Fused> fused_of(const Node& node) {

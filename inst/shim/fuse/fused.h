@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include <ATen/core/Tensor.h>
 #include <torch/csrc/jit/ir/ir.h>
 
 namespace shim::fuse {
@@ -36,6 +37,11 @@ class Fused {
   std::mutex lock_;
   Report report_;
 };
+
+// A tensor that kernels can read and write: strided, on the CPU, of a usual dtype. And whether nothing is on, such as autocast,
+// that changes what operators on such tensors do.
+bool is_plain_tensor(const at::Tensor& tensor);
+bool is_plain_thread();
 
 // Nodes of these kinds have a subgraph and a number; the second kind has effects, or may fail.
 c10::Symbol fused();

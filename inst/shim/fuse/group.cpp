@@ -28,23 +28,6 @@ bool is_supported(at::ScalarType type) {
   }
 }
 
-// Autocast, profiling of another kind, functions of functions: LibTorch's own ways.
-bool is_plain_thread() {
-  const auto local = c10::impl::tls_local_dispatch_key_set();
-  const auto usual = c10::DispatchKeySet({c10::DispatchKey::BackendSelect, c10::DispatchKey::ADInplaceOrView});
-  return usual.has_all(local.included_) && local.excluded_.has(c10::DispatchKey::AutocastCPU) &&
-         !torch::jit::tracer::isTracing();
-}
-
-bool is_plain_tensor(const at::Tensor& tensor) {
-  static const c10::DispatchKeySet usual(
-      {c10::DispatchKey::CPU, c10::DispatchKey::ADInplaceOrView, c10::DispatchKey::AutogradCPU,
-       c10::DispatchKey::AutocastCPU});
-  return tensor.defined() && usual.has_all(tensor.key_set()) && is_supported(tensor.scalar_type()) &&
-         tensor.numel() > 0 && tensor.dim() <= 8 &&
-         !(torch::autograd::impl::get_autograd_meta(tensor) && torch::autograd::isFwGradDefined(tensor));
-}
-
 void add_place(const at::Tensor& tensor, std::vector<int64_t>& key) {
   key.push_back(static_cast<int64_t>(tensor.scalar_type()) * 16 + tensor.dim());
   for (const int64_t size : tensor.sizes()) key.push_back(size);
@@ -65,6 +48,22 @@ bool is_read(const Program& program, size_t argument) {
 constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13};
 
 }  // namespace
+
+bool is_plain_thread() {
+  const auto local = c10::impl::tls_local_dispatch_key_set();
+  const auto usual = c10::DispatchKeySet({c10::DispatchKey::BackendSelect, c10::DispatchKey::ADInplaceOrView});
+  return usual.has_all(local.included_) && local.excluded_.has(c10::DispatchKey::AutocastCPU) &&
+         !torch::jit::tracer::isTracing();
+}
+
+bool is_plain_tensor(const at::Tensor& tensor) {
+  static const c10::DispatchKeySet usual(
+      {c10::DispatchKey::CPU, c10::DispatchKey::ADInplaceOrView, c10::DispatchKey::AutogradCPU,
+       c10::DispatchKey::AutocastCPU});
+  return tensor.defined() && usual.has_all(tensor.key_set()) && is_supported(tensor.scalar_type()) &&
+         tensor.numel() > 0 && tensor.dim() <= 8 &&
+         !(torch::autograd::impl::get_autograd_meta(tensor) && torch::autograd::isFwGradDefined(tensor));
+}
 
 size_t Group::KeyHash::operator()(const Key& key) const {
   size_t hash = key.size();

@@ -56,7 +56,8 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
 // Whether the fuser is on and nothing among the arguments of a program, modules included, is on a GPU, where LibTorch's own
 // fuser is at home.
 bool may_fuse(const torch::jit::Stack& arguments);
-// Puts operators and loops of a function's graph, which LibTorch has not made a plan of yet, into groups.
+// Puts operators of a graph, which LibTorch has not made a plan of yet, into groups; and before that, loops of a function's graph.
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph);
 void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
 
 }  // namespace shim::fuse

@@ -135,6 +135,13 @@ typedef struct host {
   int (*poll)(struct host*);
 } host;
 typedef struct { char* data; int64_t n; } list;
+typedef struct { char* data; int64_t sizes[8], strides[8]; } tensor;
+#ifdef __GNUC__
+#define AT(type) typedef type __attribute__((may_alias)) at_##type;
+#else
+#define AT(type) typedef type at_##type;
+#endif
+AT(float) AT(double) AT(int64_t) AT(int32_t) AT(int16_t) AT(int8_t) AT(uint8_t)
 static inline int64_t floor_div(int64_t a, int64_t b) { int64_t q = a / b; return q - (a % b != 0 && (a < 0) != (b < 0)); }
 static inline int64_t floor_mod(int64_t a, int64_t b) { int64_t r = a % b; return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
 static inline int64_t range_length(int64_t a, int64_t b, int64_t c) {

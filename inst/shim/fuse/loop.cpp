@@ -5,8 +5,10 @@
 #include <ATen/record_function.h>
 
 #include <cstring>
+#include <ATen/Functions.h>
 
-#include "fuse/program.h"
+#include "fuse/group.h"
+#include "fuse/loop-emit.h"
 #include "jit/poll.h"
 
 namespace shim::fuse {
@@ -22,10 +24,16 @@ namespace {
 // A compiler's time grows with the length of a function, more than in proportion.
 constexpr size_t kMostNodes = 1500;
 
+// As in loop-formulas.cpp.
 struct List {
   char* data;
   int64_t n;
 };
+struct Tensor {
+  char* data;
+  int64_t sizes[8], strides[8];  // strides in bytes
+};
+
 
 // Machine code reads and writes the elements of a list where LibTorch has them: a number, then what tells its type.
 bool is_known_layout() {
@@ -39,8 +47,10 @@ bool is_known_layout() {
   return known;
 }
 
-std::shared_ptr<Graph> with_polls(const Graph& graph) {
+// What runs where machine code does not: operators on tensors may still be in groups.
+std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
   auto copy = const_cast<Graph&>(graph).copy();
+  form_groups(copy);
   add_polls(copy->block());
   return copy;
 }
@@ -54,7 +64,8 @@ KernelNumber number_of(const c10::IValue& value) {
   return it;  // what was not initialised is read by nobody
 }
 
-c10::IValue value_of(KernelNumber number, char kind) {
+c10::IValue value_of(KernelNumber number, char kind, at::ScalarType dtype) {
+  if (kind == 'T') return at::scalar_tensor(c10::isFloatingType(dtype) ? c10::Scalar(number.d) : c10::Scalar(number.i), dtype);
   if (kind == 'd') return number.d;
   if (kind == 'i') return number.i;
   return number.i != 0;
@@ -67,6 +78,24 @@ size_t count(const Block& block) {
     for (const Block* inner : node->blocks()) n += count(*inner);
   }
   return n;
+}
+
+// A loop over whole tensors is no loop over elements.
+bool uses_tensors(const Node& node) {
+  const auto is_tensor = [](const Value* value) { return kind_of(*value) == 'T'; };
+  if (std::any_of(node.outputs().begin(), node.outputs().end(), is_tensor)) return true;
+  for (const Block* block : node.blocks())
+    for (const Node* inner : block->nodes())
+      if (std::any_of(inner->inputs().begin(), inner->inputs().end(), is_tensor) || uses_tensors(*inner)) return true;
+  return false;
+}
+bool selects(const Block& block) {
+  for (const Node* node : block.nodes()) {
+    if (node->kind() == c10::aten::select) return true;
+    for (const Block* inner : node->blocks())
+      if (selects(*inner)) return true;
+  }
+  return false;
 }
 
 // LibTorch's own function for this does not see values that a block only hands out.
@@ -101,13 +130,13 @@ void look_at(Block* block, const std::shared_ptr<Graph>& graph, const std::strin
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     Node* node = *it++;
     const Abilities it_has = node->kind() == c10::prim::Loop ? abilities_of(*node) : Abilities();
-    if (!it_has.computes || count(*node->blocks()[0]) > kMostNodes) {
+    if (!it_has.computes || (uses_tensors(*node) && !selects(*node->blocks()[0])) || count(*node->blocks()[0]) > kMostNodes) {
       for (Block* inner : node->blocks()) look_at(inner, graph, function);
       continue;
     }
     Node* made = put_aside(node, it_has.has_effects ? fused_with_effects() : fused());
     settle(made, graph, [&](std::string name) {
-      return std::make_shared<Loop>(made->g(c10::attr::Subgraph), std::move(name), function);
+      return std::make_shared<Loop>(made->g(c10::attr::Subgraph), std::move(name), function, mode() == Mode::exact);
     });
   }
 }
@@ -118,11 +147,12 @@ void look_at(Block* block, const std::shared_ptr<Graph>& graph, const std::strin
 struct Loop::Host {
   int (*call)(Host*, int64_t site, KernelNumber* numbers);
   int (*poll)(Host*);
-  Loop* loop;
+  const std::string& kinds;
+  Entry& entry;
   const c10::IValue* arguments;
-  c10::SmallVector<List, 8> lists;
-  Stack stack;
-  std::exception_ptr error;
+  c10::SmallVector<List, 8> lists = {};
+  Stack stack = {};
+  std::exception_ptr error = nullptr;
 
   // Also after each call: a list that grows may be elsewhere.
   void find_lists() {
@@ -131,20 +161,20 @@ struct Loop::Host {
       const auto items = value.toListRef();
       lists.push_back({reinterpret_cast<char*>(const_cast<c10::IValue*>(items.data())), static_cast<int64_t>(items.size())});
     };
-    for (size_t i = 0; i < loop->kinds_.size(); ++i)
-      if (loop->kinds_[i] >= 'A' && loop->kinds_[i] <= 'Z') add(arguments[i]);
-    for (const c10::IValue& constant : loop->source_.lists) add(constant);
+    for (size_t i = 0; i < kinds.size(); ++i)
+      if (is_list(kinds[i])) add(arguments[i]);
+    for (const c10::IValue& constant : entry.source.lists) add(constant);
   }
 
   void push_inputs(const Site& site, const KernelNumber* numbers) {
     stack.clear();
     for (const Site::Input& input : site.inputs)
-      stack.push_back(input.argument >= 0 ? arguments[input.argument] : value_of(*numbers++, input.kind));
+      stack.push_back(input.argument >= 0 ? arguments[input.argument] : value_of(*numbers++, input.kind, input.dtype));
   }
 
   void run_site(size_t i, KernelNumber* numbers) {
-    const Site& site = loop->source_.sites[i];
-    SiteCode& it = loop->sites_[i];
+    const Site& site = entry.source.sites[i];
+    SiteCode& it = entry.sites[i];
     push_inputs(site, numbers);
     bool done = false;
     if (!it.arguments.empty()) {
@@ -166,61 +196,91 @@ struct Loop::Host {
   }
 };
 
-Loop::Loop(std::shared_ptr<Graph> graph, std::string name, const std::string& function)
-    : Fused(std::move(graph), std::move(name)), code_(with_polls(*graph_), function) {
+Loop::Loop(std::shared_ptr<Graph> graph, std::string name, const std::string& function, bool exact)
+    : Fused(std::move(graph), std::move(name)), function_(function), exact_(exact), code_(for_interpreter(*graph_), function) {
   for (const auto* input : graph_->inputs()) kinds_ += kind_of(*input) ? kind_of(*input) : ' ';
   for (const auto* output : graph_->outputs()) results_ += kind_of(*output);
+  // The compiler starts before the first run, where nothing depends on tensors.
+  if (kinds_.find('T') == std::string::npos) entry({});
+}
+
+std::shared_ptr<Loop::Entry> Loop::entry(const std::vector<TensorKind>& tensors) {
+  std::string key;
+  for (const TensorKind& tensor : tensors) key += {static_cast<char>(tensor.dtype), static_cast<char>(tensor.dim)};
+  auto& it = entries_[key];
+  if (it) return it;
+  it = std::make_shared<Entry>();
   try {
-    source_ = loop_source(*graph_);
-    for (const Site& site : source_.sites) {
-      sites_.push_back({torch::jit::Code(site.graph, function), nullptr, {}});
-      const Node* only = nullptr;
-      for (const Node* node : site.graph->nodes()) {
-        if (node->kind() == c10::prim::Constant) continue;
-        if (only || !node->kind().is_aten()) only = *site.graph->nodes().end();
-        else only = node;
-      }
-      if (!only || only->kind() == c10::prim::Return) continue;
-      sites_.back().operation = only->getOperation();
-      for (const Value* value : only->inputs()) {
-        const auto constant = torch::jit::toIValue(value);
-        sites_.back().arguments.emplace_back(constant ? -1 : static_cast<int>(value->offset()), constant ? *constant : c10::IValue());
-      }
-    }
-    compiled_ = compiled(source_.text);
+    it->source = loop_source(*graph_, tensors, exact_);
   } catch (const Unfusable& problem) {
-    why_ = problem.why;
+    it->why = problem.why;
+    return it;
   }
+  for (const Site& site : it->source.sites) {
+    it->sites.push_back({torch::jit::Code(site.graph, function_), nullptr, {}});
+    std::vector<const Node*> nodes;
+    for (const Node* node : site.graph->nodes())
+      if (node->kind() != c10::prim::Constant) nodes.push_back(node);
+    if (nodes.size() != 1 || !nodes[0]->kind().is_aten()) continue;
+    it->sites.back().operation = nodes[0]->getOperation();
+    for (const Value* value : nodes[0]->inputs()) {
+      const auto constant = torch::jit::toIValue(value);
+      it->sites.back().arguments.emplace_back(constant ? -1 : static_cast<int>(value->offset()), constant ? *constant : c10::IValue());
+    }
+  }
+  it->compiled = compiled(it->source.text);
+  return it;
 }
 
 void Loop::run_plainly(Stack& stack) const { torch::jit::InterpreterState(code_).run(stack); }
 
 void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
-  if (compiled_ && is_at_once() && mode() != Mode::off) wait_for_kernels();
-  KernelFunction function = nullptr;
-  const char* why = mode() == Mode::off ? "the fuser is off"
-                    : !compiled_        ? why_.c_str()
-                    : !is_known_layout() ? "lists are not as machine code knows them"
-                    : (function = compiled_->function) ? nullptr
-                    : compiled_->failed                ? "the compiler refused it"
-                                                       : "it is being compiled";
-  {
-    const std::lock_guard<std::mutex> hold(lock_);
-    if (why) report_ = {why, source_.text, 0};
-    else if (report_.kernels == 0) report_ = {"", source_.text, 1};
-  }
-  if (why) return run_plainly(stack);
   const size_t n = kinds_.size();
   const c10::IValue* arguments = stack.data() + (stack.size() - n);
+  std::vector<TensorKind> kinds;
+  c10::SmallVector<Tensor, 4> tensors;
+  const char* why = mode() == Mode::off ? "the fuser is off" : is_known_layout() ? nullptr : "lists are not as machine code knows them";
+  const bool has_tensors = kinds_.find('T') != std::string::npos;
+  if (!why && has_tensors && !is_plain_thread()) why = "autocast or the like is on";
+  for (size_t i = 0; i < n && !why; ++i) {
+    if (kinds_[i] != 'T') continue;
+    const at::Tensor& tensor = arguments[i].toTensor();
+    if (!is_plain_tensor(tensor)) why = "its arguments are not plain tensors on the CPU";
+    else if (at::GradMode::is_enabled() && tensor.requires_grad()) why = "gradients go the way of single operators";
+    if (why) break;
+    kinds.push_back({tensor.scalar_type(), tensor.dim()});
+    tensors.emplace_back();
+    Tensor& it = tensors.back();
+    it.data = static_cast<char*>(tensor.data_ptr());
+    for (int64_t d = 0; d < tensor.dim(); ++d) {
+      it.sizes[d] = tensor.size(d);
+      it.strides[d] = tensor.stride(d) * static_cast<int64_t>(tensor.element_size());
+    }
+  }
+  std::shared_ptr<Entry> entry;
+  KernelFunction function = nullptr;
+  if (!why) {
+    {
+      const std::lock_guard<std::mutex> hold(lock_);
+      entry = this->entry(kinds);
+    }
+    if (entry->compiled && is_at_once()) wait_for_kernels();
+    why = !entry->compiled                          ? entry->why.c_str()
+          : (function = entry->compiled->function) ? nullptr
+          : entry->compiled->failed                 ? "the compiler refused it"
+                                                    : "it is being compiled";
+  }
+  {
+    const std::lock_guard<std::mutex> hold(lock_);
+    if (why) report_ = {why, entry ? entry->source.text : "", 0};
+    else if (report_.kernels == 0) report_ = {"", entry->source.text, 1};
+  }
+  if (why) return run_plainly(stack);
   c10::SmallVector<KernelNumber, 16> in(n), out(results_.size());
   for (size_t i = 0; i < n; ++i)
     if (kinds_[i] >= 'a') in[i] = number_of(arguments[i]);
   RECORD_FUNCTION(name_.c_str(), c10::ArrayRef<const c10::IValue>(arguments, n));
-  Host host;
-  host.loop = this;
-  host.arguments = arguments;
-  host.find_lists();
-  host.call = [](Host* it, int64_t site, KernelNumber* numbers) {
+  const auto call = [](Host* it, int64_t site, KernelNumber* numbers) {
     try {
       it->run_site(static_cast<size_t>(site), numbers);
       return 0;
@@ -229,7 +289,7 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
       return 1;
     }
   };
-  host.poll = [](Host* it) {
+  const auto poll = [](Host* it) {
     try {
       look_in_program();
       return 0;
@@ -238,13 +298,22 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
       return 1;
     }
   };
-  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const List*, Host*);
-  if (reinterpret_cast<LoopFunction>(function)(in.data(), out.data(), host.lists.data(), &host) != 0) {
+  Host host{call, poll, kinds_, *entry, arguments};
+  host.find_lists();
+  for (size_t i = 0, k = 0; i < n; ++i) {
+    if (kinds_[i] != 'T') continue;
+    const at::Tensor& tensor = arguments[i].toTensor();
+    const auto& written = entry->source.written;
+    if (std::count(written.begin(), written.end(), k++) && !tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
+  }
+  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const List*, const Tensor*, Host*);
+  if (reinterpret_cast<LoopFunction>(function)(in.data(), out.data(), host.lists.data(), tensors.data(), &host) != 0) {
     TORCH_CHECK(host.error, "an error in a loop was none");
     std::rethrow_exception(host.error);
   }
   torch::jit::drop(stack, n);
-  for (size_t i = 0; i < results_.size(); ++i) stack.push_back(value_of(out[i], results_[i]));
+  for (size_t i = 0, k = 0; i < results_.size(); ++i)
+    stack.push_back(value_of(out[i], results_[i], results_[i] == 'T' ? entry->source.results[k++] : at::kDouble));
 }
 
 void form_loops(const std::shared_ptr<Graph>& graph, const std::string& function) {

@@ -1,6 +1,6 @@
 // Loops over numbers: LibTorch's interpreter takes 65 ns for each of their operators, machine code less than one.
 #pragma once
-#include <atomic>
+#include <unordered_map>
 
 #include "fuse/fused.h"
 #include "fuse/library.h"
@@ -13,7 +13,8 @@ namespace shim::fuse {
 struct Site {
   struct Input {
     int argument;  // of the loop, or -1: the next of the numbers
-    char kind;     // of a number
+    char kind;
+    at::ScalarType dtype;  // of a tensor, which is made of a number
   };
   std::shared_ptr<torch::jit::Graph> graph;
   std::vector<Input> inputs;
@@ -25,12 +26,21 @@ struct LoopSource {
   std::string text;
   std::vector<Site> sites;
   std::vector<c10::IValue> lists;  // constants, behind the lists among the arguments
+  std::vector<size_t> written;     // tensors of which elements are written, by their place among them
+  std::vector<at::ScalarType> results;  // of those that are tensors
 };
 
-// 'i', 'd' or 'b' for whole numbers, numbers and logicals, in capitals for lists of them; 0 for all else.
+// What is known of a tensor among the arguments.
+struct TensorKind {
+  at::ScalarType dtype;
+  int64_t dim;
+};
+
+// 'i', 'd' or 'b' for whole numbers, numbers and logicals, in capitals for lists of them, 'T' for tensors; 0 for all else.
 char kind_of(const torch::jit::Value& value);
-// The C of a graph that holds a loop. Throws Unfusable.
-LoopSource loop_source(const torch::jit::Graph& graph);
+// The C of a graph that holds a loop; tensors: those among the arguments, in their order. Throws Unfusable.
+// exact: only what is rounded as LibTorch's operators round it.
+LoopSource loop_source(const torch::jit::Graph& graph, const std::vector<TensorKind>& tensors, bool exact);
 // Whether it computes a node on numbers, and whether that may change something or fail.
 struct Abilities {
   bool computes = false, has_effects = false;
@@ -40,25 +50,32 @@ Abilities abilities_of(const torch::jit::Node& node);
 class Loop : public Fused {
  public:
   // function: what messages say that it is part of.
-  Loop(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function);
+  Loop(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function, bool exact);
   void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) override;
 
  private:
   struct Host;
-  void run_plainly(torch::jit::Stack& stack) const;
-
-  torch::jit::Code code_;
-  std::string kinds_, results_;  // of arguments and results
-  LoopSource source_;
   struct SiteCode {
     torch::jit::Code code;
     // A site of one operator calls it: which inputs of the site it gets, or constants.
     torch::jit::Operation operation;
     std::vector<std::pair<int, c10::IValue>> arguments;
   };
-  std::vector<SiteCode> sites_;
-  std::string why_;
-  Compiled* compiled_ = nullptr;
+  // What was made of it for tensors of some kinds.
+  struct Entry {
+    LoopSource source;
+    std::vector<SiteCode> sites;
+    Compiled* compiled = nullptr;
+    std::string why;
+  };
+  void run_plainly(torch::jit::Stack& stack) const;
+  std::shared_ptr<Entry> entry(const std::vector<TensorKind>& tensors);
+
+  std::string function_;
+  bool exact_;
+  torch::jit::Code code_;
+  std::string kinds_, results_;  // of arguments and results
+  std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;
 };
 
 // Puts the loops of a graph that compute with numbers alone into nodes of their own.

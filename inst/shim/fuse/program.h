@@ -86,6 +86,11 @@ enum class Step : char { none, one, any };
 // C source of a kernel: a function `kernel` that uses those of kernel-math.h, for rows of at least `lanes` elements, which it
 // computes so many at a time. `scratch` tells how many bytes an element of a row it keeps.
 std::string source_of(const Program& program, const Kernel& kernel, const std::vector<Step>& steps, int lanes, size_t& scratch);
+// The C types in which a value is stored and computed.
+const char* stored(at::ScalarType type);
+const char* computed(at::ScalarType type);
+// The C of a formula: `name = ...;`, with `args` in place of its letters. Not of one over blocks.
+std::string assignment(const Expr& expr, const std::string& name, const std::vector<std::string>& args);
 // The type in which partial results of a reduction are kept.
 at::ScalarType accumulator(const Expr& expr);
 
