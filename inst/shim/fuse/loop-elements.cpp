@@ -39,7 +39,7 @@ bool is_whole(at::ScalarType type) { return c10::isIntegralType(type, true); }
 bool is_on_elements(const Node& node) {
   const Means it = means(node);
   if (it == Means::nothing) return false;
-  return it != Means::compute || (arguments_of(node.kind()) > 0 && is_fusable(const_cast<Node*>(&node), false));
+  return it != Means::compute || (!node.isNondeterministic() && arguments_of(node.kind()) > 0 && is_fusable(const_cast<Node*>(&node), false));
 }
 
 const LoopEmitter::Element& LoopEmitter::element(const Value* value) {
@@ -224,6 +224,7 @@ void LoopEmitter::compute(const Node* node) {
   if (!is_fusable(copy, exact_)) throw Unfusable{"it is not to be rounded in another way"};
   const Program program = forward_program(graph, arguments, {{1, 1}}, true);
   const Slot& result = program.slots[static_cast<size_t>(program.results[0])];
+  if (!result.shape.empty()) throw Unfusable{"it computes with tensors that have dimensions"};
   std::map<Id, std::string> done;
   const std::function<std::string(Id)> write = [&](Id id) -> std::string {
     if (done.count(id)) return done[id];
