@@ -229,7 +229,7 @@ scripted_module <- function(mod, handle, program) {
 methods_of_module <- function(mod, self) {
   base <- c(names(nn_Module$public_methods), "initialize", "clone")
   functions_of <- function(env) {
-    names <- setdiff(ls(env), c(base, names(nn_Module$active)))
+    names <- setdiff(ls(env, all.names = TRUE), c(base, names(nn_Module$active)))
     Filter(function(value) is.function(value) && !is_nn_module(value), mget(names, env))
   }
   private <- self$.__enclos_env__$private
@@ -245,7 +245,7 @@ methods_above <- function(mod) {
   found <- list()
   env <- environment(mod)
   while (is.environment(above <- get0("super", env, inherits = FALSE))) {
-    found <- c(found, Filter(is.function, mget(ls(above), above)))
+    found <- c(found, Filter(is.function, mget(ls(above, all.names = TRUE), above)))
     env <- above$.__enclos_env__
   }
   found

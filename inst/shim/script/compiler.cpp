@@ -572,8 +572,9 @@ Value* Compiler::call_on(Call& call, int64_t at, const std::string& method) {
     instance->signature = std::move(signature);
     instance->signature.is_method = true;
     // Called with other types, it is another method.
-    std::string name = method;
-    for (int i = 1; type->findMethod(name); ++i) name = method + "_" + std::to_string(i);
+    const std::string wanted = class_identifier(method);
+    std::string name = wanted;
+    for (int i = 1; type->findMethod(name); ++i) name = wanted + "_" + std::to_string(i);
     instance->signature.name = name;
   }
   need(call, *instance);
