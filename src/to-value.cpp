@@ -3,6 +3,7 @@
 #include "kinds.h"
 #include "reader.h"
 #include "trace.h"
+#include "value.h"
 
 int cost(SEXP x, const ts_type& type, uint8_t flags) {
   if (tracing && is_size(x)) x = size_numbers(x);
@@ -14,6 +15,9 @@ bool read_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Ke
 }
 
 ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Keeper& keeper) {
+  // What operators get most often goes the short way.
+  if (type.kind == TS_KIND_TENSOR && !(flags & kIndexTensor) && is_tensor(x))
+    return handle_value(TS_TENSOR, tensor_of(x, what));
   ts_value value;
   Misfit why;
   if (!read_value(x, type, flags, what, keeper, &value, &why)) fail("type_error", "%s", misfit_message(why, what));

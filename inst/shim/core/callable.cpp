@@ -9,7 +9,12 @@
 #include "jit/plan.h"
 #include "train/recorder.h"
 
-ts_callable::ts_callable(c10::OperatorHandle op) : dispatched(op), look(shim::look_of(op.schema())) { read_schema(op.schema(), 0); }
+ts_callable::ts_callable(c10::OperatorHandle op)
+    : dispatched(op),
+      small(shim::small_kernel_of(op.schema().name(), op.schema().overload_name())),
+      look(shim::look_of(op.schema())) {
+  read_schema(op.schema(), 0);
+}
 
 ts_callable::ts_callable(std::shared_ptr<torch::jit::Operator> op) : jit_operator(std::move(op)) {
   read_schema(jit_operator->schema(), 0);

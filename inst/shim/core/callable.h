@@ -1,6 +1,7 @@
 // What a ts_callable is.
 #pragma once
 #include "core/schema.h"
+#include "core/small.h"
 #include "jit/poll.h"
 
 #include <functional>
@@ -37,6 +38,7 @@ struct ts_callable {
   bool generic = false;             // some argument's type holds a type variable
   std::vector<c10::TypePtr> results;  // declared types, NULL where they hold a type variable
   shim::Schema schema;
+  const shim::SmallKernel* small = nullptr;  // of an operator of the dispatcher, where there is one
   // Before an operator of the dispatcher runs; those of TorchScript look at their arguments themselves.
   std::function<void(const torch::jit::Stack&)> look;
 
