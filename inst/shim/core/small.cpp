@@ -89,7 +89,7 @@ ts_tensor* run_small(const SmallKernel& kernel, const ts_value* arguments, size_
   if (arguments[0].tag != TS_TENSOR || !arguments[0].as.handle || !is_plain_thread()) return nullptr;
   const at::TensorImpl& a = tensor_of(arguments[0]);
   if (!is_plain(a)) return nullptr;
-  const auto dtype = a.dtype().toScalarType();
+  const auto dtype = c10::typeMetaToScalarType(a.dtype());
   if (dtype != at::kFloat && dtype != at::kDouble) return nullptr;
   const void* b;
   float as_float;
