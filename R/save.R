@@ -7,7 +7,7 @@
 #' are; `torch_load()` reads them back. `torch_serialize()` gives the same bytes as a raw vector.
 #'
 #' A tensor that stands in several places is one tensor afterwards too; parameters stay parameters, and keep whether they need
-#' gradients, but not their graph. The values of a generator, script modules and script functions are saved with it.
+#' gradients, but not their graph. Sparse tensors keep their layout. The values of a generator, script modules and script functions are saved with it.
 #'
 #' The file is in safetensors format: other programs read its tensors, [load_safetensors()] does too. `torch_load()` also
 #' reads what the CRAN package torch wrote (both versions of its format, of modules the tensors), safetensors files of other programs
@@ -68,7 +68,7 @@ only_tensor <- "...unnamed..."
 
 write_object <- function(obj, path = NULL, call = caller_env()) {
   found <- new_collection(call)
-  if (is_torch_tensor(obj) && is_plain(obj)) {
+  if (is_torch_tensor(obj) && is_plain(obj) && !is_sparse_tensor(obj)) {
     found$key_of(obj, only_tensor)
     return(write_collection(found, "tensor", NULL, path))
   }
@@ -116,11 +116,13 @@ new_collection <- function(call, what = "`obj`") {
   n <- 0L
   extra <- list()
   keys <- new_environment()
+  kept <- new_environment()
   instances <- new_instance_marks()
   # One tensor may have several R objects, with attributes of their own.
   key_of <- function(x, key = NULL) {
     if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, without its memory.", what), call)
     if (is_undefined_tensor(x)) value_error(sprintf("%s holds an undefined tensor.", what), call)
+    if (is_sparse_tensor(x)) return(sparse_key(x))
     address <- tensor_address(x)
     if (is.null(keys[[address]])) {
       key <- key %||% address
@@ -138,7 +140,9 @@ new_collection <- function(call, what = "`obj`") {
   }
   # Of those elements of a list that are plain tensors, all at once; NA for the others.
   keys_of <- function(x) {
-    addresses <- cpp_tensor_facts(x)$key
+    facts <- cpp_tensor_facts(x)
+    addresses <- facts$key
+    addresses[!facts$is_dense] <- NA
     addresses[!is.na(addresses)] <- ifelse(vapply(x[!is.na(addresses)], is_plain, NA), addresses[!is.na(addresses)], NA)
     known <- which(!is.na(addresses))
     first <- known[!duplicated(addresses[known])]
@@ -151,6 +155,22 @@ new_collection <- function(call, what = "`obj`") {
     }
     addresses[known] <- vapply(mget(addresses[known], keys), identity, "")
     addresses
+  }
+  # A sparse tensor is a handle that is made of others.
+  sparse_key <- function(x) {
+    address <- obj_address(x)
+    if (is.null(keys[[address]])) {
+      parts <- vapply(sparse_parts(x$detach()), key_of, "")
+      key <- paste0("sparse", length(extra) + 1L)
+      extra[[key]] <<- list(
+        kind = "sparse", layout = layout_of(x), parts = parts, size = x$shape, requires_grad = x$requires_grad,
+        attributes = if (!is_plain(x)) attributes(x)
+      )
+      keys[[address]] <- key
+      # So that no other object gets its address.
+      kept[[key]] <- x
+    }
+    keys[[address]]
   }
   # Other handles, each once.
   noted <- function(x, entry) {
@@ -188,6 +208,20 @@ new_collection <- function(call, what = "`obj`") {
     if (inherits(x, saved_handles)) handle_key(x)
   }
   environment()
+}
+
+# By layout, what gives the places of the values.
+sparse_layouts <- list(
+  sparse_coo = "indices", sparse_csr = c("crow_indices", "col_indices"), sparse_csc = c("ccol_indices", "row_indices"),
+  sparse_bsr = c("crow_indices", "col_indices"), sparse_bsc = c("ccol_indices", "row_indices")
+)
+layout_of <- function(x) sub("^torch_", "", format(x$layout))
+is_sparse_tensor <- function(x) !cpp_tensor_facts(list(x))$is_dense && layout_of(x) %in% names(sparse_layouts)
+sparse_parts <- function(x) {
+  layout <- layout_of(x)
+  if (layout == "sparse_coo") x <- x$coalesce()
+  parts <- lapply(set_names(sparse_layouts[[layout]]), function(name) eval(call("$", x, as.name(name)))())
+  c(parts, list(values = x$values()))
 }
 
 saved_handles <- c(
@@ -329,6 +363,7 @@ revive_handles <- function(entries, tensors, device) {
         marked_tensor(x, entry$attributes)
       },
       generator = revive_generator(entry),
+      sparse = revive_sparse(entry, tensors),
       module = {
         programs[[key]] <- jit_load(entry$program, device = device)
         script_handle(programs[[key]])
@@ -351,6 +386,27 @@ marked_tensor <- function(x, attributes) {
   if (!ok) damaged("a tensor has a class that is none")
   attributes(x) <- attributes
   x
+}
+
+# LibTorch looks whether the places fit the size.
+revive_sparse <- function(entry, tensors) {
+  parts <- if (is.character(entry$parts)) tensors[entry$parts]
+  ok <- is_string(entry$layout) && identical(names(entry$parts), c(sparse_layouts[[entry$layout]], "values")) &&
+    all(vapply(parts, is_torch_tensor, NA)) && is.numeric(entry$size) && is_bool(entry$requires_grad)
+  if (!ok) damaged("it has a sparse tensor that is none")
+  x <- tryCatch(
+    if (entry$layout == "sparse_coo") {
+      torch_sparse_coo_tensor(parts[[1L]], parts[[2L]], entry$size)$coalesce()
+    } else {
+      layout <- new_layout(match(entry$layout, layout_names) - 1L)
+      call_torch_function(
+        "torch_sparse_compressed_tensor", parts[[1L]], parts[[2L]], parts[[3L]], entry$size, layout = layout, quiet = TRUE
+      )
+    },
+    torch_error = function(e) damaged("it has a sparse tensor that is none")
+  )
+  x$requires_grad_(entry$requires_grad && (x$is_floating_point() || x$is_complex()))
+  if (is.null(entry$attributes)) x else marked_tensor(x, entry$attributes)
 }
 
 revive_generator <- function(entry) {

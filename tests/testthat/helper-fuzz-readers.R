@@ -25,6 +25,7 @@ reader_seeds <- function(fixtures, python = TRUE) {
     safetensors = list(bytes = written(save_safetensors, some_tensors()), read = load_safetensors),
     torch_load = list(bytes = torch_serialize(state), read = torch_load),
     torch_load = list(bytes = torch_serialize(list(module, optimizer, torch_generator())), read = torch_load),
+    torch_load = list(bytes = torch_serialize(list(torch_eye(3)$to_sparse(), suppressWarnings(torch_eye(3)$to_sparse_csr()))), read = torch_load),
     # The R object alone, which the walker sees before R does.
     stream = list(bytes = serialize(state, NULL), read = function(bytes) about_file({
       cpp_stream_check(bytes)
@@ -120,6 +121,7 @@ damage <- function(bytes) {
 walk_through <- function(x) {
   use <- function(f) try(suppressWarnings(f(x)), silent = TRUE)
   use(function(x) serialize(x, NULL, refhook = function(y) if (is_torch_tensor(y)) "a tensor"))
+  if (is.list(x) && !is.object(x)) for (y in x) if (is_torch_tensor(y) && is_sparse_tensor(y)) use(function(x) y$to_dense())
   use(function(x) rapply(if (is.list(x) && !is.environment(x)) x else list(x), function(y) if (!is.environment(y)) format(y), how = "list"))
 }
 

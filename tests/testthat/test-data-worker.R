@@ -141,9 +141,15 @@ test_that("a worker frees the items of its batches before much memory waits", {
   expect_lt(max(live) - min(live), 2 * torch:::longest_garbage)
 })
 
+test_that("sparse tensors travel", {
+  skip_if_no_torch()
+  got <- loaded_by(function(i) (torch_eye(2) * i)$to_sparse(), collate_fn = identity)
+  expect_identical(lapply(unlist(got), function(x) as_array(x$to_dense()))[1:2], list(diag(2), 2 * diag(2)))
+})
+
 test_that("what can't travel is told", {
   skip_if_no_torch()
-  expect_error(loaded_by(function(i) torch_eye(2)$to_sparse(), collate_fn = identity), "only dense tensors on the CPU", class = "runtime_error")
+  expect_error(loaded_by(function(i) torch_ones(2, device = "meta"), collate_fn = identity), "only dense tensors on the CPU", class = "runtime_error")
   expect_error(loaded_by(function(i) jit_compile("def f(x):\n  return x")$f$graph, collate_fn = identity), "can't be", class = "runtime_error")
 })
 

@@ -133,7 +133,6 @@ test_that("what can't be saved is told, and leaves an old file as it was", {
   expect_error(torch_save(list(dead), file), "dead tensor", class = "value_error")
   expect_error(torch_save(list(graph), file), "can't be saved", class = "value_error")
   expect_error(torch_save(torch_ones(2, device = "meta"), file), "can't be saved: \\[ METAFloatType", class = "value_error")
-  expect_error(torch_save(torch_eye(2)$to_sparse(), file), "can't be saved", class = "value_error")
   expect_identical(as_array(torch_load(file)), 1)
   expect_identical(list.files(dirname(file), paste0(basename(file), ".saving"), all.files = TRUE), character())
   expect_error(torch_save(torch_tensor(1), "no/such/folder/file"), "no folder", class = "value_error")
@@ -320,7 +319,7 @@ test_that("R's own files and other processes carry tensors whole", {
   (h * 2)$backward()
   expect_identical(as_array(h$grad), 2)
   # What has no form in a file is dead, and the rest is there.
-  mixed <- unserialize(serialize(list(torch_eye(2)$to_sparse(), t1), NULL))
+  mixed <- unserialize(serialize(list(torch_ones(2, device = "meta"), t1), NULL))
   expect_error(mixed[[1]] + 1, "dead tensor", class = "value_error")
   expect_identical(as_array(mixed[[2]]), c(9, 8))
   # Files of the older form of R's serialization have no place for it.
@@ -414,4 +413,41 @@ test_that("a list with attributes that no list has is refused", {
   robj <- robj[-(at + 0:1)]
   robj[at - 1] <- as.raw(0)
   expect_error(torch_load(write_collection(found, "list", robj, NULL)), "can't be read", class = "torch_runtime_error")
+})
+
+test_that("sparse tensors keep layout, values and places, in R's own files too", {
+  skip_if_no_torch()
+  skip_if_older("2.0")
+  x <- torch_tensor(rbind(c(1, 0, 2, 0), c(0, 0, 3, 4)))
+  many <- list(
+    x$to_sparse(), suppressWarnings(x$to_sparse_csr()), x$to_sparse_csc(), x$to_sparse_bsr(c(1, 2)), x$to_sparse_bsc(c(2, 2)),
+    torch_ones(2, 2, 2)$to_sparse(1), torch_zeros(2, 3)$to_sparse(), torch_tensor(c(TRUE, FALSE))$to_sparse(), x$to_sparse()$requires_grad_()
+  )
+  for (way in list(saved, function(x) unserialize(serialize(x, NULL)), function(x) saved(list(a = x))$a)) {
+    for (sparse in many) {
+      again <- way(sparse)
+      expect_identical(format(again$layout), format(sparse$layout))
+      expect_identical(again$dtype$.type(), sparse$dtype$.type())
+      expect_identical(again$requires_grad, sparse$requires_grad)
+      expect_identical(as_array(again$to_dense()), as_array(sparse$to_dense()))
+    }
+  }
+  # One tensor in two places, and as a buffer.
+  sparse <- many[[1]]
+  module <- nn_module("graph", initialize = function(a) self$a <- nn_buffer(a), forward = function(x) self$a$matmul(x))(sparse)
+  out <- saved(list(sparse, sparse, module))
+  expect_identical(obj_address(out[[1]]), obj_address(out[[2]]))
+  expect_equal(as_array(out[[3]](torch_ones(4, 1))), as_array(module(torch_ones(4, 1))))
+  # Places beyond the size.
+  entry <- list(kind = "sparse", layout = "sparse_coo", parts = c(indices = "i", values = "v"), size = 2:3, requires_grad = FALSE)
+  forged <- function(i, ...) {
+    entry <- utils::modifyList(entry, list(...))
+    tryCatch(revive_handles(list(sparse1 = entry), list(i = i, v = torch_ones(1)), "cpu")$sparse1, torch_error = conditionMessage)
+  }
+  expect_true(is_torch_tensor(forged(torch_tensor(rbind(2L, 3L)))))
+  for (wrong in list(torch_tensor(rbind(2L, 4L)), torch_tensor(rbind(-1L, 1L)), torch_tensor(2L), torch_ones(2, 1))) {
+    expect_match(forged(wrong), "sparse tensor that is none")
+  }
+  expect_match(forged(torch_tensor(rbind(2L, 3L)), layout = "sparse_csr"), "sparse tensor that is none")
+  expect_match(forged(torch_tensor(rbind(2L, 3L)), size = "a"), "sparse tensor that is none")
 })
