@@ -106,6 +106,7 @@ read_safetensors_entry <- function(entry) {
 # A text of a file as JSON. jsonlite's errors take the text for a format of C's, in which a `%n` ends the process, so there
 # is no percent sign in it; and its fromJSON() would open what the text is the address or the path of.
 json_of <- function(text, why) {
+  if (!validUTF8(text)) damaged(why)
   text <- gsub("%", "\\u0025", text, fixed = TRUE)
   tryCatch(jsonlite::parse_json(text), error = function(e) damaged(why))
 }

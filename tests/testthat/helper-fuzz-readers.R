@@ -119,6 +119,7 @@ damage <- function(bytes) {
 
 # What was read is an R object that R can go through. R's functions may find it wrong: a factor without levels, for example.
 walk_through <- function(x) {
+  force(x)
   use <- function(f) try(suppressWarnings(f(x)), silent = TRUE)
   use(function(x) serialize(x, NULL, refhook = function(y) if (is_torch_tensor(y)) "a tensor"))
   if (is.list(x) && !is.object(x)) for (y in x) if (is_torch_tensor(y) && is_sparse_tensor(y)) use(function(x) y$to_dense())

@@ -60,6 +60,8 @@ test_that("a model over several files is read by its index", {
   expect_error(load_safetensors(index), "another folder", class = "value_error")
   writeLines("{\"weight\": 1}", index)
   expect_error(load_safetensors(index), "no `weight_map`", class = "torch_runtime_error")
+  writeBin(c(charToRaw("{\"weight_map\": {\"a"), as.raw(255), charToRaw("\": \"one.safetensors\"}}")), index)
+  expect_error(load_safetensors(index), "it is no JSON", class = "torch_runtime_error")
 })
 
 test_that("what is no such file is told", {
