@@ -136,9 +136,9 @@ random_tensor_expression <- function(depth) {
     where = sprintf("torch_where(tensor(%s) > %s, tensor(%s), tensor(%s))", sub(), sub(), sub(), sub()),
     compare = sprintf("(tensor(%s) %s %s)", sub(), sample(c("<", ">", "<=", "==", "!="), 1), sub()),
     two = sprintf("torch_%s(tensor(%s), tensor(%s))", sample(c("maximum", "minimum"), 1), sub(), sub()),
-    reduce = sprintf(sample(c("tensor(%s)$sum()", "tensor(%s)$mean(dtype = torch_double())", "last(%s)", "tensor(%s)$to(dtype = torch_float())"), 1), sub()),
+    reduce = sprintf(sample(c("tensor(%s)$sum()", "tensor(%s)$mean(dtype = torch_double())", "last(%s)", "centred(%s)", "tensor(%s)$to(dtype = torch_float())"), 1), sub()),
     number = sprintf("(%s * %s)", sub(), format(round(runif(1, -2, 2), 2))),
-    view = sprintf("tensor(%s)$unsqueeze(1)$squeeze(1)", sub())
+    view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)"), 1), sub())
   )
 }
 
@@ -152,7 +152,12 @@ random_fused_function <- function() {
     if (x$ndim == 0) return(x)
     nnf_softmax(x$to(dtype = torch_float()), -1)
   }
-  eval(parse(text = text, keep.source = FALSE), list2env(list(tensor = tensor, last = last), parent = asNamespace("torch")))
+  centred <- function(x) {
+    x <- tensor(x)$to(dtype = torch_float())
+    if (x$ndim == 0) x else x - x$mean(-1)$unsqueeze(-1)
+  }
+  functions <- list(tensor = tensor, last = last, centred = centred)
+  eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))
 }
 
 # What differs between the random function of a seed and its fused trace, or NULL.

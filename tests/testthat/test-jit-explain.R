@@ -24,7 +24,7 @@ test_that("operators are told with their kernels and the reasons of those in non
   # Modules tell from which of them an operator comes; a loop leaves open which one it was.
   net <- nn_sequential(nn_linear(3, 4), nn_gelu(), nn_linear(4, 1))
   told <- jit_explain(jit_trace(net, torch_randn(5, 3)), torch_randn(5, 3))
-  expect_equal(told$operator, c("linear", "gelu", "linear"))
+  expect_equal(told$operator, c("linear", "add", "gelu", "linear"))
   loop <- jit_compile("def f(x, n: int):\n  for i in range(n):\n    x = torch.matmul(x, x)\n  return x")$f
   expect_true(all(is.na(jit_explain(loop, torch_eye(2), 3L)$seconds)))
   expect_snapshot({

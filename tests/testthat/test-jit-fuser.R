@@ -435,3 +435,26 @@ test_that("rows of any length are computed by lanes of their own", {
     expect_equal(as.numeric(total(x)), sum(exp(as.numeric(x))), tolerance = 1e-12, label = paste("one row of", n))
   }
 })
+
+test_that("the bias of a linear layer is added by the kernel that reads the result", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  net <- function(x, w, b, v) nnf_linear(nnf_gelu(nnf_linear(x, w, b)), v)
+  arguments <- lapply(list(c(2, 5, 8), c(20, 8), 20, c(3, 20)), function(shape) torch_randn(shape, requires_grad = TRUE))
+  found <- do.call(fused_distances, c(list(net), arguments))
+  expect_lt(found$value, 1e-4)
+  expect_lt(found$gradients, 1e-4)
+  local_at_once()
+  # A result that is wanted itself, one without a bias, and one that no kernel reads stay as they are.
+  f <- function(x, w, b) {
+    y <- nnf_linear(x, w, b)
+    list(y, nnf_relu(y) * 2, torch_tanh(nnf_linear(x, w)) + 1, torch_matmul(nnf_linear(x, w, b), torch_ones(20, 2)))
+  }
+  fused <- do.call(jit_trace, c(list(f), arguments[1:3]))
+  got <- do.call(fused, arguments[1:3])
+  expected <- do.call(f, arguments[1:3])
+  for (i in seq_along(expected)) expect_lt(distance_of(got[[i]], expected[[i]]), 1e-5)
+  fused <- do.call(jit_trace, c(list(net), arguments))
+  do.call(fused, arguments)
+  expect_match(fused_operators(fused), "aten::add aten::gelu")
+})

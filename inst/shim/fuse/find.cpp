@@ -85,6 +85,36 @@ class Finder {
   std::vector<Node*> groups_;
 };
 
+// An operator in the place of others, before `node`.
+Value* insert_before(Node* node, const char* op, std::initializer_list<Value*> arguments) {
+  Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  Node* const made = graph.insertNode(graph.create(c10::Symbol::aten(op), arguments));
+  made->setSourceRange(node->sourceRange());
+  return made->output();
+}
+
+void replace(Node* node, Value* by) {
+  by->setType(node->output()->type());
+  node->output()->replaceAllUsesWith(by);
+  node->destroy();
+}
+
+// LibTorch copies the bias of a linear layer into the result before it multiplies. Where a kernel reads the result, it adds it.
+void put_bias_into_kernel(Node* node) {
+  const auto& uses = node->output()->uses();
+  if (node->input(2)->type()->kind() != c10::TypeKind::TensorType || uses.size() != 1 ||
+      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user))
+    return;
+  Graph& graph = *node->owningGraph();
+  const torch::jit::WithInsertPoint here(node);
+  Value* const none = graph.insertConstant(c10::IValue());
+  Value* const one = graph.insertConstant(1);
+  Value* const product = insert_before(node, "linear", {node->input(0), node->input(1), none});
+  product->setType(node->output()->type());
+  replace(node, insert_before(node, "add", {product, node->input(2), one}));
+}
+
 // Dropout that drops nothing goes. Another one becomes what it is made of: random numbers, which stay LibTorch's, and a
 // product that may be part of a group.
 void simplify_dropout(Node* node) {
@@ -97,26 +127,25 @@ void simplify_dropout(Node* node) {
     const torch::jit::WithInsertPoint here(node);
     Value* const none = graph.insertConstant(c10::IValue());
     Value* const keep = graph.insertConstant(1 - p->toDouble());
-    const auto made_of = [&](const char* op, std::initializer_list<Value*> arguments) {
-      Node* const made = graph.insertNode(graph.create(c10::Symbol::aten(op), arguments));
-      made->setSourceRange(node->sourceRange());
-      return made->output();
-    };
-    Value* const memory = made_of("empty_like", {result, none, none, none, none, none});
-    Value* const kept = made_of("bernoulli_", {memory, keep, none});
-    result = made_of("mul", {result, made_of("div", {kept, keep})});
+    Value* const memory = insert_before(node, "empty_like", {result, none, none, none, none, none});
+    Value* const kept = insert_before(node, "bernoulli_", {memory, keep, none});
+    result = insert_before(node, "mul", {result, insert_before(node, "div", {kept, keep})});
   }
-  node->output()->replaceAllUsesWith(result);
-  node->destroy();
+  replace(node, result);
 }
 
-// Lists of constant numbers become constants where operators read them, and dropout becomes plainer operators.
-void simplify(Block* block) {
+// Lists of constant numbers become constants where operators read them; dropout and, if `splits`, linear layers become plainer
+// operators.
+void simplify(Block* block, bool splits) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     Node* node = *it++;
-    for (Block* inner : node->blocks()) simplify(inner);
+    for (Block* inner : node->blocks()) simplify(inner, splits);
     if (node->kind() == c10::aten::dropout) {
       simplify_dropout(node);
+      continue;
+    }
+    if (node->kind() == c10::aten::linear && splits) {
+      put_bias_into_kernel(node);
       continue;
     }
     if (!may_be_fusable(*node)) continue;
@@ -167,8 +196,8 @@ void form_groups(const std::shared_ptr<Graph>& graph, const std::string& functio
   form_groups(graph);
 }
 
-void form_groups(const std::shared_ptr<Graph>& graph) {
-  simplify(graph->block());
+void form_groups(const std::shared_ptr<Graph>& graph, bool splits) {
+  simplify(graph->block(), splits && mode() != Mode::exact);
   if (!has_work(graph->block())) return;
   Finder finder(graph, mode() == Mode::exact);
   finder.look_at(graph->block());

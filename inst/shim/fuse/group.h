@@ -57,7 +57,8 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
 // fuser is at home.
 bool may_fuse(const torch::jit::Stack& arguments);
 // Puts operators of a graph, which LibTorch has not made a plan of yet, into groups; and before that, loops of a function's graph.
-void form_groups(const std::shared_ptr<torch::jit::Graph>& graph);
+// splits: operators may become several, so that a group gets a part of them.
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, bool splits = true);
 void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
 
 }  // namespace shim::fuse

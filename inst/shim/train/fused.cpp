@@ -25,7 +25,7 @@ class Fuser {
   }
 
   std::vector<Work> work() {
-    fuse::form_groups(graph_, "training");
+    fuse::form_groups(graph_, false);
     std::vector<Work> out;
     std::vector<size_t> random;
     std::vector<bool> done(tape_.code.size(), false);
