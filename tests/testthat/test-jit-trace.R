@@ -536,6 +536,33 @@ test_that("tracing does not depend on the gradient mode", {
   expect_equal(as.numeric(inside(x)), as.numeric(net(x)))
 })
 
+test_that("of a program that ran before, a trace holds what was written, not what runs: polls of loops, kernels", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+def chain(x):
+  return torch.tanh(x * 2 + 1) / 3
+def f(x, n: int):
+  for i in range(n):
+    x = chain(x)
+  return x
+def g(n: int):
+  total = 0
+  for i in range(n):
+    total += i * i
+  return total
+")
+  x <- torch_randn(3, 20)
+  for (i in 1:3) unit$f(x, 3L)
+  for (i in 1:3) unit$g(10L)
+  traced <- jit_trace(function(x) unit$f(x, 3L) + unit$chain(x) + unit$g(4L), x)
+  expected <- unit$f(x, 3L) + unit$chain(x) + 14
+  expect_equal(as_array(traced(x)), as_array(expected), tolerance = 1e-6)
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(traced, file)
+  expect_equal(as_array(jit_load(file)(x)), as_array(expected), tolerance = 1e-6)
+  expect_no_match(as.character(traced$graph), "torchshim")
+})
+
 test_that("script modules that ran before, with gradients, are recorded as what they compute", {
   skip_if_no_torch()
   inner <- jit_trace(nn_sequential(nn_linear(2, 2), nn_batch_norm1d(2), nn_dropout(0.5)), torch_randn(4, 2))

@@ -1,8 +1,8 @@
 // Graphs of functions, and the plans that the executor makes of them.
 #include "core/callable.h"
+#include "jit/inline.h"
 #include "jit/poll.h"
 
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <optional>
@@ -188,7 +188,7 @@ int ts_callable_graph(const ts_callable* callable, int stage, ts_graph** out) {
     auto graph = stage == TS_GRAPH_PLAN ? plan_of(function) : function.graph();
     if (stage == TS_GRAPH_INLINED) {
       graph = graph->copy();
-      torch::jit::Inline(*graph);
+      shim::inline_calls(*graph);
     }
     *out = new ts_graph{std::move(graph), callable->unit, callable->self};
   });

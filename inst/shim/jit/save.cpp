@@ -1,5 +1,4 @@
 // Programs to files and to memory.
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 #include "core/sink.h"
 #include "core/stack.h"
 #include "guard/depth.h"
+#include "jit/inline.h"
 #include "jit/module.h"
 #include "guard/program.h"
 using shim::Arena;
@@ -70,7 +70,7 @@ int ts_module_from_function(const ts_callable* callable, ts_module** out) {
     const c10::FunctionSchema& schema = callable->function->getSchema();
     auto graph = torch::jit::toGraphFunction(*callable->function).graph()->copy();
     // Other functions of its unit are not in the module.
-    torch::jit::Inline(*graph);
+    shim::inline_calls(*graph);
     graph->insertInput(0, "self")->setType(module._ivalue()->type());
     const auto name = c10::QualifiedName(*module.type()->name(), "forward");
     auto* forward = module._ivalue()->compilation_unit()->create_function(name, graph);

@@ -2,6 +2,7 @@
 #include "jit/trace.h"
 
 #include "core/stack.h"
+#include "jit/inline.h"
 #include "jit/names.h"
 #include "jit/plan.h"
 
@@ -9,7 +10,6 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/frontend/schema_matching.h>
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
 #include <optional>
@@ -496,7 +496,7 @@ int ts_trace(ts_host_fn fn, void* context, const ts_value* inputs, const char* c
       graph = record(fresh, fn, context, inputs, names, n, self);
     }
     // What is called may be gone before the graph is.
-    torch::jit::Inline(*graph);
+    shim::inline_calls(*graph);
     tidy(*graph);
     if (self) {
       auto type = self->module.type();
@@ -568,7 +568,7 @@ int ts_trace_difference(const ts_callable* callable, ts_host_fn fn, void* contex
     Fresh fresh(/*keeps_results=*/true);
     const auto graph = record(fresh, fn, context, inputs, names, n, self);
     tracer::setTracingState(nullptr);
-    torch::jit::Inline(*graph);
+    shim::inline_calls(*graph);
     tidy(*graph);
     if (const Node* other = first_other(*torch::jit::toGraphFunction(*callable->function).graph(), *graph))
       return describe(other, value, own);

@@ -1,0 +1,43 @@
+#include "jit/inline.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+namespace shim {
+namespace {
+
+using torch::jit::Block;
+using torch::jit::Node;
+
+// The function that a node calls, if that has a graph.
+torch::jit::GraphFunction* called(const Node* node) {
+  if (node->kind() == c10::prim::CallFunction) {
+    const auto type = node->input(0)->type()->cast<c10::FunctionType>();
+    return type ? torch::jit::tryToGraphFunction(*type->function()) : nullptr;
+  }
+  if (node->kind() != c10::prim::CallMethod) return nullptr;
+  const auto type = node->input(0)->type()->cast<c10::ClassType>();
+  return type ? torch::jit::tryToGraphFunction(type->getMethod(node->s(c10::attr::name))) : nullptr;
+}
+
+void inline_calls(Block* block) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    auto* function = called(node);
+    if (!function) {
+      for (Block* inner : node->blocks()) inline_calls(inner);
+      node = node->next();
+      continue;
+    }
+    // What comes in its place may call as well.
+    Node* const before = node->prev();
+    if (node->kind() == c10::prim::CallFunction) node->removeInput(0);
+    torch::jit::inlineCallTo(node, function, /*inline_optimized_graph=*/false);
+    node = before->next();
+  }
+}
+
+}  // namespace
+
+void inline_calls(torch::jit::Graph& graph) { inline_calls(graph.block()); }
+
+}  // namespace shim
