@@ -143,7 +143,8 @@ void LoopEmitter::declare(const Value* value) { out_ << c_type(kind_of(*value)) 
 std::optional<c10::IValue> LoopEmitter::known(const Value* value) const {
   const auto found = known_.find(value);
   if (found != known_.end()) return found->second;
-  return torch::jit::toIValue(value);
+  const auto constant = torch::jit::toIValue(value);
+  return constant ? std::optional<c10::IValue>(*constant) : std::nullopt;
 }
 
 bool LoopEmitter::follows(const Node* node) {

@@ -1,6 +1,7 @@
 // A loop as C: numbers and lists in loop-emit.cpp, elements of tensors in loop-elements.cpp.
 #pragma once
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "core/pch.h"

@@ -3,6 +3,8 @@
 #pragma once
 #include "train/fused.h"
 
+#include <optional>
+
 namespace shim {
 
 class Plan {
