@@ -59,6 +59,16 @@ test_that("where LibTorch has something to do it gets the tensors", {
   expect_equal(as.numeric(x), c(2, 3))
 })
 
+test_that("tangents of small tensors go through operators", {
+  skip_if_no_torch()
+  tangent <- with_forward_ad({
+    x <- forward_ad_make_dual(torch_tensor(c(1, 2)), torch_tensor(c(1, 10)))
+    y <- (torch_tensor(c(3, 4)) * x + x) / 2
+    as.numeric(forward_ad_unpack_dual(y)$tangent)
+  })
+  expect_equal(tangent, c(2, 25))
+})
+
 test_that("what watches operators sees those of small tensors", {
   skip_if_no_torch()
   x <- torch_tensor(c(1, 2))

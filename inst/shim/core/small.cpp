@@ -59,19 +59,27 @@ constexpr SmallKernel kKernels[] = {
     comparison<std::greater>("aten::gt"),      comparison<std::greater_equal>("aten::ge"),
 };
 
+const at::TensorImpl& tensor_of(const ts_value& value) { return *static_cast<const at::TensorImpl*>(value.as.handle); }
+
 // Whether no layer of LibTorch's has been switched on or off on this thread: tracing, autocast, modes, profiling.
 bool is_plain_thread() {
   const auto keys = c10::impl::tls_local_dispatch_key_set();
   return keys.included_ == c10::default_included_set && keys.excluded_ == c10::default_excluded_set && !at::hasCallbacks();
 }
 
-bool is_plain(const at::TensorImpl& tensor) {
-  static const c10::DispatchKeySet plain = at::detail::empty_cpu({0}, at::kFloat).key_set();
-  return tensor.key_set() == plain && tensor.numel() <= kMost && tensor.is_contiguous() &&
-         !(tensor.requires_grad() && at::GradMode::is_enabled());
+// Whether gradients, backwards or forwards, go through a tensor.
+bool is_differentiated(const at::TensorImpl& tensor, ts_tensor* handle) {
+  if (!tensor.autograd_meta()) return false;
+  return (tensor.requires_grad() && at::GradMode::is_enabled()) || borrow(handle)._fw_grad(0).defined();
 }
 
-const at::TensorImpl& tensor_of(const ts_value& value) { return *static_cast<const at::TensorImpl*>(value.as.handle); }
+bool is_plain(const ts_value& value) {
+  static const c10::DispatchKeySet plain = at::detail::empty_cpu({0}, at::kFloat).key_set();
+  if (value.tag != TS_TENSOR || !value.as.handle) return false;
+  const at::TensorImpl& tensor = tensor_of(value);
+  return tensor.key_set() == plain && tensor.numel() <= kMost && tensor.is_contiguous() &&
+         !is_differentiated(tensor, static_cast<ts_tensor*>(value.as.handle));
+}
 
 }  // namespace
 
@@ -86,9 +94,8 @@ const SmallKernel* small_kernel_of(const std::string& name, const std::string& o
 ts_tensor* run_small(const SmallKernel& kernel, const ts_value* arguments, size_t n) {
   // A third one is the factor of the second.
   if (n > 2 && arguments[2].tag != TS_DEFAULT) return nullptr;
-  if (arguments[0].tag != TS_TENSOR || !arguments[0].as.handle || !is_plain_thread()) return nullptr;
+  if (!is_plain(arguments[0]) || !is_plain_thread()) return nullptr;
   const at::TensorImpl& a = tensor_of(arguments[0]);
-  if (!is_plain(a)) return nullptr;
   const auto dtype = c10::typeMetaToScalarType(a.dtype());
   if (dtype != at::kFloat && dtype != at::kDouble) return nullptr;
   const void* b;
@@ -101,9 +108,9 @@ ts_tensor* run_small(const SmallKernel& kernel, const ts_value* arguments, size_
     as_float = static_cast<float>(number);
     b = dtype == at::kFloat ? static_cast<const void*>(&as_float) : &number;
   } else {
-    if (!arguments[1].as.handle) return nullptr;
+    if (!is_plain(arguments[1])) return nullptr;
     const at::TensorImpl& other = tensor_of(arguments[1]);
-    if (!is_plain(other) || other.dtype() != a.dtype() || other.sizes() != a.sizes()) return nullptr;
+    if (other.dtype() != a.dtype() || other.sizes() != a.sizes()) return nullptr;
     b = other.data();
   }
   at::Tensor out = at::detail::empty_cpu(a.sizes(), kernel.compares ? at::kBool : dtype);
