@@ -33,8 +33,14 @@ user_place <- function(n, self = cpp_running_self(sys.frames(), the$trace$floor 
   way <- way_to(n)
   call <- if (way$called > 0L) as_user_wrote(sys.call(way$called))
   attr(call, "srcref") <- NULL
-  pipe <- if (way$pipe > 0L) sys.call(way$pipe)
-  place_in_file(call, way) %||% place_in_call(written_in(call, pipe), way, self)
+  place_in_file(call, way) %||% place_in_call(as_written(call, way), way, self)
+}
+
+# A call in the form in which it stands in the code of its caller, as far as that is worth a search.
+as_written <- function(call, way) {
+  if (way$pipe > 0L) return(written_in(call, sys.call(way$pipe)))
+  if (!length(way$callers) || !is.call(call) || !identical(call[[1]], quote(as.double))) return(call)
+  written_in(call, body(sys.function(way$callers[1])), call)
 }
 
 # The forms in which the user may have written a call: without the `.` that magrittr puts before what a step has.
@@ -52,13 +58,12 @@ forms_of <- function(call) {
   forms
 }
 
-# Of these forms the one that stands in the code of a pipe. A step that stands elsewhere, in a functional sequence, had no
-# `.` of its own, as far as anyone can tell.
-written_in <- function(call, pipe) {
-  if (is.null(pipe)) return(call)
+# Of these forms the one that stands in some code. A step that stands in none, but in a functional sequence, had no `.` of
+# its own, as far as anyone can tell.
+written_in <- function(call, code, otherwise = forms[[length(forms)]]) {
   forms <- forms_of(call)
-  for (form in forms) if (holds_call(pipe, form)) return(form)
-  forms[[length(forms)]]
+  for (form in forms) if (holds_call(code, form)) return(form)
+  otherwise
 }
 
 holds_call <- function(code, call) {

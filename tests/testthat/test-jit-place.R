@@ -71,6 +71,7 @@ test_that("without source references steps of pipes are calls of the function th
     h <- function(x) lapply(list(x), . %>% torch_matmul(torch_ones(3, 2)))[[1]]
     k <- function(x) lapply(list(x), torch_exp)[[1]]
     outer <- function(x) inner(x)
+    u <- function(x) x + vapply(1:2, function(i) as.numeric(x[i]), 1)[1]
     v <- function(x) x %>% as.numeric() %>% torch_tensor() + x$sum()", keep.source = FALSE), scope)
   expect_equal(operator_places(scope$f), c(exp = "f:1", log = "f:1", ones = "f:1", matmul = "f:1"))
   expect_equal(operator_places(scope$k), c(exp = "f:1"))
@@ -80,6 +81,9 @@ test_that("without source references steps of pipes are calls of the function th
     traced <- jit_trace(outer, torch_randn(2, 3))
     expect_snapshot(traced(torch_randn(2, 4)), error = TRUE)
   }
+  expect_warning(
+    jit_trace(scope$u, torch_randn(2), check_trace = FALSE), "^`as.numeric\\(x\\[i\\]\\)` takes a value", class = "torch_tracer_warning"
+  )
   expect_warning(
     jit_trace(scope$v, torch_randn(2), check_trace = FALSE), "^`as.numeric\\(\\)` takes a value", class = "torch_tracer_warning"
   )
