@@ -687,6 +687,57 @@ def fused_likelihood():
     return eager(likelihood, torch.randn(1_000_000), torch.tensor(0.1), torch.tensor(0.2))
 
 
+def frozen(module, *arguments):
+    with torch.no_grad():
+        module = torch.jit.freeze(torch.jit.trace(module.eval(), arguments))
+    return eager(module, *arguments)
+
+
+@row
+def frozen_mlp():
+    linear, relu = torch.nn.Linear, torch.nn.ReLU
+    net = torch.nn.Sequential(linear(10, 64), relu(), linear(64, 64), relu(), linear(64, 1))
+    return frozen(net, torch.randn(32, 10))
+
+
+class Cell(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input, self.hidden = torch.nn.Linear(16, 128), torch.nn.Linear(32, 128)
+
+    def forward(self, x, h, c):
+        gates = (self.input(x) + self.hidden(h)).chunk(4, 1)
+        state = torch.sigmoid(gates[1]) * c + torch.sigmoid(gates[0]) * torch.tanh(gates[2])
+        return torch.sigmoid(gates[3]) * torch.tanh(state), state
+
+
+@row
+def frozen_cell():
+    return frozen(Cell(), torch.randn(32, 16), torch.randn(32, 32), torch.randn(32, 32))
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        for name in "qkvo":
+            setattr(self, name, torch.nn.Linear(64, 64))
+        self.norm1, self.norm2 = torch.nn.LayerNorm(64), torch.nn.LayerNorm(64)
+        self.wide, self.narrow = torch.nn.Linear(64, 256), torch.nn.Linear(256, 64)
+
+    def forward(self, x):
+        y = self.norm1(x)
+        q, k, v = (f(y).view(8, 20, 4, 16).transpose(1, 2) for f in (self.q, self.k, self.v))
+        scores = torch.matmul(q, k.transpose(2, 3)) / 4
+        z = torch.matmul(torch.softmax(scores, -1), v).transpose(1, 2).reshape(8, 20, 64)
+        x = x + self.o(z)
+        return x + self.narrow(torch.nn.functional.gelu(self.wide(self.norm2(x))))
+
+
+@row
+def frozen_block():
+    return frozen(Block(), torch.randn(8, 20, 64))
+
+
 ready = {}
 for line in sys.stdin:
     name, n = line.split()

@@ -1,5 +1,43 @@
 # Fused programs against PyTorch's eager operators, and compiled modules against PyTorch's frozen ones.
 
+# What is compared with PyTorch's frozen modules.
+fused_modules <- function() {
+  mlp <- nn_sequential(nn_linear(10, 64), nn_relu(), nn_linear(64, 64), nn_relu(), nn_linear(64, 1))
+  cell <- nn_module(
+    initialize = function() {
+      self$input <- nn_linear(16, 128)
+      self$hidden <- nn_linear(32, 128)
+    },
+    forward = function(x, h, c) {
+      gates <- (self$input(x) + self$hidden(h))$chunk(4, 2)
+      state <- torch_sigmoid(gates[[2]]) * c + torch_sigmoid(gates[[1]]) * torch_tanh(gates[[3]])
+      list(torch_sigmoid(gates[[4]]) * torch_tanh(state), state)
+    }
+  )()
+  block <- nn_module(
+    initialize = function() {
+      for (name in c("q", "k", "v", "o")) self[[name]] <- nn_linear(64, 64)
+      self$norm1 <- nn_layer_norm(64)
+      self$norm2 <- nn_layer_norm(64)
+      self$wide <- nn_linear(64, 256)
+      self$narrow <- nn_linear(256, 64)
+    },
+    forward = function(x) {
+      y <- self$norm1(x)
+      heads <- function(z) z$view(c(8, 20, 4, 16))$transpose(2, 3)
+      scores <- torch_matmul(heads(self$q(y)), heads(self$k(y))$transpose(3, 4)) / 4
+      z <- torch_matmul(nnf_softmax(scores, -1), heads(self$v(y)))$transpose(2, 3)$reshape(c(8, 20, 64))
+      x <- x + self$o(z)
+      x + self$narrow(nnf_gelu(self$wide(self$norm2(x))))
+    }
+  )()
+  list(
+    mlp = list(mlp, torch_randn(32, 10)),
+    cell = list(cell, torch_randn(32, 16), torch_randn(32, 32), torch_randn(32, 32)),
+    block = list(block, torch_randn(8, 20, 64))
+  )
+}
+
 fused_rows <- function() {
   chain <- function(x) {
     y <- torch_tanh(x * 2 + 1)
@@ -29,6 +67,11 @@ fused_rows <- function() {
     jit_warmup(traced, ...)
     function() do.call(traced, arguments)
   }
+  frozen <- lapply(fused_modules(), function(it) {
+    it[[1]]$eval()
+    run <- do.call(warm, it)
+    function() with_no_grad(run())
+  })
   row <- function(work, says, n, goal) list(work = work, says = says, n = n, goal = goal)
   large <- torch_randn(1e6)
   square <- torch_randn(1000, 1000)
@@ -48,6 +91,9 @@ fused_rows <- function() {
     fused_adam = row(warm(adam, large, torch_randn(1e6), torch_randn(1e6), torch_rand(1e6)), "Adam's update of 1e6 numbers", 10, 0.33),
     fused_likelihood = row(
       warm(likelihood, large, torch_tensor(0.1), torch_tensor(0.2)), "normal log-likelihood of 1e6 numbers", 20, 0.33
-    )
+    ),
+    frozen_mlp = row(frozen$mlp, "traced MLP (10-64-64-1), 32 rows, against a frozen one", 5000, 0.9),
+    frozen_cell = row(frozen$cell, "traced LSTM cell, 32 rows, 32 units, against a frozen one", 5000, 0.7),
+    frozen_block = row(frozen$block, "traced transformer block, 8×20×64, against a frozen one", 500, 0.9)
   )
 }

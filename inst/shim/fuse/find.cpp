@@ -2,6 +2,7 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/utils/subgraph_utils.h>
+#include <torch/version.h>
 
 #include "fuse/group.h"
 #include "fuse/loop.h"
@@ -122,6 +123,8 @@ void simplify_dropout(Node* node) {
   if (!train || !train->isBool()) return;
   Value* result = node->input(0);
   if (train->toBool()) {
+    // Before version 2 the random numbers of tensors that are not contiguous lay in another order.
+    if (TORCH_VERSION_MAJOR < 2) return;
     if (!p || !p->isDouble() || p->toDouble() <= 0 || p->toDouble() >= 1) return;
     Graph& graph = *node->owningGraph();
     const torch::jit::WithInsertPoint here(node);
