@@ -141,11 +141,11 @@ nnf_softplus <- function(input, beta = 1, threshold = 20) torch_softplus(input, 
 
 #' @rdname nnf_relu
 #' @export
-nnf_softsign <- function(input) input / (input$abs() + 1)
+nnf_softsign <- function(input) input / (torch_abs(input) + 1)
 
 #' @rdname nnf_relu
 #' @export
-nnf_tanhshrink <- function(input) input - input$tanh()
+nnf_tanhshrink <- function(input) input - torch_tanh(input)
 
 #' @rdname nnf_relu
 #' @export
@@ -172,16 +172,17 @@ nnf_softmax <- function(input, dim, dtype = NULL) torch_softmax(input, dim, dtyp
 #' @rdname nnf_relu
 #' @export
 nnf_log_softmax <- function(input, dim = NULL, dtype = NULL) {
-  torch_log_softmax(input, dim %||% (if (input$dim() %in% c(0L, 1L, 3L)) 1L else 2L), dtype)
+  torch_log_softmax(input, dim %||% (if (length(.Call(C_shape, input)) %in% c(0L, 1L, 3L)) 1L else 2L), dtype)
 }
 
 #' @rdname nnf_relu
 #' @export
-nnf_softmin <- function(input, dim, dtype = NULL) torch_softmax(-input, dim, dtype)
+nnf_softmin <- function(input, dim, dtype = NULL) torch_softmax(torch_neg(input), dim, dtype)
 
 #' @rdname nnf_relu
 #' @export
 nnf_gumbel_softmax <- function(logits, tau = 1, hard = FALSE, dim = -1) {
+  check_tensor(logits, "logits")
   noise <- -torch_empty_like(logits)$exponential_()$log()
   soft <- torch_softmax((logits + noise) / tau, dim)
   if (!hard) {

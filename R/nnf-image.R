@@ -31,12 +31,25 @@ nnf_pad <- function(input, pad, mode = "constant", value = NULL) torch_pad(input
 #' @rdname nnf_pad
 #' @export
 nnf_unfold <- function(input, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  check_windows(kernel_size, dilation, padding, stride)
   torch_im2col(input, rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L))
+}
+
+check_output_size <- function(output_size, call = caller_env()) {
+  check_setting("output_size", output_size, whole_from(1, "whole numbers"), call)
+}
+check_windows <- function(kernel_size, dilation, padding, stride, call = caller_env()) {
+  check_setting("kernel_size", kernel_size, call = call)
+  check_setting("dilation", dilation, call = call)
+  check_setting("padding", padding, call = call)
+  check_setting("stride", stride, call = call)
 }
 
 #' @rdname nnf_pad
 #' @export
 nnf_fold <- function(input, output_size, kernel_size, dilation = 1, padding = 0, stride = 1) {
+  check_output_size(output_size)
+  check_windows(kernel_size, dilation, padding, stride)
   torch_col2im(
     input, rep_len(output_size, 2L),
     rep_len(kernel_size, 2L), rep_len(dilation, 2L), rep_len(padding, 2L), rep_len(stride, 2L)

@@ -200,6 +200,7 @@ nnf_max_unpool3d <- function(input, indices, kernel_size, stride = NULL, padding
 }
 
 unpooled_size <- function(input, ndim, kernel_size, stride, padding, output_size, call = caller_env()) {
+  check_tensor(input, "input", call)
   kernel_size <- for_each_dim(kernel_size, ndim)
   stride <- for_each_dim(stride %||% kernel_size, ndim)
   # A trace follows these sizes.

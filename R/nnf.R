@@ -48,10 +48,10 @@ nnf_dropout1d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) nnf_
 #' @rdname nnf_dropout
 #' @export
 nnf_dropout2d <- function(input, p = 0.5, training = TRUE, inplace = FALSE) {
-  if (input$dim() != 4L) {
+  ndim <- length(.Call(C_shape, input))
+  if (ndim != 4L) {
     warn(sprintf(
-      "`input` has %d dimensions; channels are dropped from 4-d input (N, C, H, W). For other input use `nnf_dropout()`.",
-      input$dim()
+      "`input` has %d dimensions; channels are dropped from 4-d input (N, C, H, W). For other input use `nnf_dropout()`.", ndim
     ))
   }
   nnf_dropout3d(input, p, training, inplace)
@@ -172,7 +172,7 @@ nnf_local_response_norm <- function(input, size, alpha = 1e-4, beta = 0.75, k = 
 #' @rdname nnf_norm
 #' @export
 nnf_normalize <- function(input, p = 2, dim = 2, eps = 1e-12, out = NULL) {
-  normalized <- input / input$norm(p, dim, keepdim = TRUE)$clamp_min(eps)
+  normalized <- input / linalg_vector_norm(input, p, dim, keepdim = TRUE)$clamp_min(eps)
   if (is.null(out)) normalized else out$copy_(normalized)
 }
 

@@ -176,8 +176,12 @@ RcppExport SEXP C_item(SEXP x) {
   return to_sexp(value);
 }
 
-// Sizes as numbers: for what the package itself looks at.
+// Sizes as numbers: for what the package itself looks at. R's vectors and arrays stand for tensors.
 RcppExport SEXP C_shape(SEXP x) {
+  if (Rf_isNumeric(x) || Rf_isLogical(x) || Rf_isComplex(x) || TYPEOF(x) == RAWSXP) {
+    SEXP dim = Rf_getAttrib(x, R_DimSymbol);
+    return dim == R_NilValue ? Rf_ScalarInteger(Rf_length(x)) : dim;
+  }
   const ts_tensor_info info = describe(x);
   return sizes_sexp(info.sizes, info.ndim);
 }

@@ -122,7 +122,7 @@ walk_through <- function(x) {
   force(x)
   use <- function(f) try(suppressWarnings(f(x)), silent = TRUE)
   use(function(x) serialize(x, NULL, refhook = function(y) if (is_torch_tensor(y)) "a tensor"))
-  if (is.list(x) && !is.object(x)) for (y in x) if (is_torch_tensor(y) && is_sparse_tensor(y)) use(function(x) y$to_dense())
+  if (is.list(x) && !is.object(x)) for (y in x) if (is_torch_tensor(y) && is_sparse_tensor(y)) use(function(x) y$values()$sum())
   use(function(x) rapply(if (is.list(x) && !is.environment(x)) x else list(x), function(y) if (!is.environment(y)) format(y), how = "list"))
 }
 

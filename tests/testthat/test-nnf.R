@@ -87,3 +87,33 @@ test_that("padding, patches and images", {
   grid <- nnf_affine_grid(identity, c(1, 1, 4, 4))
   expect_equal(as_array(nnf_grid_sample(image, grid)), as_array(image), tolerance = 1e-5)
 })
+
+test_that("functions take R's numbers where tensors are meant", {
+  skip_if_no_torch()
+  withr::local_seed(1)
+  arrays <- list(matrix(runif(6), 2), array(runif(24), c(2, 3, 4)), array(runif(48), c(2, 3, 4, 2)))
+  known <- list(dim = 1, kernel_size = 1, output_size = 1)
+  tried <- 0
+  for (name in setdiff(grep("^nnf_", getNamespaceExports("torch"), value = TRUE), "nnf_gumbel_softmax")) {
+    f <- get(name)
+    needed <- setdiff(names(Filter(function(x) is.symbol(x) && !nzchar(as.character(x)), formals(f))), "...")
+    for (x in arrays) {
+      called <- function(x) {
+        args <- known[intersect(needed, names(known))]
+        args[c(names(formals(f))[1], intersect(needed, c("target", "input2", "x2")))] <- list(x)
+        torch_manual_seed(1)
+        tryCatch(suppressWarnings(do.call(f, args)), error = function(e) conditionMessage(e))
+      }
+      expected <- called(torch_tensor(x))
+      if (!is_torch_tensor(expected)) next
+      tried <- tried + 1
+      got <- called(x)
+      expect_true(is_torch_tensor(got), label = paste(name, "of an array"), info = if (is.character(got)) got)
+      if (is_torch_tensor(got)) expect_equal(as_array(got), as_array(expected), tolerance = 1e-6, label = name)
+    }
+  }
+  expect_gt(tried, 100)
+  expect_error(nnf_gumbel_softmax(1), "`logits` must be a tensor", class = "type_error")
+  expect_error(nnf_unfold(torch_ones(1, 1, 3, 3), NULL), "`kernel_size` must be whole numbers", class = "value_error")
+  expect_error(nnf_fold(torch_ones(1, 1, 3), 3, "a"), "`kernel_size` must be whole numbers", class = "value_error")
+})
