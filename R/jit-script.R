@@ -113,8 +113,10 @@ script_arguments <- function(f, given, call = caller_env()) {
   names(given)[!named] <- c(free[seq_len(n)], sprintf("dots_%d", seq_len(more)))
   for (name in names(given)) {
     value <- given[[name]]
-    out$types[name] <- list(if (is_string(value)) value else out$types[[name]])
-    out$examples[name] <- list(if (!is_string(value)) list(script_value(value)))
+    # A member of an enum is a string by its name.
+    is_type <- is_string(value) && !inherits(value, "torch_enum")
+    out$types[name] <- list(if (is_type) value else out$types[[name]])
+    out$examples[name] <- list(if (!is_type) list(script_value(value)))
   }
   out$names <- append(formals, sprintf("dots_%d", seq_len(more)), length(before))
   if (!"..." %in% all) out$names <- formals
@@ -461,7 +463,7 @@ foreign_packages <- c("base", "stats", "utils", "methods", "graphics", "grDevice
 
 # What a program can hold as a constant.
 is_constant_value <- function(value) {
-  if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device"))) return(TRUE)
+  if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device", "torch_enum"))) return(TRUE)
   if (is.atomic(value) && !is.object(value)) return(is.double(value) || is.null(value) || !anyNA(value))
   is_bare_list(value) && all(vapply(value, is_constant_value, NA))
 }

@@ -3,6 +3,8 @@
 # Expressions of a type over variables of known types; `depth` is how far they nest.
 random_expression <- function(type, variables, depth) {
   one <- function(...) sample(c(...), 1)
+  # Programs of numbers alone have neither vectors nor strings.
+  with_lists <- any(variables == "vector")
   here <- names(variables)[variables == type]
   if (depth == 0 || (length(here) && runif(1) < 0.3)) {
     if (length(here) && runif(1) < 0.8) return(one(here))
@@ -14,20 +16,22 @@ random_expression <- function(type, variables, depth) {
   }
   sub <- function(type) random_expression(type, variables, depth - 1)
   switch(type,
-    int = switch(one("op", "if", "length", "nchar", "as"),
+    int = switch(if (with_lists) one("op", "if", "length", "nchar", "as") else one("op", "if", "as", "whole"),
       op = sprintf("(%s %s %s)", sub("int"), one("+", "-", "*"), sub("int")),
       "if" = sprintf("(if (%s) %s else %s)", sub("logical"), sub("int"), sub("int")),
+      whole = sprintf("(%s %s %s)", sub("int"), one("%%", "%/%"), one("2L", "-3L", "7L")),
       length = sprintf("length(%s)", sub("vector")), nchar = sprintf("nchar(%s)", sub("string")),
       as = sprintf("as.integer(trunc(%s))", sprintf("min(max(%s, -100), 100)", sub("double")))
     ),
-    double = switch(one("op", "if", "fun", "element", "sum", "mod"),
+    double = switch(if (with_lists) one("op", "if", "fun", "element", "sum", "mod") else one("op", "if", "fun", "mod", "two"),
       op = sprintf("(%s %s %s)", sub(one("double", "int")), one("+", "-", "*", "/"), sub("double")),
       "if" = sprintf("(if (%s) %s else %s)", sub("logical"), sub("double"), sub("double")),
       fun = sprintf("%s(%s)", one("abs", "floor", "ceiling", "sqrt", "exp", "sign", "round"), sprintf("min(%s, 20)", sub("double"))),
+      two = sprintf("%s(%s, %s)", one("min", "max"), sub("double"), sub("double")),
       element = sprintf("%s[[%s]]", sub("vector"), one("1", "2", "1L")), sum = sprintf("%s(%s)", one("sum", "min", "max", "mean"), sub("vector")),
       mod = sprintf("(%s %s %s)", sub("double"), one("%%", "%/%"), sub("double"))
     ),
-    logical = switch(one("compare", "and", "not", "string"),
+    logical = switch(if (with_lists) one("compare", "and", "not", "string") else one("compare", "and", "not"),
       compare = sprintf("(%s %s %s)", sub(one("int", "double")), one("<", ">", "<=", ">=", "==", "!="), sub("double")),
       and = sprintf("(%s %s %s)", sub("logical"), one("&&", "||"), sub("logical")), not = sprintf("!%s", sub("logical")),
       string = sprintf("(%s == %s)", sub("string"), sub("string"))
@@ -49,6 +53,7 @@ random_statements <- function(variables, n, depth, in_loop = FALSE) {
   lines <- character()
   for (i in seq_len(n)) {
     kind <- sample(c("assign", "if", "for", "while", "element", if (in_loop) "leave"), 1, prob = c(5, 2, 1, 1, 1, if (in_loop) 1))
+    if (kind == "element" && !any(variables == "vector")) kind <- "while"
     if (depth == 0 && kind %in% c("if", "for", "while")) kind <- "assign"
     name <- sample(names(variables)[names(variables) != "i"], 1)
     block <- function(loop = in_loop) paste0("  ", random_statements(variables, 2, depth - 1, loop))
@@ -73,13 +78,24 @@ random_program <- function(seed) {
   eval(parse(text = c("function(n, x, v, s) {", paste0("  ", lines), "}"), keep.source = TRUE)[[1]])
 }
 
+# A function of a whole number and a number whose loops are machine code as a rule.
+random_number_program <- function(seed) {
+  withr::local_seed(seed)
+  variables <- c(n = "int", x = "double", y = "double", m = "int", b = "logical")
+  lines <- c("y <- x", "m <- n", "b <- n > 0L", random_statements(variables, 4, 3), "for (turn in seq_len(4)) {")
+  lines <- c(lines, paste0("  ", random_statements(variables, 5, 2, TRUE)), "}", "list(m, y, b, x, n)")
+  eval(parse(text = c("function(n, x) {", paste0("  ", lines), "}"), keep.source = TRUE)[[1]])
+}
+
 # NULL if the program gives what R gives, for some arguments; else what differs. Where R's whole numbers overflow, or R has
 # NA, there is nothing to compare.
-random_difference <- function(seed) {
-  f <- random_program(seed)
-  program <- tryCatch(jit_script(f, n = "int", x = "float", v = "List[float]", s = "str"), error = identity)
+random_difference <- function(seed, numbers = FALSE) {
+  f <- if (numbers) random_number_program(seed) else random_program(seed)
+  types <- list(n = "int", x = "float", v = "List[float]", s = "str")
+  program <- tryCatch(do.call(jit_script, c(list(f), types[names(formals(f))])), error = identity)
   if (inherits(program, "error")) return(paste("not compiled:", conditionMessage(program)))
   for (arguments in list(list(2L, 1.5, c(1, -2), "ab"), list(-1L, 0, c(0, 3), ""), list(5L, -2.5, c(-1, 0.5), "b"))) {
+    arguments <- arguments[seq_along(formals(f))]
     wanted <- tryCatch(suppressWarnings(do.call(f, arguments)), error = identity)
     got <- tryCatch(do.call(program, arguments), error = identity)
     if (inherits(wanted, "error")) next

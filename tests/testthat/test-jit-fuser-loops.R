@@ -330,3 +330,10 @@ test_that("elements written by machine code count as changes for gradients", {
   expect_equal(loops_of(f), "")
   expect_error(loss$backward(), "modified by an inplace operation")
 })
+
+test_that("random programs of numbers give what R gives when their loops are machine code", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  for (seed in 1:8) expect_null(random_difference(seed, numbers = TRUE), info = seed)
+})

@@ -126,3 +126,38 @@ test_that("what can't be chosen, or would read other values in R, is refused", {
     f(x)
   }, torch_ones(1)), "passes itself on", class = "torch_error")
 })
+
+test_that("classes and members of enums of a unit are values of programs", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+class Counter(object):
+  def __init__(self, n: int):
+    self.n = n
+  def add(self, k: int) -> int:
+    self.n += k
+    return self.n
+class Color(Enum):
+  RED = 1
+  GREEN = 2
+def number(c: Color) -> int:
+  if c == Color.RED:
+    return 1
+  return 2
+")
+  Counter <- unit$Counter
+  number <- unit$number
+  red <- unit$Color$RED
+  f <- jit_script(function(k) {
+    counter <- Counter(k)
+    counter$add(10L)
+    if (counter$add(1L) > 15L) number(red) else counter$n
+  }, 5L)
+  expect_equal(f(5L), 1)
+  expect_equal(f(2L), 13)
+  file <- withr::local_tempfile(fileext = ".pt")
+  jit_save(f, file)
+  expect_equal(jit_load(file)(5L), 1)
+  g <- jit_script(function(c) if (c == red) "red" else if (c != "GREEN") "none" else "another", c = red)
+  expect_equal(g(red), "red")
+  expect_equal(g("GREEN"), "another")
+})

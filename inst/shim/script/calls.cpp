@@ -80,6 +80,19 @@ Value* dtype_made(Call& call) {
 
 namespace {
 
+// Members of enums are compared with each other and with names, as in R. NULL where nothing is a member of one.
+Value* compare_members(Call& call) {
+  const bool equal = call.payload == "==";
+  if ((!equal && call.payload != "!=") || call.inputs.size() != 2) return nullptr;
+  std::vector<Value*> sides(call.inputs.begin(), call.inputs.end());
+  const auto is_member = [](const Value* value) { return value->type()->kind() == TypeKind::EnumType; };
+  if (!is_member(sides[0]) && !is_member(sides[1])) return nullptr;
+  if (*sides[0]->type() != *sides[1]->type())
+    for (Value*& side : sides)
+      if (is_member(side)) side = call.graph().insertNode(call.graph().createEnumName(side))->output();
+  return call.graph().insert(equal ? c10::aten::eq : c10::aten::ne, {sides[0], sides[1]});
+}
+
 // `known`: what the name means where it is written, or NULL.
 SugaredValuePtr call_known(Call& call, const ts_known* known) {
   const std::string name = call.payload;
@@ -87,11 +100,14 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
   if (known && known->callable) {
     std::vector<NamedValue> inputs(call.inputs.begin(), call.inputs.end()), named;
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
+    if (known->callable->makes)
+      return ClassValue(known->callable->makes).call(call.place, call.function, inputs, named, 1);
     return FunctionValue(known->callable->function).call(call.place, call.function, inputs, named, 1);
   }
   // What the user has defined under the name of a builtin is the user's.
   const bool is_builtin = !known || !known->is_function || known->builtin;
   if (is_builtin) {
+    if (auto* same = compare_members(call)) return call.give(same);
     if (known && known->builtin) call.payload = known->builtin;
     const auto colons = call.payload.rfind("::");
     if (colons != std::string::npos && colons + 2 < call.payload.size()) call.payload = call.payload.substr(colons + 2);
