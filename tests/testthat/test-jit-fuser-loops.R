@@ -337,3 +337,38 @@ test_that("random programs of numbers give what R gives when their loops are mac
   local_at_once()
   for (seed in 1:8) expect_null(random_difference(seed, numbers = TRUE), info = seed)
 })
+
+test_that("a loop goes on as machine code where the interpreter has come to when that is ready", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  # A constant of its own, so that no session has had this kernel.
+  mark <- as.numeric(Sys.time())
+  f <- function(n, x) {
+    s <- 0
+    k <- 0L
+    most <- -Inf
+    for (i in seq_len(n)) {
+      if (i %% 3L == 0L) k <- k + 1L
+      s <- s * 0.999 + sin(i) * x
+      most <- max(most, s)
+    }
+    c(s, k, most)
+  }
+  body(f)[[2]] <- call("<-", quote(s), mark)
+  expect_same <- function(compiled, n) expect_equal(unlist(compiled(n, 0.5)), f(n, 0.5), tolerance = 1e-13)
+  compiled <- jit_script(f, n = "int", x = "float")
+  for (n in c(0L, 1L, 15L, 16L, 17L, 1000L, 200000L, 1000L, 0L)) expect_same(compiled, n)
+  local_at_once()
+  for (n in c(0L, 1L, 1000L)) expect_same(compiled, n)
+  expect_equal(loops_of(compiled), "")
+  limited <- function(n, x) {
+    s <- 0
+    for (i in seq_len(n)) {
+      if (i > 150000L) stop("enough")
+      s <- s + x / i
+    }
+    s
+  }
+  cpp_fuser_at_once(FALSE)
+  expect_error(jit_script(limited, n = "int", x = "float")(200000L, mark), "enough")
+})

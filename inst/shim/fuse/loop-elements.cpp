@@ -66,7 +66,10 @@ std::string LoopEmitter::number_of(const Value* value) {
 
 std::string LoopEmitter::variable(const Value* to, const Value* from) {
   const Element& it = element(from);
-  if (it.value.empty()) keeps_elements_ = true;
+  if (it.value.empty()) {
+    if (arguments_.count(from)) source_.kept.push_back(it.tensor);
+    else keeps_elements_ = true;
+  }
   Element& target = elements_[to];
   if (target.value.empty()) {
     target.value = names_[to];

@@ -115,12 +115,12 @@ LoopSource LoopEmitter::write() {
     const Value* output = graph_.outputs()[i];
     const bool is_tensor = kind_of(*output) == 'T';
     if (is_tensor) source_.results.push_back(element(output).dtype);
-    const bool floating = is_tensor ? c10::isFloatingType(element(output).dtype) : kind_of(*output) == 'd';
-    out_ << read("out", i, floating) << " = " << (is_tensor ? number_of(output) : name(output)) << ";\n";
+    out_ << read("out", i, is_floating(output)) << " = " << (is_tensor ? number_of(output) : name(output)) << ";\n";
   }
   if (keeps_elements_ && !source_.written.empty()) throw Unfusable{"it keeps elements and writes others"};
   source_.text = "#define ITEM " + std::to_string(sizeof(c10::IValue)) + "\n" + kNumberHelpers +
-                 "EXPORT int kernel(const number* in, number* out, const list* lists, const tensor* tensors, host* h) {\n"
+                 "EXPORT int kernel(const number* in, number* out, const list* lists, const tensor* tensors,\n"
+                 "           const number* from, host* h) {\n"
                  "int64_t turns = 65536;\n" +
                  out_.str() + "return 0;\n}\n";
   return std::move(source_);
@@ -139,6 +139,10 @@ std::string LoopEmitter::name(const Value* value) {
 }
 
 void LoopEmitter::declare(const Value* value) { out_ << c_type(kind_of(*value)) << " " << fresh(value) << ";\n"; }
+
+bool LoopEmitter::is_floating(const Value* value) {
+  return kind_of(*value) == 'T' ? c10::isFloatingType(element(value).dtype) : kind_of(*value) == 'd';
+}
 
 std::optional<c10::IValue> LoopEmitter::known(const Value* value) const {
   const auto found = known_.find(value);
@@ -214,8 +218,7 @@ void LoopEmitter::leave(const Node* first, const Node* last, bool fails) {
   out_ << "{ number s[" << n << "];\n";
   for (size_t i = 0; i < numbers.size(); ++i) {
     const bool is_tensor = kind_of(*numbers[i]) == 'T';
-    const bool floating = is_tensor ? c10::isFloatingType(element(numbers[i]).dtype) : kind_of(*numbers[i]) == 'd';
-    out_ << read("s", i, floating) << " = " << (is_tensor ? number_of(numbers[i]) : name(numbers[i])) << ";\n";
+    out_ << read("s", i, is_floating(numbers[i])) << " = " << (is_tensor ? number_of(numbers[i]) : name(numbers[i])) << ";\n";
   }
   out_ << (fails ? "" : "if (") << "h->call(h, " << source_.sites.size() << ", s)" << (fails ? ";\n" : ")") << " return 1;\n";
   for (size_t i = 0; i < results.size(); ++i)
@@ -313,7 +316,15 @@ void LoopEmitter::write_loop(const Node* node) {
     names_[inside] = it;
     if (kind_of(*to) == 'T') elements_[inside] = elements_[to];
   }
-  out_ << "for (int64_t n" << id << " = 0; go" << id << " && n" << id << " < most" << id << "; ++n" << id << ") {\n"
+  out_ << "int64_t n" << id << " = 0;\n";
+  if (node->owningBlock() == graph_.block()) {
+    // The interpreter has made the first turns.
+    out_ << "if (from) { n" << id << " = from[0].i;";
+    for (size_t i = 0; i < node->outputs().size(); ++i)
+      out_ << " " << names_[node->output(i)] << " = " << read("from", i + 1, is_floating(node->output(i))) << ";";
+    out_ << " }\n";
+  }
+  out_ << "for (; go" << id << " && n" << id << " < most" << id << "; ++n" << id << ") {\n"
        << "if (--turns == 0) { turns = 65536; if (h->poll(h)) return 1; }\n";
   names_[body.inputs()[0]] = "n" + id;
   if (block(body)) {

@@ -35,6 +35,7 @@ class LoopEmitter {
   std::string name(const Value* value);
   std::string fresh(const Value* value) { return names_[value] = "v" + std::to_string(++last_); }
   void declare(const Value* value);
+  bool is_floating(const Value* value);
   // A number that is known while the C is written: how many dimensions a tensor has, and what follows from that.
   std::optional<c10::IValue> known(const Value* value) const;
   bool follows(const Node* node);

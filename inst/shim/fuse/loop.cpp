@@ -4,6 +4,7 @@
 
 #include <ATen/record_function.h>
 
+#include <chrono>
 #include <cstring>
 #include <ATen/Functions.h>
 
@@ -55,9 +56,49 @@ std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
   return copy;
 }
 
+// The loop as a function of its arguments, the number of the first turn, how many to make, and what they start from; it gives
+// what the next one starts from, and whether there is one.
+std::shared_ptr<Graph> turns_of(const Graph& graph) {
+  const auto made = std::make_shared<Graph>();
+  std::unordered_map<Value*, Value*> known;
+  for (Value* input : const_cast<Graph&>(graph).inputs()) known[input] = made->addInput()->setType(input->type());
+  Value* from = made->addInput()->setType(c10::IntType::get());
+  std::vector<Value*> inputs{made->addInput()->setType(c10::IntType::get()), made->insertConstant(true)};
+  Node* loop = nullptr;
+  for (Node* node : const_cast<Graph&>(graph).nodes())
+    if (node->kind() == c10::prim::Loop) loop = node;
+  for (const Value* output : loop->outputs()) inputs.push_back(made->addInput()->setType(output->type()));
+  inputs.push_back(inputs[1]);
+  Node* copy = made->create(c10::prim::Loop, inputs, loop->outputs().size() + 1);
+  Block* body = copy->addBlock();
+  body->cloneFrom(loop->blocks()[0], [&](Value* value) {
+    Value*& it = known[value];
+    if (it) return it;
+    if (const auto constant = torch::jit::toIValue(value)) return it = made->insertConstant(*constant);
+    return it = made->insertNode(made->createUninitialized(value->type()))->output();
+  });
+  body->addInput()->setType(c10::BoolType::get());
+  body->registerOutput(body->outputs()[0]);
+  Node* index = made->create(c10::aten::add, {body->inputs()[0], from}, 1);
+  index->output()->setType(c10::IntType::get());
+  body->inputs()[0]->replaceAllUsesWith(index->output());
+  index->replaceInput(0, body->inputs()[0]);
+  body->prependNode(index);
+  made->insertNode(copy);
+  for (size_t i = 0; i < copy->outputs().size(); ++i) {
+    copy->output(i)->setType(i < loop->outputs().size() ? loop->output(i)->type() : c10::TypePtr(c10::BoolType::get()));
+    made->registerOutput(copy->output(i));
+  }
+  return made;
+}
+
 KernelNumber number_of(const c10::IValue& value) {
   KernelNumber it;
   it.i = 0;
+  if (value.isTensor() && value.toTensor().defined()) {
+    const at::Tensor& tensor = value.toTensor();
+    return number_of(tensor.is_floating_point() ? c10::IValue(tensor.item().toDouble()) : c10::IValue(tensor.item().toLong()));
+  }
   if (value.isDouble()) it.d = value.toDouble();
   else if (value.isInt()) it.i = value.toInt();
   else if (value.isBool()) it.i = value.toBool();
@@ -234,11 +275,45 @@ std::shared_ptr<Loop::Entry> Loop::entry(const std::vector<TensorKind>& tensors)
 
 void Loop::run_plainly(Stack& stack) const { torch::jit::InterpreterState(code_).run(stack); }
 
+bool Loop::run_until(const Compiled& compiled, const c10::IValue* arguments, Progress& progress) {
+  constexpr auto kPatience = std::chrono::milliseconds(5);
+  const Node* loop = nullptr;
+  for (const Node* node : graph_->nodes())
+    if (node->kind() == c10::prim::Loop) loop = node;
+  const auto value_of = [&](const Value* value) {
+    const auto constant = torch::jit::toIValue(value);
+    return constant ? *constant : value->node()->kind() == c10::prim::Param ? arguments[value->offset()] : c10::IValue::uninitialized();
+  };
+  for (size_t i = 2; i < loop->inputs().size(); ++i) progress.values.push_back(value_of(loop->input(i)));
+  const int64_t most = value_of(loop->input(0)).toInt();
+  bool goes = value_of(loop->input(1)).toBool();
+  {
+    const std::lock_guard<std::mutex> hold(lock_);
+    if (!some_turns_) some_turns_.emplace(for_interpreter(*turns_of(*graph_)), function_);
+  }
+  for (int64_t some = 16; goes && progress.turns < most && !compiled.function; ) {
+    some = std::min(some, most - progress.turns);
+    Stack stack(arguments, arguments + kinds_.size());
+    stack.emplace_back(progress.turns);
+    stack.emplace_back(some);
+    stack.insert(stack.end(), progress.values.begin(), progress.values.end());
+    progress.values.clear();
+    const auto start = std::chrono::steady_clock::now();
+    torch::jit::InterpreterState(*some_turns_).run(stack);
+    goes = torch::jit::pop(stack).toBool();
+    progress.values.assign(std::make_move_iterator(stack.begin()), std::make_move_iterator(stack.end()));
+    progress.turns += some;
+    if (std::chrono::steady_clock::now() - start < kPatience || compiled.failed) some *= 2;
+  }
+  return goes && progress.turns < most;
+}
+
 void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
   const size_t n = kinds_.size();
   const c10::IValue* arguments = stack.data() + (stack.size() - n);
   std::vector<TensorKind> kinds;
   c10::SmallVector<Tensor, 4> tensors;
+  c10::SmallVector<const void*, 4> storages;
   const char* why = mode() == Mode::off ? "the fuser is off" : is_known_layout() ? nullptr : "lists are not as machine code knows them";
   const bool has_tensors = kinds_.find('T') != std::string::npos;
   if (!why && has_tensors && !is_plain_thread()) why = "autocast or the like is on";
@@ -249,6 +324,7 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
     else if (at::GradMode::is_enabled() && tensor.requires_grad()) why = "gradients go the way of single operators";
     if (why) break;
     kinds.push_back({tensor.scalar_type(), tensor.dim()});
+    storages.push_back(tensor.storage().unsafeGetStorageImpl());
     tensors.emplace_back();
     Tensor& it = tensors.back();
     it.data = static_cast<char*>(tensor.data_ptr());
@@ -259,13 +335,18 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
   }
   std::shared_ptr<Entry> entry;
   KernelFunction function = nullptr;
+  bool shares = false;
   if (!why) {
     {
       const std::lock_guard<std::mutex> hold(lock_);
       entry = this->entry(kinds);
     }
+    for (const size_t kept : entry->source.kept)
+      for (const size_t written : entry->source.written)
+        shares = shares || storages[kept] == storages[written];
     if (entry->compiled && is_at_once()) wait_for_kernels();
     why = !entry->compiled                          ? entry->why.c_str()
+          : shares                                  ? "it starts from an element that it writes"
           : (function = entry->compiled->function) ? nullptr
           : entry->compiled->failed                 ? "the compiler refused it"
                                                     : "it is being compiled";
@@ -275,8 +356,21 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
     if (why) report_ = {why, entry ? entry->source.text : "", 0};
     else if (report_.kernels == 0) report_ = {"", entry->source.text, 1};
   }
-  if (why) return run_plainly(stack);
-  c10::SmallVector<KernelNumber, 16> in(n), out(results_.size());
+  Progress progress;
+  if (why && entry && entry->compiled && !entry->compiled->failed && !shares) {
+    const bool goes_on = run_until(*entry->compiled, arguments, progress);
+    if (!goes_on) {
+      torch::jit::drop(stack, n);
+      stack.insert(stack.end(), progress.values.begin(), progress.values.end());
+      return;
+    }
+    function = entry->compiled->function;
+  } else if (why) {
+    return run_plainly(stack);
+  }
+  c10::SmallVector<KernelNumber, 16> in(n), out(results_.size()), from(progress.values.size() + 1);
+  from[0].i = progress.turns;
+  for (size_t i = 0; i < progress.values.size(); ++i) from[i + 1] = number_of(progress.values[i]);
   for (size_t i = 0; i < n; ++i)
     if (kinds_[i] >= 'a') in[i] = number_of(arguments[i]);
   RECORD_FUNCTION(name_.c_str(), c10::ArrayRef<const c10::IValue>(arguments, n));
@@ -306,8 +400,9 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
     const auto& written = entry->source.written;
     if (std::count(written.begin(), written.end(), k++) && !tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
   }
-  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const List*, const Tensor*, Host*);
-  if (reinterpret_cast<LoopFunction>(function)(in.data(), out.data(), host.lists.data(), tensors.data(), &host) != 0) {
+  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const List*, const Tensor*, const KernelNumber*, Host*);
+  if (reinterpret_cast<LoopFunction>(function)(in.data(), out.data(), host.lists.data(), tensors.data(),
+                                               progress.turns > 0 ? from.data() : nullptr, &host) != 0) {
     TORCH_CHECK(host.error, "an error in a loop was none");
     std::rethrow_exception(host.error);
   }

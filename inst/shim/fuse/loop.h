@@ -1,5 +1,6 @@
 // Loops over numbers: LibTorch's interpreter takes 65 ns for each of their operators, machine code less than one.
 #pragma once
+#include <optional>
 #include <unordered_map>
 
 #include "fuse/fused.h"
@@ -27,6 +28,7 @@ struct LoopSource {
   std::vector<Site> sites;
   std::vector<c10::IValue> lists;  // constants, behind the lists among the arguments
   std::vector<size_t> written;     // tensors of which elements are written, by their place among them
+  std::vector<size_t> kept;        // tensors that are read once, before elements of others are written
   std::vector<at::ScalarType> results;  // of those that are tensors
 };
 
@@ -68,12 +70,20 @@ class Loop : public Fused {
     Compiled* compiled = nullptr;
     std::string why;
   };
+  // How far the interpreter has come: turns, and what the next one starts from.
+  struct Progress {
+    int64_t turns = 0;
+    std::vector<c10::IValue> values;
+  };
   void run_plainly(torch::jit::Stack& stack) const;
+  // Interprets until there is machine code. Whether turns are left.
+  bool run_until(const Compiled& compiled, const c10::IValue* arguments, Progress& progress);
   std::shared_ptr<Entry> entry(const std::vector<TensorKind>& tensors);
 
   std::string function_;
   bool exact_;
   torch::jit::Code code_;
+  std::optional<torch::jit::Code> some_turns_;
   std::string kinds_, results_;  // of arguments and results
   std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;
 };
