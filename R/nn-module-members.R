@@ -46,6 +46,7 @@ noted_member <- function(self, name, value) {
     private <- self$.__enclos_env__$private
     known <- private$.registered
     if (!name %in% known) {
+      if (!nzchar(name)) value_error("A member must have a name.", call = NULL)
       if (exists(name, self, inherits = FALSE) && bindingIsLocked(name, self)) {
         value_error(sprintf("A member can't have the name `%s`: the module has a method of that name.", name), call = NULL)
       }

@@ -290,8 +290,11 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
-  names <- names(formals(sys.function(sys.parent())))
-  for (name in names[names != "..."]) {
+  formals <- formals(sys.function(sys.parent()))
+  for (name in setdiff(names(formals), "...")) {
+    if (is_missing(formals[[name]]) && eval(call("missing", as.name(name)), frame)) {
+      value_error(sprintf("`%s` is missing.", name), frame)
+    }
     value <- get(name, frame)
     if (inherits(value, "integer64")) assign(name, value <- as.double(value), frame)
     check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)

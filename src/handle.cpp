@@ -203,9 +203,11 @@ bool is_kind(SEXP x, Kind kind) {
 }
 
 void* handle_of(SEXP x, Kind kind, const char* what) {
-  if (!is_kind(x, kind))
-    fail("type_error", "`%s` must be a %s, not %s.", what, facts_of(kind).words,
-         CHAR(STRING_ELT(call_package("friendly_type", x), 0)));
+  if (!is_kind(x, kind)) {
+    const char* words = facts_of(kind).words;
+    if (x == R_MissingArg) fail("type_error", "`%s` is missing: it must be a %s.", what, words);
+    fail("type_error", "`%s` must be a %s, not %s.", what, words, CHAR(STRING_ELT(call_package("friendly_type", x), 0)));
+  }
   void* handle = R_ExternalPtrAddr(x);
   if (!handle && can_revive(x)) {
     revive(x);

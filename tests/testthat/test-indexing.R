@@ -499,3 +499,10 @@ test_that("dimensions of 1 before those of the place are dropped from a value", 
   expect_identical(as_array(x), matrix(c(0, 0, 3, 0, 4, 4), 2))
   expect_error(x[1, ] <- torch_ones(2, 3), class = "torch_error")
 })
+
+test_that("a method of R's that is called without its tensor says so", {
+  skip_if_no_torch()
+  for (name in c("[", "[<-")) {
+    expect_error(getS3method(name, "torch_tensor")(), "^`x` is missing: it must be a tensor", class = "type_error")
+  }
+})

@@ -173,3 +173,9 @@ test_that("a parameter is not lost by an assignment, and no module holds itself"
   expect_length(m$parameters, 0)
   expect_error(m$inner <- m, "can't hold itself", class = "value_error")
 })
+
+test_that("a member without a name is an error", {
+  skip_if_no_torch()
+  net <- nn_module(initialize = function(name) self[[name]] <- nn_linear(1, 1))
+  expect_error(net(""), "^A member must have a name", class = "value_error")
+})

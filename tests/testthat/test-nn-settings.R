@@ -140,3 +140,10 @@ test_that("weights of the wrong shape are an error of an LSTM, not the end of R"
   expect_equal(suppressWarnings(nn_lstm(3, 4, proj_size = 2)(x))[[1]]$shape, c(2, 1, 2))
   expect_equal(nn_lstm(3, 4, 2, bias = FALSE, bidirectional = TRUE)$double()(x$double())[[1]]$shape, c(2, 1, 8))
 })
+
+test_that("an argument of a layer that is missing is named", {
+  skip_if_no_torch()
+  expect_error(nn_linear(3), "^`out_features` is missing", class = "value_error")
+  expect_error(nn_conv2d(3, kernel_size = 2), "^`out_channels` is missing", class = "value_error")
+  expect_s3_class(nn_embedding(3, 2), "nn_module")
+})
