@@ -270,6 +270,32 @@ test_that("operators of a compiled step run as kernels, forward and backward, an
   expect_equal(cpp_fuser_counts(), before)
 })
 
+test_that("kernels that prepare a backward pass only where gradients are on do so in a compiled step", {
+  # Those of recurrent layers do.
+  net <- nn_module(
+    initialize = function() {
+      self$recurrent <- nn_lstm(4, 8, batch_first = TRUE)
+      self$out <- nn_linear(8, 2)
+    },
+    forward = function(x) self$out(self$recurrent(x)[[1]][, -1, ])
+  )
+  torch_manual_seed(5)
+  x <- torch_randn(6, 5, 4)
+  y <- torch_randn(6, 2)
+  run <- function(train) {
+    torch_manual_seed(11)
+    model <- net()
+    optimizer <- optim_adam(model$parameters, lr = 0.01)
+    c(list(losses = train(model, optimizer)), train_outcome(model, optimizer))
+  }
+  expected <- run(function(model, optimizer) loop_in_r(model, rep(list(list(x, y)), 4), nnf_mse_loss, optimizer))
+  got <- run(function(model, optimizer) {
+    step <- jit_train_step(model, nnf_mse_loss, optimizer)
+    vapply(1:4, function(i) as.numeric(step(x, y)), 0)
+  })
+  expect_equal(got, expected, tolerance = 1e-5)
+})
+
 test_that("derivatives that a recording holds are those of LibTorch", {
   skip_if_no_fuser()
   local_at_once()

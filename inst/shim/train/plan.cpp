@@ -140,7 +140,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
   };
   for (const Work& work : work_of(tape, recorded)) {
     if (work.group) {
-      Step step{std::nullopt, work.group, {}, {}, {}, {}, {}};
+      Step step{std::nullopt, work.group, {}, {}, {}, {}, {}, false};
       take_arguments(work.arguments, step);
       for (const int to : work.results) {
         keep(to);
@@ -167,7 +167,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
         });
       continue;
     }
-    Step step{it.op, nullptr, {}, {}, {}, it.results, {}};
+    Step step{it.op, nullptr, {}, {}, {}, it.results, {}, it.grad_mode};
     take_arguments(it.arguments, step);
     std::unordered_set<const void*> read;
     for (const auto& argument : it.arguments) {
@@ -223,6 +223,7 @@ void Plan::run(const std::vector<at::Tensor>& inputs, const std::vector<double>&
   for (const auto& step : steps_) {
     stack.assign(step.stack.begin(), step.stack.end());
     for (const auto& [at, argument] : step.arguments) stack[at] = argument_now(argument, registers_, numbers);
+    const at::AutoGradMode as_recorded(step.grad_mode);
     if (step.group) run_group(step, stack);
     else step.op->callBoxed(&stack);
     if (!step.results.empty()) take_results(step.results, stack, registers_);

@@ -28,6 +28,7 @@ class Plan {
     std::vector<std::pair<size_t, Argument>> arguments;     // and those that do not, with their places
     std::vector<int> results;
     std::vector<int> last;
+    bool grad_mode = false;
   };
 
   void let_go_early(const ts_tape& tape);

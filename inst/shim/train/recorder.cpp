@@ -163,7 +163,7 @@ void Recorder::see(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torc
   const auto& schema = op.schema();
   look_at(schema, op);
   const size_t n = schema.arguments().size(), first = stack.size() - n;
-  Instruction it{op, {}, {}, {}};
+  Instruction it{op, {}, {}, {}, at::GradMode::is_enabled()};
   for (size_t i = 0; i < n; ++i) {
     it.arguments.push_back(read(stack[first + i]));
     const auto* alias = schema.arguments()[i].alias_info();

@@ -97,6 +97,7 @@ void ts_tape::run_code(const std::vector<at::Tensor>& inputs, const std::vector<
   for (const auto& it : code) {
     stack.clear();
     for (const auto& argument : it.arguments) stack.push_back(shim::argument_now(argument, registers, computed));
+    const at::AutoGradMode as_recorded(it.grad_mode);
     it.op.callBoxed(&stack);
     shim::take_results(it.results, stack, registers);
     for (const int gone : it.last) registers[static_cast<size_t>(gone)] = at::Tensor();

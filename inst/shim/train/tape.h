@@ -27,6 +27,7 @@ struct Instruction {
   std::vector<Argument> arguments;
   std::vector<int> results;  // a register for each tensor that it gives, -1: not needed
   std::vector<int> last;     // registers that nothing reads later
+  bool grad_mode;            // as it was: some kernels leave out what only a backward pass needs
 };
 
 }  // namespace shim
