@@ -97,7 +97,7 @@ new_r6_class <- function(name, parent, base, members, private, active, parent_en
   )
 }
 
-# A function that holds nothing but its value: it goes into files with every class.
+# A function whose environment holds nothing but the value, since it is written into files with every class.
 constant <- function(value) new_function(NULL, quote(value), new_environment(list(value = value), topenv()))
 
 # The generator of a class whose objects users see as R6 objects.

@@ -57,7 +57,7 @@ all_equal_values <- function(target, current, tolerance) {
   }
   values <- lapply(both, function(x) as.vector(as_array(if (is_inexact(x)) x else x$to(torch_double()))))
   out <- all.equal(values[[1]], values[[2]], tolerance = tolerance)
-  # Whole numbers past 2^53 that differ in what a double does not hold.
+  # Integers past 2^53 may differ and become the same double.
   if (isTRUE(out) && tolerance == 0) "values differ" else out
 }
 

@@ -164,7 +164,7 @@ has_duplicates <- function(keys) {
   FALSE
 }
 
-# Tells of each of the keys whether it is `key`.
+# A logical for each of the keys: whether it is `key`.
 key_matches <- function(keys, key) {
   if (is.list(keys)) return(vapply(keys, cpp_same_tensor, NA, key))
   if (is_torch_tensor(key) || is.character(keys) != is.character(key)) return(rep(FALSE, length(keys)))

@@ -22,7 +22,7 @@ make_r_methods <- function(env) {
   for (name in setdiff(names(r_operators), "%*%")) {
     assign(paste0(name, ".torch_tensor"), new_op_function(name, alist(e1 = , e2 = ), env), envir = env)
   }
-  # Neither numbers nor dtypes of the other side: with one method for both R asks it, with two it warns and asks none.
+  # A dtype is no number. For `x + dtype` R calls a method only if both classes have the very same one; these refuse dtypes.
   for (name in setdiff(names(r_operators), c("%*%", "==", "!="))) {
     assign(paste0(name, ".torch_dtype"), get(paste0(name, ".torch_tensor"), envir = env), envir = env)
   }

@@ -115,7 +115,7 @@ position_names <- c(
 # Tensors of positions, likewise.
 index_names <- c("index", "indices", "col_indices", "row_indices", "plain_indices", "sorter")
 
-# Numbers that must be whole for integer tensors, whichever of its types R has them in.
+# Numbers that must be whole for integer tensors, be they integers or doubles in R.
 whole_names <- c("alpha", "beta")
 
 op_positions <- function(note) setdiff(c(position_names, note_fields(note$positions)), note_fields(note$counts))

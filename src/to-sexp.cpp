@@ -76,7 +76,7 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
     exact = exact && at(i) <= kExact && at(i) >= -kExact;
     lowest = lowest || at(i) == INT64_MIN;
   }
-  // That one is NA to integer64.
+  // integer64 takes the lowest number for NA.
   if (lowest) {
     exact = true;
     for (R_xlen_t i = 0; i < n; ++i) exact = exact && is_exact_double(at(i));
@@ -103,7 +103,7 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
 
 SEXP items_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, Int64& mode);
 
-// Items whose declared kind has a vector type in R as that; the declared one, so that the values don't decide.
+// Items as an R vector, if R has a type of vector for their declared kind. What the values are does not decide about it.
 SEXP scalars_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, int kind, Int64& mode) {
   SEXP out;
   switch (kind) {

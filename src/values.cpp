@@ -30,7 +30,7 @@ bool is_scalar_na(SEXP x) {
 bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && has_class(x, "torch_enum"); }
 bool is_code(SEXP x, const char* class_) {
   if (TYPEOF(x) != INTSXP || XLENGTH(x) != 1 || !has_class(x, class_)) return false;
-  // A user may have made it of any number, and LibTorch reads its tables at that place without a look.
+  // A user may have put the class on any number, and LibTorch reads its tables at that number without a check.
   const int code = INTEGER(x)[0];
   if (std::strcmp(class_, "torch_dtype") == 0) {
     if (shim().ts_dtype_name(code)) return true;
@@ -219,7 +219,7 @@ ts_value number_value(SEXP x, uint8_t flags, const char* what) {
 ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* tensor;
-  // Positions are whole, whichever of its types R has them in.
+  // Positions are whole numbers, be they integers or doubles in R.
   const bool positions = (flags & kIndexTensor) && (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) && all_whole(x);
   if (!positions && (flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
     const ts_value number = number_value(x, flags, what);
