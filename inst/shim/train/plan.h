@@ -1,7 +1,7 @@
 // A tape made ready: the tensors of a recording stay where they are and are filled anew by each run. Views of what stays, and
 // constants, are made no more; operators that can write into a given tensor do.
 #pragma once
-#include "train/fused.h"
+#include "train/work.h"
 
 #include <optional>
 

@@ -1,4 +1,4 @@
-#include "train/fused.h"
+#include "train/work.h"
 
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
