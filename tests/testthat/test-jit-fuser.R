@@ -458,4 +458,11 @@ test_that("the bias of a linear layer is added by the kernel that reads the resu
   fused <- do.call(jit_trace, c(list(net), arguments))
   do.call(fused, arguments)
   expect_match(fused_operators(fused), "aten::add aten::gelu")
+  # Under autocast the layer casts its bias.
+  cast <- with_autocast(do.call(net, arguments), device_type = "cpu")
+  expect_equal(with_autocast(do.call(fused, arguments), device_type = "cpu")$dtype, cast$dtype)
+  relu <- function(x, w, b) nnf_relu(nnf_linear(x, w, b))
+  fused <- do.call(jit_trace, c(list(relu), arguments[1:3]))
+  for (i in 1:2) expect_equal(with_autocast(do.call(fused, arguments[1:3]), device_type = "cpu")$dtype, torch_bfloat16())
+  expect_equal(do.call(fused, arguments[1:3])$dtype, torch_float())
 })

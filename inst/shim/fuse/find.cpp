@@ -200,7 +200,9 @@ void form_groups(const std::shared_ptr<Graph>& graph, const std::string& functio
 }
 
 void form_groups(const std::shared_ptr<Graph>& graph, bool splits) {
-  simplify(graph->block(), splits && mode() != Mode::exact);
+  // Where layers are cast, their bias is too. There is a graph for each state of autocast.
+  const bool casts = !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
+  simplify(graph->block(), splits && !casts && mode() != Mode::exact);
   if (!has_work(graph->block())) return;
   Finder finder(graph, mode() == Mode::exact);
   finder.look_at(graph->block());
