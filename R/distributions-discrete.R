@@ -215,7 +215,7 @@ distr_geometric <- distribution(
     most <- -log(eps_of(probs))
     odds <- if ("probs" %in% private$.given) odds_against else torch_exp(torch_clamp(-logits, max = most))
     # Beyond these ends the product is its limit, 0 or 1.
-    odds <- torch_clamp(odds, tiny_of(probs), exp(most))
+    odds <- torch_clamp(odds, sqrt(tiny_of(probs)), exp(most))
     odds * torch_log1p(1 / odds) - log_success
   },
   mean = function() odds_against,
