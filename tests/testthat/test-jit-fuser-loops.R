@@ -372,3 +372,28 @@ test_that("a loop goes on as machine code where the interpreter has come to when
   cpp_fuser_at_once(FALSE)
   expect_error(jit_script(limited, n = "int", x = "float")(200000L, mark), "enough")
 })
+
+test_that("a second session compiles no loop again, and without a compiler all goes on as before", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  session <- function() {
+    library(torch)
+    f <- jit_script(function(n) {
+      s <- 0
+      for (i in seq_len(n)) s <- s + 1 / i^2
+      s
+    }, n = "int")
+    jit_warmup(f, 10L)
+    list(f(1000L), torch:::cpp_fuser_counts())
+  }
+  folder <- withr::local_tempdir()
+  run <- function(...) callr::r(session, env = c(callr::rcmd_safe_env(), TORCH_KERNEL_FOLDER = folder, ...), timeout = 60)
+  expected <- sum(1 / seq_len(1000)^2)
+  first <- run()
+  second <- run()
+  without <- run(TORCH_KERNEL_CC = "no-such-compiler")
+  for (one in list(first, second, without)) expect_equal(one[[1]], expected, tolerance = 1e-14)
+  expect_equal(first[[2]][1:2], c(1, 0))
+  expect_equal(second[[2]][1:2], c(0, 1))
+  expect_equal(without[[2]], numeric(5))
+})
