@@ -28,7 +28,8 @@ lr_rule <- function(name, formals, checks = list(), factor = NULL, moves_first =
 
 check_fields <- function(self, checks, call = caller_env(2)) {
   for (name in names(checks)) {
-    value <- self[[name]]
+    value <- plain_number(self[[name]])
+    if (!identical(value, self[[name]])) self[[name]] <- value
     if (!checks[[name]]$ok(value)) {
       is <- if (is.numeric(value)) toString(value) else describe_value(value)
       value_error(sprintf("`%s` must be %s, not %s.", name, checks[[name]]$must, is), call = call)

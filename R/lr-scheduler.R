@@ -91,7 +91,10 @@ checked_lrs <- function(lrs, n, call = NULL) {
 }
 
 # A tensor of one element is a number too.
-plain_number <- function(x) if (is_torch_tensor(x) && x$numel() == 1) as.numeric(x) else x
+plain_number <- function(x) {
+  if (inherits(x, "integer64")) return(as.double(x))
+  if (is_torch_tensor(x) && x$numel() == 1) as.numeric(x) else x
+}
 
 check_optimizer <- function(optimizer, call = caller_env(2)) {
   if (!is_optimizer(optimizer)) {

@@ -287,8 +287,8 @@ hyperparameter_checks <- list(
 
 # A number may be a tensor of one element.
 checked_group <- function(group, rule, call = caller_env(2)) {
-  is_number <- vapply(group, function(x) is_torch_tensor(x) && x$numel() == 1, NA)
-  group[is_number] <- lapply(group[is_number], as.numeric)
+  hyper <- setdiff(names(group), "params")
+  group[hyper] <- lapply(group[hyper], plain_number)
   checks <- c(rule$checks, hyperparameter_checks)
   for (name in intersect(names(group), names(checks))) {
     check <- checks[[name]]

@@ -158,3 +158,14 @@ test_that("learning rates that are none are told, with the function that gave th
   giving(list(0.1, 0.2))(two)
   expect_equal(two$param_groups[[2]]$lr, 0.2)
 })
+
+test_that("tensors of one element and 64-bit integers are numbers", {
+  skip_if_no_torch()
+  skip_if_not_installed("bit64")
+  opt <- optim_sgd(torch_ones(1, requires_grad = TRUE), lr = torch_tensor(0.5), momentum = bit64::as.integer64(0))
+  expect_identical(opt$param_groups[[1]]$momentum, 0)
+  schedule <- lr_step(opt, bit64::as.integer64(1), gamma = torch_tensor(0.5))
+  schedule$step()
+  expect_identical(schedule$get_last_lr(), 0.25)
+  expect_identical(schedule$state_dict()$step_size, 1)
+})
