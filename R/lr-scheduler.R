@@ -90,7 +90,7 @@ checked_lrs <- function(lrs, n, call = NULL) {
   ), call)
 }
 
-# A tensor of one element is a number too.
+# A tensor of one element and a 64-bit integer are numbers too.
 plain_number <- function(x) {
   if (inherits(x, "integer64")) return(as.double(x))
   if (is_torch_tensor(x) && x$numel() == 1) as.numeric(x) else x
