@@ -11,10 +11,10 @@ test_that("dynamic kernels are the default, all else is as LibTorch has it", {
   expect_equal(options[c("strategy", "executor", "profiling", "profiled_runs", "optimize")],
     default_options[c("strategy", "executor", "profiling", "profiled_runs", "optimize")])
   python <- python_eval("
-result = [torch._C._jit_can_fuse_on_cpu(), torch._C._jit_can_fuse_on_gpu(), torch._C._jit_get_num_profiled_runs(),
-  torch._C._get_graph_executor_optimize()]
+result = [torch._C._jit_can_fuse_on_gpu(), torch._C._jit_get_num_profiled_runs(), torch._C._get_graph_executor_optimize()]
 ")
-  expect_equal(c(jit_fuser_enabled("cpu"), jit_fuser_enabled(torch_device("cuda")), options$profiled_runs, options$optimize), python)
+  expect_equal(c(jit_fuser_enabled(torch_device("cuda")), options$profiled_runs, options$optimize), python)
+  expect_false(jit_fuser_enabled("cpu"))
   expect_false(jit_fuser_enabled("meta"))
 })
 
@@ -82,6 +82,8 @@ test_that("the executors make the plans that PyTorch's make", {
   source <- "def f(x):\n  return torch.relu(x * 2 + 1).tanh()\n"
   python <- python_eval("
 torch.jit.set_fusion_strategy([('DYNAMIC', 10)])
+# Builds with LLVM fuse.
+torch._C._jit_override_can_fuse_on_cpu(False)
 x = torch.ones(3)
 def plan():
   f = torch.jit.CompilationUnit(source).f
