@@ -115,7 +115,7 @@ test_that("validation, metrics, patience and checkpoints", {
 })
 
 test_that("an interrupt leaves whole steps", {
-  skip_on_os("windows")
+  skip_if_no_interrupts()
   skip_if_not_installed("callr")
   seen <- callr::r(libpath = .libPaths(), timeout = 120, function() {
     library(torch)
