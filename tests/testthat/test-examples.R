@@ -33,7 +33,7 @@ test_that("the demo trains, saves, and gets the same predictions from R, Python 
   shown <- grep("^(torch_tensor$|graph[(]|<script)", said)
   expect_length(shown, 7)
   expect_match(said[shown - 1], "(:|says)$")
-  expect_match(demo$stderr, "^\\s*Warning: `as.double[^\n]*\n*$")
+  expect_match(demo$stderr, "^\\s*Warning: `as.numeric[^\n]*\n*$")
 })
 
 # The other examples: what of their output is the network's score and the base model's, and whether less is better.

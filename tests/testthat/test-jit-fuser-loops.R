@@ -74,8 +74,11 @@ test_that("each formula gives exactly what LibTorch's operator gives, also for s
   )
   may_fail <- grepl("//|%|\\*\\*|<<|>>|int|floor|ceil|log\\(a, b", operators)
   arguments_of <- function(type) paste(sprintf("%s: %s, ", c("a", "b")[seq_along(type)], type), collapse = "")
+  # LibTorch 1.13 makes a list of two logicals to find the larger one, which a loop does not hold.
+  by_list <- numeric_version(libtorch_find()$version) < "2.0" & grepl("^(max|min)", operators)
   # The result is of one of three types: the one with which it compiles.
   start_of <- function(operator, type) {
+    if ("bool" %in% type && by_list[operators == operator]) return(NA_character_)
     for (start in c("0.0", "0", "False")) {
       code <- sprintf("def f(%sn: int):\n  r = %s\n  for i in range(n):\n    r = %s\n  return r", arguments_of(type), start, operator)
       if (!is.null(tryCatch(jit_compile(code), error = function(e) NULL))) return(start)

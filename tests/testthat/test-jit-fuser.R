@@ -401,7 +401,8 @@ test_that("a mean that gets its dimension back, and what is expanded, are part o
 })
 
 test_that("dropout in a program draws what the operator draws", {
-  skip_if_no_torch()
+  # Where gradients are wanted, programs of older ones draw in their own order, kernels or not.
+  skip_if_older("2.0")
   skip_if_no_fuser()
   local_at_once()
   f <- function(x) torch_tanh(nnf_dropout(torch_exp(x), 0.3, training = TRUE)) + 1
@@ -415,7 +416,6 @@ test_that("dropout in a program draws what the operator draws", {
     expect_equal(as_array(got), as_array(expected), tolerance = 1e-6)
     expect_equal(as_array(autograd_grad(got$sum(), x)[[1]]), as_array(autograd_grad(expected$sum(), x)[[1]]), tolerance = 1e-6)
   }
-  skip_if_older("2.0")
   expect_true(any(grepl("aten::div aten::mul", fused_operators(fused))))
 })
 

@@ -123,7 +123,7 @@ void simplify_dropout(Node* node) {
   if (!train || !train->isBool()) return;
   Value* result = node->input(0);
   if (train->toBool()) {
-    // Before version 2 the random numbers of tensors that are not contiguous lay in another order.
+    // Before version 2 the operator draws in another order where a tensor is not contiguous.
     if (TORCH_VERSION_MAJOR < 2) return;
     if (!p || !p->isDouble() || p->toDouble() <= 0 || p->toDouble() >= 1) return;
     Graph& graph = *node->owningGraph();

@@ -341,10 +341,17 @@ void LoopEmitter::write_loop(const Node* node) {
   out_ << "}\n";
 }
 
+// A loop that goes on for as long as a condition holds. Nobody may need its results, and yet it is not left out.
+static bool may_never_end(const Node& node) {
+  if (node.kind() != c10::prim::Loop) return false;
+  const auto goes_on = torch::jit::toIValue(node.blocks()[0]->outputs()[0]);
+  return !goes_on || !goes_on->isBool() || !goes_on->toBool();
+}
+
 Abilities abilities_of(const Node& node) {
   if (node.kind() == c10::prim::Constant || node.kind() == c10::prim::Uninitialized || is_mark(node)) return {true, false};
   if (node.kind() == c10::prim::If || node.kind() == c10::prim::Loop) {
-    Abilities all{can_be_results(node.outputs()), false};
+    Abilities all{can_be_results(node.outputs()), may_never_end(node)};
     for (const Block* block : node.blocks()) {
       const bool fails = raises(*block);
       all.has_effects = all.has_effects || fails;

@@ -43,7 +43,7 @@ char kind_of(const torch::jit::Value& value);
 // The C of a graph that holds a loop; tensors: those among the arguments, in their order. Throws Unfusable.
 // exact: only what is rounded as LibTorch's operators round it.
 LoopSource loop_source(const torch::jit::Graph& graph, const std::vector<TensorKind>& tensors, bool exact);
-// Whether it computes a node on numbers, and whether that may change something or fail.
+// Whether it computes a node on numbers, and whether that may change something, fail, or never end.
 struct Abilities {
   bool computes = false, has_effects = false;
 };
