@@ -451,3 +451,19 @@ test_that("sparse tensors keep layout, values and places, in R's own files too",
   expect_match(forged(torch_tensor(rbind(2L, 3L)), layout = "sparse_csr"), "sparse tensor that is none")
   expect_match(forged(torch_tensor(rbind(2L, 3L)), size = "a"), "sparse tensor that is none")
 })
+
+test_that("what came out of a file goes into one again: script functions, methods, their handles", {
+  skip_if_no_torch()
+  again <- function(x) torch_load(torch_serialize(x))
+  f <- jit_trace(function(x) x * 2, torch_ones(1))
+  for (once in list(again(f), again(list(f))[[1]], again(again(f)))) {
+    expect_s3_class(once, "script_function")
+    expect_equal(as.numeric(again(once)(torch_ones(1))), 2)
+    file <- withr::local_tempfile(fileext = ".pt")
+    jit_save(once, file)
+    expect_equal(as.numeric(jit_load(file)(torch_ones(1))), 2)
+  }
+  net <- jit_trace(nn_linear(2, 1), torch_ones(1, 2))
+  forward <- again(again(net$forward))
+  expect_equal(as_array(forward(torch_ones(1, 2))), as_array(net(torch_ones(1, 2))))
+})

@@ -64,6 +64,11 @@ void export_module(ts_module* module, int mobile, const ts_extra_file* extra, si
 
 int ts_module_from_function(const ts_callable* callable, ts_module** out) {
   return guarded([&] {
+    // A function that comes out of a file is the method of the module that it became.
+    if (callable->self && callable->function && callable->function->name() == "forward") {
+      *out = new ts_module{callable->self->toModule()};
+      return;
+    }
     TORCH_CHECK(callable->function && !callable->self, "only a script function becomes a module");
     torch::jit::Module module("PlaceholderModule");
     module.register_attribute("training", c10::BoolType::get(), true);
