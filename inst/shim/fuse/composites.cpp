@@ -34,7 +34,8 @@ bool reduces_well(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   if (rank < 0 || node.inputs().size() < 2) return true;
   const auto dims = torch::jit::toIValue(node.input(1));
-  const bool whole = node.kind() == c10::aten::sum || node.kind() == c10::aten::mean ? node.inputs().size() != 4 : false;
+  // Forms of these two without dimensions have the dtype in their place.
+  const bool whole = (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && node.inputs().size() != 4;
   return whole || !dims || over(dimensions(*dims), rank) != Over::others;
 }
 bool is_softmax_of_rows(const Node& node) {
@@ -46,15 +47,15 @@ bool is_softmax_of_rows(const Node& node) {
 bool opens_a_row(const Node& node) {
   const Node* reduction = node.input(0)->node();
   const std::string name = reduction->kind().toUnqualString();
-  const size_t dims_at = 1, keep_at = 2;
-  if ((name != "sum" && name != "mean" && name != "amax" && name != "amin") || reduction->inputs().size() <= keep_at) return false;
-  const auto dims = torch::jit::toIValue(reduction->input(dims_at)), keep = torch::jit::toIValue(reduction->input(keep_at)),
+  if ((name != "sum" && name != "mean" && name != "amax" && name != "amin") || reduction->inputs().size() < 3) return false;
+  const auto dims = torch::jit::toIValue(reduction->input(1)), keep = torch::jit::toIValue(reduction->input(2)),
              dim = torch::jit::toIValue(node.input(1));
   const int64_t rank = rank_of(reduction->input(0));
   if (!dims || !keep || !dim || !keep->isBool() || keep->toBool() || !dim->isInt()) return false;
+  // Where the rank is unknown, only what counts from the end is known to be the last dimension.
+  const auto is_last = [&](int64_t d) { return d == -1 || (rank > 0 && d == rank - 1); };
   const auto list = dimensions(*dims);
-  if (list.size() != 1 || !(list[0] == -1 || (rank > 0 && list[0] == rank - 1))) return false;
-  return dim->toInt() == -1 || dim->toInt() == rank - 1;
+  return list.size() == 1 && is_last(list[0]) && is_last(dim->toInt());
 }
 bool always(const Node&) { return true; }
 

@@ -22,7 +22,7 @@ class Nest {
   Nest(const Program& program, const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 
   // pointers: of the kernel's arguments, then of its results; of one that is reduced to one number, memory for
-  // `partials()` of them. Throws nothing.
+  // `partials()` of them. Throws where there is no memory for what is kept of a row, before it starts.
   void run(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers) const;
 
   const Kernel& kernel() const { return *kernel_; }
