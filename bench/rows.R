@@ -147,7 +147,7 @@ set_up_rows <- function() {
     .length = function() 1000
   )()
 
-  deep <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
+  fifty_layers <- do.call(nn_sequential, unlist(lapply(1:50, function(i) list(nn_linear(16, 16), nn_relu())), recursive = FALSE))
   rows16 <- torch_randn(8, 16)
 
   stepper <- function(make) {
@@ -191,10 +191,10 @@ set_up_rows <- function() {
   )()
   image <- torch_randn(128, 128)
   large_items <- dataset(.getitem = function(i) image + i, .length = function() 1600)()
-  large <- list(torch_randn(2621440))
+  ten_mb <- list(torch_randn(2621440))
   many <- lapply(stats::setNames(1:10000, paste0("t", 1:10000)), function(i) torch_randn(10))
   file <- tempfile()
-  torch_save(large, large_file <- tempfile())
+  torch_save(ten_mb, ten_mb_file <- tempfile())
   torch_save(many, many_file <- tempfile())
 
   rows <- list(
@@ -246,7 +246,7 @@ set_up_rows <- function() {
       goal = 1
     ),
     trace_deep = list(
-      work = function() jit_trace(deep, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
+      work = function() jit_trace(fifty_layers, rows16, check_trace = FALSE, respect_mode = FALSE), says = "`jit_trace()` of a 50-layer MLP",
       n = 10, goal = 2
     ),
     trace_long = list(
@@ -318,8 +318,8 @@ set_up_rows <- function() {
     state_dict = list(
       work = function() deep_net$load_state_dict(deep_net$state_dict()), says = "its `state_dict()` and `load_state_dict()`", n = 50, goal = 2
     ),
-    save_large = list(work = function() torch_save(large, file), says = "`torch_save()` of 10 MB", n = 5, goal = 1),
-    load_large = list(work = function() torch_load(large_file), says = "`torch_load()` of 10 MB", n = 10, goal = 1),
+    save_large = list(work = function() torch_save(ten_mb, file), says = "`torch_save()` of 10 MB", n = 5, goal = 1),
+    load_large = list(work = function() torch_load(ten_mb_file), says = "`torch_load()` of 10 MB", n = 10, goal = 1),
     save_many = list(work = function() torch_save(many, file), says = "`torch_save()` of 10,000 small tensors", n = 1, goal = 1.5),
     load_many = list(work = function() torch_load(many_file), says = "`torch_load()` of 10,000 small tensors", n = 1, goal = 1.5),
     temporaries = list(
