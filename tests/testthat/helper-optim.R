@@ -30,7 +30,8 @@ run_steps <- function(make, steps = 100, sign = 1, closure = FALSE, device = "cp
       opt$zero_grad(set_to_none = TRUE)
       loss <- ((nnf_linear(x, params$w, params$b) - i / 10)^2)$mean()
       if (i %% 3 == 0) loss <- loss + (params$seldom^2)$mean()
-      (loss * sign)$backward()
+      loss <- loss * sign
+      loss$backward()
       loss
     }
     if (closure || i %% 2 == 0) {
@@ -80,7 +81,8 @@ def run(case, half):
       opt.zero_grad()
       loss = ((torch.nn.functional.linear(x, w, b) - i / 10) ** 2).mean()
       if i % 3 == 0: loss = loss + (seldom ** 2).mean()
-      (loss * sign).backward()
+      loss = loss * sign
+      loss.backward()
       return loss
     if 'LBFGS' in case or i % 2 == 0:
       opt.step(loss)
