@@ -117,8 +117,8 @@ cpp_new_instance <- function(levels, public_fields, private_fields, frames) {
     .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields, frames)
 }
 
-cpp_own_members <- function(self, registered, names, kind) {
-    .Call(`_torch_cpp_own_members`, self, registered, names, kind)
+cpp_own_members <- function(self, registered, kinds) {
+    .Call(`_torch_cpp_own_members`, self, registered, kinds)
 }
 
 cpp_unit_compile <- function(source, file, line, uses, names) {

@@ -128,11 +128,12 @@ instance_plan <- function(class) {
   active <- unlist(lapply(levels, function(x) names(x[[4L]])))
   is_plain <- !isTRUE(class$class) && class$portable && !class$lock_objects && !"finalize" %in% methods &&
     !length(class$debug_names) && !anyDuplicated(active) && !any(active %in% methods)
-  plan <- list(
+  # R copies a list that a weak reference holds, and what is not the same object is compared function by function.
+  plan <- new_environment(list(
     own = class$public_methods,
     parts = if (is_plain) list(levels, fields("public_fields"), fields("private_fields")),
     asked = asked_members(chain)
-  )
+  ))
   class$.plan <- new_weakref(class, plan)
   plan
 }

@@ -76,7 +76,7 @@ module_contents <- function(x) {
   }
   self <- attr(x, "module", exact = TRUE)
   children <- x$children
-  tensors <- c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer"))
+  tensors <- own_tensors(self)
   known <- c(names(children), names(tensors), "training", names(nn_Module$public_methods), names(nn_Module$active))
   names <- sort(setdiff(ls(self), known))
   fields <- mget(names[!vapply(names, bindingIsActive, NA, env = self)], envir = self)

@@ -65,15 +65,11 @@ noted_member <- function(self, name, value) {
   value
 }
 
-# What a module holds itself, of one kind. Names that came another way than by assignment in a method (fields given to
-# nn_module(), assignments by a helper function) are found by their values and come last.
-own_members <- function(self, class) {
-  registered <- self$.__enclos_env__$private$.registered
-  out <- cpp_own_members(self, registered, ls(self, all.names = TRUE, sorted = FALSE), class)
-  others <- !names(out) %in% registered
-  if (any(others)) out <- c(out[!others], out[others][order(names(out)[others], method = "radix")])
-  out
-}
+# What a module holds itself, of some kinds, one after the other. Names that came another way than by assignment in a method
+# (fields given to nn_module(), assignments by a helper function) are found by their values and come last.
+own_members <- function(self, kinds) cpp_own_members(self, self$.__enclos_env__$private$.registered, kinds)
+
+own_tensors <- function(self) own_members(self, c("nn_parameter", "nn_buffer"))
 
 # Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`, and users for those of
 # `more_members`. Only a class in which a method asks has these bindings: each would make every module dearer.

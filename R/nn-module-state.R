@@ -61,7 +61,10 @@ check_all_there <- function(run) {
   value_error(sprintf("`state_dict` has no entry `%s`, which the module needs%s.", missing[1], more), run$call)
 }
 
-saved_members <- function(self) c(own_members(self, "nn_parameter"), Filter(is_persistent, own_members(self, "nn_buffer")))
+saved_members <- function(self) {
+  own <- own_tensors(self)
+  own[vapply(own, is_persistent, NA)]
+}
 
 # What a module with the methods `get_extra_state()` and `set_extra_state(state)` keeps beside its tensors.
 extra_state <- "_extra_state"
@@ -123,7 +126,7 @@ mark_like <- function(x, model) {
 }
 
 module_apply <- function(self, fn) {
-  own <- c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer"))
+  own <- own_tensors(self)
   for (name in names(own)) {
     x <- own[[name]]
     # A tensor without memory can't become one with memory, nor the other way: another one takes its place.

@@ -81,7 +81,7 @@ parametrization_list <- nn_module(
   }
 )
 
-originals_of <- function(self) c(own_members(self, "nn_parameter"), own_members(self, "nn_buffer"))
+originals_of <- function(self) own_tensors(self)
 
 #' @rdname nn_utils_parametrize
 #' @export

@@ -322,15 +322,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_own_members
-SEXP cpp_own_members(SEXP self, SEXP registered, SEXP names, SEXP kind);
-RcppExport SEXP _torch_cpp_own_members(SEXP selfSEXP, SEXP registeredSEXP, SEXP namesSEXP, SEXP kindSEXP) {
+SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds);
+RcppExport SEXP _torch_cpp_own_members(SEXP selfSEXP, SEXP registeredSEXP, SEXP kindsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type self(selfSEXP);
     Rcpp::traits::input_parameter< SEXP >::type registered(registeredSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type kind(kindSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_own_members(self, registered, names, kind));
+    Rcpp::traits::input_parameter< SEXP >::type kinds(kindsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_own_members(self, registered, kinds));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1698,7 +1697,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_facts", (DL_FUNC) &_torch_cpp_tensor_facts, 1},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 4},
-    {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 4},
+    {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 3},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
     {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},
     {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},

@@ -2,6 +2,10 @@
 // which merges the members of all base classes anew for each object.
 #include "r.h"
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 namespace {
 
 struct Words {
@@ -123,29 +127,48 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   return self;
 }
 
-// What a module binds itself that has the class `kind`, as a named list: the names in `registered` first, in their order, then
-// others of `names`. Computed members are not looked at; generators of modules are no modules.
+// What a module binds itself that has one of the classes `kinds`, as a named list, one kind after the other: the names in
+// `registered` first, in their order, then others in the order of their bytes. Computed members are not looked at; generators of
+// modules are no modules.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_own_members(SEXP self, SEXP registered, SEXP names, SEXP kind) {
-  const char* wanted = CHAR(STRING_ELT(kind, 0));
-  const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(names);
-  SEXP values = PROTECT(Rf_allocVector(VECSXP, n_first + n_all)), found = PROTECT(Rf_allocVector(STRSXP, n_first + n_all));
-  R_xlen_t n = 0;
-  for (R_xlen_t i = 0; i < n_first + n_all; ++i) {
-    SEXP name = i < n_first ? STRING_ELT(registered, i) : STRING_ELT(names, i - n_first);
-    bool seen = false;
-    for (R_xlen_t j = 0; i >= n_first && j < n_first && !seen; ++j) seen = STRING_ELT(registered, j) == name;
-    SEXP symbol = Rf_installChar(name);
-    // To look whether it is there would compute a computed one: those in `names` are there.
-    if (seen || (i < n_first && !has_variable(self, symbol)) || R_BindingIsActive(symbol, self)) continue;
+SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
+  SEXP all = PROTECT(R_lsInternal3(self, TRUE, FALSE));
+  const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(all), n_kinds = XLENGTH(kinds);
+  std::vector<std::vector<SEXP>> found(n_kinds);  // symbols
+  std::vector<size_t> first(n_kinds);
+  auto look = [&](SEXP symbol) {
+    if (R_BindingIsActive(symbol, self)) return;
     SEXP value = argument_of(self, symbol);
-    if (!Rf_isObject(value) || !Rf_inherits(value, wanted) || Rf_inherits(value, "nn_module_generator")) continue;
-    SET_VECTOR_ELT(values, n, value);
-    SET_STRING_ELT(found, n++, name);
+    if (!Rf_isObject(value) || Rf_inherits(value, "nn_module_generator")) return;
+    for (R_xlen_t k = 0; k < n_kinds; ++k)
+      if (Rf_inherits(value, CHAR(STRING_ELT(kinds, k)))) return found[k].push_back(symbol);
+  };
+  for (R_xlen_t i = 0; i < n_first; ++i) {
+    SEXP symbol = Rf_installChar(STRING_ELT(registered, i));
+    // It may have been removed since.
+    if (has_variable(self, symbol)) look(symbol);
   }
-  values = PROTECT(Rf_xlengthgets(values, n));
-  found = PROTECT(Rf_xlengthgets(found, n));
-  Rf_setAttrib(values, R_NamesSymbol, found);
-  UNPROTECT(4);
+  size_t n = 0;
+  for (R_xlen_t k = 0; k < n_kinds; ++k) first[k] = found[k].size();
+  for (R_xlen_t i = 0; i < n_all; ++i) {
+    SEXP name = STRING_ELT(all, i);
+    bool seen = false;
+    for (R_xlen_t j = 0; j < n_first && !seen; ++j) seen = STRING_ELT(registered, j) == name;
+    if (!seen) look(Rf_installChar(name));
+  }
+  for (R_xlen_t k = 0; k < n_kinds; ++k) {
+    std::sort(found[k].begin() + first[k], found[k].end(),
+              [](SEXP a, SEXP b) { return std::strcmp(CHAR(PRINTNAME(a)), CHAR(PRINTNAME(b))) < 0; });
+    n += found[k].size();
+  }
+  SEXP values = PROTECT(Rf_allocVector(VECSXP, n)), names = PROTECT(Rf_allocVector(STRSXP, n));
+  R_xlen_t at = 0;
+  for (const auto& symbols : found)
+    for (SEXP symbol : symbols) {
+      SET_VECTOR_ELT(values, at, argument_of(self, symbol));
+      SET_STRING_ELT(names, at++, PRINTNAME(symbol));
+    }
+  Rf_setAttrib(values, R_NamesSymbol, names);
+  UNPROTECT(3);
   return values;
 }
