@@ -24,6 +24,9 @@ NULL
 methods::setClass("torch_size", contains = "integer")
 # What a size may be put together with; R lets no one define a method for the basic classes themselves.
 methods::setClassUnion("torch_number", c("numeric", "NULL"))
+# Of a class that contains integers R notes here that the methods of `Ops` known so far are to be forgotten when the package is
+# loaded, which takes a third of loading it. Nothing can be known of a class before it is there.
+rm(.requireCachedGenerics)
 
 is_size <- function(x) !is.null(cpp_size_parts(x))
 

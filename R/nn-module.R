@@ -291,7 +291,8 @@ keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
   formals <- formals(sys.function(sys.parent()))
-  for (name in setdiff(names(formals), "...")) {
+  for (name in names(formals)) {
+    if (name == "...") next
     if (is_missing(formals[[name]]) && eval(call("missing", as.name(name)), frame)) {
       value_error(sprintf("`%s` is missing.", name), frame)
     }
