@@ -86,7 +86,7 @@ class Writer {
              "#pragma STDC FP_CONTRACT OFF\n#endif\n";
     out << "typedef union { double d; int64_t i; } number;\n"
         << "#define LANES " << lanes_ << "\n#define BLOCK 1024\n"
-        << "#define EACH(k) for (int l = 0; l < (k); ++l)\n#define HALVES for (int h = LANES / 2; h > 0; h /= 2)\n"
+        << "#define EACH(k) for (int l = 0; l < (k); ++l)\n"
         << "EXPORT void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
         << "            char* scratch) {\n"
         << numbers_.str() << "  for (int64_t i = 0; i < rows; ++i) {\n"
@@ -273,32 +273,55 @@ class Writer {
            " != " + it + ";\n";
   }
 
+  // All lanes of a list in its first. Each step is written out: in a loop over them the list would stay in memory.
+  template <typename Both>
+  std::string in_one(const std::string& list, const Both& both) const {
+    std::string out;
+    for (int h = lanes_ / 2; h > 0; h /= 2) {
+      const std::string n = std::to_string(h);
+      out += "      EACH(" + n + ") " + list + "[l] = " + both(list + "[l]", list + "[l + " + n + "]") + ";\n";
+    }
+    return out;
+  }
+
   // A pass over the row, in lanes: the last ones end with the row and compute again what they have in common with those
   // before, so that no element is left over to be computed by itself.
-  static void write_pass(const std::string& body, const std::vector<Fold>& folds, std::ostringstream& out) {
+  void write_pass(const std::string& body, const std::vector<Fold>& folds, std::ostringstream& out) const {
     std::ostringstream before, start, end, after;
+    bool sums = false;
     for (const Fold& fold : folds) {
       const std::string &id = fold.id, w = "w" + id, q = "q" + id, u = "u" + id, type = "(" + fold.result + ")";
       before << "    " << fold.accumulator << " " << w << " = " << fold.start << ";\n";
       start << "      " << fold.partial << " " << q << "[LANES];\n      EACH(LANES) " << q << "[l] = " << fold.start << ";\n";
       if (fold.sums()) {
-        end << "      HALVES EACH(h) " << q << "[l] += " << q << "[l + h];\n      " << w << " += " << q << "[0];\n";
+        sums = true;
+        end << in_one(q, [](const std::string& a, const std::string& b) { return a + " + " + b; }) << "      " << w << " += " << q
+            << "[0];\n";
         after << "    const " << fold.result << " v" << id << " = " << type << w << ";\n";
       } else {
         const auto better = [&](const std::string& a, const std::string& b) { return b + fold.compare + a + " ? " + b + " : " + a; };
         before << "    int " << u << "[LANES];\n    EACH(LANES) " << u << "[l] = 0;\n";
-        end << "      HALVES EACH(h) " << q << "[l] = " << better(q + "[l]", q + "[l + h]") << ";\n      " << w << " = "
-            << better(w, q + "[0]") << ";\n";
-        after << "    HALVES EACH(h) " << u << "[l] |= " << u << "[l + h];\n    const " << fold.result << " v" << id << " = "
-              << u << "[0] ? " << type << "NAN : " << type << w << ";\n";
+        end << in_one(q, better) << "      " << w << " = " << better(w, q + "[0]") << ";\n";
+        after << in_one(u, [](const std::string& a, const std::string& b) { return a + " | " + b; }) << "    const " << fold.result
+              << " v" << id << " = " << u << "[0] ? " << type << "NAN : " << type << w << ";\n";
       }
     }
     // Sums of a block are added up in double precision; without sums a row is one block.
     out << before.str() << "    for (int64_t j0 = 0; j0 < n; j0 += " << (folds.empty() ? "n" : "BLOCK")
-        << ") {\n      const int64_t end = " << (folds.empty() ? "n" : "j0 + BLOCK < n ? j0 + BLOCK : n") << ";\n" << start.str()
-        << "      for (int64_t b = j0; b < end; b += LANES) {\n        const int64_t s = b + LANES <= end ? b : end - LANES;\n"
-        << "        const int old = (int)(b - s);\n#pragma omp simd\n        EACH(LANES) {\n      const int64_t j = s + l;\n"
-        << body << "        }\n      }\n" << end.str() << "    }\n" << after.str();
+        << ") {\n      const int64_t end = " << (folds.empty() ? "n" : "j0 + BLOCK < n ? j0 + BLOCK : n") << ";\n" << start.str();
+    const auto lanes = [&](const char* loop, const char* first, const char* old) {
+      out << "      " << loop << " {\n        const int64_t s = " << first << ";\n        const int old = " << old
+          << ";\n#pragma omp simd\n        EACH(LANES) {\n      const int64_t j = s + l;\n" << body << "        }\n      }\n";
+    };
+    if (sums) {
+      // Only the last lanes have to look for what was added before.
+      out << "      int64_t b = j0;\n";
+      lanes("for (; b + LANES <= end; b += LANES)", "b", "0");
+      lanes("if (b < end)", "end - LANES", "(int)(b - s)");
+    } else {
+      lanes("for (int64_t b = j0; b < end; b += LANES)", "b + LANES <= end ? b : end - LANES", "0");
+    }
+    out << end.str() << "    }\n" << after.str();
   }
 
   std::string text_of_stage(int k) {

@@ -30,12 +30,14 @@ static inline float round_f(float x) { return __builtin_nearbyintf(x); }
 static inline double round_d(double x) { return __builtin_nearbyint(x); }
 
 // exp(x) = 2^n exp(r), r in [-log(2)/2, log(2)/2]; exp(r) - 1 = r + r^2 P(r). Added to WHOLE_F, a number below 2^22 is
-// rounded to a whole one, which then stands in the low bits.
+// rounded to a whole one, which then stands in the low bits: `n` is that sum, of which power_f() makes 2^(n + bias - 127).
 #define WHOLE_F 12582912.0f
-static inline float power_f(float n, int bias) { return from_bits_f((to_bits_f(n + WHOLE_F) << 23) + ((uint32_t)bias << 23)); }
-static inline float exp_part_f(float x, float* n) {
-  *n = (x * 1.44269504f + WHOLE_F) - WHOLE_F;
-  const float r = (x - *n * 0.693359375f) - *n * -2.12194440e-4f;
+#define WHOLE_BITS 0x4b400000
+static inline float power_f(int32_t n, int bias) { return from_bits_f(((uint32_t)n << 23) + ((uint32_t)bias << 23)); }
+static inline float exp_part_f(float x, int32_t* n) {
+  const float sum = x * 1.44269504f + WHOLE_F, whole = sum - WHOLE_F;
+  *n = (int32_t)to_bits_f(sum);
+  const float r = (x - whole * 0.693359375f) - whole * -2.12194440e-4f;
   float p = 0.001394121352f;
   p = p * r + 0.008363235054f;
   p = p * r + 0.04166637414f;
@@ -43,29 +45,30 @@ static inline float exp_part_f(float x, float* n) {
   p = p * r + 0.5000000027f;
   return p * (r * r) + r;
 }
-// In two steps: what is below the smallest normal number is rounded once, and 2^128 is no number.
-static inline float scale_f(float y, float n) {
-  const float m = n < -125.0f ? -125.0f : n;
-  return y * power_f(m, 126) * power_f(n - m, 128);
+// (1 + p) 2^n in two steps: what is below the smallest normal number is rounded once, and 2^128 is no number.
+static inline float scale_f(float p, int32_t n) {
+  const int32_t m = n < WHOLE_BITS - 124 ? WHOLE_BITS - 124 : n;
+  const float power = power_f(m, 126);
+  return (power + p * power) * power_f(n - m, 128);
 }
 static inline float exp_f(float x) {
-  const float y = x > 89.0f ? 89.0f : x < -105.0f ? -105.0f : x;
-  float n;
-  const float p = exp_part_f(y, &n);
-  return scale_f(1.0f + p, n);
+  const float high = 89.0f < x ? 89.0f : x;
+  int32_t n;
+  const float p = exp_part_f(-105.0f > high ? -105.0f : high, &n);
+  return scale_f(p, n);
 }
 // For x <= 0; what is below the smallest normal number is 0.
 static inline float exp_below_f(float x) {
-  float n;
-  const float p = exp_part_f(x < -88.0f ? -88.0f : x, &n), y = (1.0f + p) * power_f(n, 127);
+  int32_t n;
+  const float p = exp_part_f(-88.0f > x ? -88.0f : x, &n), power = power_f(n, 127), y = power + p * power;
   return x < -87.33654f ? 0 : y;
 }
 static inline float expm1_f(float x) {
-  const float y = x > 89.0f ? 89.0f : x < -30.0f ? -30.0f : x;
-  float n;
-  const float p = exp_part_f(y, &n);
-  const float big = n > 24.0f ? scale_f(1.0f + p, n) - 1.0f : p * power_f(n, 127) + (power_f(n, 127) - 1.0f);
-  return n == 0 ? (x == 0 ? x : p) : big;
+  const float high = 89.0f < x ? 89.0f : x;
+  int32_t n;
+  const float p = exp_part_f(-30.0f > high ? -30.0f : high, &n), power = power_f(n, 127);
+  const float big = n > WHOLE_BITS + 24 ? scale_f(p, n) - 1.0f : p * power + (power - 1.0f);
+  return n == WHOLE_BITS ? (x == 0 ? x : p) : big;
 }
 static inline double exp_part_d(double x, double* n) {
   *n = __builtin_nearbyint(x * 1.4426950408889634);
@@ -161,8 +164,8 @@ static inline double log1p_d(double x) {
 
 // t / (t + 2) with t = exp(2 |x|) - 1, where 2^n is far from the largest number.
 static inline float tanh_f(float x) {
-  const float a = fabs_f(x), b = a > 10.0f ? 10.0f : a;
-  float n;
+  const float a = fabs_f(x), b = 10.0f < a ? 10.0f : a;
+  int32_t n;
   const float p = exp_part_f(2.0f * b, &n), power = power_f(n, 127);
   const float t = p * power + (power - 1.0f);
   return copysign_f(t / (t + 2.0f), x);
@@ -176,10 +179,10 @@ static inline double tanh_d(double x) {
 }
 // exp(-x) matters to 1 + exp(-x) only where it is no small number.
 static inline float sigmoid_f(float x) {
-  const float b = x > 80.0f ? 80.0f : x < -89.0f ? -89.0f : x;
-  float n;
-  const float p = exp_part_f(-b, &n);
-  return 1.0f / (1.0f + (1.0f + p) * power_f(n, 126) * 2.0f);
+  const float high = 80.0f < x ? 80.0f : x;
+  int32_t n;
+  const float p = exp_part_f(-89.0f > high ? 89.0f : -high, &n), power = power_f(n, 126);
+  return 1.0f / (1.0f + (power + p * power) * 2.0f);
 }
 static inline double sigmoid_d(double x) {
   const double b = x > 700.0 ? 700.0 : x < -710.0 ? -710.0 : x;
