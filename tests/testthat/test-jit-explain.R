@@ -33,6 +33,17 @@ test_that("operators are told with their kernels and the reasons of those in non
   })
 })
 
+test_that("the reason is that of the call", {
+  skip_if_no_torch()
+  f <- jit_trace(function(x) torch_tanh(x) * 2, torch_randn(2))
+  why <- function(...) jit_explain(f, ...)$why[1]
+  expect_identical(why(torch_zeros(0)), "a tensor has no elements")
+  expect_identical(why(torch_ones(rep(1, 9))), "a tensor has more than 8 dimensions")
+  expect_identical(why(torch_ones(2)$to(dtype = torch_cfloat())), "a tensor has a dtype that kernels do not compute in")
+  expect_identical(why(torch_eye(2)$to_sparse()), "a tensor is sparse, a conjugate or the like")
+  expect_identical(why(torch_ones(2)), NA_character_)
+})
+
 test_that("a profile has each operator with its time and where it comes from", {
   skip_if_no_torch()
   x <- torch_randn(20, 20, requires_grad = TRUE)

@@ -38,9 +38,9 @@ class Fused {
   Report report_;
 };
 
-// A tensor that kernels can read and write: strided, on the CPU, of a usual dtype. And whether nothing is on, such as autocast,
-// that changes what operators on such tensors do.
-bool is_plain_tensor(const at::Tensor& tensor);
+// Why kernels can't read and write a tensor; null of one that is strided, on the CPU and of a usual dtype. And whether nothing
+// is on, such as autocast, that changes what operators on such tensors do.
+const char* why_not_plain(const at::Tensor& tensor);
 bool is_plain_thread();
 
 // Nodes of these kinds have a subgraph and a number; the second kind has effects, or may fail.

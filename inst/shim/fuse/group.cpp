@@ -56,13 +56,18 @@ bool is_plain_thread() {
          !torch::jit::tracer::isTracing();
 }
 
-bool is_plain_tensor(const at::Tensor& tensor) {
+const char* why_not_plain(const at::Tensor& tensor) {
   static const c10::DispatchKeySet usual(
       {c10::DispatchKey::CPU, c10::DispatchKey::ADInplaceOrView, c10::DispatchKey::AutogradCPU,
        c10::DispatchKey::AutocastCPU});
-  return tensor.defined() && usual.has_all(tensor.key_set()) && is_supported(tensor.scalar_type()) &&
-         tensor.numel() > 0 && tensor.dim() <= 8 &&
-         !(torch::autograd::impl::get_autograd_meta(tensor) && torch::autograd::isFwGradDefined(tensor));
+  if (!tensor.defined()) return "a tensor is not there";
+  if (!tensor.device().is_cpu()) return "a tensor is not on the CPU";
+  if (!is_supported(tensor.scalar_type())) return "a tensor has a dtype that kernels do not compute in";
+  if (!usual.has_all(tensor.key_set())) return "a tensor is sparse, a conjugate or the like";
+  if (tensor.numel() == 0) return "a tensor has no elements";
+  if (tensor.dim() > 8) return "a tensor has more than 8 dimensions";
+  const bool is_dual = torch::autograd::impl::get_autograd_meta(tensor) && torch::autograd::isFwGradDefined(tensor);
+  return is_dual ? "a tensor carries a forward derivative" : nullptr;
 }
 
 size_t Group::KeyHash::operator()(const Key& key) const {
@@ -80,27 +85,27 @@ void Group::run_plainly(Stack& stack) const {
   torch::jit::InterpreterState(code_).run(stack);
 }
 
-bool Group::is_plain(const Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const {
+const char* Group::why_not(const Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const {
   const size_t n = graph_->inputs().size();
   const bool grads = at::GradMode::is_enabled();
   for (size_t i = 0; i < n; ++i) {
     const c10::IValue& value = stack[first + i];
     if (value.isTensor()) {
       const at::Tensor& tensor = value.toTensor();
-      if (!is_plain_tensor(tensor)) return false;
+      if (const char* why = why_not_plain(tensor)) return why;
       add_place(tensor, key);
       if (grads && tensor.requires_grad()) {
-        if (i >= 64) return false;
+        if (i >= 64) return "more than 64 arguments, and one requires a gradient";
         wants_gradient = true;
         wanted |= uint64_t{1} << i;
       }
     } else if (value.isDouble() || value.isInt() || value.isBool()) {
       key.push_back(-1 - (value.isDouble() ? 0 : value.isInt() ? 1 : 2));
     } else {
-      return false;
+      return "an argument is neither a tensor nor a number";
     }
   }
-  return true;
+  return nullptr;
 }
 
 std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, size_t first) {
@@ -291,9 +296,9 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
   uint64_t wanted = 0;
   const char* why = mode() == Mode::off ? "the fuser is off"
                     : !is_plain_thread() ? "autocast or the like is on"
-                    : !is_plain(stack, first, key, wants_gradient, wanted) ? "its arguments are not plain tensors on the CPU"
-                    : exact_ && wants_gradient ? "gradients of kernels are rounded in their own way"
-                    : !exact_ && mode() == Mode::exact ? "kernels are to be exact" : nullptr;
+                    : why_not(stack, first, key, wants_gradient, wanted);
+  if (!why && exact_ && wants_gradient) why = "gradients of kernels are rounded in their own way";
+  if (!why && !exact_ && mode() == Mode::exact) why = "kernels are to be exact";
   if (why) {
     {
       const std::lock_guard<std::mutex> hold(lock_);

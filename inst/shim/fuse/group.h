@@ -40,7 +40,8 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
     std::vector<Place> places;
   };
 
-  bool is_plain(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
+  // Why a call goes the way of operators, or null and its key.
+  const char* why_not(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
   std::shared_ptr<Entry> entry(const Key& key, const torch::jit::Stack& stack, size_t first);
   Entry::Backward& backward(Entry& entry, uint64_t wanted);
   std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);

@@ -46,7 +46,7 @@ const LoopEmitter::Element& LoopEmitter::element(const Value* value) {
   const auto found = elements_.find(value);
   if (found != elements_.end()) return found->second;
   const auto constant = torch::jit::toIValue(value);
-  if (!constant || !constant->isTensor() || constant->toTensor().dim() != 0 || !is_plain_tensor(constant->toTensor()))
+  if (!constant || !constant->isTensor() || constant->toTensor().dim() != 0 || why_not_plain(constant->toTensor()))
     throw Unfusable{"a tensor that is none of its arguments"};
   const at::Tensor& tensor = constant->toTensor();
   Element& it = elements_[value];

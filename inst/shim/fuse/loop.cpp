@@ -320,8 +320,8 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
   for (size_t i = 0; i < n && !why; ++i) {
     if (kinds_[i] != 'T') continue;
     const at::Tensor& tensor = arguments[i].toTensor();
-    if (!is_plain_tensor(tensor)) why = "its arguments are not plain tensors on the CPU";
-    else if (at::GradMode::is_enabled() && tensor.requires_grad()) why = "gradients go the way of single operators";
+    why = why_not_plain(tensor);
+    if (!why && at::GradMode::is_enabled() && tensor.requires_grad()) why = "gradients go the way of single operators";
     if (why) break;
     kinds.push_back({tensor.scalar_type(), tensor.dim()});
     storages.push_back(tensor.storage().unsafeGetStorageImpl());
