@@ -171,11 +171,15 @@ dataset_subset <- dataset(
     self$dataset <- dataset
     self$indices <- indices
     if (is.function(dataset$.getbatch)) {
-      self$.getbatch <- self$.getitem
+      self$.getbatch <- function(index) self$dataset$.getbatch(self$indices[index])
     }
     class(self) <- unique(c(paste0(setdiff(class(dataset), "R6"), "_subset"), class(self)))
   },
-  .getitem = function(idx) self$dataset[self$indices[idx]],
+  # One item as the dataset gives it: a batch of one has a dimension more.
+  .getitem = function(idx) {
+    index <- self$indices[idx]
+    if (length(index) == 1L) self$dataset$.getitem(index) else self$dataset[index]
+  },
   .length = function() length(self$indices)
 )
 

@@ -12,7 +12,7 @@ longest_inline <- 4096
 # behind the other. `is_ours`: nobody else has these tensors, so that their memory, which is warm, is free for the next ones
 # before R collects them.
 pack_message <- function(x, call = NULL, is_ours = FALSE) {
-  found <- new_collection(call, "A batch")
+  found <- new_collection(call, "A batch", instances = NULL)
   bytes <- serialize(x, NULL, xdr = FALSE, refhook = found$mark)
   tensors <- unname(mget(found$order, found$tensors))
   for (x in tensors) {

@@ -108,8 +108,9 @@ with_attributes <- function(x, like) {
 
 address_mark <- function(key) `class<-`(key, "torch_tensor_address")
 
-# The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks.
-new_collection <- function(call, what = "`obj`") {
+# The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks. Without
+# `instances` R writes objects of installed classes whole, with their methods: what reads them has the same packages.
+new_collection <- function(call, what = "`obj`", instances = new_instance_marks()) {
   # Tables by key, since lists take longer the more they hold.
   tensors <- new_environment()
   order <- character()
@@ -117,7 +118,6 @@ new_collection <- function(call, what = "`obj`") {
   extra <- list()
   keys <- new_environment()
   kept <- new_environment()
-  instances <- new_instance_marks()
   # One tensor may have several R objects, with attributes of their own.
   key_of <- function(x, key = NULL) {
     if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, without its memory.", what), call)
@@ -200,7 +200,9 @@ new_collection <- function(call, what = "`obj`") {
     if (is.environment(x)) {
       # That of a script module, which holds handles of its methods.
       handle <- if (identical(parent.env(x), topenv())) get0("handle", x, inherits = FALSE)
-      if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) return(instances$mark(x))
+      if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) {
+        return(if (!is.null(instances)) instances$mark(x))
+      }
       return(noted(x, list(kind = "environment", of = handle_key(handle))))
     }
     if (typeof(x) != "externalptr") return(NULL)

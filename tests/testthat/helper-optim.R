@@ -128,6 +128,21 @@ without_fused <- function(code) {
   code
 }
 
+# The cases that this PyTorch has: an older one may lack a rule or an argument, or may not count what a line search of
+# L-BFGS asks for towards `max_eval`.
+cases_of_python <- function() {
+  has <- python_eval("
+import inspect
+def has(case):
+  name, given = case.split('(', 1)
+  rule = getattr(torch.optim, name, None)
+  if rule is None or ('maximize' in given and 'maximize' not in inspect.signature(rule).parameters): return False
+  return not ('max_eval' in given and 'strong_wolfe' in given) or 'max_ls=max_eval' in inspect.getsource(rule)
+result = [has(case) for case in cases]
+", cases = as.list(names(optim_cases)))
+  names(optim_cases)[unlist(has)]
+}
+
 has_maximizing_lbfgs <- function() package_version(libtorch_find()$version) >= "2.14"
 
 # Path, state dict and groups of a case here and in PyTorch.

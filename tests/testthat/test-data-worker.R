@@ -68,6 +68,12 @@ test_that("sessions of their own get the dataset, with its tensors, by a message
     factor <- 10
     scaled <- batches_of(dataloader(of_items(function(i) get("factor", globalenv()) * i, 3), num_workers = 2, worker_globals = "factor"))
     expect_identical(as.numeric(scaled[[3]]), 30)
+    # Objects of the package's classes come with all that their methods use.
+    model <- nn_linear(2, 1)
+    computed <- function(i) model(torch_ones(2) * i)
+    expect_equal(values_of(computed), vapply(1:4, function(i) as.numeric(computed(i)), 0))
+    joined <- concat_dataset(list(stored, dataset_subset(stored, 3:4)))
+    expect_identical(as_array(batches_of(dataloader(joined, batch_size = 12, num_workers = 1))[[1]]$x), c(1:10, 3, 4) + 0)
     attached <- loaded_by(function(i) "package:splines" %in% search(), worker_packages = "splines")
     expect_true(as_array(attached[[1]]))
   })

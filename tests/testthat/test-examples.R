@@ -1,5 +1,11 @@
 # The programs of inst/examples and the code of the users' two documents, as they stand there.
 
+# PyTorch warns that Python 3.14 and later may not run its programs in the form of files.
+run_example <- function(script, output) {
+  env <- c(callr::rcmd_safe_env(), PYTHONWARNINGS = "ignore::FutureWarning")
+  callr::rscript(script, output, libpath = .libPaths(), show = FALSE, fail_on_status = FALSE, env = env)
+}
+
 test_that("the demo trains, saves, and gets the same predictions from R, Python and C++", {
   skip_on_cran()
   skip_if_no_torch()
@@ -9,7 +15,7 @@ test_that("the demo trains, saves, and gets the same predictions from R, Python 
   output <- withr::local_tempdir()
   script <- system.file("examples/deploy/run.R", package = "torch")
 
-  demo <- callr::rscript(script, output, libpath = .libPaths(), show = FALSE, fail_on_status = FALSE)
+  demo <- run_example(script, output)
   said <- strsplit(demo$stdout, "\n")[[1]]
 
   expect_equal(demo$status, 0, info = paste(demo$stdout, demo$stderr))
@@ -52,7 +58,7 @@ for (name in names(example_scores)) {
     output <- withr::local_tempdir()
     script <- system.file("examples", name, "train.R", package = "torch")
 
-    ran <- callr::rscript(script, output, libpath = .libPaths(), show = FALSE, fail_on_status = FALSE)
+    ran <- run_example(script, output)
     said <- strsplit(ran$stdout, "\n")[[1]]
 
     expect_equal(ran$status, 0, info = paste(ran$stdout, ran$stderr))

@@ -17,7 +17,7 @@ test_that("a momentum that is set later begins with the gradient", {
 })
 
 test_that("Muon steps matrices of several shapes as PyTorch", {
-  skip_if_no_torch()
+  skip_if_older("2.9")
   shapes <- list(c(4, 3), c(3, 4), c(4, 3), c(20, 30), c(30, 20), c(3, 4), c(20, 30))
   expected <- python_eval("
 params = [torch.linspace(-1, 1, n * m).reshape(n, m).requires_grad_() for n, m in shapes]

@@ -4,8 +4,7 @@ test_that("every rule steps as PyTorch's, and state dicts go both ways", {
     sign <- if (grepl("maximize=True", case)) -1 else 1
     run_steps(optim_cases[[case]], sign = sign, closure = grepl("LBFGS", case), ...)
   }
-  cases <- names(optim_cases)
-  if (!has_maximizing_lbfgs()) cases <- grep("^LBFGS.*maximize", cases, value = TRUE, invert = TRUE)
+  cases <- cases_of_python()
   expected <- python_steps(cases)
   gone_on <- python_steps(cases, lapply(cases, run, steps = 50))
   for (i in seq_along(cases)) {
