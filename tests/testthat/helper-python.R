@@ -11,6 +11,9 @@ python_eval <- function(code, ...) {
     "import json, sys, torch",
     # As ours is: kernels for fixed sizes take Debian's LibTorch minutes to compile.
     "torch.jit.set_fusion_strategy([('DYNAMIC', 10)])",
+    # Workers find the classes of this program only in a copy of its process.
+    "import multiprocessing",
+    "if 'fork' in multiprocessing.get_all_start_methods(): multiprocessing.set_start_method('fork')",
     "globals().update(json.load(open(sys.argv[1])))",
     code,
     "json.dump(result, open(sys.argv[2], 'w'))"
