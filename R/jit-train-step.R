@@ -322,9 +322,12 @@ train_step <- function(trainer, batch) {
       value
     }))
   }
-  value <- batch_gradients(trainer, batch, entry)
-  trainer$optimizer$step()
-  value
+  # The model has changed its buffers before the optimizer makes its step.
+  suspendInterrupts({
+    value <- batch_gradients(trainer, batch, entry)
+    trainer$optimizer$step()
+    value
+  })
 }
 
 # The gradients of a batch, by its tape where there is one.

