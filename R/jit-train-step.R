@@ -6,7 +6,7 @@
 # refused, and the first further batch is computed both ways.
 
 # What a training needs. `tapes`: by the form of the batch; `update`: of the optimizer, NULL until there is one.
-# `program`: what is called instead of a model whose course depends on values.
+# `program`: what is called instead of a model whose course depends on values. `call`: the frame of the user's call that runs.
 new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = caller_env()) {
   if (!is_nn_module(model) || inherits(model, "nn_module_generator")) {
     type_error(sprintf("`model` must be an initialized nn_module, not %s.", friendly_type(model)), call)
@@ -26,7 +26,7 @@ new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = ca
   load_torch()
   list2env(list(
     model = model, loss = loss, optimizer = optimizer, clip_norm = clip_norm, clip_value = clip_value, program = NULL,
-    tapes = new_environment(), sizes = new_environment(), update = NULL, closure = needs_closure(optimizer)
+    tapes = new_environment(), sizes = new_environment(), update = NULL, closure = needs_closure(optimizer), call = call
   ), parent = emptyenv())
 }
 
@@ -42,25 +42,46 @@ params_of <- function(optimizer) unlist(lapply(optimizer$param_groups, `[[`, "pa
 
 batch_loss <- function(trainer, batch) {
   model <- trainer$program %||% trainer$model
-  n <- length(batch)
-  value <- if (is.null(trainer$loss)) {
-    do.call(model, batch, quote = TRUE)
+  loss <- trainer$loss
+  value <- if (is.null(loss)) {
+    output_of(model, batch)
   } else {
-    output <- if (n == 2L) model(batch[[1L]]) else do.call(model, batch[-n], quote = TRUE)
-    trainer$loss(output, batch[[n]])
+    target <- batch[[length(batch)]]
+    output <- output_of(model, batch[-length(batch)])
+    loss(output, target)
   }
   if (!is_torch_tensor(value) || value$numel() != 1) {
     is <- friendly_type(value)
     if (is_torch_tensor(value)) is <- sprintf("a tensor of shape (%s)", toString(value$shape))
-    value_error(sprintf("`loss` must give a tensor with one element, not %s.", is), call = NULL)
+    value_error(sprintf("`loss` must give a tensor with one element, not %s.", is), trainer$call)
   }
   value
+}
+
+# Errors show the arguments as `batch[[1]]`, not their values.
+output_of <- function(model, batch) {
+  if (length(batch) == 1L) return(model(batch[[1L]]))
+  eval(as.call(c(quote(model), lapply(seq_along(batch), function(i) call("[[", quote(batch), i)))))
+}
+
+check_batch <- function(trainer, batch) {
+  for (i in seq_along(batch)) {
+    if (!is_torch_tensor(batch[[i]])) {
+      type_error(sprintf("A batch must be made of tensors, and element %d is %s.", i, friendly_type(batch[[i]])), trainer$call)
+    }
+  }
+  if (length(batch) > !is.null(trainer$loss)) return(batch)
+  value_error(sprintf(
+    "A batch must hold the inputs of the model%s, not %s.", if (is.null(trainer$loss)) "" else " and the target of `loss`",
+    if (length(batch)) "one tensor only" else "nothing"
+  ), trainer$call)
 }
 
 # As R does it: the gradients become those of the batch.
 gradients_in_R <- function(trainer, batch) {
   params <- params_of(trainer$optimizer)
   value <- with_enable_grad(batch_loss(trainer, batch))
+  if (!value$requires_grad) value_error("The loss depends on no tensor that requires a gradient.", trainer$call)
   wanted <- params[vapply(params, function(param) param$requires_grad, NA)]
   cpp_gradients_anew(value, wanted)
   if (!is.null(trainer$clip_norm)) nn_utils_clip_grad_norm_(wanted, trainer$clip_norm)
@@ -94,6 +115,9 @@ gradient_tape <- function(trainer, batch) {
     )
   })
   if (is_string(tape)) return(tape)
+  if (!any(has_grad)) {
+    value_error("The loss depends on no parameter of `optimizer`: it must have been made of those of `model`.", trainer$call)
+  }
   entry <- new_environment(list(tape = tape, params = params[has_grad], is_checked = FALSE, uses = 0L))
   after <- outcome(trainer, value)
   restore()
@@ -365,7 +389,7 @@ use_program <- function(trainer, batch, why) {
     torch_error = function(e) {
       runtime_error(sprintf(
         "`model` can't be compiled. Recorded: %s. By `jit_script()`: %s", sub("[.]$", "", why), conditionMessage(e)
-      ), call = NULL)
+      ), trainer$call)
     }
   )
 }
@@ -462,7 +486,10 @@ closure_step <- function(trainer, batch) {
 #' @export
 jit_train_step <- function(model, loss, optimizer, clip_norm = NULL, clip_value = NULL) {
   trainer <- new_trainer(model, loss, optimizer, clip_norm, clip_value)
-  structure(function(...) train_step(trainer, unname(list(...))), class = "torch_train_step")
+  structure(function(...) {
+    trainer$call <- environment()
+    train_step(trainer, check_batch(trainer, unname(list(...))))
+  }, class = "torch_train_step")
 }
 
 #' @export

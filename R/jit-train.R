@@ -56,6 +56,9 @@ jit_train <- function(model, data, loss, optimizer, epochs = 1, batch_size = 32,
   if (!is.null(checkpoint) && !is_string(checkpoint)) {
     type_error(sprintf("`checkpoint` must be a path or NULL, not %s.", friendly_type(checkpoint)))
   }
+  if (!is.null(checkpoint) && !dir.exists(dirname(checkpoint))) {
+    value_error(sprintf("`checkpoint` must be a path in a folder that is there, not \"%s\".", checkpoint))
+  }
   if (!is_bool(progress)) value_error(sprintf("`progress` must be TRUE or FALSE, not %s.", friendly_type(progress)))
   scheduler_by <- arg_match(scheduler_by)
   valid <- if (!is.null(valid_data)) training_loader(valid_data, "valid_data", batch_size, FALSE, FALSE)
@@ -104,6 +107,10 @@ training_loader <- function(data, arg, batch_size, shuffle, drop_last, call = ca
   are_tensors <- is_bare_list(data) && length(data) && all(vapply(data, is_torch_tensor, NA))
   if (are_tensors) data <- inject(tensor_dataset(!!!data))
   if (!inherits(data, "dataset")) {
+    if (is_bare_list(data) && length(data)) {
+      i <- which(!vapply(data, is_torch_tensor, NA))[1L]
+      type_error(sprintf("`%s[[%d]]` must be a tensor, not %s.", arg, i, friendly_type(data[[i]])), call)
+    }
     is <- friendly_type(data)
     type_error(sprintf("`%s` must be a list of tensors, a dataset or a data loader, not %s.", arg, is), call)
   }
@@ -127,7 +134,7 @@ tensor_rows_body <- function() body(tensor_dataset(torch_zeros(1))$.getbatch)
 train_epoch <- function(trainer, loader, every, after_steps, scheduler) {
   tensors <- if (!trainer$closure) resident_tensors(loader)
   if (is.null(tensors)) return(train_batches(trainer, loader, every, after_steps, scheduler))
-  train_rows(trainer, loader, tensors, every, after_steps, scheduler)
+  train_rows(trainer, loader, check_batch(trainer, tensors), every, after_steps, scheduler)
 }
 
 train_batches <- function(trainer, loader, every, after_steps, scheduler) {
@@ -144,7 +151,7 @@ train_batches <- function(trainer, loader, every, after_steps, scheduler) {
   iterator <- as_iterator(loader)
   on.exit(close_iterator(iterator))
   while (!stopped && !is_exhausted(batch <- iterator())) {
-    losses[[length(losses) + 1L]] <- train_step(trainer, batch_tensors(batch))
+    losses[[length(losses) + 1L]] <- train_step(trainer, batch_tensors(trainer, batch))
     if (!is.null(scheduler)) scheduler$step()
     if (length(losses) %% every == 0) stopped <- tell()
   }
@@ -152,10 +159,10 @@ train_batches <- function(trainer, loader, every, after_steps, scheduler) {
   list(losses = vapply(losses, as.numeric, 0), stopped = stopped)
 }
 
-batch_tensors <- function(batch) {
-  batch <- if (is_torch_tensor(batch)) list(batch) else unname(batch)
-  if (is.list(batch) && length(batch) && all(vapply(batch, is_torch_tensor, NA))) return(batch)
-  type_error(sprintf("A batch of `data` must be a list of tensors, not %s.", friendly_type(batch)), call = NULL)
+batch_tensors <- function(trainer, batch) {
+  if (is_torch_tensor(batch)) batch <- list(batch)
+  if (is.list(batch)) return(check_batch(trainer, unname(batch)))
+  type_error(sprintf("A batch of `data` must be a list of tensors, not %s.", friendly_type(batch)), trainer$call)
 }
 
 # The order of the rows is drawn as the loader draws it. Steps of batches that are compiled run in the shim, as many
@@ -219,14 +226,14 @@ evaluate_model <- function(trainer, loader, metrics) {
   iterator <- as_iterator(loader)
   on.exit(close_iterator(iterator), add = TRUE)
   while (!is_exhausted(batch <- iterator())) {
-    batch <- batch_tensors(batch)
+    batch <- batch_tensors(trainer, batch)
     n <- length(batch)
     size <- batch[[1L]]$shape[1L]
     values <- with_no_grad({
       if (is.null(trainer$loss)) {
-        as.numeric(do.call(model, batch, quote = TRUE))
+        as.numeric(output_of(model, batch))
       } else {
-        output <- do.call(model, batch[-n], quote = TRUE)
+        output <- output_of(model, batch[-n])
         vapply(c(trainer$loss, metrics), function(metric) as.numeric(metric(output, batch[[n]])), 0)
       }
     })

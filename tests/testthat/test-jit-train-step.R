@@ -212,6 +212,17 @@ test_that("errors name what is wrong", {
     jit_train_step(model, nnf_mse_loss, optimizer, clip_norm = -1)
     jit_train_step(model, function(output, target) output - target, optimizer)(data[[1]], data[[2]])
     jit_train_step(model, nnf_mse_loss, optimizer)(data[[1]]$narrow(2, 1, 2), data[[2]])
+    step <- jit_train_step(model, nnf_mse_loss, optimizer)
+    step(NULL, data[[2]])
+    step(data[[1]], 1)
+    step(data[[1]])
+    step()
+    step(data[[1]], data[[1]], data[[2]])
+    jit_train_step(model, NULL, optimizer)()
+    jit_train_step(model, function(output, target) 3, optimizer)(data[[1]], data[[2]])
+    jit_train_step(model, function(output, target) stop("of the user"), optimizer)(data[[1]], data[[2]])
+    jit_train_step(model, function(output, target) target$sum(), optimizer)(data[[1]], data[[2]])
+    jit_train_step(nn_linear(4, 2), nnf_mse_loss, optimizer)(data[[1]], data[[2]])
   })
   nn_odd <- nn_module(
     initialize = function() self$w <- nn_parameter(torch_ones(4, 2)),
