@@ -2,10 +2,10 @@
 
 #' Find what goes wrong in a gradient
 #'
-#' While `code` runs, every operation that is recorded remembers the R call that it came from, and a gradient that is NaN
-#' is an error. Where computing gradients fails, a warning of class `torch_warning` tells that call, with file and line
-#' where R knows them. Much slower: for looking, not for training.
-#' Source: LibTorch's `torch::autograd::AnomalyMode`.
+#' While `code` runs, every operation that is recorded remembers the R call that it came from, and a gradient that is
+#' NaN is an error. If computing a gradient fails, a warning of class `torch_warning` tells that call, with file and
+#' line if R knows them. This makes code much slower: use it to find an error, not for training. Source: LibTorch's
+#' `torch::autograd::AnomalyMode`.
 #'
 #' @param code Code to run, forward and backward.
 #' @param check_nan Whether a NaN in a gradient is an error.

@@ -2,11 +2,12 @@
 
 #' Forward-mode derivatives
 #'
-#' Within `with_forward_ad()`, or after `local_forward_ad()` until the calling function ends, a tensor can carry a tangent:
-#' the derivative of its values along one direction. `forward_ad_make_dual()` gives a view of `tensor` that carries
-#' `tangent`; whatever operators make of it carries the tangent of the result, so one run of a function gives its value and
-#' its derivative along one direction, whatever the number of results. `forward_ad_unpack_dual()` takes both apart. At the
-#' end all tangents are gone. What [with_no_grad()] switches off has no part in this.
+#' Within `with_forward_ad()`, or after `local_forward_ad()` until the calling function ends, a tensor can carry a
+#' tangent: the derivative of its values along one direction. `forward_ad_make_dual()` gives a view of `tensor` that
+#' carries `tangent`. Operators compute the tangents of their results from those of their arguments. So a single run
+#' of a function gives its value and its derivative along that direction, however many results it has.
+#' `forward_ad_unpack_dual()` takes value and tangent apart. At the end all tangents are gone. [with_no_grad()] has no
+#' effect on tangents.
 #'
 #' @param code Code to run.
 #' @param .env The frame at whose end the tangents go.
@@ -79,23 +80,25 @@ forward_level <- function(call = caller_env()) {
 
 #' Derivatives of functions
 #'
-#' Of an R function of tensors. `autograd_jvp()`, in forward mode, gives the derivative along `v`, that is the Jacobian
-#' times `v`; `autograd_vjp()`, in reverse mode, `v` times the Jacobian. `autograd_jacobian()` gives all of it,
-#' `autograd_hessian()` the second derivatives of a function that gives one number, and `autograd_hvp()` these times `v`.
+#' The functions compute derivatives of an R function of tensors. `autograd_jvp()` uses forward mode and gives the
+#' derivative along `v`, that is the Jacobian times `v`. `autograd_vjp()` uses reverse mode and gives `v` times the
+#' Jacobian. `autograd_jacobian()` gives the whole Jacobian. `autograd_hessian()` gives the second derivatives of a
+#' function with a single number as its result, and `autograd_hvp()` gives these times `v`.
 #'
 #' `autograd_jacobian()` runs backwards once for each element of the result. If products with the Jacobian are all that you
 #' need, `autograd_jvp()` and `autograd_vjp()` compute each of them in a single run.
 #'
-#' @param func A function of as many tensors as `inputs` has; gives a tensor, for `autograd_jvp()` and `autograd_vjp()` also
-#'   a list of tensors.
+#' @param func A function of as many tensors as `inputs` has. It returns a tensor; for `autograd_jvp()` and
+#'   `autograd_vjp()` it may return a list of tensors.
 #' @param inputs A floating-point tensor or a list of such.
-#' @param v A tensor or a list of tensors: for `autograd_jvp()` and `autograd_hvp()` of the shapes of `inputs`, for
-#'   `autograd_vjp()` of those of the results, where `NULL` means 1.
+#' @param v A tensor or a list of tensors. For `autograd_jvp()` and `autograd_hvp()` they have the shapes of `inputs`,
+#'   for `autograd_vjp()` those of the results; there `NULL` means 1.
 #' @param create_graph Whether the derivatives are themselves recorded.
-#' @return `autograd_jvp()`, `autograd_vjp()` and `autograd_hvp()` a list of two: what `func` gave, and the product, for a list
-#'   of inputs (or results, in forward mode) a list. `autograd_jacobian()` a tensor whose shape is that of the result
-#'   followed by that of the input; for a list of inputs a list of such. `autograd_hessian()` a tensor of the input's shape
-#'   twice, for a list of inputs a list of lists.
+#' @return `autograd_jvp()`, `autograd_vjp()` and `autograd_hvp()`: a list of two, the value of `func` and the
+#'   product. The product is a list if `inputs` is one (for `autograd_jvp()`: if the result is one).
+#'   `autograd_jacobian()`: a tensor whose shape is that of the result followed by that of the input; for a list of
+#'   inputs a list of such tensors. `autograd_hessian()`: a tensor whose shape is that of the input, twice; for a list
+#'   of inputs a list of lists.
 #' @section Errors:
 #' A `type_error` for what is no function or no tensor, a `value_error` where `v` does not fit, and LibTorch's errors where an
 #' operator has no such derivative.

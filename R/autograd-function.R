@@ -20,7 +20,7 @@
 #' `backward` runs recorded where the gradient is itself to be differentiated (`create_graph = TRUE`): if it uses torch's
 #' operators only, second derivatives need nothing more. It always runs on R's main thread.
 #'
-#' A trace ([jit_trace()]) records the operators of `forward`, not `backward`, and says so in a warning where a gradient is
+#' A trace ([jit_trace()]) records the operators of `forward`, not `backward`. A warning says so if a gradient is
 #' wanted.
 #'
 #' Source: LibTorch's `torch::autograd::Node`, PyTorch's `torch.autograd.Function`.

@@ -55,15 +55,15 @@ autograd_set_grad_mode <- function(enabled) {
 #' `autograd_backward()` adds the gradients of `tensors` to the `$grad` of all leaves; `autograd_grad()` gives those of
 #' `outputs` with respect to `inputs`. `x$backward()` is the first for one tensor.
 #'
-#' `h <- x$register_hook(f)` has `f` called with each gradient of `x`: a tensor that it returns replaces the gradient,
-#' anything else is ignored, and so is an invisible value, such as an assignment's. `h$remove()` ends that. A hook is
-#' called with recording as it is in the backward, on R's main thread; it may compute gradients itself, and its errors are
-#' errors of `backward()`. One of an intermediate result lives as long as the graph is not used up, or R has the tensor; one
-#' of a leaf until it is removed or the leaf is gone, and with it all that its environment holds. A LibTorch before 2.0 does
-#' not call the hooks of `inputs` in `autograd_grad()`.
+#' `h <- x$register_hook(f)` makes `f` be called with each gradient of `x`, and `h$remove()` ends that. If `f` returns
+#' a tensor, visibly, that replaces the gradient. Any other value is ignored, and so is an invisible one, such as that
+#' of an assignment. A hook runs on R's main thread and may compute gradients itself. Its errors are errors of
+#' `backward()`. What it does is recorded if `create_graph` is `TRUE`. A hook of a leaf, with all that its environment
+#' holds, lives until it is removed or the leaf is gone. A hook of an intermediate result lives as long as R has that
+#' tensor or the graph is not used up. LibTorch before 2.0 does not call hooks of `inputs` in `autograd_grad()`.
 #'
-#' `x$grad_fn` is the node of the graph that made `x`, `NULL` for a leaf: it has `$name` and `$next_functions`, a list of the
-#' nodes that its gradient goes to.
+#' `x$grad_fn` is the node of the graph that made `x`, `NULL` for a leaf. It has the fields `$name` and
+#' `$next_functions`, a list of the nodes to which its gradient goes.
 #'
 #' Source: LibTorch's `torch::autograd::backward` and `torch::autograd::grad`.
 #'

@@ -2,17 +2,17 @@
 
 #' Sort the corners of polygons
 #'
-#' For the overlap of rotated boxes: puts the corners of each convex polygon in order, so that its area is that of the
-#' shoelace formula. The corners lie around the origin; the order is anticlockwise, from the positive x axis. Corners that
-#' coincide count once. Works on every device.
+#' Puts the corners of each convex polygon in order, so that its area follows from the shoelace formula. This serves
+#' to compute the overlap of rotated boxes. The corners lie around the origin. Their order is anticlockwise, from the
+#' positive x axis. Corners that coincide count once. The function works on every device.
 #'
 #' @param vertices Tensor of shape (B, N, M, 2), M at least 9: candidates for the corners of N polygons, x and y, less
 #'   their mean. The first eight are the corners of the two boxes, the others intersections of their sides.
 #' @param mask Bool tensor of shape (B, N, M): which of them are corners.
 #' @param num_valid Integer tensor of shape (B, N): how many they are, at most eight.
-#' @return An int64 tensor of shape (B, N, 9): the positions of the corners, from 1, then the first again; what is left
-#'   over, and all nine if there are fewer than three corners, is the position of an intersection that is no corner, whose
-#'   coordinates are to be zero.
+#' @return An int64 tensor of shape (B, N, 9): the positions of the corners, from 1, and then the first position
+#'   again. The places that are left hold the position of an intersection that is no corner, whose coordinates should
+#'   be zero. If there are fewer than three corners, all nine places hold it.
 #' @section Errors:
 #' A shape other than these is a `value_error`, something else than a tensor a `type_error`.
 #' @examplesIf torch::torch_is_installed()

@@ -5,11 +5,11 @@ NULL
 
 #' Datasets made of datasets
 #'
-#' `concat_dataset()` puts the items of several datasets behind each other, `stack_dataset()` beside each other, and
-#' `chain_dataset()` runs through several datasets, also without positions, one after the other.
+#' `concat_dataset()` has the items of several datasets one after the other, `stack_dataset()` has them side by side.
+#' `chain_dataset()` runs through several datasets one after the other, also through [iterable_dataset()]s.
 #'
-#' @param ... datasets, or one list of them. For `stack_dataset()` named or not: an item is a list of an item of each, under these
-#'   names.
+#' @param ... datasets, or one list of them, which may be named. An item of `stack_dataset()` is a list with an item
+#'   of each dataset, under these names.
 #' @returns A dataset; `chain_dataset()` an [iterable_dataset()]. Its length is the sum of the lengths, that of `stack_dataset()`
 #'   the length that all have.
 #' @section Errors:

@@ -209,26 +209,30 @@ iterate_stream <- function(loader, skip) {
 #'
 #' @section Workers:
 #' With `num_workers`, that many R processes make the batches, which come in the same order as without them. On Linux
-#' they are forks of the session: they have its variables and packages, and start in milliseconds; in RStudio and on
-#' macOS, or with `options(torch.fork_workers = FALSE)`, they are new sessions, which need the package processx, take a
-#' second or two to start, get the dataset as [torch_save()] would write it, and know of other variables only what
-#' `worker_globals` and `worker_packages` say. Tensors come through shared memory. They must lie on the CPU: a forked process can't use CUDA. A
-#' worker uses one thread. On Windows `num_workers` counts as 0, with a message.
+#' they are forks of the session: they have its variables and packages, and start in milliseconds. In RStudio, on
+#' macOS, or with `options(torch.fork_workers = FALSE)`, they are new sessions. These need the package processx and
+#' take a second or two to start. They get the dataset as [torch_save()] would write it, and of other variables and
+#' packages only those that `worker_globals` and `worker_packages` name. A worker uses one thread. Tensors come
+#' through shared memory; they must be on the CPU, since a forked process can't use CUDA. On Windows `num_workers`
+#' counts as 0, with a message.
 #'
 #' Each run draws a seed from torch's random numbers, and with workers one from R's; worker `i` adds `i - 1`. So
-#' [torch_manual_seed()] and `set.seed()` make runs with the same number of workers repeatable. An iterable dataset is there in each worker:
-#' its `.iter()` asks [get_worker_info()] for the share it has to give, else each item comes once from each worker.
+#' [torch_manual_seed()] and `set.seed()` make runs with the same number of workers repeatable. Each worker has the
+#' whole of an iterable dataset. Its `.iter()` must ask [get_worker_info()] which share to give; otherwise each item
+#' comes once from each worker.
 #'
-#' An error in a worker is a `runtime_error` with its message and calls, warnings are passed on, a worker that was killed
-#' and a batch that does not come within `timeout` are a `runtime_error`; then, and when the loop is left or interrupted, all
-#' workers end. They also end when the main session does, however it ends, and leave no shared memory behind.
+#' An error in a worker is a `runtime_error` with its message and calls; warnings are passed on. A worker that was
+#' killed, and a batch that does not come within `timeout`, are a `runtime_error` too. After such an error, and when
+#' the loop is left or interrupted, all workers end. They also end when the main session does, however it ends, and
+#' leave no shared memory behind.
 #'
 #' @section Going on in the middle of a run:
-#' `$state_dict()` tells how many batches of the run that began last were given, and the random states with which it began;
-#' after `$load_state_dict(state_dict)` the next run goes on behind these batches, in the same order, and leaves torch's and R's
-#' random numbers as they are. Kept with `torch_get_rng_state()`, the model and the optimiser by [torch_save()], it lets a training
-#' go on as if it had not stopped. Items that were given are not made again, but for iterable datasets, which are run through.
-#' Workers begin with new random numbers of their own; an iterable dataset with workers is a `not_implemented_error`.
+#' `$state_dict()` tells how many batches the last run has given, and the random states with which it began. After
+#' `$load_state_dict(state_dict)` the next run goes on after these batches, in the same order, and leaves torch's and
+#' R's random numbers as they are. So a training can go on as if it had not stopped: save this state with
+#' [torch_save()], together with `torch_get_rng_state()`, the model and the optimiser. Items that were given are not
+#' made again; only an iterable dataset is run through from its beginning. Workers begin with new random numbers of
+#' their own. An iterable dataset with workers is a `not_implemented_error`.
 #'
 #' @param dataset a [dataset()] or [iterable_dataset()].
 #' @param batch_size items in a batch; `NULL` for single items.

@@ -50,7 +50,8 @@ among_whole <- function(value, flags) if (value$is_floating_point()) is_whole_te
 #' * `constraint_greater_than()`, `constraint_greater_than_eq()`, `constraint_less_than()`, `constraint_interval()` (both
 #'   bounds belong to it), `constraint_half_open_interval()` (the upper one does not), `constraint_integer_interval()`;
 #' * `constraint_multinomial(upper_bound)`: vectors of counts with a sum of at most `upper_bound`;
-#' * `constraint_independent(base, n)`: `base`, which must hold in all places of the `n` dimensions more that an event has;
+#' * `constraint_independent(base, n)`: `base` must hold in all places of the last `n` dimensions before its own,
+#'   which become part of the event;
 #' * `constraint_cat()`, `constraint_stack()`: of parts of a tensor along `dim`, each with its own constraint.
 #'
 #' @param lower_bound,upper_bound numbers or tensors.

@@ -105,9 +105,9 @@ log_choose <- function(n, k) torch_lgamma(n + 1) - torch_lgamma(k + 1) - torch_l
 #' | `distr_relaxed_bernoulli` | `temperature` > 0, `probs` | a number from 0 to 1 | nearly a Bernoulli draw, with gradients |
 #' | `distr_relaxed_one_hot_categorical` | `temperature` > 0, `probs`, a vector | a vector that sums to 1 | nearly a one, with gradients |
 #'
-#' The probabilities of outcomes, the last dimension of `probs`, are divided by their sum. Infinite `logits` are probabilities of
-#' 0 and 1; of several outcomes those whose logits are `Inf` share all the probability. `distr_negative_binomial` counts
-#' with `probs` what R's [dnbinom()] takes for `1 - prob`.
+#' The probabilities of outcomes, the last dimension of `probs`, are divided by their sum. Infinite `logits` mean
+#' probabilities of 0 and 1. Outcomes whose logits are `Inf` share all the probability equally. The `probs` of
+#' `distr_negative_binomial` are `1 - prob` of R's [dnbinom()].
 #'
 #' A relaxed distribution is a continuous one that comes close to the discrete one when `temperature` goes to zero, and
 #' whose draws have gradients by `probs`.

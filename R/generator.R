@@ -124,9 +124,9 @@ print.torch_generator <- function(x, ...) {
 
 #' Threads that LibTorch uses
 #'
-#' `torch_set_num_threads()` is for work inside an operator, `torch_set_num_interop_threads()` for TorchScript's `fork`. A
-#' process that was forked from this one, as by `parallel::mclapply()`, has none of its threads and works with one; more
-#' of them there may wait for ever.
+#' `torch_set_num_threads()` sets the threads for work inside an operator, `torch_set_num_interop_threads()` those for
+#' TorchScript's `fork`. A process that was forked from this one, as by `parallel::mclapply()`, has none of its
+#' threads. It works with one; setting more there may make it wait for ever.
 #'
 #' @param num_threads A positive whole number. The interop pool can be set once, before the first operator.
 #' @return The number of threads.

@@ -2,8 +2,8 @@
 
 #' What became of R's expressions
 #'
-#' A table of the expressions of a compiled R function, with what the program does for each: operators of LibTorch, loops,
-#' branches, constants. Functions that it calls are in it too, where they are called.
+#' A table of the expressions of a compiled R function, with what the program does for each: operators of LibTorch,
+#' loops, branches, constants. The expressions of functions that it calls stand where they are called.
 #'
 #' @param f A `script_function`, or a module or method of one, made by [jit_script()], [jit_trace()] or [jit_compile()].
 #' @return A data frame of class `torch_script_explanation` with a row for each expression, in the order of execution:

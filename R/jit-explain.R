@@ -135,9 +135,9 @@ plot.jit_explanation <- function(x, ...) {
 
 #' Profile of R code
 #'
-#' Notes each operator that LibTorch runs while a piece of R code does, also those inside of traced and compiled programs, of
-#' gradients and of data loaders in this process, with its time, the bytes that it reads and writes, and the R call that it
-#' comes from.
+#' `jit_profile()` notes each operator that LibTorch runs while a piece of R code runs, with its time, the bytes that
+#' it reads and writes, and the R call that it comes from. Operators inside of traced and compiled programs, of
+#' gradients, and of data loaders in this process are noted too.
 #'
 #' @param expr R code.
 #' @param profile What `jit_profile()` gave.

@@ -17,18 +17,22 @@
 #' * `jit_warmup()` runs a function until its plan is final and its kernels are compiled, so that no later run has to wait for
 #'   it. For arguments that require gradients, the kernels of the gradients are compiled as well.
 #'
-#' On the CPU this package has a fuser of its own, since LibTorch's official builds have none there. It joins chains of
-#' operators that work element by element (arithmetic, comparisons, activations, elementary functions), sums and the like along
-#' the last dimension or over all (`softmax`, `layer_norm`, losses), and their gradients, to kernels: plain C that R's own
-#' compiler makes machine code of, in the background, while the program runs operator by operator. A kernel serves tensors
-#' of all sizes, and is kept on disk for later sessions (`tools::R_user_dir("torch", "cache")`). Results differ from those of
-#' single operators by rounding: `float` numbers by at most some units in the last place. Files that [jit_save()] writes hold the
-#' operators, never kernels. What became of a program, and why an operator is in no kernel, tells [jit_explain()].
-#' Loops that compute with numbers, elements of vectors and single elements of tensors (`x[i, j]`, read and written) become machine
-#' code as well, some hundred times as fast as LibTorch's interpreter. Numbers have exactly the results and errors that they have
-#' there. Where elements want gradients, and where `x[i, ]` is more than an element, operators run one by one as before.
-#' `options(torch.jit_fuser = "none")` (or `"exact"`) before LibTorch is first used holds for a session;
-#' the environment variable `TORCH_KERNEL_CC` names another compiler.
+#' On the CPU this package has a fuser of its own, since LibTorch's official builds have none there. It joins chains
+#' of operators to kernels: operators that work element by element (arithmetic, comparisons, activations, elementary
+#' functions), sums and the like along the last dimension or over all (`softmax`, `layer_norm`, losses), and their
+#' gradients. A kernel is plain C. R's own compiler makes machine code of it in the background, while the program runs
+#' operator by operator. It serves tensors of all sizes, and is kept on disk for later sessions
+#' (`tools::R_user_dir("torch", "cache")`). Results differ from those of single operators by rounding: `float` numbers
+#' by at most some units in the last place. Files that [jit_save()] writes hold the operators, never kernels.
+#' [jit_explain()] tells what became of a program, and why an operator is in no kernel.
+#'
+#' Loops that compute with numbers, elements of vectors and single elements of tensors (`x[i, j]`, read and written)
+#' become machine code as well, some hundred times as fast as LibTorch's interpreter. Numbers have exactly the results
+#' and errors that they have there. If elements need gradients, or `x[i, ]` is more than an element, operators run one
+#' by one as before.
+#'
+#' `options(torch.jit_fuser = "none")` (or `"exact"`) before LibTorch is first used holds for a session. The
+#' environment variable `TORCH_KERNEL_CC` names another compiler.
 #'
 #' The `with_` functions run `code` and the `local_` functions hold until the calling function ends; both restore the
 #' switches, also after an error.

@@ -451,18 +451,18 @@ closure_step <- function(trainer, batch) {
 #'
 #' The first batch of each form (shapes, dtypes, mode of the model) is computed by R, once more than needed, and
 #' LibTorch's operators, those for the gradients included, are recorded as a flat list. Batches of the same form then
-#' run that list. So any R code in the model and the loss works that does the same for other values. What would not is
-#' found: where values of tensors are read (`as.logical(x > 0)`, `as.numeric(x)`) while it is recorded, or where the
-#' second batch comes out differently, the model is compiled by [jit_script()] instead, with gradients by autograd;
-#' and where that can't be done either, the error says both reasons. What R code does at some steps only, such as a
-#' counter of its own in `forward`, is not seen.
+#' run that list. So any R code in the model and the loss works that does the same for other values. Code that does
+#' not is found in two ways: it reads values of tensors (`as.logical(x > 0)`, `as.numeric(x)`) while it is recorded,
+#' or the second batch comes out differently. Then the model is compiled by [jit_script()] instead, with gradients by
+#' autograd; if that fails too, the error gives both reasons. Code that acts at some steps only, such as a counter of
+#' its own in `forward`, is not noticed.
 #'
-#' Of the optimizer one step is recorded, from its second step on; its numbers, learning rates and counts, are
-#' followed. That holds for the package's optimizers and for those made by [optimizer()]. One whose step can't be
-#' recorded is stepped by R, with a message that says why. [optim_lbfgs()] is stepped by R; its closure is compiled.
+#' One step of the optimizer is recorded, from its second step on; its numbers, such as learning rates and counts, are
+#' followed. That holds for the package's optimizers and for those made by [optimizer()]. If a step can't be recorded,
+#' R makes the steps, and a message says why. R also makes those of [optim_lbfgs()], whose closure is compiled.
 #'
-#' When the mode, the learning rates, other hyperparameters or the optimizer's state change between steps, that is
-#' seen. Other changes of the model, such as new layers, need a new `jit_train_step()`.
+#' Changes of the mode, the learning rates, other hyperparameters and the optimizer's state between steps are noticed.
+#' Other changes of the model, such as new layers, need a new `jit_train_step()`.
 #'
 #' @param model An initialised module; the optimizer has its parameters.
 #' @param loss A function of the model's output and the last element of the batch that gives a tensor with one

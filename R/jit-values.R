@@ -2,8 +2,8 @@
 
 #' Mark values for TorchScript
 #'
-#' `jit_scalar()` makes a vector of length 1 a scalar (else it is a list of one element); `jit_tuple()` makes a list a
-#' tuple, a named one a named tuple.
+#' `jit_scalar()` makes a vector of length 1 a scalar; without it the vector is a list of one element. `jit_tuple()`
+#' makes a list a tuple, and a named list a named tuple.
 #'
 #' @param x An atomic vector of length 1, or a list.
 #' @return `x` with a class added.
@@ -55,10 +55,10 @@ jit_tuple <- function(x) {
 #' | `Future[T]` | a `torch_future`, or what fits `T` | a `torch_future` |
 #' | `Any` | see below | by the value |
 #'
-#' Where nothing tells (`Any`, example inputs of a trace, results of a traced R function, new attributes of modules): a
-#' vector is a list, also of length 1, but a string is a `str` and [jit_scalar()] makes a scalar; a named list of tensors is
-#' a `Dict`, another list of tensors a `List`, any other list a tuple, a named one a named tuple; [jit_tuple()] makes every
-#' list a tuple.
+#' Where nothing tells the type (`Any`, example inputs of a trace, results of a traced R function, new attributes of
+#' modules) a value is read as follows. A vector is a list, also one of length 1; but a string is a `str`, and
+#' [jit_scalar()] makes a scalar. A named list of tensors is a `Dict`, another list of tensors a `List`. Any other
+#' list is a tuple, and a named one a named tuple. [jit_tuple()] makes every list a tuple.
 #'
 #' @section Special values:
 #' * `NA` has no counterpart: it is an error for `int`, `bool` and `str`, and NaN for `float` and `complex`. A double NA

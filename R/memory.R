@@ -23,22 +23,23 @@
 #' | `torch.install_version`, `torch.url` | unset | see [install_torch()] |
 #'
 #' @section CPU memory:
-#' R does not see how much memory a tensor holds, so the package counts. When tensors hold `torch.threshold_call_gc` MiB
-#' more than the least that was alive since the last full collection (half of that least where it is more), R collects its
-#' young objects, which is what a loop leaves behind. If three quarters of that growth are still there afterwards, R
-#' collects everything. When an allocation fails, R collects everything, the kept blocks are given back, and it is tried
-#' once more. A larger threshold means fewer collections and a higher peak.
+#' R does not see how much memory a tensor holds, so the package counts. It compares what tensors hold with the least
+#' that was alive since the last full collection. When they hold `torch.threshold_call_gc` MiB more than that (or half
+#' as much again, if that is more), R collects its young objects, which is what a loop leaves behind. If three
+#' quarters of that growth are still there afterwards, R collects everything. When an allocation fails, the kept
+#' blocks are given back, R collects everything, and the allocation is tried again. A larger threshold means fewer
+#' collections and a higher peak.
 #'
 #' Blocks that are freed are kept up to a limit: a new tensor of about the same size takes one, instead of fetching memory
 #' from the system page by page. Blocks of up to 1 KiB come from a store of their own, which these options do not touch.
 #'
 #' @section CUDA memory:
-#' LibTorch keeps freed CUDA memory itself, and R collects when an allocation fails. Before that, when what is in use has
-#' grown by a twentieth of the device and by half of what was in use at least, R collects its young objects, and everything
-#' if that is not enough. It also collects everything if more than `reserved_rate` of the device is reserved and more than
-#' `allocated_reserved_rate` of that is in use, or if more than `allocated_rate` of the device is in use; but only if a
-#' twentieth of the device was allocated since such a collection: what stays in use for good costs no further ones. This
-#' needs LibTorch 2.9 or later.
+#' LibTorch keeps freed CUDA memory itself. R collects when an allocation fails, and before that in two cases. When
+#' what is in use has grown by a twentieth of the device, and by at least half of what was in use, R collects its
+#' young objects, and everything if that is not enough. R also collects everything if more than `reserved_rate` of the
+#' device is reserved and more than `allocated_reserved_rate` of that is in use, or if more than `allocated_rate` of
+#' the device is in use. It does so again only after another twentieth of the device has been allocated, so that
+#' memory which stays in use costs no further collections. This needs LibTorch 2.9 or later.
 #'
 #' @seealso [set_cpu_allocator_config()], [cuda_memory_stats()]
 #' @name torch_options

@@ -5,15 +5,16 @@ NULL
 
 #' Adaptive softmax
 #'
-#' A softmax over very many classes, sorted by how often they occur: the frequent ones are classes of a small softmax, the
-#' head; the others are in clusters, each one class of the head and with a softmax of its own, computed only for the samples
-#' that need it. The rarer the classes of a cluster, the fewer numbers describe a sample to it.
+#' A softmax over very many classes, sorted by how often they occur. The frequent classes belong to a small softmax,
+#' the head. The others are in clusters. Each cluster is one class of the head and has a softmax of its own, which is
+#' computed only for the samples that need it. The rarer the classes of a cluster, the fewer numbers describe a sample
+#' to it.
 #'
 #' @param in_features number of features of the input.
 #' @param n_classes number of classes.
-#' @param cutoffs whole numbers that rise: the head has the classes up to the first, the first cluster those after it up to
-#'   the second, and so on to `n_classes`.
-#' @param div_value a cluster has that many times fewer numbers a sample than the one before.
+#' @param cutoffs increasing whole numbers: the head has the classes up to the first, the first cluster the classes
+#'   after it up to the second, and so on to `n_classes`.
+#' @param div_value factor by which the numbers that describe a sample decrease from one cluster to the next.
 #' @param head_bias whether the head has a bias.
 #' @returns A module with the children `head` and `tail`. For `input` of shape `(N, in_features)` or `(in_features)`:
 #'   * `forward(input, target)`: a list of `output`, the log probabilities of the targets, of the shape of `target`, and `loss`,

@@ -18,7 +18,8 @@ NULL
 #' @param dropout_p probability of an attention weight to be dropped in training.
 #' @param out_proj_weight,out_proj_bias the projection of the result, `(E, E)` and `(E)`.
 #' @param training whether to drop.
-#' @param key_padding_mask `(N, S)`: keys that are no keys; bool, `TRUE` for what is ignored, or numbers to add.
+#' @param key_padding_mask of shape `(N, S)`: which keys are padding. Bool, with `TRUE` for keys to ignore, or numbers
+#'   to add.
 #' @param need_weights whether the attention weights are given too.
 #' @param attn_mask `(L, S)` or `(N * num_heads, L, S)`: bool, `TRUE` for what must not be attended to, or numbers to add.
 #' @param avg_weights whether the weights are averaged over the heads.
@@ -219,10 +220,10 @@ nn_multihead_attention <- nn_module(
 
 #' Transformers
 #'
-#' `nn_transformer_encoder_layer()` is attention of a sequence to itself and a net of two linear layers on each position, both
-#' with a way around and a layer norm. `nn_transformer_decoder_layer()` attends to itself and to the encoder's result,
-#' `memory`. `nn_transformer_encoder()` and `nn_transformer_decoder()` are several such layers one after the other,
-#' `nn_transformer()` is both together.
+#' `nn_transformer_encoder_layer()` is attention of a sequence to itself and then a net of two linear layers at each
+#' position, both with a residual connection and a layer norm. `nn_transformer_decoder_layer()` attends to itself and
+#' to the encoder's result, `memory`. `nn_transformer_encoder()` and `nn_transformer_decoder()` are several such
+#' layers one after the other, `nn_transformer()` is both together.
 #'
 #' @param d_model E, the number of features of a position.
 #' @param nhead number of heads of attention.

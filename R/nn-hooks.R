@@ -8,9 +8,9 @@ NULL
 
 #' Hooks of modules
 #'
-#' Functions that a module calls when it is called, when gradients come to it, or when its state is saved or loaded. Each
-#' method gives a handle, whose `$remove()` takes the hook away again. They run in the order in which they were registered;
-#' one with `prepend = TRUE` comes before those that are there.
+#' Hooks are functions that a module calls when it is called, when gradients come to it, or when its state is saved or
+#' loaded. Each method below returns a handle, whose `$remove()` takes the hook away again. Hooks run in the order in
+#' which they were registered; one with `prepend = TRUE` comes before those that are there.
 #'
 #' | method | `hook` is called as | when | what it may give |
 #' |---|---|---|---|
@@ -23,8 +23,8 @@ NULL
 #' | `$register_load_state_dict_pre_hook(hook)` | `hook(module, state_dict, prefix)` | before `$load_state_dict()` | another state dict |
 #' | `$register_load_state_dict_post_hook(hook)` | `hook(module, keys)` | after it | other `keys` |
 #'
-#' A hook that gives `NULL` changes nothing, nor does one whose value is invisible, as that of an assignment and of `print()`
-#' is: `function(module, inputs, output) seen <<- output$detach()` only looks.
+#' A hook that returns `NULL` changes nothing. Neither does one whose value is invisible, such as that of an
+#' assignment or of `print()`: `function(module, inputs, output) seen <<- output$detach()` only looks.
 #'
 #' * `inputs` is the list of the arguments that were given, by the names that `forward` has for them. `module$forward(x)`
 #'   calls no hooks.
@@ -39,7 +39,7 @@ NULL
 #' A copy of a module has the hooks of the original; taking one away from either leaves the other as it is. A trace records
 #' what the forward hooks do. A module with backward hooks can't be traced.
 #'
-#' A module without hooks pays nothing for them but the look at one variable.
+#' A module without hooks pays for them only by looking at one variable.
 #' @section Errors:
 #' An error of a hook is a `runtime_error` that names the hook and the module, with the hook's own error as its parent. A
 #' `hook` that is no function is a `type_error`.

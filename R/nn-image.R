@@ -5,7 +5,7 @@ NULL
 
 #' Padding modules
 #'
-#' Put elements around the dimensions of space: a constant, zeros, the elements next to the edge mirrored
+#' The modules put elements around the dimensions of space: a constant, zeros, the elements next to the edge mirrored
 #' (`nn_reflection_pad*d()`), the edge repeated (`nn_replication_pad*d()`) or the other end (`nn_circular_pad*d()`).
 #'
 #' @param padding one number, or numbers before and after each dimension, beginning with the last; negative ones cut off.

@@ -2,7 +2,7 @@
 
 #' Initial values of parameters
 #'
-#' Fill a tensor in place.
+#' The functions fill a tensor in place.
 #'
 #' * `nn_init_uniform_()`, `nn_init_normal_()`: from the distribution on `[a, b]`, or with this mean and deviation.
 #'   `nn_init_trunc_normal_()`: normal, restricted to `[a, b]`.

@@ -396,12 +396,13 @@ nn_conv3d <- nn_module("nn_conv3d", nn_conv_nd, private = list(
 
 #' Transposed convolution layers
 #'
-#' What a convolution is to its input's gradient: they make images larger. See [nnf_conv_transpose1d()]. Initial values are
-#' uniform on \eqn{\pm 1 / \sqrt{out\_channels / groups \cdot \prod kernel\_size}}.
+#' A transposed convolution computes what a convolution computes for the gradient of its input, and so makes images
+#' larger. See [nnf_conv_transpose1d()]. Initial values are uniform on \eqn{\pm 1 / \sqrt{out\_channels / groups \cdot
+#' \prod kernel\_size}}.
 #'
 #' @inheritParams nn_conv1d
-#' @param padding takes away so much at each end of the result.
-#' @param output_padding so much more at one end of each dimension of the result, where `stride` leaves its size open.
+#' @param padding how much is cut off at each end of the result.
+#' @param output_padding how much larger one end of each dimension of the result is; `stride` leaves its size open.
 #' @param padding_mode `"zeros"`, nothing else.
 #' @returns A module with the parameters `weight`, of shape `(in_channels, out_channels / groups, ...)`, and `bias`. Its
 #'   `forward(input, output_size = NULL)` takes a tensor of shape `(N, in_channels, ...)` and returns one of shape

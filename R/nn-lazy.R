@@ -5,9 +5,9 @@ NULL
 
 #' Layers that take their input's size
 #'
-#' `nn_lazy_linear()` is [nn_linear()] without `in_features`, and so on: the layer has no parameters until it is first called,
-#' when it makes them for the size of that input, on its device. Call the model once before you hand its parameters to an
-#' optimiser, count, save or load them.
+#' `nn_lazy_linear()` is [nn_linear()] without `in_features`, and so on. The layer has no parameters until it is first
+#' called. It then makes them for the size of that input, on its device. Call the model once before you hand its
+#' parameters to an optimiser, count, save or load them.
 #'
 #' @param out_features,bias,out_channels,kernel_size,stride,padding,dilation,groups,padding_mode,output_padding As the
 #'   layer of the same name without `lazy` has them.

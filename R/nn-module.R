@@ -174,12 +174,12 @@ module_identity <- function(module) {
 #'
 #' * `$parameters`, `$buffers`: named lists of the tensors of the whole tree, each tensor once; `$children`: the modules
 #'   held directly; `$modules`: the module and all below it.
-#' * `$state_dict()`: the tensors by name; `$load_state_dict(state_dict)` copies values back. What the module has no place for
-#'   is not used. With `.refer_to_state_dict = TRUE` the module takes over the tensors themselves.
-#'   A class with the methods `get_extra_state()` and `set_extra_state(state)` has what they give and take in its state
-#'   dict as `_extra_state`.
-#'   Methods `.save_to_state_dict(prefix, keepvars)` and `.load_from_state_dict(state_dict, prefix)` of a class say what a module
-#'   itself gives, by full names, and takes; `super$` has the usual ones.
+#' * `$state_dict()`: the tensors by name. `$load_state_dict(state_dict)` copies values back; entries for which the
+#'   module has no place are not used. With `.refer_to_state_dict = TRUE` the module takes over the tensors
+#'   themselves. If a class has the methods `get_extra_state()` and `set_extra_state(state)`, its state dict holds
+#'   what the first returns as `_extra_state`, and the second gets it back. The methods `.save_to_state_dict(prefix,
+#'   keepvars)` and `.load_from_state_dict(state_dict, prefix)` of a class decide what a module itself gives and
+#'   takes, by full names; `super$` has the usual ones.
 #' * `$train(mode = TRUE)`, `$eval()`: set the flag `training` in the whole tree.
 #' * `$to(dtype, device)`, `$cuda()`, `$cpu()`: convert the floating point tensors to `dtype` and move all to `device`.
 #'   `$float()`, `$double()`, `$half()`, `$bfloat16()` are `$to()` of that dtype; `$type(dst_type)` casts the other tensors

@@ -2,8 +2,9 @@
 
 #' Sequences of different lengths
 #'
-#' A batch of sequences is either padded to the longest one, or packed: the elements of all sequences in one tensor, step by
-#' step, with the longest sequence first, so that [nn_lstm()] and its like compute no step that is padding.
+#' A batch of sequences is padded or packed. Padded, all sequences are as long as the longest one. Packed, the
+#' elements of all sequences are in one tensor, step by step, with the longest sequence first, so that [nn_lstm()] and
+#' its like compute no step that is padding.
 #'
 #' * `nn_utils_rnn_pad_sequence()`: from a list of tensors to a padded tensor; `nn_utils_rnn_unpad_sequence()` goes back.
 #' * `nn_utils_rnn_pack_padded_sequence()`: from a padded tensor to a packed sequence; `nn_utils_rnn_pad_packed_sequence()`

@@ -5,9 +5,9 @@ NULL
 
 #' Pruning
 #'
-#' Sets a part of a weight to zero, and keeps it there. The parameter goes on as `<name>_orig`, the zeros and ones are the buffer
-#' `<name>_mask`, and `module$<name>` is their product. A weight that was pruned already is pruned further: what is left counts as
-#' the whole.
+#' Pruning sets a part of a weight to zero and keeps it there. The parameter becomes `<name>_orig`, the zeros and ones
+#' are the buffer `<name>_mask`, and `module$<name>` is the product of both. A weight can be pruned again: `amount` is
+#' then a share of what is left.
 #'
 #' * `nn_utils_prune_identity()` prunes nothing, `nn_utils_prune_custom_from_mask()` what a mask says.
 #' * `nn_utils_prune_random_unstructured()` takes any elements, `nn_utils_prune_l1_unstructured()` those of the least absolute value.

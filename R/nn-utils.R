@@ -101,8 +101,8 @@ nn_utils_vector_to_parameters <- function(vec, parameters) {
 
 #' A convolution and a batch norm as one layer
 #'
-#' In evaluation, a batch norm behind a convolution or a linear layer is a factor and a summand for each channel, which the
-#' layer's own weights take up.
+#' In evaluation a batch norm multiplies each channel by a number and adds another one. After a convolution or a
+#' linear layer, the weights of that layer can do both.
 #'
 #' @param conv,linear a layer, in evaluation mode; stays as it is.
 #' @param bn the batch norm behind it, in evaluation mode.

@@ -202,8 +202,8 @@ nnf_mish <- function(input, inplace = FALSE) if (inplace) torch_mish_(input) els
 
 #' Softmax with zeros
 #'
-#' The point of the simplex that is nearest to the input: non-negative numbers that sum to 1 along `dim`, of which small ones
-#' are exactly 0.
+#' Gives the point of the simplex that is nearest to the input: non-negative numbers that sum to 1 along `dim`. Small
+#' ones are exactly 0.
 #'
 #' @param input a floating tensor.
 #' @param dim dimension, from 1; negative from the last.

@@ -235,9 +235,9 @@ reduce_loss <- function(loss, reduction, call = caller_env()) {
 
 #' Area under the smaller of both error rates
 #'
-#' As the threshold on a prediction rises, fewer positives are found and fewer negatives are taken for positives. The loss is
-#' the area under the smaller of both rates as a function of the threshold: 0 where all positives have larger predictions
-#' than all negatives.
+#' As the threshold on a prediction rises, fewer positives are found and fewer negatives are taken for positives. The
+#' loss is the area under the smaller of the two error rates, as a function of the threshold. It is 0 if all positives
+#' have larger predictions than all negatives.
 #'
 #' @param input a tensor of real-valued predictions.
 #' @param target a tensor of as many elements: 1 for positives, anything else for negatives. Both must occur.

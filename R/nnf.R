@@ -216,8 +216,8 @@ as_positions <- function(input, call = caller_env()) {
 
 #' Look-up tables whose rows are summed
 #'
-#' The rows of a table at given positions, summed, averaged or maximised by bags: [nnf_embedding()] and the reduction in one,
-#' without the tensor between them.
+#' Looks up rows of a table and sums, averages or maximises them by bags. This is [nnf_embedding()] and a reduction in
+#' one, without the tensor between them.
 #'
 #' @inheritParams nnf_embedding
 #' @param input int64 positions that count from 1: of shape `(B, N)` for B bags of N, or `(N)` with `offsets`.

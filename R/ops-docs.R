@@ -132,11 +132,12 @@ formals_text <- function(f) {
 #' is not given takes LibTorch's default. Of several forms of an operator the one that fits the arguments best is called.
 #'
 #' @section Counting:
-#' Positions count from 1 wherever they go in or come out, so that a result of one operator is an index for another. What
-#' tells how many elements lie before something is a count, and from 0: `offset`, `diagonal`, `storage_offset`, the `start`
-#' and `end` of `$slice()`, the cuts of `torch_tensor_split()`, `offsets` of embedding bags, `crow_indices` of sparse
-#' matrices, and what `torch_searchsorted()` and `torch_bucketize()` give, as base R's `findInterval()` does. So are the
-#' values of `torch_randperm()` and the labels of `nnf_ctc_loss()`, whose blank is 0.
+#' Positions count from 1 wherever they go in or come out, so that a result of one operator is an index for another.
+#' Numbers that tell how many elements lie before something are counts, which begin with 0: `offset`, `diagonal`,
+#' `storage_offset`, the `start` and `end` of `$slice()`, the cuts of `torch_tensor_split()`, `offsets` of embedding
+#' bags, `crow_indices` of sparse matrices, and the results of `torch_searchsorted()` and `torch_bucketize()`, as
+#' those of base R's `findInterval()`. The values of `torch_randperm()` and the labels of `nnf_ctc_loss()`, whose
+#' blank is 0, begin with 0 too.
 #'
 #' The package named torch on CRAN counts as LibTorch does, from 0, in the positions that these give: `torch_cummax()`,
 #' `torch_cummin()`, `torch_kthvalue()`, `torch_median(dim =)`, `$nanmedian(dim =)`, `torch_mode()`, `$argwhere()`,

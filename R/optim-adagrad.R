@@ -140,9 +140,9 @@ optim_rmsprop <- rule_optimizer(
 
 #' Adafactor
 #'
-#' Keeps of the mean squares of a matrix's gradients only those of its rows and of its columns, whose product stands for
-#' them: memory of n + m numbers instead of n x m. Steps are relative to the size of the parameter, and those that are
-#' larger than usual are cut.
+#' Of the mean squares of a matrix's gradients Adafactor keeps only those of its rows and of its columns, whose
+#' product stands for all: n + m numbers instead of n x m. Steps are relative to the size of the parameter, and steps
+#' that are larger than usual are cut.
 #'
 #' @inheritParams optim_adam
 #' @param lr largest relative step; it falls as \eqn{\min(lr, 1 / \sqrt{t})}.

@@ -5,9 +5,9 @@ NULL
 
 #' L-BFGS
 #'
-#' A quasi-Newton method: the direction is the gradient, multiplied by an estimate of the inverse of the second
-#' derivatives that comes from the last steps and the changes of the gradient in them. For gradients of the whole data,
-#' not of batches.
+#' L-BFGS is a quasi-Newton method. The direction of a step is the gradient, multiplied by an estimate of the inverse
+#' of the second derivatives, which comes from the last steps and the changes of the gradient in them. The method
+#' needs gradients of the whole data, not of batches.
 #'
 #' A step is up to `max_iter` iterations, each of which calls the closure, so that `$step(closure)` needs one: a
 #' function that sets the gradients to zero, computes the loss, calls `$backward()` on it and gives it back.

@@ -115,9 +115,9 @@ optim_asgd <- rule_optimizer(
 
 #' Resilient backpropagation
 #'
-#' Goes by the signs of the gradients alone, with a step size of its own for each number, which grows while the sign of
-#' the gradient stays and shrinks when it changes; then that number is not moved. For gradients of the whole data, not
-#' of batches.
+#' Rprop uses only the signs of the gradients. Each number has a step size of its own. It grows while the sign of the
+#' gradient stays, and shrinks when the sign changes; then that number is not moved. The method needs gradients of the
+#' whole data, not of batches.
 #'
 #' @inheritParams optim_adam
 #' @param lr the first step size.

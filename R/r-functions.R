@@ -22,10 +22,10 @@
 #' | `Re()`, `Im()`, `Mod()`, `Arg()`, `Conj()` | [torch_real()] and so on |
 #' | `hist()`, `boxplot()`, `barplot()`, `image()`, `density()` | of the values |
 #'
-#' R's other functions that make a matrix or an array of their argument, such as `apply()`, `svd()` and
-#' `lapply()`, see `as.array(x)`: they give R values, without gradients. These take no tensors, and what to write instead is:
-#' `for (row in torch_unbind(x))`, `if (as.logical(x > 0))`, [torch_minimum()] and [torch_maximum()] for `pmin()` and `pmax()`,
-#' `jit_ops$aten$isin(x, values)` for `%in%`.
+#' R's other functions that make a matrix or an array of their argument, such as `apply()`, `svd()` and `lapply()`,
+#' see `as.array(x)`: they give R values, without gradients. Some of R's functions take no tensors. Write `for (row in
+#' torch_unbind(x))` and `if (as.logical(x > 0))`, use [torch_minimum()] and [torch_maximum()] for `pmin()` and
+#' `pmax()`, and `jit_ops$aten$isin(x, values)` for `%in%`.
 #'
 #' @param x,X,y,Y,test A tensor.
 #' @param nrow,ncol,names,useNames,use,na.rm Must be left out: tensors have neither names nor NA.

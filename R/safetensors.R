@@ -133,10 +133,10 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 
 #' Tensors in safetensors files
 #'
-#' The format in which models are passed on between programs: named tensors and named strings, and nothing that runs.
-#' `save_safetensors()` writes it, `load_safetensors()` reads it, also a model that is split over several files with an index,
-#' `model.safetensors.index.json`. `safetensors_metadata()` reads the strings, and what tensors there are, without reading
-#' these.
+#' Models are passed on between programs in this format: named tensors and named strings, and nothing that runs.
+#' `save_safetensors()` writes it. `load_safetensors()` reads it, also a model that is split over several files with
+#' an index, `model.safetensors.index.json`. `safetensors_metadata()` reads the strings, and which tensors there are,
+#' without reading the tensors.
 #'
 #' @param tensors A named list of tensors: parameters or buffers of a module, the `$state_dict()` of one.
 #' @param path A file; to load also a raw vector or an index in JSON.

@@ -24,9 +24,9 @@
 #' `$parameters` has them in a file in PyTorch's order, in which those of a module come before those of the modules in it.
 #'
 #' @section Safety:
-#' A pickle is a program. Nothing in it is run: what would call anything but what makes values and tensors, such as a whole
-#' module of Python's with its class, is refused before anything is read, by the name of that. Also files from before PyTorch
-#' 1.6 are read. All numbers in the file are checked before memory is used for them.
+#' A pickle is a program. Nothing in it is run. If it would call anything that does not make values or tensors, such
+#' as the class of a whole Python module, it is refused before anything is read, and the error names what it would
+#' call. Files from before PyTorch 1.6 are read too. All numbers in a file are checked before memory is used for them.
 #'
 #' @param path A file or a connection; to load also a raw vector.
 #' @param ... Not used.

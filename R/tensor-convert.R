@@ -2,12 +2,13 @@
 
 #' Tensors as R arrays
 #'
-#' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32 and
-#' smaller integer, bool logical, uint8 raw, complex complex; int64 becomes integer where every value fits, else double,
-#' and `integer64` where a value is past 2^53. No number becomes NA: with -2^31, R's NA, int32 gives doubles too, as int64
-#' does with -2^63 where doubles hold all values. `as.matrix()`, `as.vector()` and `as.numeric()`, with which base R
-#' computes, give doubles in the place of `integer64` and warn of lost digits. Quantized tensors give the numbers they stand
-#' for. Moves from the GPU and ignores `requires_grad`.
+#' 0-d and 1-d tensors give a vector, others an array with the same subscripts. Floating dtypes become double, int32
+#' and smaller integer, bool logical, uint8 raw, complex complex. int64 becomes integer if every value fits, otherwise
+#' double, or `integer64` if a value is beyond 2^53. No number becomes NA: if a value is -2^31, which is R's NA, int32
+#' gives doubles. An int64 of -2^63, which is the NA of `integer64`, gives doubles if these hold all values.
+#' `as.matrix()`, `as.vector()` and `as.numeric()`, with which base R computes, give doubles in place of `integer64`
+#' and warn of lost digits. Quantized tensors give the numbers that they stand for. A tensor on a GPU is copied from
+#' there. `requires_grad` does not matter.
 #'
 #' @param x A tensor, or anything that `as.array()` takes.
 #' @return A vector or an array.

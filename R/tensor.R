@@ -14,9 +14,9 @@
 #' | `NULL` | bool, shape (0) |
 #' | tensor | its own; copied and detached |
 #'
-#' NA becomes NaN where the dtype is floating or complex. Integer dtypes and bool have no number for it, nor for what is
-#' past their bounds: a `value_error`, also where such values are assigned with `[<-`. Fractions are cut off. One NA as an
-#' operand is a NaN, as in R's arithmetic.
+#' NA becomes NaN if the dtype is floating or complex. Integer dtypes and bool have no number for NA, nor for numbers
+#' beyond their bounds: both are a `value_error`, also where such values are assigned with `[<-`. Fractions are cut
+#' off. A single NA as an operand is NaN, as in R's arithmetic.
 #'
 #' @param data A vector, matrix or array, `NULL`, or a tensor.
 #' @param dtype A [torch_dtype] or its name.
