@@ -33,3 +33,9 @@ saved_net <- function(net = small_net(), env = parent.frame()) {
 # The lines of a plan without the names of its values, sorted. In which order a kernel takes its sizes LibTorch leaves to
 # chance, and with it their names and those of what follows.
 plan_lines <- function(text) sort(gsub("%[[:alnum:]_.]+|-[0-9]+", "%", strsplit(text, "\n")[[1]]))
+
+# The operators of PyTorch in the graph of a program, in the order in which it holds them.
+graph_operators <- function(f) {
+  text <- as.character(f$graph)
+  regmatches(text, gregexpr("aten::\\w+", text))[[1]]
+}

@@ -1,11 +1,10 @@
+# Functions in traces: names, what goes in and comes out, what is recorded, errors. Modules and called programs have files of
+# their own.
+
 # Inputs of a graph by name, as its first lines show them.
 graph_inputs <- function(f) {
   head <- sub("\\):\n.*", "", as.character(f$graph))
   gsub("%", "", regmatches(head, gregexpr("%[A-Za-z0-9_.]+", head))[[1]])
-}
-graph_operators <- function(f) {
-  text <- as.character(f$graph)
-  regmatches(text, gregexpr("aten::\\w+", text))[[1]]
 }
 
 test_that("the arguments of the function name the inputs of the graph, made fit for Python", {
@@ -134,58 +133,6 @@ test_that("a function is run once, a module once in each mode", {
   expect_equal(modes, FALSE)
 })
 
-# What tracing must leave alone: modes of all modules, buffers, torch's random numbers.
-module_facts <- function(module) {
-  list(
-    modes = vapply(module$modules, function(m) m$training, NA),
-    state = lapply(module$state_dict(), as_array),
-    random = as_array(torch_get_rng_state())
-  )
-}
-
-batch_norm_net <- nn_module(
-  "batch_norm_net",
-  initialize = function(fail = FALSE) {
-    self$linear <- nn_linear(3, 3)
-    self$norm <- nn_batch_norm1d(3)
-    self$drop <- nn_dropout(0.5)
-    self$fail <- fail
-  },
-  forward = function(x) {
-    x <- self$drop(self$norm(self$linear(x)))
-    if (self$fail) stop("not today")
-    x
-  }
-)
-
-test_that("tracing leaves the module and the random numbers as they were", {
-  skip_if_no_torch()
-  module <- batch_norm_net()
-  drop <- module$drop
-  drop$training <- FALSE
-  x <- torch_randn(4, 3)
-  before <- module_facts(module)
-  expect_equal(before$modes, c(TRUE, TRUE, TRUE, FALSE))
-  jit_trace(module, x)
-  expect_equal(module_facts(module), before)
-
-  module$eval()
-  before <- module_facts(module)
-  jit_trace(module, x)
-  expect_equal(module_facts(module), before)
-})
-
-test_that("also after an error in its forward", {
-  skip_if_no_torch()
-  module <- batch_norm_net(fail = TRUE)
-  x <- torch_randn(4, 3)
-  before <- module_facts(module)
-  expect_error(jit_trace(module, x), "^not today$", class = "simpleError")
-  expect_equal(module_facts(module), before)
-  module$fail <- FALSE
-  expect_s3_class(jit_trace(module, x), "script_module")
-})
-
 test_that("an error in a traced function keeps its class, message and data; the next trace works", {
   skip_if_no_torch()
   x <- torch_tensor(1)
@@ -231,38 +178,6 @@ test_that("restarts, interrupts and returns leave a trace in order", {
   expect_equal(as.numeric(f(x)), 2)
 })
 
-test_that("a traced function or module called while another is traced is recorded in it", {
-  skip_if_no_torch()
-  inner <- jit_trace(function(y) y$cos(), torch_tensor(1))
-  module <- jit_trace(nn_relu(), torch_tensor(1))
-  compiled <- jit_compile("def fn(x):\n  return torch.exp(x)\n")$fn
-  f <- jit_trace(function(x) compiled(module(inner(x))), torch_tensor(0.5))
-  expect_setequal(graph_operators(list(graph = f$inlined_graph)), c("aten::cos", "aten::relu", "aten::exp"))
-  expect_equal(as.numeric(f(torch_tensor(c(0, pi)))), exp(c(1, 0)), tolerance = 1e-6)
-})
-
-test_that("a trace inside a trace is recorded in it, and leaves no mark of its own", {
-  skip_if_no_torch()
-  x <- torch_tensor(1)
-  f <- jit_trace(function(x) jit_trace(function(y) y * 2, x)(x) + 1, x)
-  expect_equal(as.numeric(f(torch_tensor(5))), 11)
-  text <- f$inlined_graph$text
-  expect_equal(unlist(regmatches(text, gregexpr("aten::\\w+", text))), c("aten::mul", "aten::add"))
-  expect_error(jit_trace(function(x) jit_trace(function(y) stop("inner"), x)(x), x), "inner")
-  expect_equal(as.numeric(jit_trace(function(x) x * 2, x)(x)), 2)
-})
-
-test_that("a module that forwards to a traced child keeps it", {
-  skip_if_no_torch()
-  child <- jit_trace(nn_linear(2, 1), torch_ones(1, 2))
-  Parent <- nn_module(initialize = function(child) self$child <- child, forward = function(x) self$child(x) * 2)
-  parent <- Parent(child)
-  traced <- jit_trace(parent, torch_ones(1, 2))
-  x <- torch_randn(3, 2)
-  expect_equal(as_array(traced(x)), 2 * as_array(child(x)))
-  expect_equal(names(traced$parameters), c("child.weight", "child.bias"))
-})
-
 test_that("wrong functions, modules and inputs are refused", {
   skip_if_no_torch()
   x <- torch_tensor(1)
@@ -283,113 +198,6 @@ test_that("wrong functions, modules and inputs are refused", {
     show_error(jit_trace_module(module, trainforward = x))
     show_error(jit_trace_module(module, forward = x, respect_mode = NA))
   })
-})
-
-test_that("traces of other types in the two modes can't be one forward", {
-  skip_if_no_torch()
-  Differs <- nn_module(forward = function(x) if (self$training) jit_tuple(list(x + 1, x)) else x + 1)
-  module <- Differs()
-  expect_snapshot(show_error(jit_trace(module, torch_tensor(1))))
-  expect_true(module$training)
-  expect_length(jit_trace(module, torch_tensor(1), respect_mode = FALSE)(torch_tensor(1)), 2)
-})
-
-test_that("train() and eval() of a traced module reach its children and choose the trace", {
-  skip_if_no_torch()
-  module <- batch_norm_net()
-  x <- torch_randn(4, 3)
-  traced <- jit_trace(module, x)
-  expect_true(traced$training)
-  traced$eval()
-  expect_false(traced$training)
-  expect_equal(vapply(traced$modules, function(m) m$training, NA), rep(FALSE, 4))
-  module$eval()
-  expect_equal(as_array(traced(x)), as_array(module(x)))
-  expect_equal(as_array(traced$evalforward(x)), as_array(module(x)))
-  traced$train()
-  expect_equal(vapply(traced$modules, function(m) m$training, NA), rep(TRUE, 4))
-  mean_before <- as_array(traced$norm$running_mean)
-  traced(x)
-  expect_false(isTRUE(all.equal(as_array(traced$norm$running_mean), mean_before)))
-  expect_false(jit_trace(module, x)$training)
-})
-
-test_that("the forward of the saved file obeys self.training in Python", {
-  skip_if_no_torch()
-  Modal <- nn_module(
-    initialize = function() self$inner <- nn_module(forward = function(x) if (self$training) x * 2 else x * 3)(),
-    forward = function(x) self$inner(x) + 1
-  )
-  file <- withr::local_tempfile()
-  jit_save(jit_trace(Modal(), torch_tensor(1)), file)
-  from_python <- python_eval("
-m = torch.jit.load(file)
-x = torch.tensor(10.)
-result = [m(x).item(), m.eval()(x).item(), m.train()(x).item(), m.inner.training]", file = file)
-  expect_equal(from_python, c(21, 31, 21, 1))
-})
-
-test_that("methods other than forward are traced on request", {
-  skip_if_no_torch()
-  Coder <- nn_module(
-    initialize = function() self$w <- nn_parameter(torch_tensor(2)),
-    forward = function(x) x * self$w,
-    decode = function(x, y) x / self$w + y
-  )
-  traced <- jit_trace_module(Coder(), forward = torch_tensor(1), decode = list(torch_tensor(1), torch_tensor(1)))
-  expect_equal(as.numeric(traced$decode(torch_tensor(10), torch_tensor(1))), 6)
-  expect_equal(as.numeric(traced(torch_tensor(10))), 20)
-  file <- withr::local_tempfile()
-  jit_save(traced, file)
-  expect_equal(as.numeric(jit_load(file)$decode(torch_tensor(10), torch_tensor(1))), 6)
-})
-
-test_that("gradients go through traced functions and modules", {
-  skip_if_no_torch()
-  f <- jit_trace(function(x) (x^3)$sum(), torch_ones(3))
-  x <- torch_tensor(c(1, 2, 3), requires_grad = TRUE)
-  for (run in 1:3) {
-    gradient <- autograd_grad(f(x), x)[[1]]
-    expect_equal(as.numeric(gradient), 3 * c(1, 2, 3)^2)
-  }
-  module <- nn_linear(2, 1)
-  traced <- jit_trace(module, torch_ones(1, 2))
-  input <- torch_tensor(matrix(c(1, 2, 3, 4), 2))
-  traced(input)$sum()$backward()
-  # d sum(x w + b) / d w are the column sums of x. The parameters are the module's own tensors.
-  expect_equal(as.numeric(module$weight$grad), c(3, 7))
-  expect_equal(as.numeric(traced$weight$grad), c(3, 7))
-})
-
-test_that("a traced module shares its parameters with the module", {
-  skip_if_no_torch()
-  module <- nn_linear(2, 1)
-  traced <- jit_trace(module, torch_ones(1, 2))
-  with_no_grad(module$weight$zero_())
-  with_no_grad(module$bias$fill_(5))
-  expect_equal(as.numeric(traced(torch_randn(1, 2))), 5)
-  with_no_grad(traced$bias$fill_(7))
-  expect_equal(as.numeric(module$bias), 7)
-  expect_equal(as.numeric(module(torch_randn(1, 2))), 7)
-})
-
-test_that("one parameter in two places stays one", {
-  skip_if_no_torch()
-  Tied <- nn_module(
-    initialize = function() {
-      self$a <- nn_linear(2, 2, bias = FALSE)
-      self$b <- nn_linear(2, 2, bias = FALSE)
-      self$b$weight <- self$a$weight
-    },
-    forward = function(x) self$b(self$a(x))
-  )
-  file <- withr::local_tempfile()
-  traced <- jit_trace(Tied(), torch_ones(1, 2))
-  jit_save(traced, file)
-  for (module in list(traced, jit_load(file))) {
-    with_no_grad(module$a$weight$copy_(torch_tensor(diag(2) * 3)))
-    expect_equal(as.numeric(module(torch_tensor(matrix(c(1, 2), 1)))), c(9, 18))
-  }
 })
 
 test_that("R names are made fit for Python once, and both spellings go at every call", {
@@ -453,152 +261,6 @@ test_that("a named tuple keeps its names in the type and back in R", {
   # As an input too, and in a list.
   g <- jit_trace(function(p) list(jit_tuple(list(q = p$u + p$v))), jit_tuple(list(u = x, v = x)))
   expect_equal(as.numeric(g(list(u = x, v = x))[[1]]$q), c(2, 4))
-})
-
-test_that("gradients, R's random numbers, and what a forward assigns are put back", {
-  skip_if_no_torch()
-  module <- nn_module(
-    initialize = function() {
-      self$w <- nn_parameter(torch_ones(2))
-      self$seen <- nn_buffer(torch_zeros(1))
-    },
-    forward = function(x) {
-      self$seen <- self$seen + stats::runif(1)
-      with_no_grad(self$w$add_(1))
-      self$w$grad <- torch_ones(2)
-      x * self$w + torch_rand(1)
-    }
-  )()
-  set.seed(3)
-  before <- list(stats::runif(1), .Random.seed)
-  torch_manual_seed(1)
-  random <- as.numeric(torch_rand(1))
-  set.seed(3)
-  stats::runif(1)
-  torch_manual_seed(1)
-  seen <- module$seen
-  jit_trace(module, torch_ones(2))
-  expect_identical(.Random.seed, before[[2]])
-  expect_equal(as.numeric(torch_rand(1)), random)
-  expect_equal(as.numeric(module$w), c(1, 1))
-  expect_identical(module$seen, seen)
-  expect_equal(as.numeric(module$seen), 0)
-  expect_true(is_undefined_tensor(module$w$grad))
-  expect_true(module$training)
-})
-
-test_that("an eval-mode net with batch norm is traced on one row without a NaN in its statistics", {
-  skip_if_no_torch()
-  net <- nn_sequential(nn_linear(3, 4), nn_batch_norm1d(4))
-  net$eval()
-  traced <- jit_trace(net, torch_randn(1, 3))
-  for (m in list(net, traced)) {
-    for (buffer in m$buffers) expect_false(any(is.nan(as.numeric(buffer))))
-  }
-  expect_false(traced$training)
-})
-
-test_that("a traced module in train mode changes its buffers as the module does", {
-  skip_if_no_torch()
-  net <- nn_batch_norm1d(3)
-  traced <- jit_trace(net, torch_randn(5, 3))
-  x <- torch_randn(8, 3)
-  twin <- net$clone()
-  traced(x)
-  twin(x)
-  expect_equal(as.numeric(traced$buffers$running_mean), as.numeric(twin$buffers$running_mean))
-  expect_equal(as.numeric(traced$buffers$num_batches_tracked), 1)
-})
-
-test_that("a list of states, as a recurrent net gives it, comes out", {
-  skip_if_no_torch()
-  cell <- nn_module(
-    initialize = function() self$inner <- nn_linear(2, 2),
-    forward = function(x, state) {
-      h <- torch_tanh(self$inner(x) + state[[1]])
-      list(h, list(h, state[[2]] * 2))
-    }
-  )()
-  x <- torch_ones(1, 2)
-  traced <- jit_trace(cell, x, list(x, x))
-  expected <- cell(x, list(x, x * 3))
-  out <- traced(x, list(x, x * 3))
-  expect_equal(as.numeric(out[[1]]), as.numeric(expected[[1]]), tolerance = 1e-6)
-  expect_equal(as.numeric(out[[2]][[2]]), c(6, 6))
-})
-
-test_that("tracing does not depend on the gradient mode", {
-  skip_if_no_torch()
-  net <- nn_linear(2, 1)
-  x <- torch_ones(1, 2)
-  inside <- with_no_grad(jit_trace(net, x))
-  expect_true(inside(x)$requires_grad)
-  expect_equal(as.numeric(inside(x)), as.numeric(net(x)))
-})
-
-test_that("of a program that ran before, a trace holds what was written, not what runs: polls of loops, kernels", {
-  skip_if_no_torch()
-  unit <- jit_compile("
-def chain(x):
-  return torch.tanh(x * 2 + 1) / 3
-def f(x, n: int):
-  for i in range(n):
-    x = chain(x)
-  return x
-def g(n: int):
-  total = 0
-  for i in range(n):
-    total += i * i
-  return total
-")
-  x <- torch_randn(3, 20)
-  for (i in 1:3) unit$f(x, 3L)
-  for (i in 1:3) unit$g(10L)
-  traced <- jit_trace(function(x) unit$f(x, 3L) + unit$chain(x) + unit$g(4L), x)
-  expected <- unit$f(x, 3L) + unit$chain(x) + 14
-  expect_equal(as_array(traced(x)), as_array(expected), tolerance = 1e-6)
-  file <- withr::local_tempfile(fileext = ".pt")
-  jit_save(traced, file)
-  expect_equal(as_array(jit_load(file)(x)), as_array(expected), tolerance = 1e-6)
-  expect_no_match(as.character(traced$graph), "torchshim")
-})
-
-test_that("script modules that ran before, with gradients, are recorded as what they compute", {
-  skip_if_no_torch()
-  inner <- jit_trace(nn_sequential(nn_linear(2, 2), nn_batch_norm1d(2), nn_dropout(0.5)), torch_randn(4, 2))
-  outer <- nn_module(
-    initialize = function() {
-      self$head <- nn_linear(2, 1)
-      self$inner <- inner
-    },
-    forward = function(x) self$head(self$inner(x))
-  )()
-  for (i in 1:3) outer(torch_randn(4, 2))$sum()$backward()
-  x <- torch_randn(4, 2)
-  traced <- jit_trace(outer, x)
-  file <- withr::local_tempfile(fileext = ".pt")
-  jit_save(traced, file)
-  outer$eval()
-  for (program in list(traced$eval(), jit_load(file)$eval())) {
-    expect_equal(as_array(program(x)), as_array(outer(x)), tolerance = 1e-6)
-  }
-  expect_true("inner.0.weight" %in% names(traced$parameters))
-})
-
-test_that("a program that is called in a trace keeps its control flow, also when it is gone itself", {
-  skip_if_no_torch()
-  unit <- jit_compile("
-    def positive_sum(x):
-      out = torch.zeros(1)
-      for i in range(x.size(0)):
-        if bool(x[i] > 0):
-          out = out + x[i]
-      return out
-  ")
-  f <- jit_trace(function(x) unit$positive_sum(x) * 2, torch_tensor(c(1, -1, 3)))
-  rm(unit)
-  gc()
-  expect_equal(as.numeric(f(torch_tensor(c(1, 2, 3, 4, -1)))), 20)
 })
 
 test_that("a logical in the place of a number gives in a trace what it gives without", {
