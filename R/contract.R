@@ -1,15 +1,16 @@
-# Numbers that the glue passes on to the shim, by name: each vector is an enum of inst/shim/include/torch_shim.h, the first
-# of the glue's own (`Field` in src/tensor.cpp). A test compares them.
+# Numbers that the glue passes on to the shim, by name. Each vector is an enum of inst/shim/include/torch_shim.h, but for
+# `tensor_facts`, which is the glue's own enum `Fact` in src/tensor.cpp. test-contract.R compares them.
 
 tensor_facts <- c(
   dtype = 0L, device = 1L, requires_grad = 2L, is_leaf = 3L, ndim = 4L, is_cuda = 5L, layout = 6L, is_sparse = 7L,
   is_quantized = 8L, is_floating_point = 9L, is_complex = 10L, strides = 11L, defined = 12L, sizes = 13L
 )
-# Functions that ask for one, with the number in their bodies: they are called as often as operators. `make` makes R's
-# object of it. As methods they find the tensor as `self`.
+# Makes a function that asks a tensor for one fact. The number stands in its body, because such functions are called as
+# often as operators. `make` turns the answer into R's object.
 tensor_fact <- function(name, make) {
   eval(bquote(function(x) .(substitute(make))(.Call(C_field, x, .(tensor_facts[[name]])))))
 }
+# The same function as a method, which finds its tensor as `self`.
 self_fact <- function(name) eval(bquote(function() .Call(C_field, self, .(tensor_facts[[name]]))))
 
 registries <- c(dispatcher = 0L, jit = 1L)

@@ -29,7 +29,7 @@ NULL
 nn_adaptive_log_softmax_with_loss <- nn_module(
   "nn_adaptive_log_softmax_with_loss",
   initialize = function(in_features, n_classes, cutoffs, div_value = 4, head_bias = FALSE) {
-    if (!is.numeric(cutoffs) || !length(cutoffs) || any(cutoffs %% 1 != 0 | cutoffs <= 0 | cutoffs >= n_classes) ||
+    if (!is.numeric(cutoffs) || !length(cutoffs) || anyNA(cutoffs) || any(cutoffs %% 1 != 0 | cutoffs <= 0 | cutoffs >= n_classes) ||
         is.unsorted(cutoffs, strictly = TRUE)) {
       value_error("`cutoffs` must be whole numbers that rise, from 1 to below `n_classes`.")
     }
@@ -49,7 +49,14 @@ nn_adaptive_log_softmax_with_loss <- nn_module(
     for (cluster in as.list(self$tail)) for (layer in as.list(cluster)) layer$reset_parameters()
   },
   forward = function(input, target) {
-    batched <- length(.Call(C_shape, input)) == 2
+    check_ndim(input, 1:2)
+    samples <- utils::head(.Call(C_shape, input), -1L)
+    if (!identical(.Call(C_shape, target), samples)) {
+      value_error(sprintf(
+        "`target` must have a label for each sample of `input`, shape (%s), not %s.", paste(samples, collapse = ", "), shape_text(target)
+      ))
+    }
+    batched <- length(samples) == 1
     if (!batched) {
       input <- torch_unsqueeze(input, 1L)
       target <- torch_unsqueeze(target, 1L)

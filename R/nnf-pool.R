@@ -19,7 +19,8 @@
 #' @param return_indices whether to return the positions of the maxima too, which count from 1 in the flattened space.
 #' @param count_include_pad whether the padding takes part in the mean.
 #' @param divisor_override divisor to use instead of the size of the window.
-#' @param output_size sizes of the result; of `nnf_max_unpool*d()` where the default, the smallest that fits, is not meant.
+#' @param output_size sizes of the result, one number or one for each dimension of space. In adaptive pooling, a size that is
+#'   `NULL` or `NA` stays what it is. In `nnf_max_unpool*d()`, `NULL` means the smallest size that fits.
 #' @param output_ratio sizes of the result over those of the input, between 0 and 1.
 #' @param random_samples numbers from 0 to 1, of shape `(N, C, 2)` or `(N, C, 3)`, that place the windows; drawn if `NULL`.
 #' @param norm_type exponent of the norm.

@@ -104,22 +104,6 @@ test_that("layers of width 0 have no weights, and biases of zeros", {
   expect_lte(max(abs(as_array(nn_linear(4, 50)$bias))), 0.5)
 })
 
-test_that("an adaptive softmax gives probabilities, and finds the most likely class", {
-  skip_if_no_torch()
-  layer <- nn_adaptive_log_softmax_with_loss(6, 9, c(3, 6), div_value = 2)
-  x <- torch_randn(5, 6)
-  all <- layer$log_prob(x)
-  expect_equal(as_array(torch_sum(torch_exp(all), dim = 2)$detach()), rep(1, 5), tolerance = 1e-5)
-  target <- torch_tensor(c(1L, 3L, 4L, 7L, 9L))
-  out <- layer(x, target)
-  expect_equal(as_array(out$output$detach()), as_array(all$detach())[cbind(1:5, as_array(target))], tolerance = 1e-5)
-  expect_equal(out$loss$item(), -mean(as_array(out$output$detach())), tolerance = 1e-6)
-  expect_identical(as_array(layer$predict(x)), apply(as_array(all$detach()), 1, which.max))
-  expect_equal(layer(x[1, ], target[1])$output$item(), out$output[1]$item(), tolerance = 1e-6)
-  expect_error(layer(x, target - 1L), "labels from 1 to 9", class = "value_error")
-  expect_error(nn_adaptive_log_softmax_with_loss(6, 9, c(6, 3)), "`cutoffs` must be", class = "value_error")
-})
-
 test_that("a transposed convolution has the size that is asked for", {
   skip_if_no_torch()
   layer <- nn_conv_transpose2d(2, 1, 3, stride = 2)
