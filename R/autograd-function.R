@@ -171,7 +171,7 @@ gradients_of_arguments <- function(given, names, inputs) {
     gradient <- given[[name]]
     if (is.null(gradient)) next
     if (!name %in% names) value_error(sprintf("%s; `%s` is none of them.", expected, name), NULL)
-    # What is no tensor has none; one that is given all the same is left out.
+    # An argument that is no tensor has no gradient. One that is given all the same is left out.
     if (!name %in% wanted) next
     if (!is_torch_tensor(gradient)) {
       type_error(sprintf("The gradient of `%s` must be a tensor or NULL, not %s.", name, friendly_type(gradient)), NULL)

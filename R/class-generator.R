@@ -59,16 +59,16 @@ print_generator <- function(x, kind = "nn_module_generator") {
   invisible(x)
 }
 
-# A class may have any name. If some package has methods for a class of that name ("factor", "data.frame", "lm"), these
-# would take our objects for theirs; then `_kind` is appended to the name. Methods of the package in which the class is made
-# (`home` lies in it) are meant for the class.
+# Users may give a class any name. If some package has methods for a class of that name ("factor", "data.frame",
+# "lm"), R would call these methods on our objects, so `_kind` is appended to the name. Methods of the package that
+# makes the class count as meant for it; `home` is an environment in that package.
 free_class_name <- function(name, kind, inherited, home, arg = "name", call = caller_env(2)) {
   if (is.null(name) || identical(name, "")) return(NULL)
   if (!is_string(name)) value_error(sprintf("`%s` must be a string or NULL, not %s.", arg, friendly_type(name)), call)
   taken <- function(generic) {
     method <- utils::getS3method(generic, name, optional = TRUE, envir = topenv())
     if (is.null(method)) return(FALSE)
-    # A primitive function has no environment: it is base R's.
+    # A primitive function has no environment and belongs to base R.
     from <- environmentName(topenv(environment(method) %||% baseenv()))
     from == environmentName(topenv()) || !from %in% c("R_GlobalEnv", environmentName(topenv(home)))
   }
@@ -97,7 +97,7 @@ new_r6_class <- function(name, parent, base, members, private, active, parent_en
   )
 }
 
-# A function whose environment holds nothing but the value, since it is written into files with every class.
+# The environment of this function holds nothing but the value, because R writes it into files with every class.
 constant <- function(value) new_function(NULL, quote(value), new_environment(list(value = value), topenv()))
 
 # The generator of a class whose objects users see as R6 objects.
@@ -110,9 +110,9 @@ new_generator <- function(name, inherit, base, members, private, active, parent_
   structure(generator_function(r6_class, r6_class$new), class = c(name, generator_class), r6_class = r6_class)
 }
 
-# What an object of an R6 class without a class attribute is made of, for cpp_new_instance(); NULL if the class asks for
-# what only R6's `new()` does. Kept with the class by a weak reference, which R writes into no file: a class that was stored with
-# another package is planned anew, as its base class may be another one by then.
+# What cpp_new_instance() needs to make an object of an R6 class without a class attribute. It is NULL if the class
+# asks for something that only R6's `new()` does. A weak reference keeps the plan with the class: R writes none into
+# files, so a class that was stored with another package is planned anew. Its base class may have changed by then.
 instance_plan <- function(class) {
   plan <- if (is.null(class$.plan)) NULL else wref_value(class$.plan)
   if (!is.null(plan) && identical(plan$own, class$public_methods)) return(plan)

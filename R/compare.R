@@ -57,7 +57,7 @@ all_equal_values <- function(target, current, tolerance) {
   }
   values <- lapply(both, function(x) as.vector(as_array(if (is_inexact(x)) x else x$to(torch_double()))))
   out <- all.equal(values[[1]], values[[2]], tolerance = tolerance)
-  # Integers past 2^53 may differ and become the same double.
+  # Different integers past 2^53 may become the same double.
   if (isTRUE(out) && tolerance == 0) "values differ" else out
 }
 
@@ -118,7 +118,7 @@ all.equal.torch_script_object <- function(target, current, ...) {
   if (isTRUE(notes)) all.equal(parts(target), parts(current), ...) else notes
 }
 
-# dtypes, devices, layouts, generators and nodes: the same, or not.
+# dtypes, devices, layouts, generators and nodes are the same or not.
 #' @method all.equal R7
 #' @export
 all.equal.R7 <- function(target, current, ...) {
@@ -143,7 +143,7 @@ compare_proxy.torch_tensor <- function(x, path = "x") {
   list(object = object, path = paste0("compare_proxy(", path, ")"))
 }
 
-# Where there are no values, or not those of an array, what stands for them.
+# Stands for the values where there are none, or where they are not those of an array.
 proxy_values <- function(x) {
   if (x$device$type == "meta") return(type_line(x))
   layout <- layout_names[unclass(x$layout) + 1L]

@@ -1,7 +1,8 @@
 # Every error of the package goes through here: an rlang condition with a class that callers match on, the problem first,
 # and the user's call.
 
-# `call`: a call, NULL, or the frame of a function, which stands for the call by which the user came there.
+# `call` is a call, NULL, or the frame of a function. A frame stands for the call by which the user came to that
+# function.
 torch_abort <- function(message, class, call = caller_env(), ...) {
   if (is.environment(call)) call <- call_into(call)
   abort(message, class = c(class, "torch_error"), call = call, ...)
@@ -12,8 +13,8 @@ type_error <- function(message, call = caller_env()) torch_abort(message, "type_
 runtime_error <- function(message, call = caller_env()) torch_abort(message, "runtime_error", call)
 not_implemented_error <- function(message, call = caller_env()) torch_abort(message, "not_implemented_error", call)
 
-# Called by the glue. The call shown is the one that the user made into this package, not the helpers below it. LibTorch's
-# C++ trace is kept in the condition and shown where `options(torch.cpp_trace = TRUE)` asks for it.
+# The glue calls this function. The error shows the call that the user made into this package, not the helpers below
+# it. The condition keeps LibTorch's C++ trace, and `options(torch.cpp_trace = TRUE)` shows it.
 abort_from_glue <- function(message, class, cpp_trace) {
   whole <- !is.null(cpp_trace) && isTRUE(getOption("torch.cpp_trace"))
   if (whole) message <- cpp_trace
@@ -21,15 +22,15 @@ abort_from_glue <- function(message, class, cpp_trace) {
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
   if (!whole) message <- plain_message(problem_first(message))
   call <- entry_call(sys.nframe() - 1L)
-  # `jit_ops` takes positions as LibTorch has them.
+  # The functions of `jit_ops` count positions from 0, as LibTorch does.
   if (class == "torch_runtime_error" && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
     message <- count_from_one(message)
   }
   abort(message, class = c(class, "torch_error"), call = call, cpp_trace = cpp_trace)
 }
 
-# Positions in LibTorch's messages count from 0. What each pattern finds ends with the number that is one; negative ones
-# count from the end and stay.
+# Positions in LibTorch's messages count from 0. What a pattern finds ends with such a position. A negative position
+# counts from the end and stays as it is.
 position_patterns <- c(
   "(?<=range of \\[)-?\\d+, -?\\d+(?=\\], but got)", "(?<=\\], but got )\\d+", "(?<=[Dd]imension )\\d+(?! ?D)",
   "(?<=[Ii]ndex )\\d+(?= (?:is )?out of (?:range|bounds))", "(?<=at index )\\d+", "(?<=Target )\\d+(?= is out of bounds)",
@@ -40,7 +41,7 @@ position_patterns <- c(
 )
 
 count_from_one <- function(message) {
-  # What a TorchScript program says of its own code is as that code has it.
+  # A TorchScript program that speaks of its own code counts as that code does.
   if (grepl("TorchScript|torch\\.jit", message)) return(message)
   message <- sub("in its (\\d+)th output", "in its output number \\1", message)
   for (pattern in position_patterns) {
@@ -62,20 +63,20 @@ warn_from_glue <- function(message) {
   ))
 }
 
-# LibTorch's interpreter tells where it was before it tells what is wrong: each call with the code around it, and all
-# again in the source that a file was made from.
+# LibTorch's interpreter first tells where it was and then what is wrong: it shows each call with the code around it,
+# and all of that again in the source that a file was made from.
 problem_first <- function(message) {
   head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
   if (!grepl(head, message)) return(message)
   message <- sub(head, "", message)
   parts <- regmatches(message, regexec("(?s)^(.*?)\\s*(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
-  # A task's error, told by what waits for it.
+  # The error of a task comes inside the message of what waits for the task.
   if (grepl(head, parts[3])) return(problem_first(parts[3]))
   paste(c(parts[3], innermost_place(strsplit(parts[2], "\n", fixed = TRUE)[[1]])), collapse = "\n")
 }
 
-# Of the calls that led to an error the last one: where it stands, and its line of code with the mark below it.
+# The last of the calls that led to an error: where it stands, and its line of code with the mark below it.
 innermost_place <- function(lines) {
   calls <- grep("^ *File \".*\", line [0-9]+", lines)
   if (!length(calls)) return(character())
@@ -86,14 +87,14 @@ innermost_place <- function(lines) {
   c("In the TorchScript program:", block[1], code, more)
 }
 
-# The call of the user's that led to a frame; to where R is now if the frame is none of a running function, as that in
-# which the glue calls.
+# The user's call that led to a frame. If no running function has this frame, it is the call that led to where R is
+# now; the glue calls in such a frame.
 call_into <- function(frame) {
   n <- which(vapply(sys.frames(), identical, NA, frame))
   entry_call(if (length(n)) max(n) else sys.nframe() - 1L)
 }
 
-# The frame of the outermost of the package's functions that called each other down to frame `n`.
+# A chain of the package's own functions leads down to frame `n`. This gives the frame of the outermost of them.
 entry_frame <- function(n) cpp_entry_frame(sys.calls(), sys.frames(), sys.parents(), n)
 
 # What the user called: the call of the entry frame above frame `n`.
@@ -106,7 +107,7 @@ entry_call <- function(n) {
   call
 }
 
-# The name by which the user called what a generator put in the place of itself.
+# A generator replaces its own name in a call. This gives the name that the user wrote.
 call_as_written <- function(call) if (is.function(call[[1]])) attr(call[[1]], "written", exact = TRUE)
 
 as_user_wrote <- function(call) {
@@ -134,7 +135,7 @@ friendly_type <- function(x) {
   if (is.environment(x)) return(paste0(if (is_distribution(x)) "a distribution" else "an environment", class_note(x)))
   if (is.data.frame(x)) return("a data frame")
   if (is.factor(x)) return("a factor")
-  # Without methods, which may ask for this in turn.
+  # A method may ask for the type in turn, so the value is looked at without its class.
   bare <- unclass(x)
   n <- length(bare)
   if (is.list(bare)) {

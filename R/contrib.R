@@ -1,4 +1,4 @@
-# Functions that are no part of LibTorch.
+# Functions that LibTorch does not have.
 
 #' Sort the corners of polygons
 #'
@@ -35,7 +35,7 @@ contrib_sort_vertices <- function(vertices, mask, num_valid) {
     mask <- mask$to(dtype = "bool")
     angle <- torch_remainder(torch_atan2(xy$select(4, 2), xy$select(4, 1)), 2 * pi)
     ordered <- torch_sort(torch_where(mask, angle, Inf), dim = 3)
-    # Of corners that coincide the first stays.
+    # Only the first of several coinciding corners stays.
     placed <- torch_gather(xy, 3, ordered[[2]]$unsqueeze(4)$expand(c(-1, -1, -1, 2)))
     gap <- torch_diff(placed, dim = 3)$abs()$amax(dim = 4)
     same <- torch_cat(list(torch_zeros_like(gap$narrow(3, 1, 1))$to(dtype = "bool"), gap < 1e-8), dim = 3)

@@ -1,7 +1,7 @@
 # Creation functions: sizes in R's ways, the default device, requires_grad. Most are a row of `creation_functions`; the
 # others compute what an operator wants and hand it to create(). The operators themselves are op_zeros(), ...
 
-# Sizes given as numbers, one vector, one list, or `size =`.
+# The sizes, given as numbers, as one vector, as one list, or by `size =`.
 sizes_of <- function(..., size = NULL, call = caller_env()) {
   given <- list2(...)
   named <- names2(given) != ""
@@ -25,7 +25,7 @@ sizes_of <- function(..., size = NULL, call = caller_env()) {
 
 without_bit64 <- function(x) if (inherits(x, "integer64")) bit64::as.double.integer64(x) else x
 
-# Calls a creation operator with its options; what is NULL is LibTorch's default.
+# Calls a creation operator with its options. LibTorch chooses those that are NULL.
 create <- function(op, ..., dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE, call = caller_env()) {
   if (is.null(device)) device <- the$device
   out <- op(..., dtype = as_dtype(dtype, call = call), layout = layout, device = as_device(device, call))
@@ -36,8 +36,8 @@ refuse_names <- function(names, call = caller_env()) {
   if (!is.null(names)) not_implemented_error("Named tensors are not in LibTorch any more: `names` must be NULL.", call)
 }
 
-# Name of the operator -> formals of the R function. The glue reads them from the function's frame by the names of the
-# operator's own arguments; `...` and `size` are sizes (src/create.cpp).
+# The formals of the R functions, by the name of the operator. The glue reads the arguments from the function's frame
+# by the names of the operator's own arguments. `...` and `size` are sizes (src/create.cpp).
 creation_functions <- local({
   options <- alist(dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE)
   of_size <- c(alist(... = , names = NULL), options)
@@ -135,7 +135,7 @@ torch_randint <- function(low, high, size, generator = NULL, dtype = NULL, layou
 #' @export
 torch_randint_like <- function(input, low, high, dtype = NULL, layout = NULL, device = NULL, requires_grad = FALSE) {
   check_tensor(input, "input")
-  # Detached, since LibTorch has no gradient of it, not even zero.
+  # The tensor is detached, because LibTorch has no gradient of this operator, not even zero.
   create(op_randint_like, input$detach(), low = low, high = high, dtype = dtype, layout = layout,
     device = device %||% input$device, requires_grad = requires_grad)
 }

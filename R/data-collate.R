@@ -16,7 +16,7 @@ collate_items <- function(items, field = "") {
       paste(class(first), collapse = "/"), if (nzchar(field)) sprintf(" (`%s`)", field) else ""
     ), call = NULL)
   }
-  # As the items of most datasets are: one matrix, whose rows they are.
+  # Items of most datasets are rows of one matrix, which then is the batch.
   if (!is.character(first) && .Call(C_are_rows, items)) {
     values <- unlist(items, use.names = FALSE)
     return(torch_tensor(if (length(first) == 1L) values else matrix(values, length(items), byrow = TRUE)))
@@ -31,7 +31,7 @@ collate_items <- function(items, field = "") {
   torch_stack(lapply(items, torch_tensor))
 }
 
-# `is`: what is told of item `i`; `wanted`: the same of the first item.
+# `is` describes item `i`, and `wanted` describes the first item in the same words.
 refuse_item <- function(i, field, is, wanted) {
   value_error(sprintf(
     "The items of a batch must match: %sitem %d %s, item 1 %s.",

@@ -18,7 +18,7 @@ DataLoader <- R6::R6Class(
     worker_packages = NULL,
     prefetch_factor = NULL,
     persistent_workers = NULL,
-    # The workers that wait for another run; the run that began last; the state from which the next run goes on.
+    # Workers that wait for another run, the run that began last, and the state from which the next run goes on.
     .workers = NULL,
     .run = NULL,
     .resumed = NULL,
@@ -75,7 +75,8 @@ DataLoader <- R6::R6Class(
       if (self$pin_memory && cuda_is_available()) batches <- pinned(batches)
       structure(counted(batches, self$.run), class = "dataloader_iter", close = close)
     },
-    # Where the run stands that began last: how many of its batches were given, and the random states with which it began.
+    # The state of the run that began last: how many of its batches were given, and the random states with which it
+    # began.
     state_dict = function() {
       if (is.null(self$.run)) list(batches = 0) else mget(c("batches", "random"), self$.run)
     },
@@ -125,7 +126,7 @@ generator_of_loader <- function(loader) {
   if (inherits(generator, "torch_generator")) generator
 }
 
-# Counts the batches that are given. A run that is over is none to go on with.
+# Counts the batches that are given. Nothing can go on with a run that is over.
 counted <- function(batches, run) {
   force(batches)
   function() {
@@ -168,8 +169,8 @@ iterate_items <- function(loader, skip) {
   }
 }
 
-# A function that makes the batch of an index. Everything that does not change from batch to batch is looked up before the
-# first.
+# A function that makes the batch of an index. It looks up what does not change from batch to batch once, before the
+# first batch.
 item_fetcher <- function(parts) {
   collate <- parts$collate_fn
   getbatch <- parts$dataset$.getbatch

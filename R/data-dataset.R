@@ -103,7 +103,8 @@ print.dataset <- function(x, ...) print_object(x, dataset_title(x))
   if (is.character(y)) .subset2(x, y) else x$.getitem(item_positions(y))
 }
 
-# Tensors count for what they hold. Whether there are such items is the dataset's own to say.
+# A tensor of positions stands for the numbers that it holds. The dataset itself says whether it has items at these
+# positions.
 item_positions <- function(x, arg = "An index of items", call = entry_call(sys.nframe() - 1L)) {
   given <- if (is_torch_tensor(x)) as.numeric(x) else x
   if (!is.numeric(given) || anyNA(given) || any(given != trunc(given))) {

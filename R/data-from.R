@@ -199,7 +199,7 @@ dataset_from_images <- dataset(
       type_error(sprintf("`transform` must be a function or NULL, not %s.", friendly_type(transform)), call)
     }
     pattern <- sprintf("[.](%s)$", paste(names(image_readers), collapse = "|"))
-    # The same on every system.
+    # This order is the same on every system.
     found <- sort(list.files(folder, pattern, recursive = TRUE, ignore.case = TRUE), method = "radix")
     if (!length(found)) value_error("`folder` holds no PNG or JPEG files.", call)
     class <- ifelse(grepl("/", found), sub("/.*", "", found), "")
@@ -230,7 +230,7 @@ read_image <- function(file, channels) {
     runtime_error(sprintf("`%s` can't be read: %s.", file, sub("[.\n]*$", "", conditionMessage(e))), call = NULL)
   })
   dim(pixels) <- c(dim(pixels), 1L)[1:3]
-  # Grey, with an alpha channel or not, or colours with one or not.
+  # Pixels are grey or coloured, each with an alpha channel or without.
   colours <- if (dim(pixels)[3L] < 3L) c(1L, 1L, 1L) else 1:3
   image <- if (channels == 3L) {
     aperm(pixels[, , colours, drop = FALSE], c(3, 1, 2))

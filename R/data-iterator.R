@@ -39,7 +39,7 @@ loop <- function(loop, .progress = FALSE) {
   name <- as.character(loop[[2L]])
   over <- eval(loop[[3L]], env)
   iterator <- as_iterator(over)
-  # An iterator of the user's own may go on after a `break`.
+  # Users may go on with an iterator of their own after a `break`.
   if (is_dataloader(over)) on.exit(close_iterator(iterator))
   if (!isFALSE(.progress)) iterator <- with_progress(iterator, .progress, if (is.function(over)) NA else length_or_na(over))
   advance <- function() {
@@ -116,7 +116,7 @@ with_progress <- function(iterator, title, total, frame = caller_env()) {
   is_first <- TRUE
   function() {
     element <- iterator()
-    # An element is done when the next one is asked for.
+    # An element is done when the loop asks for the next one.
     if (!is_first) cli::cli_progress_update(id = bar, .envir = frame)
     is_first <<- FALSE
     element
@@ -134,7 +134,7 @@ new_iterator <- function(f, over) {
   structure(f, class = "torch_iterator", over = over)
 }
 
-# The iterator is a function; some call it by this name.
+# An iterator is a function. Some users call it by this name.
 #' @export
 `$.torch_iterator` <- function(x, name) if (name %in% c(".next", ".iter")) if (name == ".next") x else function() x
 
@@ -191,7 +191,7 @@ enumerate.dataloader <- function(x, max_len = 1e6, ...) {
   }
   iterator <- x$.iter()
   loaded <- 0L
-  # Batches that nobody looked at are skipped.
+  # The function skips batches that nobody looked at.
   load <- function(i) {
     while (loaded < i) {
       batch <- iterator()

@@ -181,7 +181,7 @@ random_sampler <- sampler(
       return(unlist(lapply(sizes, draw)))
     }
     order <- unlist(lapply(seq_len(wanted %/% n), function(i) random_order(n, generator)))
-    # PyTorch draws for the rest even where there is none, which the next run with a generator of the user's sees.
+    # PyTorch draws for the rest even where there is none. The next run sees that if the user gave a generator.
     rest <- if (wanted %% n > 0 || !is.null(self$generator)) random_order(n, generator)
     c(order, rest[seq_len(wanted %% n)])
   },

@@ -1,16 +1,17 @@
-# Workers: R processes that load batches for a data loader. They are forked where that is safe, and then have everything
-# that the session has; elsewhere they are new sessions, which get the dataset as a message. Tasks and batches are messages
-# through a channel (src/worker.cpp). Tasks go to the workers by turns, so that a run is the same each time, and the batches
-# are given in the order of their tasks. The session waits for batches alone: a task is sent only where the channel has room.
+# Workers: R processes that load batches for a data loader. They are forked where that is safe, and then have
+# everything that the session has. Elsewhere they are new sessions, which get the dataset as a message. Tasks and
+# batches are messages through a channel (src/worker.cpp). Workers get tasks by turns, so that a run is the same each
+# time, and the session gives batches in the order of their tasks. The session never waits for a worker to take a
+# task, only for batches: it sends a task only where the channel has room.
 
 # ---- messages ------------------------------------------------------------------------------------------------------------
 
-# A longer message lies in shared memory: what waits in a channel is small.
+# Longer messages lie in shared memory, so that what waits in a channel is small.
 longest_inline <- 4096
 
-# An R object as bytes and shared memory. Handles in it become marks, as in files (R/save.R); the tensors are written one
-# behind the other. `is_ours`: nobody else has these tensors, so that their memory, which is warm, is free for the next ones
-# before R collects them.
+# An R object as bytes and shared memory. Handles in it become marks, as in files (R/save.R), and their tensors are
+# written one behind the other. `is_ours` says that nobody else has these tensors. Their memory is then free at once
+# for the next ones, without waiting for R's collector, while it is still in the processor's cache.
 pack_message <- function(x, call = NULL, is_ours = FALSE) {
   found <- new_collection(call, "A batch", instances = NULL)
   bytes <- serialize(x, NULL, xdr = FALSE, refhook = found$mark)
@@ -31,7 +32,8 @@ pack_message <- function(x, call = NULL, is_ours = FALSE) {
     memory <- shared[[1L]]
     requires_grad <- vapply(sent, function(x) x$requires_grad, NA)
     for (i in seq_along(sent)) {
-      # A detached tensor would hold the memory until R collects it.
+      # Only tensors that require gradients are detached, because a detached tensor holds the memory until R collects
+      # it.
       shared[[2L]][[i]]$copy_(if (requires_grad[i]) sent[[i]]$detach() else sent[[i]])
     }
     cpp_shared_write(memory)
@@ -61,10 +63,10 @@ unpack_message <- function(message) {
   unserialize(bytes, refhook = function(key) known[[key]])
 }
 
-# FALSE if the other end is gone.
+# Gives FALSE if the other end of the channel is gone.
 send_message <- function(channel, message) cpp_channel_send(channel, message[[1L]], message[[2L]])
 
-# NULL if it is.
+# Gives NULL if the other end of the channel is gone.
 receive_message <- function(channel) {
   message <- cpp_channel_receive(channel)
   if (!is.null(message)) unpack_message(message)
@@ -86,14 +88,14 @@ receive_message <- function(channel) {
 #' @export
 get_worker_info <- function() the$worker_info
 
-# Answers tasks until the channel ends. `setup` is what dataloader() got for workers, and who this one is.
+# Answers tasks until the channel ends. `setup` holds what dataloader() got for workers and which worker this is.
 serve_batches <- function(channel, loader, setup) {
   torch_set_num_threads(1)
   failure <- NULL
   fetch <- NULL
   is_ready <- FALSE
   live <- cpp_memory_stats(FALSE)[["live"]]
-  # Whatever it collates is new.
+  # collate_items() always makes new tensors, which nobody else has.
   is_ours <- identical(loader$collate_fn, collate_items)
   while (!is.null(task <- receive_message(channel))) {
     if (!is.null(task$seeds)) {
@@ -114,7 +116,8 @@ serve_batches <- function(channel, loader, setup) {
   }
 }
 
-# The items of a batch wait for R's collector. Collected while none is in use, they leave warm memory to the next ones.
+# R's collector frees the items of a batch. The worker calls it while no item is in use, so that the next items get
+# memory that is still in the cache.
 longest_garbage <- 16 * 2^20
 free_items <- function(live) {
   now <- cpp_memory_stats(FALSE)[["live"]]
@@ -142,7 +145,7 @@ batch_source <- function(loader) {
   function(index) batches()
 }
 
-# The value, or what failed, in a form that travels; and the warnings.
+# Gives the value or the failure in a form that a message can carry, and the warnings.
 in_worker <- function(expr) {
   depth <- sys.nframe()
   warnings <- list()
@@ -155,7 +158,7 @@ in_worker <- function(expr) {
         warnings[[length(warnings) + 1L]] <<- conditionMessage(w)
         invokeRestart("muffleWarning")
       },
-      # A forked process has the session's handlers, which are not meant for it.
+      # A forked process also has the calling handlers of the session, which are not meant for it.
       message = function(m) {
         cat(conditionMessage(m), file = stderr())
         invokeRestart("muffleMessage")
@@ -201,8 +204,8 @@ worker_session <- function(channel) {
 
 # ---- in the main session -------------------------------------------------------------------------------------------------
 
-# Whether workers are forked. A forked process can't use the windows of a front end, nor CUDA; outside of Linux system
-# libraries do not stand it.
+# Whether workers are forked. A forked process can use neither the windows of a front end nor CUDA, and system
+# libraries outside of Linux do not stand a fork.
 can_fork <- function() {
   wanted <- getOption("torch.fork_workers")
   if (is_bool(wanted)) return(wanted && .Platform$OS.type == "unix")
@@ -217,13 +220,14 @@ loader_parts <- function(loader) {
   )
 }
 
-# The workers of a loader: an environment, at whose end they end.
+# The workers of a loader. They end when the environment that this gives is collected, or with the session.
 start_workers <- function(loader) {
   pool <- new_environment(list(workers = list(), run = 0L, is_closed = FALSE))
   reg.finalizer(pool, close_workers, onexit = TRUE)
   parts <- loader_parts(loader)
   forks <- can_fork()
-  # A process must not free what lies on a GPU for another one: after this, nothing there is garbage.
+  # A forked process must not free memory on a GPU that belongs to the session. After this collection it holds no
+  # garbage there.
   if (forks && cuda_is_available()) gc()
   for (id in seq_len(loader$num_workers)) {
     setup <- list(
@@ -235,8 +239,8 @@ start_workers <- function(loader) {
   pool
 }
 
-# The main ends of all channels. A forked process closes its copies, else it would keep a channel open whose worker waits
-# for its end.
+# `the$channels` holds the session's ends of all channels. A forked process closes its copies. Otherwise it would keep
+# a channel open whose worker waits for the end of it.
 open_channel <- function() {
   ends <- cpp_channel_open()
   the$channels <- c(the$channels, ends[1L])
@@ -253,14 +257,15 @@ fork_worker <- function(parts, setup) {
   parent <- Sys.getpid()
   pid <- cpp_worker_fork()
   if (pid == 0L) {
-    # Nothing of the session's may run here, also not when somebody calls quit().
+    # No code of the session may run here, not even when somebody calls quit().
     leave <- function(...) tools::pskill(Sys.getpid(), tools::SIGKILL)
     on.exit(leave())
     the$at_quit <- new_environment()
     reg.finalizer(the$at_quit, leave, onexit = TRUE)
     for (channel in the$channels) cpp_channel_close(channel)
     the$channels <- NULL
-    # Nobody answers questions, and menu() would ask for ever. R's interface has nothing for this, parallel has.
+    # Nobody can answer questions here, so menu() would ask for ever. Only the package parallel can tell R that it is
+    # not interactive.
     getNamespace("parallel")$mcinteractive(FALSE)
     cpp_end_with(parent)
     serve_batches(ends[2L], parts, setup)
@@ -282,18 +287,18 @@ spawn_worker <- function(parts, setup) {
     stdout = "", stderr = "", connections = list(other_end),
     env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), OMP_NUM_THREADS = "1")
   )
-  # While anyone here has it, the end of the worker is not the end of the channel.
+  # The channel ends with the worker only if nobody else has the worker's end of it.
   close(other_end)
   send_message(ends[1L], pack_message(list(loader = parts, setup = setup, parent = Sys.getpid())))
   list(id = setup$id, pid = process$get_pid(), channel = ends[1L], end = function() {
-    # Its channel may be at its end a moment before it is.
+    # The channel may end a moment before the process does.
     process$wait(100)
     process$kill()
     -process$get_exit_status()
   })
 }
 
-# A worker keeps nothing that is worth a farewell, and may be amid something long.
+# Ends the workers at once: they keep nothing that would be lost, and may be in the middle of something long.
 close_workers <- function(pool) {
   if (pool$is_closed) return(invisible())
   pool$is_closed <- TRUE
@@ -317,7 +322,7 @@ begin_run <- function(pool, seeds) {
 iterate_workers <- function(loader, seed, skip) {
   is_iterable <- inherits(loader$dataset, "iterable_dataset")
   next_index <- if (is_iterable) function() NULL else without_first(loader$.index_sampler$.iter(), skip)
-  # Of R's random numbers in the workers, and of torch's.
+  # The seeds of R's and of torch's random numbers in the workers.
   seeds <- list(sample.int(2147480000L, 1L), seed)
   pool <- loader$.workers
   if (is.null(pool) || pool$is_closed) pool <- start_workers(loader)
@@ -326,7 +331,7 @@ iterate_workers <- function(loader, seed, skip) {
   timeout <- if (loader$timeout > 0) loader$timeout else -1
   channels <- vapply(pool$workers, `[[`, 0L, "channel")
   ahead <- loader$prefetch_factor * length(channels)
-  # Workers whose share is at its end; the one that got the last task.
+  # `has_ended` marks workers whose share is at its end, and `last` is the worker that got the last task.
   has_ended <- logical(length(channels))
   last <- 0L
   sent <- 0L
@@ -367,7 +372,7 @@ iterate_workers <- function(loader, seed, skip) {
     for (i in ready) {
       reply <- receive_message(channels[i])
       if (is.null(reply)) lost_worker(pool$workers[[i]])
-      # Others are of a run that was left.
+      # Other replies belong to a run that the user has left.
       if (reply$run == run) arrived[[as.character(reply$number)]] <- reply
     }
   }
@@ -385,7 +390,7 @@ iterate_workers <- function(loader, seed, skip) {
       for (text in reply$warnings) warning(sprintf("In worker %d: %s", owner, text), call. = FALSE)
       if (!is.null(reply$failure)) refuse_batch(owner, given, reply$failure)
       if (!is_exhausted(reply$value)) {
-        # While the session works on this batch, its worker has another task.
+        # The worker of this batch gets another task while the session works on the batch.
         send_tasks()
         return(reply$value)
       }
@@ -397,7 +402,7 @@ iterate_workers <- function(loader, seed, skip) {
     if (is_over) return(exhausted())
     if (pool$is_closed) runtime_error("The workers have ended: this run can't go on. Begin another one.")
     if (pool$run != run) runtime_error("The workers load another run of this loader: this one can't go on.")
-    # After an error, a timeout or an interrupt nobody waits for the workers.
+    # Nobody waits for the workers after an error, a timeout or an interrupt.
     is_whole <- FALSE
     on.exit(if (!is_whole) close_workers(pool))
     batch <- take()
@@ -409,7 +414,7 @@ iterate_workers <- function(loader, seed, skip) {
   list(batches = batches, close = function() if (!loader$persistent_workers) close_workers(pool))
 }
 
-# Why a channel is at its end.
+# Tells why a channel has ended.
 lost_worker <- function(worker) {
   fate <- worker$end()
   how <- if (is.na(fate)) {

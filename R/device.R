@@ -37,10 +37,10 @@ as_device <- function(x, call = caller_env()) {
   type_error(sprintf("`device` must be a torch_device or a string such as \"cuda:0\", not %s.", friendly_type(x)), call)
 }
 
-# "auto": the GPU if LibTorch can use one.
+# What "auto" means: the GPU if LibTorch can use one.
 best_device <- function() if (cuda_is_available()) "cuda" else if (backends_mps_is_available()) "mps" else "cpu"
 
-# Of a CUDA device: its number, itself or its name; NULL for the current one.
+# A CUDA device by its number, its name or itself. NULL means the current one.
 as_cuda_device <- function(x, call = caller_env()) {
   if (is.null(x)) return(new_device("cuda"))
   if (is_whole_number(x) && x >= 0) return(new_device(paste0("cuda:", x)))

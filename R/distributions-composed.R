@@ -59,7 +59,8 @@ distr_transformed <- distribution(
   },
   derived = list(
     transform = function() transform_compose(transforms),
-    # As large as the transforms make it, with all dimensions in one draw that they mix.
+    # The base distribution, expanded to the sizes that the transforms make. The dimensions that they mix belong to
+    # one draw.
     base_dist = function() {
       batch <- base_distribution$batch_shape
       event <- base_distribution$event_shape
@@ -113,7 +114,7 @@ distr_transformed <- distribution(
   icdf = function(value) transform(formulas_of(base_dist)$icdf(upwards(value, transform)))
 )
 
-# A transform that goes down turns a probability of at most into one of at least.
+# A decreasing transform turns a probability of at most a value into one of at least a value.
 upwards <- function(p, transform) {
   sign <- transform_parts(transform)$sign
   if (is.null(sign)) {

@@ -21,7 +21,7 @@ bound_text <- function(bound) {
 
 flags_of_rows <- function(flags) torch_all(flags, dim = -1L)
 is_whole_tensor <- function(x) x %% 1 == 0
-# Of values that are whole numbers what else is asked for.
+# What else is asked of values that are whole numbers.
 among_whole <- function(value, flags) if (value$is_floating_point()) is_whole_tensor(value) & flags else flags
 
 #' Constraints
@@ -259,7 +259,7 @@ constraint_corr_cholesky <- new_constraint(
 #' @export
 constraint_square <- new_constraint("Square", "a square matrix", is_square, event_dim = 2L)
 
-# What is not square has no transpose to compare with.
+# A matrix that is not square has no transpose to compare with.
 of_symmetric <- function(check) {
   function(value) {
     if (value$size(-2) != value$size(-1)) return(is_square(value))

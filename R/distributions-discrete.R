@@ -17,11 +17,11 @@ positive_probability <- new_constraint(
   "Interval", "greater than 0 and at most 1", function(value) (value > 0) & (value <= 1), lower_bound = 0, upper_bound = 1
 )
 
-# k x, and 0 where k is 0, be x infinite.
+# k times x, and 0 where k is 0, even if x is infinite.
 times <- function(k, x) k * torch_where((k == 0) & torch_isinf(x), 0, x)
 
-# For distributions with a probability of success. What is impossible or sure by probabilities of 0 or 1 that were given;
-# of infinite logits the formulas hold.
+# For distributions with a probability of success. Probabilities of 0 or 1 that were given make an event impossible or
+# sure. For infinite logits the formulas hold.
 success_probability <- list(
   probs = function() torch_sigmoid(logits),
   logits = function() logit_of(probs),
@@ -38,7 +38,7 @@ with_certainty <- function(log_prob, value, failures, never, always) {
   torch_where(impossible, -Inf, torch_where(never | always, 0, log_prob))
 }
 
-# For those with a probability of each of several outcomes, the last dimension.
+# For distributions with a probability of each of several outcomes, along the last dimension.
 outcome_probabilities <- list(
   probs = function() torch_softmax(logits, dim = -1L),
   # A probability of 0 takes no part in gradients.
@@ -52,7 +52,7 @@ normalized <- function(values, call) {
     x <- as_numbers(values[[name]], name, call = call)
     if (x$ndim < 1L) value_error(sprintf("`%s` must have at least 1 dimension, for the outcomes.", name), call)
     values[[name]] <- if (name == "logits") {
-      # An infinite one leaves the others nothing.
+      # An infinite logit leaves the others no probability.
       x <- torch_where(torch_any(x == Inf, dim = -1L, keepdim = TRUE), torch_where(x == Inf, 0, -Inf), x)
       x - torch_logsumexp(x, dim = -1L, keepdim = TRUE)
     } else {
@@ -74,7 +74,7 @@ check_total_count <- function(values, call) {
   values
 }
 
-# It is the same for p and 1 - p. The logit of a number that no exponential is left of stands for infinite ones.
+# The entropy is the same for p and 1 - p. A finite logit of which no exponential is left stands for infinite ones.
 entropy_of_success <- function(logits, never, always) {
   below <- torch_clamp(torch_where(logits > 0, -logits, logits), min = -1000)
   entropy <- nnf_softplus(below) - torch_sigmoid(below) * below
@@ -239,7 +239,7 @@ distr_negative_binomial <- distribution(
   derived = success_probability,
   log_prob = function(value) {
     log_ways <- torch_lgamma(total_count + value) - torch_lgamma(value + 1) - torch_lgamma(total_count)
-    # Of no failures to wait for, 0 is the only draw.
+    # If there are no failures to wait for, 0 is the only draw.
     log_ways <- torch_where(total_count + value == 0, torch_zeros_like(log_ways), log_ways)
     log_prob <- times(total_count, log_failure) + times(value, log_success) + log_ways
     with_certainty(log_prob, value, torch_zeros_like(value), never, always)
@@ -279,7 +279,7 @@ entropy_of_poisson <- function(rate) {
   large <- torch_where(is_large, rate, 500)
   series <- 0.5 * torch_log(2 * pi * exp(1) * large) - (1 / 12 + (1 / 24 + 19 / (360 * large)) / large) / large
   small <- torch_unsqueeze(torch_where(is_large | (rate == 0), 1, rate), -1L)
-  # The number of terms is that of a trace's example if it were read off the rate.
+  # The rate tells how many terms are needed. A trace can't follow that, so it takes a fixed number.
   most <- if (cpp_is_tracing()) 500 else if (rate$numel() == 0) 1 else as.numeric(torch_max(small$detach()))
   k <- torch_arange(0, ceiling(most + 12 * sqrt(most) + 40), dtype = rate$dtype, device = rate$device)
   log_prob <- k * torch_log(small) - small - torch_lgamma(k + 1)
@@ -361,7 +361,7 @@ distr_multinomial <- distribution(
   )),
   event_shape = function() n_outcomes,
   log_prob = function(value) {
-    # No draw of what can't be drawn is sure.
+    # It is sure that an impossible outcome is not drawn.
     counted <- torch_where((value == 0) & (logits == -Inf), 0, value * logits)
     torch_lgamma(torch_sum(value, dim = -1L) + 1) + torch_sum(counted - torch_lgamma(value + 1), dim = -1L)
   },

@@ -5,7 +5,7 @@ NULL
 
 # ---- Matrices ----
 
-# A product with each vector along the last dimension. One matrix takes all vectors at once.
+# The product of the matrix with each vector along the last dimension. One matrix takes all vectors at once.
 times_vectors <- function(matrix, vectors) {
   if (matrix$ndim == 2L) return(torch_matmul(vectors, matrix$mT()))
   torch_squeeze(torch_matmul(matrix, torch_unsqueeze(vectors, -1L)), -1L)
@@ -26,17 +26,17 @@ squared_distance <- function(factor, vectors) {
 }
 
 diagonal_of <- function(x) torch_diagonal(x, dim1 = -2L, dim2 = -1L)
-# Half of the logarithm of the determinant of what `factor` is the Cholesky factor of.
+# Half of the logarithm of the determinant of the matrix that has `factor` as its Cholesky factor.
 half_log_det <- function(factor) torch_sum(torch_log(diagonal_of(factor)), dim = -1L)
 
-# The factor of the inverse of a matrix: both orders are turned round, and a lower factor comes out.
+# The factor of the inverse of a matrix. Turning round both orders makes the factor a lower one.
 factor_of_inverse <- function(x) {
   flipped <- torch_flip(linalg_cholesky(torch_flip(x, c(-2L, -1L))), c(-2L, -1L))
   unit <- torch_eye(x$size(-1L), dtype = x$dtype, device = x$device)
   linalg_solve_triangular(flipped$mT(), unit, upper = FALSE)
 }
 
-# For distributions with a positive definite matrix, which may be given in three ways. `factor` is not expanded.
+# The three ways to give a positive definite matrix. `factor` is not expanded.
 matrix_ways <- c("covariance_matrix", "precision_matrix", "scale_tril")
 matrix_parameters <- list(
   covariance_matrix = constraint_positive_definite, precision_matrix = constraint_positive_definite,
@@ -127,7 +127,7 @@ distr_multivariate_normal <- distribution(
     loc <- as_numbers(values$loc, "loc", call = call)
     way <- intersect(matrix_ways, names(values))
     matrix <- as_numbers(values[[way]], way, call = call)
-    # A single number is a vector of it, as long as the matrix has rows.
+    # A single number stands for a vector as long as the matrix has rows.
     if (loc$ndim == 0L && matrix$ndim > 0L) values$loc <- loc <- loc$expand(matrix$size(-1L))
     check_square(matrix, way, loc$size(-1L), "as many rows as `loc` has values", call)
     values
@@ -185,7 +185,7 @@ distr_low_rank_multivariate_normal <- distribution(
     values
   },
   support = constraint_real_vector,
-  # By Woodbury's identity all but the matrices themselves costs what a matrix of the rank costs.
+  # By Woodbury's identity, everything but the matrices themselves costs as much as a matrix of the size of the rank.
   derived = list(
     W = function() private$.unexpanded$cov_factor,
     D = function() private$.unexpanded$cov_diag,
@@ -239,7 +239,7 @@ distr_dirichlet <- distribution(
       torch_lgamma(total) - (n - total) * torch_digamma(total)
   },
   mean = function() concentration / torch_unsqueeze(total, -1L),
-  # Below 1 the density has no highest place but the corners.
+  # With a concentration below 1 the density is highest at the corners only.
   mode = function() {
     above <- torch_clamp(concentration - 1, min = 0)
     above / torch_sum(above, dim = -1L, keepdim = TRUE)
@@ -292,7 +292,7 @@ distr_wishart <- distribution(
   },
   support = constraint_positive_definite,
   derived = c(matrix_derived, list(
-    # With dimensions for rows and columns.
+    # `df` with dimensions for rows and columns.
     df_of_matrix = function() torch_unsqueeze(torch_unsqueeze(df, -1L), -1L)
   )),
   event_shape = function() c(n, n),
@@ -353,7 +353,7 @@ distr_lkj_cholesky <- distribution(
     torch_sum(power * torch_log(diagonal), dim = -1L) + (dim - 1) * torch_lgamma(half) -
       torch_mvlgamma(half - 0.5, dim - 1L) - (dim - 1) * log(pi) / 2
   },
-  # Row by row: how much of it lies below the diagonal, and a direction there.
+  # For each row: how much of its length lies below the diagonal, and a direction there.
   sample = function(shape) {
     share <- formulas_of(beta)$sample(leading_sizes(shape, 1L))
     below <- torch_tril(standard_normal(shape, concentration), -1L)

@@ -26,8 +26,8 @@ def fraction(a: Tensor, b: Tensor, x: Tensor, eps: float) -> Tensor:
     return value
 "
 
-# The regularized incomplete beta function: the distribution function of a beta distribution.
-# `y` is 1 - x, where that is known better than by subtraction.
+# The regularized incomplete beta function, which is the distribution function of a beta distribution. `y` is 1 - x
+# for callers who know it better than by subtraction.
 incomplete_beta <- function(a, b, x, y = 1 - x) {
   args <- torch_broadcast_tensors(list(a, b, x, y))
   a <- args[[1]]
@@ -41,11 +41,12 @@ incomplete_beta <- function(a, b, x, y = 1 - x) {
   q <- torch_where(flip, a, b)
   z <- torch_where(flip, y, x)
   rest <- torch_where(flip, x, y)
-  # At the end of the interval the gradient of a logarithm is infinite, that of the power it stands for is not.
+  # At the end of the interval the gradient of the logarithm is infinite, but that of the power is not.
   is_end <- z == 0
   at_end <- torch_pow(torch_where(is_end, z, 0.25), p)
   z <- torch_where(is_end, 0.25, z)
-  # The logarithm of what is near 1 is better known by its distance from 1. Where one is not meant, it gets what is harmless.
+  # A number near 1 has its logarithm computed from its distance to 1. Each of the two formulas gets a harmless value
+  # where the other one counts.
   is_small <- z < 0.5
   log_z <- torch_where(is_small, torch_xlogy(p, z), torch_special_xlog1py(p, -torch_where(is_small, 0.25, rest)))
   log_rest <- torch_where(is_small, torch_special_xlog1py(q, -torch_where(is_small, z, 0.25)), torch_xlogy(q, rest))
@@ -54,8 +55,8 @@ incomplete_beta <- function(a, b, x, y = 1 - x) {
   torch_where(flip, 1 - tail, tail)
 }
 
-# log(gamma(a + b) / gamma(a)) for b up to a. Of large numbers the logarithms of gamma agree in most of their digits, and their
-# difference is Stirling's formula.
+# log(gamma(a + b) / gamma(a)) for b up to a. For large numbers the two logarithms of gamma agree in most of their
+# digits, so Stirling's formula gives their difference.
 log_gamma_ratio <- function(a, b) {
   args <- torch_broadcast_tensors(list(a, b))
   a <- args[[1]]
@@ -67,9 +68,9 @@ log_gamma_ratio <- function(a, b) {
   torch_where(is_large, by_stirling, torch_lgamma(a + b) - torch_lgamma(a))
 }
 
-# The quantile of probability `p`: where `cdf` has that value, found by halving an interval. The last step is one of Newton's,
-# through which the gradients go: those of a quantile are those of `cdf`, divided by the density. `from_unit` carries 0 to 1
-# onto the support, whose ends are `ends`.
+# The quantile of probability `p`, where `cdf` has that value. Halving an interval finds it. The last step is one of
+# Newton's, through which the gradients go: those of a quantile are those of `cdf`, divided by the density.
+# `from_unit` carries 0 to 1 onto the support, whose ends are `ends`.
 search_quantile <- function(p, cdf, log_prob, from_unit, ends) {
   wide <- p$detach()$to(dtype = torch_double())
   found <- with_no_grad({
@@ -85,7 +86,7 @@ search_quantile <- function(p, cdf, log_prob, from_unit, ends) {
     list(x = x$to(dtype = p$dtype), density = torch_exp(log_prob(x))$to(dtype = p$dtype))
   })
   step <- (cdf(found$x) - p) / found$density
-  # Where the density is 0 or infinite there is no way on.
+  # Newton's step is left out where the density is 0 or infinite.
   x <- torch_where(torch_isfinite(step), found$x - step, found$x)
   torch_where(p == 0, ends[1], torch_where(p == 1, ends[2], x))
 }

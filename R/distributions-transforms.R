@@ -33,7 +33,7 @@ is_transform <- function(x) inherits(x, "torch_Transform")
   )
 }
 
-# What a transform lacks is an error when it is called.
+# A part that a transform lacks becomes a function that gives an error when it is called.
 inverse_function <- function(transform) {
   parts <- transform_parts(transform)
   parts$inverse %||% function(y) not_implemented_error(sprintf("The transform %s has no inverse.", parts$name))
@@ -47,7 +47,7 @@ determinant_function <- function(transform) {
 
 inverse_transform <- function(transform) {
   parts <- transform_parts(transform)
-  # The inverse of an inverse is what it was made of.
+  # The inverse of an inverse is the transform that it was made of.
   if (!is.null(parts$settings$inverse_of)) return(parts$settings$inverse_of)
   log_det <- if (!is.null(parts$log_det)) function(x, y) -parts$log_det(y, x)
   new_transform(
@@ -257,7 +257,7 @@ transform_softmax <- function() {
 
 longer_by <- function(n) function(shape) c(leading_sizes(shape, 1L), trailing_sizes(shape, 1L) + n)
 
-# One value before the first or after the last.
+# Adds one value before the first element, or after the last.
 pad_first <- function(x, value) nnf_pad(x, c(1, 0), value = value)
 pad_last <- function(x, value) nnf_pad(x, c(0, 1), value = value)
 without_last <- function(x) x$narrow(-1L, 1L, x$size(-1L) - 1L)
@@ -265,7 +265,7 @@ without_last <- function(x) x$narrow(-1L, 1L, x$size(-1L) - 1L)
 #' @rdname transform_function
 #' @export
 transform_stick_breaking <- function() {
-  # How many parts of the stick are left to be broken, so that zeros give equal parts.
+  # How many parts of the stick are left to break. With this offset zeros give equal parts.
   log_left <- function(x) {
     torch_log(torch_tensor(seq(event_size(x, -1L), 1), dtype = x$dtype, device = x$device))
   }
@@ -345,7 +345,7 @@ transform_corr_cholesky <- function() {
     }
     as.integer(n)
   }
-  # What each row has left of its length of 1.
+  # The rest that each row has of its length of 1.
   rest_of_rows <- function(y) 1 - torch_cumsum(y * y, dim = -1L)
   forward <- function(x) {
     n <- size_of(x$size(-1L))

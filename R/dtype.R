@@ -48,14 +48,14 @@ dtype_page <- function() {
   c(paste("@aliases", paste(names, collapse = " ")), "@usage", paste0(names, "()"))
 }
 
-# What LibTorch counts dtypes, layouts and formats by is no number to R users.
+# LibTorch counts dtypes, layouts and formats by numbers, which are no numbers to R users.
 #' @export
 is.numeric.R7 <- function(x) FALSE
 
 #' @export
 c.R7 <- function(...) list(...)
 
-# Numbers that are whole and mean a number: no dtype, factor or date.
+# Whether `x` is a whole number that means a number: no dtype, factor or date.
 is_whole_number <- function(x) is_scalar_integerish(x, finite = TRUE) && is.numeric(x)
 
 #' @rdname torch_dtype
@@ -72,7 +72,8 @@ as_dtype <- function(x, arg = "dtype", call = caller_env()) {
   type_error(sprintf("`%s` must be a torch_dtype or its name, not %s.", arg, friendly_type(x)), call)
 }
 
-# For the glue: name and first LibTorch of a dtype that the LibTorch in use does not know; NULL for what is no dtype of any.
+# The glue asks for a dtype that the LibTorch in use does not know. Gives its name and the first LibTorch that has it;
+# NULL if no LibTorch has it.
 lacking_dtype <- function(x) {
   since <- dtype_table$since[match(x, dtype_table$code)]
   if (!is.na(since)) c(sprintf("torch_%s()", tolower(dtype_name(x))), since)
@@ -248,7 +249,8 @@ torch_reduction_mean <- function() 1L
 #' @export
 torch_reduction_sum <- function() 2L
 
-# Bits of a floating-point dtype, of its fraction, largest exponent, and the decimal digits that survive.
+# For a floating-point dtype: its bits, the bits of its fraction, its largest exponent, and the decimal digits that
+# survive.
 floating_formats <- list(
   "5" = c(16, 10, 15, 3), "6" = c(32, 23, 127, 6), "7" = c(64, 52, 1023, 15), "15" = c(16, 7, 127, 2),
   "23" = c(8, 2, 15, 0), "24" = c(8, 3, 8, 0)
@@ -271,7 +273,7 @@ torch_finfo <- function(dtype) {
   if (is.null(kind)) {
     type_error(sprintf("`dtype` must be a floating-point dtype, not %s.", if (is.null(dtype)) "NULL" else format(dtype)))
   }
-  # float8_e4m3fn spends its largest exponent on numbers but for one pattern.
+  # float8_e4m3fn uses its largest exponent for numbers too, except for one pattern.
   max <- if (code == 24) 448 else (2 - 2^-kind[2]) * 2^kind[3]
   lowest <- if (code == 24) -6 else 1 - kind[3]
   list(

@@ -6,13 +6,14 @@
 #' @export
 `[<-.torch_tensor` <- function(x, ..., value) .External2(C_assign)
 
-# The environment in which the k-th element of `...` was written that the function of `frame` got; NULL if that function
-# has ended. The glue asks on R 4.5, whose C interface does not tell. The calls do: where one hands on `...`, match.call()
-# has `..k` in its place, and the element was written where that function was called.
+# The environment in which the k-th element of `...` was written, where `...` is an argument of the function of
+# `frame`. It is NULL if the function that wrote it has ended. The glue asks on R 4.5, whose C interface does not
+# tell. The calls do tell: where a call hands on `...`, match.call() has `..k` in its place, and the element was
+# written where that function was called.
 dots_environment <- function(frame, k) {
   repeat {
     while (!exists("...", frame, inherits = FALSE)) frame <- parent.env(frame)
-    # The first with this frame is the function, the others are code that eval() runs in it.
+    # The first call with this frame is the function. The others are code that eval() runs in the frame.
     n <- Position(function(it) identical(it, frame), sys.frames())
     if (is.na(n)) return(NULL)
     caller <- sys.frame(sys.parents()[n])
@@ -24,8 +25,8 @@ dots_environment <- function(frame, k) {
   }
 }
 
-# Called by the glue where `N` stands between the brackets and there is a variable of that name in `frame`; `size`: of the
-# dimension, below 0 if that is not known. R's compiler may have made a promise of it.
+# The glue calls this where `N` stands between the brackets and `frame` has a variable of that name. `size` is that of
+# the dimension, below 0 if it is unknown. R's compiler may have made a promise of the variable.
 tell_last <- function(frame, size) {
   if (isTRUE(the$told_last)) return()
   value <- get0("N", frame, mode = "numeric", inherits = FALSE)

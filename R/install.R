@@ -246,11 +246,11 @@ install_from_index <- function(request, call = rlang::caller_env()) {
       call = call
     )
   }
-  # macOS has one build, whose version bears no name.
+  # macOS has only one build, and its version has no suffix.
   torch <- paste0("torch==", request$version, if (os_name() != "macos") paste0("+", request$type))
   index <- paste0("https://download.pytorch.org/whl/", request$type)
   pip <- function(...) {
-    # The environment may be renamed, so its scripts are not used: pip runs as a module.
+    # The environment may be renamed later, and its scripts hold its path. So pip runs as a module.
     run(
       venv_python(partial), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", ...,
       shQuote(torch), "numpy"
@@ -331,7 +331,7 @@ install_from_archive <- function(url, request, call = rlang::caller_env()) {
   place_libtorch(found[[1]], call)
 }
 
-# The path that a string without scheme or a `file://` URL means; NULL for other URLs.
+# The path that a string without a scheme or a `file://` URL means; NULL for other URLs.
 local_path <- function(url) {
   if (grepl("^file://", url)) {
     path <- utils::URLdecode(sub("^file://(localhost)?", "", url))
@@ -411,11 +411,11 @@ sha256 <- function(file) {
   NULL
 }
 
-# A name beside the final place, on the same disk, so that one rename ends the installation. What a killed session left
-# there goes after a day.
+# A folder beside the final place, on the same disk, so that one rename ends the installation. What a killed session
+# left there is removed after a day.
 partial_folder <- function(call) {
   target <- libtorch_target()
-  # A folder that the user named may hold more than a LibTorch: it is filled, never replaced.
+  # A folder that the user named may hold more than a LibTorch. It is filled and never replaced.
   if (nzchar(Sys.getenv("TORCH_HOME")) && length(list.files(target)) > 0) {
     runtime_error(paste0(
       "`TORCH_HOME` names a folder that is not empty: ", target, ". ",

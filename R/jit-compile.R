@@ -55,7 +55,8 @@ new_compilation_unit <- function(handle) {
   structure(list(handle = handle, made = new.env(parent = emptyenv())), class = c("torch_compilation_unit", "R7"))
 }
 
-# The text with the file and line where it begins. `statement`: the user's call, which knows the R file if R keeps that.
+# The text with the file and the line where it begins. `statement` is the user's call, which knows the R file if R
+# keeps sources.
 script_text <- function(source, file = NULL, statement = NULL, call = caller_env()) {
   if (!is.null(file)) {
     if (!is_missing(maybe_missing(source))) value_error("Only one of `source` and `file` can be given.", call)
@@ -102,7 +103,7 @@ source_place <- function(lines, statement) {
   list(file = if (is_string(name) && nzchar(name)) name else "<source>", line = ref[[1]] + starts - 1L)
 }
 
-# Handles of units and functions, and the names that the source knows them by.
+# The handles of units and functions, with the names that the source gives them.
 used_units <- function(units, call = caller_env()) {
   if (is.null(units)) return(list(handles = list(), names = character()))
   if (is_unit(units)) units <- list(units)

@@ -51,7 +51,7 @@ explained_nodes <- function(nodes, groups) {
   is_group <- startsWith(nodes$kind, "torchshim::fused")
   id <- rep(NA_integer_, nrow(nodes))
   id[is_group] <- vapply(nodes$attributes[is_group], function(attributes) as.integer(attributes$group), 0L)
-  # Also of what stands in loops and branches inside of a kernel.
+  # The search includes loops and branches inside of a kernel.
   group <- id
   for (i in seq_len(nrow(nodes))) if (is.na(id[i])) group[i] <- group[nodes$parent[i]]
   name_of <- function(id) sprintf("torchshim::fused_%d", id)
@@ -68,8 +68,8 @@ explained_nodes <- function(nodes, groups) {
   )
 }
 
-# Seconds and bytes a call. An observer tells names only: the k-th event of a name is the k-th operator of that name, as
-# long as there are as many.
+# The seconds and bytes of a call. An observer tells only names. So the k-th event of a name belongs to the k-th
+# operator of that name, provided that there are equally many.
 with_costs <- function(rows, events, times) {
   rows$seconds <- rows$bytes <- rep(NA_real_, nrow(rows))
   rows <- rows[c(setdiff(names(rows), c("seconds", "bytes")), "seconds", "bytes")]
@@ -90,7 +90,7 @@ with_costs <- function(rows, events, times) {
   rows
 }
 
-# Bytes a second that a copy reads and writes, the best of some.
+# How many bytes a second a copy reads and writes, the best of several tries.
 copy_bandwidth <- function() {
   if (is.null(the$copy_bandwidth)) {
     x <- torch_ones(8e6)
@@ -107,7 +107,7 @@ copy_bandwidth <- function() {
 
 #' @export
 print.jit_explanation <- function(x, ...) {
-  # Some columns of it are a data frame like others.
+  # A selection without all of these columns is a plain data frame.
   if (!all(c("operator", "kernel", "why", "file", "seconds", "bytes", "bandwidth") %in% names(x))) return(NextMethod())
   kernels <- unique(x$kernel[!is.na(x$kernel) & is.na(x$why)])
   alone <- is.na(x$kernel) | !is.na(x$why)
@@ -176,7 +176,8 @@ profiled <- function(expr) {
   list(value = value, events = with_self(events))
 }
 
-# An event ends after those inside of it: what these took is taken from the next one that ends with less depth.
+# An event ends after the events inside of it. Their time is subtracted from the next event that ends at a lower
+# depth.
 with_self <- function(events) {
   self <- events$seconds
   inside <- list()

@@ -116,7 +116,7 @@ svg_text <- function(picture) {
     "</g>",
     "<g font-family='sans-serif' text-anchor='middle'>",
     sprintf("<text x='%.1f' y='%.1f' font-size='11'>%s</text>", layout$x, layout$y + 4, escaped(nodes$text)),
-    # White behind it, where an edge passes.
+    # A white line lies behind the edge, so that it stands out where it passes another one.
     unlist(lapply(c("fill='none' stroke='white' stroke-width='3'", "fill='#555555'"), function(style) sprintf(
       "<text x='%.1f' y='%.1f' font-size='9' text-anchor='start' %s>%s</text>", layout$x + 5,
       layout$y + layout$height / 2 + 11, style, escaped(notes)
@@ -132,7 +132,8 @@ draw_on_device <- function(picture) {
   on.exit(par(before))
   plot.new()
   plot.window(c(0, layout$size[1]), c(layout$size[2], 0), asp = 1)
-  # As many points of the device as of the picture: text shrinks with its boxes, and is never larger than usual.
+  # A point of the picture is a point of the device, unless the picture is too large. Text shrinks with its boxes and
+  # is never larger than usual.
   scale <- min(par("pin") * 72 / layout$size, 1)
   for (i in seq_along(layout$ways)) {
     way <- layout$ways[[i]]

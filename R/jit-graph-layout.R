@@ -8,11 +8,11 @@ graph_layout <- function(picture) {
 
 node_width <- function(picture) pmax(7 * pmax(nchar(picture$nodes$text), 0.8 * nchar(shown_notes(picture))) + 18, 46)
 
-# The shape of what a node gives stands below it; operators that give no tensor have none.
+# A node shows the shape of its result below itself. Operators whose result is no tensor show none.
 shown_notes <- function(picture) ifelse(picture$nodes$form == "output", "", picture$nodes$note)
 
-# Layers from top to bottom: each node is one below the lowest of those that it depends on. An edge that passes layers is
-# a chain of points in them, so that it goes around the boxes.
+# Places nodes in layers from top to bottom: each node is one layer below the lowest of those that it depends on. An
+# edge that passes layers is a chain of points in them, so that it goes around the boxes.
 layered_layout <- function(picture) {
   nodes <- picture$nodes
   layer <- node_layers(picture)
@@ -43,9 +43,9 @@ node_layers <- function(picture) {
   from <- picture$edges$from
   to <- picture$edges$to
   layer <- integer(n)
-  # Nodes are in the order of execution: what comes in was placed before.
+  # Nodes are in the order of execution, so the inputs of a node have their places already.
   for (i in seq_len(n)) layer[i] <- max(c(-1L, layer[from[to == i & from < i]])) + 1L
-  # What depends on nothing stands just above what uses it first.
+  # A node that depends on nothing stands just above the first one that uses it.
   for (i in which(form %in% c("constant", "input") & !seq_len(n) %in% to)) {
     if (i %in% from) layer[i] <- max(0L, min(layer[to[from == i]]) - 1L)
   }
@@ -70,7 +70,8 @@ edge_chains <- function(layer, edges) {
   list(layer = passing, ways = ways, from = links[, 1], to = links[, 2])
 }
 
-# x of nodes and points: a few sweeps bring each to the middle of its neighbours, first in order, then in place.
+# The horizontal places of nodes and points. A few sweeps bring each to the middle of its neighbours, first in order
+# and then in place.
 place_in_layers <- function(layer, width, from, to, n) {
   x <- as.double(ave(seq_along(layer), layer, FUN = seq_along))
   neighbours <- function(i, above) if (above) from[to == i] else to[from == i]
@@ -94,7 +95,7 @@ place_in_layers <- function(layer, width, from, to, n) {
   x
 }
 
-# The places nearest to those wanted at which boxes of these widths, in this order, do not touch.
+# The places nearest to the wanted ones at which boxes of these widths, in this order, do not touch.
 spread <- function(wanted, width) {
   least <- cumsum(c(0, (width[-1] + width[-length(width)]) / 2 + 22))
   stats::isoreg(wanted - least)$yf + least

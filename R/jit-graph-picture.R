@@ -23,7 +23,7 @@ graph_picture <- function(x, detail) {
   empty <- rows$kind %in% c("prim::Param", "prim::Return") & lengths(rows$outputs) + lengths(rows$inputs) == 0
   nodes <- picture_nodes(rows, which(!aside & !packing & !empty), all)
   edges <- picture_edges(rows, values, nodes, packing)
-  # An input that nothing uses is the module, whose parameters are left out.
+  # An unused input is the module, whose parameters the picture leaves out.
   idle <- !all & nodes$form == "input" & is.na(nodes$parent) & !seq_len(nrow(nodes)) %in% edges$from
   if (!all(idle[nodes$form == "input"])) {
     kept <- which(!idle)
@@ -52,7 +52,7 @@ find_values <- function(names, user, rows, values) {
   }, 1L, USE.NAMES = FALSE)
 }
 
-# Whether what row `maker` makes can be used by row `user`: it stands in the same block or in one around it.
+# Whether row `user` can use what row `maker` makes: `maker` stands in the same block or in one around it.
 in_scope <- function(maker, rows, user) {
   repeat {
     if (identical(rows$parent[maker], rows$parent[user]) && rows$block[maker] == rows$block[user]) return(TRUE)
@@ -72,7 +72,7 @@ layer_owners <- function(rows, values) {
       path[i] <- paste0(if (nzchar(path[makers])) paste0(path[makers], "."), rows$attributes[[i]][["name"]])
     } else {
       paths <- path[makers[!is.na(makers) & rows$kind[makers] == "prim::GetAttr"]]
-      # A method that is called belongs to the module that it is called on, a parameter to the module that holds it.
+      # A method call belongs to the module of the method, and a parameter belongs to the module that holds it.
       if (rows$kind[i] != "prim::CallMethod") paths <- ifelse(grepl(".", paths, fixed = TRUE), sub("[.][^.]*$", "", paths), "")
       if (length(paths)) owner[i] <- paths[[1]]
     }
@@ -139,7 +139,7 @@ type_shape <- function(types) {
 
 picture_edges <- function(rows, values, nodes, packing) {
   position <- function(value) match(paste(values$row[value], ifelse(rows$kind[values$row[value]] == "prim::Param", values$at[value], 1L)), paste(nodes$row, nodes$part))
-  # The values behind those that were packed.
+  # The values that were packed into these.
   sources <- function(row) {
     found <- find_values(rows$inputs[[row]], row, rows, values)
     found <- found[!is.na(found)]

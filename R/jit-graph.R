@@ -74,7 +74,7 @@ print.torch_graph <- function(x, ...) {
 #' @export
 as.character.torch_graph <- function(x, ...) cpp_graph_text(unclass(x)$handle)
 
-# All rows, also those that begin and end a block: its parameters and results.
+# All rows, including those that begin and end a block with its parameters and results.
 graph_rows <- function(x) {
   columns <- cpp_graph_nodes(unclass(x)$handle)
   strings <- function(name) vapply(columns[[name]], as.character, "")

@@ -9,7 +9,7 @@ script_forward <- function(handle) {
   if (!is.null(forward)) return(function(...) (.External2(C_call, forward, ...)))
   overloads <- method_overloads(handle, "forward")
   if (length(overloads)) return(overloaded_call(overloads, "forward"))
-  # Files of other tools may hold two traces and no `forward`.
+  # Files of other tools may hold the two traces without a `forward`.
   train <- named_method(handle, "trainforward")
   eval <- named_method(handle, "evalforward")
   function(...) {
@@ -197,7 +197,7 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
 
 #' @export
 `$.script_module` <- function(x, y) {
-  # Programs of the CRAN package have methods of these names, which give a flag.
+  # Programs of the CRAN package have methods of these names, which return a flag.
   if (y == "eval" || y == "train") return(script_fields[[y]](x))
   handle <- script_handle(x)
   found <- cpp_module_get(handle, y)

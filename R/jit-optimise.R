@@ -219,7 +219,8 @@ jit_warmup <- function(f, ...) {
   invisible(f)
 }
 
-# Runs as often as the executor watches, and once more: that run makes the final plan and its kernels.
+# Runs the program as often as the executor watches it, and once more. The last run makes the final plan and its
+# kernels.
 run_until_final <- function(handle, ...) {
   cpp_fuser_at_once(TRUE)
   on.exit(cpp_fuser_at_once(FALSE))

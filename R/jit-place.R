@@ -1,8 +1,9 @@
 # Where the user's code is while it is traced: for the nodes of the graph, and for warnings.
 
-# State of the trace that runs: the lines of source that it has read, the warnings given, and those that wait. While it
-# looks at calls, which may hold sizes, reading these is nobody's doing. The frames up to the floor are the tracer's.
-# `func` is what is traced and `label` how the user wrote it.
+# The state of the trace that runs: the lines of source that it has read, the warnings that it gave, and those that
+# wait. `looking` is TRUE while the tracer looks at calls. Calls may hold sizes, and reading these then is not the
+# user's doing. The frames up to `floor` belong to the tracer. `func` is what is traced, and `label` is how the user
+# wrote it.
 new_trace <- function(func = NULL, label = NULL) {
   list2env(
     list(
@@ -26,9 +27,9 @@ way_to <- function(n) {
   list(called = way[1], statement = way[2], pipe = way[3], waiting = way[4], callers = way[-(1:4)])
 }
 
-# Where the call stands by which the user came to frame `n`: list(text, name, file, line, source, begin, end). `text` is
-# the call, `name` that of the file or of what else holds the call, `file` is NULL without one, `source` has the text around
-# it, and positions are bytes of that.
+# Where the call by which the user came to frame `n` stands, as list(text, name, file, line, source, begin, end).
+# `text` is the call. `name` is the name of the file, or of what else holds the call; `file` is NULL if there is none.
+# `source` has the text around the call, and `begin` and `end` are bytes of that text.
 user_place <- function(n, self = cpp_running_self(sys.frames(), the$trace$floor %||% 0L)) {
   way <- way_to(n)
   call <- if (way$called > 0L) as_user_wrote(sys.call(way$called))
@@ -43,7 +44,8 @@ as_written <- function(call, way) {
   written_in(call, body(sys.function(way$callers[1])), call)
 }
 
-# The forms in which the user may have written a call: without the `.` that magrittr puts before what a step has.
+# The forms in which the user may have written a call. magrittr puts a `.` before the arguments of a step, which the
+# user did not write.
 forms_of <- function(call) {
   forms <- list(call)
   if (!is.call(call)) return(forms)
@@ -58,8 +60,8 @@ forms_of <- function(call) {
   forms
 }
 
-# Of these forms the one that stands in some code. A step that stands in none, but in a functional sequence, had no `.` of
-# its own, as far as anyone can tell.
+# The form that stands in `code`. If none does, as with a step of a functional sequence, the form without `.` is the
+# best guess.
 written_in <- function(call, code, otherwise = forms[[length(forms)]]) {
   forms <- forms_of(call)
   for (form in forms) if (holds_call(code, form)) return(form)
@@ -73,7 +75,8 @@ holds_call <- function(code, call) {
   FALSE
 }
 
-# With a source reference: the statement, or what of it the call is.
+# The place of a call for which R has a source reference: that of the statement, or that of the part of it which is
+# the call.
 place_in_file <- function(call, way) {
   if (way$statement == 0L) return(NULL)
   caller <- sys.parents()[way$statement]
@@ -81,7 +84,8 @@ place_in_file <- function(call, way) {
   if (is.null(place)) return(NULL)
   place$text <- deparse_line(call)
   text <- text_between(place$source$text, place$begin, place$end)
-  # What the statement itself calls is known by the statement, but for the last step of R's own pipe.
+  # If the statement itself is the call, its place is known. The last step of R's own pipe is not: it is a part of the
+  # statement.
   if (way$statement == way$called && !grepl("|>", text, fixed = TRUE)) return(place)
   part <- part_of(text, forms_of(call), way$waiting)
   if (is.null(part)) return(place)
@@ -92,7 +96,7 @@ place_in_file <- function(call, way) {
   place
 }
 
-# The source is the lines of the function that holds the statement, or of the statement outside of functions.
+# The source has the lines of the function that holds the statement, or those of a statement outside of functions.
 place_at <- function(reference, f) {
   srcfile <- attr(reference, "srcfile")
   whole <- attr(f, "srcref")
@@ -111,8 +115,9 @@ text_between <- function(text, begin, end) {
   enc2utf8(`Encoding<-`(rawToChar(bytes), "UTF-8"))
 }
 
-# Where a call stands in a statement: list(text, line, begin, end), the line and the bytes counted from 0; NULL where it
-# does not. Of several equal ones the last but `waiting`, which is the order in which steps of a pipe are asked for.
+# Where a call stands in a statement, as list(text, line, begin, end) with the line and the bytes counted from 0; NULL
+# if it does not stand there. A pipe asks for its steps from the last to the first. So among several equal calls this
+# takes the last but `waiting`.
 part_of <- function(statement, forms, waiting) {
   found <- if (!grepl("|>", statement, fixed = TRUE)) part_as_text(statement, forms)
   if (!is.null(found)) return(found)
@@ -127,7 +132,7 @@ part_of <- function(statement, forms, waiting) {
   if (!length(found)) return(NULL)
   found <- found[order(data$line2[found], data$col2[found])]
   at <- data[found[max(1L, length(found) - waiting)], ]
-  # Of R's own pipe, which makes what is before it an argument, the step.
+  # R's own pipe makes an argument of what stands before it. Only the step is meant.
   parts <- data[data$parent == at$id, ]
   if ("PIPE" %in% parts$token) at <- parts[nrow(parts), ]
   bytes_to <- function(line, column) {
@@ -139,7 +144,8 @@ part_of <- function(statement, forms, waiting) {
   )
 }
 
-# The same without a parser, which costs more than most operators: for a call that is written once, and as R writes it.
+# Does the same without a parser, which costs more than most operators. It finds a call that stands there once,
+# written as R writes it.
 part_as_text <- function(statement, forms) {
   for (form in forms) {
     text <- deparse(form, width.cutoff = 120L)
@@ -164,7 +170,7 @@ part_text <- function(lines, at) {
   text
 }
 
-# Read once a trace. `id` is the shim's number of it, when it has one.
+# A trace reads each source once. `id` is the shim's number of the source, once it has one.
 source_lines <- function(srcfile, first, last) {
   known <- the$trace$lines
   key <- paste(obj_address(srcfile), first, last)
@@ -183,15 +189,16 @@ new_source <- function(text, name, first_line = 1L) {
   list2env(list(text = text, name = name, first_line = first_line, id = NULL), parent = emptyenv())
 }
 
-# Without: the call as R writes it, in the module that runs, or else in the function that made the call.
+# The place of a call without a source reference: the call as R writes it, in the module that runs, or else in the
+# function that made the call.
 place_in_call <- function(call, way, self) {
   trace <- the$trace
   n <- way$called
-  # The tracer's own call stands for the user's of the function or module.
+  # The user does not see the tracer's own call. It stands for a call of the function or module that is traced.
   is_root <- !is.null(trace) && n == trace$floor + 1L
   text <- deparse(call, width.cutoff = 120L)
   if (is_root) text[1] <- sub("^func", trace$label, text[1])
-  # What the tracer does itself.
+  # This call belongs to the tracer itself.
   if (!is.null(trace) && n <= trace$floor) text <- trace$label
   name <- if (is_root) trace$label else calling_function(way$callers)
   if (!is.null(self)) {
@@ -201,21 +208,22 @@ place_in_call <- function(call, way, self) {
   }
   if (length(text) > 5L) text <- c(text[1:5], "...")
   whole <- paste(text, collapse = "\n")
-  # LibTorch marks no more than a part of a text, and names the place of no whole one.
+  # LibTorch marks a part of a text only, and does not name the place of a whole text. So a line break follows the
+  # call.
   list(
     text = text[1], name = name, module = if (!is.null(self)) name, file = NULL, line = 1L,
     source = new_source(paste0(whole, "\n"), name), begin = 0, end = nchar(whole, "bytes")
   )
 }
 
-# The first of these frames that has a function of the user's under a name that the user gave it.
+# Finds the name of the user's function: the first of these frames that was called by a name which the user gave.
 calling_function <- function(callers) {
   trace <- the$trace
   for (i in seq_along(callers)) {
     if (!is.null(trace) && callers[i] == trace$floor + 1L) break
     head <- sys.call(callers[i])[[1]]
     is_named <- is.symbol(head) || is.call(head) && is_symbol(head[[1]], c("$", "::", ":::"))
-    # lapply() and its like call by names of their own.
+    # lapply() and similar functions call by names of their own.
     if (is_named && !calls_on(callers[i]) && (i == length(callers) || !calls_on(callers[i + 1L]))) return(deparse_line(head))
   }
   trace$label %||% "R"
@@ -226,7 +234,7 @@ calls_on <- function(n) cpp_calls_on(environment(sys.function(n)) %||% baseenv()
 
 deparse_line <- function(call) deparse(call, width.cutoff = 60L)[1]
 
-# `net$first` of the module that is traced; NULL for one that it does not hold.
+# The path of a module, such as `net$first`, in the module that is traced; NULL if it is not in there.
 module_path <- function(self) {
   trace <- the$trace
   if (is.null(trace$paths)) {
@@ -244,14 +252,14 @@ note_paths <- function(module, path, paths) {
   for (name in names(children)) note_paths(children[[name]], paste0(path, "$", name), paths)
 }
 
-# How the user wrote what is traced, if that is short.
+# What the user wrote for the traced function or module, if that is short.
 label_of <- function(expression, func) {
   text <- deparse(expression, width.cutoff = 60L)
   if (length(text) == 1 && nchar(text) <= 40 && !grepl("(", text, fixed = TRUE)) return(text)
   if (is_nn_module(func)) class(func)[1] else "function"
 }
 
-# Called by the glue before each operator: tells the shim the place, and gives the warnings that wait.
+# The glue calls this before each operator. It tells the shim the place, and gives the warnings that wait.
 trace_place <- function(...) {
   trace <- the$trace
   if (length(trace$waiting)) {
@@ -262,7 +270,8 @@ trace_place <- function(...) {
   cpp_set_place(sys.calls(), sys.frames(), sys.parents(), sys.nframe() - 1L, trace$floor)
 }
 
-# Called by the glue for a place of what frame `n` does that it has not met: the source's number and the bytes in it.
+# The glue calls this when it meets a new place in what frame `n` does. It gives the source's number and the bytes in
+# it.
 new_place <- function(n, self) {
   place <- look(user_place(n, self))
   source <- place$source
@@ -270,14 +279,15 @@ new_place <- function(n, self) {
   as.integer(c(source$id, place$begin, place$end))
 }
 
-# Called where a value leaves the graph.
+# The glue calls this where a value leaves the graph.
 trace_leaves <- function(...) {
   if (is.null(the$trace)) return(invisible())
   n <- sys.nframe() - 1L
   warn_frozen(look(user_place(n)))
 }
 
-# Called when the numbers of a size are read. Only noted: the reader is in the middle of something.
+# The glue calls this when somebody reads the numbers of a size. The reader is in the middle of something, so the
+# warning has to wait.
 trace_note_read <- function(reference) {
   trace <- the$trace
   if (is.null(trace) || trace$looking) return(invisible())
@@ -285,17 +295,18 @@ trace_note_read <- function(reference) {
   trace$waiting <- c(trace$waiting, list(look(reader_place(n, reference))))
 }
 
-# What reads is no function of this package: the call is that of the innermost function that the user's code called, or
-# where that was a primitive function, the statement that R is at.
+# The reader is no function of this package. Its place is the innermost function that the user's code called. If that
+# was a primitive function, it is the statement that R is at.
 reader_place <- function(n, reference) {
   callers <- sys.parents()
   is_package <- function(i) {
     home <- environment(sys.function(i))
     is.null(home) || isNamespace(topenv(home)) || identical(topenv(home), .BaseNamespaceEnv)
   }
-  # Up to the user's function; `n` is then what it called, or itself where that was no closure.
+  # `user` becomes the frame of the user's function. `n` becomes the frame that it called, or the same one if it
+  # called no closure.
   user <- n
-  # R names a frame that C++ called as its own caller: that is the one below it.
+  # R takes a frame that C++ called for its own caller. The real caller is the frame below it.
   while (user > 0L && is_package(user)) {
     n <- user
     user <- min(callers[user], user - 1L)

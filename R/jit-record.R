@@ -1,9 +1,9 @@
-# Recording what an optimizer's step does with numbers. Operators are recorded in the shim, which sees numbers as they
-# are. So while a step is recorded, learning rates and counts are numbers of a class that notes down what is computed
-# from them, and the shim finds the results among the arguments of operators by their very bits.
+# Recording what an optimizer's step does with numbers. The shim records operators and sees numbers as they are. So
+# while a step is recorded, learning rates and counts are numbers of a class that notes what is computed from them.
+# The shim finds the results among the arguments of operators by their bits.
 
-# What the numbers of a recording were computed from: one row each, the given ones first. `open`: comparisons of which
-# nobody has said what they are for, so that an `if` may have looked at them.
+# Notes what the numbers of a recording were computed from, one row for each number, the given ones first. `open`
+# holds comparisons whose purpose nobody has told: an `if` may have used them.
 new_numbers <- function() {
   list2env(list(op = integer(), of = list(), value = numeric(), open = integer()), parent = emptyenv())
 }
@@ -18,8 +18,9 @@ number_ops <- local({
 
 is_recorded <- function(x) inherits(x, "torch_recorded")
 
-# A new number of the recording that runs. What the recorded code computes is thrown away, so that a number may be off
-# by a little: as it is it might be whole, or equal to what it was computed from, and be taken for another.
+# A new number of the recording that runs. Its value may be a little off, because the results of the recorded code are
+# thrown away. The true value might be whole, or equal to what it was computed from, and then be taken for another
+# number.
 record_number <- function(op, value, operands = list()) {
   numbers <- the$numbers
   of <- vapply(operands, number_place, 1L)
@@ -39,8 +40,8 @@ plain_numbers <- function(x) {
   x
 }
 
-# What an operator or a function of R gives of numbers, some of which are recorded. What it can't follow is a plain
-# number: where that matters, two recordings differ.
+# The result of an R operator or function of numbers, some of which are recorded. If it can't be followed it becomes a
+# plain number. Where that matters, two recordings differ.
 number_arithmetic <- function(operator, operands) {
   values <- lapply(operands, plain_numbers)
   value <- do.call(operator, values)
@@ -76,9 +77,9 @@ picked <- function(op, fn, operands) {
   if (is.null(the$numbers) || any(lengths(operands) != 1L)) value else record_number(op, value, operands)
 }
 
-# Records `code` on `inputs`. `finish()` tells afterwards what is wanted: results, targets and the next numbers, or a
-# string that says why nothing is. Gives the tape or such a string. `undo`: what `code` wrote into tensors is taken
-# back.
+# Records `code` on `inputs`. Afterwards `finish()` tells what is wanted (results, targets and the next numbers), or
+# gives a string that says why nothing is. The result is the tape or such a string. With `undo`, tensors get back the
+# values that `code` overwrote.
 record_tape <- function(inputs, numbers, code, finish, undo = FALSE) {
   outer <- the$numbers
   the$numbers <- numbers

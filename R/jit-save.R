@@ -119,10 +119,10 @@ check_no_dots <- function(..., call = caller_env()) {
   }
 }
 
-# LibTorch does not say which file it speaks of, and calls it a bug of its own when a program is bad.
+# LibTorch's errors do not name the file, and take a bad program for a bug of LibTorch.
 about_script <- function(expr, problem, call) {
   tryCatch(expr, torch_runtime_error = function(e) {
-    # The reader's own form of a cast.
+    # The reader writes a cast in a form of its own. Users know the form of the file.
     message <- gsub("ops.torchshim.cast(uninitialized(", "unchecked_cast((", conditionMessage(e), fixed = TRUE)
     if (is_inner_check(message)) {
       message <- "LibTorch finds no sense in the program."

@@ -22,7 +22,7 @@
 NULL
 
 methods::setClass("torch_size", contains = "integer")
-# What a size may be put together with; R lets no one define a method for the basic classes themselves.
+# The classes that a size may be put together with. R allows no methods for the basic classes themselves.
 methods::setClassUnion("torch_number", c("numeric", "NULL"))
 # Of a class that contains integers R notes here that the methods of `Ops` known so far are to be forgotten when the package is
 # loaded, which takes a third of loading it. Nothing can be known of a class before it is there.
@@ -30,7 +30,8 @@ rm(.requireCachedGenerics)
 
 is_size <- function(x) !is.null(cpp_size_parts(x))
 
-# The numbers of a size and the tensors behind them, as list(numbers, tensors). Behind plain numbers there are none.
+# The numbers of a size and the tensors behind them, as list(numbers, tensors). Plain numbers have no tensors behind
+# them.
 size_parts <- function(x) {
   parts <- cpp_size_parts(x)
   if (is.null(parts)) {
@@ -110,7 +111,7 @@ prod.torch_size <- function(..., na.rm = FALSE) Reduce(`*`, as.list(c(...)))
 #' @export
 sum.torch_size <- function(..., na.rm = FALSE) Reduce(`+`, as.list(c(...)))
 
-# Operators that give whole numbers of whole numbers, as the trace records them on 0-d tensors.
+# Operators that compute whole numbers from whole numbers. The trace records them on 0-d tensors.
 size_operators <- list(
   "+" = function(a, b) torch_add(a, b), "-" = function(a, b) torch_sub(a, b), "*" = function(a, b) torch_mul(a, b),
   "%/%" = function(a, b) torch_div(a, b, rounding_mode = "floor"), "%%" = function(a, b) torch_remainder(a, b)
@@ -118,7 +119,7 @@ size_operators <- list(
 
 size_operands <- c("+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">", ">=")
 
-# What an arithmetic operator of R gives where an operand is a size or a recorded number; called by the glue.
+# The glue calls this for an arithmetic operator of R if an operand is a size or a recorded number.
 size_arithmetic <- function(operator, operands) {
   if (any(vapply(operands, is_recorded, NA))) return(number_arithmetic(operator, operands))
   for (operand in operands) {

@@ -96,9 +96,10 @@ jit_trace_module <- function(mod, ..., strict = TRUE, respect_mode = TRUE, check
   trace_module(mod, list(...), strict, respect_mode, check, label_of(substitute(mod), mod), index_base)
 }
 
-# Records `func` on the inputs; `module` is the handle of the script module that it becomes a method of. Gives the
-# callable's handle and the R names of its arguments. `restore` puts everything back that running `func` changes.
-# `root` is the function or module that the user gave, and `label` how it was written. `base`: see jit_trace().
+# Records `func` on the inputs. `module` is the handle of the script module that gets the result as a method. Gives
+# the callable's handle and the R names of its arguments. `restore` puts back everything that running `func` changes.
+# `root` is the function or module that the user gave, and `label` is how the user wrote it. jit_trace() explains
+# `base`.
 trace_call <- function(func, inputs, module, method, strict, check, restore, root, label, base, call = caller_env()) {
   arguments <- match_inputs(func, inputs, call)
   unknown <- setdiff(names(base), arguments$names)
@@ -142,7 +143,7 @@ caller_of <- function(func, arguments, base) {
   symbols <- lapply(arguments$identifiers, as.symbol)
   names(symbols) <- arguments$given
   call <- as.call(c(quote(func), symbols))
-  # What the border of the program counts from 0.
+  # These inputs and results count from 0 at the border of the program.
   from_zero <- if (is.null(names(base))) rep(base == 0, length(symbols)) else arguments$names %in% names(base)[base == 0]
   function(values) {
     # eval() has two frames.
@@ -160,7 +161,7 @@ check_index_base <- function(base, call = caller_env()) {
   value_error(sprintf("`index_base` must be 0, 1 or such numbers by the names of inputs, not %s.", friendly_type(base)), call)
 }
 
-# Tensors of integers that count from elsewhere, also in lists.
+# Adds `by` to tensors of integers, also to those in lists.
 move_positions <- function(x, by) {
   if (is_torch_tensor(x)) {
     is_count <- x$is_floating_point() || x$is_complex() || x$dtype == torch_bool()
@@ -188,7 +189,7 @@ suppress_tracer_warnings <- function(code) {
   withCallingHandlers(code, torch_tracer_warning = function(w) invokeRestart("muffleWarning"))
 }
 
-# A trace may begin while another one runs: the outer one goes on when the caller is left.
+# A trace may begin while another one runs. The outer one goes on when `frame` ends.
 local_suspended_trace <- function(frame = caller_env()) {
   load_torch()
   if (!cpp_is_tracing()) return(invisible())
@@ -329,7 +330,7 @@ as_program_value <- function(x) {
   x
 }
 
-# The R names of a program's arguments travel with its handle, and in files with its module.
+# A program's handle keeps the R names of its arguments. In files the module keeps them.
 name_in_r <- function(handle, names) {
   if (!identical(names, cpp_callable_argument_names(handle))) attr(handle, "r_names") <- names
   handle
@@ -413,8 +414,8 @@ add_forward <- function(module, train, eval, call) {
   cpp_module_add_choice(module, "forward", "trainforward", "evalforward")
 }
 
-# A script module with the parameters, buffers and children of an nn_module; all share one home for their types. `note` is
-# called for each of them, children after what holds them.
+# A script module with the parameters, buffers and children of an nn_module. All modules of the tree share one home
+# for their types. `note` is called for each of them, for children after their parent.
 script_module_handle <- function(mod, home, note = function(mod, handle) NULL) {
   if (inherits(mod, "script_module")) return(attr(mod, "handle", exact = TRUE))
   handle <- cpp_module_new(class(mod)[1], home)

@@ -1,12 +1,13 @@
-# Training compiled: steps that run in the shim, without R. What the R code of a step does with tensors is recorded
-# once for each form of batch, gradients included, and what the optimizer does once; both are tapes that run one after
-# the other.
+# Compiled training: steps that run in the shim, without R. What the R code of a step does with tensors is recorded once
+# for each form of batch, with the gradients. What the optimizer does is recorded once. Both recordings are tapes, which
+# run one after the other.
 #
-# A tape is what R would do as long as R does the same with other values. So a recording in which values are read is
-# refused, and the first further batch is computed both ways.
+# A tape does what R would do, as long as R does the same with other values. So a recording that reads values is refused,
+# and the first further batch is computed both ways.
 
-# What a training needs. `tapes`: by the form of the batch; `update`: of the optimizer, NULL until there is one.
-# `program`: what is called instead of a model whose course depends on values. `call`: the frame of the user's call that runs.
+# What a training needs. `tapes` holds the tapes by the form of the batch. `update` is the tape of the optimizer, NULL
+# until there is one. `program` is called instead of a model whose course depends on values. `call` is the frame of the
+# user's call that runs.
 new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = caller_env()) {
   if (!is_nn_module(model) || inherits(model, "nn_module_generator")) {
     type_error(sprintf("`model` must be an initialized nn_module, not %s.", friendly_type(model)), call)
@@ -30,7 +31,7 @@ new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = ca
   ), parent = emptyenv())
 }
 
-# An optimizer that calls for the loss itself, and as often as it likes.
+# Such an optimizer calls for the loss itself, as often as it likes.
 needs_closure <- function(optimizer) {
   closure <- formals(optimizer$step)["closure"]
   "closure" %in% names(formals(optimizer$step)) && is_missing(closure[[1L]])
@@ -77,7 +78,7 @@ check_batch <- function(trainer, batch) {
   ), trainer$call)
 }
 
-# As R does it: the gradients become those of the batch.
+# Computes the gradients in R. Those of the batch replace the gradients that the parameters had.
 gradients_in_R <- function(trainer, batch) {
   params <- params_of(trainer$optimizer)
   value <- with_enable_grad(batch_loss(trainer, batch))
@@ -94,8 +95,8 @@ tensors_of_trainer <- function(trainer) {
   tensors[!duplicated(addresses(tensors))]
 }
 
-# The tape of batches like this one, an environment of tape, params, is_checked and uses; or a string that says why
-# there can be none.
+# The tape of batches like this one, an environment of `tape`, `params`, `is_checked` and `uses`. It is a string if
+# there can be none, which says why.
 gradient_tape <- function(trainer, batch) {
   restore <- keep_training(trainer, batch)
   on.exit(restore())
@@ -106,7 +107,7 @@ gradient_tape <- function(trainer, batch) {
   tape <- record_tape(batch, new_numbers(), value <- gradients_in_R(trainer, batch), function() {
     grads <- grads_of(params)
     has_grad <<- !vapply(grads, is.null, NA)
-    # What the model put in the place of tensors that it held.
+    # Tensors that the model put in the place of others.
     kept <- replaced_tensors(before, tensors_in(trainer$model))
     if (is_string(kept)) return(sub("it keeps", "the model keeps", kept))
     list(
@@ -150,7 +151,7 @@ outcome <- function(trainer, value) {
   )
 }
 
-# What is another one when the tape runs; NULL if all is as R did it.
+# Names the result that differs between the tape and R; NULL if all are the same.
 compare_run <- function(trainer, entry, batch, expected) {
   loss <- train_tape(list(entry$tape, NULL), batch, entry$params, numeric())
   got <- outcome(trainer, loss)
@@ -163,14 +164,14 @@ same_result <- function(a, b) {
   if (is.null(a) || is.null(b)) is.null(a) && is.null(b) else same_value(a, b, 1e-5)
 }
 
-# One batch, which is given whole.
+# Runs the tapes on one whole batch.
 train_tape <- function(tapes, batch, params, numbers) {
   .Call(C_train, tapes, batch, 0, NULL, 0, 1, params, numbers, NULL, numeric(1))
 }
 
 # --- the optimizer ---------------------------------------------------------------------------------------------------
 
-# Where an optimizer keeps what changes: list(env, name) or list(env, key, name).
+# The places where an optimizer keeps what changes, each list(env, name) or list(env, key, name).
 state_places <- function(optimizer) {
   self <- optimizer
   private <- self$.__enclos_env__$private
@@ -208,8 +209,8 @@ set_place <- function(place, value) {
 
 is_plain_number <- function(x) is.numeric(x) && length(x) == 1L && !is_recorded(x)
 
-# The step of the optimizer as a tape, which takes the gradients that the parameters have: list(tape, places, ...), or
-# a string that says why there is none.
+# The step of the optimizer as a tape, which uses the gradients that the parameters have: list(tape, places, ...). It
+# is a string if there is none, which says why.
 update_tape <- function(trainer) {
   optimizer <- trainer$optimizer
   params <- params_of(optimizer)
@@ -235,14 +236,14 @@ update_tape <- function(trainer) {
   )
 }
 
-# What is another one where an optimizer begins anew.
+# This differs as soon as the optimizer has begun anew.
 memory_of <- function(optimizer) if (is_rule_optimizer(optimizer)) optimizer$state$plans else optimizer$state$keys()
 
 is_rule_optimizer <- function(optimizer) !is.null(optimizer$.__enclos_env__$private$.rule)
 
 settings_of <- function(groups) lapply(groups, function(group) group[!names(group) %in% c("lr", "params")])
 
-# `by`: how far the numbers are from what they are, so that they are recognised.
+# The recording uses numbers that are `by` off, so that it can recognise them.
 recorded_update <- function(optimizer, grads, places, by) {
   numbers <- new_numbers()
   groups <- optimizer$param_groups
@@ -264,7 +265,7 @@ recorded_update <- function(optimizer, grads, places, by) {
     lr <- as.numeric(groups[[i]]$lr)
     optimizer$param_groups[[i]]$lr <- probe(lr, (if (lr == 0) 1e-3 else abs(lr) * 1e-2) * (by + i * 0.00137))
   }
-  # No two are alike.
+  # No two of these numbers are equal.
   given <- Map(probe, before[is_count], by + seq_len(sum(is_count)) * 0.00137)
   Map(set_place, places[is_count], given)
   n_known <- length(state_places(optimizer))
@@ -284,7 +285,7 @@ recorded_update <- function(optimizer, grads, places, by) {
   }, undo = TRUE)
 }
 
-# Tensors that were put in the place of others, as pairs of old and new; or a string that says what else has changed.
+# Pairs of an old tensor and the new one in its place. It is a string if anything else has changed, which says what.
 replaced_tensors <- function(old, new) {
   if (is_bare_list(old) && is_bare_list(new) && length(old) == length(new)) {
     parts <- unname(Map(replaced_tensors, old, new))
@@ -299,7 +300,7 @@ replaced_tensors <- function(old, new) {
   if (identical(old, new)) list() else "something that it keeps changes"
 }
 
-# The numbers that the tape is given now. NULL if the optimizer is another than it was recorded.
+# The numbers that the tape gets now. It is NULL if the optimizer has changed since it was recorded.
 update_numbers <- function(trainer) {
   update <- trainer$update
   optimizer <- trainer$optimizer
@@ -310,7 +311,7 @@ update_numbers <- function(trainer) {
     trainer$update <- update
   }
   if (!identical(memory_of(optimizer), update$memory)) return(NULL)
-  # A step in R may have put others in their place.
+  # A step in R may have replaced these tensors.
   if (!identical(lapply(update$tensors, place_value), update$values)) return(NULL)
   counts <- vapply(update$places, function(place) as.numeric(place_value(place)), 0)
   c(vapply(groups, function(group) as.numeric(group$lr), 0), counts)
@@ -326,15 +327,16 @@ put_numbers <- function(trainer, numbers) {
   }
 }
 
-# Runs code that writes into `numbers`, and puts them into the optimizer, also if it is interrupted. An interrupt that came
-# while a tape ran may still wait when it has ended, and would be taken while the numbers are put.
+# Runs code that writes into `numbers` and then puts them into the optimizer, even if an interrupt ends the code. An
+# interrupt that came while a tape ran may still wait when the tape has ended. It is held off here until the numbers
+# are in their places.
 with_numbers <- function(trainer, numbers, code) {
   suspendInterrupts(tryCatch(allowInterrupts(code), finally = put_numbers(trainer, numbers)))
 }
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
-# One step on a batch; gives the loss.
+# Makes one step on a batch and gives the loss.
 train_step <- function(trainer, batch) {
   if (trainer$closure) return(closure_step(trainer, batch))
   entry <- entry_of(trainer, batch)
@@ -367,7 +369,7 @@ batch_gradients <- function(trainer, batch, entry = entry_of(trainer, batch)) {
 
 batch_key <- function(trainer, batch) paste(trainer$model$training, .Call(C_batch_key, batch))
 
-# The tape of such batches; NULL where the model runs as a program, since its course depends on values.
+# The tape of such batches. It is NULL where the model runs as a program, because its course depends on values.
 entry_of <- function(trainer, batch) {
   if (!is.null(trainer$program)) return(NULL)
   key <- batch_key(trainer, batch)
@@ -405,7 +407,7 @@ check_entry <- function(trainer, batch, entry) {
   entry$is_checked <- TRUE
 }
 
-# The numbers of the optimizer's tape, which is recorded where there is none. NULL if R must make the step.
+# The numbers of the optimizer's tape, which is recorded if there is none yet. It is NULL if R must make the step.
 numbers_of <- function(trainer, entry) {
   if (isFALSE(trainer$update)) return(NULL)
   numbers <- if (!is.null(trainer$update)) update_numbers(trainer)
@@ -417,7 +419,7 @@ numbers_of <- function(trainer, entry) {
   if (identical(trainer$update$params, addresses(entry$params))) numbers
 }
 
-# Before the first step of the optimizer there is nothing to go on from.
+# The first step of an optimizer is made by R: before it, there is no state to record.
 record_update <- function(trainer, entry) {
   optimizer <- trainer$optimizer
   params <- params_of(optimizer)

@@ -117,7 +117,8 @@ training_loader <- function(data, arg, batch_size, shuffle, drop_last, call = ca
   dataloader(data, batch_size = batch_size, shuffle = shuffle, drop_last = drop_last)
 }
 
-# The tensors of a loader whose batches are their rows as they are; NULL for another, and in the middle of a run.
+# The tensors of a loader that takes batches as rows of them. It is NULL for other loaders, and in the middle of a
+# run.
 resident_tensors <- function(loader) {
   dataset <- loader$dataset
   plain <- inherits(dataset, "tensor_dataset") && identical(body(dataset$.getbatch), tensor_rows_body()) &&
@@ -165,8 +166,8 @@ batch_tensors <- function(trainer, batch) {
   type_error(sprintf("A batch of `data` must be a list of tensors, not %s.", friendly_type(batch)), trainer$call)
 }
 
-# The order of the rows is drawn as the loader draws it. Steps of batches that are compiled run in the shim, as many
-# as may before R has something to do.
+# Draws the order of the rows as the loader draws it. Compiled steps run in the shim, as many at once as possible
+# until R has something to do.
 train_rows <- function(trainer, loader, tensors, every, after_steps, scheduler) {
   draw_torch_seed()
   order <- torch_tensor(loader$batch_sampler$sampler$.order() - 1L, dtype = torch_long(), device = tensors[[1L]]$device)
@@ -215,7 +216,7 @@ rows_steps <- function(trainer, tensors, order, from, rows, wanted) {
   losses
 }
 
-# The loss and the metrics of a model in evaluation mode, which it leaves afterwards.
+# The loss and the metrics of a model in evaluation mode. The model gets its mode back afterwards.
 evaluate_model <- function(trainer, loader, metrics) {
   model <- trainer$model
   was <- model$training

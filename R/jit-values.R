@@ -1,4 +1,4 @@
-# Values on their way to TorchScript and back that R has no type of its own for.
+# Values that R has no type of its own for, on their way to TorchScript and back.
 
 #' Mark values for TorchScript
 #'
@@ -164,7 +164,7 @@ has_duplicates <- function(keys) {
   FALSE
 }
 
-# A logical for each of the keys: whether it is `key`.
+# Whether each of the keys is `key`.
 key_matches <- function(keys, key) {
   if (is.list(keys)) return(vapply(keys, cpp_same_tensor, NA, key))
   if (is_torch_tensor(key) || is.character(keys) != is.character(key)) return(rep(FALSE, length(keys)))

@@ -1,7 +1,7 @@
 # Finds a LibTorch and describes it without loading it. `configure` sources this file before the package exists, so it
 # needs base R only.
 
-# State of the session: what was found, what was loaded.
+# The state of the session: which LibTorch was found, and what was loaded.
 the <- new.env(parent = emptyenv())
 
 torch_cache <- function(...) file.path(tools::R_user_dir("torch", "cache"), ...)
@@ -24,7 +24,7 @@ os_name <- function() {
   if (.Platform$OS.type == "windows") "windows" else if (Sys.info()[["sysname"]] == "Darwin") "macos" else "linux"
 }
 
-# The LibTorch to use, or NULL. Looked for once a session and once more when TORCH_HOME changes.
+# The LibTorch to use, or NULL. It is searched for once a session, and again when TORCH_HOME changes.
 libtorch_find <- function(recheck = FALSE) {
   home <- Sys.getenv("TORCH_HOME")
   if (recheck || is.null(the$found) || the$found$torch_home != home) {
@@ -112,8 +112,9 @@ libtorch_of_system <- function(prefix = the$system, source = "system") {
   libtorch_describe(prefix, source, lib = dirname(libs[[1]]), python = python)
 }
 
-# What a compiler is to be told of LibTorch's headers, for a shell. The system's own folder is left out: named as a
-# further one it comes before the C++ library's headers, and these don't find the C library's any more.
+# The flags that tell a compiler where LibTorch's headers are, written for a shell. They leave out the system's own
+# folder. If that is named as a further folder, it comes before the C++ library's headers, and these then don't find
+# the C library's.
 libtorch_include_flags <- function(lt) {
   folders <- lt$include[!normalizePath(lt$include, mustWork = FALSE) %in% c("/usr/include", "/usr/local/include")]
   paste("-isystem", vapply(folders, shQuote, ""), collapse = " ")
@@ -138,7 +139,8 @@ libtorch_describe <- function(home, source, lib = file.path(home, "lib"), python
   )
 }
 
-# In numbers alone: Debian's Python calls its 1.13 "1.13.0a0", and a build of a day is "2.14.0.dev20260101".
+# The version in numbers alone. Debian's Python calls its 1.13 "1.13.0a0", and a nightly build is
+# "2.14.0.dev20260101".
 plain_version <- function(text) {
   sub("[^0-9.].*", "", sub("[.]?dev([0-9]+)", ".\\1", sub("[+].*", "", text)))
 }
@@ -167,7 +169,7 @@ libtorch_version <- function(home) {
   NA_character_
 }
 
-# The old C++ ABI of libstdc++ is only in LibTorch before 2.8, whose CMake file says so.
+# Only LibTorch before 2.8 may have the old C++ ABI of libstdc++. Its CMake file tells.
 libtorch_cxx11_abi <- function(home, lib) {
   configs <- file.path(c(file.path(home, "share"), lib), "cmake/Torch/TorchConfig.cmake")
   for (config in configs[file.exists(configs)]) {
@@ -190,8 +192,8 @@ python_beside <- function(home) {
   } else {
     file.path(packages, "../../../bin/python3")
   }
-  # The path of the link itself and not of the file that it points to: Python knows its environment by the path with which
-  # it is started.
+  # This is the path of the link itself and not of the file that it points to. Python knows its environment by the
+  # path with which it is started.
   if (file.exists(python)) {
     file.path(normalizePath(dirname(python), winslash = "/"), basename(python))
   }
@@ -203,9 +205,9 @@ libtorch_files <- function(lt) {
   c(cuda_parts(lt), file.path(lt$lib, vapply(names, library_file, "", USE.NAMES = FALSE)))
 }
 
-# What CUDA's libraries open by name once they run, in an order in which none needs a later one. The loader looks into
-# LD_LIBRARY_PATH before it looks beside those that ask. Where that, to which R adds the system's folder, holds such a
-# name, it may be of another version: then LibTorch's own is opened first.
+# CUDA's libraries open these libraries by name when they run. The order is such that none needs a later one. The
+# loader searches LD_LIBRARY_PATH before the folder of the library that asks. R adds the system's folder to
+# LD_LIBRARY_PATH. A library of that name there may have another version, so LibTorch's own is opened first.
 cuda_parts <- function(lt, path = Sys.getenv("LD_LIBRARY_PATH")) {
   if (!lt$cuda || os_name() != "linux") return(character())
   names <- c(
@@ -218,7 +220,8 @@ cuda_parts <- function(lt, path = Sys.getenv("LD_LIBRARY_PATH")) {
   own[vapply(own, function(file) any(file.exists(file.path(elsewhere, basename(file)))), NA)]
 }
 
-# R puts the system's library folder into LD_LIBRARY_PATH, where a child would find another LibTorch than its own.
+# R puts the system's library folder into LD_LIBRARY_PATH. There a child process would find another LibTorch than its
+# own.
 without_library_path <- function(expr) {
   old <- Sys.getenv("LD_LIBRARY_PATH", NA)
   if (!is.na(old)) {

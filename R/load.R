@@ -1,5 +1,5 @@
-# LibTorch and the shim are opened at the first use, in this order and by absolute path: R sets LD_LIBRARY_PATH, and a
-# library found by it would not be the one that was chosen.
+# LibTorch and the shim are opened at the first use, in this order and by absolute path. R sets LD_LIBRARY_PATH, and a
+# library that is found by it might not be the chosen one.
 
 load_torch <- function(...) {
   if (cpp_is_loaded()) return(invisible(TRUE))
@@ -37,7 +37,7 @@ load_torch <- function(...) {
   invisible(TRUE)
 }
 
-# Two LibTorch in one process corrupt each other: what is mapped must be what was chosen.
+# Two LibTorchs in one process corrupt each other. So the mapped files must be the chosen ones.
 check_mapped <- function(files) {
   maps <- "/proc/self/maps"
   if (!file.exists(maps)) return(invisible())

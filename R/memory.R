@@ -90,7 +90,7 @@ check_positive <- function(x, arg, call = caller_env(), most = 1e12) {
   value_error(sprintf("`%s` must be a positive number of at most %g, not %s.", arg, most, friendly_type(x)), call)
 }
 
-# Arguments of configure_memory() by the options of the session.
+# The arguments of configure_memory(), taken from the options of the session.
 memory_options <- function() {
   positive <- function(name, default, most = 1e12) {
     name <- paste0("torch.", name)

@@ -1,13 +1,14 @@
-# LibTorch's messages in the words of R users. What LibTorch says to its own developers, lists of its kernels and
-# requests to report a bug, is left out; the whole text stays in the condition's `cpp_trace`.
+# LibTorch's messages in the words of R users. Words that LibTorch says to its own developers, lists of its kernels
+# and requests to report a bug are left out. The condition's `cpp_trace` keeps the whole text.
 
-# Marks a check that LibTorch makes of itself.
+# This text marks a check that LibTorch makes of itself.
 inner_check <- "A check inside of LibTorch"
 is_inner_check <- function(message) grepl(inner_check, message, fixed = TRUE)
 
-# The first rule whose pattern is found makes a sentence of what it caught, which replaces the message from there on.
+# The first rule whose pattern is found applies. Its function makes a sentence of what the pattern caught, and the
+# sentence replaces the message from there on.
 message_rules <- list(
-  # What a position of 0 becomes, which no tensor has.
+  # A position of 0 becomes this number, which no tensor has as a position.
   list("index -9223372036854775807 is out of bounds[^\n]*", function() "Indexing in R is 1-based and found a 0."),
   list(
     "Could not run '(?:\\w+::)?([^'.]+)[^']*' with arguments from the '([^']+)' backend",
@@ -42,7 +43,7 @@ message_rules <- list(
       sprintf(" of the CUDA device %s", device), asked, sprintf("of its %s %s are free", all, free)
     )
   ),
-  # What CUDA's users are told about its documentation and about building LibTorch anew is of no use here.
+  # LibTorch tells users of CUDA about documentation and about building LibTorch anew, which is of no use here.
   list(
     "CUDA error: device-side assert triggered",
     function() paste0(
@@ -98,7 +99,7 @@ plain_message <- function(message) {
   paste0(in_r_words(problem), place)
 }
 
-# Python's names of what R has too. Text of programs stays as it is, and so does what is quoted.
+# Python's prefixes, with those of R's functions for the same. The text of programs and quoted text stay as they are.
 python_families <- c(torch.linalg. = "linalg_", torch.nn.functional. = "nnf_", torch.fft. = "torch_fft_", torch. = "torch_")
 
 in_r_words <- function(message) {
@@ -125,7 +126,8 @@ no_device <- function(type) {
   sprintf("There is no %s device that this LibTorch can use: `install_torch_sitrep()` tells which LibTorch it is.", name)
 }
 
-# LibTorch's kinds of tensors, by the beginning of their names: in words, and what makes an ordinary tensor of one.
+# LibTorch's kinds of tensors by the beginning of their names: in words, and with the call that makes an ordinary
+# tensor of one.
 tensor_kinds <- list(
   SparseCsr = c("sparse CSR", "$to_dense()"), Sparse = c("sparse", "$to_dense()"), Mkldnn = c("MKL-DNN", "$to_dense()"),
   Quantized = c("quantized", "$dequantize()"), NestedTensor = c("nested", "$to_padded_tensor(0)")
@@ -139,7 +141,7 @@ no_memory <- function(where, asked, used) {
 }
 
 no_kernel <- function(operator, backend) {
-  # What makes tensors fails on a device that is not there.
+  # Functions that make tensors fail if the device is not there.
   if (startsWith(operator, "empty")) return(no_device(tolower(backend)))
   if (backend == "Meta") return(sprintf("`%s` has no form for the device meta, whose tensors have no values.", operator))
   for (prefix in names(tensor_kinds)) {

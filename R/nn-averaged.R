@@ -108,7 +108,7 @@ nn_utils_update_bn <- function(loader, model, device = NULL) {
   model$train()
   for (norm in norms) {
     norm$reset_running_stats()
-    # Plain means over all batches.
+    # Without a momentum the statistics are plain means over all batches.
     norm$momentum <- NULL
   }
   see <- function(batch) {

@@ -36,7 +36,8 @@ nn_sequential <- nn_module(
   "nn_sequential",
   initialize = function(...) add_children(self, list2(...)),
   forward = function(input) {
-    # Goes over the members in order. One that is no function is a parameter or a buffer of a class that inherits from this.
+    # Goes over the members in order. A member that is no function is a parameter or a buffer of a class that inherits
+    # from this one.
     for (name in private$.registered) {
       module <- .subset2(self, name)
       if (is.function(module)) {

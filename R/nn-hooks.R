@@ -53,7 +53,7 @@ NULL
 #' @name nn_module_hooks
 NULL
 
-# Kinds of hooks, with what errors call them. Those of a call come first.
+# The kinds of hooks, with the names that errors give them. Hooks of a call come first.
 hook_kinds <- c(
   forward_pre = "forward pre-hook", forward = "forward hook", backward_pre = "backward pre-hook", backward = "backward hook",
   state_dict_pre = "state dict pre-hook", state_dict_post = "state dict post-hook", load_pre = "load pre-hook",
@@ -61,7 +61,8 @@ hook_kinds <- c(
 )
 call_hooks <- names(hook_kinds)[1:4]
 
-# The method by which the module is called. Functions of base R by their full name: a user's module may mask them.
+# The method by which users call the module. It calls functions of base R by their full names, because a user's module
+# may mask them.
 guarded <- function(forward) {
   if (is.primitive(forward)) return(forward)
   guard <- call2("if", quote(is.null(.hooks)), body(forward), quote(.hooks(base::environment())))
@@ -106,7 +107,8 @@ remove_hook <- function(self, kind, id) {
   set_module_hooks(self, kind, hooks[names(hooks) != id])
 }
 
-# Runs `hooks` one after the other. Each gets the value as it is by then, and a visible result that is not NULL replaces it.
+# Runs `hooks` one after the other. Each gets the value that the hooks before it left. A visible result that is not
+# NULL replaces the value.
 run_hooks <- function(self, kind, value, call_hook, take = function(value, result) result, hooks = module_hooks(self, kind)) {
   for (i in seq_along(hooks)) {
     value <- run_hook(self, kind, i, {
@@ -126,7 +128,7 @@ run_hook <- function(self, kind, i, code) {
 
 # ---- calls --------------------------------------------------------------------------------------------------------------
 
-# `frame` is that of the call. `forward` is called anew, with what the hooks made of the arguments.
+# `frame` is the frame of the call. `forward` is called anew with what the hooks made of the arguments.
 call_with_hooks <- function(self, frame) {
   module <- module_callable(self)
   inputs <- run_hooks(
@@ -146,7 +148,7 @@ call_with_hooks <- function(self, frame) {
   if (is.null(watch)) output else watch$outputs(output)
 }
 
-# What was given of the arguments `formals`, as a list that can be given to the function again.
+# The arguments among `formals` that the caller gave, as a list for another call of the function.
 given_arguments <- function(formals, frame) {
   given <- list()
   for (name in names(formals)) {
@@ -159,7 +161,8 @@ given_arguments <- function(formals, frame) {
   given
 }
 
-# On the way out of a call that failed: a second error would hide the first.
+# Runs on the way out of a call that failed. An error of the hook becomes a warning here, because it would hide the
+# first error.
 tell_failure <- function(hook, module, inputs) {
   tryCatch(hook(module, inputs, NULL), error = function(e) {
     warning("A forward hook that is always called failed too: ", conditionMessage(e), call. = FALSE)
@@ -168,10 +171,12 @@ tell_failure <- function(hook, module, inputs) {
 
 # ---- gradients ----------------------------------------------------------------------------------------------------------
 
-# Inputs and outputs of one call go through functions that pass on what they get; their derivatives call the hooks.
+# Passes the inputs and outputs of one call through functions that change nothing. The derivatives of these functions
+# call the hooks.
 watch_gradients <- function(self) {
   hooks <- lapply(set_names(c("backward_pre", "backward")), function(kind) module_hooks(self, kind))
-  # `grad_output` is set by the derivative of the outputs for that of the inputs. `n`: how many arguments are tensors.
+  # The derivative of the outputs sets `grad_output`, which the derivative of the inputs reads. `n` is the number of
+  # arguments that are tensors.
   call <- new_environment(list(grad_output = NULL, n = 0L, watched = integer()))
   list(
     inputs = function(inputs) {
@@ -192,11 +197,12 @@ watch_gradients <- function(self) {
   )
 }
 
-# The tensors as results of a node whose derivative is `derivative(gradients)`, both lists with NULL for none.
+# Gives the tensors as results of a node whose derivative is `derivative(gradients)`. Arguments and results of that
+# function are lists, with NULL for no gradient.
 passed_on <- function(tensors, derivative) inject(passing(derivative)(!!!unname(tensors)))
 
-# This and the next two make functions that LibTorch's graph holds. Their frames hold no tensor of that graph, nor an argument
-# that is not evaluated, which would keep the frame it comes from.
+# This function and the next two make functions that LibTorch's graph holds. Their frames must hold no tensor of that
+# graph, and no unevaluated argument, which would keep the frame it comes from.
 passing <- function(derivative) {
   force(derivative)
   autograd_function(
@@ -258,7 +264,7 @@ refuse_gradients <- function(result, old) {
   value_error("It must give NULL, as none of the inputs needs a gradient.", NULL)
 }
 
-# A program holds no R functions.
+# A TorchScript program can't hold R functions.
 refuse_backward_hooks <- function(module, call) {
   tree <- module_tree(module)
   for (i in seq_along(tree)) {

@@ -144,7 +144,7 @@ nn_init_dirac_ <- function(tensor, groups = 1) {
   }
   of_group <- shape[1] %/% groups
   kept <- seq_len(min(of_group, shape[2]))
-  # The middle of the kernel, the later one of two.
+  # The middle of the kernel; where two elements are in the middle, the later one.
   centre <- lapply(shape[-(1:2)] %/% 2L + 1L, torch_tensor)
   with_no_grad({
     tensor$zero_()

@@ -12,8 +12,8 @@ module_state_dict <- function(self, prefix, keepvars) {
   if (hooked) run_hooks(self, "state_dict_post", own, function(hook, own) hook(module_callable(self), own, prefix)) else own
 }
 
-# What the module itself gives to its state dict, and takes from it. A class may have methods `.save_to_state_dict()` and
-# `.load_from_state_dict()` in the place of these.
+# What the module itself gives to its state dict and takes from it. A class may replace these functions by methods
+# `.save_to_state_dict()` and `.load_from_state_dict()`.
 own_state <- function(self, prefix, keepvars) {
   own <- saved_members(self)
   if (!keepvars) {
@@ -49,8 +49,8 @@ load_own_state <- function(self, state_dict, prefix, run = loading$run %||% new_
   if (is.null(loading$run)) check_all_there(run)
 }
 
-# The load_state_dict() that runs: what `.load_from_state_dict()` of a class does not hand on. The keys are filled on the way;
-# hooks may change what is missing.
+# The call of load_state_dict() that runs. It holds what a class's `.load_from_state_dict()` does not hand on. The
+# lists of keys are filled on the way, and hooks may change which keys count as missing.
 loading <- new_environment(list(run = NULL))
 new_loading <- function(refer, call) new_environment(list(keys = character(), missing_keys = character(), refer = refer, call = call))
 
@@ -66,7 +66,8 @@ saved_members <- function(self) {
   own[vapply(own, is_persistent, NA)]
 }
 
-# What a module with the methods `get_extra_state()` and `set_extra_state(state)` keeps beside its tensors.
+# The key under which a module with the methods `get_extra_state()` and `set_extra_state(state)` keeps more than its
+# tensors.
 extra_state <- "_extra_state"
 
 module_load <- function(module, state_dict, refer) {
@@ -107,7 +108,7 @@ load_members <- function(module, state_dict, prefix, run) {
   }
 }
 
-# A number may have any number of dimensions.
+# A single number may have any number of dimensions.
 check_loaded_shape <- function(own, value, key, call) {
   shapes <- list(.Call(C_shape, own), .Call(C_shape, value))
   if (identical(shapes[[1]], shapes[[2]]) || (prod(shapes[[1]]) == 1 && prod(shapes[[2]]) == 1)) return()
@@ -116,8 +117,8 @@ check_loaded_shape <- function(own, value, key, call) {
   ), call)
 }
 
-# Marks `x` as the kind of member that `model` is. If `model` is a dead pointer, which can't tell whether it required
-# gradients, `x` keeps its own flag.
+# Makes `x` the kind of member that `model` is. A dead pointer can't tell whether it required gradients; then `x`
+# keeps its own flag.
 mark_like <- function(x, model) {
   if (is_nn_buffer(model)) {
     return(nn_buffer(x, is_persistent(model)))
@@ -129,15 +130,15 @@ module_apply <- function(self, fn) {
   own <- own_tensors(self)
   for (name in names(own)) {
     x <- own[[name]]
-    # A tensor without memory can't become one with memory, nor the other way: another one takes its place.
+    # A tensor without memory can't become one with memory, nor the other way round. So a new tensor takes its place.
     made <- if (x$device$type == "meta") with_no_grad(fn(x$detach()))
     if (is.null(made)) made <- tensor_apply(x, fn)
     if (!is.null(made)) assign(name, mark_like(made, x), envir = self)
   }
 }
 
-# Replaces the contents of a tensor by what `fn` makes of them. The tensor stays the same object, so that optimisers and
-# modules that share it see the change. Where it can't, the new tensor is the result.
+# Replaces the contents of a tensor by what `fn` makes of them. The tensor stays the same object, so optimisers and
+# modules that share it see the change. If the tensor can't take the new contents, the new tensor is the result.
 tensor_apply <- function(x, fn) {
   grad <- x$grad
   with_no_grad({

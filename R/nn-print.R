@@ -13,13 +13,13 @@ module_label <- function(module) {
   text <- vapply(settings, setting_text, "")
   named <- names2(settings) != ""
   text[named] <- paste(names(settings)[named], "=", text[named])
-  # A module that does not keep what it was made of has no such call.
+  # There is no such call for a module that does not keep its arguments.
   call <- if (length(settings) > 0L || attr(settings, "whole")) paste0("(", paste(text, collapse = ", "), ")")
   paste0(class(module)[[1L]], call)
 }
 
-# Arguments without a default go by position, as users write them; the others are shown where they are not the default.
-# `whole`: the module keeps all of its arguments.
+# Arguments without a default go by position, as users write them. The others are shown where they are not the
+# default. The attribute `whole` says whether the module keeps all of its arguments.
 module_settings <- function(self) {
   arguments <- as.list(formals(self$initialize))
   settings <- list()
@@ -37,11 +37,11 @@ module_settings <- function(self) {
   structure(settings, whole = whole)
 }
 
-# NULL if the module does not keep it, or nothing that can be shown.
+# Gives NULL if the module does not keep the setting, or keeps something that can't be shown.
 kept_setting <- function(self, name, is_flag) {
   if (!exists(name, envir = self, inherits = FALSE)) return(NULL)
   value <- get(name, envir = self, inherits = FALSE)
-  # `bias = TRUE` asks for a parameter of that name, or none.
+  # `bias = TRUE` asks for a parameter of that name, and `bias = FALSE` for none.
   if (is_flag && (is.null(value) || is_torch_tensor(value))) return(!is.null(value))
   if (!is.atomic(value) || is.null(value) || length(value) == 0L || length(value) > 8L) return(NULL)
   if (length(value) > 1L && all(value %in% value[[1L]])) value[[1L]] else value
@@ -88,7 +88,7 @@ print.script_module <- function(x, ...) {
   invisible(x)
 }
 
-# What R read back without what the handle pointed to.
+# R has read this object back without the thing that its handle pointed to.
 print_dead <- function(x, kind) {
   cat("<", kind, "> dead\n", sep = "")
   invisible(x)
@@ -104,7 +104,7 @@ print_members <- function(x) {
 
 count_parameters <- function(module) format_count(number_of_values(module$parameters))
 
-# NA if one of them is dead.
+# Gives NA if one of the tensors is dead.
 number_of_values <- function(tensors) {
   sum(0, vapply(tensors, function(x) if (is_dead(x)) NA_real_ else prod(.Call(C_shape, x)), 0))
 }

@@ -78,7 +78,7 @@ nn_utils_prune_pruning_container <- R6::R6Class(
       self$methods <- c(self$methods, method)
       invisible(self)
     },
-    # By the last method, of what those before it left.
+    # The last method prunes what the methods before it left.
     compute_mask = function(t, default_mask) {
       method <- self$methods[[length(self$methods)]]
       mask <- default_mask$to(dtype = t$dtype)
@@ -141,7 +141,7 @@ check_scores <- function(scores, t, call = caller_env(), arg = "importance_score
 
 # ---- methods ------------------------------------------------------------------------------------------------------------
 
-# A method whose fields are the arguments of `compute(self, t, mask)` behind these.
+# A pruning method. The arguments of `compute(self, t, mask)` behind these three become its fields.
 pruning_method <- function(name, type, compute, check = NULL) {
   settings <- formals(compute)[-(1:3)]
   keep <- lapply(names(settings), function(name) call("<-", call("$", quote(self), as.name(name)), as.name(name)))
@@ -165,7 +165,7 @@ check_amount <- function(amount, call = caller_env()) {
   value_error(sprintf("`amount` must be a fraction from 0 to 1 or a count, not %s.", friendly_type(amount)), call)
 }
 
-# How many of `size` are pruned.
+# How many of `size` elements are pruned.
 pruned_of <- function(amount, size, call = caller_env()) {
   n <- if (is.integer(amount) || amount > 1) amount else round(amount * size)
   if (n > size) value_error(sprintf("`amount` must be at most %s, which is all there is, not %s.", format_count(size), format_count(n)), call)
@@ -187,7 +187,7 @@ structured_dim <- function(t, dim, call = caller_env()) {
   if (dim < 0) n + 1L + dim else dim
 }
 
-# `kept`: flags of the slices along `dim`.
+# The mask of slices along `dim`; `kept` flags those that stay.
 slices_mask <- function(t, dim, kept) kept$to(dtype = t$dtype)$reshape(replace(rep(1L, length(dim(t))), dim, -1L))$expand_as(t)
 
 prune_identity <- pruning_method("identity", "unstructured", function(self, t, mask) mask)
@@ -268,7 +268,7 @@ nn_utils_prune_global_unstructured <- function(parameters, pruning_method, impor
   invisible()
 }
 
-# Classes of the methods by the functions that apply them.
+# The class of a pruning method, by the function that applies it.
 method_class <- function(method, call = caller_env()) {
   known <- list(
     list(nn_utils_prune_identity, prune_identity), list(nn_utils_prune_random_unstructured, prune_random),

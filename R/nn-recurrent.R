@@ -87,7 +87,7 @@ nn_rnn_base <- nn_module(
   permute_hidden = function(hx, permutation) {
     if (is.list(hx)) lapply(hx, reordered, by = permutation) else reordered(hx, permutation)
   },
-  # Weights lie where LibTorch wants them; on CUDA it arranges them itself.
+  # There is nothing to do: weights lie where LibTorch wants them, and on CUDA LibTorch arranges them itself.
   flatten_parameters = function() invisible(),
   forward = function(input, hx = NULL) {
     weights <- lapply(private$weights, function(name) self[[name]])
@@ -130,8 +130,8 @@ nn_rnn_base <- nn_module(
     ends = function() if (self$bidirectional) c("", "_reverse") else "",
     outputs = function() if (self$proj_size > 0) self$proj_size else self$hidden_size,
     sizes = function() if (self$mode == "LSTM") c(private$outputs(), self$hidden_size) else private$outputs(),
-    # The hidden state as the operator takes it: one tensor, or a list of two. `batch` is a size that a trace follows, `n` its
-    # number.
+    # The hidden state in the operator's form: one tensor, or a list of two. `batch` is a size that a trace follows,
+    # and `n` is its number.
     hidden = function(hx, input, batch, n, order = NULL, batched = TRUE) {
       two <- self$mode == "LSTM"
       layers <- self$num_layers * length(private$ends())
@@ -163,8 +163,8 @@ nn_rnn_base <- nn_module(
   )
 )
 
-# Layers count from 1 here and from 0 in PyTorch. `names` are those of a state dict; where the layers of one recurrent module,
-# that of `prefix` or any, count from `from`, they then count from `to`.
+# Layers count from 1 here and from 0 in PyTorch. Changes the names of a state dict: where layers count from `from`,
+# they then count from `to`. With `prefix` it changes only the recurrent module of that prefix.
 count_layers <- function(names, from, to, prefix = NULL) {
   parts <- regmatches(names, regexec(layer_pattern, names, perl = TRUE))
   found <- which(lengths(parts) > 0L)

@@ -51,8 +51,8 @@ summary.nn_module <- function(object, ...) {
 
 bytes_of <- function(tensors) sum(0, vapply(tensors, function(x) if (is_dead(x)) NA_real_ else x$numel() * x$element_size(), 0))
 
-# Calls the module. Gives the shapes of what the modules of the tree returned, and the multiply-adds that they did, by "/"
-# and their paths.
+# Calls the module. Gives the shapes that the modules of the tree returned, and the multiply-adds that they did, by
+# "/" and their paths.
 watched_run <- function(module, inputs) {
   shapes <- new_environment()
   products <- new_environment()
@@ -82,7 +82,7 @@ watched_run <- function(module, inputs) {
   list(shapes = shapes, products = products)
 }
 
-# Puts in the place of each child one that is called by `call(path, code)`. Gives the function that puts them back.
+# Replaces each child by one that `call(path, code)` calls. Gives the function that puts the children back.
 watch_children <- function(module, path, call) {
   self <- attr(module, "module", exact = TRUE)
   if (is.null(self)) return(function() NULL)
@@ -109,7 +109,7 @@ shape_of_value <- function(value) {
 
 # ---- multiply-adds ------------------------------------------------------------------------------------------------------
 
-# Of each operator that multiplies matrices: how many multiply-adds it does, from its result and its arguments.
+# How many multiply-adds each operator that multiplies matrices does, from its result and its arguments.
 size_of <- function(x) prod(.Call(C_shape, x))
 last_of <- function(x) {
   shape <- .Call(C_shape, x)
@@ -140,13 +140,13 @@ product_rules <- list(
   addr = function(result, arguments) size_of(result),
   bilinear = function(result, arguments) size_of(result) * last_of(arguments$input1) * last_of(arguments$input2),
   tensordot = function(result, arguments) {
-    # The sizes that are summed over are in both, those of the result in one.
+    # Both arguments have the sizes that are summed over, and one of them has each size of the result.
     size_of(result) * sqrt(size_of(arguments$self) * size_of(arguments$other) / max(size_of(result), 1))
   },
   einsum = function(result, arguments) {
     letters <- strsplit(gsub("->.*$|[^A-Za-z,]", "", arguments$equation), ",")[[1]]
     sizes <- unlist(Map(function(word, x) set_names(utils::tail(.Call(C_shape, x), nchar(word)), strsplit(word, "")[[1]]), letters, unname(arguments$tensors)))
-    # An ellipsis stands for dimensions of all.
+    # An ellipsis stands for dimensions that all arguments share.
     rest <- max(mapply(function(word, x) prod(utils::head(.Call(C_shape, x), -nchar(word))), letters, unname(arguments$tensors)))
     if (length(letters) < 2L) 0 else rest * prod(sizes[!duplicated(sub("^.*[.]", "", names(sizes)))])
   },
@@ -159,7 +159,7 @@ product_rules <- list(
     keys <- dim(arguments$key)
     size_of(arguments$query) * keys[length(keys) - 1L] + size_of(result) * keys[length(keys) - 1L]
   },
-  # Projections of three inputs, scores, their products, a projection, and two linear layers.
+  # The layer does the projections of three inputs, the scores, their products, a projection, and two linear layers.
   `_transformer_encoder_layer_fwd` = function(result, arguments) {
     tokens <- size_of(arguments$src) / last_of(arguments$src)
     weights <- arguments[c("qkv_weight", "proj_weight", "ffn_weight_1", "ffn_weight_2")]

@@ -1,4 +1,4 @@
-# What is done to the parameters of a network as a whole.
+# Functions for all parameters of a network together.
 
 #' Gradients within bounds
 #'
@@ -24,9 +24,9 @@ nn_utils_clip_grad_norm_ <- function(parameters, max_norm, norm_type = 2, error_
   check_setting("max_norm", max_norm, not_negative)
   if (is_torch_tensor(max_norm)) max_norm <- max_norm$reshape(integer())
   total <- nn_utils_get_total_norm(grads, norm_type, error_if_nonfinite)
-  # Where nothing is to be clipped the factor is 1, which costs less than to look.
+  # The factor is 1 if nothing has to be clipped. Multiplying by it costs less than asking.
   factor <- torch_clamp(max_norm / (total + 1e-6), max = 1)
-  # A list, as one tensor for all is no argument for older LibTorchs.
+  # Older LibTorchs take a list of factors, but not one tensor for all.
   if (length(grads)) with_no_grad(torch__foreach_mul_(grads, other = rep(list(factor), length(grads))))
   total
 }

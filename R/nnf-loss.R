@@ -169,7 +169,8 @@ nnf_multilabel_margin_loss <- function(input, target, reduction = "mean") {
 #' @rdname nnf_mse_loss
 #' @export
 nnf_multilabel_soft_margin_loss <- function(input, target, weight = NULL, reduction = "mean") {
-  # By its definition, and not by the cross entropy with logits: targets of any dtype will do.
+  # This is the definition of the loss. The operator of the cross entropy with logits does not take targets of every
+  # dtype.
   loss <- -(target * torch_log_sigmoid(input) + (1 - target) * torch_log_sigmoid(-input))
   if (!is.null(weight)) loss <- loss * weight
   reduce(loss$mean(-1L), reduction)
@@ -198,7 +199,7 @@ nnf_triplet_margin_with_distance_loss <- function(anchor, positive, negative, di
 #' @export
 nnf_ctc_loss <- function(log_probs, targets, input_lengths, target_lengths, blank = 0,
                          reduction = c("mean", "sum", "none"), zero_infinity = FALSE) {
-  # LibTorch reads past the end for a label that is none.
+  # LibTorch reads past the end of its memory for a label that is out of range.
   if (is_torch_tensor(targets) && is_torch_tensor(log_probs) && !cpp_is_tracing()) {
     shape <- .Call(C_shape, log_probs)
     classes <- shape[length(shape)]
@@ -222,7 +223,7 @@ nnf_huber_loss <- function(input, target, reduction = "mean", delta = 1) {
 nnf_gaussian_nll_loss <- function(input, target, var, full = FALSE, eps = 1e-6, reduction = "mean") {
   if (!is_torch_tensor(var)) var <- torch_ones_like(input) * var
   if (!cpp_is_tracing() && as.logical(torch_any(var < 0))) value_error("`var` must not be negative.")
-  # The divisor is kept off zero, without a gradient of its own.
+  # The divisor stays away from zero. That correction has no gradient of its own.
   var <- var + with_no_grad(torch_clamp(var, min = eps) - var)
   loss <- 0.5 * (torch_log(var) + (input - target)^2 / var)
   if (full) loss <- loss + 0.5 * log(2 * pi)
@@ -249,7 +250,7 @@ reduce_loss <- function(loss, reduction, call = caller_env()) {
 #' @export
 nnf_area_under_min_fpr_fnr <- function(input, target) {
   positive <- torch_flatten(target) == 1
-  # From the largest prediction on.
+  # The predictions, from the largest on.
   sorted <- torch_sort(-torch_flatten(input), dim = 1L)
   threshold <- sorted[[1]]
   positive <- positive[sorted[[2]]]$to(dtype = threshold$dtype)

@@ -234,6 +234,6 @@ sizes_to_fill <- function(sizes, input, ndim, call = caller_env()) {
   given <- rep_len(given, ndim)
   is_open <- rep_len(is_open, ndim)
   if (all(is_open)) return(space)
-  # A size of a trace stays one.
+  # A size of a traced tensor stays a size, so that the program follows it.
   if (any(is_open)) do.call(c, lapply(seq_len(ndim), function(i) if (is_open[i]) space[i] else given[[i]])) else unlist(given)
 }

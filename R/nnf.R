@@ -132,7 +132,7 @@ nnf_instance_norm <- function(input, running_mean = NULL, running_var = NULL, we
   torch_instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, TRUE)
 }
 
-# One value has no spread. A trace may be made with it: the program is for others.
+# One value has no spread. A trace may still use such an example, because the program is meant for other input.
 check_spread <- function(input, values, call = caller_env()) {
   if (values == 1 && !cpp_is_tracing()) {
     value_error(sprintf("`input` must have more than 1 value for each channel to take statistics of, not the shape (%s).",
@@ -162,7 +162,7 @@ nnf_local_response_norm <- function(input, size, alpha = 1e-4, beta = 0.75, k = 
   if (length(.Call(C_shape, input)) < 3) {
     value_error(sprintf("`input` must have at least 3 dimensions, not %d.", length(.Call(C_shape, input))))
   }
-  # The channels become a dimension of space, and the space one more.
+  # The channels become a dimension of space, and the dimensions of space become one.
   squares <- torch_unsqueeze(torch_flatten(torch_square(input), start_dim = 3L), 2L)
   padded <- nnf_pad(squares, c(0, 0, size %/% 2, (size - 1) %/% 2))
   mean <- torch_squeeze(torch_avg_pool2d(padded, c(size, 1), 1), 2L)
@@ -205,7 +205,7 @@ nnf_embedding <- function(input, weight, padding_idx = NULL, max_norm = NULL, no
   torch_embedding(weight, input, row_of_table(padding_idx, weight), scale_grad_by_freq, sparse)
 }
 
-# R values in the place of positions; what tensors hold LibTorch sees to.
+# Checks R values that stand for positions. LibTorch checks those in tensors.
 as_positions <- function(input, call = caller_env()) {
   if (is_torch_tensor(input)) return(input)
   if (is.factor(input)) input <- as.integer(input)
@@ -264,7 +264,7 @@ nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, no
   )[[1]]
 }
 
-# From 1; LibTorch's spelling of "none" is -1.
+# Rows count from 1. LibTorch writes -1 for no row.
 row_of_table <- function(row, table) {
   if (is.null(row)) -1L else if (row > 0) row else row + .Call(C_shape, table)[[1L]] + 1
 }

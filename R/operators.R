@@ -1,13 +1,13 @@
 # R's operators and functions on tensors: one operator of LibTorch each.
 
-# Key of a record -> the operators behind it; unary minus and plus are further candidates of the same record.
+# The key of a record, with the operators behind it. Unary minus and plus are further candidates of the same record.
 r_operators <- list(
   "+" = c("add", "positive"), "-" = c("sub", "neg"), "*" = "mul", "/" = "div", "^" = "pow", "%%" = "remainder",
   "==" = "eq", "!=" = "ne", "<" = "lt", "<=" = "le", ">" = "gt", ">=" = "ge",
   "&" = "logical_and", "|" = "logical_or", "%*%" = "matmul"
 )
 
-# R's functions of one tensor -> the operator behind each.
+# R's functions of one tensor, with the operator behind each.
 r_functions <- c(
   "!" = "logical_not", abs = "abs", acos = "acos", asin = "asin", atan = "atan", ceiling = "ceil", cos = "cos",
   cosh = "cosh", exp = "exp", expm1 = "expm1", floor = "floor", log10 = "log10", log1p = "log1p", log2 = "log2",
@@ -17,12 +17,13 @@ r_functions <- c(
 # The key of such a function's record.
 r_function_key <- function(name) paste0(name, "(x)")
 
-# Runs when the package is installed: the S3 methods of both tables.
+# Makes the S3 methods of both tables when the package is installed.
 make_r_methods <- function(env) {
   for (name in setdiff(names(r_operators), "%*%")) {
     assign(paste0(name, ".torch_tensor"), new_op_function(name, alist(e1 = , e2 = ), env), envir = env)
   }
-  # A dtype is no number. For `x + dtype` R calls a method only if both classes have the very same one; these refuse dtypes.
+  # A dtype is no number. For `x + dtype` R calls a method only if the methods of both classes are the same function.
+  # These methods refuse dtypes.
   for (name in setdiff(names(r_operators), c("%*%", "==", "!="))) {
     assign(paste0(name, ".torch_dtype"), get(paste0(name, ".torch_tensor"), envir = env), envir = env)
   }
@@ -142,13 +143,13 @@ quantile.torch_tensor <- function(x, probs = seq(0, 1, 0.25), na.rm = FALSE, ...
   x <- as_floating(x)
   torch_quantile(x, torch_tensor(probs, dtype = x$dtype, device = x$device))
 }
-# LibTorch has quantiles of two dtypes.
+# LibTorch has quantiles for two dtypes only.
 as_floating <- function(x) if (x$dtype == torch_double()) x else tensor_to(x, torch_float())
 
 
 #' @export
 aperm.torch_tensor <- function(a, perm = NULL, ...) torch_permute(a, if (is.null(perm)) rev(seq_along(dim(a))) else perm)
-# Along the first dimension, as head() and tail() go.
+# head() and tail() go along the first dimension.
 #' @export
 rev.torch_tensor <- function(x) torch_flip(x, 1)
 #' @export
@@ -158,7 +159,7 @@ diff.torch_tensor <- function(x, lag = 1L, differences = 1L, ...) {
   if (lag != 1) value_error("`lag` must be 1 for tensors.")
   torch_diff(x, n = differences, dim = 1)
 }
-# The position of the first of equal elements of a vector, group by group. NaN are a group, as in R.
+# For each element of a vector, the position of the first element that equals it. All NaN are equal, as in R.
 first_positions <- function(x) {
   sorted <- torch_sort(x, stable = TRUE)
   counts <- torch_unique_consecutive(sorted[[1]], return_counts = TRUE)[[3]]
@@ -189,7 +190,7 @@ scale.torch_tensor <- function(x, center = TRUE, scale = TRUE) {
 }
 #' @export
 solve.torch_tensor <- function(a, b, ...) if (missing(b)) linalg_inv(a) else linalg_solve(a, b)
-# det() makes a list of what a method gives.
+# det() uses the list that this method gives.
 #' @export
 determinant.torch_tensor <- function(x, logarithm = TRUE, ...) {
   value_error("`det()` and `determinant()` have no form for tensors. Use `torch_det(x)` or `linalg_slogdet(x)`.")

@@ -67,7 +67,7 @@ torch_tensordot <- function(a, b, dims = 2) {
   op_tensordot(a, b, -rev(seq_len(dims)), seq_len(dims))
 }
 
-# LibTorch 2.14 has these two no more; the newer ones give the same.
+# LibTorch 2.14 no longer has these two operators. The newer operators give the same.
 
 #' @rdname torch_lu
 #' @export
@@ -93,7 +93,7 @@ torch_lu <- function(A, pivot = TRUE, get_infos = FALSE, out = NULL) {
 torch_lu_unpack <- function(LU_data, LU_pivots, unpack_data = TRUE, unpack_pivots = TRUE) {
   check_tensor(LU_data, "LU_data")
   check_tensor(LU_pivots, "LU_pivots")
-  # LibTorch reads as many pivots as there should be, whether they are there or not.
+  # LibTorch reads as many pivots as the matrix needs, even if there are fewer.
   size <- dim(LU_data)
   last <- length(size) - 1:0
   if (length(size) > 1 && !identical(dim(LU_pivots), c(size[-last], min(size[last])))) {
@@ -125,7 +125,7 @@ linalg_eigvals <- function(A) {
   op_linalg_eigvals(A)
 }
 
-# What is no name goes on to the operator with the frame as it is.
+# An argument that is no name goes on to the operator with the frame unchanged.
 #' @noRd
 #' @export
 torch_norm <- function(self, p = 2L, dim, keepdim = FALSE, dtype) {
@@ -133,7 +133,7 @@ torch_norm <- function(self, p = 2L, dim, keepdim = FALSE, dtype) {
   (named_norm(self, p, if (!missing(dim)) dim, keepdim, if (!missing(dtype)) dtype))
 }
 
-# LibTorch has these norms as other operators.
+# LibTorch has other operators for these norms.
 named_norm <- function(self, p, dim, keepdim, dtype, call = caller_env()) {
   if (identical(p, "fro")) return(linalg_vector_norm(self, 2, dim, keepdim, dtype = dtype))
   if (!identical(p, "nuc")) value_error(sprintf("`p` must be a number, \"fro\" or \"nuc\", not %s.", friendly_type(p)), call)

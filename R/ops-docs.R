@@ -18,7 +18,7 @@ read_pages <- function() {
   })
 }
 
-# What the arguments of these names mean; they mean the same on all pages.
+# The meaning of arguments by their names, which is the same on all pages.
 argument_words <- c(
   self = "A tensor; an R vector or array will do.", other = "A tensor or a number.", A = "A tensor of matrices: the last two dimensions.",
   B = "The right side, a tensor.", dim = "A dimension, or several where the operator takes them; without it all.",
@@ -60,7 +60,7 @@ op_page <- function(family) {
   table <- read_titles()
   table <- table[table$family == family, ]
   names <- vapply(table$operator, op_function_name, "", USE.NAMES = FALSE)
-  # Those with a page of their own are linked.
+  # Operators with a page of their own are linked.
   own <- names %in% vapply(read_pages(), `[[`, "", "Page")
   listed <- ifelse(own, sprintf("[%s()]", names), sprintf("`%s()`", names))
   functions <- mget(names[!own], env)
@@ -81,7 +81,7 @@ op_page <- function(family) {
   )
 }
 
-# A sentence that tells what counts from 1 in an operator: which arguments, which results.
+# A sentence that tells which arguments and results of an operator count from 1.
 counting_words <- function(operator) {
   note <- op_notes[[operator]]
   formals <- names(formals(op_function(operator)))

@@ -23,7 +23,7 @@ read_schemas <- function(lines) {
   )
 }
 
-# One row an argument: name, type, default (text, NA if none), keyword-only, out.
+# The arguments of a schema, one a row: name, type, default (text, NA if none), keyword-only, out.
 parse_arguments <- function(text) {
   if (!nzchar(text)) {
     return(data.frame(name = character(), type = character(), default = character(), keyword = logical()))
@@ -44,7 +44,7 @@ parse_arguments <- function(text) {
   )
 }
 
-# Tensor before number before list, as the glue ranks overloads.
+# Overloads rank as in the glue: a tensor comes before a number, and a number before a list.
 type_weight <- function(type) {
   type <- sub("\\?$", "", type)
   ifelse(grepl("^Dimname", type), 5,
@@ -112,10 +112,10 @@ position_names <- c(
   "dim", "dims", "dim0", "dim1", "dim2", "start_dim", "end_dim", "axis", "axis0", "axis1", "dimension",
   "dims_self", "dims_other", "source", "destination", "index"
 )
-# Tensors of positions, likewise.
+# Tensors of positions with these names count from 1 too.
 index_names <- c("index", "indices", "col_indices", "row_indices", "plain_indices", "sorter")
 
-# Numbers that must be whole for integer tensors, be they integers or doubles in R.
+# Numbers of these names must be whole for integer tensors. In R they may be integers or doubles.
 whole_names <- c("alpha", "beta")
 
 op_positions <- function(note) setdiff(c(position_names, note_fields(note$positions)), note_fields(note$counts))
@@ -134,7 +134,7 @@ word_names <- list(
 new_op_function <- function(key, formals, env = topenv(), entry = quote(C_op)) {
   f <- function() NULL
   formals(f) <- formals
-  # The parentheses make the result visible, whatever the arguments' own evaluation ended with.
+  # The parentheses make the result visible. Evaluating the arguments may have ended with an invisible value.
   body(f) <- bquote((.External2(.(entry), .(key))))
   environment(f) <- env
   f
@@ -150,7 +150,7 @@ note_renames <- function(note) {
 noted_formals <- function(text) {
   if (is.null(text) || is.na(text) || text == "-") return(NULL)
   values <- as.list(formals(eval(parse(text = paste0("function", text, " NULL"), keep.source = FALSE))))
-  # A constant such as -1L is a call in the text; as a value it is told apart from what a user gives.
+  # A constant such as -1L is a call in the text. As a value it differs from a call that a user gives.
   constant <- vapply(values, function(v) is.call(v) && all(all.names(v) %in% c("-", "c")), NA)
   values[constant] <- lapply(values[constant], eval)
   values
@@ -174,7 +174,7 @@ make_op_functions <- function(env, by_hand = character()) {
   for (operator in names(arguments)) {
     note <- notes[[operator]]
     name <- op_function_name(operator)
-    # Under a function that was written by hand the operator itself is op_<operator>.
+    # An operator whose R function was written by hand is called op_<operator>.
     if (name %in% by_hand) name <- paste0("op_", operator)
     assign(name, new_op_function(operator, op_formals(arguments[[operator]], note), env), envir = env)
   }
@@ -215,7 +215,7 @@ op_facts <- function(key) {
   note <- op_notes[[key]]
   f <- op_function(key)
   known <- !is.null(f)
-  # An operator that this table does not know (another LibTorch, a user's library) gets its formals from the registry.
+  # An operator of another LibTorch or of a user's library is not in the table. It gets its formals from the registry.
   formals <- if (known) as.list(formals(f)) else registry_formals(key, note)
   list(
     operators = paste0("aten::", key),
@@ -237,7 +237,8 @@ op_since <- c(
   scaled_dot_product_attention = "2.0", empty_permuted = "2.1", nonzero_static = "2.1", rms_norm = "2.4", hash_tensor = "2.9"
 )
 
-# Operators that end the process when their arguments are wrong, as tools/fuzz.R found, or read what these point to.
+# These operators end the process when their arguments are wrong, or read memory that a wrong argument points to.
+# tools/fuzz.R found them.
 refuse_unsafe <- function(operator) {
   name <- if (grepl("::", operator, fixed = TRUE)) operator else paste0("aten::", operator)
   rules <- program_rules$rule[program_rules$operator %in% c(name, sub("::.*$", "::", name))]
@@ -255,7 +256,7 @@ op_function <- function(operator) {
   }
 }
 
-# Creation functions hand their frame to the glue too, but read it in their own way.
+# Creation functions hand their frame to the glue too, but the glue reads it in another way.
 is_op_function <- function(f) {
   call <- if (is.call(body(f)) && identical(body(f)[[1]], quote(`(`))) body(f)[[2]]
   is.call(call) && identical(call[[1]], quote(.External2)) && !identical(call[[2]], quote(C_create))
@@ -329,8 +330,8 @@ type_in_words <- function(type) {
 
 # --- methods -------------------------------------------------------------------------------------------------------
 
-# What `x$name` is: list(is_field, function), or NULL. The glue keeps the answer. Compiled here, since R compiles neither
-# functions in lists nor the copies that `$` makes of a method.
+# Tells what `x$name` is, as list(is_field, function), or NULL. The glue keeps the answer. The function is compiled
+# here, because R compiles neither functions in lists nor the copies that `$` makes of a method.
 tensor_member <- function(name) {
   member <- find_member(name)
   if (is.function(member[[2]])) member[[2]] <- compiler::cmpfun(member[[2]])

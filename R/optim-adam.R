@@ -20,7 +20,7 @@ adam_rule <- function(name, fused, decay) {
       add_quotient_(params, mean, root, -group$lr / (1 - group$betas[[1L]]^state$step))
     },
     fused = function(params, grads, state, group, steps) {
-      # PyTorch's Adam can have the decay of AdamW, and so can its state dicts.
+      # PyTorch's Adam can have the decay of AdamW, and its state dicts can ask for it.
       if (isTRUE(group$decoupled_weight_decay)) fused <- torch__fused_adamw_
       fused(
         params, grads, kept(state, "exp_avg", params), kept(state, "exp_avg_sq", params),
@@ -148,7 +148,7 @@ optim_radam <- rule_optimizer(
   new_rule("optim_radam", update = function(params, grads, state, group) {
     mean <- kept_mean(state, "exp_avg", grads, group$betas[[1L]])
     square <- kept_square(state, "exp_avg_sq", grads, group$betas[[2L]])
-    # How many gradients the mean square amounts to, now and in the end.
+    # How many gradients the mean square stands for, now and in the end.
     remembered <- group$betas[[2L]]^state$step
     most <- 2 / (1 - group$betas[[2L]]) - 1
     so_far <- most - 2 * state$step * remembered / (1 - remembered)

@@ -147,16 +147,17 @@ optim_rprop <- rule_optimizer(
     ),
     update = function(params, grads, state, group) {
       size <- kept(state, "step_size", params, function(param) torch_full_like(param, group$lr))
-      # 1 where the sign stays, -1 where it changes, 0 where a gradient is 0; and the same without its sign.
+      # `turn` is 1 where the sign stays, -1 where it changes, and 0 where a gradient is 0. `any` is `turn` without
+      # its sign.
       turn <- each_sign(torch__foreach_mul(grads, other = kept(state, "prev", params)))
       any <- torch__foreach_abs(turn)
-      # A number that is, for these three, the second of the etas, the first of them and 1.
+      # This factor is the second of the etas, the first of them, or 1.
       factor <- torch__foreach_mul(any, scalar = sum(group$etas) / 2 - 1)
       torch__foreach_add_(factor, turn, alpha = diff(group$etas) / 2)
       torch__foreach_add_(factor, scalar = 1)
       torch__foreach_mul_(size, other = factor)
       each_clamp_(size, group$step_sizes[[1L]], group$step_sizes[[2L]])
-      # 1, 0 and 1.
+      # `moves` is 0 where the sign changes and 1 elsewhere.
       moves <- torch__foreach_sub(turn, other = any)
       torch__foreach_mul_(moves, scalar = 0.5)
       torch__foreach_add_(moves, scalar = 1)
@@ -230,7 +231,7 @@ optim_muon <- rule_optimizer(
   )
 )
 
-# `x`: a stack of matrices.
+# `x` is a stack of matrices.
 near_orthogonal <- function(x, is_tall, group) {
   a <- group$ns_coefficients[[1L]]
   b <- group$ns_coefficients[[2L]]

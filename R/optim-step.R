@@ -26,8 +26,8 @@ new_rule <- function(name, update, fused = NULL, sparse = NULL, numbers = "step"
   as.list(environment())
 }
 
-# The generator of a rule's optimizers. `formals`: of `initialize`, after `params` the hyperparameters with their
-# defaults.
+# The generator of a rule's optimizers. `formals` are those of `initialize`: after `params` come the hyperparameters
+# with their defaults.
 rule_optimizer <- function(formals, rule, inherit = Optimizer) {
   names <- setdiff(names(formals), "params")
   defaults <- as.call(c(quote(list), set_names(lapply(names, as.symbol), names)))
@@ -75,8 +75,8 @@ step_part <- function(part, grads, group, rule) {
   }
 }
 
-# The counts of steps as fused operators want them, a tensor for each parameter: the same one where they are equal. They
-# are made once for a plan, and count along.
+# The counts of steps in the form that fused operators want: a tensor for each parameter, the same one where counts
+# are equal. A plan makes them once, and they count along.
 fused_steps <- function(part) {
   counts <- part$counts
   if (!is.null(counts$own)) {
@@ -91,13 +91,14 @@ fused_steps <- function(part) {
 
 # --- plans -----------------------------------------------------------------------------------------------------------
 
-# The parameters that can go together are a part: of one type, on one device, with the same kept for them.
+# Parameters of one type, on one device and with the same kept values can be updated together. They are a part of the
+# plan.
 plan_step <- function(states, group, grads, has_grad, rule) {
   kinds <- vapply(which(has_grad), function(i) {
     param <- group$params[[i]]
     is_sparse <- grads[[i]]$is_sparse()
     kept <- sort(names(states[[tensor_address(param)]]))
-    # Sparse gradients are of different sizes: each is a part of its own.
+    # Sparse gradients have different sizes, so each is a part of its own.
     kind <- c(as.character(param$dtype), as.character(param$device), if (is_sparse) i, rule$kind(param), kept)
     paste(kind, collapse = " ")
   }, "")
@@ -132,7 +133,7 @@ plan_part <- function(states, group, of, is_sparse, rule) {
 
 real_view <- function(x) if (is_torch_tensor(x) && x$is_complex()) torch_view_as_real(x) else x
 
-# The fused operators take what is kept to be of the parameter's shape.
+# The fused operators assume that what is kept has the shape of the parameter.
 check_kept <- function(kept, params, call = caller_env(4)) {
   Map(function(entries, param) {
     shape <- .Call(C_shape, param)
@@ -169,8 +170,8 @@ states_of_part <- function(part, keys) {
   set_names(states, keys)[lengths(states) > 0L]
 }
 
-# Whether LibTorch has the rule's operator for such parameters. Asked by running it on tensors with one element, once
-# for each type and device.
+# Whether LibTorch has the rule's operator for such parameters. The first time for each type and device, this runs the
+# operator on tensors with one element.
 has_fused <- function(rule, param, group) {
   if (is.null(rule$fused)) return(FALSE)
   key <- paste(rule$name, as.character(param$dtype), as.character(param$device))
@@ -187,7 +188,7 @@ has_fused <- function(rule, param, group) {
 
 # --- parts of rules --------------------------------------------------------------------------------------------------
 
-# A column of tensors, which are made at the first step.
+# A column of tensors. The first step makes them.
 kept <- function(state, name, params, first = torch_zeros_like) {
   if (is.null(state[[name]])) state[[name]] <- if (is.list(params)) lapply(params, first) else first(params)
   state[[name]]

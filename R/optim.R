@@ -1,8 +1,8 @@
 # Optimisers: update parameters from their gradients. Here is what all have in common; how a step is made is in
 # optim-step.R, and each rule has a file.
 
-# What an optimizer keeps for its parameters: for each a list, under the address of its tensor. While steps are made the
-# plans of optim-step.R hold the same in another form, which is brought back before anyone looks.
+# What an optimizer keeps for its parameters: a list for each of them, under the address of its tensor. While steps
+# are made, the plans of optim-step.R hold the same in another form. It is brought back before anyone looks.
 OptimizerState <- R6::R6Class(
   "State",
   public = list(
@@ -37,10 +37,10 @@ OptimizerState <- R6::R6Class(
   ),
   private = list(
     map = NULL,
-    # The tensors whose addresses are keys, and where `map` was when they were.
+    # The tensors whose addresses are the keys. `home` is the address that `map` had when the keys were made.
     owners = NULL,
     home = NULL,
-    # In an optimizer that comes out of a file tensors have other addresses.
+    # The tensors of an optimizer that was read from a file have other addresses than before.
     find_owners = function() {
       if (identical(private$home, obj_address(private$map))) return()
       was <- ls(private$owners, sorted = FALSE)
@@ -118,8 +118,8 @@ Optimizer <- R6::R6Class(
   private = list(
     # How an optimizer of the package steps, see optim-step.R.
     .rule = NULL,
-    # For a `step` that goes parameter by parameter: calls `loop_fun` for each that has a gradient, with its group and
-    # the numbers of group and parameter. Gives the closure's value.
+    # For methods `step` that go parameter by parameter. Calls `loop_fun` for each parameter that has a gradient, with
+    # its group and the numbers of group and parameter. Gives the closure's value.
     step_helper = function(closure, loop_fun) {
       loss <- loss_of_closure(closure)
       with_no_grad({
@@ -247,7 +247,8 @@ load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
   self$state$set_many(addresses(params[own]), unname(state), params[own])
 }
 
-# A parameter without any state had no gradient; one with half of it would begin with zeros in the rest.
+# A parameter without any state never had a gradient. A parameter with half of its state would go on with zeros in the
+# rest, so that is an error.
 check_loaded_states <- function(states, params, groups, rule, call) {
   known <- list()
   for (i in which(lengths(states) > 0L)) {
@@ -270,7 +271,8 @@ check_loaded_states <- function(states, params, groups, rule, call) {
   }
 }
 
-# The names of what a rule keeps for such a parameter, seen at a step of a small one: whether it has the parameter's shape.
+# The names of what a rule keeps for such a parameter, each with a flag that tells whether it has the parameter's
+# shape. A step of a small parameter shows them.
 kept_by_rule <- function(rule, param, group) {
   small <- torch_zeros(seq_len(param$ndim) + 1L, dtype = param$dtype)
   kept <- new_environment()
@@ -356,8 +358,8 @@ optimizer <- function(name = NULL, inherit = Optimizer, ..., private = NULL, act
   )
 }
 
-# The methods of an optimizer find these as `state()` and `state<-`. The optimizer is the `self` of the method that
-# calls.
+# The methods of an optimizer find these functions as `state()` and `state<-`. The optimizer is the `self` of the
+# method that calls.
 optimizer_state <- function(param) get("self", envir = parent.frame())$state$get(param)
 
 `optimizer_state<-` <- function(param, value) {

@@ -1,16 +1,16 @@
-# How objects of the package show themselves that are R6 objects, functions or handles: what they are and how much of it,
-# then their fields, a line each. (Tensors, modules and graphs have files of their own.)
+# How R6 objects, functions and handles of the package show themselves: what they are and how much of it there is,
+# then their fields, one a line. Tensors, modules and graphs have files of their own.
 
-# `lines`: texts by their names.
+# `lines` are texts by their names.
 print_object <- function(x, title, lines = describe_fields(public_fields(x))) {
-  # As R6 does, a class's own method comes first.
+  # A class's own method comes first, as in R6.
   if (is.environment(x) && is.function(x$print)) return(x$print())
   cat(title, "\n", sep = "")
   if (length(lines) > 0L) cat(sprintf("%s %s: %s\n", cli::symbol$bullet, names(lines), lines), sep = "")
   invisible(x)
 }
 
-# Fields of an R6 object that hold data; one that is NULL has nothing to show.
+# The fields of an R6 object that hold data. A field that is NULL has nothing to show.
 public_fields <- function(x) {
   names <- ls(x)
   names <- names[!vapply(names, bindingIsActive, NA, env = x)]
@@ -20,7 +20,7 @@ public_fields <- function(x) {
 
 describe_fields <- function(fields) vapply(fields, describe_value, "")
 
-# In a line, of at most some 60 characters.
+# Describes a value in one line of at most some 60 characters.
 describe_value <- function(x) {
   text <- if (is_torch_tensor(x)) {
     tryCatch(describe_tensor(x), error = function(e) "<dead tensor>")

@@ -70,7 +70,7 @@ tensor_method_aliases <- function() {
 
 # ---- sums over rows and columns -----------------------------------------------------------------------------------------
 
-# The dimensions that a sum runs over: the rows are the first `dims` of them.
+# The dimensions that a sum runs over. The first `dims` dimensions are the rows.
 summed_dims <- function(x, dims, columns, na.rm, call = caller_env()) {
   if (!isFALSE(na.rm)) value_error("`na.rm` must be FALSE: tensors have NaN, but no NA.", call)
   n <- length(.Call(C_shape, x))
@@ -81,7 +81,7 @@ summed_dims <- function(x, dims, columns, na.rm, call = caller_env()) {
   if (columns) seq_len(dims) else seq(dims + 1, n)
 }
 
-# Means and variances of whole numbers are no whole numbers.
+# Means and variances of whole numbers are no whole numbers, so whole numbers become floating-point ones.
 as_real <- function(x) if (x$is_floating_point() || x$is_complex()) x else tensor_to(x, torch_get_default_dtype())
 
 methods::setMethod("colSums", "torch_tensor", function(x, na.rm = FALSE, dims = 1L, ...) {
@@ -165,7 +165,7 @@ product_of_blocks <- function(X, Y, FUN = "*", make.dimnames = FALSE, ...) {
   if (!identical(FUN, "*")) value_error("`FUN` must be \"*\" for tensors.")
   if (!is_torch_tensor(X)) X <- torch_tensor(X, dtype = Y$dtype, device = Y$device)
   if (!is_torch_tensor(Y)) Y <- torch_tensor(Y, dtype = X$dtype, device = X$device)
-  # R adds dimensions behind, LibTorch in front.
+  # R adds dimensions at the end, and LibTorch at the front.
   filled <- function(x, n) x$reshape(c(dim(x), rep(1L, max(0, n - length(dim(x))))))
   torch_kron(filled(X, length(dim(Y))), filled(Y, length(dim(X))))
 }
@@ -186,7 +186,7 @@ methods::setMethod("norm", c("torch_tensor", "character"), matrix_norm)
 
 # ---- variances ----------------------------------------------------------------------------------------------------------
 
-# Between the columns of `x` and `y`; one number for two vectors.
+# The covariances between the columns of `x` and `y`; one number for two vectors.
 covariance <- function(x, y, as_correlation = FALSE, call = caller_env()) {
   centred <- function(x, arg) {
     x <- as_real(as_columns(x, arg, call))
@@ -227,7 +227,8 @@ methods::setMethod("sd", "torch_tensor", function(x, na.rm = FALSE) {
 
 # ---- positions and choices ----------------------------------------------------------------------------------------------
 
-# R counts positions in a matrix down its columns, LibTorch along its rows: neither is taken for the other.
+# R counts positions in a matrix down its columns, and LibTorch along its rows. So none of these functions takes the
+# one for the other.
 
 methods::setMethod("which", "torch_tensor", function(x, arr.ind = FALSE, useNames = TRUE) {
   if (x$dtype != torch_bool()) value_error(sprintf("`x` must be a bool tensor, not of dtype %s.", format(x$dtype)))

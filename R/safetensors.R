@@ -1,7 +1,7 @@
 # The safetensors format: eight bytes with the length of a header, the header in JSON (for each tensor its dtype, its shape and
 # where it lies; metadata), the tensors' memory.
 
-# Names of dtypes in such files -> LibTorch's numbers, and the bytes of an element.
+# The names of dtypes in such files, with LibTorch's numbers, and the bytes of an element.
 safetensors_dtypes <- c(
   U8 = 0L, I8 = 1L, I16 = 2L, I32 = 3L, I64 = 4L, F16 = 5L, F32 = 6L, F64 = 7L, C64 = 9L, BOOL = 11L, BF16 = 15L, F8_E5M2 = 23L,
   F8_E4M3 = 24L, U16 = 27L, U32 = 28L, U64 = 29L
@@ -10,10 +10,11 @@ safetensors_sizes <- c(
   U8 = 1, I8 = 1, I16 = 2, I32 = 4, I64 = 8, F16 = 2, F32 = 4, F64 = 8, C64 = 8, BOOL = 1, BF16 = 2, F8_E5M2 = 1, F8_E4M3 = 1,
   U16 = 2, U32 = 4, U64 = 8
 )
-# The format's own limit.
+# The format itself sets this limit.
 longest_header <- 1e8
 
-# `tensors` is a named list of tensors and raw vectors, `metadata` named strings. To the file `path`, or as a raw vector.
+# Writes to the file `path`, or gives a raw vector. `tensors` is a named list of tensors and raw vectors, and
+# `metadata` holds named strings.
 write_safetensors <- function(tensors, metadata, path = NULL) {
   names <- names2(tensors)
   facts <- cpp_tensor_facts(tensors)
@@ -23,7 +24,7 @@ write_safetensors <- function(tensors, metadata, path = NULL) {
   dtypes[bytes] <- "U8"
   shapes[bytes] <- lapply(tensors[bytes], length)
   sizes <- vapply(shapes, prod, 0) * safetensors_sizes[dtypes]
-  # Those with larger elements first, so that all lie where a pointer to them may be.
+  # Tensors with larger elements come first. Then each lies at a place that a pointer to its elements may have.
   order <- order(-safetensors_sizes[dtypes], method = "radix")
   ends <- cumsum(as.double(sizes[order]))
   starts <- ends - sizes[order]
@@ -57,7 +58,7 @@ read_safetensors_header <- function(source) {
   size <- if (is.raw(source)) length(source) else file.size(source)
   begin <- function(n) if (is.raw(source)) source[seq_len(n)] else readBin(source, "raw", n)
   if (size < 8) damaged("it is too short")
-  # Most headers are no longer, and then the file is opened once.
+  # Most headers are not longer than this, and then the file is opened only once.
   first <- begin(min(size, 4096))
   lengths <- readBin(first, "integer", 2, endian = "little")
   length <- lengths[1] %% 2^32 + lengths[2] %% 2^32 * 2^32
@@ -77,7 +78,7 @@ read_safetensors_header <- function(source) {
   start <- vapply(entries, `[[`, 0, "start") + 8 + length
   end <- vapply(entries, `[[`, 0, "end") + 8 + length
   if (any(end > size)) damaged("a tensor goes beyond the end of the file")
-  # What lies in two tensors at once would be read twice: a small file could fill the memory.
+  # Bytes that belong to two tensors would be read twice, so a small file could fill the memory.
   by_place <- order(start, end)
   if (any(utils::head(end[by_place], -1) > start[by_place][-1])) damaged("two tensors lie in one place")
   list(
@@ -103,8 +104,9 @@ read_safetensors_entry <- function(entry) {
   list(dtype = entry$dtype, shape = shape, start = place[1], end = place[2])
 }
 
-# A text of a file as JSON. jsonlite's errors take the text for a format of C's, in which a `%n` ends the process, so there
-# is no percent sign in it; and its fromJSON() would open what the text is the address or the path of.
+# Reads the text of a file as JSON. jsonlite puts the text into errors as a format of C's, in which a `%n` ends the
+# process, so the text must hold no percent sign. fromJSON() would also open an address or a path that is given as
+# text.
 json_of <- function(text, why) {
   if (!validUTF8(text)) damaged(why)
   text <- gsub("%", "\\u0025", text, fixed = TRUE)
@@ -113,7 +115,7 @@ json_of <- function(text, why) {
 
 damaged <- function(why) torch_abort(why, "torch_file_error", call = NULL)
 
-# What is wrong with a file, with its name.
+# Adds the name of the file to what is wrong with it.
 about_file <- function(expr, what, call) {
   tell <- function(e) {
     message <- sub("[.]$", "", sub("^The R object in the file can't be read: ", "", conditionMessage(e)))
@@ -122,7 +124,7 @@ about_file <- function(expr, what, call) {
   tryCatch(expr, torch_error = tell)
 }
 
-# The tensors of a header, by name; `which` of them.
+# The tensors of a header by name, or `which` of them.
 read_safetensors_tensors <- function(source, header, device = NULL, which = seq_along(header$name)) {
   tensors <- cpp_pieces_read(
     source, header$start[which], unname(safetensors_dtypes[header$dtype[which]]), header$shape[which],
@@ -208,7 +210,7 @@ load_sharded <- function(index, device, names, call = caller_env()) {
   }, source_name(index), call)
   if (!length(map)) return(list())
   files <- unlist(map)
-  # An index names files beside it.
+  # An index names files in its own folder.
   if (any(files != basename(files))) value_error(sprintf("`%s` names a file in another folder.", index), call)
   if (any(grepl("[.]json$", files))) value_error(sprintf("`%s` names another index.", index), call)
   if (!is.null(names)) files <- files[about_file(wanted_tensors(names(files), names, index), source_name(index), call)]
@@ -251,7 +253,7 @@ about_writing <- function(expr, path, call = caller_env()) {
   })
 }
 
-# The name of a file, or bytes.
+# The source is the name of a file, or its bytes.
 source_to_read <- function(path, call = caller_env()) {
   if (is.raw(path)) return(path)
   if (inherits(path, "connection")) return(with_connection(path, "rb", read_to_end(path)))

@@ -1,13 +1,13 @@
-# Modules in the files of torch_save(). What R writes of a module holds the code of its classes, again for each module. So the
-# environments that a module consists of stand in the file as marks, and beside the object lies a state of each module: its classes
-# and its fields. A class of this package is a mark too, with its code once a file. Who reads it with a torch of the same code
-# takes the class that is installed, and else the code of the file.
+# Modules in the files of torch_save(). R's serialization of a module holds the code of its classes, again for each
+# module. So the environments that a module consists of are marks in the file, and beside the object lies a state of
+# each module: its classes and its fields. A class of this package is a mark too, and the file holds its code once. A
+# reader whose torch has the same code takes the installed class, and any other reader takes the code of the file.
 
 #' @include save.R
 NULL
 
-# The environments of a module's R6 object; NULL if it is not made as cpp_new_instance() makes one. `frames` and `supers` are
-# those of each class and of each but the last, the base first.
+# The environments of a module's R6 object; NULL if cpp_new_instance() did not make it. `frames` are those of each
+# class, and `supers` those of each class but the last. The base class comes first.
 frames_of_instance <- function(self) {
   own <- function(name, env) get0(name, env, inherits = FALSE)
   frame <- own(".__enclos_env__", self)
@@ -36,7 +36,7 @@ class_of_frame <- function(frame) {
   if (identical(scope, topenv())) nn_Module else get0(".class", scope, inherits = FALSE)
 }
 
-# The classes of an instance, the base first, if these and its fields are all there is to it.
+# The classes of an instance, the base first. It is NULL if the instance holds more than these classes and its fields.
 classes_of_instance <- function(it) {
   classes <- lapply(it$frames, class_of_frame)
   if (!all(vapply(classes, R6::is.R6Class, NA)) || length(it$supers) != length(it$frames) - 1L) return()
@@ -74,7 +74,7 @@ has_code_of_method <- function(name, value, it, levels, part) {
 
 same_code <- function(f, g) identical(f, g, ignore.environment = TRUE, ignore.bytecode = TRUE, ignore.srcref = TRUE)
 
-# What cpp_new_instance() and the methods do not make anew. `note` hears of the children.
+# The part of an instance that cpp_new_instance() and the methods do not make anew. `note` gets the children.
 state_of_instance <- function(it, classes, note) {
   fields <- function(env, except = NULL) {
     names <- setdiff(ls(env, all.names = TRUE, sorted = FALSE), c(".__enclos_env__", except))
@@ -84,7 +84,7 @@ state_of_instance <- function(it, classes, note) {
   list(classes = classes, public = fields(it$self, it$private$.asked), private = fields(it$private))
 }
 
-# The function that users hold, without its code.
+# The mark of a child: the function that users hold, without its code.
 as_child_mark <- function(x, note) {
   self <- if (is_nn_module(x)) attr(x, "module", exact = TRUE)
   frame <- if (is.environment(self)) get0(".__enclos_env__", self, inherits = FALSE)
@@ -95,7 +95,7 @@ as_child_mark <- function(x, note) {
 
 # ---- classes of this package ----------------------------------------------------------------------------------------------
 
-# Their R6 classes stand under their names in the namespace, but for the bases.
+# The R6 classes of this package are in the namespace under their own names, except for the bases.
 class_homes <- c(
   nn_module = "nn_Module", torch_optimizer = "Optimizer", dataset = "Dataset", iterable_dataset = "IterableDataset",
   utils_sampler = "Sampler"
@@ -158,14 +158,15 @@ new_instance_marks <- function() {
       return(if (!is.null(name)) paste0("scope/", name))
     }
     self <- instance_around(x)
-    # What is known has all its parts in `keys`: `x` is only near it.
+    # All parts of a known instance are in `keys`, so `x` is only near it.
     it <- if (is.environment(self) && is.null(keys[[obj_address(self)]])) frames_of_instance(self)
     instance_classes <- if (!is.null(it)) classes_of_instance(it)
     if (is.null(instance_classes)) return()
     add_instance(it, instance_classes)
     keys[[address]]
   }
-  # States of all instances, also of those that are found on the way. Of classes of the package the names.
+  # The states of all instances, also of those that are found on the way. A class of the package is written as its
+  # name.
   states <- function() {
     out <- list()
     while (length(out) < length(instances)) {
@@ -178,8 +179,9 @@ new_instance_marks <- function() {
   environment()
 }
 
-# R's serialization of `obj`, in which the handles and the instances are marks. What the fields of an instance hold may be
-# another one: the object is gone through until there is none that is new. NULL is the code of no class.
+# R's serialization of `obj`, with marks for the handles and the instances. The fields of an instance may hold further
+# instances, so the object is gone through until no new one is found. NULL stands for a class whose code is not
+# written.
 serialize_with_states <- function(obj, found) {
   marks <- found$instances
   robj <- serialize(obj, NULL, refhook = found$mark)
@@ -242,7 +244,7 @@ new_instance_readers <- function() {
 
 is_field_list <- function(x) is.list(x) && !is.object(x) && (!length(x) || (!is.null(names(x)) && all(nzchar(names(x)))))
 
-# A class as cpp_new_instance() wants it, out of a file: nothing of it is run.
+# A class out of a file, in the form that cpp_new_instance() wants. None of its code runs here.
 checked_level <- function(class) {
   member <- function(name) if (is.environment(class)) get0(name, class, inherits = FALSE) else class[[name]]
   parts <- lapply(c("public_methods", "private_methods", "active"), member)

@@ -78,7 +78,7 @@ pickled <- c(
 
 is_python_file <- function(first) {
   is_archive <- identical(first[1:4], charToRaw("PK\003\004"))
-  # The number that begins old files, in a pickle of its own; newer pickles have nine bytes before it.
+  # Old files begin with this number, in a pickle of its own. Newer pickles have nine bytes before it.
   magic <- as.raw(c(0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e))
   is_archive || (identical(first[1], as.raw(0x80)) && (identical(first[3:15], magic) || identical(first[12:24], magic)))
 }
@@ -89,7 +89,7 @@ read_values <- function(source, device) {
   n <- as_doubles(table$n)
   at <- lapply(pickled, function(number) which(kind == number))
   out <- vector("list", length(kind))
-  # What a dict calls the value that a key is.
+  # The names that dicts give to their values.
   key <- rep(NA_character_, length(kind))
   of <- function(which, values) values[n[at[[which]]] + 1]
 
@@ -117,10 +117,10 @@ read_values <- function(source, device) {
   out[[length(out)]]
 }
 
-# Rounded where they are large.
+# Large integers are rounded.
 as_doubles <- function(x) if (inherits(x, "integer64")) suppressWarnings(bit64::as.double.integer64(x)) else x
 
-# As integers where they are, as doubles where these tell them apart.
+# Gives integers where the numbers fit, and doubles where these tell them apart.
 whole_numbers <- function(x) {
   doubles <- as_doubles(x)
   out <- as.list(doubles)
@@ -148,9 +148,9 @@ dict_of_values <- function(values, key, held) {
 
 # ---- writing -------------------------------------------------------------------------------------------------------------
 
-# The table of an object: what ts_values_write() takes.
+# The table of an object, in the form that ts_values_write() takes.
 values_table <- function(obj, call) {
-  # Pieces of the table by their number, and what they point to.
+  # The pieces of the table by their number, and what they point to.
   pieces <- list()
   texts <- new_pool()
   parts <- list()
@@ -219,7 +219,7 @@ values_table <- function(obj, call) {
   )
 }
 
-# Texts, in pieces; their places count from 0.
+# A pool of texts. Their places count from 0.
 new_pool <- function() {
   pieces <- list()
   n <- 0
@@ -232,7 +232,7 @@ new_pool <- function() {
   environment()
 }
 
-# Tensors, each once.
+# A pool that holds each tensor once.
 new_tensor_pool <- function(call) {
   places <- new_environment()
   tensors <- list()
@@ -259,7 +259,7 @@ refuse_tensor <- function(x, where, call) {
   value_error(sprintf("`%s` is a tensor that can't be saved: %s.", where, type_line(x)), call)
 }
 
-# What an optimiser's `$state_dict()` gives, here or in Python.
+# Whether this is an optimiser's `$state_dict()`, from R or from Python.
 is_optimizer_dict <- function(x) {
   is.list(x) && length(x) == 2L && setequal(names(x), c("param_groups", "state")) && is.list(x$state) && is.list(x$param_groups) &&
     all(vapply(x$param_groups, function(group) is.list(group) && is_whole_numbers(group$params), NA))

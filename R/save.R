@@ -63,7 +63,7 @@ write_to_connection <- function(bytes, connection, call = caller_env()) {
 #' @export
 torch_serialize <- function(obj, ...) write_object(obj)
 
-# How the format calls a tensor that is alone.
+# The name in the file of a tensor that is saved alone.
 only_tensor <- "...unnamed..."
 
 write_object <- function(obj, path = NULL, call = caller_env()) {
@@ -81,7 +81,7 @@ write_object <- function(obj, path = NULL, call = caller_env()) {
 # A tensor without a class or attributes of its own.
 is_plain <- function(x) length(attributes(x)) == 1L && length(class(x)) == 2L
 
-# A list of lists, values and tensors, as deep as R functions can call each other without a thought.
+# Whether `x` is a list of lists, values and tensors, nested no deeper than R functions can safely call each other.
 deepest_tree <- 100L
 is_bare_tree <- function(x, depth = 0L) {
   if (is_torch_tensor(x)) return(TRUE)
@@ -108,17 +108,18 @@ with_attributes <- function(x, like) {
 
 address_mark <- function(key) `class<-`(key, "torch_tensor_address")
 
-# The handles that an object holds: each tensor once, what else it takes to make the handle again, and the marks. Without
-# `instances` R writes objects of installed classes whole, with their methods: what reads them has the same packages.
+# Collects the handles that an object holds: each tensor once, what else it takes to make the handle again, and the
+# marks. Without `instances` R writes objects of installed classes whole, with their methods, because what reads them has
+# the same packages.
 new_collection <- function(call, what = "`obj`", instances = new_instance_marks()) {
-  # Tables by key, since lists take longer the more they hold.
+  # These are tables by key, because a list takes longer the more it holds.
   tensors <- new_environment()
   order <- character()
   n <- 0L
   extra <- list()
   keys <- new_environment()
   kept <- new_environment()
-  # One tensor may have several R objects, with attributes of their own.
+  # One tensor may have several R objects, each with attributes of its own.
   key_of <- function(x, key = NULL) {
     if (is_dead(x)) value_error(sprintf("%s holds a dead tensor: it was saved and read back by R, without its memory.", what), call)
     if (is_undefined_tensor(x)) value_error(sprintf("%s holds an undefined tensor.", what), call)
@@ -138,7 +139,7 @@ new_collection <- function(call, what = "`obj`", instances = new_instance_marks(
     }
     key
   }
-  # Of those elements of a list that are plain tensors, all at once; NA for the others.
+  # The keys of those elements of a list that are plain tensors, all at once; NA for the others.
   keys_of <- function(x) {
     facts <- cpp_tensor_facts(x)
     addresses <- facts$key
@@ -156,7 +157,7 @@ new_collection <- function(call, what = "`obj`", instances = new_instance_marks(
     addresses[known] <- vapply(mget(addresses[known], keys), identity, "")
     addresses
   }
-  # A sparse tensor is a handle that is made of others.
+  # A sparse tensor is a handle that is made of other tensors.
   sparse_key <- function(x) {
     address <- obj_address(x)
     if (is.null(keys[[address]])) {
@@ -167,12 +168,12 @@ new_collection <- function(call, what = "`obj`", instances = new_instance_marks(
         attributes = if (!is_plain(x)) attributes(x)
       )
       keys[[address]] <- key
-      # So that no other object gets its address.
+      # The object is kept, so that no other one gets its address.
       kept[[key]] <- x
     }
     keys[[address]]
   }
-  # Other handles, each once.
+  # Notes another handle once.
   noted <- function(x, entry) {
     address <- obj_address(x)
     if (is.null(keys[[address]])) {
@@ -195,10 +196,11 @@ new_collection <- function(call, what = "`obj`", instances = new_instance_marks(
     kind <- if (inherits(x, "torch_callable")) "function" else "module"
     noted(x, list(kind = kind, program = cpp_module_serialize(program, FALSE, NULL)))
   }
-  # For serialize(): the strings that stand for a pointer or an environment, NULL for what R writes itself.
+  # serialize() calls this. Gives the string that stands for a pointer or an environment, or NULL for what R writes
+  # itself.
   mark <- function(x) {
     if (is.environment(x)) {
-      # That of a script module, which holds handles of its methods.
+      # The environment of a script module, which holds handles of its methods.
       handle <- if (identical(parent.env(x), topenv())) get0("handle", x, inherits = FALSE)
       if (!inherits(handle, "torch_script_module_handle") || is_dead(handle)) {
         return(if (!is.null(instances)) instances$mark(x))
@@ -212,7 +214,7 @@ new_collection <- function(call, what = "`obj`", instances = new_instance_marks(
   environment()
 }
 
-# By layout, what gives the places of the values.
+# The functions that give the places of the values, by layout.
 sparse_layouts <- list(
   sparse_coo = "indices", sparse_csr = c("crow_indices", "col_indices"), sparse_csc = c("ccol_indices", "row_indices"),
   sparse_bsr = c("crow_indices", "col_indices"), sparse_bsc = c("ccol_indices", "row_indices")
@@ -240,7 +242,7 @@ write_collection <- function(found, type, robj, path) {
   if (any(unknown)) value_error(sprintf("%s holds a tensor that can't be saved: %s.", found$what, type_line(tensors[unknown][[1]])), found$call)
   needs_grad[found$order[facts$requires_grad]] <- TRUE
   for (i in which(facts$dtype %in% 8:10)) {
-    # The format has them as bytes.
+    # The format holds these tensors as bytes.
     special[[found$order[[i]]]] <- list(shape = facts$shape[[i]], dtype = special_dtypes[[as.character(facts$dtype[[i]])]])
     tensors[[i]] <- buffer_from_torch_tensor(tensors[[i]]$resolve_conj())
   }
@@ -256,7 +258,7 @@ write_collection <- function(found, type, robj, path) {
 
 special_dtypes <- c("8" = "chalf", "9" = "cfloat", "10" = "cdouble")
 
-# What wrote a file: the CRAN package says nothing.
+# The version of this package that wrote a file. The CRAN package writes none.
 package_version_text <- function() getNamespaceVersion(topenv())[[1L]]
 
 #' @rdname torch_save
@@ -271,7 +273,7 @@ torch_load <- function(path, device = "cpu") {
 # How marks of environments begin (see strings() in src/stream.cpp).
 environment_marks <- "^(instance|class/|scope/|environment)"
 
-# `foreign`: whether a file that R has not written is what is asked for.
+# `foreign` says whether the caller asks for a file that R has not written.
 read_object <- function(source, device, foreign = FALSE) {
   first <- if (is.raw(source)) utils::head(source, 262) else readBin(source, "raw", 262)
   if (is_rds(first)) return(read_version_2(source, device))
@@ -311,7 +313,7 @@ read_object <- function(source, device, foreign = FALSE) {
   robj <- bytes("__robj__")
   cpp_stream_check(robj)
   if (any(names2(c(tensors, handles)) == "")) damaged("a tensor in it has no name")
-  # What R takes for an environment has to be one.
+  # R takes these marks for environments, so they must be environments.
   are_environments <- grepl(environment_marks, c(names(tensors), names(handles)))
   if (any(are_environments != vapply(c(tensors, handles), is.environment, NA))) damaged("a mark in it is that of something else")
   known <- list2env(c(tensors, handles), new_environment())
@@ -325,7 +327,7 @@ read_object <- function(source, device, foreign = FALSE) {
   if (is.null(instances)) unmark(object, handle_of_key) else instances$revive(object)
 }
 
-# After cpp_stream_check(): what R finds wrong all the same.
+# cpp_stream_check() has checked the stream. R may still find something wrong.
 read_stream <- function(bytes, refhook = NULL) {
   tryCatch(unserialize(bytes, refhook = refhook), error = function(e) {
     if (inherits(e, "torch_error")) cnd_signal(e)
@@ -333,7 +335,7 @@ read_stream <- function(bytes, refhook = NULL) {
   })
 }
 
-# Complex tensors and those that need gradients.
+# Makes complex tensors and those that need gradients what they were.
 as_they_were <- function(tensors, about) {
   for (key in intersect(names(about$special_dtype), names(tensors))) {
     facts <- about$special_dtype[[key]]
@@ -390,7 +392,7 @@ marked_tensor <- function(x, attributes) {
   x
 }
 
-# LibTorch looks whether the places fit the size.
+# LibTorch checks that the places fit the size.
 revive_sparse <- function(entry, tensors) {
   parts <- if (is.character(entry$parts)) tensors[entry$parts]
   ok <- is_string(entry$layout) && identical(names(entry$parts), c(sparse_layouts[[entry$layout]], "values")) &&
@@ -432,7 +434,8 @@ unmark <- function(x, handle_of_key, depth = 0L) {
 
 # ---- in R's own serialization ---------------------------------------------------------------------------------------------
 
-# For the glue: what R writes of a tensor or a generator, NULL for nothing. Nothing may jump out of here.
+# The glue calls this. Gives what R writes of a tensor or a generator, or NULL for nothing. No error may leave this
+# function.
 state_of_handle <- function(x) {
   if (isFALSE(getOption("torch.serialize_in_rds"))) return(NULL)
   tryCatch({
@@ -442,7 +445,7 @@ state_of_handle <- function(x) {
   }, error = function(e) NULL)
 }
 
-# For the glue: the other way.
+# The glue calls this to make the handle again.
 revive_handle <- function(state) {
   about_file({
     if (!is.list(state) || !is_string(state$kind)) damaged("it is not what torch writes")
@@ -450,7 +453,7 @@ revive_handle <- function(state) {
     if (!is.raw(state$bytes) || !is_string(state$device)) damaged("it is not what torch writes")
     x <- read_object(state$bytes, as_device("cpu"))
     if (!is_torch_tensor(x)) damaged("it is not what torch writes")
-    # Where it was, if that is here too.
+    # The tensor goes to the device where it was, if this machine has it.
     if (state$device == "cpu") x else tryCatch(torch_device_moved(x, state$device), error = function(e) x)
   }, "A tensor that R has saved", NULL)
 }
@@ -482,11 +485,11 @@ read_version_2 <- function(source, device) {
   revive_version_2(values, device)
 }
 
-# Tensors hardly get smaller: what would become very much more is no file of tensors.
+# Compression makes tensors hardly smaller. A file whose contents would become very much larger holds no tensors.
 unpacked <- function(bytes) {
   most <- 2^26 + 50 * length(bytes)
   connection <- gzcon(rawConnection(bytes))
-  # R tells a wrong checksum on the error output, and gives what there is.
+  # R reports a wrong checksum on the error output and gives what there is.
   said <- textConnection(NULL, "w")
   before <- sink.number(type = "message")
   sink(said, type = "message")

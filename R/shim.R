@@ -7,13 +7,13 @@ shim_source <- function() {
 
 shim_file <- function() if (os_name() == "windows") "torchshim.dll" else library_file("torchshim")
 
-# The C++ tests of the shim are no part of what is built.
+# The shim is built without its C++ tests.
 shim_sources <- function(source = shim_source()) {
   files <- list.files(source, "^CMakeLists[.]txt$|[.](cmake|h|hpp|c|cc|cpp)$", recursive = TRUE)
   sort(files[!grepl("^(tests|build)/", files)], method = "radix")
 }
 
-# The contract that the glue was built with, as ts_contract() tells it of a shim.
+# The contract that the glue was built with, in the form in which ts_contract() tells that of a shim.
 shim_contract <- function() {
   files <- file.path(shim_source(), "include", c("torch_shim.h", "torch_shim_functions.h"))
   paste(tools::md5sum(files), collapse = "-")
@@ -81,7 +81,7 @@ torch_build_shim <- function(quiet = FALSE, force = FALSE) {
   invisible(target)
 }
 
-# What is missing for a build, one sentence each.
+# What is missing for a build, one sentence for each thing.
 shim_tools_lacking <- function() {
   c(
     if (!nzchar(Sys.which("cmake"))) {
@@ -97,7 +97,7 @@ shim_tools_lacking <- function() {
 }
 
 has_cxx20 <- function() {
-  # CMake finds Microsoft's compiler where it is, which is not on the path.
+  # CMake finds Microsoft's compiler by itself, although it is not on the path.
   if (os_name() == "windows") {
     return(TRUE)
   }
@@ -114,7 +114,8 @@ has_cxx20 <- function() {
   }, NA))
 }
 
-# Always the same folder, so that ccache recognises the files; another one while a second session builds.
+# The folder is always the same, so that ccache recognises the files. If a second session builds meanwhile, it gets
+# another folder.
 shim_build_folder <- function() {
   build <- torch_cache("shim", "build")
   dir.create(dirname(build), recursive = TRUE, showWarnings = FALSE)
@@ -153,10 +154,10 @@ shim_compile <- function(lt, build, log) {
   ) && run("--build", shQuote(out), "--config", "Release", "--parallel", "2")
 }
 
-# Without these sloppinesses ccache keeps off files that use a precompiled header.
+# ccache leaves out files that use a precompiled header unless it gets these settings.
 ccache <- "cmake;-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache"
 
-# Another session sees the old file or the whole new one.
+# Another session sees either the old file or the whole new one.
 shim_keep <- function(built, target) {
   dir.create(dirname(target), recursive = TRUE, showWarnings = FALSE)
   partial <- paste0(target, ".partial-", Sys.getpid())

@@ -23,7 +23,8 @@ as_array.torch_tensor <- function(x) .Call(C_to_r, x)
 #' @export
 as.array.torch_tensor <- function(x, ...) .Call(C_to_r, x)
 quantized_array <- function(x) as_array(torch_dequantize(x))
-# Of numbers that base R computes with: it takes the bytes of integer64 for those of doubles. bit64 warns of lost digits.
+# Makes an array that base R can compute with. Base R takes the bytes of an integer64 for those of a double. bit64
+# warns if digits are lost.
 as_plain_array <- function(x) {
   value <- .Call(C_to_r, x)
   if (!inherits(value, "integer64")) return(value)
@@ -66,7 +67,7 @@ as.data.frame.torch_tensor <- function(x, ...) {
 xtfrm.torch_tensor <- function(x) {
   value <- .Call(C_to_r, x)
   if (!inherits(value, "integer64")) return(xtfrm(as.vector(value)))
-  # Doubles may be equal where these numbers are not.
+  # Different numbers of these dtypes may become equal doubles.
   sorted <- torch_sort(torch_flatten(x))
   ranks <- torch_unique_consecutive(sorted[[1]], return_inverse = TRUE)[[2]]
   as.double(torch_empty_like(ranks)$scatter(1, sorted[[2]], ranks))

@@ -24,7 +24,7 @@ print.torch_tensor <- function(x, n = 30, digits = NULL, ...) {
 tensor_text <- function(x, n = 30, digits = NULL) {
   if (is.null(attr(x, "class")) || is_dead(x)) return(c("torch_tensor", "<dead: it holds no tensor>"))
   if (is_undefined_tensor(x)) return(c("torch_tensor", "[ Tensor (undefined) ]"))
-  # Looking at a tensor is no part of a trace.
+  # A trace does not record that somebody looks at a tensor.
   local_suspended_trace()
   values <- if (startsWith(unclass(x$device), "meta")) "..." else with_no_grad(value_lines(x, n, digits))
   if (n >= 0 && length(values) > n) {
@@ -33,7 +33,7 @@ tensor_text <- function(x, n = 30, digits = NULL) {
   c("torch_tensor", values, wrap_type_line(type_line(x)))
 }
 
-# What is too long for the console goes on after a comma, or with the note on the gradient.
+# A line that is too long for the console is broken after a comma, or before the note on the gradient.
 wrap_type_line <- function(line) {
   if (nchar(line) <= getOption("width")) return(line)
   parts <- strsplit(line, "(?<=, )|(?<=\\])(?=\\[)", perl = TRUE)[[1]]
@@ -57,7 +57,8 @@ value_lines <- function(x, n, digits) {
   )
 }
 
-# No more than can be seen: of a long tensor the first rows, which are also what the numbers' format is made for.
+# Takes no more values than can be seen. Of a long tensor these are the first rows, and the format of the numbers is
+# made for these.
 first_rows <- function(x, n) {
   size <- dim(x)
   if (n < 0 || !length(size) || size[1] <= n + 1 || x$is_quantized() || cpp_is_tracing()) x else torch_narrow(x, 1, 1, n + 1)
@@ -73,8 +74,8 @@ tensor_lines <- function(x, digits) {
   suppressWarnings(array_lines(as_array(x), digits, !x$is_complex()), classes = "torch_int64_warning")
 }
 
-# An R vector or array by rows, what does not fit the console in blocks of columns, more than two dimensions as matrices
-# one after the other, of whose leading subscripts the last runs fastest.
+# Shows an R vector or array by rows, in blocks of columns if it is too wide for the console. More than two dimensions
+# are shown as matrices one after the other. The last of their leading subscripts runs fastest.
 array_lines <- function(a, digits = NULL, whole = FALSE) {
   if (length(a) == 0) return(character())
   size <- dim(a)
@@ -101,7 +102,7 @@ array_lines <- function(a, digits = NULL, whole = FALSE) {
   }))
 }
 
-# All of one width, with room for a sign.
+# Makes all cells equally wide, with room for a sign.
 cell_text <- function(a, digits = NULL, whole = FALSE) {
   if (is.complex(a)) {
     imaginary <- number_text(Im(a), digits)
@@ -115,8 +116,8 @@ cell_text <- function(a, digits = NULL, whole = FALSE) {
   sprintf(paste0("%", max(nchar(text) - startsWith(text, "-")) + 1, "s"), text)
 }
 
-# Numbers in one format: whole ones without a point, others with four decimals where that tells them, else with an
-# exponent. `digits`: as R has them; `whole`: the numbers of an integer dtype.
+# Numbers in one format: whole numbers without a point, others with four decimals if these tell them apart, and else
+# with an exponent. `digits` is as in R, and `whole` is for numbers of an integer dtype.
 number_text <- function(v, digits = NULL, whole = FALSE) {
   if (!is.null(digits) && !whole) {
     text <- trimws(format(v, digits = digits))

@@ -107,7 +107,7 @@ check_tensor <- function(x, arg, call = caller_env()) {
   if (!is_torch_tensor(x)) type_error(sprintf("`%s` must be a tensor, not %s.", arg, friendly_type(x)), call)
 }
 
-# Fields: functions of the tensor, found by `$`, or what the glue gives under that number.
+# Fields: `$` finds functions of the tensor here, or the number under which the glue gives the field.
 tensor_fields <- list(
   shape = tensor_facts[["sizes"]],
   dtype = tensor_fact("dtype", new_dtype),
@@ -125,7 +125,7 @@ tensor_fields <- list(
   ptr = function(x) x
 )
 
-# Methods that are no operator, or whose arguments R users write in another way. `self` is bound at each `$`.
+# Methods that are no operators, or whose arguments R users write in another way. `$` binds `self` each time.
 tensor_methods <- list(
   dim = self_fact("ndim"),
   size = function(dim) tensor_extent(.Call(C_size, self), dim),
@@ -201,7 +201,7 @@ new_like <- function(op, self, options, ..., dtype = options$dtype, device = opt
   if (isTRUE(requires_grad)) cpp_tensor_set_requires_grad(out, TRUE) else out
 }
 
-# The memory behind a tensor; views of one tensor have the same.
+# The memory behind a tensor. All views of a tensor have the same.
 tensor_storage <- function(x) structure(list(data_ptr = function() cpp_tensor_storage(x)), class = "torch_storage")
 
 #' @export
@@ -225,7 +225,7 @@ keep_class <- function(x, from) {
   x
 }
 
-# What `$to()` got first, where PyTorch has the device.
+# The first argument of `$to()` may be a device, which comes first in PyTorch.
 is_place <- function(x) is_torch_device(x) || (is_string(x) && grepl("^(auto|cpu|cuda|mps|meta|xpu)(:[0-9]+)?$", x))
 
 tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking = FALSE, copy = FALSE,
@@ -286,7 +286,7 @@ dim.torch_tensor <- function(x) .Call(C_size, x)
 #' @export
 length.torch_tensor <- function(x) .Call(C_length, x)
 
-# Several numbers are for as many dimensions; NA leaves one whole.
+# Several numbers are for as many dimensions. NA leaves a dimension whole.
 edge_of <- function(x, n, at_end, call = caller_env()) {
   shape <- .Call(C_shape, x)
   if (!length(shape)) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)

@@ -26,7 +26,7 @@ magrittr::`%>%`
 
 make_creation_functions(environment())
 make_r_methods(environment())
-# The operators' functions: everything above that has the name of one is written by hand.
+# Makes the operators' functions. Everything above that has the name of an operator is written by hand.
 make_op_functions(environment(), by_hand = ls(environment()))
 
 .onLoad <- function(libname, pkgname) {
@@ -36,7 +36,7 @@ make_op_functions(environment(), by_hand = ls(environment()))
     registerS3method("tcrossprod", "torch_tensor", cross_product_of_rows, envir = asNamespace("base"))
   }
   when_loaded("waldo", register_compare_proxies)
-  # Beside objects of other classes with operators of their own, such as integer64, a tensor's are chosen.
+  # R takes a tensor's operators rather than those of other classes, such as integer64.
   if (getRversion() >= "4.3.0") {
     registerS3method("chooseOpsMethod", "torch_tensor", function(x, y, mx, my, cl, reverse) TRUE, envir = baseenv())
   }
