@@ -89,14 +89,7 @@ save_script <- function(obj, path, mobile, extra_files = NULL, call = caller_env
     with_connection(path, "wb", writeBin(bytes, path))
     return(invisible(obj))
   }
-  if (!is_string(path)) {
-    type_error(sprintf("`path` must be the name of a file or a connection, not %s.", friendly_type(path)), call)
-  }
-  path <- path.expand(path)
-  if (dir.exists(path)) value_error(sprintf("`path` must be a file, but `%s` is a folder.", path), call)
-  if (!dir.exists(dirname(path))) {
-    value_error(sprintf("`path` can't be written: there is no folder `%s`.", dirname(path)), call)
-  }
+  path <- path_to_write(path, call)
   about_script(cpp_module_save(handle, path, mobile, extra_files), sprintf("`%s` can't be written", path), call)
   invisible(obj)
 }

@@ -39,3 +39,13 @@ graph_operators <- function(f) {
   text <- as.character(f$graph)
   regmatches(text, gregexpr("aten::\\w+", text))[[1]]
 }
+
+# The function of a blog post whose graph tests look at.
+blog_function <- function(x) {
+  a <- 7
+  b <- 11
+  c <- 2
+  d <- a + b + c
+  e <- a + b + c + 25
+  x + d
+}

@@ -8,19 +8,6 @@ live_bytes <- function() {
   asNamespace("torch")$cpp_memory_stats(FALSE)[["live"]]
 }
 
-cube <- function() {
-  autograd_function(
-    forward = function(ctx, x, n = 3) {
-      ctx$save_for_backward(x = x, n = n)
-      x^n
-    },
-    backward = function(ctx, grad) {
-      s <- ctx$saved_variables
-      list(x = grad * s$n * s$x^(s$n - 1))
-    }
-  )
-}
-
 test_that("a function has the derivative that it was given, also a second and a third", {
   skip_if_no_torch()
   f <- cube()

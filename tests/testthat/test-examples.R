@@ -110,15 +110,7 @@ test_that("post: a trace holds only the branch that was taken, also after loadin
 
 test_that("post: constants are folded and unused results are gone from the graph", {
   skip_if_no_torch()
-  f <- function(x) {
-    a <- 7
-    b <- 11
-    c <- 2
-    d <- a + b + c
-    e <- a + b + c + 25
-    x + d
-  }
-  graph <- as.character(jit_trace(f, torch_tensor(0))$graph)
+  graph <- as.character(jit_trace(blog_function, torch_tensor(0))$graph)
   values <- regmatches(graph, gregexpr("(?<=value=)[^]]+", graph, perl = TRUE))[[1]]
   expect_equal(values, c("20.", "1"))
   operators <- regmatches(graph, gregexpr("aten::\\w+", graph))[[1]]

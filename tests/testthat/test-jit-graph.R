@@ -1,13 +1,3 @@
-# The graph of the blog, with names of values that are ours.
-blog_function <- function(x) {
-  a <- 7
-  b <- 11
-  c <- 2
-  d <- a + b + c
-  e <- a + b + c + 25
-  x + d
-}
-
 # mul, add and relu can be joined, the product of matrices stands alone.
 fused_function <- function(device) {
   force(device)
