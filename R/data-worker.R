@@ -10,8 +10,8 @@
 longest_inline <- 4096
 
 # An R object as bytes and shared memory. Handles in it become marks, as in files (R/save.R), and their tensors are
-# written one behind the other. `is_ours` says that nobody else has these tensors. Their memory is then free at once
-# for the next ones, without waiting for R's collector, while it is still in the processor's cache.
+# written one behind the other. `is_ours` says that nobody else has these tensors. Their memory then serves the next
+# ones at once, without waiting for R's collector.
 pack_message <- function(x, call = NULL, is_ours = FALSE) {
   found <- new_collection(call, "A batch", instances = NULL)
   bytes <- serialize(x, NULL, xdr = FALSE, refhook = found$mark)
@@ -117,7 +117,7 @@ serve_batches <- function(channel, loader, setup) {
 }
 
 # R's collector frees the items of a batch. The worker calls it while no item is in use, so that the next items get
-# memory that is still in the cache.
+# the memory of the last ones.
 longest_garbage <- 16 * 2^20
 free_items <- function(live) {
   now <- cpp_memory_stats(FALSE)[["live"]]
