@@ -8,7 +8,8 @@ NULL
 #' The modules put elements around the dimensions of space: a constant, zeros, the elements next to the edge mirrored
 #' (`nn_reflection_pad*d()`), the edge repeated (`nn_replication_pad*d()`) or the other end (`nn_circular_pad*d()`).
 #'
-#' @param padding one number, or numbers before and after each dimension, beginning with the last; negative ones cut off.
+#' @param padding one number, or numbers before and after each dimension, beginning with the last. Negative
+#'   ones cut off, before anything is repeated.
 #' @param value what to pad with.
 #' @returns A module whose `forward(input)` takes a tensor of shape `(N, C, ...)` or `(C, ...)` and returns a larger one. The field
 #'   `padding` holds a number for each end.
