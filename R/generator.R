@@ -50,7 +50,10 @@ torch_get_rng_state <- function() cpp_generator_state(NULL, NULL)
 
 #' @rdname torch_manual_seed
 #' @export
-torch_set_rng_state <- function(state) invisible(cpp_generator_state(NULL, state))
+torch_set_rng_state <- function(state) {
+  check_tensor(state, "state")
+  invisible(cpp_generator_state(NULL, state))
+}
 
 #' State of random numbers on CUDA devices
 #'
@@ -111,7 +114,10 @@ torch_generator <- function() cpp_generator_new()
     current_seed = function() cpp_generator_seed(x, NULL),
     set_current_seed = function(seed) invisible(cpp_generator_seed(x, check_seed(seed))),
     get_state = function() cpp_generator_state(x, NULL),
-    set_state = function(state) invisible(cpp_generator_state(x, state)),
+    set_state = function(state) {
+      check_tensor(state, "state", NULL)
+      invisible(cpp_generator_state(x, state))
+    },
     NULL
   )
 }

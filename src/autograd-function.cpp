@@ -5,7 +5,7 @@
 namespace {
 ts_tensors tensors(SEXP list, const char* what) {
   ts_tensors all;
-  all.items = tensors_of(list, what, &all.n);
+  all.items = tensors_of(list, what, &all.n, Nulls::allowed);
   return all;
 }
 }  // namespace

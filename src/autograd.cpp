@@ -114,7 +114,7 @@ Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
   Roots roots;
   size_t n_grads;
   roots.tensors = tensors_of(tensors, name, &roots.n);
-  roots.given = tensors_of(grads, word, &n_grads);
+  roots.given = tensors_of(grads, word, &n_grads, Nulls::allowed);
   if (n_grads == 0) {
     roots.given = reinterpret_cast<ts_tensor**>(R_alloc(roots.n + 1, sizeof(ts_tensor*)));
     std::fill_n(roots.given, roots.n, nullptr);

@@ -222,7 +222,7 @@ void* handle_of(SEXP x, Kind kind, const char* what) {
   return handle;
 }
 
-ts_tensor** tensors_of(SEXP list, const char* what, size_t* n) {
+ts_tensor** tensors_of(SEXP list, const char* what, size_t* n, Nulls nulls) {
   if (is_tensor(list)) {
     auto** one = reinterpret_cast<ts_tensor**>(R_alloc(1, sizeof(ts_tensor*)));
     one[0] = tensor_of(list, what);
@@ -236,6 +236,8 @@ ts_tensor** tensors_of(SEXP list, const char* what, size_t* n) {
   auto** all = reinterpret_cast<ts_tensor**>(R_alloc(*n + 1, sizeof(ts_tensor*)));
   for (size_t i = 0; i < *n; ++i) {
     SEXP item = VECTOR_ELT(list, i);
+    if (item == R_NilValue && nulls == Nulls::refused)
+      fail("type_error", "`%s` must hold tensors only, and element %zu is NULL.", what, i + 1);
     all[i] = item == R_NilValue ? nullptr : tensor_of(item, what);
   }
   return all;

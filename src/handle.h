@@ -50,5 +50,6 @@ inline bool is_tensor(SEXP x) { return is_kind(x, Kind::tensor); }
 inline ts_tensor* tensor_of(SEXP x, const char* what = "self") {
   return static_cast<ts_tensor*>(handle_of(x, Kind::tensor, what));
 }
-// Tensors of an R list (or one tensor) as handles in R_alloc memory; NULL elements become NULL handles.
-ts_tensor** tensors_of(SEXP list, const char* what, size_t* n);
+// Tensors of an R list (or one tensor) as handles in R_alloc memory. An element NULL is an error, or a NULL handle.
+enum class Nulls { refused, allowed };
+ts_tensor** tensors_of(SEXP list, const char* what, size_t* n, Nulls nulls = Nulls::refused);

@@ -37,7 +37,7 @@ SEXP cpp_record_end(SEXP results, SEXP targets, SEXP numbers, SEXP following, SE
   ts_recorded wanted{};
   size_t n_targets;
   wanted.results = tensors_of(results, "results", &wanted.n_results);
-  wanted.targets = tensors_of(targets, "targets", &n_targets);
+  wanted.targets = tensors_of(targets, "targets", &n_targets, Nulls::allowed);
   SEXP op = part(numbers, 0), of = part(numbers, 1), value = part(numbers, 2);
   wanted.n_numbers = static_cast<size_t>(XLENGTH(op));
   auto* all = reinterpret_cast<ts_number*>(R_alloc(wanted.n_numbers + 1, sizeof(ts_number)));

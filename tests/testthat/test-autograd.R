@@ -227,3 +227,15 @@ test_that("the gradients of a small net are PyTorch's", {
   expect_equal(as_array(p2$grad), answer$w2, tolerance = 1e-12)
   expect_equal(as_array(input$grad), answer$x, tolerance = 1e-12)
 })
+
+test_that("NULL is no tensor to differentiate", {
+  skip_if_no_torch()
+  x <- torch_ones(2, requires_grad = TRUE)
+  one <- torch_tensor(1)
+  expect_error(autograd_backward(list(NULL), list(one)), "must hold tensors only, and element 1 is NULL", class = "type_error")
+  expect_error(autograd_backward(list(x$sum(), NULL)), "element 2 is NULL", class = "type_error")
+  expect_error(autograd_grad(list(x$sum()), list(NULL)), "`inputs` must hold tensors only", class = "type_error")
+  expect_error(autograd_grad(list(NULL), list(x)), "`outputs` must hold tensors only", class = "type_error")
+  # Of the gradients NULL stands for that of a single number.
+  expect_equal(as.numeric(autograd_grad(list(x$sum()), list(x), list(NULL))[[1]]), c(1, 1))
+})

@@ -119,3 +119,9 @@ test_that("a forked process works with one thread", {
   expect_equal(result$forked[[2]], c(3e6 + 300^3, 2 * 300^3, 1))
   expect_identical(result$after, 2L)
 })
+
+test_that("a state is a tensor", {
+  skip_if_no_torch()
+  expect_error(torch_set_rng_state(NULL), "`state` must be a tensor, not NULL", class = "type_error")
+  expect_error(torch_generator()$set_state(NULL), "`state` must be a tensor, not NULL", class = "type_error")
+})
