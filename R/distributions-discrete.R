@@ -244,7 +244,10 @@ distr_negative_binomial <- distribution(
     log_prob <- times(total_count, log_failure) + times(value, log_success) + log_ways
     with_certainty(log_prob, value, torch_zeros_like(value), never, always)
   },
-  cdf = function(value) incomplete_beta(total_count, torch_floor(value) + 1, torch_sigmoid(-logits)),
+  cdf = function(value) {
+    is_none <- total_count == 0
+    torch_where(is_none, 1, incomplete_beta(torch_where(is_none, 1, total_count), torch_floor(value) + 1, torch_sigmoid(-logits)))
+  },
   mean = function() times(total_count, torch_exp(logits)),
   mode = function() torch_clamp(torch_floor(times(total_count - 1, torch_exp(logits))), min = 0),
   variance = function() times(total_count, torch_exp(logits) * (1 + torch_exp(logits))),

@@ -4,7 +4,7 @@
 # density of q is a sum of few functions of x, such as x, x^2 and log(x); so each q says which means it needs, and each p
 # says which means it knows. Pairs for which that would be dearer or is not possible have a formula of their own.
 
-#' @include distributions-continuous.R distributions-discrete.R distributions-multivariate.R
+#' @include distributions-continuous.R distributions-positive.R distributions-discrete.R distributions-multivariate.R
 NULL
 
 # ---- Means under p ----

@@ -122,6 +122,16 @@ distribution_fields <- local({
   ))
 })
 
+# These two call some arguments as PyTorch does, which has other names there.
+methods_of_class <- list(
+  Categorical = list(expand = function(batch_shape, instance = NULL, ...) private$expand(as_shape(batch_shape, "batch_shape"))),
+  MixtureSameFamily = list(
+    expand = function(batch_shape, instance = NULL, ...) private$expand(as_shape(batch_shape, "batch_shape")),
+    log_prob = function(x, value = x) private$log_prob(checked_value(self, private, value)),
+    cdf = function(x, value = x) private$cdf(checked_value(self, private, value))
+  )
+)
+
 refuse_parameter <- function(name) {
   value_error(sprintf("`%s` of a distribution can't be assigned: make a new distribution.", name), call = NULL)
 }
@@ -470,7 +480,7 @@ distribution <- function(name, parameters = list(), ..., support = NULL, default
     name = name, names = names, parameters = parameters, tensors = tensors, one_of = one_of, derived = derived,
     event_dims = vapply(parameters[tensors], event_dim_of, 0L), prepare = prepare, members = members,
     shared = shared_formulas[setdiff(names(shared_formulas), names(members))],
-    levels = distribution_levels(members, union(names(parameters), names(derived)), parent.frame())
+    levels = distribution_levels(name, members, union(names(parameters), names(derived)), parent.frame())
   )
   optional <- set_names(rep(list(NULL), length(one_of)), one_of)
   required <- set_names(rep(list(quote(expr = )), length(parameters)), names(parameters))
@@ -500,7 +510,7 @@ distribution_class_of <- function(generator, arg = "inherit", call = caller_env(
 
 # For cpp_new_instance(): what all distributions have, evaluated in the package, and what this one has, where it was
 # written. What can be read of an object by name are its parameters.
-distribution_levels <- function(members, names, home) {
+distribution_levels <- function(class, members, names, home) {
   is_formula <- names(members) %in% c(names(shared_formulas), names(own_formulas))
   read <- lapply(set_names(setdiff(names, names(distribution_fields))), function(name) {
     new_function(alist(value = ), expr({
@@ -512,7 +522,7 @@ distribution_levels <- function(members, names, home) {
   # In the package one scope does for both.
   if (identical(topenv(home), topenv())) {
     return(list(list(
-      home, c(distribution_methods, members[[1L]]), members[[2L]], c(distribution_fields, read)
+      home, c(override(distribution_methods, methods_of_class[[class]]), members[[1L]]), members[[2L]], c(distribution_fields, read)
     )))
   }
   helpers <- c("refuse_parameter", "parameters_batch_shape", "expand_parameters", "exponential_family_entropy")

@@ -198,6 +198,8 @@ script_module <- function(mod, given, methods, call = caller_env()) {
   }
   load_torch()
   program <- new_program()
+  program$call <- call
+  program$has_computed <- any(lengths(lapply(mod$modules, function(part) if (!inherits(part, "script_module")) computed_by(part))) > 0L)
   handle <- script_module_handle(mod, NULL, function(mod, handle) {
     if (!inherits(mod, "script_module")) program$modules <- c(program$modules, list(scripted_module(mod, handle, program)))
   })
@@ -217,7 +219,9 @@ script_module <- function(mod, given, methods, call = caller_env()) {
 # The methods of a module that are its classes' own, and the fields that they read.
 scripted_module <- function(mod, handle, program) {
   self <- attr(mod, "module", exact = TRUE)
+  refuse_hooks(mod, self, program$call)
   methods <- methods_of_module(mod, self)
+  if (program$has_computed) methods <- c(asking_computed(methods, self, program$call), computed_methods(self))
   fields <- fields_of_module(c(methods, methods_above(mod)), self)
   for (name in names(fields)) cpp_module_set_attribute(handle, name, fields[[name]])
   # A method may be an operator itself: they count from -1 downwards.
@@ -226,6 +230,15 @@ scripted_module <- function(mod, handle, program) {
     if (is.null(operator)) script_closure_at(methods[[name]], name, program) else -script_operator_at(operator, program)
   }, 1L)
   list(handle = handle, methods = names(methods), closures = as.integer(unname(at)))
+}
+
+refuse_hooks <- function(mod, self, call) {
+  if (!any(call_hooks %in% names(self$.__enclos_env__$private$.hook_lists))) return()
+  old <- any(vapply(computed_by(mod), inherits, NA, "spectral_norm"))
+  value_error(sprintf(
+    "%s has hooks, which a program can't hold: %s, or `jit_trace()` it.", module_label(mod),
+    if (old) "use `nn_utils_parametrizations_spectral_norm()`" else "remove them"
+  ), call)
 }
 
 methods_of_module <- function(mod, self) {
@@ -237,7 +250,7 @@ methods_of_module <- function(mod, self) {
   private <- self$.__enclos_env__$private
   methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
   # Its own code goes by names that may hold something else than a layer.
-  forward <- if (inherits(mod, "nn_sequential")) script_sequence else unclass_function(mod)
+  forward <- if (inherits(mod, "nn_sequential")) script_sequence else if (inherits(mod, "parametrization_list")) script_parametrization(self) else unclass_function(mod)
   environment(forward) <- environment(mod)
   c(list(forward = forward), methods)
 }

@@ -1,5 +1,5 @@
 # Schedulers: change the learning rates of an optimizer's groups from epoch to epoch. What all have in common; the rules
-# are in lr-rules.R.
+# are in lr-rules.R, lr-cycles.R and lr-several.R.
 
 #' @include optim.R
 NULL

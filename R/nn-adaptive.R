@@ -29,12 +29,12 @@ NULL
 nn_adaptive_log_softmax_with_loss <- nn_module(
   "nn_adaptive_log_softmax_with_loss",
   initialize = function(in_features, n_classes, cutoffs, div_value = 4, head_bias = FALSE) {
+    keep_settings()
     if (!is.numeric(cutoffs) || !length(cutoffs) || anyNA(cutoffs) || any(cutoffs %% 1 != 0 | cutoffs <= 0 | cutoffs >= n_classes) ||
         is.unsorted(cutoffs, strictly = TRUE)) {
       value_error("`cutoffs` must be whole numbers that rise, from 1 to below `n_classes`.")
     }
-    cutoffs <- c(cutoffs, n_classes)
-    keep_settings()
+    self$cutoffs <- cutoffs <- c(cutoffs, n_classes)
     self$shortlist_size <- cutoffs[1]
     self$n_clusters <- length(cutoffs) - 1L
     self$head_size <- self$shortlist_size + self$n_clusters

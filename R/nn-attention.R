@@ -170,14 +170,14 @@ nn_multihead_attention <- nn_module(
   "nn_multihead_attention",
   initialize = function(embed_dim, num_heads, dropout = 0, bias = TRUE, add_bias_kv = FALSE, add_zero_attn = FALSE, kdim = NULL,
                         vdim = NULL, batch_first = FALSE) {
-    kdim <- kdim %||% embed_dim
-    vdim <- vdim %||% embed_dim
+    keep_settings(except = c("bias", "add_bias_kv"))
+    self$kdim <- kdim <- kdim %||% embed_dim
+    self$vdim <- vdim <- vdim %||% embed_dim
     check_size(embed_dim, "embed_dim")
     check_size(num_heads, "num_heads")
     if (embed_dim %% num_heads != 0) {
       value_error(sprintf("`num_heads` must divide `embed_dim`, %s, not be %s.", format(embed_dim), format(num_heads)))
     }
-    keep_settings(except = c("bias", "add_bias_kv"))
     self$head_dim <- embed_dim / num_heads
     self$qkv_same_embed_dim <- kdim == embed_dim && vdim == embed_dim
     if (self$qkv_same_embed_dim) {
@@ -370,8 +370,8 @@ copies_of <- function(layer, n) nn_module_list(lapply(seq_len(n), function(i) la
 nn_transformer_encoder <- nn_module(
   "nn_transformer_encoder",
   initialize = function(encoder_layer, num_layers, norm = NULL) {
+    keep_settings(except = c("encoder_layer", "norm"))
     check_size(num_layers, "num_layers")
-    self$num_layers <- num_layers
     self$layers <- copies_of(encoder_layer, num_layers)
     self$norm <- norm
   },
@@ -388,8 +388,8 @@ nn_transformer_encoder <- nn_module(
 nn_transformer_decoder <- nn_module(
   "nn_transformer_decoder",
   initialize = function(decoder_layer, num_layers, norm = NULL) {
+    keep_settings(except = c("decoder_layer", "norm"))
     check_size(num_layers, "num_layers")
-    self$num_layers <- num_layers
     self$layers <- copies_of(decoder_layer, num_layers)
     self$norm <- norm
   },
@@ -411,8 +411,8 @@ nn_transformer <- nn_module(
   initialize = function(d_model = 512, nhead = 8, num_encoder_layers = 6, num_decoder_layers = 6, dim_feedforward = 2048,
                         dropout = 0.1, activation = "relu", custom_encoder = NULL, custom_decoder = NULL, layer_norm_eps = 1e-5,
                         batch_first = FALSE, norm_first = FALSE, bias = TRUE) {
-    self$d_model <- d_model
-    self$nhead <- nhead
+    self$d_model <- plain_setting(d_model)
+    self$nhead <- plain_setting(nhead)
     self$batch_first <- batch_first
     part <- function(stack, layer, n) {
       layer <- layer(d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)

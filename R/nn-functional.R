@@ -233,10 +233,7 @@ nn_flatten <- functional_module("nn_flatten", torch_flatten, alist(start_dim = 2
 #' @export
 nn_unflatten <- nn_module(
   "nn_unflatten",
-  initialize = function(dim, unflattened_size) {
-    self$dim <- dim
-    self$unflattened_size <- unflattened_size
-  },
+  initialize = function(dim, unflattened_size) keep_settings(),
   forward = function(input) input$unflatten(self$dim, self$unflattened_size)
 )
 

@@ -31,11 +31,12 @@ pad_module <- function(kind, ndim, mode, value = NULL) {
       mode = mode, ndim = ndim, value = value,
       pads = function(padding, value = private$value) {
         ends <- 2L * private$ndim
+        padding <- plain_setting(padding)
         if (!is.numeric(padding) || !length(padding) %in% c(1L, ends)) {
           value_error(sprintf("`padding` must be 1 number or %d numbers, not %s.", ends, friendly_type(padding)))
         }
         self$padding <- rep_len(padding, ends)
-        self$value <- value
+        self$value <- plain_setting(value)
       }
     ),
     parent_env = environment()

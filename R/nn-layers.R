@@ -323,11 +323,9 @@ NULL
 
 nn_conv_nd <- nn_module(
   "nn_conv_nd",
-  transposed = FALSE,
-  output_padding = 0,
-  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
-                        bias = TRUE, padding_mode = "zeros") {
-    keep_settings(except = "bias", if (!self$transposed) list(padding = whole_from(0, "whole numbers", c("same", "valid"))))
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, transposed = FALSE,
+                        output_padding = 0, groups = 1, bias = TRUE, padding_mode = "zeros") {
+    keep_settings(except = "bias", if (!transposed) list(padding = whole_from(0, "whole numbers", c("same", "valid"))))
     if (in_channels %% groups != 0 || out_channels %% groups != 0) {
       value_error("`in_channels` and `out_channels` must be divisible by `groups`.")
     }
@@ -376,21 +374,29 @@ nn_conv_nd <- nn_module(
   )
 )
 
+nn_conv_ <- nn_module(
+  "nn_conv_", nn_conv_nd,
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, groups = 1,
+                        bias = TRUE, padding_mode = "zeros") {
+    super$initialize(in_channels, out_channels, kernel_size, stride, padding, dilation, FALSE, 0, groups, bias, padding_mode)
+  }
+)
+
 #' @rdname nn_conv
 #' @export
-nn_conv1d <- nn_module("nn_conv1d", nn_conv_nd, private = list(
+nn_conv1d <- nn_module("nn_conv1d", nn_conv_, private = list(
   ndim = 1L, conv = function(...) nnf_conv1d(...)
 ))
 
 #' @rdname nn_conv
 #' @export
-nn_conv2d <- nn_module("nn_conv2d", nn_conv_nd, private = list(
+nn_conv2d <- nn_module("nn_conv2d", nn_conv_, private = list(
   ndim = 2L, conv = function(...) nnf_conv2d(...)
 ))
 
 #' @rdname nn_conv
 #' @export
-nn_conv3d <- nn_module("nn_conv3d", nn_conv_nd, private = list(
+nn_conv3d <- nn_module("nn_conv3d", nn_conv_, private = list(
   ndim = 3L, conv = function(...) nnf_conv3d(...)
 ))
 
@@ -420,14 +426,14 @@ NULL
 
 nn_conv_transpose_nd <- nn_module(
   "nn_conv_transpose_nd", nn_conv_nd,
-  transposed = TRUE,
-  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, output_padding = 0, groups = 1,
-                        bias = TRUE, dilation = 1, padding_mode = "zeros") {
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, dilation = 1, transposed = TRUE,
+                        output_padding = 0, groups = 1, bias = TRUE, padding_mode = "zeros") {
     if (!identical(padding_mode, "zeros")) {
       value_error(sprintf("`padding_mode` must be \"zeros\", not %s.", friendly_type(padding_mode)))
     }
-    super$initialize(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
-    self$output_padding <- output_padding
+    super$initialize(
+      in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding, groups, bias, padding_mode
+    )
   },
   forward = function(input, output_size = NULL) {
     extra <- self$.output_padding(input, output_size, self$stride, self$padding, self$kernel_size)
@@ -451,20 +457,30 @@ nn_conv_transpose_nd <- nn_module(
   }
 )
 
+nn_conv_transpose_ <- nn_module(
+  "nn_conv_transpose_", nn_conv_transpose_nd,
+  initialize = function(in_channels, out_channels, kernel_size, stride = 1, padding = 0, output_padding = 0, groups = 1,
+                        bias = TRUE, dilation = 1, padding_mode = "zeros") {
+    super$initialize(
+      in_channels, out_channels, kernel_size, stride, padding, dilation, TRUE, output_padding, groups, bias, padding_mode
+    )
+  }
+)
+
 #' @rdname nn_conv_transpose
 #' @export
-nn_conv_transpose1d <- nn_module("nn_conv_transpose1d", nn_conv_transpose_nd, private = list(
+nn_conv_transpose1d <- nn_module("nn_conv_transpose1d", nn_conv_transpose_, private = list(
   ndim = 1L, conv = function(...) nnf_conv_transpose1d(...)
 ))
 
 #' @rdname nn_conv_transpose
 #' @export
-nn_conv_transpose2d <- nn_module("nn_conv_transpose2d", nn_conv_transpose_nd, private = list(
+nn_conv_transpose2d <- nn_module("nn_conv_transpose2d", nn_conv_transpose_, private = list(
   ndim = 2L, conv = function(...) nnf_conv_transpose2d(...)
 ))
 
 #' @rdname nn_conv_transpose
 #' @export
-nn_conv_transpose3d <- nn_module("nn_conv_transpose3d", nn_conv_transpose_nd, private = list(
+nn_conv_transpose3d <- nn_module("nn_conv_transpose3d", nn_conv_transpose_, private = list(
   ndim = 3L, conv = function(...) nnf_conv_transpose3d(...)
 ))

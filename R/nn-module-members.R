@@ -41,8 +41,9 @@ check_member_name <- function(name, call = caller_env()) {
 
 # The value as the module keeps it, and its name among those of members if it is one.
 noted_member <- function(self, name, value) {
-  if (identical(attr(value, "module", exact = TRUE), self)) value_error("A module can't hold itself.", call = NULL)
-  if (inherits(value, c("nn_parameter", "nn_buffer")) || is_nn_module(value)) {
+  is_module <- is_nn_module(value)
+  if (is_module) check_no_circle(self, name, value)
+  if (is_module || inherits(value, c("nn_parameter", "nn_buffer"))) {
     private <- self$.__enclos_env__$private
     known <- private$.registered
     if (!name %in% known) {
@@ -63,6 +64,31 @@ noted_member <- function(self, name, value) {
     }
   }
   value
+}
+
+# Whoever goes through a tree of modules that is none never ends.
+check_no_circle <- function(self, name, module) {
+  inner <- attr(module, "module", exact = TRUE)
+  if (identical(inner, self)) value_error("A module can't hold itself.", call = NULL)
+  path <- if (!is.null(inner)) path_to_module(inner, self)
+  if (is.null(path)) return(invisible())
+  value_error(sprintf(
+    "`%s` can't be a child: it holds this module itself, as `%s`. A list, as in `self$%s <- list(module)`, refers to a module without holding it.",
+    name, path, name
+  ), call = NULL)
+}
+
+# By the children that were assigned.
+path_to_module <- function(self, wanted) {
+  registered <- self$.__enclos_env__$private$.registered
+  for (name in registered) {
+    if (!is.function(child <- self[[name]])) next
+    inner <- attr(child, "module", exact = TRUE)
+    if (identical(inner, wanted)) return(name)
+    below <- if (!is.null(inner)) path_to_module(inner, wanted)
+    if (!is.null(below)) return(paste0(name, ".", below))
+  }
+  NULL
 }
 
 # What a module holds itself, of some kinds, one after the other. Names that came another way than by assignment in a method

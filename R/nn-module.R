@@ -284,9 +284,9 @@ is_nn_buffer <- function(x) inherits(x, "nn_buffer")
 
 # ---- for layers ----
 
-# Keeps the arguments of the `initialize` that calls as fields of the same names, tensors among them as buffers, when they are
-# what `setting_checks` or `checks` say of these names. Names in `except` are checked only: something else has them, such as a
-# parameter `bias`.
+# Keeps the arguments of the `initialize` that calls as fields of the same names, when they are what `setting_checks` or `checks`
+# say of these names. Names in `except` are checked only: something else has them, such as a parameter `bias`. Tensors are
+# buffers where they are meant as such, and elsewhere the numbers that they hold.
 keep_settings <- function(except = character(), checks = list()) {
   frame <- parent.frame()
   self <- get("self", frame)
@@ -297,7 +297,8 @@ keep_settings <- function(except = character(), checks = list()) {
       value_error(sprintf("`%s` is missing.", name), frame)
     }
     value <- get(name, frame)
-    if (inherits(value, "integer64")) assign(name, value <- as.double(value), frame)
+    plain <- if (name %in% tensor_settings) value else plain_setting(value)
+    if (!identical(plain, value)) assign(name, value <- plain, frame)
     check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)
     if (name %in% except) next
     if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)

@@ -81,6 +81,13 @@ parametrization_list <- nn_module(
   }
 )
 
+# `forward` of such a list for a program, which has no lists of arguments.
+script_parametrization <- function(self) {
+  originals <- lapply(names(originals_of(self)), function(name) expr(self[[!!name]]))
+  value <- Reduce(function(inputs, name) list(as.call(c(call("$", quote(self), as.name(name)), inputs))), names(self$children), originals)
+  new_function(NULL, value[[1L]], topenv())
+}
+
 originals_of <- function(self) own_tensors(self)
 
 #' @rdname nn_utils_parametrize
@@ -108,7 +115,8 @@ nn_utils_parametrize_register_parametrization <- function(module, tensor_name, p
   module$parametrizations$add_module(tensor_name, steps)
   compute_member(
     module, tensor_name, NULL, function(self) parametrized_value(self$parametrizations[[tensor_name]]),
-    function(self, value) self$parametrizations[[tensor_name]]$assign_value(value), "parametrization"
+    function(self, value) self$parametrizations[[tensor_name]]$assign_value(value), "parametrization",
+    code = as.call(list(call("$", quote(self$parametrizations), as.name(tensor_name))))
   )
 }
 
@@ -230,13 +238,13 @@ nn_utils_parametrize_transfer_parametrizations_and_params <- function(from_modul
 #' names(nn_utils_parametrizations_weight_norm(nn_linear(3, 2))$state_dict())
 #' @export
 nn_utils_parametrizations_weight_norm <- function(module, name = "weight", dim = 1) {
-  own_tensor(module, name)
+  check_norm_dim(own_tensor(module, name), dim)
   nn_utils_parametrize_register_parametrization(module, name, weight_norm_parametrization(dim), unsafe = TRUE)
 }
 
 weight_norm_parametrization <- nn_module(
   "weight_norm",
-  initialize = function(dim) keep_settings(),
+  initialize = function(dim) keep_settings(checks = list(dim = optional(a_dimension))),
   forward = function(g, v) normed_weight(g, v, self$dim),
   right_inverse = function(weight) list(norm_but_dim(weight, self$dim), weight)
 )
@@ -280,8 +288,7 @@ spectral_norm_parametrization <- nn_module(
     if (length(.Call(C_shape, weight)) < 2L) return(unit_vector(weight, self$eps))
     matrix <- matrix_along(weight, self$dim)
     if (self$training) with_no_grad(power_method(matrix, self$`_u`, self$`_v`, self$eps, self$n_power_iterations))
-    # Copies, since the next estimate is written into these and gradients of this one may still be wanted.
-    weight / torch_vdot(self$`_u`$clone(), torch_mv(matrix, self$`_v`$clone()))
+    weight_by_vectors(weight, self$`_u`, self$`_v`, self$dim)
   },
   right_inverse = function(value) value
 )
@@ -289,10 +296,12 @@ spectral_norm_parametrization <- nn_module(
 unit_vector <- function(x, eps) nnf_normalize(x, dim = 1, eps = eps)
 
 matrix_along <- function(weight, dim) {
-  n <- length(.Call(C_shape, weight))
-  if (dim != 1) weight <- weight$permute(c(dim, setdiff(seq_len(n), dim)))
+  if (dim != 1) weight <- weight$permute(c(dim, dims_but(weight, dim)))
   weight$flatten(start_dim = 2)
 }
+
+# Copies, since the next estimate is written into these and gradients of this one may still be wanted.
+weight_by_vectors <- function(weight, u, v, dim) weight / torch_vdot(u$clone(), torch_mv(matrix_along(weight, dim), v$clone()))
 
 # Better estimates of the first singular vectors, written into `u` and `v`.
 power_method <- function(matrix, u, v, eps, n, from_v = TRUE) {
@@ -323,10 +332,7 @@ nn_utils_spectral_norm <- function(module, name = "weight", n_power_iterations =
   })
   compute_member(
     module, name, set_names(list(weight, start(matrix[, 1]), start(matrix[1, ])), names),
-    function(self) {
-      weight <- self[[names[1]]]
-      weight / torch_dot(self[[names[2]]]$clone(), torch_mv(matrix_along(weight, dim), self[[names[3]]]$clone()))
-    },
+    new_function(alist(self = ), expr(weight_by_vectors(self[[!!names[1]]], self[[!!names[2]]], self[[!!names[3]]], !!dim)), topenv()),
     by = structure(list(hook = handle$id), class = "spectral_norm")
   )
 }
@@ -353,35 +359,31 @@ nn_utils_parametrizations_orthogonal <- function(module, name = "weight", orthog
   shape <- .Call(C_shape, weight)
   if (length(shape) < 2L) value_error(sprintf("`%s` must be a matrix or a batch of matrices, not a tensor of %s.", name, count_of(length(shape), "dimension")))
   plain <- shape[length(shape)] == shape[length(shape) - 1L] || weight$is_complex()
-  orthogonal_map <- check_choice(orthogonal_map %||% if (plain) "matrix_exp" else "householder", names(orthogonal_maps), "orthogonal_map")
+  orthogonal_map <- check_choice(orthogonal_map %||% if (plain) "matrix_exp" else "householder", orthogonal_map_names, "orthogonal_map")
   if (orthogonal_map == "householder" && weight$is_complex()) value_error("`orthogonal_map` can't be \"householder\" for a complex weight.")
   step <- orthogonal_parametrization(orthogonal_map, use_trivialization)
   nn_utils_parametrize_register_parametrization(module, name, step, unsafe = TRUE)
 }
 
 # Of a matrix of n rows and not more columns: an orthogonal one of n rows.
-orthogonal_maps <- list(
-  matrix_exp = function(x) torch_matrix_exp(skew(x)),
-  cayley = function(x) {
+orthogonal_map_names <- c("matrix_exp", "cayley", "householder")
+orthogonal_matrix <- function(map, x) {
+  if (map == "matrix_exp") return(torch_matrix_exp(skew(x)))
+  if (map == "cayley") {
     a <- skew(x)
-    id <- torch_eye(dim(a)[length(dim(a))], dtype = a$dtype, device = a$device)
-    linalg_solve(id - a / 2, id + a / 2)
-  },
-  householder = function(x) {
-    a <- x$tril(-1)
-    tau <- 2 / (1 + (a * a)$sum(dim = -2))
-    # The diagonal holds signs.
-    linalg_householder_product(a, tau) * x$diagonal(dim1 = -2, dim2 = -1)$to(dtype = torch_int())$unsqueeze(-2)
+    id <- torch_eye(a$size(-1), dtype = a$dtype, device = a$device)
+    return(linalg_solve(id - a / 2, id + a / 2))
   }
-)
+  a <- x$tril(-1)
+  tau <- 2 / (1 + (a * a)$sum(dim = -2))
+  # The diagonal holds signs.
+  linalg_householder_product(a, tau) * x$diagonal(dim1 = -2, dim2 = -1)$to(dtype = torch_int())$unsqueeze(-2)
+}
 
 skew <- function(x) {
   x <- x$tril()
-  shape <- .Call(C_shape, x)
-  n <- shape[length(shape) - 1L]
-  if (shape[length(shape)] < n) {
-    x <- torch_cat(list(x, x$new_zeros(replace(shape, length(shape), n - shape[length(shape)]))), dim = -1)
-  }
+  shape <- tail_of(.Call(C_shape, x))
+  if (shape[2] < shape[1]) x <- nnf_pad(x, c(0, shape[1] - shape[2]))
   x - x$transpose(-2, -1)$conj()
 }
 
@@ -390,7 +392,7 @@ orthogonal_parametrization <- nn_module(
   initialize = function(orthogonal_map, use_trivialization) keep_settings(),
   forward = function(x) {
     wide <- is_wide(x)
-    q <- orthogonal_maps[[self$orthogonal_map]](if (wide) x$transpose(-2, -1) else x)
+    q <- orthogonal_matrix(self$orthogonal_map, if (wide) x$transpose(-2, -1) else x)
     k <- min(tail_of(.Call(C_shape, x)))
     q <- q$narrow(-1, 1, k)
     if (!is.null(self$base)) q <- torch_matmul(self$base, q)
@@ -421,7 +423,10 @@ orthogonal_parametrization <- nn_module(
 )
 
 tail_of <- function(shape) shape[length(shape) - 1:0]
-is_wide <- function(x) diff(tail_of(.Call(C_shape, x))) > 0
+is_wide <- function(x) {
+  shape <- tail_of(.Call(C_shape, x))
+  shape[2] > shape[1]
+}
 
 is_orthogonal <- function(q) {
   k <- .Call(C_shape, q)

@@ -42,6 +42,15 @@ setting_checks <- list(
   zero_infinity = true_or_false, divisor_override = optional(a_number)
 )
 
+# Those that are tensors, by their names.
+tensor_settings <- c("weight", "pos_weight", ".weight", "init")
+
+# Numbers may be given as tensors or as integer64.
+plain_setting <- function(value) {
+  if (is_torch_tensor(value)) value <- if (value$numel() == 1L) value$item() else as.vector(as_array(value))
+  if (inherits(value, "integer64")) as.double(value) else value
+}
+
 # Tensors stand for numbers in many places; what is wrong with them LibTorch says.
 check_setting <- function(name, value, check = setting_checks[[name]], call = caller_env()) {
   if (is.null(check) || is_torch_tensor(value) || check$ok(value)) return(invisible())

@@ -100,7 +100,8 @@ lbfgs_step <- function(state, group, closure, call) {
     sign <- if (isTRUE(group$maximize)) -1 else 1
     list(value = value, loss = sign * as.numeric(value), grad = flat_grad(group$params)$mul_(sign))
   }
-  largest <- function(x) x$abs()$max()$item()
+  # Of no elements 0, so that there is nothing to do.
+  largest <- function(x) if (x$numel() == 0L) 0 else x$abs()$max()$item()
 
   now <- evaluate()
   first_loss <- now$value

@@ -61,7 +61,11 @@ OptimizerState <- R6::R6Class(
   )
 )
 
-state_key <- function(key) if (is_torch_tensor(key)) tensor_address(key) else key
+state_key <- function(key, call = caller_env()) {
+  if (is_torch_tensor(key)) return(tensor_address(key))
+  if (is_string(key)) return(key)
+  type_error(sprintf("`key` must be a parameter, not %s.", friendly_type(key)), call)
+}
 
 Optimizer <- R6::R6Class(
   "torch_optimizer",
@@ -71,6 +75,7 @@ Optimizer <- R6::R6Class(
     defaults = list(),
     state = NULL,
     initialize = function(params, defaults) {
+      if (!is.list(defaults)) type_error(sprintf("`defaults` must be a list of settings, not %s.", friendly_type(defaults)))
       self$defaults <- defaults
       self$state <- OptimizerState$new()
       for (group in as_param_groups(params)) {

@@ -8,7 +8,7 @@ suppressMessages({
   library(torch)
 })
 home <- new.env(parent = asNamespace("torch"))
-for (helper in c("python", "oracle-cases", "oracle", "coverage", "coverage-classes")) {
+for (helper in c("python", "oracle-cases", "oracle-methods", "oracle", "coverage", "coverage-classes")) {
   source(sprintf("tests/testthat/helper-%s.R", helper), local = home)
 }
 options <- commandArgs(TRUE)

@@ -6,7 +6,7 @@ suppressMessages({
   library(torch)
 })
 home <- new.env(parent = asNamespace("torch"))
-for (helper in c("oracle-cases", "oracle", "gradcheck")) source(sprintf("tests/testthat/helper-%s.R", helper), local = home)
+for (helper in c("oracle-cases", "oracle-methods", "oracle", "gradcheck")) source(sprintf("tests/testthat/helper-%s.R", helper), local = home)
 options <- commandArgs(TRUE)
 seed <- if (length(options)) as.integer(options[1]) else 1L
 operators <- if (length(options) > 1) options[-1] else home$gradcheck_operators()

@@ -6,7 +6,7 @@ suppressMessages({
   library(torch)
 })
 home <- new.env(parent = asNamespace("torch"))
-for (helper in c("helper-python.R", "helper-oracle-cases.R", "helper-oracle.R")) source(file.path("tests/testthat", helper), local = home)
+for (helper in c("helper-python.R", "helper-oracle-cases.R", "helper-oracle-methods.R", "helper-oracle.R")) source(file.path("tests/testthat", helper), local = home)
 options <- commandArgs(TRUE)
 seed <- if (length(options)) as.integer(options[1]) else 1L
 names <- options[-1]

@@ -13,10 +13,7 @@ class_chain <- function(class) {
 # Why a member is not there, or takes something else: by class and member, by class (`*`), or for all classes.
 member_reasons <- c(
   "optim_adamw loop_fun" = "the rule is one function of lists of parameters", "nn_sequential initialize" = "nn_prune_head() takes the head itself",
-  "nn_Module .replace_values_from_table" = "a step of their clone()",
-  "nn_conv_nd initialize" = "the subclass says whether it is transposed", "nn_conv_transpose_nd initialize" = "the same",
-  "torch_Categorical expand" = "`.instance`, as in all others", "torch_MixtureSameFamily expand" = "`.instance`, as in all others",
-  "torch_MixtureSameFamily cdf" = "`value`, as in all others", "torch_MixtureSameFamily log_prob" = "`value`, as in all others"
+  "nn_Module .replace_values_from_table" = "a step of their clone()"
 )
 # Steps of theirs that no user calls, of classes that have no R6 class here.
 steps_of_theirs <- c(

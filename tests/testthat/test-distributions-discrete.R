@@ -206,3 +206,15 @@ test_that("divergences of distributions with infinite logits are those of probab
   expect_equal(as.numeric(kl_divergence(geometric(c(Inf, 0)), geometric(c(Inf, Inf)))), c(0, Inf))
   expect_equal(as.numeric(kl_divergence(distr_geometric(probs = 1), distr_geometric(probs = 0.5))), log(2), tolerance = 1e-6)
 })
+
+test_that("no failures to wait for are no successes, whatever the logits", {
+  skip_if_no_torch()
+  for (logits in c(-Inf, -50, 0, 50, Inf)) {
+    d <- distr_negative_binomial(torch_zeros(2, dtype = "double"), logits = torch_full(2, logits, dtype = "double"))
+    expect_equal(as_array(d$cdf(c(0, 3))), pnbinom(c(0, 3), 0, 0.5))
+    expect_equal(as_array(d$log_prob(c(0, 3))), c(0, -Inf))
+  }
+  # No such draw is as small as 3 where each is a success.
+  expect_equal(as_array(distr_negative_binomial(2, logits = Inf)$cdf(3)), 0)
+  expect_equal(as_array(distr_negative_binomial(2, logits = -Inf)$cdf(3)), pnbinom(3, 2, 1))
+})

@@ -118,3 +118,46 @@ test_that("layers are compiled from their R code, in both modes", {
     }
   }
 })
+
+test_that("what is computed of other members is computed in the program too", {
+  skip_if_older("2.0")
+  x <- torch_randn(4, 3)
+  norms <- list(
+    nn_utils_parametrizations_weight_norm, nn_utils_parametrizations_spectral_norm, nn_utils_parametrizations_orthogonal,
+    function(layer) nn_utils_parametrizations_orthogonal(layer, orthogonal_map = "cayley"),
+    function(layer) nn_utils_weight_norm$new()$apply(layer),
+    function(layer) nn_utils_parametrizations_spectral_norm(nn_utils_parametrizations_weight_norm(layer))
+  )
+  for (norm in norms) {
+    layer <- norm(nn_linear(3, 2))
+    program <- jit_script(layer, x)
+    expect_setequal(names(program$parameters), names(layer$parameters))
+    # A step of training is one of the program's.
+    with_no_grad(for (p in layer$parameters) p$add_(0.1))
+    layer$eval()
+    program$eval()
+    expect_equal(as_array(program(x)), as_array(layer(x)), tolerance = 1e-6)
+  }
+  # A child's weight.
+  net <- nn_module(
+    "net",
+    initialize = function() self$layer <- nn_utils_parametrizations_weight_norm(nn_linear(3, 3)),
+    forward = function(x) self$layer(x) + self$layer$weight$sum()
+  )()
+  program <- jit_script(net, x)
+  expect_equal(as_array(program(x)), as_array(net(x)), tolerance = 1e-6)
+  file <- withr::local_tempfile()
+  jit_save(program, file)
+  expect_equal(as_array(jit_load(file)(x)), as_array(net(x)), tolerance = 1e-6)
+})
+
+test_that("hooks, and members that go by variables, are no program", {
+  skip_if_no_torch()
+  hooked <- nn_linear(2, 2)
+  hooked$register_forward_hook(function(module, input, output) output * 2)
+  expect_snapshot(error = TRUE, {
+    jit_script(hooked, torch_ones(2))
+    jit_script(nn_utils_spectral_norm(nn_linear(2, 2)), torch_ones(2))
+    jit_script(nn_utils_parametrizations_weight_norm(nn_lstm(2, 2), "weight_hh_l1"), torch_ones(3, 1, 2))
+  })
+})

@@ -180,3 +180,33 @@ test_that("a member without a name is an error", {
   net <- nn_module(initialize = function(name) self[[name]] <- nn_linear(1, 1))
   expect_error(net(""), "^A member must have a name", class = "value_error")
 })
+
+test_that("a module can't be held by what it holds", {
+  skip_if_no_torch()
+  parent <- nn_sequential(nn_linear(1, 1), nn_sequential(nn_relu()))
+  body <- parent[[2]]
+  layer <- body[[1]]
+  expect_snapshot(error = TRUE, {
+    body$parent <- parent
+    layer$add_module("top", parent)
+    layer[["self"]] <- layer
+    nn_module_list(list(body))$append(body)[[1]]$add_module("up", parent)
+  })
+  # A list refers to it.
+  body$parent <- list(parent)
+  expect_identical(names(parent$parameters), c("0.weight", "0.bias"))
+  expect_identical(names(parent$state_dict()), c("0.weight", "0.bias"))
+  expect_false(parent$eval()[[2]]$training)
+  parent$double()
+  expect_output(print(parent), "nn_sequential")
+  copy <- parent$clone()
+  expect_true(identical(attr(copy[[2]]$parent[[1]], "module"), attr(copy, "module")))
+  file <- withr::local_tempfile()
+  torch_save(parent, file)
+  back <- torch_load(file)
+  expect_true(identical(attr(back[[2]]$parent[[1]], "module"), attr(back, "module")))
+  expect_equal(as_array(jit_trace(parent, torch_ones(1, 1)$double())(torch_ones(2, 1)$double())), as_array(parent(torch_ones(2, 1)$double())))
+  # The same child at two places makes no circle.
+  shared <- nn_linear(1, 1)
+  expect_length(nn_sequential(shared, nn_sequential(shared), shared)$parameters, 2)
+})

@@ -147,3 +147,42 @@ test_that("an argument of a layer that is missing is named", {
   expect_error(nn_conv2d(3, kernel_size = 2), "^`out_channels` is missing", class = "value_error")
   expect_s3_class(nn_embedding(3, 2), "nn_module")
 })
+
+# Each number among the arguments of each layer, given as a tensor.
+layers_of_tensors <- function() {
+  out <- list()
+  for (case in layer_cases) {
+    call <- str2lang(case$r)
+    # What a module prints as are its settings.
+    plain <- tryCatch(eval(call), error = function(e) NULL)
+    if (!is_nn_module(plain)) next
+    for (i in seq_along(call)[-1]) {
+      value <- tryCatch(eval(call[[i]]), error = function(e) NULL)
+      if (!is.numeric(value)) next
+      if (all(value == round(value))) value <- as.integer(value)
+      given <- call
+      given[[i]] <- bquote(torch_tensor(.(value)))
+      made <- tryCatch(suppressWarnings(eval(given)), error = conditionMessage)
+      shapes <- function(x) lapply(x$state_dict(), dim)
+      same <- is_nn_module(made) && identical(format(made), format(plain)) && identical(shapes(made), shapes(plain))
+      out[[deparse1(given)]] <- if (same) "same" else if (is.character(made)) made else format(made)
+    }
+  }
+  out
+}
+
+test_that("what a tensor of one element or more holds is a setting like any other", {
+  skip_if_no_torch()
+  made <- layers_of_tensors()
+  expect_gt(length(made), 150)
+  expect_null(unlist(Filter(function(x) x != "same", made)))
+  layer <- nn_linear(torch_tensor(3L), torch_tensor(2))
+  expect_identical(layer$weight$shape, c(2L, 3L))
+  expect_equal(nn_threshold(torch_tensor(0.5), 2)(torch_tensor(c(0.4, 0.6))), torch_tensor(c(2, 0.6)))
+  expect_snapshot(error = TRUE, {
+    nn_linear(torch_tensor(c(2, 3)), 2)
+    nn_linear(torch_tensor(2.5), 2)
+    nn_conv2d(1, 1, torch_tensor(c(1, 2, 3)))
+    nn_linear(2, 2, bias = torch_tensor(1))
+  })
+})

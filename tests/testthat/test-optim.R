@@ -276,3 +276,34 @@ test_that("closures and state dicts that are none are refused", {
     plateau$step(torch_ones(2))
   })
 })
+
+test_that("parameters without elements change nothing for the others, and nothing else", {
+  skip_if_no_torch()
+  makers <- list(
+    optim_adam, optim_adamw, optim_adamax, optim_nadam, optim_radam, optim_rmsprop, optim_adagrad, optim_adadelta, optim_adafactor, optim_asgd,
+    optim_rprop, optim_lbfgs, optim_muon, optim_ignite_adam, function(params) optim_sgd(params, lr = 0.1, momentum = 0.9),
+    function(params) optim_lbfgs(params, line_search_fn = "strong_wolfe")
+  )
+  path <- function(make, shape, alone) {
+    empty <- torch_ones(shape, requires_grad = TRUE)
+    w <- torch_tensor(matrix(c(1, -2, 3, 4), 2), requires_grad = TRUE)
+    opt <- make(c(if (alone != "w") list(empty), if (alone != "empty") list(w)))
+    for (i in 1:3) {
+      opt$step(function() {
+        opt$zero_grad()
+        loss <- (empty * 2)$sum() + (w^2)$sum()
+        loss$backward()
+        loss
+      })
+    }
+    opt$load_state_dict(opt$state_dict())
+    as_array(w)
+  }
+  for (make in makers) {
+    expected <- path(make, 0L, "w")
+    for (shape in list(c(0L, 3L), c(3L, 0L))) {
+      expect_equal(path(make, shape, "neither"), expected)
+      expect_identical(path(make, shape, "empty"), matrix(c(1, -2, 3, 4), 2))
+    }
+  }
+})
