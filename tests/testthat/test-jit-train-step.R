@@ -258,7 +258,8 @@ test_that("operators of a compiled step run as kernels, forward and backward, an
   run <- function(train) {
     torch_manual_seed(11)
     model <- net()
-    optimizer <- optim_adam(model$parameters, lr = 0.01)
+    # Adam divides a gradient by its own size: where that is all rounding, so is the step.
+    optimizer <- optim_sgd(model$parameters, lr = 0.1, momentum = 0.9)
     torch_manual_seed(3)
     losses <- train(model, optimizer)
     c(train_outcome(model, optimizer), list(losses = losses))
