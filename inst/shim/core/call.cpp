@@ -1,4 +1,4 @@
-// The one call.
+// The call of everything that has a schema: operators, TorchScript functions and methods.
 #include "core/callable.h"
 #include "jit/trace.h"
 

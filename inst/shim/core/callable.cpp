@@ -79,9 +79,10 @@ void ts_callable::run(torch::jit::Stack& stack) const {
   }
 }
 
-// A trace of a long loop is a line of so many nodes that an ordinary stack can't hold the making of its plan. And
-// LibTorch's own derivatives of whole programs are meant for real numbers: where there may be others, each operator
-// brings its own.
+// The interpreter plans a function by recursion, and a trace of a long loop has more nodes in a line than an ordinary
+// stack can hold: such a function runs on a thread with more stack. LibTorch differentiates whole programs by formulas
+// for real numbers. Where complex numbers may occur, the graph optimizer is switched off, so that each operator uses
+// its own derivative.
 void ts_callable::run_function(torch::jit::Stack& stack) const {
   if (!plan_stack_) {
     plan_stack_ = shim::plan_stack(*function);
@@ -93,7 +94,7 @@ void ts_callable::run_function(torch::jit::Stack& stack) const {
     if (!polls_.none) shim::add_polls(*function, polls_, stack);
     std::optional<shim::Tasks> tasks;
     if (polls_.tasks) tasks.emplace();
-    // A recording sees operators, not what they were joined to.
+    // A recording notes single operators, so they must not be fused: the optimizer is off for it too.
     if (!is_complex && !shim::is_recording()) return function->run(stack);
     const torch::jit::GraphOptimizerEnabledGuard plainly(false);
     function->run(stack);
@@ -123,7 +124,8 @@ StackFrame::~StackFrame() {
 
 namespace {
 
-// Operators over type variables trust that these were matched when the graph was made.
+// Operators whose schema holds type variables trust the compiler to have matched these. An operator that is called from
+// R was not compiled, so they are matched here.
 void match_variables(const ts_callable& callable, const torch::jit::Stack& stack) {
   c10::TypeEnv variables;
   const size_t first = stack.size() - callable.types.size();

@@ -1,4 +1,4 @@
-// Messages of the last failed call, one for each thread.
+// Statuses and messages of failures, and LibTorch's warnings. Each thread has the message of its last failed call.
 #include "core/boundary.h"
 #include "core/utf8.h"
 
@@ -18,10 +18,11 @@ std::atomic<bool> host_jumped{false};
 namespace {
 thread_local std::string last_message;
 thread_local std::string last_trace;
-// Instead of the two, where there was no memory to copy a message.
+// Takes the place of the two above when there was no memory for a copy of the message. Points to static text.
 thread_local const char* last_resort = nullptr;
 
-// LibTorch would write its warnings to stderr; here they wait until the host asks for them.
+// LibTorch writes warnings to stderr. On threads where `keeps` is set they are queued here instead, until the host asks
+// for them.
 std::mutex warnings_lock;
 std::deque<std::string> warnings;
 std::string taken;
@@ -55,7 +56,8 @@ int remember(const std::string& message, const char* trace) {
 }
 }  // namespace
 
-// LibTorch has no type for it, and its interpreter makes a plain std::runtime_error of any exception.
+// Out-of-memory errors are known by their text: LibTorch has no exception type for them, and its interpreter turns
+// every exception into a std::runtime_error.
 bool is_out_of_memory(const char* message) noexcept {
   for (const char* words : {"can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc"})
     if (std::strstr(message, words)) return true;
@@ -63,7 +65,7 @@ bool is_out_of_memory(const char* message) noexcept {
 }
 
 void set_last_error(std::string message, std::string trace) {
-  // The compiler's messages begin with an empty line.
+  // Messages of LibTorch's compiler begin with an empty line.
   message.erase(0, message.find_first_not_of(" \n"));
   last_message = valid_utf8(message);
   last_trace = valid_utf8(trace);
@@ -94,13 +96,12 @@ int status_of_current_exception() noexcept {
   try {
     return status_of_exception();
   } catch (...) {
-    // The message itself may have found no memory.
+    // Copying the message failed as well.
     last_resort = "not enough memory";
     return TS_OUT_OF_MEMORY;
   }
 }
 
-// Other threads go on writing to stderr.
 void keep_warnings() {
   static Keeper keeper;
   keeps = true;

@@ -1,4 +1,4 @@
-// The one executor for the host's functions.
+// Runs the host's functions on the home thread, whichever thread asks for them (see host.h).
 #include "core/host.h"
 
 #include "core/stack.h"
@@ -23,13 +23,14 @@ namespace {
 std::thread::id home;
 ts_host host{};
 
-// How many functions the host gave, and how many of them run: one inside the other.
+// How many functions of the host the shim holds, and how many of them run now. They can nest: one may lead to the next.
+// `running` is used by the home thread only.
 std::atomic<int> alive{0};
 int running = 0;
-// How many run_engine() serve calls.
+// How many calls of run_served() wait on the home thread and serve calls of other threads.
 std::atomic<int> serving{0};
 
-// Tasks too that outlive the call.
+// Notes that the host wants all that runs to stop, TorchScript's tasks on other threads included (see jit/poll.h).
 void stop_all() {
   ++host_stops;
   host_jumped = true;
@@ -39,8 +40,8 @@ bool at_home() { return std::this_thread::get_id() == home; }
 
 struct Call {
   std::function<void()> run;
-  const std::function<void()>* work = nullptr;  // what the function needs the thread for that waits for it
-  bool is_engine = false;                       // that is one of LibTorch's engine
+  const std::function<void()>* work = nullptr;  // work that the waiting thread is to do meanwhile
+  bool is_engine = false;                       // whether the waiting thread belongs to LibTorch's engine
   std::exception_ptr error;
   bool done = false;
 };
@@ -48,12 +49,13 @@ struct Call {
 std::mutex lock;
 std::condition_variable changed;
 std::deque<Call*> calls;
-// The one whose function runs at home, NULL if no thread waits for it.
+// The call of another thread that the home thread is running now; NULL: none.
 Call* current = nullptr;
-// Whether run_served() started this thread.
+// Whether this thread does work for run_served() and is no thread of LibTorch's engine.
 thread_local bool is_own = false;
 
-// Work for a thread of its own. Idle ones are kept, as each brings LibTorch's own threads with it; never destroyed.
+// A thread of the shim that does work for run_served(). A worker that is done is kept for the next work, because
+// LibTorch starts threads of its own beside each thread that uses it. Workers are never destroyed.
 class Worker {
  public:
   Worker() : thread_([this] { loop(); }) { thread_.detach(); }
@@ -84,7 +86,7 @@ class Worker {
   std::thread thread_;
 };
 
-// Those without work; used by the home thread only.
+// Workers without work. Used by the home thread only.
 std::vector<Worker*> idle;
 
 Worker* take_worker() {
@@ -94,8 +96,8 @@ Worker* take_worker() {
   return worker;
 }
 
-// The home thread takes the call while it serves; whoever calls waits, and does what the function that is called needs
-// done on this thread.
+// Called on any other thread: queues the call for the home thread, which must be serving, and waits until it is done.
+// While it waits, this thread does the work that the call needs done here (`work`).
 void call_served(Call& call) {
   call.is_engine = !is_own;
   std::unique_lock<std::mutex> hold(lock);
@@ -137,11 +139,11 @@ void serve_until(const bool& done) {
   }
 }
 
-// Whether a tenth of a second has gone since the host was asked last.
+// Whether a tenth of a second has passed since the host was last asked. Home thread only.
 bool is_time() {
   static int64_t last = 0;
 #if defined(CLOCK_MONOTONIC_COARSE)
-  // A quarter of the price of the exact clock, at each allocation.
+  // This runs at each allocation, and the coarse clock costs a quarter of the exact one.
   timespec time;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
   const int64_t now = time.tv_sec * int64_t{1000} + time.tv_nsec / 1000000;
@@ -154,7 +156,7 @@ bool is_time() {
   return true;
 }
 
-// Devices other than the CPU have threads of their own, on which their part of a graph runs.
+// Whether LibTorch's engine has threads of its own: it has one for each device other than the CPU.
 bool has_device_threads() {
   for (const auto& registered : c10::impl::device_guard_impl_registry) {
     const auto* device = registered.load();
@@ -186,7 +188,7 @@ std::vector<at::Tensor> HostFunction::call_home(const std::vector<at::Tensor>& a
     host_jumped = true;
     throw HostStop();
   }
-  // With gaps among the tensors R's list is a tuple.
+  // R's list of tensors arrives as a tuple where some elements are NULL.
   const bool items = result.tag == TS_LIST || result.tag == TS_TUPLE;
   std::vector<at::Tensor> tensors(items ? static_cast<size_t>(result.len) : 0);
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -215,8 +217,8 @@ void forget_workers() { idle.clear(); }
 void set_host(const ts_host& given) {
   home = std::this_thread::get_id();
   host = given;
-  // Debian's builds have a backend for the Vulkan of phones, which says that there is a device whether there is one or not.
-  // LibTorch's engine would make a thread for it, and a process with such a thread can't be forked.
+  // Debian's builds register a backend for Vulkan, which reports a device whether there is one or not. LibTorch's
+  // engine would start a thread for that device, and a process with such a thread can't be forked.
   c10::impl::device_guard_impl_registry[static_cast<size_t>(c10::DeviceType::Vulkan)].store(nullptr);
 }
 
@@ -257,8 +259,8 @@ void run_served(size_t bytes, const std::function<void()>& body) {
     const Stoppable here;
     body();
   };
-  // A backward inside a function of the host goes to another thread too: LibTorch would count it as nested, and run it
-  // on a thread of its own, which nobody serves, when it is nested too deep.
+  // A backward() inside a function of the host goes to another thread as well. On this thread LibTorch would count it
+  // as nested, and run it on yet another thread, which nobody serves, once the nesting is too deep.
   if (!at_home() || (is_ordinary_stack(bytes) && (alive == 0 || (running == 0 && !has_device_threads())))) {
     with_stack(bytes, stoppable);
     return;
@@ -266,8 +268,8 @@ void run_served(size_t bytes, const std::function<void()>& body) {
   bool done = false;
   std::exception_ptr error;
   const at::ThreadLocalState state;
-  // A device has one thread. Where it waits for the function that runs, it does what that function asks of LibTorch, which
-  // counts that as nested: nobody else would do the device's part.
+  // The engine has one thread for each device. Where that thread waits for the function that runs here, it does the
+  // work itself: LibTorch then takes the work for nested, and no other thread could do the device's part of it.
   const bool nested = engine_waits() && is_ordinary_stack(bytes);
   const std::function<void()> work = [&] {
     try {

@@ -1,7 +1,7 @@
-// R does not see the memory behind a handle, and frees it late. So LibTorch's CPU allocator is wrapped: every byte is
-// counted, whoever allocates it, and the host decides from the counts when to collect; and freed blocks of some size are
-// kept for the next tensor, since tensors that wait for R's collector would else be given back to the system and fetched
-// again page by page. Thread-safe; never calls the host.
+// R does not see the memory behind a handle, and frees it late. So the shim wraps LibTorch's CPU allocator. Every byte
+// is counted, whoever allocates it, and the host decides by the counts when to collect. Freed blocks are kept for the
+// next tensor of that size: otherwise the system would get them back and hand them out again page by page. Any thread
+// may allocate and free. An allocation may ask the host whether to go on and, when memory runs out, to collect.
 #include "core/boundary.h"
 #include "core/host.h"
 
@@ -24,7 +24,7 @@
 namespace shim {
 namespace {
 
-// Bytes taken and given back since the start, and of those taken how many before the last mark.
+// Bytes allocated and freed since the start, bytes allocated before the last mark, and the peak of live bytes.
 std::atomic<int64_t> taken{0}, given{0}, marked{0}, peak{0};
 c10::Allocator* wrapped = nullptr;
 c10::DeleterFnPtr wrapped_delete = nullptr;
@@ -39,7 +39,7 @@ int64_t size_of(void* block) {
 #endif
 }
 
-// Held for a few instructions by whoever takes or gives a small block: half the price of a mutex that nobody waits for.
+// A lock for small blocks. It is held for a few instructions, and costs half of a mutex that nobody waits for.
 class SpinLock {
  public:
   void lock() {
@@ -51,8 +51,8 @@ class SpinLock {
   std::atomic_flag held_ = ATOMIC_FLAG_INIT;
 };
 
-// Blocks of up to 1 KiB, carved out of slabs, a free list for each multiple of 64 bytes. A program of small tensors makes
-// and frees them by the million, and an aligned malloc() for each is the dearest part of a small operator.
+// Blocks of up to 1 KiB, cut out of slabs, with a free list for each multiple of 64 bytes. Programs with small tensors
+// make and free them by the million, and an aligned malloc() would be the dearest part of a small operator.
 class Pool {
  public:
   static constexpr size_t kLargest = 1024;
@@ -93,7 +93,7 @@ class Pool {
     uint8_t class_of_page[kSlab / kPage];
   };
 
-  // NULL if there is no memory: the caller goes elsewhere, where the host is asked for some.
+  // NULL if there is no memory. The caller then allocates in the ordinary way, which asks the host for memory.
   static char* take_slab() {
     try {
       return static_cast<char*>(wrapped->allocate(kSlab).release_context());
@@ -102,7 +102,8 @@ class Pool {
     }
   }
 
-  // One page of one class more; NULL once all slabs are used up, then the caller goes elsewhere.
+  // Adds a page of blocks of class `c` and gives the first of them. NULL when all slabs are used up; the caller then
+  // allocates in the ordinary way.
   void* carve(size_t c) {
     int n = slabs_used_.load(std::memory_order_relaxed);
     if (n == 0 || pages_used_ == kSlab / kPage) {
@@ -131,14 +132,14 @@ class Pool {
   size_t pages_used_ = 0;
 };
 
-// Freed blocks by size, the last one freed first: its pages are the warmest.
+// Freed blocks by size. The block that was freed last is used first, as its pages are the warmest in the caches.
 class Cache {
  public:
   void* take(int64_t n) {
     if (n < smallest_.load(std::memory_order_relaxed)) return nullptr;
     const std::lock_guard<std::mutex> hold(lock_);
     const auto found = blocks_.lower_bound(n);
-    // A block is used for what fills it by seven eighths at least.
+    // A block may be larger than what it is used for by an eighth and a page.
     if (found == blocks_.end() || found->first > n + n / 8 + kPage) return nullptr;
     void* block = found->second.back();
     found->second.pop_back();
@@ -227,8 +228,9 @@ auto try_to_allocate(Ask&& ask, bool& failed) -> decltype(ask()) {
   return {};
 }
 
-// Memory of LibTorch's own allocator. Where there is none, what is kept for reuse is given back, and then what the host
-// holds and does not need: here nothing has been computed twice, and every way into LibTorch is served.
+// Allocates with LibTorch's own allocator. When there is no memory, the blocks kept for reuse are given back first,
+// then the host is asked to free what it does not need. Retrying here repeats no computation, and serves every way into
+// LibTorch.
 c10::DataPtr allocate_wrapped(size_t n) {
   const auto ask = [n] { return wrapped->allocate(n); };
   bool failed;
@@ -259,7 +261,7 @@ struct CountingAllocator final : c10::Allocator {
     return data;
   }
   c10::DeleterFnPtr raw_deleter() const override { return &counted_delete; }
-  // Newer LibTorch declares it without const and asks for copy_data; the build tells which.
+  // LibTorch from 2.3 on declares allocate() without const and asks for copy_data().
 #ifdef TS_CONST_ALLOCATE
   c10::DataPtr allocate(size_t n) const override { return take(n); }
 #else
@@ -276,12 +278,12 @@ inline void prefetch(const void* p) {
 #endif
 }
 
-// Small tensors that died, until later calls free them one by one. R's collector gives back ten thousand at once: freed
-// together their blocks go cold before malloc() hands them out again, and the next tensor waits for memory eight times.
-// What is freed just before a tensor of the same size is made is warm. Used by the host's thread only.
+// Small tensors that R has let go of and that later calls free one by one. R's collector lets go of ten thousand at
+// once. If all were freed together, their blocks would leave the caches before they are used again; freed just before
+// the next tensor of that size is made, a block is still warm. Used by R's main thread only.
 class Waiting {
  public:
-  // False if it is not to wait.
+  // False if the tensor must be freed at once: it is not small, or there is no room.
   bool add(c10::TensorImpl* tensor) {
     if (n_ == kMost || !is_small(*tensor)) return false;
     tensors_[n_++] = tensor;
@@ -302,7 +304,8 @@ class Waiting {
  private:
   static constexpr size_t kMost = size_t{1} << 16;
 
-  // Nothing large hangs on it: no graph, and no memory but a little of ours, also where it is a view.
+  // Whether freeing the tensor can wait: this is the last reference, it holds no graph, and its memory is small and
+  // ours. That of a view counts as a whole.
   static bool is_small(c10::TensorImpl& tensor) noexcept {
     try {
       return c10::raw::intrusive_ptr::use_count(&tensor) == 1 && tensor.has_storage() && !tensor.requires_grad() &&

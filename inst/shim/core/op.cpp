@@ -10,7 +10,8 @@ namespace {
 
 using Overloads = std::vector<const ts_callable*>;
 
-// Overload names by operator name; read anew when a name is unknown, since a library loaded later may have brought it.
+// Names of all overloads, by the name of the operator. The index is read anew when a name is unknown, since a library
+// that was loaded later may have brought it.
 std::vector<std::string> overload_names(const std::string& name) {
   static std::unordered_map<std::string, std::vector<std::string>> index;
   auto found = index.find(name);
@@ -24,7 +25,8 @@ std::vector<std::string> overload_names(const std::string& name) {
   return found == index.end() ? std::vector<std::string>() : found->second;
 }
 
-// What the JIT has besides the dispatcher: only what can be called without a node of a graph and has a fixed schema.
+// Adds the overloads that only the JIT has. An operator that needs a node of a graph, or has no fixed schema, can't be
+// called and is left out.
 void add_jit_overloads(const std::string& name, Overloads& found) {
   if (name.find("::") == std::string::npos) return;
   for (const auto& op : torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name)))
@@ -43,7 +45,7 @@ Overloads find_overloads(const std::string& name, bool all) {
 
 int find(const char* name, bool all, const ts_callable* const** overloads, size_t* n) {
   return guarded([&] {
-    // Never freed: the host keeps what it was given for the whole session.
+    // The host keeps what it is given for the whole session, so this is never freed.
     static auto* known = new std::unordered_map<std::string, Overloads>[2];
     static std::mutex lock;
     const std::lock_guard<std::mutex> hold(lock);

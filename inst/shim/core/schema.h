@@ -8,7 +8,7 @@ ts_kind kind_of(const c10::Type& type);
 
 class Schema {
  public:
-  // skip: leading arguments that the host does not see (`self` of a method).
+  // `skip` leading arguments, such as the `self` of a method, are hidden from the host.
   void build(const c10::FunctionSchema& schema, size_t skip);
   const ts_schema* view() const { return &view_; }
 
@@ -22,7 +22,7 @@ class Schema {
   std::deque<ts_type> types_;
   std::deque<std::vector<const ts_type*>> items_;
   std::deque<std::vector<const char*>> names_;
-  std::vector<c10::TypePtr> kept_;  // what ts_type::own points to
+  std::vector<c10::TypePtr> kept_;  // keeps alive what ts_type::own points to
   std::vector<ts_argument> arguments_, returns_;
 };
 

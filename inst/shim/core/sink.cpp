@@ -23,8 +23,8 @@ fs::path path_of(const char* utf8) { return fs::path(reinterpret_cast<const char
 
 namespace {
 
-// Has the system write a file, or the names in a folder, to the disk. False if that failed; what can't be flushed, such
-// as a folder on some systems, is as good as it gets.
+// Makes the system write a file, or the names in a folder, to the disk. Returns false if that failed. Some things can't
+// be flushed, such as folders on some systems; that is no failure.
 bool flush(const fs::path& path) {
 #if defined(_WIN32)
   if (fs::is_directory(path)) return true;
@@ -63,13 +63,14 @@ std::string suffix() {
 #endif
 }
 
+// Whether the process that wrote a leftover may still be running.
 bool lives(const std::string& process) {
 #if defined(_WIN32)
-  // An open file can't be removed there, so nothing has to be known.
+  // Windows refuses to remove an open file, so it does not matter whether the process lives.
   return false;
 #else
   const long id = std::strtol(process.c_str(), nullptr, 10);
-  // This process writes nothing else now: an earlier one had its number.
+  // This process writes one file at a time, so the leftover is from an earlier process with the same id.
   if (id == getpid()) return false;
   return id <= 0 || kill(static_cast<pid_t>(id), 0) == 0 || errno != ESRCH;
 #endif
@@ -81,7 +82,7 @@ void Sink::check() const { TORCH_CHECK(problem_.empty(), problem_); }
 
 FileSink::FileSink(const char* target) : target_(path_of(target)) {
   const fs::file_status status = fs::status(target_);
-  // A device or a pipe can't be replaced.
+  // A device or a pipe can't be replaced by a file: it is written to directly.
   direct_ = fs::exists(status) && !fs::is_regular_file(status);
   if (fs::exists(status) && !direct_) target_ = fs::canonical(target_);
   if (direct_) {
@@ -109,7 +110,8 @@ void FileSink::finish() {
   stream_.close();
   TORCH_CHECK(stream_, errno ? words_of(errno) : "writing failed");
   if (!direct_) {
-    // Before the rename, so that a power cut leaves the old file or the new one, and no empty one.
+    // The file is flushed before it gets its name: after a power cut there is the old file or the new one, not an empty
+    // one.
     TORCH_CHECK(flush(file_), errno ? words_of(errno) : "writing failed");
     fs::rename(file_, target_);
     flush(folder());
@@ -123,7 +125,8 @@ bool FileSink::write(const char* data, size_t n) {
 
 fs::path FileSink::folder() const { return target_.has_parent_path() ? target_.parent_path() : fs::path("."); }
 
-// The file ".model.pt.saving-HOST-PID-RANDOM"; the host, as folders may be shared.
+// The beginning of the file's name until it is whole: ".model.pt.saving-HOST-PID-RANDOM". It names the host because
+// several machines may share a folder.
 std::string FileSink::prefix() const {
   const auto name = target_.filename().u8string();
   return "." + std::string(name.begin(), name.end()) + ".saving-" + host() + "-";

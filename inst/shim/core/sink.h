@@ -1,4 +1,4 @@
-// Where bytes go: a file that takes its name when it is whole, or memory.
+// Sinks for bytes: a file that gets its name when it is whole, or memory.
 #pragma once
 #include <filesystem>
 #include <fstream>
@@ -9,7 +9,8 @@ namespace shim {
 std::string words_of(int error);
 std::filesystem::path path_of(const char* utf8);
 
-// Takes LibTorch's bytes without ever failing towards it: the destructor of LibTorch's writer would end the process.
+// A sink that LibTorch's writer writes to. It never fails: an exception in the destructor of LibTorch's writer would
+// end the process. It notes the problem instead, and check() throws it.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -44,8 +45,9 @@ class MemorySink final : public Sink {
   }
 };
 
-// A file that takes its name only when it is whole. Until then it lies beside, under a name that tells the process, so
-// that what a killed one left is known and removed by the next that writes there.
+// A file that gets its name only when finish() is called. Until then it lies in the same folder under a name that holds
+// the id of the process. What a killed process has left there is known by that and removed by the next one that writes
+// the same file.
 class FileSink final : public Sink {
  public:
   explicit FileSink(const char* target);

@@ -1,6 +1,7 @@
-// LibTorch's way to the sum of two numbers is some 3,000 instructions long: layers of dispatch, of which autograd is one,
-// then what works out the shape of any two tensors. Where no layer has anything to do, and the tensors are dense, small and
-// of one shape, a loop does. Each operator is one row; all of them are exact, so that nobody can tell who computed.
+// LibTorch needs some 3,000 instructions to add two numbers: several layers of dispatch, of which autograd is one, and
+// the computation of the result's shape for any two tensors. Where no layer has anything to do, and the tensors are
+// dense, small and of one shape, a plain loop computes the same. Each operator is a row of the table. Only operators
+// whose results are exactly LibTorch's are in it.
 #include "core/small.h"
 
 #include "core/value.h"
@@ -13,10 +14,10 @@
 namespace shim {
 namespace {
 
-// Loops over more elements are better done by LibTorch's vector code.
+// With more elements LibTorch's vector code is faster.
 constexpr int64_t kMost = 64;
 
-// `b` holds one number or as many as `a`.
+// `b` points to one number, or to as many as `a`.
 using Loop = void (*)(const void* a, const void* b, bool is_number, void* out, int64_t n);
 
 template <class T, class Result, class Function>
@@ -61,13 +62,13 @@ constexpr SmallKernel kKernels[] = {
 
 const at::TensorImpl& tensor_of(const ts_value& value) { return *static_cast<const at::TensorImpl*>(value.as.handle); }
 
-// Whether no layer of LibTorch's has been switched on or off on this thread: tracing, autocast, modes, profiling.
+// Whether LibTorch works on this thread as usual: without tracing, autocast, modes or observers.
 bool is_plain_thread() {
   const auto keys = c10::impl::tls_local_dispatch_key_set();
   return keys.included_ == c10::default_included_set && keys.excluded_ == c10::default_excluded_set && !at::hasCallbacks();
 }
 
-// Whether gradients, backwards or forwards, go through a tensor.
+// Whether a tensor takes part in gradients, in backward or forward mode.
 bool is_differentiated(const at::TensorImpl& tensor, ts_tensor* handle) {
   if (!tensor.autograd_meta()) return false;
   return (tensor.requires_grad() && at::GradMode::is_enabled()) || borrow(handle)._fw_grad(0).defined();
@@ -92,7 +93,7 @@ const SmallKernel* small_kernel_of(const std::string& name, const std::string& o
 }
 
 ts_tensor* run_small(const SmallKernel& kernel, const ts_value* arguments, size_t n) {
-  // A third one is the factor of the second.
+  // The third argument of add and sub is a factor of the second one.
   if (n > 2 && arguments[2].tag != TS_DEFAULT) return nullptr;
   if (!is_plain(arguments[0]) || !is_plain_thread()) return nullptr;
   const at::TensorImpl& a = tensor_of(arguments[0]);

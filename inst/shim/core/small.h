@@ -1,4 +1,4 @@
-// Arithmetic of small tensors past LibTorch's dispatcher.
+// Arithmetic and comparisons of small tensors without LibTorch's dispatcher.
 #pragma once
 #include "torch_shim.h"
 
@@ -6,11 +6,11 @@
 
 namespace shim {
 
-// What computes an operator on plain small tensors. NULL: nothing does.
+// The loop for an overload of an operator; NULL if there is none.
 struct SmallKernel;
 const SmallKernel* small_kernel_of(const std::string& name, const std::string& overload);
 
-// The result, or NULL where the arguments are such that LibTorch must see them.
+// The result as an owned handle. NULL if the arguments are not plain small tensors: LibTorch must then compute it.
 ts_tensor* run_small(const SmallKernel& kernel, const ts_value* arguments, size_t n);
 
 }  // namespace shim

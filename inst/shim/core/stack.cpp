@@ -34,7 +34,7 @@ struct Task {
   }
 };
 
-// False if there is no thread with so much stack.
+// Runs the task on a new thread with so many bytes of stack. False if the system gives none.
 #if defined(_WIN32)
 unsigned __stdcall run_task(void* task) {
   static_cast<Task*>(task)->run();

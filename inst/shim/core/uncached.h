@@ -1,5 +1,5 @@
-// Stores that go past the processor's caches. A large block that comes out of the store of freed ones was last used long
-// ago, and is written from end to end: an ordinary store would first fetch each of its lines from memory.
+// Copies that bypass the processor's caches. A large block from the store of freed ones was last used long ago, and is
+// written from end to end: ordinary stores would first fetch each of its lines from memory.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -11,7 +11,7 @@
 
 namespace shim {
 
-// Smaller targets may be read again while they are in the second cache.
+// Whether to copy so. Smaller blocks may be read again while they are in the second-level cache.
 inline bool is_uncached(const void* to, size_t bytes) {
 #ifdef TS_UNCACHED
   return bytes >= size_t{2} << 20 && reinterpret_cast<uintptr_t>(to) % 16 == 0;
@@ -21,7 +21,7 @@ inline bool is_uncached(const void* to, size_t bytes) {
 #endif
 }
 
-// `to` begins at a multiple of 16 bytes.
+// `to` must be aligned to 16 bytes. Call finish_uncached() after the last copy.
 inline void store_uncached(void* to, const void* from, size_t bytes) {
   size_t at = 0;
   auto* target = static_cast<char*>(to);
@@ -33,7 +33,7 @@ inline void store_uncached(void* to, const void* from, size_t bytes) {
   std::memcpy(target + at, source + at, bytes - at);
 }
 
-// After the last of them: other threads see what was stored.
+// Makes the copied bytes visible to other threads.
 inline void finish_uncached() {
 #ifdef TS_UNCACHED
   _mm_sfence();

@@ -5,7 +5,8 @@
 namespace shim {
 namespace {
 
-// Bytes of the character at `at`; 0 if it is none: cut short, longer than it need be, a surrogate or beyond Unicode.
+// The number of bytes of the character at `at`. 0 if there is no valid one: it is cut short, encoded in more bytes than
+// needed, a surrogate, or beyond Unicode.
 size_t character_at(const std::string& text, size_t at) {
   const auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u; };
   const unsigned first = byte(0);

@@ -1,10 +1,10 @@
-// Messages quote what files hold, and the host wants text.
+// Messages quote bytes of files, which may be no text; the host needs valid UTF-8.
 #pragma once
 #include <string>
 
 namespace shim {
 
-// The same text with each byte that is part of no character in UTF-8 spelt out, as in "\xe9". No byte is zero.
+// The text with each byte that is part of no UTF-8 character spelt out, as in "\xe9". Zero bytes are spelt out too.
 std::string valid_utf8(const std::string& text);
 
 }  // namespace shim

@@ -106,7 +106,7 @@ bool is_list(const ts_value& value) {
 }
 
 IValue list_ivalue(const ts_value& value, const c10::TypePtr& element) {
-  // A list of no matter what, as operators like `len` have it.
+  // Operators such as `len` take a list of any type.
   if (element->kind() == TypeKind::VarType) return to_natural_ivalue(value);
   if (value.tag >= TS_INT_LIST) {
     IValue packed = to_natural_ivalue(value);
@@ -216,7 +216,7 @@ IValue to_ivalue(const ts_value& value, const Type& type) {
       return future_ivalue(value, type.containedTypes()[0]);
     case TypeKind::TensorType:
       if (value.tag != TS_TENSOR) misfit(value, type);
-      // Some operators follow the pointer that is not there.
+      // Some operators would follow a null pointer.
       TORCH_CHECK(!is_undefined(value), "A tensor is undefined: it holds no values.");
       return IValue(borrow(static_cast<ts_tensor*>(value.as.handle)));
     case TypeKind::NumberType:
@@ -313,7 +313,7 @@ IValue to_natural_ivalue(const ts_value& value) {
       std::vector<c10::TypePtr> types;
       for (const auto& item : items) types.push_back(c10::unshapedType(item.type()));
       const std::vector<std::string> fields(value.names, value.names + value.len);
-      // The name of the type is told by its fields, so that equal ones are one type.
+      // The type is named after its fields, so that tuples with equal fields have one type.
       std::string name = "__torch__.Named";
       for (const auto& field : fields) name += "_" + field;
       return IValue(c10::ivalue::Tuple::createNamed(
@@ -360,13 +360,13 @@ int64_t int_of(const IValue& value) {
   return value.isInt() ? value.toInt() : value.toSymInt().guard_int(__FILE__, __LINE__);
 }
 
-// The declared type below Optional, if it is of this kind: else the value must tell.
+// The declared type without Optional, if it is of this kind. NULL: the value tells its type itself.
 const Type* as_kind(const Type* type, TypeKind kind) {
   while (type && type->kind() == TypeKind::OptionalType) type = type->containedTypes()[0].get();
   return type && type->kind() == kind ? type : nullptr;
 }
 
-// What stands for an int by the declared type.
+// The kind of enumeration that an int stands for by its declared type; 0: it is a plain int.
 int32_t int_kind(const Type* type) {
   if (!type || type->kind() == TypeKind::IntType) return 0;
   switch (type->kind()) {
@@ -428,7 +428,7 @@ void from_tuple(const c10::ivalue::Tuple& tuple, const Type* type, ts_value& out
   out.tag = TS_TUPLE;
   out.len = static_cast<int64_t>(n);
   out.as.items = arena.get().new_items(n);
-  // A tuple without a name makes its type anew each time that it is asked.
+  // `own` keeps the type alive: a tuple without a name makes a new one each time that it is asked.
   const auto own = type ? nullptr : tuple.type();
   const auto& known = type ? type->expectRef<c10::TupleType>() : *own;
   for (size_t i = 0; i < n; ++i) from_ivalue(elements[i], type ? known.elements()[i].get() : nullptr, out.as.items[i], arena);

@@ -1,5 +1,5 @@
-// ts_value <-> IValue, by the callee's types: the only conversion in the shim. Eager operators, TorchScript functions,
-// methods, traced inputs and outputs, attributes: all pass here.
+// Conversion between ts_value and LibTorch's IValue, guided by the types of what is called. It is the only conversion
+// in the shim: operators, TorchScript functions, methods, inputs and outputs of traces, and attributes all use it.
 #pragma once
 #include "core/boundary.h"
 #include "core/pch.h"
@@ -8,7 +8,8 @@
 #include <memory>
 #include <optional>
 
-// Owns what a result points to: memory taken bit by bit from a few blocks. Handles that the host took are NULL by then.
+// Owns what a result points to: strings, items and handles. Small pieces share a few blocks of memory. A handle that
+// the host has taken over is NULL by the time the arena is released.
 struct ts_arena {
   ts_arena() = default;
   ts_arena(const ts_arena&) = delete;
@@ -17,7 +18,7 @@ struct ts_arena {
 
   ts_value* new_items(size_t n);
   const char* keep(std::string text);
-  // Uninitialised plain data.
+  // Memory for plain data, not initialised.
   template <class T>
   T* allocate(size_t n) {
     return static_cast<T*>(take(n * sizeof(T)));
@@ -35,7 +36,7 @@ struct ts_arena {
   std::vector<std::unique_ptr<char[]>> blocks_;
   size_t left_ = sizeof first_;
   char* at_ = first_;
-  // Most results need no other.
+  // The first block is part of the arena: most results need no other.
   alignas(16) char first_[960];
 };
 
@@ -53,7 +54,8 @@ struct ts_object {
 
 namespace shim {
 
-// A handle is the TensorImpl itself with one strong reference.
+// A handle is a pointer to the TensorImpl and owns one reference to it. borrow() adds a reference; give() hands one
+// over.
 inline at::Tensor borrow(ts_tensor* handle) {
   return at::Tensor(
       c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(reinterpret_cast<at::TensorImpl*>(handle)));
@@ -62,7 +64,7 @@ inline ts_tensor* give(at::Tensor tensor) { return reinterpret_cast<ts_tensor*>(
 
 std::vector<at::Tensor> borrow_all(ts_tensor* const* handles, size_t n);
 
-// The arena of one result, made when the first string or item needs it.
+// Makes the arena of one result when the first string or item needs it.
 class Arena {
  public:
   ts_arena& get() {
@@ -71,7 +73,7 @@ class Arena {
   }
   ts_arena* release() { return arena_.release(); }
 
-  // A list of Any may hold itself.
+  // Counts levels of nesting: a list of Any may hold itself.
   class Level {
    public:
     explicit Level(Arena& arena) : depth_(arena.depth_) {
@@ -88,21 +90,20 @@ class Arena {
   std::unique_ptr<ts_arena> arena_;
 };
 
-// `type` guides; where it says Any (or nothing), the value's own tag decides.
+// Converts to `type`. Where that is Any or a type variable, the tag of the value decides.
 c10::IValue to_ivalue(const ts_value& value, const c10::Type& type);
-// The type a value has when nobody asks for one, as tracing sees it.
+// Converts to the type that the value has by itself, as for the inputs of a trace.
 c10::IValue to_natural_ivalue(const ts_value& value);
 
-// `type` is the declared one, or NULL: then the value tells.
+// `type` is the declared type of the value. NULL: the value tells its type itself.
 void from_ivalue(c10::IValue value, const c10::Type* type, ts_value& out, Arena& arena);
 inline void from_ivalue(c10::IValue value, ts_value& out, Arena& arena) {
   from_ivalue(std::move(value), nullptr, out, arena);
 }
 ts_value string_value(std::string text, Arena& arena);
-// Strings as a list.
 ts_value string_list(const std::vector<std::string>& strings, Arena& arena);
 
-// Runs a body that fills a result; hands the arena over only if all went well.
+// Runs a body that fills a result. The host gets the arena only if the body succeeded.
 template <class Body>
 int guarded_result(ts_value* out, ts_arena** arena, Body&& body) noexcept {
   return guarded([&] {
