@@ -41,8 +41,8 @@ const double* number(const std::string& name) {
   return found == numbers.end() ? nullptr : &found->second;
 }
 
-// LibTorch's parser knows none of these: Python's front end looks them up in the Python module. They are numbers in
-// TorchScript.
+// Dtypes, layouts and memory formats by their names in Python, which are numbers in TorchScript. LibTorch's parser
+// knows none of them, since Python's front end looks them up in the Python module. NULL if there is no such name.
 const int64_t* enumerator(const std::string& name) {
   using at::ScalarType;
   const auto type = [](ScalarType it) { return static_cast<int64_t>(it); };
@@ -83,7 +83,7 @@ const int64_t* enumerator(const std::string& name) {
   return found == enumerators.end() ? nullptr : &found->second;
 }
 
-// A name whose attributes are looked up by `find`.
+// A name such as `torch` or `math`, whose attributes are looked up by `find`.
 template <class Find>
 struct Namespace : SugaredValue {
   explicit Namespace(Find find) : find(std::move(find)) {}
@@ -106,7 +106,8 @@ SugaredValuePtr jit_name(const SourceRange&, GraphFunction&, const std::string& 
   return form == forms.end() ? operation("aten::" + field) : SpecialFormValue::create(form->second);
 }
 
-// `with torch.no_grad():` needs a class, as Python has one. It stays for the whole session: graphs point to it.
+// The class behind `with torch.no_grad():`, which Python defines in Python. Graphs point to it, so it stays for the
+// whole session.
 const c10::ClassTypePtr& no_grad() {
   static const auto& type = *new c10::ClassTypePtr([] {
     auto& unit = *new std::shared_ptr<torch::jit::CompilationUnit>(new torch::jit::CompilationUnit());
@@ -156,7 +157,7 @@ SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, co
   return BuiltinModule("aten").attr(place, function, field);
 }
 
-// `raise ValueError("...")`: LibTorch keeps the class for Python.
+// The exception class in `raise ValueError("...")`. LibTorch keeps its name in the program for Python.
 struct Exception : SugaredValue {
   explicit Exception(std::string name) : name(std::move(name)) {}
   std::string kind() const override { return "exception"; }

@@ -6,7 +6,7 @@
 
 namespace shim {
 
-// NULL if there is no such name.
+// The value of a name; NULL if there is none of that name.
 torch::jit::SugaredValuePtr builtin_name(const std::string& name, torch::jit::GraphFunction& function,
                                          const torch::jit::SourceRange& place);
 

@@ -23,7 +23,8 @@ std::string text_of(const c10::FunctionSchema& schema) {
   return text.str();
 }
 
-// The fields of a NamedTuple. LibTorch keeps each one's position as the length that a list would have, and writes it so.
+// The fields of a NamedTuple as arguments. LibTorch stores the position of each field where the length of a list
+// argument would stand, and would print it; here it is left out.
 std::vector<c10::Argument> fields_of(const c10::TupleTypePtr& type) {
   std::vector<c10::Argument> fields;
   for (const auto& field : type->schema()->arguments()) {
@@ -33,7 +34,7 @@ std::vector<c10::Argument> fields_of(const c10::TupleTypePtr& type) {
   return fields;
 }
 
-// What makes a NamedTuple, as a function.
+// A function that makes a NamedTuple of its fields. It is made once in each unit.
 torch::jit::Function* tuple_maker(Unit& unit, const std::string& name, const c10::TupleTypePtr& type) {
   const c10::QualifiedName maker(qualified(name), "new");
   if (auto* known = unit.find_function(maker)) return known;

@@ -25,7 +25,7 @@ SugaredValuePtr value_named(const Unit& unit, const std::string& name) {
   return nullptr;
 }
 
-// Another unit under a name: `geometry.area(x)`.
+// A name that stands for another unit, as in `geometry.area(x)`.
 struct UnitValue : SugaredValue {
   UnitValue(std::string name, std::shared_ptr<Unit> unit) : name(std::move(name)), unit(std::move(unit)) {}
   std::string kind() const override { return "unit"; }
@@ -38,7 +38,7 @@ struct UnitValue : SugaredValue {
   std::shared_ptr<Unit> unit;
 };
 
-// Defines each name when it is first needed, so that the order in the source does not matter.
+// Defines each name when it is first needed, so that the order of definitions in the source does not matter.
 class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> {
  public:
   Compiler(std::shared_ptr<Unit> unit, std::vector<Use> uses) : unit_(std::move(unit)), uses_(std::move(uses)) {}
@@ -50,7 +50,8 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
         throw ErrorReport(name.range()) << "`" << name.name() << "` is defined twice";
       unit_->names.push_back(name.name());
     }
-    // Classes first: their fields are known from `__init__` on, when methods call functions that take instances.
+    // Classes come first. The compiler knows their fields only after `__init__`, and functions that methods call may
+    // take instances.
     for (const auto& tree : definitions)
       if (tree->kind() == TK_CLASS_DEF) define(ClassDef(tree).name().name());
     for (const auto& name : unit_->names) define(name);
@@ -123,7 +124,7 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
     unit_->define(name, {}, {}, methods, std::vector<ResolverPtr>(methods.size(), shared_from_this()), &self);
   }
 
-  // The fields are read as the arguments of a function are, with types and defaults.
+  // The fields are parsed as if they were the arguments of a function, with types and defaults.
   void define_named_tuple(const ClassDef& def) {
     std::vector<Param> fields;
     for (const auto& statement : def.body())
@@ -173,13 +174,13 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
     return minus ? -it.asIntegral() : it.asIntegral();
   }
 
-  // `pass` and strings.
+  // Whether a statement does nothing: `pass`, or a string.
   static bool is_remark(const Stmt& statement) {
     return statement.kind() == TK_PASS ||
            (statement.kind() == TK_EXPR_STMT && ExprStmt(statement).expr().kind() == TK_STRINGLITERAL);
   }
 
-  // `x: int`, in a NamedTuple also `x: int = 1`.
+  // The declaration of a field: `x: int`, in a NamedTuple also `x: int = 1`. Nothing for a remark.
   static std::optional<Assign> declaration(const Stmt& statement) {
     if (is_remark(statement)) return std::nullopt;
     if (statement.kind() != TK_ASSIGN || !Assign(statement).type().present())
@@ -187,7 +188,7 @@ class Compiler : public Resolver, public std::enable_shared_from_this<Compiler> 
     return Assign(statement);
   }
 
-  // `Enum` of `enum.Enum`.
+  // The last part of a name: `Enum` of `enum.Enum`.
   static std::string last_name(const Expr& expression) {
     if (expression.kind() == TK_VAR) return Var(expression).name().name();
     if (expression.kind() == '.') return Select(expression).selector().name();

@@ -12,7 +12,8 @@ using torch::jit::Function;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// Types share what they hold: each is looked at once. What instances of classes hold is looked at itself.
+// Whether a type is complex or holds a complex type. Types share their parts, so each part is looked at once. Classes
+// are left out: the values in an instance are looked at themselves.
 bool is_complex_type(const c10::TypePtr& type) {
   std::vector<c10::TypePtr> types{type};
   std::unordered_set<const c10::Type*> seen;
@@ -30,7 +31,7 @@ bool is_complex_type(const c10::TypePtr& type) {
   return false;
 }
 
-// By its name: what gives complex numbers though its operands are real.
+// Whether an operator of this name gives complex numbers for real ones.
 bool is_complex_operator(const std::string& name) {
   static const std::unordered_set<std::string> names = {
       "aten::complex", "aten::polar", "aten::view_as_complex", "aten::stft", "aten::eig",
@@ -38,7 +39,7 @@ bool is_complex_operator(const std::string& name) {
   return names.count(name) > 0 || name.compare(0, 9, "aten::fft") == 0 || name.compare(0, 10, "aten::_fft") == 0;
 }
 
-// A dtype stands in a graph as its number.
+// Whether an argument `dtype` of the node is complex. A dtype is a number in a graph.
 bool asks_for_complex(const Node& node) {
   const auto* schema = node.maybeSchema();
   if (!schema) return false;
@@ -110,7 +111,7 @@ bool holds_complex(const c10::IValue& value) {
       for (const auto& item : it.toTuple()->elements())
         if (look_at(item)) return true;
     } else if (it.isList()) {
-      // Of lists of numbers the type tells.
+      // The type of a list tells whether its numbers are complex.
       const auto list = it.toList();
       if (list.elementType()->kind() == c10::TypeKind::ComplexType) return true;
       for (size_t i = 0; i < list.size(); ++i)

@@ -4,9 +4,9 @@
 
 namespace shim {
 
-// Whether a function's code, with what it calls, can make complex numbers of real ones or holds some.
+// Whether a function, or one that it calls, can make complex numbers of real ones or holds complex constants.
 bool makes_complex(torch::jit::Function& function);
-// Whether a value is complex, or holds what is: of a module its tensors, of a list, tuple or dict its items.
+// Whether a value is complex or holds complex numbers: a module in its tensors, a list, tuple or dict in its items.
 bool holds_complex(const c10::IValue& value);
 
 }  // namespace shim

@@ -1,4 +1,4 @@
-// Methods of modules, from text.
+// Compiles methods of modules from text.
 #include "core/stack.h"
 #include "core/value.h"
 #include "jit/builtins.h"
@@ -13,8 +13,8 @@ namespace {
 
 using namespace torch::jit;
 
-// A module in a module's method: children are called as in Python, `self.layer(x)`, and a list of them is walked over. No
-// SimpleValue: the compiler would store it as a plain value.
+// A module as a value in a method's text. As in Python, a child can be called, `self.layer(x)`, and the children can be
+// looped over. It must not be a SimpleValue, which the compiler would store as a plain value.
 struct ModuleValue : SugaredValue {
   explicit ModuleValue(Value* value) : value(value) {}
 
@@ -89,7 +89,8 @@ int ts_module_define(ts_module* module, const char* source, const char* file, in
                      std::vector<torch::jit::ResolverPtr>(methods.size(), resolver), &self);
         shim::check_text(*unit);
       } catch (...) {
-        // LibTorch registers a method before it compiles it. Left there, it would stand in the way of a second attempt.
+        // LibTorch registers a method before it compiles it. A method that failed is removed, so that it can be defined
+        // again.
         for (const auto& method : methods) {
           const auto name = c10::QualifiedName(*type->name(), method.name().name());
           if (type->findMethod(name.name())) type->unsafeRemoveMethod(name.name());

@@ -16,7 +16,8 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// Constants of a plan point to functions of the executor, which lives as long as the function.
+// A graph with the owner of its function: constants of a plan point into the function's executor, which lives as long
+// as the function.
 struct ts_graph {
   std::shared_ptr<Graph> graph;
   std::shared_ptr<torch::jit::CompilationUnit> unit;
@@ -32,8 +33,8 @@ void find_nodes(Block* block, torch::jit::NodeKind kind, std::vector<Node*>& fou
   }
 }
 
-// The plan with the plans of its differentiable parts in place of what those were made from: they have executors of
-// their own.
+// A copy of the plan that the executor made last. Differentiable parts have executors of their own: in their places
+// stand their own plans.
 std::shared_ptr<Graph> plan_of(torch::jit::GraphFunction& function) {
   auto& executor = function.get_executor();
   if (!executor.isOptimized()) {
@@ -85,7 +86,7 @@ c10::IValue attribute(const Node& node, c10::Symbol name) {
   }
 }
 
-// Rows of nodes, column by column.
+// A table of nodes, stored by column.
 class NodeTable {
  public:
   explicit NodeTable(Arena& own) : own_(own) {}
@@ -136,7 +137,8 @@ class NodeTable {
       shim::from_ivalue(attribute(node, named[i]), attributes.as.items[2 * i + 1], own_);
     }
     auto range = node.sourceRange();
-    // A loaded program tells where it was written; the text in its file is of no use to a reader.
+    // A loaded program has two places for a node: where its author wrote it, and where it stands in the file's code.
+    // Users are told the former.
     if (const auto original = range.findSourceRangeThatGenerated()) range = *original;
     const auto place = range.file_line_col();
     const ts_value row[n_columns] = {

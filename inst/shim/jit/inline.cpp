@@ -9,7 +9,7 @@ namespace {
 using torch::jit::Block;
 using torch::jit::Node;
 
-// The function that a node calls, if that has a graph.
+// The function with a graph that a node calls; NULL: it calls none.
 torch::jit::GraphFunction* called(const Node* node) {
   if (node->kind() == c10::prim::CallFunction) {
     const auto type = node->input(0)->type()->cast<c10::FunctionType>();
@@ -28,7 +28,7 @@ void inline_calls(Block* block) {
       node = node->next();
       continue;
     }
-    // What comes in its place may call as well.
+    // The inlined nodes may contain calls too, so the loop goes on with the first of them.
     Node* const before = node->prev();
     if (node->kind() == c10::prim::CallFunction) node->removeInput(0);
     torch::jit::inlineCallTo(node, function, /*inline_optimized_graph=*/false);

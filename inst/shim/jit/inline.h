@@ -1,11 +1,11 @@
-// What a graph calls, in the place of the calls.
+// Inlining of calls.
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
 namespace shim {
 
-// As the functions were written. LibTorch's own pass takes what it runs of a function that ran before, with what the shim has
-// put there: polls, groups that are kernels.
+// Replaces the calls in a graph by the graphs of the functions, as these were written. LibTorch's own pass would take
+// the optimised graph of a function that ran before, and with it nodes that the shim has put there: polls and kernels.
 void inline_calls(torch::jit::Graph& graph);
 
 }  // namespace shim

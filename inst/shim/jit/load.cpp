@@ -1,6 +1,6 @@
-// Programs from files and from memory. What torch::jit::load() does, from the same parts of LibTorch, with a look at
-// each piece before anything runs: a class may say how its instances are made from what the file holds, so code runs
-// while a file is read.
+// Reads programs from files and from memory. This does what torch::jit::load() does, with the same parts of LibTorch,
+// but checks each piece before anything runs. Code may run while a file is read: a class may have a `__setstate__`,
+// which makes its instances.
 #include <torch/csrc/jit/serialization/import_read.h>
 #include <torch/csrc/jit/serialization/import_source.h>
 
@@ -19,7 +19,7 @@
 #include "jit/module.h"
 #include "jit/ranges.h"
 
-// Its header is missing in some distributions of LibTorch.
+// Some distributions of LibTorch lack the header of this function.
 namespace torch::jit {
 TORCH_API void populate_upgraders_graph_map();
 }
@@ -38,7 +38,7 @@ class ProgramReader {
   ProgramReader(std::shared_ptr<shim::Archive> archive, std::optional<c10::Device> device, bool allow_files)
       : archive_(std::move(archive)), device_(device), allow_files_(allow_files) {}
 
-  // Looks at all that is not the bytes of a tensor. Gives the stack that reading needs.
+  // Checks everything but the bytes of tensors. Returns how many bytes of stack reading needs.
   size_t check_files() {
     shim::Code code("its");
     for (const shim::Entry& entry : archive_->entries()) {
@@ -52,7 +52,7 @@ class ProgramReader {
         std::replace(package.begin(), package.end(), '/', '.');
         code.read(contents, package);
       } else if (is_values || (is_code && ends_with(name, ".debug_pkl"))) {
-        // The tensors of data.pkl are in the folder data.
+        // The tensors of data.pkl are records in the folder data.
         const std::string folder = name.substr(0, name.rfind('.')) + "/";
         shim::check_pickle(contents, [&](const std::string& key) -> int64_t {
           const shim::Entry* record = archive_->find(folder + key);
@@ -66,7 +66,7 @@ class ProgramReader {
   }
 
   torch::jit::Module read() {
-    // Operators that have changed since the file was written.
+    // Lets LibTorch replace operators that have changed since the file was written.
     torch::jit::populate_upgraders_graph_map();
     importer_ = std::make_unique<torch::jit::SourceImporter>(
         unit_, &constants_, [this](const std::string& qualifier) { return source_of(qualifier); },
@@ -121,7 +121,7 @@ class ProgramReader {
       TORCH_CHECK(arguments.size() == 2, "its `__setstate__` takes something else than a state");
       claims_.check(state, arguments[1].type(), c10::str("the state of ", name));
       check_code();
-      // It would be optimised for instances that are not made yet.
+      // Without the optimizer: it would optimise `__setstate__` for instances whose values are not there yet.
       const torch::jit::GraphOptimizerEnabledGuard as_it_is(false);
       (*setter)({object, std::move(state)});
     } else {
@@ -139,7 +139,7 @@ class ProgramReader {
     return object;
   }
 
-  // All that was compiled since the last look.
+  // Checks the functions that were compiled since the last check.
   void check_code() {
     shim::check_calls(*unit_, "its");
     for (auto* function : unit_->get_functions()) {

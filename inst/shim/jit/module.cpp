@@ -1,4 +1,4 @@
-// Modules.
+// Modules: their members, and how they are made and copied.
 #include "jit/module.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 using Object = c10::ivalue::Object;
 
-// See complete_tree().
+// Makes one module have all attributes of its type; see complete_tree().
 const torch::jit::Module& complete(const torch::jit::Module& module) {
   const auto object = module._ivalue();
   const size_t n = module.type()->numAttributes();
@@ -29,7 +29,7 @@ struct Slot {
   bool is_parameter, is_buffer;
 };
 
-// By the host's names.
+// The attributes of a module under the names that the host gave them.
 std::vector<Slot> slots(const torch::jit::Module& module) {
   complete(module);
   const auto type = module.type();
@@ -41,7 +41,7 @@ std::vector<Slot> slots(const torch::jit::Module& module) {
   return out;
 }
 
-// Gives the tensor of this path another value. False if there is none.
+// Replaces the parameter or buffer at a path such as "layer.weight". False if there is none.
 bool refer(torch::jit::Module module, const std::string& path, const at::Tensor& tensor) {
   for (const Slot& slot : slots(module)) {
     if (slot.name == path && (slot.is_parameter || slot.is_buffer)) {
@@ -64,7 +64,8 @@ struct Named {
 
 enum class Order { children_first, own_first };
 
-// Tensors of a tree of modules, whose names begin with `prefix`. A module that holds itself ends where it does.
+// Collects the wanted tensors of a module and its descendants, with `prefix` before their names. `way` holds the
+// modules above this one: a module that holds itself is not entered again.
 template <class Wanted>
 void add_tensors(const torch::jit::Module& module, const std::string& prefix, Order order, Wanted&& wanted,
                  std::vector<const Object*>& way, std::vector<Named>& out) {
@@ -83,7 +84,7 @@ void add_tensors(const torch::jit::Module& module, const std::string& prefix, Or
   way.pop_back();
 }
 
-// Each tensor once.
+// Keeps the first of the names of each tensor.
 void drop_repeats(std::vector<Named>& tensors) {
   std::unordered_set<const at::TensorImpl*> seen;
   tensors.erase(
@@ -92,7 +93,7 @@ void drop_repeats(std::vector<Named>& tensors) {
       tensors.end());
 }
 
-// The module and all below it, each once, parents first.
+// Collects the module and its descendants, each once, parents first.
 void add_modules(const torch::jit::Module& module, std::unordered_set<const Object*>& seen,
                  std::vector<torch::jit::Module>& out) {
   if (!seen.insert(module._ivalue().get()).second) return;
@@ -119,7 +120,7 @@ void give_named(const std::vector<Named>& items, ts_value& out, Arena& own) {
   }
 }
 
-// Names of the attributes that are no parameters, buffers or modules, and of the constants.
+// The names of the constants, and of the attributes that are not parameters, buffers or modules.
 std::vector<std::string> other_attributes(const torch::jit::Module& module) {
   std::vector<std::string> out;
   const auto type = module.type();
@@ -144,7 +145,7 @@ torch::jit::Module shim::copy_module(const torch::jit::Module& module) {
   complete_tree(module);
   const at::NoGradGuard no_history;
   auto copy = module.deepcopy();
-  // It copies the values only.
+  // deepcopy() copies values and not whether they require gradients.
   const auto flags = [](const torch::jit::Module& tree) {
     std::vector<Named> all;
     std::vector<const Object*> way;
@@ -275,7 +276,7 @@ int ts_module_clone(ts_module* module, ts_module** out) {
 int ts_module_method(ts_module* module, const char* name, ts_callable** out) {
   return guarded([&] {
     const auto member = shim::find_method(module->module, name);
-    // A name that is no method costs no walk.
+    // The tree is completed only for a name that is a method.
     if (member) shim::complete_tree(module->module);
     *out = member ? new ts_callable(module->module.get_method(*member)) : nullptr;
   });

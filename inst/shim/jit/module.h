@@ -1,14 +1,14 @@
-// What other files need of modules.
+// Helpers on modules that several files use.
 #pragma once
 #include "core/value.h"
 
 namespace shim {
 
-// Makes every module of the tree have all attributes of its type. A type may have grown by an attribute that another
-// module of it was given, and LibTorch reads attributes without a look at how many there are.
+// Makes every module of the tree have all attributes of its type. A type gets another attribute when one of its modules
+// is given one, and LibTorch reads attributes of the others without looking how many they have.
 void complete_tree(const torch::jit::Module& module);
 
-// Another module with tensors of its own, which require gradients where the first one's do.
+// A copy of the module with tensors of its own. They require gradients where those of the original do.
 torch::jit::Module copy_module(const torch::jit::Module& module);
 
 }  // namespace shim

@@ -9,7 +9,7 @@
 namespace shim {
 namespace {
 
-// What the package itself calls the methods of a traced module.
+// Names that the package itself gives to the methods of a traced module.
 bool is_own_method(const std::string& name) {
   return name == "forward" || name == "trainforward" || name == "evalforward";
 }
@@ -19,12 +19,12 @@ using Taken = std::function<bool(const std::string&)>;
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-// As in `__annotations__`.
+// Whether a word begins and ends with two underscores, as `__annotations__` does.
 bool is_special(const std::string& word) {
   return word.size() > 4 && word.compare(0, 2, "__") == 0 && word.compare(word.size() - 2, 2, "__") == 0;
 }
 
-// Python's words, and names that LibTorch's reader of files knows or that its writer gives a meaning.
+// Whether a word can't be a name: words of Python, and names with a meaning to LibTorch's reader or writer of files.
 bool is_reserved(const std::string& word) {
   static const std::unordered_set<std::string> words = {
       "False",  "None",   "True",  "and",      "as",     "assert", "async", "await",  "break",     "class",
@@ -36,14 +36,14 @@ bool is_reserved(const std::string& word) {
   return is_special(word) || words.count(word);
 }
 
-// Functions that code in files calls by these names: an argument would hide them.
+// Whether a word is a function that code in files calls by its bare name: an argument of that name would hide it.
 bool is_function(const std::string& word) {
   static const std::unordered_set<std::string> words = {"annotate", "awaitable", "bool",  "complex",   "float", "hasattr",
                                                         "int",      "isinstance", "print", "rangelist", "str"};
   return words.count(word);
 }
 
-// One `_` for each character that is no letter, digit or `_` of ASCII.
+// The name with `_` in place of each character that is not an ASCII letter, a digit or `_`.
 std::string plain(const std::string& name) {
   TORCH_CHECK(!name.empty(), "a name must have a character at least");
   std::string out;
@@ -67,8 +67,9 @@ std::string identifier(const std::string& name, const Taken& taken) {
   return free_word(std::move(word), [&](const std::string& it) { return is_function(it) || taken(it); });
 }
 
-// Lines of fields: those of a method are its name and its arguments' names, those of a member nothing, its identifier
-// and its name.
+// The attribute is text: a line for each item, with fields between tabs. A method's line holds its identifier and the
+// names of its arguments; a member's an empty field, its identifier and its name. In fields tabs and newlines are
+// escaped.
 std::string escaped(const std::string& field) {
   std::string out;
   for (const char c : field) {
@@ -187,7 +188,7 @@ std::optional<std::string> find_member(const torch::jit::Module& module, const s
 std::string member_to_set(torch::jit::Module& module, const std::string& name) {
   const auto known = find_member(module, name);
   Names names(module);
-  // An identifier that stands for another name is no name itself.
+  // `name` may be an identifier that stands for another name. That makes it no name of a member: a new member is added.
   const bool is_free = !known || (*known == name && names.stands_in(name));
   return is_free ? names.add(module, name) : *known;
 }

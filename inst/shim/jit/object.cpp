@@ -27,7 +27,8 @@ std::vector<std::string> members(const c10::ClassType& type, int part) {
   return names;
 }
 
-// Takes one argument of the attribute's type, so that it is read, and refused, as any argument is.
+// A function that sets an attribute. Its argument has the attribute's type, so that it is converted and checked like
+// any argument.
 ts_callable* new_setter(const c10::intrusive_ptr<c10::ivalue::Object>& self, size_t slot) {
   const auto type = self->type();
   const std::string name = type->name()->name() + "$" + type->getAttributeName(slot);

@@ -8,7 +8,7 @@
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
-// Exported by every LibTorch; its header is long.
+// Every LibTorch exports this function; its header takes long to compile.
 namespace torch::jit::tensorexpr {
 TORCH_API bool& getTEMustUseLLVMOnCPU();
 }
@@ -21,7 +21,7 @@ namespace shim {
 
 namespace {
 
-// By their names in the program.
+// Turns names of methods and members into their identifiers in the program.
 std::vector<std::string> members(const torch::jit::Module& module, const char* const* names, size_t n) {
   std::vector<std::string> out;
   for (size_t i = 0; i < n; ++i) {
@@ -35,9 +35,9 @@ std::vector<std::string> members(const torch::jit::Module& module, const char* c
 torch::jit::Module freeze(const torch::jit::Module& module, const char* const* names, size_t n, bool numerics) {
   std::vector<std::string> preserved = members(module, names, n);
   if (module.hasattr(Names::kAttribute)) preserved.push_back(Names::kAttribute);
-  // LibTorch's constants are the module's own tensors, where no pass made new ones of them.
+  // The module is copied first: the constants of LibTorch's frozen module may be the very tensors of the original.
   auto frozen = torch::jit::freeze(copy_module(module), preserved, numerics);
-  // LibTorch optimises `forward` only; Python's front end does the other methods too.
+  // LibTorch optimises `forward` alone. The other methods are optimised here, as Python does it.
   for (const auto& name : preserved) {
     if (name == "forward" || !frozen.find_method(name)) continue;
     auto graph = frozen.get_method(name).graph();
@@ -79,7 +79,7 @@ int ts_jit_switch(int which, int set, int* was) {
         *was = shim::fuses(false);
         if (set >= 0) {
           shim::set_fuses(false, set != 0);
-          // Builds without LLVM interpret what they fuse, but only if they are told that this will do.
+          // A build without LLVM interprets what it fuses, and does so only if LLVM is not required.
           torch::jit::tensorexpr::getTEMustUseLLVMOnCPU() = set == 0;
         }
         return;
@@ -126,7 +126,7 @@ int ts_module_freeze(ts_module* module, const char* const* preserved, size_t n, 
 
 int ts_module_optimise(ts_module* module, const char* const* methods, size_t n, ts_module** out) {
   return guarded([&] {
-    // LibTorch's function would freeze what it is not given frozen, and lose the other methods.
+    // The module is frozen here first: LibTorch's function would freeze it without the other methods.
     auto frozen = shim::freeze(module->module, methods, n, true);
     *out = new ts_module{torch::jit::optimize_for_inference(frozen, shim::members(frozen, methods, n))};
   });

@@ -14,10 +14,10 @@ namespace {
 
 using namespace torch::jit;
 
-// Whose depth the messages about it speak of.
+// How messages about nesting that is too deep begin.
 constexpr const char* kSource = "The source's";
 
-// Names of Python's own that a pasted source imports and TorchScript knows without.
+// Skips an import of a Python module whose names TorchScript knows without it, so that a pasted source compiles.
 void skip_import(Lexer& lexer) {
   const Token first = lexer.next();
   const std::string module = lexer.cur().text();
@@ -26,7 +26,7 @@ void skip_import(Lexer& lexer) {
   while (lexer.cur().kind != TK_NEWLINE && lexer.cur().kind != TK_EOF) lexer.next();
 }
 
-// `for i, x in y` as `for (i, x) in y`: the compiler cannot unroll loops of the first form, as over children.
+// Turns `for i, x in y` into `for (i, x) in y`: LibTorch's compiler can't unroll the first form, as over children.
 TreeRef with_single_targets(const TreeRef& tree) {
   const TreeRef whole = tree->map([](TreeRef inner) { return with_single_targets(inner); });
   if (whole->kind() != TK_FOR) return whole;
@@ -69,7 +69,7 @@ size_t compile_stack(const char* source) {
 void check_text(const CompilationUnit& unit) {
   check_calls(unit, kSource);
   for (auto* function : unit.get_functions()) {
-    // In the place of one that was removed there is none.
+    // The unit has a null pointer in the place of a function that was removed.
     auto* with_graph = function ? tryToGraphFunction(*function) : nullptr;
     if (!with_graph) continue;
     check_operators(*with_graph->graph(), /*allow_files=*/true, "The source");

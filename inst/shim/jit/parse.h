@@ -1,4 +1,4 @@
-// TorchScript text as LibTorch's trees.
+// Parsing and checking of TorchScript text.
 #pragma once
 #include "core/pch.h"
 
@@ -6,13 +6,15 @@
 
 namespace shim {
 
-// The definitions of a source: functions and classes, of a module's source methods.
+// The definitions in a source, as LibTorch's trees. With `methods` the source holds methods of a module, otherwise
+// functions and classes.
 std::vector<torch::jit::TreeRef> parse(const char* source, const char* file, int line, bool methods);
 
-// The stack that parsing and compiling it needs. Throws if the text is nested too deeply.
+// How many bytes of stack parsing and compiling need. Throws if the text is nested too deeply.
 size_t compile_stack(const char* source);
 
-// Throws if what was compiled would end the process. It is the user's own code: it may reach files.
+// Throws if a function of the unit could end the process. Operators that reach files are allowed, as this is the user's
+// own code.
 void check_text(const torch::jit::CompilationUnit& unit);
 
 }  // namespace shim

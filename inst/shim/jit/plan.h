@@ -1,4 +1,4 @@
-// What a program calls, and the stack that LibTorch's interpreter needs while it makes the plan of a program.
+// Which functions a program calls, and how much stack its plan needs.
 #pragma once
 #include <cstddef>
 
@@ -10,14 +10,16 @@ struct Node;
 
 namespace shim {
 
-// The function that a node calls, or NULL. What an interface calls is not known, and not inlined either.
+// The function that a node calls; NULL if it calls none. A method of an interface is not known before it is called, and
+// LibTorch does not inline it.
 torch::jit::Function* called(const torch::jit::Node& node);
 
-// What the plan of a graph or of a function may need: the interpreter follows values through the nodes that made them by
-// recursion.
+// Bytes of stack that LibTorch's interpreter may need to plan a graph or a function: it follows each value through the
+// nodes that made it, by recursion.
 size_t plan_stack(const torch::jit::Graph& graph);
 size_t plan_stack(torch::jit::Function& function);
-// The most that a function needed so far: the plans of its gradients are made when these are asked for.
+// The most that any function has needed so far. The plans of gradients are made when the gradients are asked for, and
+// need as much.
 size_t most_plan_stack();
 
 }  // namespace shim

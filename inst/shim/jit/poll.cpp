@@ -25,12 +25,12 @@ const char* const kEnter = "torchshim::enter";
 
 // --- tasks -----------------------------------------------------------------------------------------------------------
 
-// What LibTorch hands on with a thread's state to all that it starts on other threads. Nothing of LibTorch's own but its
-// tests uses this place.
+// The place for our data in the state that LibTorch hands on to every task it starts on another thread. Of LibTorch's
+// own code only tests use this place.
 c10::DebugInfoKind place() { return c10::DebugInfoKind::TEST_INFO_2; }
 
 struct Started : c10::DebugInfoBase {
-  int64_t stops = host_stops;  // before it
+  int64_t stops = host_stops;  // how many stops there had been when the program was called
 };
 
 // --- what a program runs ----------------------------------------------------------------------------------------------
@@ -42,11 +42,12 @@ void add_polls_to(torch::jit::Function& function) {
   add_polls(function, known[&function], {});
 }
 
-// Conservative: what computes nothing would be left out else.
+// Conservative means that the operators may have effects. LibTorch would otherwise remove them, as they give no value.
 constexpr auto kConservative = c10::AliasAnalysisKind::CONSERVATIVE;
 torch::jit::RegisterOperators registered({
     torch::jit::Operator("torchshim::poll() -> ()", [](Stack&) { look_in_program(); }, kConservative),
-    // On a thread of LibTorch's pool the task is put aside until the other one is done; there nothing waits.
+    // Only a thread that may be stopped waits here. On a thread of LibTorch's pool the interpreter sets the waiting
+    // task aside, so that no thread waits.
     torch::jit::Operator(
         "torchshim::wait(Future(t) task) -> ()",
         [](Stack& stack) {
@@ -54,7 +55,7 @@ torch::jit::RegisterOperators registered({
           if (Stoppable::here()) wait_for(*task);
         },
         kConservative),
-    // What an interface's method is, is only known where it is called.
+    // Which function a method of an interface is shows only when it is called. That function gets its polls here.
     torch::jit::Operator(
         "torchshim::enter(Any object) -> ()",
         [](const Node* node) -> torch::jit::Operation {
@@ -79,8 +80,8 @@ void add_to(Block* block, Polls& polls) {
     if (node->kind() == c10::prim::Loop) {
       auto* first = *node->blocks()[0]->nodes().begin();
       if (!is_poll(*first)) insert(kPoll, {}, first);
-      // The interpreter computes a loop of one result where that is used, behind what else goes there, and takes what both
-      // use away in the loop's first round. It does not where something stands between them.
+      // The interpreter computes a loop with a single result where that result is used, after other nodes there. It
+      // frees values that both use in the loop's first round. A node with an effect behind the loop prevents that.
       if (node->outputs().size() == 1 && !is_poll(*node->next())) insert(kPoll, {}, node->next());
     } else if (node->kind() == c10::aten::wait) {
       if (!follows(kWait, node)) insert(kWait, {node->input(0)}, node);
@@ -91,7 +92,7 @@ void add_to(Block* block, Polls& polls) {
       polls.tasks = true;
       auto task = node->g(c10::attr::Subgraph);
       if (is_poll(**task->nodes().begin())) continue;
-      // The graph that is shown has the same one.
+      // The graph that is shown shares this subgraph, so a copy is changed.
       task = task->copy();
       torch::jit::Inline(*task);
       insert(kPoll, {}, *task->nodes().begin());
@@ -103,7 +104,8 @@ void add_to(Block* block, Polls& polls) {
 
 }  // namespace
 
-// A task outlives the call that started it, and the host's wish with it: that one was stopped says the count.
+// A task may outlive the call that started it, and then the host's wish to stop is no longer there to see. But the
+// count of stops has changed since the task was started.
 void look_in_program() {
   if (Stoppable::here()) return stop_if_asked();
   const auto* started = static_cast<Started*>(c10::ThreadLocalDebugInfo::get(place()));
@@ -157,7 +159,7 @@ void add_polls(torch::jit::Function& function, Polls& polls, const Stack& argume
   auto* with_graph = torch::jit::tryToGraphFunction(function);
   polls.none = !with_graph;
   if (!with_graph) return;
-  // LibTorch keeps one optimised graph for each state of autocast, and makes its plans of that.
+  // LibTorch keeps an optimised graph for each state of autocast, and plans that one.
   const auto graph = with_graph->optimized_graph();
   if (graph == polls.graph.lock()) return;
   polls.graph = graph;

@@ -1,5 +1,6 @@
-// Programs that can be stopped. What allocates looks for the host's wish to stop by itself; a loop over numbers does not,
-// nor does what waits for a task, nor a task, which runs on a thread of LibTorch's.
+// Programs that can be stopped. Code that allocates looks for the host's wish to stop by itself. Three things do not:
+// loops over numbers, waiting for a task, and tasks, which run on threads of LibTorch's. These are given nodes that
+// look.
 #pragma once
 #include <memory>
 #include <string>
@@ -18,25 +19,26 @@ struct Node;
 
 namespace shim {
 
-// What is known of a function from one call to the next.
+// What add_polls() remembers of a function from one call to the next.
 struct Polls {
-  std::weak_ptr<torch::jit::Graph> graph;  // what was seen to at the last call
-  bool none = false;                       // no graph at all
+  std::weak_ptr<torch::jit::Graph> graph;  // the graph that got its polls at the last call
+  bool none = false;                       // the function has no graph
   bool tasks = false;                      // it may start tasks
 };
 
-// Sees to it that what LibTorch runs of the function looks for the wish to stop: in each loop, where it waits for a task,
-// in tasks, and in what it calls through interfaces; and puts operators into groups that run as kernels, if the arguments
-// are such. Before its first run. The graph that is shown and saved stays as it is.
+// Makes the function look for the host's wish to stop: in each loop, where it waits for a task, in tasks, and in
+// methods of interfaces. It also forms groups of operators that run as kernels, if the arguments allow that. To be
+// called before each run. It changes the optimised graph that LibTorch runs; the graph that is shown and saved stays as
+// it is.
 void add_polls(torch::jit::Function& function, Polls& polls, const std::vector<c10::IValue>& arguments);
 
-// The same for loops of a block that the caller runs himself.
+// Does the same to the loops of a block that the caller runs itself.
 void add_polls(torch::jit::Block* block);
-// Throws HostStop if the program that runs on this thread is to stop.
+// Throws HostStop if the program that runs on this thread is to stop. May be called on any thread.
 void look_in_program();
 
-// While one lives, what this thread starts is stopped when the host asks for it, on whatever thread it runs, and also when
-// nobody waits for it any more.
+// While an object of this class lives, tasks that this thread starts can be stopped: when the host asks for it, they
+// end on whatever thread they run, also when nobody waits for them any more.
 class Tasks {
  public:
   Tasks();
@@ -45,10 +47,10 @@ class Tasks {
   c10::DebugInfoGuard guard_;
 };
 
-// Until the task is done; it may be stopped.
+// Waits until a task is done. The host may stop the waiting.
 void wait_for(c10::ivalue::Future& future);
 
-// A node that does any of this, and a graph as text without these: they are nothing of the program.
+// Whether a node is one of those above, and the text of a graph without them: they are no part of the user's program.
 bool is_poll(const torch::jit::Node& node);
 std::string text_without_polls(const torch::jit::Graph& graph);
 

@@ -1,4 +1,4 @@
-// What TorchScript's `print` writes goes to the host.
+// Sends what TorchScript's `print` writes to the host.
 #include "core/boundary.h"
 #include "core/pch.h"
 

@@ -1,4 +1,4 @@
-// What runs while a piece of the host's code does, operator by operator, as LibTorch tells its observers.
+// Notes each operator that runs while a piece of the host's code does, as LibTorch reports it to observers.
 #include "core/host.h"
 #include "core/value.h"
 
@@ -26,7 +26,7 @@ struct Profile {
   std::unordered_map<std::thread::id, int> threads;
   std::thread::id home;
 };
-// Not destroyed at exit: other threads may still tell.
+// Never destroyed: other threads may still report events when the process ends.
 Profile& profile() {
   static Profile& it = *new Profile();
   return it;

@@ -19,7 +19,7 @@ using torch::jit::SourceRange;
 using MaybeRange = decltype(std::declval<torch::jit::SourceRangeUnpickler&>().findSourceRangeThatGenerated(
     std::declval<const SourceRange&>()));
 
-// Reads the record when a place is first asked for.
+// The places of one file of code. The record is read when a place is first asked for.
 class Ranges final : public torch::jit::SourceRangeUnpickler {
  public:
   Ranges(const std::string& text, const std::string& file, SafeText safe, std::string record)
@@ -38,7 +38,7 @@ class Ranges final : public torch::jit::SourceRangeUnpickler {
   }
 
  private:
-  // Places that make no sense are left out: they only serve messages.
+  // Reads the record. Errors in it are ignored, since places serve messages only.
   void read() {
     const std::string record = std::move(record_);
     record_.clear();
@@ -72,7 +72,8 @@ class Ranges final : public torch::jit::SourceRangeUnpickler {
     }
   }
 
-  // (text, or the numbers of its lines in the table; file, or its number; first line)
+  // Reads a source: a tuple of its text (or a list of numbers of texts in the table), its file (or a number), and its
+  // first line.
   std::shared_ptr<Source> source_of(const c10::IValue& value) {
     auto& known = sources_[value.internalToPointer()];
     if (known) return known;

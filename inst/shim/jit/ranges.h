@@ -1,4 +1,4 @@
-// Where the code of a file came from: the places in the user's own source that travel beside it.
+// The places in the author's source that a file of code came from. They travel beside the code.
 #pragma once
 #include <torch/csrc/jit/serialization/source_range_serialization.h>
 
@@ -9,7 +9,8 @@
 
 namespace shim {
 
-// The source of one file of code, made safe. `ranges`: the bytes of its record of places, empty if there is none.
+// A source of one file of code in which casts are made safe (guard/casts.h). `ranges` holds the bytes of the record of
+// places; empty: there is none.
 std::shared_ptr<torch::jit::Source> make_source(const std::string& text, const std::string& file, std::string ranges);
 
 }  // namespace shim

@@ -1,4 +1,4 @@
-// Programs to files and to memory.
+// Writes programs to files and to memory.
 
 #include <algorithm>
 #include <cmath>
@@ -23,12 +23,14 @@ using shim::Sink;
 
 namespace {
 
-// LibTorch writes whole numbers from 1e10 on without a point, and they come back as integers. Its streams take how
-// numbers are written from the process's locale when they are made.
+// LibTorch writes floats that are whole from 1e10 on without a point, and reads them as integers. While an object of
+// this class lives, they are written with one: LibTorch's streams take the formatting of numbers from the global C++
+// locale when they are made.
 class WithPoints {
  public:
   WithPoints() : before_(std::locale::global(std::locale(std::locale(), new Numbers))) {}
-  // A locale with a name would become the C library's and so the host's as well; one that was put together has none.
+  // Setting a named locale would change the C library's locale too, and with it the host's. A locale that was put
+  // together from parts has no name.
   ~WithPoints() { std::locale::global(std::locale(before_, new std::num_put<char>)); }
   WithPoints(const WithPoints&) = delete;
   WithPoints& operator=(const WithPoints&) = delete;
@@ -64,7 +66,7 @@ void export_module(ts_module* module, int mobile, const ts_extra_file* extra, si
 
 int ts_module_from_function(const ts_callable* callable, ts_module** out) {
   return guarded([&] {
-    // A function that comes out of a file is the method of the module that it became.
+    // A function that was loaded from a file is the method `forward` of a module: that module is the result.
     if (callable->self && callable->function && callable->function->name() == "forward") {
       *out = new ts_module{callable->self->toModule()};
       return;
@@ -74,12 +76,12 @@ int ts_module_from_function(const ts_callable* callable, ts_module** out) {
     module.register_attribute("training", c10::BoolType::get(), true);
     const c10::FunctionSchema& schema = callable->function->getSchema();
     auto graph = torch::jit::toGraphFunction(*callable->function).graph()->copy();
-    // Other functions of its unit are not in the module.
+    // Functions of the unit that this one calls are not in the module, so calls are inlined.
     shim::inline_calls(*graph);
     graph->insertInput(0, "self")->setType(module._ivalue()->type());
     const auto name = c10::QualifiedName(*module.type()->name(), "forward");
     auto* forward = module._ivalue()->compilation_unit()->create_function(name, graph);
-    // With the names and defaults of its arguments, which the graph does not have.
+    // The graph has no names and defaults of arguments: they come from the schema.
     std::vector<c10::Argument> arguments{c10::Argument("self", module.type())};
     arguments.insert(arguments.end(), schema.arguments().begin(), schema.arguments().end());
     forward->setSchema(c10::FunctionSchema(forward->name(), "", std::move(arguments), schema.returns()));
