@@ -1,5 +1,5 @@
-// CUDA, MPS and what else LibTorch was built with, asked through the hooks that its CPU part has for them: one source
-// compiles against every LibTorch. Only what no hook tells, the history of the CUDA allocator, is left to one with CUDA.
+// CUDA, MPS and other backends, through the hooks that LibTorch's CPU part declares for them: the same source compiles
+// against every LibTorch. Only the history of the CUDA allocator has no hook, and needs a LibTorch with CUDA.
 #include "core/value.h"
 
 #include <torch/version.h>
@@ -31,7 +31,7 @@ using shim::guarded;
 
 namespace {
 
-// Names changed with LibTorch 2.4 and later.
+// LibTorch 2.4 and later renamed some hooks.
 template <class Hooks>
 int count_devices(const Hooks& hooks) {
   if constexpr (requires { hooks.deviceCount(); })
@@ -54,8 +54,8 @@ long cudnn_version(const Hooks& hooks) {
     return hooks.versionCuDNN();
 }
 
-// The driver's library has a C interface that is the same for all versions of CUDA. It is in the process already where
-// there is a device.
+// A function of CUDA's driver, whose C interface is the same in all versions. The library is in the process already
+// where there is a device.
 template <class Function>
 Function* of_driver(const char* name) {
 #ifdef _WIN32
@@ -79,7 +79,7 @@ int device_attribute(int device, int attribute) {
 }
 
 #ifdef TS_DEVICE_ALLOCATOR
-// That of CUDA, NULL where this LibTorch has none. It is registered when LibTorch is loaded.
+// The CUDA allocator; NULL if this LibTorch has none. It registers itself when LibTorch is loaded.
 c10::DeviceAllocator* find_allocator() {
   if (!at::detail::getCUDAHooks().hasCUDA()) return nullptr;
   return dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(c10::DeviceType::CUDA));
@@ -97,22 +97,22 @@ void add_stat(const Stat& stat, c10::List<int64_t>& out) {
   for (const int64_t value : {stat.current, stat.peak, stat.allocated, stat.freed}) out.push_back(value);
 }
 
-// Shares of a device past which the host is to look for garbage.
+// Shares of the memory of a device above which the host is told to collect.
 struct {
   double reserved = 0.2, allocated = 0.8, allocated_of_reserved = 0.8;
 } rates;
 
-// What is known of one device between two looks at it, in bytes.
+// What is remembered of a device from one look at it to the next, in bytes.
 struct Watch {
-  double total = 0;    // 0: not asked yet
-  double least = 0;    // that was alive since the last full collection
-  double left = 0;     // alive after that one
-  double taken = 0;    // of all time, at the last look
+  double total = 0;    // all memory of the device; 0: not asked yet
+  double least = 0;    // the least that was alive since the last full collection
+  double left = 0;     // what was alive after that collection
+  double taken = 0;    // all that had been allocated by the last look
   ts_due told = TS_DUE_NOTHING;  // what the host was told at the last look
 };
 
-// Garbage that a loop leaves is looked for when as much as a twentieth of the device may be garbage: to take new memory
-// for it costs more than to collect it, and other processes use the device as well.
+// Tells the host to collect when a twentieth of the device may be garbage. Collecting costs less than taking new
+// memory, and other processes use the device as well.
 ts_due due_of(c10::DeviceAllocator& allocator, int device, Watch& watch) {
   const auto stats = allocator.getDeviceStats(static_cast<c10::DeviceIndex>(device));
   const auto alive = static_cast<double>(stats.allocated_bytes[0].current);
@@ -129,7 +129,7 @@ ts_due due_of(c10::DeviceAllocator& allocator, int device, Watch& watch) {
                     alive > rates.allocated * watch.total;
   const bool is_fast = taken > watch.taken + twentieth / 16;
   watch.taken = taken;
-  // What is in use for good is no reason to look again and again.
+  // Memory that stays in use is no reason to collect again and again.
   if (full && alive > watch.left + twentieth) return watch.told = TS_DUE_ALL;
   if (watch.told == TS_DUE_YOUNG) {
     if (alive > watch.least + room * 3 / 4) return watch.told = TS_DUE_ALL;

@@ -1,4 +1,4 @@
-// dtypes, devices, random numbers, threads.
+// Dtypes, devices, random numbers and threads.
 #include "core/host.h"
 #include "core/value.h"
 #include "guard/arguments.h"
@@ -21,7 +21,7 @@ void set_engine();
 
 bool is_forked = false;
 
-// At the child's first call, not in the fork's handler: LibTorch's own handlers have run by then.
+// This runs at the child's first call and not in the fork's handler: LibTorch's own handlers have run by then.
 void work_alone() {
   is_forked = false;
   at::set_num_threads(1);
@@ -33,7 +33,7 @@ using shim::guarded;
 
 namespace {
 
-// Kernels for sparse tensors read and write at their indices without a look. LibTorch before 2.0 always checks.
+// Makes LibTorch check the indices of sparse tensors, which its kernels trust. LibTorch before 2.0 always checks.
 template <class Context>
 void check_sparse(Context& context) {
   if constexpr (requires { context.setCheckSparseTensorInvariants(true); }) context.setCheckSparseTensorInvariants(true);
@@ -55,7 +55,7 @@ int ts_initialise(const ts_host* host) {
     shim::guard_builtins();
     shim::guard_arguments();
     check_sparse(at::globalContext());
-    // LibTorch warns that it is so.
+    // Drops the warning by which LibTorch says that it checks.
     while (ts_take_warning()) {
     }
 #ifndef _WIN32

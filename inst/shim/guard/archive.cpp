@@ -18,16 +18,16 @@ constexpr size_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size =
 constexpr uint64_t kFull16 = 0xffff, kFull32 = 0xffffffff;
 constexpr uint16_t kEncrypted = 1, kHasDescriptor = 1 << 3, kPatch = 1 << 5, kStrong = 1 << 6, kMasked = 1 << 13;
 constexpr uint16_t kStored = 0, kDeflated = 8;
-// LibTorch's reader cuts longer names.
+// LibTorch's reader cuts off longer names.
 constexpr size_t kLongestName = 511;
-// Deflate can't do better, so what claims more is a bomb.
+// The best ratio that deflate can reach. What claims a better one is a zip bomb.
 constexpr uint64_t kBestRatio = 1032;
-// LibTorch packs code only.
+// The largest size of a packed entry. LibTorch packs code only, which is small.
 constexpr uint64_t kLargestUnpacked = uint64_t{1} << 30;
 // The version of the zip format that 64-bit archives need.
 constexpr uint16_t kVersion = 45;
 constexpr uint32_t kFolder = 0x10;
-// Small enough to be in the processor's cache when the checksum is taken of what was just copied.
+// Bytes are copied and checked in pieces that fit into the cache, so that the checksum does not read memory again.
 constexpr size_t kPiece = 128 * 1024;
 
 template <class Number>
@@ -42,7 +42,7 @@ uint64_t u64(const char* p) { return little<uint64_t>(p); }
 
 void require(bool holds, const char* problem) { TORCH_CHECK(holds, "the archive's directory is damaged: ", problem); }
 
-// The numbers of a header that were too large for it stand in the extra field of type 1, in a fixed order.
+// Reads the numbers that were too large for a header: they stand in the extra field of type 1, in a fixed order.
 void read_zip64(const char* extra, size_t n, std::initializer_list<uint64_t*> numbers) {
   bool wanted = false;
   for (const uint64_t* number : numbers) wanted |= *number == kFull32;
@@ -66,14 +66,16 @@ void read_zip64(const char* extra, size_t n, std::initializer_list<uint64_t*> nu
   require(!wanted, "a 64-bit size is missing");
 }
 
-// Gives the number of bytes. Old LibTorch can't write where it is told.
+// Unpacks an entry into `to`, whose size is the one that the directory gives, and returns how many bytes there were.
+// Old LibTorch can't unpack into memory of the caller.
 template <class Reader>
 size_t unpack(Reader& reader, const std::string& name, std::string& to) {
   try {
     if constexpr (requires { reader.getRecord(name, static_cast<void*>(to.data()), to.size()); }) {
       return reader.getRecord(name, static_cast<void*>(to.data()), to.size());
     } else {
-      // It leaves memory as it was where the bytes make no sense: what was freed there last may hold what the file once said.
+      // Where the bytes make no sense, LibTorch leaves the memory that it allocates as it is. A block that was freed
+      // last is allocated next, and might hold valid bytes of the file. So such a block is filled with zeros first.
       {
         const auto blank = c10::GetCPUAllocator()->allocate(to.size());
         std::memset(blank.get(), 0, to.size());
@@ -137,7 +139,7 @@ Archive::Archive(std::unique_ptr<Bytes> bytes) : bytes_(std::move(bytes)) {
     if (root_.empty()) root_ = entry.name.substr(0, slash);
     TORCH_CHECK(entry.name.compare(0, slash + 1, root_ + "/") == 0,
                 "it is no archive of LibTorch's: it has two folders at its top");
-    // The rest LibTorch reads itself, and it does not tell when what is packed makes no sense.
+    // LibTorch reads all other entries by itself, and gives no error when a packed one makes no sense.
     const auto is_in = [&](const char* folder) { return entry.name.compare(slash + 1, std::strlen(folder), folder) == 0; };
     TORCH_CHECK(!entry.is_packed() || is_in("code/") || is_in("extra/"), "entry `", entry.name,
                 "` is packed, as LibTorch packs nothing but code");
@@ -165,7 +167,7 @@ std::string Archive::read_all(uint64_t at, uint64_t n) const {
   return out;
 }
 
-// Reads the records at the end and the directory that they point to; gives where that begins.
+// Reads the records at the end and the directory that they point to. Returns where the directory begins.
 uint64_t Archive::read_end() {
   const uint64_t size = bytes_->size();
   TORCH_CHECK(size > 0, "it is empty");
@@ -195,7 +197,7 @@ uint64_t Archive::read_end() {
     require(end64_at <= end_at - kLocator64Size - kEnd64Size, "it points outside the file");
     const std::string end64 = read_all(end64_at, kEnd64Size);
     require(u32(end64.data()) == kEnd64, "its 64-bit record is missing");
-    // The size leaves out itself and the signature.
+    // The size does not count itself and the signature.
     require(u64(&end64[4]) == end_at - kLocator64Size - end64_at - 12, "its 64-bit record has another size");
     require(u32(&end64[16]) == 0 && u32(&end64[20]) == 0, "it has several volumes");
     const auto merge = [](uint64_t& number, uint64_t wide, uint64_t full) {
@@ -238,7 +240,7 @@ void Archive::read_directory(const std::string& directory, uint64_t count) {
     at += kCentralSize;
     require(directory.size() - at >= name + extra + comment, "it is cut short");
     entry.name = directory.substr(at, name);
-    // LibTorch's reader takes the bytes of a folder to be none, and leaves the memory for them as it was.
+    // LibTorch's reader takes a folder to have no bytes, and would leave the memory for them as it is.
     const bool looks_like_folder = is_folder || (!entry.name.empty() && entry.name.back() == '/');
     require(entry.size == 0 || !looks_like_folder, "an entry is a folder and a file");
     read_zip64(directory.data() + at + name, extra, {&entry.size, &entry.packed_size, &entry.header});
@@ -257,7 +259,7 @@ void Archive::read_directory(const std::string& directory, uint64_t count) {
   require(at == directory.size(), "it holds more than its entries");
 }
 
-// `end`: where the entry before ends; where this one does.
+// On entry `end` is where the entry before ends; on return where this one does.
 void Archive::check_local_header(Entry& entry, uint64_t& end) const {
   const std::string header = read_all(entry.header, kLocalSize);
   const char* p = header.data();
@@ -269,7 +271,7 @@ void Archive::check_local_header(Entry& entry, uint64_t& end) const {
   require(more.compare(0, name, entry.name) == 0, "an entry has two names");
   uint64_t packed_size = u32(p + 18), size = u32(p + 22);
   read_zip64(more.data() + name, extra, {&size, &packed_size});
-  // With a descriptor behind the data the numbers before it may be left out.
+  // The numbers in the header may be zero if a descriptor behind the data holds them.
   const bool has_descriptor = entry.flags & kHasDescriptor;
   const auto agrees = [&](uint64_t here, uint64_t there) { return here == there || (has_descriptor && here == 0); };
   require(agrees(u32(p + 14), entry.crc) && agrees(packed_size, entry.packed_size) && agrees(size, entry.size),
@@ -278,7 +280,7 @@ void Archive::check_local_header(Entry& entry, uint64_t& end) const {
   require(entry.packed_size <= bytes_->size() - entry.data, "an entry reaches over the end of the file");
   end = entry.data + entry.packed_size;
   if (!has_descriptor) return;
-  // Its signature may be missing, its sizes may be wide: the one form that fits is looked for.
+  // A descriptor may lack its signature, and its sizes may have 4 or 8 bytes: the form that fits is looked for.
   const std::string behind = read_all(end, std::min<uint64_t>(24, bytes_->size() - end));
   for (const size_t signature : {size_t{4}, size_t{0}}) {
     for (const size_t wide : {size_t{4}, size_t{8}}) {
@@ -335,7 +337,8 @@ std::string Archive::contents(const Entry& wanted) {
   if (!entry.is_packed()) {
     copy_checked(entry, out.data());
   } else {
-    // LibTorch does not tell when the bytes make no sense and leaves the rest as it was: zeros.
+    // LibTorch gives no error when the bytes make no sense. It then leaves the rest of `out`, which is zeros, and the
+    // checksum tells.
     const size_t n = unpack(reader(), entry.name.substr(root_.size() + 1), out);
     if (n != out.size() || crc32(0, out.data(), n) != entry.crc)
       fail(entry, "is damaged: it does not unpack to what its checksum says");
@@ -368,11 +371,11 @@ void Archive::check_rest() {
 
 size_t Archive::read(uint64_t at, void* to, size_t n, const char*) const {
   if (at > bytes_->size() || n > bytes_->size() - at) return 0;
-  // The entries whose bytes lie in [at, at + n): headers and the directory are between them.
+  // Checks the entries whose bytes lie in [at, at + n). What lies between them, headers and the directory, was checked.
   auto entry = std::partition_point(entries_.begin(), entries_.end(),
                                     [&](const Entry& it) { return it.data + it.packed_size <= at; });
   for (; entry != entries_.end() && entry->data < at + n; ++entry) {
-    // What is packed comes in pieces: contents() checks it when it is whole.
+    // LibTorch reads a packed entry in pieces: contents() checks it as a whole.
     if (entry->checked || entry->packed_size == 0 || entry->is_packed()) continue;
     if (entry->data == at && entry->packed_size == n) return copy_checked(*entry, static_cast<char*>(to)) ? n : 0;
     if (!copy_checked(*entry, nullptr)) return 0;

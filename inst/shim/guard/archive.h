@@ -1,6 +1,6 @@
-// A zip archive that may be damaged or hostile, as LibTorch's reader wants it. LibTorch believes what an archive says
-// and compares no checksum; here the directory is checked before LibTorch sees anything, and the bytes of every entry
-// on their way to it. No thread but the one that made it may use it.
+// A zip archive, which may be damaged or hostile, with the interface that LibTorch's reader needs. LibTorch believes
+// what an archive says and compares no checksums. Here the directory is checked before LibTorch reads anything, and the
+// bytes of each entry when LibTorch reads them. An archive may be used by one thread at a time.
 #pragma once
 #include <caffe2/serialize/inline_container.h>
 #include <caffe2/serialize/read_adapter_interface.h>
@@ -15,7 +15,7 @@
 
 namespace shim {
 
-// Bytes by position. read() gives how many it could read.
+// Bytes that are read by position. read() returns how many it could read.
 class Bytes {
  public:
   virtual ~Bytes() = default;
@@ -23,8 +23,8 @@ class Bytes {
   virtual size_t read(uint64_t at, void* to, size_t n) = 0;
 };
 
-// A file is read, not mapped: were it cut by another process meanwhile, a mapping would end R with SIGBUS. And reading
-// puts the bytes where LibTorch wants them anyway, so that a mapping would save no copy.
+// The bytes of a file. It is read and not mapped: if another process cuts a mapped file, R ends with SIGBUS. Mapping
+// would not save a copy either, since LibTorch wants the bytes in memory of its own.
 class FileBytes final : public Bytes {
  public:
   // `path` is UTF-8.
@@ -37,7 +37,7 @@ class FileBytes final : public Bytes {
   uint64_t size_ = 0;
 };
 
-// Borrowed memory.
+// Bytes in memory of the caller, which must outlive the object.
 class MemoryBytes final : public Bytes {
  public:
   MemoryBytes(const void* data, size_t n) : data_(static_cast<const char*>(data)), size_(n) {}
@@ -50,7 +50,7 @@ class MemoryBytes final : public Bytes {
 };
 
 struct Entry {
-  std::string name;  // with the archive's root folder
+  std::string name;  // includes the root folder of the archive
   uint64_t header, data, packed_size, size;
   uint32_t crc;
   uint16_t flags, method;
@@ -60,29 +60,30 @@ struct Entry {
 
 class Archive final : public caffe2::serialize::ReadAdapterInterface {
  public:
-  // Checks the directory; throws what is wrong with it.
+  // Checks the directory. Throws an error that says what is wrong with it.
   explicit Archive(std::unique_ptr<Bytes> bytes);
-  // Throws if it holds anything else than a TorchScript program.
+  // Throws if the archive holds anything else than a TorchScript program.
   void require_program() const;
 
-  // An entry, unpacked by LibTorch within the bounds that the directory gives, and checked.
+  // The bytes of an entry, checked. LibTorch unpacks a packed one, within the size that the directory gives.
   std::string contents(const Entry& entry);
-  // The `size` bytes of an entry that is not packed, checked.
+  // Copies the bytes of an entry that is not packed to `to`, which has room for `size` bytes, and checks them.
   void copy(const Entry& entry, void* to);
   // LibTorch's reader of this archive.
   caffe2::serialize::PyTorchStreamReader& reader();
-  // Checks what nobody has read yet.
+  // Checks the entries that have not been read.
   void check_rest();
-  // What was found while LibTorch read. LibTorch's own error then only says that reading failed.
+  // Throws the problem that was found while LibTorch was reading, if there was one. LibTorch's own error would only say
+  // that reading failed.
   void throw_failure() const;
 
   const std::string& root() const { return root_; }
   const std::vector<Entry>& entries() const { return entries_; }
-  // By name without the root; NULL if there is none.
+  // The entry of this name, which does not include the root folder; NULL if there is none.
   const Entry* find(const std::string& name) const;
 
   size_t size() const override { return static_cast<size_t>(bytes_->size()); }
-  // Gives fewer than n bytes where they are not what their entry's checksum says.
+  // Returns fewer than n bytes if the checksum of an entry is wrong: LibTorch then gives up.
   size_t read(uint64_t at, void* to, size_t n, const char* what = "") const override;
 
  private:
@@ -90,14 +91,14 @@ class Archive final : public caffe2::serialize::ReadAdapterInterface {
   uint64_t read_end();
   void read_directory(const std::string& directory, uint64_t count);
   void check_local_header(Entry& entry, uint64_t& end) const;
-  // Copies an entry's bytes to `to` (NULL: nowhere); notes a failure.
+  // Copies the bytes of an entry to `to`, which may be NULL, and checks them. Notes a problem in failure_.
   bool copy_checked(Entry& entry, char* to) const;
   void fail(const Entry& entry, const char* problem) const;
 
   std::unique_ptr<Bytes> bytes_;
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
   std::string root_;
-  mutable std::vector<Entry> entries_;  // by position in the file
+  mutable std::vector<Entry> entries_;  // sorted by position in the file
   std::unordered_map<std::string, size_t> index_;
   mutable std::string failure_;
 };

@@ -13,10 +13,10 @@ using c10::IValue;
 
 // --- what single operators trust ---------------------------------------------------------------------------------------
 
-// Of the arguments that a row of the table below names.
+// The arguments that a row of the table below names, in its order.
 using Values = std::vector<const IValue*>;
 
-// A norm for each slice of `v`; dimension -1 stands for all of it.
+// `g` must hold a norm for each slice of `v` along `dim`; with `dim` -1, one norm for all of it.
 void look_at_weight_norm(const Values& it) {
   const at::Tensor v = it[0]->toTensor(), g = it[1]->toTensor();
   const int64_t dim = it[2]->toInt();
@@ -27,7 +27,7 @@ void look_at_weight_norm(const Values& it) {
               g.numel());
 }
 
-// The hidden and the cell state, of as many layers.
+// The hidden state and the cell state must have the same number of layers.
 void look_at_states(const Values& it) {
   const auto states = it[0]->toTensorVector();
   TORCH_CHECK(states.size() == 2, "`hx` must hold two tensors, not ", states.size());
@@ -41,13 +41,14 @@ void look_at_axes(const Values& it) {
     TORCH_CHECK(axis >= -size && axis < size, "there is no dimension ", axis, " among ", size);
 }
 
-// How many sequences go on at each step.
+// `batch_sizes` tells how many sequences there are at each step.
 void look_at_batches(const Values& it) {
   const at::Tensor sizes = it[0]->toTensor();
   TORCH_CHECK(sizes.dim() == 1 && sizes.numel() > 0, "`batch_sizes` must hold a size for each step");
 }
 
-// oneDNN reads as much of the weights as hidden states of this size and inputs of that size need.
+// The weights must have the shapes that belong to these sizes of inputs and hidden states: oneDNN reads as much of them
+// as the sizes tell.
 void look_at_lstm_weights(at::TensorList weights, int64_t inputs, int64_t hidden, int64_t layer) {
   const auto expect = [&](const at::Tensor& weight, std::vector<int64_t> shape, const char* name) {
     TORCH_CHECK(weight.sizes() == at::IntArrayRef(shape), "The ", name, " of layer ", layer, " must have the shape ",
@@ -58,11 +59,11 @@ void look_at_lstm_weights(at::TensorList weights, int64_t inputs, int64_t hidden
   for (const at::Tensor& bias : weights.slice(2)) expect(bias, {4 * hidden}, "bias");
 }
 
-// input or data, hx, params, has_biases, num_layers, bidirectional
+// Gets `input` or `data`, `hx`, `params`, `has_biases`, `num_layers` and `bidirectional`.
 void look_at_lstm(const Values& it) {
   const at::Tensor input = it[0]->toTensor();
   const auto states = it[1]->toTensorVector(), params = it[2]->toTensorVector();
-  // LibTorch sees to states of other kinds itself, and with a projection oneDNN has no part.
+  // LibTorch checks states of other shapes itself, and an LSTM with a projection does not use oneDNN.
   if (states.size() != 2 || input.dim() < 1 || states[0].dim() != 3 || states[1].dim() != 3 || states[0].size(2) != states[1].size(2))
     return;
   const int64_t directions = it[5]->toBool() ? 2 : 1, hidden = states[0].size(2);
@@ -74,7 +75,7 @@ void look_at_lstm(const Values& it) {
   }
 }
 
-// LibTorch keeps it in one byte.
+// LibTorch keeps the index of a device in one signed byte, and does not look whether it fits.
 void look_at_device(const Values& it) {
   const int64_t index = it[0]->toInt();
   TORCH_CHECK(index >= 0 && index < 128, "there is no device with the number ", index);
@@ -85,7 +86,7 @@ struct Row {
   void (*look)(const Values&);
 };
 
-// Of an operator with several forms, those are meant that have the arguments.
+// A row holds for the overloads that have all of its arguments.
 const std::unordered_multimap<std::string, Row>& rows() {
   static const auto& all = *new std::unordered_multimap<std::string, Row>{
       {"aten::_weight_norm", {{"v", "g", "dim"}, look_at_weight_norm}},

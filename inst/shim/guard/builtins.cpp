@@ -1,5 +1,5 @@
-// TorchScript's own operators: those that never end, that a number makes take all of the memory, or that read what is not
-// there.
+// Replaces operators of TorchScript's own that never end for some arguments, that fill all memory, or that read memory
+// which is not theirs.
 #include "guard/builtins.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -18,8 +18,8 @@ using torch::jit::Operation;
 using torch::jit::pop;
 using torch::jit::Stack;
 
-// Fails as a tensor of that size would, where there is no such memory: the system gives strings and lists more than it has,
-// and ends the process when they are filled.
+// Fails if a tensor of that size could not be allocated. For strings and lists the system promises more memory than it
+// has, and ends the process when they are filled.
 void require_memory(int64_t n, size_t bytes) {
   if (n <= 0 || bytes == 0) return;
   constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
@@ -29,7 +29,7 @@ void require_memory(int64_t n, size_t bytes) {
 
 // --- strings ---------------------------------------------------------------------------------------------------------
 
-// As Python has it: nothing stands before each character, and at the end.
+// Where the empty string occurs in a text, as Python counts it: before each character and at the end.
 std::vector<size_t> characters(const std::string& text) {
   std::vector<size_t> starts;
   for (size_t i = 0; i < text.size(); ++i)
@@ -38,7 +38,7 @@ std::vector<size_t> characters(const std::string& text) {
   return starts;
 }
 
-// count(str self, str substr, int start=0, int end=-1)
+// count(str self, str substr, int start=0, int end=-1), where `substr` is empty
 void count_nothing(Stack& stack) {
   int64_t end = pop(stack).toInt(), start = pop(stack).toInt();
   pop(stack);
@@ -48,7 +48,7 @@ void count_nothing(Stack& stack) {
   stack.emplace_back(std::max<int64_t>(0, end - start + 1));
 }
 
-// replace(str self, str old, str new, int max=-1)
+// replace(str self, str old, str new, int max=-1), where `old` is empty
 void replace_nothing(Stack& stack) {
   const int64_t most = pop(stack).toInt();
   const std::string by = pop(stack).toStringRef();
@@ -65,7 +65,7 @@ void replace_nothing(Stack& stack) {
   stack.emplace_back(std::move(out));
 }
 
-// Spaces around a text, or another character.
+// Pushes a text with copies of a character on both sides of it.
 void push_padded(Stack& stack, const std::string& text, int64_t left, int64_t right, char with) {
   require_memory(left, 1);
   require_memory(right, 1);
@@ -75,8 +75,8 @@ void push_padded(Stack& stack, const std::string& text, int64_t left, int64_t ri
   stack.emplace_back(std::move(out));
 }
 
-// center(str self, int width, str fillchar=" "), ljust, rjust: how much of the padding is at the left. Where it is odd,
-// the wider side is Python's.
+// center(str self, int width, str fillchar=" "), ljust and rjust. `left` tells how much of the padding comes before the
+// text; odd padding is divided as in Python.
 using Left = int64_t (*)(int64_t padding, int64_t width);
 template <Left left>
 void pad(Stack& stack) {
@@ -92,14 +92,14 @@ int64_t left_of_center(int64_t padding, int64_t width) { return padding / 2 + (p
 int64_t nothing_left(int64_t, int64_t) { return 0; }
 int64_t all_left(int64_t padding, int64_t) { return padding; }
 
-// zfill(str self, int width): zeros before a sign, too.
+// zfill(str self, int width). As in TorchScript, zeros come before a sign too.
 void fill_with_zeros(Stack& stack) {
   const int64_t width = pop(stack).toInt();
   const std::string text = pop(stack).toStringRef();
   push_padded(stack, text, std::max<int64_t>(0, width - static_cast<int64_t>(text.size())), 0, '0');
 }
 
-// expandtabs(str self, int tabsize=8): up to the next column that is a multiple.
+// expandtabs(str self, int tabsize=8): a tab fills up to the next column that is a multiple of the size.
 void expand_tabs(Stack& stack) {
   const int64_t size = std::max<int64_t>(0, pop(stack).toInt());
   const std::string text = pop(stack).toStringRef();
@@ -114,7 +114,7 @@ void expand_tabs(Stack& stack) {
   stack.emplace_back(std::move(out));
 }
 
-// rsplit(str self, str separator=" ", int max=-1)
+// rsplit(str self, str separator=" ", int max=-1), where the separator is empty
 void no_separator(Stack&) { TORCH_CHECK(false, "empty separator"); }
 
 Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, void (*instead)(Stack&)) {
@@ -127,7 +127,7 @@ Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, v
 
 // --- lists -----------------------------------------------------------------------------------------------------------
 
-// The list n times; a list that is a number's left or right operand.
+// Appends the items of a list to `out`, n times.
 void repeat(c10::impl::GenericList& list, int64_t n, c10::impl::GenericList& out) {
   const size_t size = list.size();
   if (n <= 0 || size == 0) return;
@@ -156,7 +156,8 @@ void multiply_in_place(Stack& stack) {
   stack.emplace_back(std::move(list));
 }
 
-// By merging, which ends and stays inside of the list whatever the comparison says: a method `__lt__` may say anything.
+// Sorts by merging: unlike std::sort() it ends, and stays inside of the list, whatever the comparison says. It may be a
+// user's `__lt__`.
 void sort(std::vector<IValue>& values, std::vector<IValue>& space, size_t from, size_t to, const c10::IValueComparator& before) {
   if (to - from < 2) return;
   const size_t middle = from + (to - from) / 2;
@@ -171,12 +172,12 @@ void sort(std::vector<IValue>& values, std::vector<IValue>& space, size_t from, 
             values.begin() + static_cast<ptrdiff_t>(from));
 }
 
-// sort(t[] self, bool reverse=False) of instances and tuples, and sorted(t[] self), which makes a new list.
+// sort(t[] self, bool reverse=False) of instances and tuples, in place, and sorted(t[] self), which makes a new list.
 Operation sorted(const torch::jit::Operator& op) {
   const bool in_place = op.schema().returns().empty();
   return [in_place, run = op.getOperation()](Stack& stack) mutable {
     auto list = stack[stack.size() - (in_place ? 2 : 1)].toList();
-    // LibTorch's own sees whether these can be compared.
+    // LibTorch's own operator runs on the first item alone: it checks that such items can be compared.
     auto first = list.copy();
     first.resize(std::min<size_t>(first.size(), 1), {});
     Stack one{first};
@@ -191,7 +192,7 @@ Operation sorted(const torch::jit::Operator& op) {
       const auto before = reverse ? c10::getGreaterThanComparator(values[0]) : c10::getLessThanComparator(values[0]);
       sort(values, space, 0, values.size(), before);
     }
-    // A comparison may have changed the list.
+    // The list is filled anew, since a comparison may have changed it.
     auto out = in_place ? list : list.copy();
     out.clear();
     for (auto& value : values) out.push_back(std::move(value));
@@ -201,7 +202,7 @@ Operation sorted(const torch::jit::Operator& op) {
 
 // --- tensors ---------------------------------------------------------------------------------------------------------
 
-// A copy with neither device nor dtype: LibTorch reads the dtype that is not there.
+// to() with `copy` but without device and dtype: LibTorch would read the dtype that is not given.
 Operation copied(const torch::jit::Operator& op) {
   const auto& schema = op.schema();
   const size_t n = schema.arguments().size();
@@ -219,7 +220,7 @@ Operation copied(const torch::jit::Operator& op) {
 
 // --- all -------------------------------------------------------------------------------------------------------------
 
-// `look` sees the arguments before the operator runs.
+// The operator with a check of its arguments before it.
 Operation after(const torch::jit::Operator& op, void (*look)(Stack&)) {
   return [look, run = op.getOperation()](Stack& stack) mutable {
     look(stack);
@@ -264,7 +265,8 @@ void guard_builtins() {
   });
   for (const char* name : {"aten::sort", "aten::sorted"})
     replace(name, [](const auto& op) -> Operation { return op.schema().overload_name() == "any" ? sorted(op) : nullptr; });
-  // to(Tensor self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False), and without the first two.
+  // to(Tensor self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False), and the overloads
+  // without `device` and `dtype`
   replace("aten::to", [](const auto& op) -> Operation { return op.isC10Op() ? nullptr : copied(op); });
   replace("aten::mul", [&](const auto& op) -> Operation {
     if (op.isC10Op()) return nullptr;

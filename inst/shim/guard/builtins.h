@@ -1,9 +1,9 @@
-// TorchScript's own operators, on strings, lists, numbers and tensors.
+// Guards for TorchScript's own operators on strings, lists, numbers and tensors.
 #pragma once
 
 namespace shim {
 
-// Those that would never end, take all of the memory, or read what is not there, are replaced.
+// Replaces the operators that could run without end, fill all memory, or read memory that is not theirs. Called once.
 void guard_builtins();
 
 }  // namespace shim

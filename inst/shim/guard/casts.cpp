@@ -14,14 +14,15 @@ namespace {
 
 using torch::jit::Token;
 
-// The first argument only carries the type. Nothing runs it while LibTorch compiles, as it may have any effect.
+// Stands for a cast. The first argument only carries the type. The operator is declared to have any effect, so that
+// LibTorch does not run it when it folds constants while it compiles.
 const char* const kCast = "torchshim::cast";
 const torch::jit::RegisterOperators registered({torch::jit::Operator(
     "torchshim::cast(t type, Any x) -> t",
     [](torch::jit::Stack&) { TORCH_CHECK(false, "torchshim::cast only stands for a cast while a file is read"); },
     c10::AliasAnalysisKind::CONSERVATIVE)});
 
-// LibTorch's own tokens, so that nothing is code for one of us and text for the other.
+// The tokens of a text by LibTorch's own lexer: we must not take for text what LibTorch takes for code.
 std::vector<Token> tokens_of(const std::string& text, const std::string& file) {
   torch::jit::Lexer lexer(std::make_shared<torch::jit::Source>(text, file, 1));
   std::vector<Token> tokens;
@@ -51,17 +52,17 @@ class CastFinder {
 
  private:
   struct Change {
-    size_t from, to;  // in the old text
+    size_t from, to;  // positions in the old text
     const char* text;
   };
 
-  // An attribute, a field, a method or an argument may have any name.
+  // Whether the identifier is the name of an attribute, a field, a method or an argument, which may be any word.
   bool is_own_name(size_t i) const {
     const int before = i > 0 ? kind(i - 1) : torch::jit::TK_NEWLINE, next = kind(i + 1);
     return before == '.' || before == torch::jit::TK_DEF || next == ':' || next == '=';
   }
 
-  // Old LibTorch's tokens give their text only if they may be changed.
+  // The token is copied: in old LibTorch its text() is not const.
   std::string text(size_t i) const { return Token(tokens_[i]).text(); }
 
   int kind(size_t i) const { return i < tokens_.size() ? tokens_[i].kind : torch::jit::TK_EOF; }
@@ -70,7 +71,7 @@ class CastFinder {
     TORCH_CHECK(holds, "its code uses `", text(i), "` in a way that LibTorch never writes");
   }
 
-  // `unchecked_cast(T, x)` becomes `ops.torchshim.cast(uninitialized(T), x)`.
+  // Changes `unchecked_cast(T, x)` into `ops.torchshim.cast(uninitialized(T), x)`.
   void change_cast(size_t i) {
     require(kind(i + 1) == '(', i);
     int depth = 1;
@@ -86,7 +87,7 @@ class CastFinder {
     changes_.push_back({tokens_[at].range.start(), tokens_[at].range.end(), "),"});
   }
 
-  // `ops.namespace.name(`
+  // Checks a call `ops.namespace.name(`.
   void check_operator(size_t i) const {
     require(kind(i + 1) == '.' && kind(i + 3) == '.' && kind(i + 5) == '(', i);
     const std::string space = text(i + 2), name = text(i + 4);
@@ -117,8 +118,8 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// The value as one of the type, where it is one; else an error. In one branch, so that LibTorch can't reckon with the
-// cast where the check fails.
+// Makes a cast that fails at run time if the value is not of the type. The cast stands inside a branch, so that
+// LibTorch can't draw conclusions from it where the check fails.
 Node* checked_cast(Graph& graph, Value* value, const c10::TypePtr& type) {
   auto* is = graph.insertNode(graph.createIsInstance(value, {type}));
   auto* branch = graph.create(c10::prim::If, {is->output()}, 1);

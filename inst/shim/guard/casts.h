@@ -1,8 +1,8 @@
 // Casts in the code of files. LibTorch writes `unchecked_cast(T, x)` where its compiler has proved that x is a T, and
-// believes whoever else writes it: a number is then read as a list. The type of x is known when the code is compiled,
-// but by then LibTorch has run what it could of it. So the text is changed before: each cast becomes a call of an
-// operator of ours that nothing runs, and in the compiled graph that becomes a check, a cast that needs none, or an
-// error.
+// believes anybody else who writes it: a number would be read as a list. The type of x is known only when the code is
+// compiled, and by then LibTorch has run the parts of it that it can. So the text is changed first: each cast becomes a
+// call of an operator of the shim, which nothing runs. In the compiled graph that call becomes a checked cast, a plain
+// cast where no check is needed, or an error.
 #pragma once
 #include <memory>
 #include <string>
@@ -14,23 +14,23 @@ struct Graph;
 
 namespace shim {
 
-// Text of a file with its casts changed, and where what stands in it stood before.
+// The text of a file with changed casts. before() tells where something in the new text stood in the old one.
 struct SafeText {
   std::string text;
   size_t before(size_t at) const;
 
   struct Move {
-    size_t at;         // in the new text
-    ptrdiff_t offset;  // from there on: how much further ahead it is than in the old one
+    size_t at;         // position in the new text
+    ptrdiff_t offset;  // how far text from there on has moved
   };
   std::vector<Move> moves;
 };
 
-// Throws if the text uses names of LibTorch's reader otherwise than LibTorch writes them, or operators that a program
-// may not name.
+// Changes the casts in a text. Throws if the text uses names of LibTorch's reader in a way that LibTorch never writes,
+// or calls operators that a program may not name.
 SafeText with_safe_casts(const std::string& text, const std::string& file);
 
-// Settles the casts of one graph.
+// Replaces the casts in a compiled graph. Throws for one between types that have nothing in common.
 void settle_casts(torch::jit::Graph& graph);
 
 }  // namespace shim

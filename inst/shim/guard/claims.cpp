@@ -54,7 +54,7 @@ bool Claims::fits(const IValue& value, const Type& type) {
   }
 }
 
-// Of a tuple, whose items never change.
+// Whether the items of a tuple have these types. A tuple never changes, so this is checked once.
 bool Claims::items_fit(const IValue& tuple, const Type& type) {
   const auto& items = tuple.toTupleRef().elements();
   const auto& types = type.castRaw<c10::TupleType>()->elements();
@@ -88,13 +88,14 @@ bool Claims::holds_what_it_claims(const IValue& value) {
     const auto& items = value.toTupleRef().elements();
     return std::all_of(items.begin(), items.end(), [&](const IValue& item) { return is_honest(item); });
   }
-  // C++ made it itself.
+  // An instance of a C++ class was made by C++ code, which can be trusted.
   if (value.isCustomClass()) return true;
   const auto& object = value.toObjectRef();
   const auto type = object.type();
   if (object.slots().size() < type->numAttributes()) return false;
   for (size_t i = 0; i < type->numAttributes(); ++i) {
-    // One that was never set, as where the class got it for another instance. Who reads it looks first.
+    // None may stand for an attribute that was never set, as in an object whose class got the attribute for another
+    // one. Code that reads it checks first.
     if (object.getSlot(i).isNone()) continue;
     if (!fits(object.getSlot(i), *type->getAttribute(i))) return false;
   }

@@ -1,5 +1,5 @@
-// What values in files claim to be. LibTorch's unpickler takes a file's word for the type of a list and the class of an
-// object; code that was compiled for these types then reads what is not there.
+// The types that values in files claim to have. LibTorch's unpickler believes what a file says of the type of a list or
+// the class of an object. Code that was compiled for these types would then read memory that is not there.
 #pragma once
 #include "core/pch.h"
 
@@ -9,7 +9,7 @@ namespace shim {
 
 class Claims {
  public:
-  // Throws, with `what` the value is, if it or what it holds is of another type.
+  // Throws if the value, or anything that it holds, is not of the type. `what` names the value in the message.
   void check(const c10::IValue& value, const c10::TypePtr& type, const std::string& what);
 
  private:
@@ -24,13 +24,14 @@ class Claims {
   };
 
   bool fits(const c10::IValue& value, const c10::Type& type);
-  // Whether the value is what it claims to be itself.
+  // Whether a value holds what its own type claims.
   bool is_honest(const c10::IValue& value);
   bool holds_what_it_claims(const c10::IValue& value);
   bool items_fit(const c10::IValue& tuple, const c10::Type& type);
   bool is_new(const void* holder, const c10::Type* type) { return seen_.insert({holder, type}).second; }
 
-  // Each holder is looked at once for a type (NULL: for what it claims itself). One that was not honest makes all so.
+  // Pairs that were looked at: a value that holds others, and the type that it was compared with (NULL: its own). After
+  // one value that claims something wrong, honest_ is false for good.
   std::unordered_set<Pair, Hash> seen_;
   bool honest_ = true;
 };

@@ -28,7 +28,7 @@ const Kind* kind_of(const c10::Argument& argument) {
     case c10::TypeKind::LayoutType: return &kLayout;
     case c10::TypeKind::MemoryFormatType: return &kMemoryFormat;
     case c10::TypeKind::QSchemeType: return &kScheme;
-    // Operators that only TorchScript knows.
+    // In operators that only TorchScript has, a dtype is an int.
     case c10::TypeKind::IntType: return argument.name() == "dtype" ? &kDtype : nullptr;
     default: return nullptr;
   }

@@ -1,19 +1,19 @@
-// Dtypes, layouts and memory formats are numbers in TorchScript. LibTorch reads its tables at that place without a look,
-// or waits for ever.
+// Dtypes, layouts and memory formats are numbers in TorchScript. LibTorch uses such a number as a position in its
+// tables without checking it; some wrong ones make it wait for ever.
 #pragma once
 #include "core/pch.h"
 
 namespace shim {
 
-// Which arguments of an operator are such numbers.
+// The arguments of an operator that are such numbers.
 class Codes {
  public:
   Codes() = default;
   explicit Codes(const c10::FunctionSchema& schema);
   bool empty() const { return all_.empty(); }
-  // Throws if one of the arguments, which are the last of the stack, stands for nothing.
+  // Throws if one of the arguments, which are on top of the stack, is not a valid number.
   void check(const torch::jit::Stack& stack) const;
-  // The same of the constants among a node's inputs.
+  // Does the same for constants among the inputs of a node.
   void check(const torch::jit::Node& node) const;
 
  private:
@@ -28,7 +28,7 @@ class Codes {
   size_t n_arguments_ = 0;
 };
 
-// Throws if an operator of the graph has a constant that stands for nothing.
+// Throws if a node of the graph has such a constant.
 void check_codes(const torch::jit::Graph& graph);
 
 }  // namespace shim

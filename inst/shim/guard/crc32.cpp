@@ -1,6 +1,6 @@
-// A model's bytes are all checked while they are loaded, so this must keep up with memory: 128-bit carry-less products
-// where the processor has them (the method of Gopal et al., "Fast CRC Computation for Generic Polynomials Using
-// PCLMULQDQ Instruction", Intel 2009), ARM's own instruction, else eight tables.
+// CRC-32. All bytes of a model are checked while it is loaded, so this must be as fast as memory. It uses 128-bit
+// carry-less products where the processor has them (the method of Gopal et al., "Fast CRC Computation for Generic
+// Polynomials Using PCLMULQDQ Instruction", Intel 2009), ARM's own instruction, or eight tables.
 #include "guard/crc32.h"
 
 #include <array>
@@ -20,7 +20,7 @@ constexpr uint32_t kPolynomial = 0xedb88320;
 
 using Tables = std::array<std::array<uint32_t, 256>, 8>;
 
-// tables[k][b]: byte b with k zero bytes after it.
+// tables[k][b] is the checksum of byte b with k zero bytes after it.
 constexpr Tables make_tables() {
   Tables tables{};
   for (uint32_t b = 0; b < 256; ++b) {
@@ -35,7 +35,7 @@ constexpr Tables make_tables() {
 
 constexpr Tables tables = make_tables();
 
-// `state` is the bare remainder: the complement of what callers see.
+// `state` is the remainder itself; callers see its complement.
 uint32_t run_tables(uint32_t state, const unsigned char* p, size_t n) {
   if constexpr (std::endian::native == std::endian::little) {
     for (; n >= 8; p += 8, n -= 8) {
@@ -55,10 +55,10 @@ __attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i x, __m128i 
   return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, by, 0x00), _mm_clmulepi64_si128(x, by, 0x11)), next);
 }
 
-// Powers of x modulo the polynomial, bits reversed: what moves a block by 64 and 16 bytes.
+// Powers of x modulo the polynomial, with reversed bits. Multiplying by them moves a block by 64 or 16 bytes.
 constexpr long long kBy64[2] = {0x0154442bd4, 0x01c6e41596}, kBy16[2] = {0x01751997d0, 0x00ccaa009e};
 
-// The rest of n bytes after four blocks that lie 16 bytes from each other.
+// Processes the last n bytes, after four remainders of blocks that lie 16 bytes apart.
 __attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m128i b, __m128i c, __m128i d,
                                                                 const unsigned char* p, size_t n) {
   const __m128i by_64 = _mm_set_epi64x(kBy64[1], kBy64[0]), by_16 = _mm_set_epi64x(kBy16[1], kBy16[0]);
@@ -71,13 +71,13 @@ __attribute__((target("pclmul,sse4.1"))) uint32_t finish_blocks(__m128i a, __m12
   }
   a = fold(fold(fold(a, by_16, b), by_16, c), by_16, d);
   for (; n >= 16; ++block, n -= 16) a = fold(a, by_16, _mm_loadu_si128(block));
-  // 16 bytes with the same remainder as all that was read.
+  // `left` holds 16 bytes with the same remainder as everything read so far.
   unsigned char left[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(left), a);
   return run_tables(run_tables(0, left, 16), reinterpret_cast<const unsigned char*>(block), n);
 }
 
-// n is at least 64.
+// n must be at least 64.
 __attribute__((target("pclmul,sse4.1"))) uint32_t run_carry_less(uint32_t state, const unsigned char* p, size_t n) {
   const auto* block = reinterpret_cast<const __m128i*>(p);
   return finish_blocks(_mm_xor_si128(_mm_loadu_si128(block), _mm_cvtsi32_si128(static_cast<int>(state))),

@@ -13,7 +13,8 @@ using torch::jit::Function;
 
 using CallLevels = Levels<Function*>;
 
-// The calls of a function, each with the number of blocks around it.
+// The functions that a function calls, each with the number of blocks around the call. `deepest` becomes the number of
+// blocks that are nested.
 std::vector<CallLevels::Edge> calls_of(Function* function, int64_t& deepest) {
   std::vector<CallLevels::Edge> calls;
   auto* with_graph = torch::jit::tryToGraphFunction(*function);
@@ -37,7 +38,7 @@ std::vector<CallLevels::Edge> calls_of(Function* function, int64_t& deepest) {
 void check_calls(const torch::jit::CompilationUnit& unit, const char* whose) {
   CallLevels levels(calls_of);
   for (auto* function : unit.get_functions()) {
-    // In the place of one that was removed there is none.
+    // The unit has a null pointer in the place of a function that was removed.
     if (!function) continue;
     TORCH_CHECK(levels.of(function) <= kMostLevels, whose, " functions call each other too deeply: more than ",
                 kMostLevels, " levels of calls and blocks");

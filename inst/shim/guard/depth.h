@@ -1,5 +1,5 @@
-// How deep programs go. LibTorch compiles, inlines, prints and writes them by recursion, so that calls, classes and
-// values which are nested deeply enough end the process.
+// How deeply programs are nested. LibTorch compiles, inlines, prints and writes programs by recursion: calls, classes
+// and values that are nested deeply enough overflow the stack and end the process.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -15,12 +15,11 @@ struct CompilationUnit;
 
 namespace shim {
 
-// The most levels of calls, and of classes that hold each other. An ordinary stack, of 8 MB, was seen to carry three
-// times as many.
+// The most levels of calls, and of classes that hold each other. A stack of 8 MB was seen to carry three times as many.
 constexpr int kMostLevels = 1000;
 
-// How many levels a graph has from a node on, found without recursion. An edge back to a node on the way, which closes a
-// circle, adds no level.
+// Counts the levels of a directed graph below a node, without recursion. An edge back to a node on the way closes a
+// circle, and adds no level.
 template <class Node>
 class Levels {
  public:
@@ -28,7 +27,8 @@ class Levels {
     Node to;
     int weight = 1;
   };
-  // The edges of a node; the number, 1 at first, is that of its levels without them.
+  // Gives the edges of a node. Its second argument, which is 1 at first, takes the levels that the node has without
+  // them.
   using Edges = std::function<std::vector<Edge>(const Node&, int64_t&)>;
 
   explicit Levels(Edges edges) : edges_(std::move(edges)) {}
@@ -72,8 +72,8 @@ class Levels {
   std::vector<Open> way_;
 };
 
-// Throws if calls and blocks of a unit's functions are nested deeper than an ordinary stack carries when they are
-// inlined, run and saved. `whose`: "its", "The source's".
+// Throws if calls and blocks of the unit's functions are nested so deeply that inlining, running or saving them would
+// overflow an ordinary stack. `whose` begins the message: "its", "The source's".
 void check_calls(const torch::jit::CompilationUnit& unit, const char* whose);
 
 }  // namespace shim

@@ -1,7 +1,7 @@
-// Integer division. A processor of the x86 family answers two pairs of operands with a signal that ends the process: what
-// is divided by 0, and the smallest integer divided by -1. LibTorch's operators on tensors look for the first pair only,
-// those on TorchScript's numbers for neither. So all of them are replaced here by ones that look, for programs, for
-// constants that are folded while text is compiled, and for derivatives alike.
+// Integer division. On x86 processors two kinds of operands raise a signal that ends the process: a divisor of 0, and
+// the smallest integer divided by -1. LibTorch's operators on tensors check for the first kind only, those on
+// TorchScript's numbers for neither. All of them are replaced by operators that check. This serves programs, constants
+// that are folded while text is compiled, and derivatives.
 #include "guard/division.h"
 
 #include <ATen/CPUFunctions.h>
@@ -45,8 +45,8 @@ Found look_at(const at::Tensor& divisor) {
 
 constexpr const char* kByZero = "an integer can't be divided by 0";
 
-// What `self` may be divided by: `other`, but 1 for the -1 that meet the smallest integer. The quotient is that integer
-// again, as processors of other families have it, and nothing remains.
+// A safe divisor: `other`, with 1 in place of each -1 by which the smallest integer would be divided. The quotient is
+// then that integer again, as on other processors, and the remainder is 0.
 at::Tensor divisor(const at::Tensor& self, const at::Tensor& other) {
   if (!at::isIntegralType(self.scalar_type(), /*includeBool=*/true) || self.numel() == 0) return other;
   const Found found = look_at(other);
@@ -62,7 +62,7 @@ at::Tensor divisor(const at::Tensor& self, const at::Tensor& other) {
   return at::where(is_smallest.logical_and(by.eq(-1)), at::ones_like(by), by);
 }
 
-// LibTorch's versions call the type of a rounding mode by different names.
+// The type of a rounding mode has different names in versions of LibTorch.
 template <class R, class A, class B, class C>
 C third(R (*)(A, B, C));
 using Rounding = decltype(third(static_cast<at::_ops::div_Tensor_mode::schema*>(nullptr)));
@@ -93,7 +93,7 @@ SHIM_DIVISION(fmod)
 #undef SHIM_DIVISION
 
 void replace_on_tensors() {
-  // For the whole session.
+  // The registration lasts as long as this object, which is never destroyed.
   auto& library = *new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::CPU, __FILE__, __LINE__);
   library.impl("div.Tensor_mode", TORCH_FN(div));
   library.impl("div_.Tensor_mode", TORCH_FN(div_));
@@ -116,11 +116,11 @@ void check_operands(torch::jit::Stack& stack) {
   c10::IValue& divisor = stack.back();
   if (!dividend.isInt() || !divisor.isInt()) return;
   TORCH_CHECK(divisor.toInt() != 0, kByZero);
-  // The quotient is the dividend again, and nothing remains.
+  // Dividing by 1 gives the same quotient as on other processors, and no remainder.
   if (divisor.toInt() == -1 && dividend.toInt() == std::numeric_limits<int64_t>::min()) divisor = int64_t{1};
 }
 
-// It divides one by the other, and knows signs no more than the processor does.
+// gcd() divides one number by the other. A sign makes no difference to the result, so -1 becomes 1.
 void check_gcd(torch::jit::Stack& stack) {
   for (size_t i = stack.size() - 2; i < stack.size(); ++i)
     if (stack[i].toInt() == -1) stack[i] = int64_t{1};

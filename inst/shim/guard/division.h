@@ -1,9 +1,9 @@
-// Integer divisions that no processor can make.
+// Guards for integer division.
 #pragma once
 
 namespace shim {
 
-// Once, before anything is called: LibTorch's operators are replaced by ones that look at their operands.
+// Replaces LibTorch's operators that divide integers by ones that check their operands. Called once, first of all.
 void replace_divisions();
 
 }  // namespace shim

@@ -23,7 +23,7 @@ void replace_operator(c10::Symbol name, const Replacement& replacement) {
       all.emplace_back(toString(schema), std::move(run), op->aliasAnalysisKind());
   }
   if (!any) return;
-  // All of them anew, since the compiler prefers those that were registered first.
+  // All overloads are registered anew, in their old order: the compiler prefers those that were registered first.
   for (const auto& op : known) torch::jit::deregisterOperator(op->schema());
   for (auto& op : all) torch::jit::registerOperator(std::move(op));
 }

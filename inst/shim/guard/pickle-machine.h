@@ -1,4 +1,4 @@
-// Runs a pickle's instructions on values of which only so much is known as what reads them needs.
+// Interprets the instructions of a pickle. Of each value it keeps only what the reader needs to know.
 #pragma once
 #include <c10/util/Exception.h>
 
@@ -10,7 +10,8 @@ namespace shim {
 
 class Pickle {
  public:
-  // What a program's pickle may call LibTorch knows, and it knows no newer instructions.
+  // Whether the pickle holds the values of a program, or those of a file of torch.save(). In a program's pickle any
+  // name may be called: LibTorch reads it afterwards and knows which it allows. It also knows no newer instructions.
   enum class Of { program, values };
 
   Pickle(std::string_view bytes, size_t at, const RecordSize& record_size, Of of)
@@ -22,7 +23,7 @@ class Pickle {
   void run();
   size_t at() const { return at_; }
 
-  // What the result holds.
+  // All values that the result consists of.
   Pickled values();
 
  private:
@@ -31,7 +32,8 @@ class Pickle {
   };
   static constexpr uint32_t kNone = 0, kFalse = 1, kTrue = 2;
 
-  // n: a number, or the place in texts_, storages_ or tensors_; of what holds others how many.
+  // A value. `n` is a number, or a place in texts_, storages_ or tensors_; for a value that holds others, how many it
+  // holds. `first` and `last` are its edges to these.
   struct Node {
     Kind kind = Kind::none;
     uint32_t first = 0, last = 0;
@@ -66,16 +68,15 @@ class Pickle {
 
   void hold(uint32_t node, uint32_t item);
   std::vector<uint32_t> items_of(uint32_t node) const;
-  // What a call gets.
+  // The arguments of a call: the items of a tuple, which must have at least so many.
   std::vector<uint32_t> arguments_of(uint32_t node, size_t at_least);
-  // A few bytes name a value again, and what is done with it each time may take long: no more of that than a file of this
-  // size can mean.
+  // Counts work. A few bytes can name a large value again and again, so the total is limited by the size of the file.
   void spend(size_t n);
 
-  // A container of the values from `from` on, which it takes off the stack.
+  // Takes the values from `from` on off the stack and pushes a container of them.
   void push_holder(Kind kind, size_t from);
   void tuple_of(size_t n);
-  // The values from `from` on go into the one below them.
+  // Takes the values from `from` on off the stack and adds them to the container below them.
   void add_items(size_t from, Kind kind);
 
   void memoize(uint64_t slot);
@@ -83,36 +84,37 @@ class Pickle {
 
   void global(const std::string& module, const std::string& name);
 
-  // ("storage", type, record, device, number of elements), and in old files None or (name, begin, number of elements) of a
-  // part of that.
+  // Makes a storage of ("storage", type, record, device, number of elements). In old files a sixth item may follow:
+  // None, or (name, begin, number of elements) for a part of the storage.
   void storage();
 
-  // (storage, offset, sizes, strides, requires gradients, hooks, ...): a node. `dtype` where the storage has none of its own.
+  // Makes a tensor of (storage, offset, sizes, strides, requires gradients, hooks, ...). `dtype` is its dtype where the
+  // storage has none of its own.
   uint32_t tensor(const std::vector<uint32_t>& item, std::optional<c10::ScalarType> dtype, uint32_t metadata);
 
-  // Of pairs, or empty.
+  // Makes a dict of the argument at `first`, which holds pairs; an empty one if there is none.
   uint32_t dict(const std::vector<uint32_t>& arguments, size_t first);
 
   uint32_t made(const std::string& name, const std::vector<uint32_t>& item);
 
   void reduce();
 
-  // What a class makes of the arguments, as `__new__` and as a call.
+  // Interprets the call of a class, by `__new__` and as a function.
   void new_object();
 
-  // The attributes of an object, of which values keep none.
+  // Sets the attributes of an object. They are not kept when values are read.
   void build();
 
-  // A whole number of n bytes, the last one with the sign. What R has no whole number for is one with a point.
+  // Pushes a whole number of n bytes, the highest with the sign. One that is too large for int64 becomes a real number.
   void push_long(uint64_t n);
   void push_real(double value);
 
-  // False at the end.
+  // Interprets one instruction. False at the last one.
   bool step(unsigned char instruction);
 
   void push_text_of(Kind kind, uint64_t n);
 
-  // What LibTorch does not write, but Python: older and newer forms of the pickle.
+  // Interprets an instruction that only Python writes, in older or newer protocols.
   void newer_step(unsigned char instruction);
 
   void check_depth();
@@ -132,7 +134,7 @@ class Pickle {
   std::vector<Pickled::Storage> storages_;
   std::vector<Pickled::Tensor> tensors_;
   std::vector<Node> nodes_;
-  std::vector<Edge> edges_;  // numbered from 1
+  std::vector<Edge> edges_;  // edge numbers count from 1; 0 means none
 };
 
 }  // namespace shim

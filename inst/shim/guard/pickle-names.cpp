@@ -8,7 +8,7 @@ struct Dtype {
   int number;
   bool has_storage;
 };
-// Quantized ones are left out: their numbers need a scale.
+// Quantized dtypes are left out: their numbers need a scale.
 constexpr Dtype kDtypes[] = {
     {"uint8", 0, true},       {"int8", 1, true},           {"int16", 2, true},          {"int32", 3, true},
     {"int64", 4, true},       {"float16", 5, true},        {"float32", 6, true},        {"float64", 7, true},
@@ -86,7 +86,7 @@ bool is_plain_name(const std::string& name) {
   if (name == "torch.Tensor" || name == "torch.nn.parameter.Parameter" || name == "torch.nn.parameter.Buffer" ||
       name == "torch.storage.UntypedStorage" || name == "torch.UntypedStorage")
     return true;
-  // What a dict makes a value of that is not there.
+  // Types by which a defaultdict makes missing values.
   for (const char* type : {"list", "dict", "int", "float", "str"})
     if (name == std::string("builtins.") + type || name == std::string("__builtin__.") + type) return true;
   if (name.compare(0, 6, "torch.") != 0) return false;

@@ -1,4 +1,4 @@
-// Names of Python's in pickles: of dtypes, and of what makes values.
+// Python's names in pickles: names of dtypes, and of functions and classes that make values.
 #pragma once
 #include <optional>
 #include <string>
@@ -9,17 +9,17 @@
 
 namespace shim {
 
-// "float32", "FloatStorage".
+// Dtypes by names such as "float32" and "FloatStorage".
 std::optional<c10::ScalarType> dtype_named(std::string_view name);
 std::optional<c10::ScalarType> dtype_of_storage(const std::string& name);
 
-// What values may be made by, under the names that Python has for it.
+// What may make a value, by its names in Python.
 enum class Maker {
   tensor_v1, tensor_v2, tensor_v3, parameter, subclass, dict, factory_dict, same, set, device, complex, bytes, byte_array
 };
 const std::unordered_map<std::string, Maker>& makers();
 
-// Names that stand for things and not for what makes them.
+// Whether a name stands for a class or a dtype that is an argument, and is not called.
 bool is_plain_name(const std::string& name);
 
 }  // namespace shim

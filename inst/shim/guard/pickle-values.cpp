@@ -1,4 +1,4 @@
-// What the names in a pickle make of their arguments, and what comes of it all.
+// Which values the named functions make of their arguments, and the list of values that results.
 #include <algorithm>
 
 #include "core/utf8.h"
@@ -9,7 +9,7 @@ namespace shim {
 namespace {
 
 constexpr int kDeepestType = 100;
-// Values become lists of R, which walks them by recursion.
+// Values become lists in R, which it walks through by recursion.
 constexpr uint32_t kDeepestOfValues = 500;
 constexpr size_t kMostDimensions = 64;
 
@@ -22,7 +22,7 @@ int deepest_bracket(const std::string& text) {
   return deepest;
 }
 
-// What Python's latin1 makes of text: a byte for each character.
+// The bytes of a text in latin1: one for each character. Older pickles hold bytes as such text.
 std::string latin1(const std::string& utf8) {
   std::string out;
   for (size_t at = 0; at < utf8.size(); ++at) {
@@ -44,7 +44,7 @@ Pickled Pickle::values() {
   struct Open {
     uint32_t node, edge;
   };
-  // Places count from 1. A node is on the way while it has a level and no place.
+  // Places count from 1. While a node has a level but no place, the walk is below it.
   std::vector<uint32_t> place(nodes_.size(), 0), level(nodes_.size(), 0);
   std::vector<Open> way;
   const auto enter = [&](uint32_t node) {
@@ -126,7 +126,7 @@ uint32_t Pickle::tensor(const std::vector<uint32_t>& item, std::optional<c10::Sc
   Pickled::Tensor out{static_cast<size_t>(at(item[0]).n), dtype.value_or(storage.dtype), at(item[1]).n, {}, {}, false, false, false};
   const size_t size = c10::elementSize(out.dtype), own = c10::elementSize(storage.dtype);
   const auto sizes = arguments_of(item[2], 0), strides = arguments_of(item[3], sizes.size());
-  // Elements behind the last one that is known to be used.
+  // How many elements are left behind the last one that is known to be used.
   int64_t left = static_cast<int64_t>(static_cast<uint64_t>(storage.numel) * own / size) - 1 - out.offset;
   bool is_empty = false, is_inside = left >= 0;
   uint64_t numel = 1;
@@ -149,7 +149,7 @@ uint32_t Pickle::tensor(const std::vector<uint32_t>& item, std::optional<c10::Sc
   require(is_empty || is_inside, "a tensor reaches over the end of its storage");
   if (of_ == Of::program) return new_node(Kind::object);
   require(sizes.size() <= kMostDimensions && python_name(out.dtype), "a tensor is of a kind that has no form in R");
-  // What lies behind the end is never looked at.
+  // An empty tensor uses no element, but its offset must still lie inside.
   require(!is_empty || out.offset <= storage.numel, "a tensor reaches over the end of its storage");
   out.requires_grad = item.size() > 4 && item[4] == kTrue;
   if (is(metadata, Kind::dict)) {
@@ -213,7 +213,7 @@ uint32_t Pickle::made(const std::string& name, const std::vector<uint32_t>& item
       return new_node(Kind::parameter, static_cast<int64_t>(tensors_.size()) - 1);
     }
     case Maker::subclass: {
-      // (what makes it, its class, arguments of that, attributes)
+      // The items are a function, a class, the arguments of the function, and attributes.
       need(3);
       require(is(item[0], Kind::global) && is(item[1], Kind::global));
       const uint32_t out = made(text(item[0]), arguments_of(item[2], 0));

@@ -1,4 +1,4 @@
-// The instructions of pickles.
+// Interprets the instructions of pickles.
 #include "guard/pickle.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace shim {
 namespace {
 
-// Far beyond what programs have, far below what a stack of 8 MB carries. A module is two values, itself and its
+// Programs are nested far less, and a stack of 8 MB carries far more. A module counts as two values: itself and its
 // attributes.
 constexpr int kDeepestOfProgram = 2 * kMostLevels + 50;
 constexpr size_t kMostSpent = 16, kFreeToSpend = size_t{1} << 16;
@@ -73,7 +73,8 @@ void Pickle::push_text(Kind kind, std::string text) {
 }
 
 void Pickle::hold(uint32_t node, uint32_t item) {
-  // In a program only what can be nested counts, and what a tuple says of a tensor.
+  // In a program's pickle only values that can be nested are of interest, and the items of tuples that describe
+  // tensors.
   if (of_ == Of::program && !is(node, Kind::tuple) && !holds_others(at(item).kind)) return;
   require(edges_.size() < std::numeric_limits<uint32_t>::max(), "there are too many");
   edges_.push_back({item, 0});
@@ -127,7 +128,7 @@ void Pickle::add_items(size_t from, Kind kind) {
 }
 
 void Pickle::memoize(uint64_t slot) {
-  // Each needs an instruction, and some writers begin with another number than 0.
+  // Each slot takes an instruction, so there are not more than bytes. Some writers begin with another number than 0.
   require(slot <= at_ - begin_ && !stack_.empty());
   if (slot >= memo_.size()) memo_.resize(static_cast<size_t>(slot) + 1, kNoNode);
   memo_[static_cast<size_t>(slot)] = stack_.back();

@@ -1,5 +1,5 @@
-// The one reader of Python's pickles. It runs nothing: a pickle is a program that builds values and may call any function of
-// Python's, and here its instructions only make notes of what they would have built.
+// The reader of Python's pickles. A pickle is a program that builds values and may call any function of Python's. The
+// reader runs nothing: it only notes which values the instructions would build.
 #pragma once
 #include <c10/core/ScalarType.h>
 
@@ -14,21 +14,21 @@
 
 namespace shim {
 
-// Bytes of the record of this name, -1 if there is none.
+// Gives how many bytes the record of this name has; -1 if there is none.
 using RecordSize = std::function<int64_t(const std::string&)>;
 
-// Throws if the pickle is none that LibTorch can have written of a program's values. LibTorch reads it afterwards.
+// Throws if LibTorch can't have written this pickle for the values of a program. LibTorch reads the pickle afterwards.
 void check_pickle(const std::string& pickle, const RecordSize& record_size);
 
-// What a pickle of values says. Each value stands behind those that it holds.
+// The values in a pickle. Each stands after the values that it holds.
 struct Pickled {
-  // `numel` elements of a record, from the element `begin` on.
+  // Storages are `numel` elements of a record, from element `begin` on.
   struct Storage {
     std::string record;
     c10::ScalarType dtype;
     int64_t begin, numel;
   };
-  // `offset` counts elements of the tensor's own dtype from the beginning of its storage.
+  // `offset` counts elements of the tensor's own dtype from the start of the storage.
   struct Tensor {
     size_t storage;
     c10::ScalarType dtype;
@@ -36,8 +36,8 @@ struct Pickled {
     std::vector<int64_t> sizes, strides;
     bool requires_grad, is_conj, is_neg;
   };
-  // n: of a boolean, a whole number and a dtype itself; of a text, bytes, a device, a number and a tensor its place among
-  // those; of a list and a dict how many places in `items` it takes.
+  // `n` is the value itself for booleans, whole numbers and dtypes. For texts, bytes, devices, other numbers and
+  // tensors it is a place in the vectors below; for lists and dicts the number of places in `items` that it takes.
   struct Value {
     ts_pickled kind;
     int64_t n;
@@ -45,19 +45,20 @@ struct Pickled {
 
   std::vector<Value> values;
   std::vector<uint32_t> items;
-  std::vector<double> numbers;  // a complex one takes two places
+  std::vector<double> numbers;  // a complex number takes two places
   std::vector<std::string> texts;
   std::vector<Storage> storages;
   std::vector<Tensor> tensors;
 };
 
-// Reads the pickle that begins at `at`, and moves `at` behind it. Throws where it would run anything but what makes values
-// and tensors, with the name of that, and where it says what can't be.
+// Reads the pickle that begins at `at`, and moves `at` behind it. Throws if the pickle would call anything that does
+// not make values or tensors, which the message names, or if it makes no sense.
 Pickled read_pickle(std::string_view bytes, size_t& at, const RecordSize& record_size);
 
-// What Python calls a dtype, "float32"; NULL for one that tensors of files can't have.
+// The name of a dtype in Python, such as "float32"; NULL for a dtype that tensors in files can't have.
 const char* python_name(c10::ScalarType dtype);
-// Whether Python has a class of storages for this dtype alone, "FloatStorage"; those of newer dtypes are of bytes.
+// Whether Python has a class of storages for this dtype, such as "FloatStorage". Tensors of newer dtypes have storages
+// of bytes.
 bool has_typed_storage(c10::ScalarType dtype);
 
 }  // namespace shim

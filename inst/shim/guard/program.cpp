@@ -10,29 +10,29 @@
 namespace shim {
 namespace {
 
-// Far beyond what programs have, far below what a stack of 8 MB carries.
+// Programs are nested far less, and a stack of 8 MB carries far more.
 constexpr int kDeepestBracket = 100, kLongestChain = 1000, kWidestIndent = 1000;
-// Bytes of stack for one definition, and for each step that its text goes deeper: twice what LibTorch's compiler was
-// seen to need.
+// Bytes of stack for one definition, and for each level of nesting in its text: twice what LibTorch's compiler was seen
+// to need.
 constexpr size_t kDefinitionStack = 16 * 1024, kStepStack = 5 * 1024;
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 }  // namespace
 
-// A chain is what one expression holds between its commas, operators and brackets one after the other: LibTorch reads
-// it as a tree of that depth. What LibTorch writes are short lines.
+// A chain counts the operators, keywords and brackets that follow each other in an expression with no comma between
+// them: LibTorch reads them as a tree of that depth. LibTorch itself writes short lines.
 void Code::read(const std::string& code, const std::string& package) {
   const auto require = [&](bool holds) { TORCH_CHECK(holds, whose_, " code is nested too deeply"); };
-  std::vector<int> chain{0};                   // at each depth of brackets
-  int links = 0, elifs = 0, indent = 0;        // links: of all depths together
-  int deepest = 0;                             // in this definition
-  // What stands before: the end of an operand, the bracket of an index on one, or anything else.
+  std::vector<int> chain{0};                   // length of the chain at each depth of brackets
+  int links = 0, elifs = 0, indent = 0;        // links: the sum of all chains
+  int deepest = 0;                             // deepest level of this definition
+  // What comes before the current position: the end of an operand, the opening bracket of an index, or anything else.
   enum class Last { operand, index, other };
   Last last = Last::other;
-  std::vector<std::string>* fields = nullptr;  // of the class whose body this is
-  bool in_type = false;                        // of a field
-  int method = -1;                             // indent of the method of that class whose body this is
+  std::vector<std::string>* fields = nullptr;  // mentioned by fields of the class whose body this is
+  bool in_type = false;                        // inside the type of a field
+  int method = -1;                             // indent of the method of that class that this is in
   const auto measure = [&] {
     require(links <= kLongestChain && elifs <= kLongestChain && indent <= kWidestIndent);
     deepest = std::max(deepest, links + elifs + indent);
@@ -105,7 +105,7 @@ void Code::read(const std::string& code, const std::string& package) {
       require(chain.size() <= kDeepestBracket);
     } else if (c == ')' || c == ']' || c == '}') {
       last = Last::operand;
-      // LibTorch's compiler looks for what stands there.
+      // LibTorch's compiler would read the index that is not there.
       TORCH_CHECK(c != ']' || before != Last::index, whose_, " code has an index with nothing in it: ", line_at(at));
       reset();
       if (chain.size() > 1) chain.pop_back();
@@ -128,7 +128,7 @@ void Code::read(const std::string& code, const std::string& package) {
   end_definition();
 }
 
-// Classes that no other one holds are taken away, and again, until none are left or those remain that hold each other.
+// Takes away the classes that no other class holds, again and again. If some remain, they hold each other.
 void Code::check_cycles() const {
   std::unordered_map<std::string, int> holders;
   for (const auto& it : fields_)

@@ -1,5 +1,5 @@
-// The text of a program, checked before LibTorch reads it. LibTorch trusts it to be nested no deeper than its stack carries;
-// whatever else is wrong with it LibTorch finds itself. The program's values are looked at in guard/pickle.h.
+// Checks the text of a program before LibTorch reads it. LibTorch trusts that it is nested no deeper than the stack
+// carries; all other errors LibTorch finds itself. The values of a program are checked by guard/pickle.h.
 #pragma once
 #include <string>
 #include <unordered_map>
@@ -7,19 +7,19 @@
 
 namespace shim {
 
-// TorchScript text of one program, as far as its depth goes.
+// Measures how deeply the TorchScript texts of one program are nested.
 class Code {
  public:
-  // `whose` code it is, for messages: "its", "The source's".
+  // `whose` begins the messages: "its", "The source's".
   explicit Code(const char* whose) : whose_(whose) {}
 
-  // One text more, with classes in a package such as "__torch__.net". Throws if an expression, a type or a block is
-  // nested deeper than any program's is, or if an index has nothing in it.
+  // Reads another text. Its classes are in a package such as "__torch__.net". Throws if an expression, a type or a
+  // block is nested deeper than in any real program, or if an index is empty.
   void read(const std::string& text, const std::string& package);
-  // Throws if the classes' fields are nested too deeply, or without end.
+  // Throws if classes hold each other too deeply, or in a circle.
   void check_classes() const;
-  // Bytes that LibTorch's parser and compiler need for all of it if each definition leads to the next: theirs is
-  // recursion.
+  // Bytes of stack that LibTorch's parser and compiler need at most. They work by recursion, and each definition may
+  // lead to the next.
   size_t stack() const { return stack_; }
 
  private:

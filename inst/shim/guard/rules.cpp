@@ -7,7 +7,7 @@
 namespace shim {
 namespace {
 
-// Names of operators without overloads, and of whole namespaces, which end in "::".
+// Rules by names of operators without overloads, and by namespaces, which end in "::".
 std::unordered_map<std::string, ts_rule_kind>& rules() {
   static auto& all = *new std::unordered_map<std::string, ts_rule_kind>();
   return all;

@@ -10,12 +10,12 @@ struct Graph;
 
 namespace shim {
 
-// Operators of the namespace prim trust what LibTorch's compiler knows of their operands. Whether a text may call this
-// one by its name.
+// Whether a text may call this operator of the namespace prim by its name. Operators of prim trust what LibTorch's
+// compiler knows of their operands.
 bool may_name_prim(const std::string& name);
 
 // Throws if the graph holds an operator that no program may hold, or one that reaches files when that is not allowed.
-// `whose` graph it is, for messages: "it", "The source".
+// `whose` begins the message: "it", "The source".
 void check_operators(const torch::jit::Graph& graph, bool allow_files, const char* whose);
 
 }  // namespace shim

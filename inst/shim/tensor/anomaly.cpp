@@ -1,4 +1,5 @@
-// Looking for what goes wrong in gradients: each node remembers where the host's code was that recorded it.
+// Anomaly mode, which finds the source of wrong gradients: each node remembers where the host's code was that recorded
+// it.
 #include <torch/csrc/autograd/anomaly_mode.h>
 #include <torch/csrc/autograd/engine.h>
 
@@ -39,7 +40,7 @@ struct Engine : torch::autograd::Engine {
 }  // namespace
 
 void set_engine() {
-  // Never destroyed: device threads may still wait in it when the process ends.
+  // The engine is never destroyed: device threads may still wait in it when the process ends.
   torch::autograd::set_default_engine_stub([]() -> torch::autograd::Engine& {
     static auto* engine = new Engine();
     return *engine;

@@ -1,4 +1,4 @@
-// Mixed precision: per device whether operators cast their arguments, and to which dtype.
+// Mixed precision: whether operators of a device type cast their arguments, and to which dtype.
 #include "core/value.h"
 
 #include <ATen/autocast_mode.h>
@@ -6,7 +6,7 @@
 
 namespace {
 
-// Before LibTorch 2.4 each device has functions of its own.
+// Before LibTorch 2.4 each device type has functions of its own.
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
 bool is_enabled(at::DeviceType device) { return at::autocast::is_autocast_enabled(device); }
 void set_enabled(at::DeviceType device, bool enabled) { at::autocast::set_autocast_enabled(device, enabled); }
@@ -35,7 +35,7 @@ int ts_autocast(const char* device, int nesting, int* enabled, int* dtype, int* 
     const auto type = c10::Device(device).type();
     const int was_enabled = is_enabled(type), was_dtype = static_cast<int>(get_dtype(type)),
               was_cache = at::autocast::is_autocast_cache_enabled();
-    // What LibTorch may refuse comes first, so that an error changes nothing.
+    // What LibTorch may refuse is done first, so that an error changes nothing.
     if (*dtype >= 0) set_dtype(type, static_cast<at::ScalarType>(*dtype));
     set_enabled(type, *enabled != 0);
     if (*cache >= 0) at::autocast::set_autocast_cache_enabled(*cache != 0);

@@ -1,4 +1,5 @@
-// Forward-mode derivatives: the levels in which tensors carry tangents. The tangents themselves are operators' business.
+// Forward-mode derivatives: the levels at which tensors carry tangents. Making and reading tangents is done by
+// operators.
 #include "core/value.h"
 
 #include <torch/csrc/autograd/forward_grad.h>

@@ -1,4 +1,4 @@
-// Functions whose derivative is the host's, and hooks on gradients.
+// Functions whose derivative is a function of the host, and hooks on gradients.
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
@@ -36,7 +36,8 @@ class HostNode : public Node {
     return result;
   }
 
-  // The host's function may hold what holds this node: nothing else would end that circle.
+  // The host's function may hold objects that hold this node. LibTorch calls this when the graph is freed, and only
+  // this breaks such a circle.
   void release_variables() override {
     backward_.reset();
     saved_.clear();
@@ -60,7 +61,7 @@ variable_list no_forward_mode(const variable_list&, const variable_list&) {
   TORCH_CHECK(false, "a function made by `autograd_function()` has no forward-mode derivative");
 }
 
-// It takes more arguments from version to version.
+// Newer versions of LibTorch need more arguments.
 template <class Ids, class Outputs, class Pointer>
 auto wrap_outputs(const variable_list& inputs, const Ids& fixed, const Ids& dirty, const Outputs& outputs,
                   const Pointer& node) {
@@ -134,10 +135,10 @@ int ts_tensor_register_hook(ts_tensor* handle, const ts_host_function* hook, int
 int ts_tensor_is_shared(ts_tensor* handle, int* out) {
   return shim::guarded([&] {
     const at::Tensor tensor = shim::borrow(handle);
-    // The handle's and this one.
+    // Two references are known: the handle's and this one.
     const bool held = tensor.use_count() > 2;
     const shim::NodePtr node = tensor.requires_grad() ? tensor.grad_fn() : nullptr;
-    // The tensor's own and this one.
+    // Two references are known: the tensor's own and this one.
     *out = held || (node && node.use_count() > 2);
   });
 }

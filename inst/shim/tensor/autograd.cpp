@@ -1,4 +1,4 @@
-// Gradients: the engine's entry points and what a tensor knows of its history.
+// Gradients: backward passes, and what a tensor knows of its history.
 #include "tensor/autograd.h"
 
 #include "core/host.h"

@@ -1,4 +1,4 @@
-// Nodes of the gradients' graph: LibTorch counts references to them in one way or another by its version.
+// Nodes of the graph of gradients. How LibTorch counts references to them depends on its version.
 #pragma once
 #include "core/pch.h"
 
@@ -19,7 +19,8 @@ NodePtr pointer_to(T& node) {
 template <class T, class... Arguments>
 auto new_node(Arguments&&... arguments) {
   if constexpr (std::is_same_v<NodePtr, std::shared_ptr<torch::autograd::Node>>)
-    // LibTorch's own way, which does not walk a long graph by recursion; found by its argument, where there is one.
+    // deleteNode() is LibTorch's own way, which frees a long graph without recursion. It is found by the type of its
+    // argument.
     return std::shared_ptr<T>(new T(std::forward<Arguments>(arguments)...), [](auto* node) { deleteNode(node); });
   else
     return c10::make_intrusive<T>(std::forward<Arguments>(arguments)...);

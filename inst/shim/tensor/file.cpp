@@ -1,4 +1,4 @@
-// Tensors to files and to memory, and back, as the bytes that they are.
+// Writes the bytes of tensors to files and to memory, and reads them.
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -11,7 +11,7 @@ using shim::borrow;
 
 namespace {
 
-// Rows of a large tensor that is not contiguous are copied a piece at a time.
+// A large tensor that is not contiguous is copied in pieces of so many bytes.
 constexpr int64_t kPiece = int64_t{1} << 24;
 
 void write_tensor(const at::Tensor& tensor, shim::Sink& sink) {
@@ -45,7 +45,7 @@ void write_parts(const ts_part* parts, size_t n, shim::Sink& sink) {
   sink.check();
 }
 
-// Where the bytes of tensors come from.
+// A file or memory from which the bytes of tensors are read.
 class Source {
  public:
   Source(const char* path, const void* bytes, size_t size) : bytes_(static_cast<const char*>(bytes)), size_(size) {
@@ -78,7 +78,7 @@ class Source {
 at::Tensor read_piece(const ts_piece& piece, Source& source) {
   const at::IntArrayRef sizes(piece.sizes, piece.ndim);
   const auto dtype = static_cast<at::ScalarType>(piece.dtype);
-  // What the file can't hold is not allocated.
+  // A tensor that is larger than the file is not allocated.
   uint64_t bytes = c10::elementSize(dtype);
   for (const int64_t size : sizes) {
     TORCH_CHECK(size >= 0 && (size == 0 || bytes <= source.size() / static_cast<uint64_t>(size)), "it ends before a tensor does");
@@ -87,7 +87,7 @@ at::Tensor read_piece(const ts_piece& piece, Source& source) {
   at::Tensor out = at::empty(sizes, at::TensorOptions().dtype(dtype));
   source.read(piece.offset, out.data_ptr(), bytes);
   if (dtype == at::kBool) {
-    // Only two bytes are bools; a compiler counts on it.
+    // A bool must be the byte 0 or 1: compilers rely on it.
     auto* values = static_cast<unsigned char*>(out.data_ptr());
     for (uint64_t i = 0; i < bytes; ++i) values[i] = values[i] != 0;
   }

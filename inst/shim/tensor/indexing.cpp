@@ -1,12 +1,12 @@
-// An index of several entries on a tensor: one operator after the other, each through the dispatcher, so that autograd
-// and a trace see it.
+// Applies an index of several entries to a tensor. Each entry is an operator that goes through the dispatcher, so that
+// autograd and a trace see it.
 #include "jit/trace.h"
 
 namespace {
 
 using shim::borrow;
 
-// What LibTorch's own type of a list of tensors and gaps is differs between versions.
+// The type of a list of tensors and gaps, which differs between versions of LibTorch.
 using Gaps = decltype(std::declval<const c10::IValue&>().toOptionalTensorList());
 
 Gaps at_dimension(int64_t dim, const at::Tensor& tensor) {
@@ -22,15 +22,15 @@ void step(at::Tensor& it, at::Tensor next) {
   shim::note_result(it);
 }
 
-// Sparse tensors have no views: what is taken of them is copied, by positions.
+// A slice. Sparse tensors have no views, so their slices are copied by positions.
 at::Tensor slice(const at::Tensor& it, int64_t dim, const ts_index& entry) {
   if (it.layout() == at::kStrided) return at::slice(it, dim, entry.start, entry.end, entry.step);
   const auto positions = at::arange(it.size(dim), at::TensorOptions().dtype(at::kLong).device(it.device()));
   return at::index_select(it, dim, at::slice(positions, 0, entry.start, entry.end, entry.step));
 }
 
-// The CPU's kernels check positions. Those of other devices leave a wrong one to the device, which is lost to the process
-// then.
+// Checks positions on devices other than the CPU. A kernel there would let the device fail, and the process could not
+// use the device any more.
 void check_positions(const at::Tensor& it, int64_t dim, const at::Tensor& positions) {
   const int64_t n = positions.numel();
   if (it.is_cpu() || it.is_meta() || positions.is_meta() || n == 0) return;
@@ -43,7 +43,8 @@ void check_positions(const at::Tensor& it, int64_t dim, const at::Tensor& positi
                     " is out of bounds for dimension ", dim, " with size ", size);
 }
 
-// Applies the entries to `it`. With `puts`, entries of tensors wait: they are given there, with their dimensions.
+// Applies the entries to `it`. With `puts`, entries that are tensors are not applied but collected there, with their
+// dimensions.
 struct Put {
   const ts_index* entry;
   int64_t dim;
@@ -75,7 +76,7 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, std::ve
         const at::Tensor tensor = borrow(entry.tensor);
         if (entry.kind == TS_INDEX_POSITIONS) check_positions(it, dim, tensor);
         step(it, at::index(it, at_dimension(dim, tensor)));
-        // A mask of several dimensions leaves one; a tensor of positions of several dimensions leaves as many.
+        // A mask takes several dimensions and leaves one. A tensor of positions leaves as many as it has itself.
         dim += entry.kind == TS_INDEX_MASK ? 1 : tensor.dim();
         break;
       }
@@ -83,11 +84,12 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, std::ve
   }
 }
 
-// Each vector of positions on its own dimension, as reading has it: index_put() would pair them. So each gets axes of its
-// own, and so does what lies between them, as else the axes would go to the front.
+// Makes each tensor of positions act on its own dimension, as reading does; index_put() would pair their elements. Each
+// one gets axes of its own. So does each dimension between them, since their axes would otherwise come first in the
+// result.
 Gaps crossed(const at::Tensor& it, const std::vector<Put>& puts) {
   std::vector<at::Tensor> positions;
-  std::vector<int64_t> axes;  // how many, of each of them
+  std::vector<int64_t> axes;  // how many axes each of them has
   int64_t total = 0;
   const auto add = [&](at::Tensor tensor, int64_t n) {
     positions.push_back(std::move(tensor));
@@ -144,7 +146,8 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
       return;
     }
     at::Tensor source = borrow(static_cast<ts_tensor*>(value->as.handle));
-    // Leading dimensions of 1, which the place may not have: where it has them the value is repeated all the same.
+    // The value may have leading dimensions of size 1 that the place lacks. Where the place has them, the value is
+    // repeated.
     const int64_t most = puts.empty() ? it.dim() : 0;
     while (source.dim() > most && source.size(0) == 1) step(source, source.squeeze(0));
     if (puts.empty()) {
@@ -154,7 +157,7 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
     }
     for (const Put& put : puts)
       if (put.entry->kind == TS_INDEX_POSITIONS) check_positions(it, put.dim, borrow(put.entry->tensor));
-    // copy_ converts, index_put_ does not.
+    // index_put_() does not convert dtypes, unlike copy_().
     step(source, source.to(it));
     const bool one = puts.size() == 1;
     step(it, it.index_put_(one ? at_dimension(puts[0].dim, borrow(puts[0].entry->tensor)) : crossed(it, puts), source));

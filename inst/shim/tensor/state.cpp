@@ -1,5 +1,5 @@
-// What a run of the host's code may change, kept to be put back: the values and gradients of tensors, and the states of
-// the random number generators.
+// Saves and restores what a run of the host's code may change: values and gradients of tensors, and the states of the
+// random number generators.
 #include "core/value.h"
 
 #include <mutex>
@@ -7,8 +7,9 @@
 
 namespace {
 
-// A value is copied back only where it has changed: that would else break graphs that hold the tensor for backward().
-// The tensor's version does not tell: batch norm writes its statistics without counting.
+// A tensor and a copy of its value. The value is copied back only if it has changed: copying would break graphs that
+// hold the tensor for backward(). The tensor's version does not tell, as batch norm writes its statistics without
+// counting.
 struct Kept {
   explicit Kept(const at::Tensor& it) : tensor(it), copy(it.detach().clone()) {}
   void put_back() {

@@ -1,25 +1,9 @@
-// Tensors in and out of plain memory, and what can be told of them.
-#include "core/uncached.h"
-#include "core/uncached.h"
-#include "core/uncached.h"
-#include "core/uncached.h"
-#include "core/uncached.h"
-#include "core/uncached.h"
+// Copies tensors into plain memory and back, and describes them.
 #include "core/uncached.h"
 #include "core/value.h"
 #include "train/recorder.h"
 
 #include <ATen/ScalarOps.h>
-
-#include <algorithm>
-
-#include <algorithm>
-
-#include <algorithm>
-
-#include <algorithm>
-
-#include <algorithm>
 
 #include <algorithm>
 #include <cstring>
@@ -32,7 +16,7 @@ using shim::give;
 
 struct HostLayout {
   std::vector<int64_t> strides;
-  bool row_major;  // also true where the two orders are the same
+  bool row_major;  // also if the two orders are the same
 };
 
 HostLayout column_major(c10::IntArrayRef sizes) {
@@ -53,8 +37,8 @@ void convert(const void* from, void* to, int64_t n) {
   To* target = static_cast<To*>(to);
   int64_t at = 0;
   if (shim::is_uncached(to, n * sizeof(To))) {
-    // Through a piece of memory that is always in the first cache: four lines, so that storing goes on while the next ones
-    // are converted.
+    // Converts in pieces of four cache lines, which stay in the first-level cache, so that one piece is stored while
+    // the next is converted.
     constexpr int64_t kPiece = 256 / sizeof(To);
     alignas(64) To piece[kPiece];
     for (; at + kPiece <= n; at += kPiece) {
@@ -75,7 +59,8 @@ void copy_bytes(const void* from, void* to, size_t n) {
   shim::finish_uncached();
 }
 
-// Element loops for the pairs that R programs use all day; anything else goes through copy_.
+// Converts elements by plain loops, for the pairs of dtypes that R programs use often. False for others, which copy_()
+// converts.
 bool convert_plainly(const void* from, at::ScalarType source, void* to, at::ScalarType target, int64_t n) {
   using at::ScalarType;
   if (source == target) {
@@ -98,12 +83,12 @@ bool convert_plainly(const void* from, at::ScalarType source, void* to, at::Scal
   return true;
 }
 
-// R aligns its small vectors to 8 bytes; LibTorch's kernels take 16 for granted for complex128.
+// Whether the memory is not aligned for LibTorch. R aligns small vectors to 8 bytes; kernels for complex128 need 16.
 bool misaligned(const void* data, at::ScalarType dtype) {
   return dtype == at::kComplexDouble && reinterpret_cast<uintptr_t>(data) % 16 != 0;
 }
 
-// Making and reading constants is no operation of the user's: neither the tracer nor autograd nor a recording may see it.
+// Making and reading constants is no operation of the user's: the tracer, autograd and a recording must not see it.
 struct Unrecorded {
   shim::Unseen unseen;
   at::AutoDispatchBelowADInplaceOrView below_autograd;
@@ -112,7 +97,7 @@ struct Unrecorded {
 
 constexpr const char* kReadByHost = "values of a tensor are read, on which the further course may depend";
 
-// An integer that is a position in no tensor, in the range of a type; text can hold all of them but the smallest of 64 bits.
+// An integer of the dtype that is a position in no tensor. Text can hold all of them but the smallest int64.
 int64_t no_position(at::ScalarType type) {
   switch (type) {
     case at::kByte: return std::numeric_limits<uint8_t>::max();
@@ -123,7 +108,8 @@ int64_t no_position(at::ScalarType type) {
   }
 }
 
-// With memory of its own and no pending conjugation or negation. Some derivatives are zeros without memory.
+// The tensor with memory of its own and without a pending conjugation or negation. Some derivatives are zeros that have
+// no memory.
 at::Tensor in_memory(const at::Tensor& tensor) {
   if (tensor._is_zerotensor()) return at::zeros(tensor.sizes(), tensor.options());
   return tensor.resolve_conj().resolve_neg();
@@ -195,12 +181,12 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
     Unrecorded guard;
     at::Tensor tensor = c10::scalar_to_tensor(shim::to_ivalue(*number, *c10::NumberType::get()).toScalar());
     const at::Tensor other = like ? borrow(like) : at::Tensor();
-    // Operators that do not promote want both dtypes alike; for those that do it makes no difference.
+    // Operators without type promotion need both dtypes alike. For operators with it this makes no difference.
     if (other.defined() && other.is_floating_point() && !tensor.is_complex())
       tensor = tensor.to(other.scalar_type());
     else if (tensor.is_floating_point() && !(other.defined() && other.scalar_type() == at::kComplexDouble))
       tensor = tensor.to(at::typeMetaToScalarType(at::get_default_dtype()));
-    // Not every operator of a device takes a number that lies elsewhere.
+    // Some operators of a device refuse a number on another device.
     if (other.defined() && !other.is_cpu()) tensor = at::scalar_tensor(tensor.item(), other.options().dtype(tensor.dtype()).layout(at::kStrided));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     *out = give(std::move(tensor));
@@ -282,7 +268,7 @@ int ts_positions_from_one(ts_tensor* handle, ts_tensor** out) {
                   "Indexing starts at 1 but found a 0.");
     }
     const at::Tensor shift = positions.gt(0).to(positions.scalar_type());
-    // A program meets other positions than the example's: 0 becomes one that no tensor has.
+    // The program will get other positions than the example's: a 0 becomes a position that no tensor has.
     if (torch::jit::tracer::isTracing())
       positions = positions.masked_fill(positions.eq(0), no_position(positions.scalar_type()));
     *out = give(positions - shift);

@@ -1,5 +1,5 @@
-// Files of values and tensors as Python's torch.save() writes them: an archive with a pickle of the values and a record for the
-// memory of each storage; before PyTorch 1.6 pickles one behind the other and then the storages.
+// Files of values and tensors as Python's torch.save() writes them: an archive with a pickle of the values and a record
+// for each storage. Before PyTorch 1.6 a file held several pickles, one after the other, and then the storages.
 #include <caffe2/serialize/inline_container.h>
 
 #include <array>
@@ -18,8 +18,8 @@ using shim::Pickled;
 
 namespace {
 
-// How long the pickle of a number is that begins a file without an archive; 0 if that is another one. From protocol 4 on
-// there are nine bytes before the number.
+// The length of the pickle of the number that begins a file of the old form; 0 if the file begins otherwise. From
+// protocol 4 on there are nine bytes before the number.
 constexpr size_t kLongestMagic = 24;
 size_t magic_size(std::string_view bytes) {
   const std::string_view magic("\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 13);
@@ -29,7 +29,7 @@ size_t magic_size(std::string_view bytes) {
   return 0;
 }
 
-// The tensors of a file that was read. `memory` gives the bytes of a record.
+// Makes the tensors of a file that was read. `memory` gives the bytes of a record.
 class Tensors {
  public:
   using Memory = std::function<at::Tensor(const std::string&)>;
@@ -57,7 +57,7 @@ class Tensors {
     if (known != known_.end()) return known->second;
     at::Tensor memory = memory_(record);
     if (bools_.count(record)) {
-      // Only two bytes are bools; a compiler counts on it.
+      // A bool must be the byte 0 or 1: compilers rely on it.
       auto* bytes = static_cast<unsigned char*>(memory.data_ptr());
       for (int64_t i = 0; i < memory.numel(); ++i) bytes[i] = bytes[i] != 0;
     }
@@ -98,7 +98,7 @@ ts_value items(int tag, size_t n, shim::Arena& own) {
 void give_values(const Pickled& values, Tensors tensors, ts_value& out, shim::Arena& own) {
   std::vector<int64_t> kinds, ns;
   std::vector<bool> is_bytes(values.texts.size());
-  // Those that are part of no value are left out.
+  // Tensors that are part of no value are left out.
   std::vector<int64_t> place(values.tensors.size(), -1);
   std::vector<at::Tensor> made;
   for (const Pickled::Value& value : values.values) {
@@ -163,7 +163,7 @@ void read_archive(std::unique_ptr<shim::Bytes> bytes, const char* device, ts_val
 
 void read_legacy(std::string_view bytes, const char* device, ts_value& out, shim::Arena& own) {
   const auto require = [](bool holds) { TORCH_CHECK(holds, "it is cut short or damaged"); };
-  // How large a storage is stands behind the values: first it counts as large as can be.
+  // The sizes of storages stand after the values: until they are read, each storage counts as large as the file.
   const shim::RecordSize room = [&](const std::string&) { return static_cast<int64_t>(bytes.size()); };
   size_t at = magic_size(bytes);
   const Pickled version = shim::read_pickle(bytes, at, room);
@@ -210,7 +210,7 @@ void read_legacy(std::string_view bytes, const char* device, ts_value& out, shim
   give_values(said, Tensors(said, memory, device), out, own);
 }
 
-// A pickle of values, in the protocol that torch.save() has.
+// Writes values as a pickle, in the protocol of torch.save().
 class Pickler {
  public:
   explicit Pickler(const ts_values& values) : values_(values) {
@@ -255,15 +255,15 @@ class Pickler {
     return std::move(out_);
   }
 
-  // The memory of the storages, in the order of their records.
+  // The storages that the values use, in the order of their records.
   const std::vector<at::Tensor>& records() const { return records_; }
 
  private:
   struct Storage {
-    size_t n = 0;  // tensors that use it
+    size_t n = 0;  // how many tensors use it
     c10::ScalarType dtype{};
     bool is_typed = true;
-    std::string record;  // once it is written
+    std::string record;  // the name of its record, once it has one
   };
 
   void little(uint64_t n, size_t bytes) {
@@ -302,7 +302,7 @@ class Pickler {
     out_ += slot < 256 ? 'h' : 'j';
     little(slot, slot < 256 ? 1 : 4);
   }
-  // What is said once and then named by its number.
+  // Writes something in full the first time and then by its number.
   template <class Key, class Write>
   void once(std::unordered_map<Key, size_t>& known, const Key& key, Write&& write) {
     const auto found = known.find(key);
@@ -334,7 +334,7 @@ class Pickler {
     Storage& storage = storages_.at(given.storage().unsafeGetStorageImpl());
     at::Tensor it = given;
     const auto bytes_of = [](const at::Tensor& x) { return static_cast<size_t>(x.numel()) * x.element_size(); };
-    // Of a part of what nobody else looks at only that part.
+    // If this tensor alone uses its storage, only the part that it shows is written.
     if (storage.n == 1 && bytes_of(it) < it.storage().nbytes()) it = it.clone(at::MemoryFormat::Contiguous);
     if (storage.record.empty()) {
       storage.record = std::to_string(records_.size());
@@ -363,7 +363,7 @@ class Pickler {
     out_ += "tR";
   }
 
-  // Gives how many values it took.
+  // Returns how many values it took.
   size_t plain(size_t at, int32_t kind, double number) {
     const auto place = static_cast<size_t>(number);
     switch (kind) {

@@ -7,7 +7,7 @@
 namespace shim {
 namespace {
 
-// What all registers of a plan may hold.
+// The most bytes that all registers of a plan may hold.
 constexpr size_t kMostBytes = size_t{256} << 20;
 
 const void* memory_of(const at::Tensor& tensor) {
@@ -24,7 +24,7 @@ void each_tensor(const c10::IValue& value, Visit&& visit) {
   }
 }
 
-// Whether the operator gives views of an argument and changes nothing.
+// Whether the results of the operator are views of an argument and nothing is changed.
 bool is_view(const c10::FunctionSchema& schema) {
   bool any = false;
   for (const auto& it : schema.arguments()) {
@@ -41,7 +41,7 @@ bool changes_something(const c10::FunctionSchema& schema) {
   return false;
 }
 
-// Gives the same at each call, or memory whose values do not matter.
+// Whether the operator gives the same values at each call for the same arguments, or memory whose values do not matter.
 bool is_constant(const c10::FunctionSchema& schema) {
   static const std::unordered_set<std::string> names{
       "aten::ones_like", "aten::zeros_like", "aten::full_like",  "aten::ones",         "aten::zeros",
@@ -52,8 +52,8 @@ bool is_empty(const c10::FunctionSchema& schema) {
   return schema.name() == "aten::empty_like" || schema.name() == "aten::empty" || schema.name() == "aten::empty_strided";
 }
 
-// Operators whose kernels write into the tensor that they are given and into no other memory on the way. Those of losses,
-// for one, take it for what comes before the sum.
+// Operators whose kernels write the result straight into a tensor that they are given. The kernels of losses, for one,
+// use that tensor for what they have before they sum it up.
 bool writes_straight(const c10::FunctionSchema& schema) {
   static const std::unordered_set<std::string> names{
       "aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::sum", "aten::mean", "aten::add", "aten::sub",
@@ -67,7 +67,7 @@ bool writes_straight(const c10::FunctionSchema& schema) {
   return names.count(schema.name()) > 0;
 }
 
-// The overload that writes into tensors which are its last arguments, by a kernel of its own for the device.
+// The overload that writes into tensors, which are its last arguments, if the device has a kernel of its own for it.
 std::optional<c10::OperatorHandle> writing_form(const c10::OperatorHandle& op, const at::Tensor& like) {
   const auto& schema = op.schema();
   if (!writes_straight(schema)) return std::nullopt;
@@ -87,7 +87,7 @@ std::optional<c10::OperatorHandle> writing_form(const c10::OperatorHandle& op, c
     }
     if (!fits) continue;
     const auto found = c10::Dispatcher::singleton().findSchema(c10::OperatorName(form.name(), form.overload_name()));
-    // What was generated computes as before and copies.
+    // A generated overload only computes the result as usual and copies it.
     if (found && found->hasKernelForDispatchKey(key) && !found->hasTag(at::Tag::generated)) return *found;
   }
   return std::nullopt;
@@ -102,7 +102,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
   auto plan = std::make_unique<Plan>();
   plan->registers_.resize(tape.n_registers);
   plan->stays_.assign(tape.n_registers, false);
-  // Memory that is written after it was made.
+  // Memory that is written into after it was made.
   std::unordered_set<const void*> written;
   for (const auto& it : tape.code) {
     const auto& schema = it.op.schema();
@@ -126,7 +126,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     return std::all_of(it.from.begin(), it.from.end(),
                        [&](int from) { return from < 0 || plan->stays_[static_cast<size_t>(from)]; });
   };
-  // The arguments that stay are on the stack once and for all.
+  // Arguments that stay are put on the stack of the step once and for all.
   const auto take_arguments = [&](const std::vector<Argument>& arguments, Step& step) {
     for (size_t i = 0; i < arguments.size(); ++i) {
       if (stays(arguments[i])) {
@@ -160,7 +160,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     if (is_free) continue;
     if ((all_stay && is_view(schema)) || is_empty(schema) || (all_stay && is_constant(schema) && fresh)) {
       for (const int to : it.results) keep(to);
-      // A view of memory from outside holds as long as that stays there.
+      // Views of a tensor from outside are right as long as that tensor keeps its memory: holds() checks this.
       for (const auto& argument : it.arguments)
         each_tensor(argument.value, [&](const at::Tensor& tensor) {
           plan->outside_.emplace_back(tensor, memory_of(tensor));
@@ -196,7 +196,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
   return plan;
 }
 
-// Registers that nothing reads later are let go of.
+// Finds the last step that reads a register, which lets go of it.
 void Plan::let_go_early(const ts_tape& tape) {
   std::vector<bool> read = stays_;
   for (const Argument& result : tape.results)
@@ -231,7 +231,8 @@ void Plan::run(const std::vector<at::Tensor>& inputs, const std::vector<double>&
   }
 }
 
-// Kernels write into the memory that stays; where LibTorch's operators run in their place, that gets a copy.
+// Kernels write into the memory that stays. Where LibTorch's operators ran in their place, the results are copied into
+// it.
 void Plan::run_group(const Step& step, torch::jit::Stack& stack) {
   step.group->run(stack, &step.into);
   for (size_t i = 0; i < step.into.size(); ++i) {

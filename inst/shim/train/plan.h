@@ -1,5 +1,5 @@
-// A tape made ready: the tensors of a recording stay where they are and are filled anew by each run. Views of what stays, and
-// constants, are made no more; operators that can write into a given tensor do.
+// A tape prepared for many runs. Most tensors of the recording stay where they are, and each run fills them anew. Views
+// of them and constants are not made again. Operators that can write into a given tensor do so.
 #pragma once
 #include "train/work.h"
 
@@ -9,23 +9,23 @@ namespace shim {
 
 class Plan {
  public:
-  // `recorded`: what the registers held. NULL where they are too large to be kept.
+  // `recorded` holds what was in the registers. NULL if that is too large to be kept.
   static std::unique_ptr<Plan> of(const ts_tape& tape, const std::vector<at::Tensor>& recorded);
 
-  // Whether all tensors from outside still have the memory that views were made of.
+  // Whether the tensors from outside still have the memory that the views were made of.
   bool holds() const;
   void run(const std::vector<at::Tensor>& inputs, const std::vector<double>& numbers);
   const std::vector<at::Tensor>& registers() const { return registers_; }
-  // Lets go of what does not stay.
+  // Lets go of tensors that do not stay from run to run.
   void forget();
 
  private:
   struct Step {
-    std::optional<c10::OperatorHandle> op;                  // or else
+    std::optional<c10::OperatorHandle> op;                  // either this or `group` is set
     std::shared_ptr<fuse::Fused> group;
-    std::vector<at::Tensor> into;                           // results of a group that stay
-    std::vector<c10::IValue> stack;                         // the arguments that stay
-    std::vector<std::pair<size_t, Argument>> arguments;     // and those that do not, with their places
+    std::vector<at::Tensor> into;                           // tensors that stay, which take the results of the group
+    std::vector<c10::IValue> stack;                         // all arguments; empty values for those that do not stay
+    std::vector<std::pair<size_t, Argument>> arguments;     // arguments that do not stay, with their places
     std::vector<int> results;
     std::vector<int> last;
     bool grad_mode = false;

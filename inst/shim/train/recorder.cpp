@@ -15,7 +15,8 @@ namespace {
 
 constexpr auto kMode = c10::DispatchKey::TESTING_ONLY_GenericMode;
 
-// Tensors that are the same view of the same memory: LibTorch hands out what it saved for gradients as another tensor.
+// A key for the memory that a tensor shows. LibTorch hands out what it saved for gradients as another tensor object,
+// which is recognised by this.
 using Memory = std::vector<int64_t>;
 
 Memory memory_of(const at::Tensor& it) {
@@ -38,7 +39,7 @@ class Recorder {
   void refuse(std::string why) {
     if (refused_.empty()) refused_ = std::move(why);
   }
-  // What was written into tensors from outside is as it was.
+  // Gives tensors from outside the values back that they had before the recording.
   void undo();
   std::unique_ptr<ts_tape> finish(const ts_recorded& wanted);
   const std::string& refused() const { return refused_; }
@@ -46,7 +47,7 @@ class Recorder {
  private:
   int name(const at::Tensor& tensor);
   int find(const at::Tensor& tensor) const;
-  // The register that holds it, or else it is a constant, which the tape keeps.
+  // The register that holds a tensor. -1: the tensor is from outside, and becomes a constant that the tape keeps.
   int use(const at::Tensor& tensor);
   Argument read(const c10::IValue& value);
   void keep(const c10::IValue& value);
@@ -58,7 +59,7 @@ class Recorder {
   std::unordered_map<const c10::TensorImpl*, int> registers_;
   std::map<Memory, int> by_memory_;
   std::unordered_set<const c10::TensorImpl*> outside_;
-  std::vector<at::Tensor> held_;  // so that no memory is used twice while recording
+  std::vector<at::Tensor> held_;  // keeps all tensors alive, so that no memory is used twice
   std::vector<at::Tensor> named_;  // what the registers held
   std::vector<std::pair<at::Tensor, at::Tensor>> written_;
   std::string refused_;
@@ -114,7 +115,7 @@ Argument Recorder::read(const c10::IValue& value) {
     }
     out.kind = Argument::tensors;
     auto list = value.toList().copy();
-    // The tape holds the constants alone.
+    // The value keeps only the elements that are constants.
     for (size_t i = 0; i < out.from.size(); ++i)
       if (out.from[i] >= 0) list.set(i, c10::IValue(at::Tensor()));
     out.value = list;
@@ -222,7 +223,7 @@ void Recorder::follow_numbers(Argument& argument, const std::unordered_map<uint6
     const at::Tensor& it = value.toTensor();
     if (it.dim() != 0 || !it.is_cpu() || !it.is_floating_point()) return;
     int at = find(it.item<double>());
-    // A number that was rounded on its way.
+    // Looks for a number that was rounded to float32 on its way.
     if (at < 0 && it.scalar_type() == at::kFloat) {
       for (size_t i = 0; i < tape_->numbers.size() && at < 0; ++i)
         if (known.count(bits_of(tape_->numbers[i].value)) &&
@@ -238,7 +239,8 @@ void Recorder::follow_numbers(Argument& argument, const std::unordered_map<uint6
   }
 }
 
-// The registers that nothing reads after an instruction are let go of there.
+// Marks where registers are let go of: after the last instruction that reads them. Results that nothing reads get no
+// register.
 void tidy(ts_tape& tape) {
   std::vector<bool> read(tape.n_registers, false);
   const auto mark = [&](const Argument& argument) {
@@ -291,7 +293,8 @@ std::unique_ptr<ts_tape> Recorder::finish(const ts_recorded& wanted) {
   return std::move(tape_);
 }
 
-// Whether the operator is taken apart: it calls others, which are seen, or casts its arguments and comes back.
+// Whether to let the operator run instead of recording it: it is made of other operators, which are recorded, or it
+// casts its arguments and is then called again.
 bool opens(const c10::OperatorHandle& op, c10::DispatchKeySet keys) {
   if (!(keys & c10::autocast_dispatch_keyset).empty()) return true;
   return op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd) &&

@@ -47,7 +47,7 @@ std::vector<double> compute_numbers(const ts_tape& tape, const double* given) {
 
 }  // namespace
 
-// The kernel reads the list during the call only, so one serves all runs.
+// A kernel reads the list only while it runs, so the same list serves all runs.
 c10::IValue argument_now(const Argument& it, const std::vector<at::Tensor>& registers, const std::vector<double>& numbers) {
   switch (it.kind) {
     case Argument::tensor: return registers[static_cast<size_t>(it.from[0])];

@@ -1,4 +1,4 @@
-// Steps of a training: tapes run batch after batch.
+// Runs tapes batch after batch: the steps of a training.
 #include "core/host.h"
 #include "core/value.h"
 #include "train/recorder.h"
@@ -32,9 +32,10 @@ int ts_gradients_anew(ts_tensor* loss, ts_tensor* const* params, size_t n) {
     std::unordered_set<const void*> taken;
     for (size_t i = 0; i < n; ++i) {
       at::Tensor grad = grads[i];
-      // As where gradients are set to zero and added up.
+      // As in a loop that sets gradients to zero and adds to them.
       if (!grad.defined() && leaves[i].grad().defined()) grad = at::zeros_like(leaves[i]);
-      // What changes gradients in place must not change another one, and operators for lists go through memory in order.
+      // Each gradient gets memory of its own, so that changing one in place changes no other, laid out as its
+      // parameter: operators for lists of tensors go through memory in order.
       if (grad.defined() && grad.layout() == at::kStrided &&
           (grad.strides() != leaves[i].strides() || !taken.insert(grad.storage().unsafeGetStorageImpl()).second)) {
         at::Tensor own = at::empty_strided(leaves[i].sizes(), leaves[i].strides(), grad.options());
@@ -48,7 +49,7 @@ int ts_gradients_anew(ts_tensor* loss, ts_tensor* const* params, size_t n) {
 
 namespace {
 
-// The rows of a batch. Whole batches are made anew, as the last one is of another size.
+// The rows of a batch, as new tensors: the last batch may have another size.
 std::vector<at::Tensor> rows(const std::vector<at::Tensor>& data, const at::Tensor& order, int64_t from, int64_t size) {
   std::vector<at::Tensor> out;
   out.reserve(data.size());
@@ -71,12 +72,12 @@ int ts_train(const ts_training* it, ts_tensor** loss) {
     const auto params = shim::borrow_all(it->params, it->n_params);
     const at::Tensor order = it->order ? shim::borrow(it->order) : at::Tensor();
     std::vector<at::Tensor> results;
-    // What was done is whole steps, also where the host wants no more.
+    // Gives the parameters their gradients. Only whole steps are done, also where the host stops the training.
     const auto show = [&] {
       if (results.empty()) return;
       for (size_t i = 0; i < params.size(); ++i) params[i].mutable_grad() = results[i + 1];
     };
-    // On the CPU a loss is read where it lies, elsewhere when all is done.
+    // A loss on the CPU is read at once. Reading one from another device would wait for that, so it is read at the end.
     std::vector<at::Tensor> waiting;
     const auto note = [&](int64_t i) {
       if (!it->losses) return;

@@ -10,10 +10,10 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// A tape can't become a graph, or would not do the same: it runs as it is.
+// Thrown if a tape can't become a graph, or the graph would not do the same. The tape then runs as it is.
 struct Ungraphable {};
 
-// The tape as a graph for the fuser, and what became of it as work.
+// Makes a graph of a tape for the fuser, and work of what the fuser made of it.
 class Fuser {
  public:
   Fuser(const ts_tape& tape, const std::vector<at::Tensor>& recorded)
@@ -48,7 +48,8 @@ class Fuser {
       out.push_back({&tape_.code[at], nullptr, {}, {}});
       if (is_random(tape_.code[at])) random.push_back(at);
     }
-    // What nobody reads may go, if it does nothing else; and random numbers are drawn in their order.
+    // The fuser may drop an operator whose result nobody reads, but not one that draws random numbers or writes. Random
+    // numbers must be drawn in the recorded order.
     for (size_t i = 0; i < done.size(); ++i)
       if (!done[i] && (is_random(tape_.code[i]) || tape_.code[i].op.schema().is_mutable())) throw Ungraphable();
     if (!std::is_sorted(random.begin(), random.end())) throw Ungraphable();
@@ -67,7 +68,7 @@ class Fuser {
     if (!value) throw Ungraphable();
     return value;
   }
-  // Names stay with what a group gives in the place of an operator.
+  // The register of a value is known by its name: a group's results keep the names of the values that they replace.
   static int register_of(const Value* value) {
     const std::string name = value->debugName();
     if (name.size() < 2 || name[0] != 'r') throw Ungraphable();
@@ -76,7 +77,7 @@ class Fuser {
 
   static bool is_random(const Instruction& it) { return it.op.hasTag(at::Tag::nondeterministic_seeded); }
 
-  // The instruction that a node stands for, or -1. Copies of nodes have it too.
+  // The number of the instruction that a node stands for, or -1. It is an attribute, which copies of nodes keep.
   static c10::Symbol instruction() { return c10::Symbol::attr("instruction"); }
   static int instruction_of(const Node* node) {
     return node->hasAttribute(instruction()) ? static_cast<int>(node->i(instruction())) : -1;
@@ -114,7 +115,7 @@ class Fuser {
       case Argument::tensors: return list(it, type);
       case Argument::number: return outside(it, c10::FloatType::get());
       case Argument::numbers: return outside(it, type);
-      // A number has its own rules of types, which operators know by their form for numbers.
+      // A number follows other rules of type promotion than a tensor: operators have forms for numbers.
       case Argument::wrapped_number:
         return first ? outside(it, c10::TensorType::create(it.value.toTensor()))
                      : outside({Argument::number, {}, it.from}, c10::FloatType::get());
@@ -136,7 +137,7 @@ class Fuser {
     for (size_t i = 0; i < schema.returns().size(); ++i) {
       const auto& type = schema.returns()[i].type();
       node->output(i)->setType(type);
-      // How many tensors a list holds only the recording knows, and only where it is all that an operator gives.
+      // Only the recording knows how many tensors a list holds, and only if the list is the operator's single result.
       if (type->kind() == c10::TypeKind::ListType) {
         if (schema.returns().size() > 1) throw Ungraphable();
         Node* parts = graph_->insertNode(graph_->createListUnpack(node->output(), it.results.size()));
@@ -164,7 +165,7 @@ class Fuser {
   const ts_tape& tape_;
   const std::vector<at::Tensor>& recorded_;
   std::shared_ptr<Graph> graph_;
-  std::vector<Value*> values_;  // of registers
+  std::vector<Value*> values_;  // the value in each register
   std::unordered_map<const Value*, Argument> outside_;
 };
 
