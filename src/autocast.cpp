@@ -2,7 +2,8 @@
 #include "r.h"
 #include "shim.h"
 
-// state: c(enabled, dtype, cache), -1: as it is. nesting: 1 a region begins, -1 it ends. Gives what the state was.
+// `state` is c(enabled, dtype, cache), where -1 leaves a value as it is. `nesting` is 1 where a region begins and -1
+// where it ends. Returns the state before.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_autocast(SEXP device, SEXP nesting, SEXP state) {
   SEXP out = PROTECT(Rf_duplicate(state));

@@ -2,7 +2,7 @@
 #include "r.h"
 #include "shim.h"
 
-// Enters a level and gives its number, or leaves `level`.
+// With NULL enters a level and returns its number; otherwise leaves the level `level`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_forward_level(SEXP level) {
   if (level != R_NilValue) {

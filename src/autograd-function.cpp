@@ -1,4 +1,4 @@
-// Derivatives and hooks that are R functions.
+// Derivatives and hooks that are R functions. All of this runs on R's main thread.
 #include "host.h"
 #include "operate.h"
 
@@ -10,7 +10,7 @@ ts_tensors tensors(SEXP list, const char* what) {
 }
 }  // namespace
 
-// Which elements of a list are tensors, counted from 1.
+// The positions of the tensors in a list, counted from 1.
 RcppExport SEXP C_tensor_positions(SEXP list) {
   const R_xlen_t n = TYPEOF(list) == VECSXP ? XLENGTH(list) : 0;
   R_xlen_t found = 0;
@@ -21,7 +21,7 @@ RcppExport SEXP C_tensor_positions(SEXP list) {
   return out;
 }
 
-// A list that says of each element whether it is a tensor that requires a gradient.
+// A list of logicals: whether each element of `list` is a tensor that requires a gradient.
 RcppExport SEXP C_needs_gradient(SEXP list) {
   const R_xlen_t n = Rf_xlength(list);
   SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
@@ -36,9 +36,9 @@ RcppExport SEXP C_needs_gradient(SEXP list) {
   return out;
 }
 
-// `results`, a tensor or a list with tensors, as those of a node whose gradients the R function `backward` gives: it takes
-// one list, the gradients of the results and then the tensors saved. A result that LibTorch needed no new tensor for
-// stays the R object that it is.
+// Makes `results`, a tensor or a list with tensors, the results of a node whose gradients the R function `backward`
+// computes. That function takes one list: the gradients of the results, then the saved tensors. Where LibTorch needed
+// no new tensor for a result, the R object of that result is returned.
 RcppExport SEXP C_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, SEXP results, SEXP saved, SEXP dirty,
                                   SEXP fixed) {
   const void* memory = vmaxget();
@@ -68,7 +68,7 @@ RcppExport SEXP C_autograd_record(SEXP backward, SEXP materialize, SEXP inputs, 
   return out;
 }
 
-// hook: takes a list of the gradient, gives a list of a tensor or NULL.
+// `hook` gets a list with the gradient and returns a list with a tensor or NULL. Returns the number of the hook.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_register_hook(SEXP x, SEXP hook) {
   int64_t id;
@@ -84,7 +84,7 @@ SEXP cpp_remove_hook(SEXP x, SEXP id) {
   return R_NilValue;
 }
 
-// Sets anomaly mode, gives what it was: on or off, whether NaN is an error.
+// Sets anomaly mode and returns what it was: whether it was on, and whether NaN was an error.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_anomaly_mode(SEXP set, SEXP check_nan) {
   int was, checked;

@@ -8,7 +8,7 @@
 
 namespace {
 
-// In R's memory: an error jumps over what C++ holds.
+// The text lies in memory of R's, because an R error skips C++ destructors.
 const char* shape_words(const ts_tensor_info& info) {
   const size_t room = 4 + 22 * static_cast<size_t>(info.ndim);
   char* out = R_alloc(room, 1);
@@ -32,7 +32,7 @@ SEXP cpp_tensor_grad(SEXP x) {
   return asked<ts_tensor>(Kind::tensor, [&](ts_tensor** out) { return shim().ts_tensor_grad(tensor_of(x), out); });
 }
 
-// The gradients of a list of tensors; NULL where there is none.
+// The gradients of the tensors in a list; NULL for a tensor that has none.
 RcppExport SEXP C_grads(SEXP tensors) {
   const R_xlen_t n = Rf_xlength(tensors);
   SEXP out = PROTECT(Rf_allocVector(VECSXP, n));
@@ -44,7 +44,7 @@ RcppExport SEXP C_grads(SEXP tensors) {
     set_handle(cell, grad);
     check(shim().ts_tensor_describe(grad, &info));
     if (info.defined) {
-      // LibTorch's operators for whole lists read past the end of a smaller one.
+      // LibTorch's operators for lists of tensors read past the end of a gradient that is smaller than its parameter.
       ts_tensor_info param;
       check(shim().ts_tensor_describe(tensor_of(VECTOR_ELT(tensors, i), "params"), &param));
       if (!std::equal(param.sizes, param.sizes + param.ndim, info.sizes, info.sizes + info.ndim))
@@ -69,7 +69,7 @@ SEXP cpp_tensor_set_requires_grad(SEXP x, SEXP value) {
   return x;
 }
 
-// The node that made a tensor, or NULL.
+// The node of the graph that made a tensor, or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_grad_fn(SEXP x) {
   return asked<ts_node>(Kind::node, [&](ts_node** out) { return shim().ts_tensor_grad_fn(tensor_of(x), out); });
@@ -100,14 +100,15 @@ SEXP cpp_node_next(SEXP node) {
 }
 
 namespace {
-// Whose gradients are asked for, and the gradients that come in from behind, nulls for none.
+// The tensors that a backward pass begins with, and the gradients given for them; NULL: none.
 struct Roots {
   ts_tensor** tensors;
   ts_tensor** given;
   size_t n;
 };
 
-// `words` names both arguments. LibTorch would sum a gradient of a larger shape down to the tensor's.
+// `words` holds the names of both arguments for messages. The shapes must agree: LibTorch would sum a larger gradient
+// down to the tensor's shape.
 Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
   const char* name = CHAR(STRING_ELT(words, 0));
   const char* word = CHAR(STRING_ELT(words, 1));
@@ -137,7 +138,7 @@ Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
   return roots;
 }
 
-// NULL is what PyTorch has as the default.
+// Whether the graph is kept. NULL stands for PyTorch's default.
 bool kept(SEXP retain_graph, bool create) { return retain_graph == R_NilValue ? create : flag_of(retain_graph, "retain_graph"); }
 }  // namespace
 

@@ -1,24 +1,24 @@
-// What differs between versions of R, each with the version from which the newer form is there. Each form is in the API
-// of the R that compiles it: what looks into promises left it in 4.5, and what replaces that came with 4.6.
+// Hides the differences between versions of R. Each form uses the API of the R that compiles it: functions that look
+// into promises left the API in 4.5, and their replacements came with 4.6.
 #pragma once
 #include <Rversion.h>
 #include <Rinternals.h>
 #include <R_ext/Rallocators.h>
 
 #if R_VERSION >= R_Version(4, 6, 0)
-// libR exports it, but its header does not say so.
+// libR exports this function, but its header does not declare it.
 extern "C" SEXP Rf_allocVector3(SEXPTYPE, R_xlen_t, R_allocator_t*);
 #endif
 
 #if R_VERSION >= R_Version(4, 5, 0) && R_VERSION < R_Version(4, 6, 0)
-// What the package's R function of that name gives.
+// Calls the package's R function of this name.
 SEXP dots_environment(SEXP frame, int position);
 #endif
 
 #if R_VERSION >= R_Version(4, 6, 0)
 
-// The value of an argument in the function's frame, R_MissingArg, or R_UnboundValue. A default is a promise of a constant,
-// which needs no evaluation.
+// The value of a variable in a function's frame; R_MissingArg, or R_UnboundValue if there is no such variable. The
+// promise of a default that is a constant is not evaluated.
 inline SEXP argument_of(SEXP frame, SEXP symbol) {
   switch (R_GetBindingType(symbol, frame)) {
     case R_BindingTypeUnbound: return R_UnboundValue;
@@ -33,8 +33,8 @@ inline SEXP argument_of(SEXP frame, SEXP symbol) {
 
 inline bool has_variable(SEXP frame, SEXP symbol) { return R_GetBindingType(symbol, frame) != R_BindingTypeUnbound; }
 
-// What `...` of a function's frame holds, one element after the other. Expression and environment are those of an element
-// that was not evaluated when it was given; once it was, the environment is R_NilValue.
+// Walks through `...` of a function's frame. expression() and environment() are for elements that were promises; once a
+// promise was evaluated, its environment is R_NilValue.
 class Dots {
  public:
   explicit Dots(SEXP frame) : frame_(frame), n_(R_DotsExist(frame) ? R_DotsLength(frame) : 0) {}
@@ -93,7 +93,7 @@ class Dots {
   SEXP expression() const { return R_PromiseExpr(as_written()); }
   SEXP environment() const { return PRENV(as_written()); }
 #else
-  // A promise has nothing to substitute in; what comes back is its expression, or a copy.
+  // Substituting in a promise gives its expression, or a copy of it.
   SEXP expression() const { return Rf_substitute(CAR(at_), R_NilValue); }
   SEXP environment() const { return dots_environment(frame_, position_); }
 #endif
@@ -101,7 +101,7 @@ class Dots {
 
  private:
 #if R_VERSION < R_Version(4, 5, 0)
-  // What a function hands on as `...` R wraps into a promise of its own.
+  // If a function hands on its `...`, R wraps each promise into another one. This is the innermost.
   SEXP as_written() const {
     SEXP promise = CAR(at_);
     while (TYPEOF(R_PromiseExpr(promise)) == PROMSXP) promise = R_PromiseExpr(promise);
@@ -123,7 +123,7 @@ inline SEXP enclosing_environment(SEXP environment) {
 #endif
 }
 
-// A closure like `from` in another environment.
+// A copy of the closure `from` in another environment.
 inline SEXP closure_in(SEXP from, SEXP environment) {
 #if R_VERSION >= R_Version(4, 5, 0)
   return R_mkClosure(R_ClosureFormals(from), R_ClosureBody(from), environment);

@@ -1,4 +1,4 @@
-// R values <-> ts_value: the one converter, used by eager operators, compiled functions, loaded modules and tracing.
+// Conversion between R values and ts_value. Operators, compiled functions, loaded modules and traces all use it.
 #pragma once
 #include "to-sexp.h"
 #include "to-value.h"

@@ -1,6 +1,6 @@
-// Creation functions: sizes as R users write them, the default device, `requires_grad`. Behind `torch_<name>()` is the
-// operator of that name; its arguments are variables of the function's frame. What is plain is read here; anything else,
-// and all that is wrong, is read by R's own functions, which name the user's call.
+// Creation functions: sizes as R users write them, the default device, and `requires_grad`. Each `torch_<name>()` calls
+// the operator of that name with the variables of the function's frame. Plain arguments are read here. All other
+// arguments, and all wrong ones, are read by R functions, whose errors name the user's call.
 #include <algorithm>
 #include <cmath>
 
@@ -30,7 +30,7 @@ bool are_plain_sizes(SEXP x) {
   return true;
 }
 
-// The R function `name` called in the frame with one of its variables, by name where `tag` is one.
+// Calls the R function `name` in the frame with a variable of it; `tag` is the name of the argument or NULL.
 SEXP call_in_frame(const char* name, SEXP tag, SEXP variable, SEXP frame) {
   SEXP call = PROTECT(Rf_lang2(Rf_install(name), variable));
   SET_TAG(CDR(call), tag);
@@ -39,8 +39,8 @@ SEXP call_in_frame(const char* name, SEXP tag, SEXP variable, SEXP frame) {
   return out;
 }
 
-// Sizes given as numbers of their own or as one vector; NULL if the dots hold anything else. What rlang wants to see as it
-// was written (`!!!sizes`) is not evaluated.
+// Reads sizes given as separate numbers or as one vector. NULL if `...` holds anything else; then nothing has been
+// evaluated that rlang needs as it was written, such as `!!!sizes`.
 SEXP plain_sizes_of(Dots dots) {
   static SEXP bang = Rf_install("!");
   double sizes[kMaxSizes];
@@ -74,7 +74,8 @@ SEXP sizes_of(SEXP symbol, SEXP frame) {
   return are_plain_sizes(value) ? value : call_in_frame("sizes_of", words().size, symbol, frame);
 }
 
-// An option of the new tensor, or NULL for the operator's own default. A string or a wrong value is for `reader`.
+// The value of an option such as `dtype`; NULL if it was not given. Strings and wrong values are left to the R function
+// `reader`.
 SEXP option(SEXP symbol, const char* class_, const char* reader, SEXP frame) {
   SEXP value = argument_of(frame, symbol);
   if (value == R_NilValue || value == R_UnboundValue) return nullptr;
@@ -94,7 +95,7 @@ SEXP read_argument(const Slot& slot, bool has_input, SEXP frame) {
   if (slot.symbol == it.dtype) return option(slot.symbol, "torch_dtype", "as_dtype", frame);
   if (slot.symbol == it.device) {
     SEXP device = option(slot.symbol, "torch_device", "as_device", frame);
-    // A tensor like another lies where that one does.
+    // A tensor that is made like another one is on the device of that one.
     return device || has_input ? device : default_device();
   }
   if (slot.symbol != it.self) return given(slot, frame);
@@ -108,7 +109,7 @@ bool is_false(SEXP x) { return TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 && LOGICAL
 
 }  // namespace
 
-// .External2(C_create, key): the body of a creation function.
+// .External2(C_create, key): the body of the creation functions.
 SEXP create_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Words& it = words();
   const Op& op = op_record(STRING_ELT(CADR(args), 0));

@@ -1,4 +1,4 @@
-// CUDA, MPS and other backends. The R functions have seen to it that there is a device.
+// CUDA, MPS and other backends. The R functions have checked that there is a device.
 #include "convert.h"
 #include "operate.h"
 
@@ -24,7 +24,7 @@ SEXP cpp_cuda_synchronize(SEXP device) {
   return R_NilValue;
 }
 
-// c(major, minor)
+// Returns c(major, minor).
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_capability(SEXP device) {
   int numbers[2];
@@ -34,7 +34,7 @@ SEXP cpp_cuda_capability(SEXP device) {
   return out;
 }
 
-// The numbers in the order that the contract names.
+// Returns the numbers in the order that the contract gives.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_memory_stats(SEXP device) {
   return answered(
@@ -49,7 +49,7 @@ SEXP cpp_cuda_empty_cache() {
   return R_NilValue;
 }
 
-// enabled and context: a string or NULL.
+// `enabled` and `context` are strings or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cuda_record_history(SEXP enabled, SEXP context, SEXP stacks, SEXP max_entries) {
   const auto text = [](SEXP x) { return x == R_NilValue ? nullptr : CHAR(STRING_ELT(x, 0)); };

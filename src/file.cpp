@@ -1,4 +1,4 @@
-// Tensors in files: their bytes, and where those lie.
+// Tensors in files: their bytes, and where these lie.
 #include <climits>
 #include <cstdio>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 namespace {
 
-// Raw vectors and tensors.
+// Parts for the shim from a list of raw vectors and tensors. In R_alloc() memory.
 ts_part* parts_of(SEXP list, size_t* n) {
   *n = static_cast<size_t>(Rf_xlength(list));
   auto* out = reinterpret_cast<ts_part*>(R_alloc(*n + 1, sizeof(ts_part)));
@@ -25,7 +25,7 @@ ts_part* parts_of(SEXP list, size_t* n) {
 
 }  // namespace
 
-// To the file of that name, or NULL: the bytes.
+// Writes the parts to the file `path`. With NULL returns the bytes.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_parts_write(SEXP path, SEXP parts) {
   const void* memory = vmaxget();
@@ -38,7 +38,8 @@ SEXP cpp_parts_write(SEXP path, SEXP parts) {
   return out;
 }
 
-// source: the name of a file, or bytes. `offsets` and `sizes` are doubles, `dtypes` LibTorch's numbers.
+// `source` is the name of a file, or bytes. `offsets` are doubles, `sizes` a list of doubles, `dtypes` LibTorch's
+// numbers.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP device) {
   const void* memory = vmaxget();
@@ -61,7 +62,7 @@ SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP de
   operate([&] {
     const int status = shim().ts_pieces_read(file, bytes ? RAW(source) : nullptr, bytes ? static_cast<size_t>(XLENGTH(source)) : 0,
                                              pieces, static_cast<size_t>(n), place, handles);
-    // After an error too.
+    // The handles that were set are owned here even if the shim failed.
     for (R_xlen_t i = 0; i < n; ++i)
       if (handles[i]) set_handle(VECTOR_ELT(out, i), handles[i]);
     return status;
@@ -71,8 +72,8 @@ SEXP cpp_pieces_read(SEXP source, SEXP offsets, SEXP dtypes, SEXP sizes, SEXP de
   return out;
 }
 
-// `values` is a list of kinds (integers), numbers (doubles), texts, raw vectors and tensors. To the file of that name, or
-// NULL: the bytes.
+// `values` is a list of kinds (integers), numbers (doubles), texts, raw vectors and tensors. Writes to the file `path`;
+// with NULL returns the bytes.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_values_write(SEXP path, SEXP values) {
   const void* memory = vmaxget();
@@ -93,7 +94,7 @@ SEXP cpp_values_write(SEXP path, SEXP values) {
   return out;
 }
 
-// source: the name of a file, or bytes.
+// `source` is the name of a file, or bytes.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_values_read(SEXP source, SEXP device) {
   const bool bytes = TYPEOF(source) == RAWSXP;
@@ -104,8 +105,9 @@ SEXP cpp_values_read(SEXP source, SEXP device) {
   });
 }
 
-// What files need to know of the tensors in a list, by column: their keys (NA for what is no tensor, or holds none), numbers of
-// dtypes, shapes, whether they need gradients, and whether their elements lie in memory one behind the other.
+// Facts about the tensors in a list that files need, by column: a key, which is NA for what is no tensor or holds none;
+// the number of the dtype; the shape; whether it requires a gradient; and whether its elements lie in memory without
+// gaps.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_facts(SEXP list) {
   const R_xlen_t n = XLENGTH(list);
@@ -138,7 +140,7 @@ SEXP cpp_tensor_facts(SEXP list) {
         INTEGER(shape)[d] = static_cast<int>(info.sizes[d]);
     }
     LOGICAL(VECTOR_ELT(out, 3))[i] = info.requires_grad;
-    // Strided is the layout 0.
+    // Layout 0 is the strided one.
     LOGICAL(VECTOR_ELT(out, 4))[i] = info.layout == 0 && !info.is_quantized && std::strcmp(info.device, "meta") != 0;
   }
   UNPROTECT(1);

@@ -1,4 +1,4 @@
-// R vectors as tensors: what R has no other word for than NA, and numbers that the dtype can't hold.
+// R vectors as tensors, with checks for NA and for numbers that the dtype can't hold.
 #include <climits>
 #include <cmath>
 #include <cstdio>
@@ -8,7 +8,7 @@
 
 namespace {
 
-// The whole numbers of an integer dtype; bool takes any number, and what is not listed is LibTorch's to check.
+// The range of each integer dtype. Dtypes that are not listed are checked by LibTorch; bool takes any number.
 struct Whole {
   int dtype;
   double low, high;
@@ -16,7 +16,7 @@ struct Whole {
 constexpr double kInt64End = 9223372036854775808.0;
 constexpr Whole wholes[] = {{TS_UINT8, 0, 255},          {TS_INT8, -128, 127},
                             {TS_INT16, -32768, 32767},   {TS_INT32, -2147483648.0, 2147483647},
-                            {TS_INT64, -kInt64End, kInt64End - 1024},  // the double below
+                            {TS_INT64, -kInt64End, kInt64End - 1024},  // the largest double below 2^63
                             {TS_BOOLEAN, -HUGE_VAL, HUGE_VAL}};
 
 const Whole* whole_dtype(int dtype) {
@@ -42,10 +42,11 @@ bool is_na_at(SEXP x, R_xlen_t i) {
   return is_integer64(x) ? bits_of(REAL(x)[i]) == INT64_MIN : std::isnan(REAL(x)[i]);
 }
 
-// The first element that the dtype can't hold, -1 if there is none. Fractions are cut off, as R's as.integer() does.
+// The position of the first element that the dtype can't hold, -1 if there is none. Fractions are cut off, as
+// as.integer() does.
 template <class Number, class IsWrong>
 R_xlen_t first_wrong(const Number* values, R_xlen_t n, IsWrong&& is_wrong) {
-  // By blocks, which compilers turn into vector code.
+  // Elements are tested in blocks, which compilers turn into vector code.
   constexpr int kBlock = 64;
   R_xlen_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
@@ -81,7 +82,7 @@ void check_whole(SEXP x, const Whole& dtype, const char* what) {
   if (wrong >= 0) fail_number(x, wrong, dtype, what, is_na_at(x, wrong));
 }
 
-// Integers, logicals and integer64 with NA as doubles with NaN; else the vector itself.
+// Integers, logicals and integer64 that hold NA become doubles with NaN. Other vectors stay as they are.
 SEXP with_nan(SEXP x) {
   if (TYPEOF(x) == REALSXP && !is_integer64(x)) return x;
   const R_xlen_t n = XLENGTH(x);
@@ -97,7 +98,7 @@ SEXP with_nan(SEXP x) {
   return out;
 }
 
-// What R's vector is in memory, and the dtype that it gets where none is asked for.
+// The dtype of an R vector in memory, and the dtype of the tensor where none is asked for.
 struct Source {
   int dtype, natural;
   const void* data;

@@ -11,10 +11,10 @@
 namespace {
 
 struct KindFacts {
-  const char* name;   // the tag
-  const char* words;  // what messages call it
+  const char* name;   // becomes the tag of the pointer
+  const char* words;  // how messages call it
   const char* class_[3];
-  SEXP tag, model;  // made at first use; model: something with the class
+  SEXP tag, model;  // made at first use; `model` is a pointer that has the class
 };
 
 KindFacts facts[] = {{"torch_tensor", "tensor", {"torch_tensor", "R7", nullptr}, nullptr, nullptr},
@@ -46,11 +46,13 @@ KindFacts& facts_of(Kind kind) {
   return it;
 }
 
-// Where a vector's bytes lie in the block that its allocator gave; the same for all of them, seen at the first one.
+// The distance from the block that an allocator gave to the data of the vector in it. It is the same for all vectors,
+// and is measured with the first one.
 ptrdiff_t data_offset = 0;
 void* last_block = nullptr;
 
-// Blocks of cells come and go by the thousand and are all of one size.
+// Blocks of cells that were freed. Cells come and go by the thousand and all have one size, so their blocks are used
+// again. Only R's main thread allocates and frees them.
 struct FreeBlock {
   FreeBlock* next;
 };
@@ -61,7 +63,7 @@ void* take_block(R_allocator_t*, size_t size) {
   void* block = free_blocks;
   if (block && size == block_size) {
     free_blocks = free_blocks->next;
-    // The next one's first line is cold by now.
+    // The next block is not in the cache any more.
 #if defined(__GNUC__)
     __builtin_prefetch(free_blocks, 1);
 #endif
@@ -100,15 +102,15 @@ R_allocator_t allocator_of(Kind kind) {
   }
 }
 
-// The kept objects are a chain. Each cell holds the one before, the next one, and the object as its tag. R's own list
-// of precious objects is searched from one end.
+// The kept objects form a chain. Each cell holds the cell before it, the next cell, and the object as its tag, so that
+// it can be taken out at once. R's own list of preserved objects would have to be searched.
 SEXP kept = nullptr;
 
-// Objects to release, as R's collector must not be entered while it sweeps; any thread may add to them.
+// Kept objects that wait to be released: R must not be called while its collector sweeps. Any thread may add to them.
 std::mutex released_lock;
 std::vector<SEXP>* released = nullptr;
 
-// What waits for the next draining: a list of pairs of an object and a function.
+// Pairs of an object and a function that run at the next draining, as an R list.
 SEXP to_run = nullptr;
 
 }  // namespace
@@ -118,7 +120,7 @@ SEXP keep_object(SEXP object) {
   if (!kept) R_PreserveObject(kept = Rf_cons(R_NilValue, R_NilValue));
   SEXP cell = Rf_cons(R_NilValue, R_NilValue);
   SET_TAG(cell, object);
-  // After the allocation, at which finalizers may have run that changed the chain.
+  // The chain is read after the allocation, in which finalizers may have run and changed it.
   SETCAR(cell, kept);
   SETCDR(cell, CDR(kept));
   if (CDR(kept) != R_NilValue) SETCAR(CDR(kept), cell);
@@ -243,6 +245,6 @@ ts_tensor** tensors_of(SEXP list, const char* what, size_t* n, Nulls nulls) {
   return all;
 }
 
-// Whether a handle came out of R's serialization and holds nothing.
+// Whether an object is a handle that R's serialization restored without its contents.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_is_dead(SEXP x) { return Rf_ScalarLogical(TYPEOF(x) == EXTPTRSXP && !R_ExternalPtrAddr(x) && !can_revive(x)); }

@@ -23,7 +23,7 @@ SEXP run_call(void* data) {
   SEXP call = PROTECT(Rf_lang2(it->function, list));
   SEXP value = PROTECT(Rf_eval(call, R_GlobalEnv));
   mark_place();
-  // The shim reads the result after the Keeper is gone, so none of it may lie in the Keeper's own memory.
+  // The shim reads the result after this function returns, so no part of the result may lie in the Keeper itself.
   Keeper keeper;
   keeper.used = sizeof keeper.few / sizeof *keeper.few;
   *it->result = to_natural_value(value, "result", keeper);
@@ -68,7 +68,8 @@ SEXP collect_garbage(void*) {
   return R_NilValue;
 }
 
-// In the middle of LibTorch's work: what R's finalizers throw stays here.
+// The shim calls this when memory runs out in the middle of LibTorch's work. An R error from a finalizer must not leave
+// it, and is dropped.
 void collect() {
   SEXP ignored;
   if (!run_catching(collect_garbage, nullptr, &ignored)) drop_jump();
@@ -112,8 +113,9 @@ SEXP hooks_symbol() {
   return it;
 }
 
-// Run when R finds the tensor unreachable, which then lives until a later collection asks again. Not asked for here: R
-// loses a finalizer that another one registers.
+// A finalizer, which R calls when it finds the tensor unreachable. If LibTorch still holds the tensor, the tensor lives
+// until a later collection asks again. watch() is not called here, since R loses a finalizer that another finalizer
+// registers.
 void let_go(SEXP tensor) {
   int shared = 0;
   if (!R_ExternalPtrAddr(tensor) || shim().ts_tensor_is_shared(tensor_of(tensor), &shared) != TS_OK || !shared) return;

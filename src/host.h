@@ -1,18 +1,19 @@
-// R functions that the shim calls: while it traces, and later where LibTorch comes to a hook or a derivative of the user's.
+// R functions that the shim calls while it traces, and later where LibTorch comes to the user's hooks and derivatives.
+// The shim calls them on R's main thread only.
 #pragma once
 #include "convert.h"
 
-// Calls function(list of the arguments), with R's jumps caught: TS_HOST_JUMP if one waits. The result is spelt in memory
-// that lives until R code runs again; `value` (may be NULL) gets R's own, unprotected.
+// Calls function(list of the arguments). R's jumps are caught; TS_HOST_JUMP means that one waits. The result lies in
+// memory that lives until R code runs again. `value`, which may be NULL, gets the R value, unprotected.
 int call_function(SEXP function, const ts_value* arguments, size_t n, ts_value* result, SEXP* value);
 
-// A function of that kind for the shim to keep: it lives until the shim gives it back.
+// An R function for the shim to keep. It lives until the shim gives it back.
 ts_host_function host_function(SEXP function);
-// The same of a hook on the gradient of `tensor`. A hook can often reach the tensor that it hangs on, as a closure of the
-// function that computed it does. LibTorch's reference to the hook and R's to the tensor would then hold each other for
-// ever. So R's object of the tensor holds the hook, and R does not let go of that object while LibTorch holds the tensor
-// or its node for anything else.
+// The same for a hook on the gradient of `tensor`. Often the hook can reach the tensor, since it is a closure of the
+// function that computed it. Then LibTorch's reference to the hook and R's to the tensor would keep both alive for
+// ever. So R's object of the tensor holds the hook, and R keeps that object alive only while LibTorch holds the tensor
+// or its node for another reason.
 ts_host_function hook_function(SEXP function, SEXP tensor);
 
-// What the shim may ask of R.
+// The functions by which the shim asks R for something.
 extern const ts_host r_host;

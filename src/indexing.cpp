@@ -1,4 +1,4 @@
-// `x[...]` and `x[...] <- value`: the expressions inside the brackets become entries of an index, which the shim applies.
+// `x[...]` and `x[...] <- value`: what stands between the brackets becomes entries of an index, which the shim applies.
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kMaxIndices = 64;
 constexpr double kFarthest = 9007199254740992.0;  // 2^53: no tensor is longer
-constexpr int64_t kEllipsis = -1;                 // as the dimensions of a whole entry, until they are known
+constexpr int64_t kEllipsis = -1;                 // stands for the dimensions of `..` until their number is known
 
 ts_index simple(ts_index_kind kind, int64_t start, int64_t ndim) { return {kind, start, 0, 0, nullptr, ndim}; }
 const ts_index whole = simple(TS_INDEX_WHOLE, 0, 1);
@@ -32,7 +32,7 @@ ts_index number_at(int64_t position) { return simple(TS_INDEX_NUMBER, position, 
 
 bool is_tensor_entry(const ts_index& entry) { return entry.kind == TS_INDEX_POSITIONS || entry.kind == TS_INDEX_MASK; }
 
-// What has a meaning of its own between the brackets, and the formals.
+// Symbols: names with a meaning between the brackets, and formals.
 struct Words {
   SEXP colon, last, new_axis, ellipsis, x, drop, value;
 };
@@ -44,10 +44,10 @@ const Words& words() {
 
 bool is_slice_call(SEXP x) { return TYPEOF(x) == LANGSXP && CAR(x) == words().colon; }
 bool is_number(SEXP x) { return TYPEOF(x) != LGLSXP && is_number_vector(x); }
-// A user may have put the class on anything.
+// Whether `x` is a slice. A user may have put that class on anything.
 bool is_slice(SEXP x) { return TYPEOF(x) == VECSXP && XLENGTH(x) == 3 && has_class(x, "slice"); }
 
-// One element, NA if it is none.
+// One element as a double, NA if it is no number.
 double number_in(SEXP x, R_xlen_t i) {
   if (!is_integer64(x)) return TYPEOF(x) == REALSXP ? REAL(x)[i] : INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i];
   int64_t whole;
@@ -77,7 +77,7 @@ bool mentions_last(SEXP expression) {
   return false;
 }
 
-// Where the caller has an N of his own that is another position than the last one: a warning, once a session.
+// Warns once a session if the caller has a variable N of his own that is another number than the last position, `size`.
 void tell_last(SEXP environment, int64_t size) {
   for (SEXP at = environment; TYPEOF(at) == ENVSXP && at != R_EmptyEnv && at != R_BaseEnv; at = enclosing_environment(at)) {
     if (!has_variable(at, words().last)) continue;
@@ -88,7 +88,7 @@ void tell_last(SEXP environment, int64_t size) {
   }
 }
 
-// An end or the step of a slice: any expression, in which N is the last position.
+// The value of an end or of the step of a slice. In the expression N is the last position.
 int64_t part(SEXP expression, SEXP environment, int64_t size) {
   if (is_number(expression)) return bound(expression);
   if (mentions_last(expression)) tell_last(environment, size);
@@ -160,7 +160,8 @@ ts_index positions_index(SEXP x, Keeper& keeper) {
   return {TS_INDEX_POSITIONS, 0, 0, 0, tensor, 1};
 }
 
-// What a lone NA means: the whole dimension where it is read. R assigns nothing there, or refuses it, so that is an error.
+// Whether an index reads or assigns. A single NA reads the whole dimension. R assigns nothing there or fails, so in an
+// assignment it is an error.
 enum class Use { read, assign };
 
 ts_index value_index(SEXP x, Keeper& keeper, Use use) {
@@ -183,12 +184,12 @@ ts_index value_index(SEXP x, Keeper& keeper, Use use) {
     if (v == 0) fail("value_error", "Indexing in R is 1-based and found a 0.");
     return number_at(static_cast<int64_t>(v > 0 ? v - 1 : v));
   }
-  // logical() selects nothing, as in R, and is no mask of the dimension.
+  // logical() selects nothing, as in R; it is not a mask of the dimension.
   return number || XLENGTH(x) == 0 ? positions_index(x, keeper) : mask_index(x, keeper);
 }
 
-// One argument inside the brackets. `:` is a slice only where it is written there. `size` of the dimension, -1 if it is
-// not known yet.
+// Reads one argument between the brackets. `:` makes a slice only where it is written there. `size` is that of the
+// dimension; -1: not known yet.
 ts_index read_index(const Dots& argument, Keeper& keeper, int64_t size, Use use) {
   if (argument.is_missing()) return whole;
   if (!argument.is_promise()) return value_index(argument.value(), keeper, use);
@@ -226,7 +227,7 @@ int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keep
       open = &entry;
     }
   }
-  // `x[]` is one missing index.
+  // `x[]` has one index, which is missing.
   if (n == 1 && entries[0].kind == TS_INDEX_WHOLE && ndim == 0) return 0;
   if (taken > ndim)
     fail("value_error", "Too many indices: %lld for a tensor of %lld dimensions.", static_cast<long long>(taken),
@@ -237,7 +238,7 @@ int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keep
 
 }  // namespace
 
-// .External2(C_index): body of `[.torch_tensor`(x, ..., drop = TRUE).
+// .External2(C_index): the body of `[.torch_tensor`(x, ..., drop = TRUE).
 SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
   SEXP x = argument_of(frame, words().x), drop = argument_of(frame, words().drop);
@@ -255,7 +256,7 @@ SEXP index_external(SEXP, SEXP, SEXP, SEXP frame) {
   return tensor_of(out) == tensor_of(x) ? x : out;
 }
 
-// .External2(C_assign): body of `[<-.torch_tensor`(x, ..., value). In place.
+// .External2(C_assign): the body of `[<-.torch_tensor`(x, ..., value), which changes `x` in place.
 SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   const void* memory = vmaxget();
   SEXP x = argument_of(frame, words().x), value = argument_of(frame, words().value);
@@ -275,7 +276,8 @@ SEXP assign_external(SEXP, SEXP, SEXP, SEXP frame) {
   if (number || is_tensor(value) || cost(value, tensor_type) < 0) {
     given = to_value(value, number ? number_type : tensor_type, kPlain, "value", keeper);
   } else {
-    // R's values keep their precision: they become at once what they are put into.
+    // R's values are converted at once to the dtype of the tensor that they go into, so that they lose no precision
+    // before.
     SEXP cell = keeper.keep(new_cell(Kind::tensor));
     ts_tensor* tensor = tensor_from_vector(value, info.dtype, info.device, false, false, "value");
     set_handle(cell, tensor);

@@ -1,5 +1,5 @@
-// The entries that Rcpp does not know: .External2 hands a function its own frame, and calls of any length without a list.
-// All else is registered in RcppExports.cpp: the C_ entries, which R code calls without a wrapper of Rcpp, too.
+// Entries that Rcpp can't register. .External2() hands a function its frame, and takes calls of any length without a
+// list. All others are registered in RcppExports.cpp, also the C_ entries, which R code calls without a wrapper.
 #include "r.h"
 
 SEXP op_external(SEXP call, SEXP op, SEXP args, SEXP frame);

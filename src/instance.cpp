@@ -1,5 +1,5 @@
-// Objects of R6 classes, made from a plan (R/class-generator.R): the environments and bindings that R6's own `new()` makes,
-// which merges the members of all base classes anew for each object.
+// Makes objects of R6 classes from a plan (R/class-generator.R), with the environments and bindings that R6's `new()`
+// makes. R6 itself would merge the members of all base classes anew for each object.
 #include "r.h"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ void make_active(SEXP functions, SEXP environment) {
     R_MakeActiveBinding(Rf_installChar(STRING_ELT(names, i)), VECTOR_ELT(functions, i), environment);
 }
 
-// Copies of the functions that are evaluated below `environment`.
+// Copies of the functions whose environment is `environment`.
 SEXP functions_in(SEXP functions, SEXP environment) {
   SEXP out = PROTECT(Rf_allocVector(VECSXP, XLENGTH(functions)));
   Rf_setAttrib(out, R_NamesSymbol, names_of(functions));
@@ -52,7 +52,7 @@ SEXP functions_in(SEXP functions, SEXP environment) {
   return out;
 }
 
-// What all levels hold of a kind in one list.
+// The members of one kind of all levels, in one list.
 SEXP merged(SEXP made, int kind) {
   R_xlen_t n = 0;
   for (R_xlen_t i = kind; i < XLENGTH(made); i += 3) n += XLENGTH(VECTOR_ELT(made, i));
@@ -72,16 +72,17 @@ SEXP merged(SEXP made, int kind) {
 
 }  // namespace
 
-// The object, before its `initialize`. `levels` holds list(parent_env, public, private, active) of each class, the base
-// first, the last three its own named lists of functions. `frames`: NULL, or the empty environments that become the object:
-// itself, the private one, those of each class, and `super` of each class but the first.
+// The object as it is before `initialize`. `levels` holds list(parent_env, public, private, active) for each class, the
+// base class first; the last three are the class's own named lists of functions. `frames` is NULL or the empty
+// environments that become the object: itself, its private environment, that of each class, and `super` of each class
+// but the first.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP frames) {
   const Words& it = words();
   const R_xlen_t n = XLENGTH(levels);
   auto frame = [&](R_xlen_t i, SEXP parent) { return frames == R_NilValue ? new_frame(parent) : VECTOR_ELT(frames, i); };
   SEXP self = PROTECT(frame(0, R_EmptyEnv)), hidden = PROTECT(frame(1, R_EmptyEnv));
-  // What is bound so far, by level: public, private, active.
+  // Members that are bound so far: public, private and active ones of each level.
   SEXP made = PROTECT(Rf_allocVector(VECSXP, 3 * n));
   SEXP super = R_NilValue, last = R_NilValue;
   PROTECT_INDEX at;
@@ -115,7 +116,7 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   }
   bind_all(public_fields, self);
   bind_all(private_fields, hidden);
-  // R6's clone() makes the active bindings of a copy from this list.
+  // R6's clone() needs this list to make the active bindings of a copy.
   SEXP all_active = PROTECT(merged(made, 2));
   Rf_defineVar(it.active, all_active, last);
   for (R_xlen_t level = 0; level < n; ++level) {
@@ -127,9 +128,9 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   return self;
 }
 
-// What a module binds itself that has one of the classes `kinds`, as a named list, one kind after the other: the names in
-// `registered` first, in their order, then others in the order of their bytes. Computed members are not looked at; generators of
-// modules are no modules.
+// The members that a module binds itself and that have one of the classes `kinds`, as a named list, one kind after the
+// other. Within a kind the names in `registered` come first, in their order, and then others in the order of their bytes.
+// Computed members are not evaluated. Generators of modules are not modules.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
   SEXP all = PROTECT(R_lsInternal3(self, TRUE, FALSE));

@@ -1,4 +1,4 @@
-// TorchScript text, and what its programs print.
+// Units of TorchScript text, and the output of their programs.
 #include "jit.h"
 #include "jump.h"
 
@@ -40,7 +40,7 @@ void show_printed() {
     const std::lock_guard<std::mutex> hold(printed_lock);
     n = printed->size();
   }
-  // Outside of the lock: R may jump.
+  // R may jump here, so the lock must not be held.
   char* copy = R_alloc(n + 1, 1);
   {
     const std::lock_guard<std::mutex> hold(printed_lock);
@@ -65,7 +65,8 @@ int print_text(const char* text, size_t n) {
   return run_catching(show_text, &it, &ignored) ? TS_OK : TS_HOST_JUMP;
 }
 
-// file, line: where the source begins. uses: handles of units and functions; names: of each, "" for a unit's own names.
+// `file` and `line` tell where the source begins. `uses` holds handles of units and functions, `names` their names; ""
+// makes the names of a unit plain ones.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names) {
   const void* memory = vmaxget();
@@ -86,7 +87,7 @@ SEXP cpp_unit_compile(SEXP source, SEXP file, SEXP line, SEXP uses, SEXP names) 
   return unit;
 }
 
-// Name -> kind and describing lines.
+// What a unit defines: a named list of the kind and of lines that describe it.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_unit_list(SEXP unit) {
   return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_unit_list(unit_of(unit), out, arena); });

@@ -1,4 +1,4 @@
-// Script functions and methods: the call, and what their schema says.
+// Script functions and methods: calling them, and what their schemas say.
 #include "jit.h"
 #include "memory.h"
 #include "op.h"
@@ -9,7 +9,7 @@
 
 namespace {
 
-// What R calls the arguments where that is no Python; NULL if it is.
+// The names of the arguments in R, where some are no identifiers of Python; NULL: they are those of the schema.
 SEXP names_in_r(SEXP callable, size_t n) {
   static SEXP r_names = Rf_install("r_names");
   SEXP names = Rf_getAttrib(callable, r_names);
@@ -17,7 +17,7 @@ SEXP names_in_r(SEXP callable, size_t n) {
   return fits ? names : R_NilValue;
 }
 
-// The function as R writes it ends each message.
+// Fails with a message that ends with the function as R writes it.
 [[noreturn]] void fail_call(SEXP callable, const char* problem) {
   SEXP signature = PROTECT(call_package("script_signature", callable));
   fail("type_error", "%s\nThe function is %s.", problem, CHAR(STRING_ELT(signature, 0)));
@@ -39,7 +39,7 @@ SEXP names_in_r(SEXP callable, size_t n) {
 
 }  // namespace
 
-// .External2(C_call, handle, ...): a TorchScript function or method. Arguments by position, or by name.
+// .External2(C_call, handle, ...): calls a TorchScript function or method with arguments by position or by name.
 SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
   const void* memory = vmaxget();
   SEXP handle = CADR(args), given = CDDR(args);
@@ -77,8 +77,8 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
 
 namespace {
 
-// list(name =, overload =, arguments =, types =, defaults =, keyword_only =, returns =): a default is NULL where there
-// is none, else a list of the one value.
+// Returns list(name =, overload =, arguments =, types =, defaults =, keyword_only =, returns =). A default is a list of
+// one value, or NULL if there is none.
 SEXP signature_sexp(const ts_callable* callable) {
   const ts_schema& schema = *shim().ts_callable_schema(callable);
   const char* fields[] = {"name", "overload", "arguments", "types", "defaults", "keyword_only", "returns", ""};
@@ -145,7 +145,7 @@ SEXP cpp_callable_argument_names(SEXP callable) {
   return out;
 }
 
-// The first return type and argument types as TorchScript writes them; the return first.
+// The types of the first result and of the arguments, as TorchScript writes them.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_callable_types(SEXP callable) {
   const ts_schema& schema = *shim().ts_callable_schema(callable_of(callable));

@@ -1,4 +1,4 @@
-// The compiler that the shim's fuser asks for kernels: R's own, started without a shell.
+// Runs the compiler that the shim's fuser asks for kernels: R's own, started without a shell.
 #include "jit.h"
 
 #include <atomic>
@@ -17,13 +17,14 @@ extern char** environ;
 
 namespace {
 
-// Command lines without the files, the best one first. Set once, read by the thread on which kernels are compiled; never
-// freed, since that thread may run when R ends.
+// Command lines without the names of files, the best one first. They are set once and read by the thread that compiles
+// kernels. They are never freed, since that thread may run while R ends.
 std::vector<std::vector<std::string>>& commands() {
   static auto& lines = *new std::vector<std::vector<std::string>>();
   return lines;
 }
-// A compiler that does not know the flags of one line gets the next one from then on.
+// The first command line whose flags the compiler knows. The thread that compiles moves on to the next one when one
+// fails.
 std::atomic<size_t> first_that_works{0};
 std::atomic<int> starts{0};
 
@@ -40,7 +41,7 @@ int run(std::vector<std::string> line) {
   posix_spawn_file_actions_init(&files);
   for (const int stream : {0, 1, 2}) posix_spawn_file_actions_addopen(&files, stream, "/dev/null", O_RDWR, 0);
   posix_spawnattr_init(&settings);
-  // An interrupt of the session's is none of the compiler's.
+  // A process group of its own: an interrupt of the session must not reach the compiler.
   posix_spawnattr_setflags(&settings, POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
   int status = posix_spawn(&child, words[0], &files, &settings, words.data(), environ);
@@ -50,7 +51,7 @@ int run(std::vector<std::string> line) {
   pid_t ended;
   while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR) {
   }
-  // Somebody else has waited for it: whether there is a library will tell.
+  // Other code has waited for the child. Whether there is a library will tell how it ended.
   if (ended < 0) return 0;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 #endif
@@ -72,7 +73,7 @@ int compile_kernel(const char* source, const char* library) {
 
 }  // namespace
 
-// lines: a list of character vectors, commands with "<source>" and "<library>" in the places of the files.
+// `lines` is a list of character vectors: commands with "<source>" and "<library>" in place of the files.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_fuser_set_compiler(SEXP lines, SEXP folder, SEXP identity) {
   for (R_xlen_t i = 0; i < Rf_xlength(lines); ++i) {
@@ -85,7 +86,7 @@ SEXP cpp_fuser_set_compiler(SEXP lines, SEXP folder, SEXP identity) {
   return R_NilValue;
 }
 
-// Compiled, found on disk, failed, being compiled; and how often the compiler was started.
+// Counts of kernels that were compiled, found on disk, failed, and are being compiled; then starts of the compiler.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_fuser_counts() {
   int64_t counts[4];

@@ -6,10 +6,10 @@
 
 namespace {
 
-// Of a string; memory of R_alloc() where it had to be translated.
+// The UTF-8 text of a string. It lies in R_alloc() memory if it had to be translated.
 const char* utf8(SEXP string) { return Rf_translateCharUTF8(STRING_ELT(string, 0)); }
 
-// Of a character vector in UTF-8.
+// The texts of a character vector that is in UTF-8.
 const char** texts(SEXP strings) {
   const R_xlen_t n = Rf_xlength(strings);
   auto** out = reinterpret_cast<const char**>(R_alloc(static_cast<size_t>(n) + 1, sizeof(char*)));
@@ -19,7 +19,7 @@ const char** texts(SEXP strings) {
 
 }  // namespace
 
-// names: in UTF-8.
+// `names` must be in UTF-8.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_identifiers(SEXP names) {
   const void* memory = vmaxget();
@@ -31,7 +31,7 @@ SEXP cpp_identifiers(SEXP names) {
   return out;
 }
 
-// names: in UTF-8.
+// `names` must be in UTF-8.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_set_arguments(SEXP module, SEXP method, SEXP names) {
   const void* memory = vmaxget();
@@ -44,7 +44,7 @@ SEXP cpp_module_set_arguments(SEXP module, SEXP method, SEXP names) {
   return R_NilValue;
 }
 
-// NULL if they are those of the schema.
+// The names of the arguments of a method in R; NULL if they are those of its schema.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_arguments(SEXP module, SEXP method) {
   const char* of = utf8(method);
@@ -91,7 +91,7 @@ SEXP cpp_module_set_attribute(SEXP module, SEXP name, SEXP value) {
   return R_NilValue;
 }
 
-// NULL if there is none of that name.
+// The attribute or constant of that name; NULL if there is none.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_get(SEXP module, SEXP name) {
   return answered(
@@ -100,7 +100,7 @@ SEXP cpp_module_get(SEXP module, SEXP name) {
       });
 }
 
-// One of `module_parts`.
+// `part` is one of `module_parts`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_list(SEXP module, SEXP part, SEXP recursive) {
   return answered(
@@ -109,7 +109,7 @@ SEXP cpp_module_list(SEXP module, SEXP part, SEXP recursive) {
       });
 }
 
-// NULL if there is none of that name.
+// The method of that name; NULL if there is none.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_method(SEXP module, SEXP name) {
   return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
@@ -117,7 +117,7 @@ SEXP cpp_module_method(SEXP module, SEXP name) {
   });
 }
 
-// file, line: where the source begins, for messages.
+// `file` and `line` tell where the source begins, for messages.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_define(SEXP module, SEXP source, SEXP file = R_NilValue, int line = 1) {
   operate([&] { return shim().ts_module_define(module_of(module), Rf_translateCharUTF8(STRING_ELT(source, 0)), file == R_NilValue ? "<source>" : Rf_translateCharUTF8(STRING_ELT(file, 0)), line); });
@@ -130,7 +130,7 @@ SEXP cpp_module_add_choice(SEXP module, SEXP name, SEXP when_training, SEXP othe
   return R_NilValue;
 }
 
-// set: TRUE, FALSE, or NULL to ask only. Gives what it was.
+// `set` is TRUE, FALSE, or NULL to ask only. Returns what the mode was.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_train(SEXP module, SEXP set) {
   int was;
@@ -158,7 +158,7 @@ SEXP cpp_module_type_name(SEXP module) {
       });
 }
 
-// Which of the methods (a list of callables) these arguments fit best, counted from 1; 0: none.
+// The number of the method (of a list of callables) that the arguments fit best, counted from 1; 0 if they fit none.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_choose_method(SEXP methods, SEXP arguments) {
   const void* memory = vmaxget();

@@ -5,7 +5,7 @@ namespace {
 ts_object* object_of(SEXP x) { return static_cast<ts_object*>(handle_of(x, Kind::object, "x")); }
 }  // namespace
 
-// One of `object_parts`.
+// `part` is one of `object_parts`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_describe(SEXP object, SEXP part) {
   return answered(
@@ -14,7 +14,7 @@ SEXP cpp_object_describe(SEXP object, SEXP part) {
       });
 }
 
-// Whether it is one that is alive, whatever its class says.
+// Whether `x` is an object with a handle, whatever its class says.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_is_object(SEXP x) { return Rf_ScalarLogical(is_kind(x, Kind::object) && R_ExternalPtrAddr(x)); }
 
@@ -26,7 +26,7 @@ SEXP cpp_object_attribute(SEXP object, SEXP name) {
       }, Int64::ask);
 }
 
-// A callable, or NULL if there is none of that name. member: one of `object_members`.
+// A callable; NULL if there is no such member. `member` is one of `object_members`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_object_member(SEXP object, SEXP name, SEXP member) {
   return asked<ts_callable>(Kind::callable, [&](ts_callable** out) {

@@ -8,7 +8,7 @@ SEXP cpp_callable_is_optimised(SEXP callable) {
   return Rf_ScalarLogical(is);
 }
 
-// One of `jit_switches`. set: a whole number, or NULL to ask only. Gives what it was.
+// `which` is one of `jit_switches`, `set` a whole number, or NULL to ask only. Returns what the switch was.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_jit_switch(SEXP which, SEXP set) {
   int was;
@@ -16,7 +16,8 @@ SEXP cpp_jit_switch(SEXP which, SEXP set) {
   return Rf_ScalarInteger(was);
 }
 
-// Pairs of behaviour (0 static, 1 dynamic) and depth, in one integer vector; NULL to ask only. Gives what it was.
+// `set` holds pairs of a behaviour (0 static, 1 dynamic) and a depth in one integer vector, or is NULL to ask only.
+// Returns the strategy before.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_fusion_strategy(SEXP set) {
   const void* memory = vmaxget();

@@ -7,7 +7,7 @@ namespace {
 
 const char* optional_text(SEXP x) { return x == R_NilValue ? nullptr : CHAR(STRING_ELT(x, 0)); }
 
-// A named list of raw vectors, which must outlive the result.
+// Files from a named list of raw vectors, which must outlive the result.
 ts_extra_file* extra_files(SEXP files, size_t* n) {
   *n = static_cast<size_t>(Rf_xlength(files));
   auto* out = reinterpret_cast<ts_extra_file*>(R_alloc(*n + 1, sizeof(ts_extra_file)));
@@ -64,7 +64,7 @@ SEXP cpp_module_serialize(SEXP module, SEXP mobile, SEXP extra) {
   return bytes;
 }
 
-// source: the name of a file, or bytes. list(handle, extra files)
+// `source` is the name of a file, or bytes. Returns list(handle, extra files).
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_load(SEXP source, SEXP device, SEXP allow_files) {
   const void* memory = vmaxget();
@@ -90,7 +90,7 @@ SEXP cpp_module_load(SEXP source, SEXP device, SEXP allow_files) {
   return out;
 }
 
-// operators: names; kinds: numbers of ts_rule_kind.
+// `operators` holds names, `kinds` numbers of ts_rule_kind.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_set_rules(SEXP operators, SEXP kinds) {
   const void* memory = vmaxget();

@@ -1,4 +1,5 @@
-// R's code for the shim: a function's tree with the places of its parts, and what its names mean outside of it.
+// Translates R code for the shim: the tree of a function with the places of its parts, and what its names mean outside
+// of it.
 #include <cmath>
 #include <cstring>
 
@@ -25,8 +26,8 @@ const char* text_in(SEXP list, const char* name) {
   return x == R_NilValue ? nullptr : Rf_translateCharUTF8(STRING_ELT(x, 0));
 }
 
-// Where the expressions of a text stand, as R's parser notes it: rows in the order of the text, each with the number of
-// the row that holds it.
+// The places of expressions in a text, as R's parser notes them: rows in the order of the text, each with the number of
+// the row of the expression around it.
 class Places {
  public:
   Places(const char* text, SEXP rows) : text_(text) {
@@ -37,14 +38,14 @@ class Places {
     first_ = allocate<int>(n_ + 1);
     next_ = allocate<int>(n_ + 1);
     for (int i = 0; i <= n_; ++i) first_[i] = next_[i] = -1;
-    // From the last one, so that each is put before its followers.
+    // From the last row to the first, so that each row is linked before those that follow it.
     for (int i = n_ - 1; i >= 0; --i) {
       const int of = INTEGER(parent)[i];
       next_[i] = first_[of];
       first_[of] = i;
     }
   }
-  // The row of the whole; -1 if the parser's notes are not there.
+  // The row of the whole text; -1 if the parser kept no notes.
   int root() const { return n_ ? first_[n_] : -1; }
   int first(int row) const { return row < 0 ? -1 : first_[row]; }
   int next(int row) const { return next_[row]; }
@@ -77,7 +78,7 @@ const char* what_is(SEXP x) {
 
 void read_code(SEXP x, int row, const Places& places, ts_code* code);
 
-// The parts of a call and their rows: `x + y` has no row for `+`, `f(x)` has one for `f`.
+// Reads the parts of a call with their rows. `x + y` has no row for `+`, but `f(x)` has one for `f`.
 void read_call(SEXP x, int row, const Places& places, ts_code* code) {
   static SEXP function_symbol = Rf_install("function"), for_symbol = Rf_install("for"), dollar = Rf_install("$"),
               at_symbol = Rf_install("@");
@@ -208,7 +209,7 @@ void read_closure(SEXP x, ts_closure* closure, Keeper& keeper) {
   closure->known = read_all_known(known, keeper);
 }
 
-// An operator as the glue calls it itself.
+// Reads an operator: its overloads as the glue itself calls them.
 void read_operator(SEXP key, ts_operator* op, Keeper& keeper) {
   const Op& record = op_record(key);
   op->name = record.name;
@@ -238,7 +239,7 @@ void read_operator(SEXP key, ts_operator* op, Keeper& keeper) {
   op->results = results;
 }
 
-// program: closures, operators (keys), members, modules. In R_alloc memory.
+// Reads a program, a list of closures, operators (keys), members and modules, into R_alloc() memory.
 ts_program read_program(SEXP program, Keeper& keeper) {
   SEXP closures = element_of(program, "closures"), operators = element_of(program, "operators"),
        members = element_of(program, "members"), modules = element_of(program, "modules");
@@ -262,7 +263,7 @@ ts_program read_program(SEXP program, Keeper& keeper) {
     auto* numbers = allocate<int64_t>(n);
     for (size_t k = 0; k < n; ++k) {
       names[k] = Rf_translateCharUTF8(STRING_ELT(methods, k));
-      numbers[k] = INTEGER(at)[k] - 1;  // of operators: -2 for the first
+      numbers[k] = INTEGER(at)[k] - 1;  // operators come as negative numbers: -2 is the first one
     }
     scripted[i] = {module_of(element_of(module, "handle")), n, names, numbers};
   }
@@ -270,7 +271,7 @@ ts_program read_program(SEXP program, Keeper& keeper) {
   return it;
 }
 
-// Types and examples of the arguments, NULL where there is none.
+// The types and the examples of the arguments, NULL where there is none.
 struct Asked {
   Asked(SEXP types, SEXP examples, Keeper& keeper) : n(static_cast<size_t>(Rf_xlength(types))) {
     texts = allocate<const char*>(n);

@@ -1,4 +1,4 @@
-// Tracing: R functions run on LibTorch's values while LibTorch records.
+// Tracing: LibTorch records while an R function runs on its values.
 #include "trace.h"
 
 #include "host.h"
@@ -12,10 +12,10 @@ namespace {
 
 struct Traced {
   SEXP function;
-  SEXP kept;  // a list: what the function gave outlives its frame
+  SEXP kept;  // a list that keeps the value of the function alive
 };
 
-// Called by LibTorch's tracer, on R's main thread.
+// The shim calls this on R's main thread while LibTorch's tracer runs.
 int call_traced(void* context, const ts_value* arguments, size_t n, ts_value* result) {
   const auto* it = static_cast<Traced*>(context);
   SEXP value;
@@ -26,7 +26,7 @@ int call_traced(void* context, const ts_value* arguments, size_t n, ts_value* re
   return status;
 }
 
-// The inputs of a trace as the shim wants them, in R_alloc memory.
+// The inputs of a trace for the shim, in R_alloc() memory.
 struct Inputs {
   Inputs(SEXP inputs, SEXP names, Keeper& keeper) : n(Rf_xlength(inputs)) {
     values = reinterpret_cast<ts_value*>(R_alloc(n + 1, sizeof(ts_value)));
@@ -57,7 +57,7 @@ void leaves_trace(SEXP tensor) {
   if (tracing > 0 && shim().ts_trace_knows(tensor_of(tensor))) call_package("trace_leaves", R_NilValue);
 }
 
-// func: takes one list of arguments. module: a handle or NULL. Gives a callable handle and what func gave.
+// `func` takes one list of arguments. `module` is a handle or NULL. Returns a callable and the value of `func`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   const void* memory = vmaxget();
@@ -76,7 +76,7 @@ SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method) {
   return out;
 }
 
-// The first node in which another trace differs from `callable`: its operator, place and text; NULL if none does.
+// The first node in which another trace differs from `callable`: its operator, place and text; NULL if there is none.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP state, SEXP tolerance) {
   const void* memory = vmaxget();
@@ -95,7 +95,7 @@ SEXP cpp_trace_difference(SEXP callable, SEXP func, SEXP inputs, SEXP names, SEX
   return difference;
 }
 
-// What LibTorch's own tracer warned of.
+// The warnings of LibTorch's own tracer.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace_warnings() {
   return answered([&](ts_value* out, ts_arena** arena) { return shim().ts_trace_warnings(out, arena); });
@@ -109,7 +109,7 @@ SEXP cpp_trace_source(SEXP name, SEXP text, SEXP first_line) {
   return Rf_ScalarInteger(source);
 }
 
-// Sets the running trace aside; gives what cpp_trace_resume() takes to go on with it.
+// Sets the running trace aside. Returns what cpp_trace_resume() needs to go on with it.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_trace_suspend() {
   SEXP depth = PROTECT(Rf_ScalarInteger(tracing));
@@ -129,7 +129,7 @@ SEXP cpp_trace_resume(SEXP depth) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_is_tracing() { return Rf_ScalarLogical(tracing > 0); }
 
-// Runs a traced program on example inputs, without the executor.
+// Runs a traced program on example inputs by the interpreter alone, without the executor.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_callable_interpret(SEXP callable, SEXP inputs, SEXP names) {
   const void* memory = vmaxget();
@@ -150,7 +150,7 @@ SEXP cpp_callable_is_random(SEXP callable) {
   return Rf_ScalarLogical(random);
 }
 
-// tensors: a list. Keeps their values and gradients and torch's random states.
+// Keeps the values and gradients of the tensors in a list, and torch's random states.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_state_save(SEXP tensors) {
   const void* memory = vmaxget();

@@ -1,4 +1,4 @@
-// Recorded operators, and the steps of a training that are made of them.
+// Recordings of operators, and the steps of a training that are made of them.
 #include <cstdio>
 
 #include "jit.h"
@@ -29,8 +29,9 @@ SEXP cpp_record_give_up() {
   return R_NilValue;
 }
 
-// targets: a list, NULL for no target. numbers: list(op, of, value), three operands a number counted from 1, 0 for none.
-// following: of each given number, counted from 1, 0 for itself.
+// `targets` is a list, with NULL for no target. `numbers` is list(op, of, value); `of` holds three operands for each
+// number, counted from 1, 0 for none. `following` tells for each given number which number it is at the next run,
+// counted from 1, 0 for itself.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_record_end(SEXP results, SEXP targets, SEXP numbers, SEXP following, SEXP undo) {
   const void* memory = vmaxget();
@@ -79,7 +80,7 @@ SEXP cpp_gradients_anew(SEXP loss, SEXP params) {
   return R_NilValue;
 }
 
-// What batches must have in common to be run by one tape, as text.
+// Text that is equal for batches that the same tape can run.
 RcppExport SEXP C_batch_key(SEXP batch) {
   const void* memory = vmaxget();
   size_t n;
@@ -106,9 +107,9 @@ RcppExport SEXP C_batch_key(SEXP batch) {
   return out;
 }
 
-// tapes: gradients and update, NULL for none. data, and where its rows come from: batch size (0: the data are the batch),
-// order (a tensor or NULL), from, number of steps. numbers, losses and done are written where they stand, also where the
-// training is interrupted. Gives the last loss.
+// `tapes` holds the tape of gradients and that of the update, which may be NULL. Rows of `data` are taken by
+// `batch_size` (0: the data are the batch), `order` (a tensor or NULL), `from` and the number of steps. `numbers`,
+// `losses` and `done` are changed in place, also if the training is interrupted. Returns the last loss.
 RcppExport SEXP C_train(SEXP tapes, SEXP data, SEXP batch_size, SEXP order, SEXP from, SEXP n_steps, SEXP params,
                         SEXP numbers, SEXP losses, SEXP done) {
   const void* memory = vmaxget();

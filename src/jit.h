@@ -1,4 +1,4 @@
-// What the files of TorchScript's glue share.
+// Shared by the files jit-*.cpp.
 #pragma once
 #include "convert.h"
 #include "operate.h"
@@ -10,7 +10,7 @@ inline ts_module* module_of(SEXP x, const char* what = "module") {
   return static_cast<ts_module*>(handle_of(x, Kind::module, what));
 }
 
-// What TorchScript's `print` wrote on other threads, which may not call R, appears in R's output. R's main thread only.
+// Shows in R what TorchScript's `print` wrote on other threads, which may not call R. R's main thread only.
 void show_printed();
-// Where LibTorch is told to print, once it is loaded.
+// The function that LibTorch prints with. May be called on any thread.
 int print_text(const char* text, size_t n);

@@ -3,7 +3,7 @@
 #include <csetjmp>
 
 namespace {
-// The jump that waits. Tracing nests, but a waiting jump is continued before anything else runs.
+// The jump that waits; NULL: none. There is never more than one, as it continues before anything else runs.
 SEXP waiting = nullptr;
 
 void leave(void* point, Rboolean jumping) {

@@ -24,7 +24,7 @@ int cost_of_elements(SEXP x, const ts_type& type, uint8_t flags) {
   return worst;
 }
 
-// The alternative of a union that fits best, -1 if none does.
+// The number of the alternative of a union that fits best, -1 if none fits.
 int alternative(SEXP x, const ts_type& type, uint8_t flags, int* lowest) {
   int best = -1;
   for (size_t i = 0; i < type.n; ++i) {
@@ -36,7 +36,7 @@ int alternative(SEXP x, const ts_type& type, uint8_t flags, int* lowest) {
   return best;
 }
 
-// Costs.
+// --- what it costs to read a value as a kind
 
 int cost_tensor(SEXP x, const ts_type&, uint8_t flags) {
   if (is_tensor(x)) return 0;
@@ -44,7 +44,8 @@ int cost_tensor(SEXP x, const ts_type&, uint8_t flags) {
   return is_scalar(x) ? 8 : 6;
 }
 
-// A tensor of one element stands for its number, as long as nothing else takes it.
+// The cost of a tensor of one element as a number: higher than any other, so that it is taken only if nothing else
+// fits.
 constexpr int kElementCost = 12;
 
 bool is_element(SEXP x) {
@@ -149,7 +150,7 @@ int cost_union(SEXP x, const ts_type& type, uint8_t flags) {
   return alternative(x, type, flags, &lowest) < 0 ? -1 : lowest;
 }
 
-// Costs of vectors as lists.
+// --- what it costs to read a vector as a list of a kind
 
 int vector_int(SEXP x, const ts_type&) {
   if (!is_number_vector(x) || !all_whole(x)) return -1;
@@ -169,7 +170,7 @@ int vector_optional(SEXP x, const ts_type& element) { return cost_of_vector_list
 int vector_any(SEXP x, const ts_type&) { return is_sequence(x) ? 4 : -1; }
 int vector_each(SEXP x, const ts_type& element) { return is_sequence(x) ? cost_of_elements(x, element, kStrict) : -1; }
 
-// Names as keys: themselves, or a number or logical as R writes it.
+// --- names of an R list as keys of a dict: strings, or numbers and logicals as R writes them
 
 bool key_string(SEXP name, ts_value* out) {
   *out = charsxp_value(name);
@@ -191,11 +192,11 @@ bool key_bool(SEXP name, ts_value* out) {
   return out->as.i || std::strcmp(CHAR(name), "FALSE") == 0;
 }
 
-// Readings.
+// --- how a value of each kind is read
 
 using Read = bool (*)(Reader& reader, SEXP x, const ts_type& type, ts_value* out);
 
-// What fits, by its cost, is spelt without another look.
+// Reads a value that needs no check beyond its cost.
 template <Read spell>
 bool read_leaf(Reader& reader, SEXP x, const ts_type& type, ts_value* out) {
   if (cost(x, type, reader.flags()) < 0) return reader.misfit(x, type);
@@ -321,7 +322,7 @@ bool read_any(Reader& reader, SEXP x, const ts_type&, ts_value* out) { return re
 
 constexpr const char* kAnyWords = "a tensor, a number, a string, a logical, or a list of these";
 
-// In the order of ts_kind.
+// The rows stand in the order of ts_kind.
 const ValueKind kinds[] = {
     {TS_KIND_ANY, 4, cost_any, vector_any, read_any, key_string, kAnyWords, nullptr, nullptr},
     {TS_KIND_TENSOR, 0, cost_tensor, nullptr, read_tensor, nullptr, "a tensor", "a list of tensors", nullptr},

@@ -1,19 +1,19 @@
-// The kinds of TorchScript values: all that the glue knows of one stands in its row of the table.
+// The kinds of TorchScript values. A row of the table holds all that the glue knows of a kind.
 #pragma once
 #include "reader.h"
 
 struct ValueKind {
   ts_kind kind;
-  // Where it stands among the overloads of an operator: tensors before numbers, numbers before lists, names last.
+  // Its rank when overloads are sorted: tensors before numbers, numbers before lists, names last.
   int weight;
-  // What reading `x` as the type costs; -1 if it does not fit.
+  // The cost of reading `x` as the type; -1: it does not fit.
   int (*cost)(SEXP x, const ts_type& type, uint8_t flags);
-  // The same of a vector that stands for a list of them; NULL if none does.
+  // The cost of reading a vector as a list of such values; NULL: no vector is such a list.
   int (*vector_cost)(SEXP x, const ts_type& element);
   bool (*read)(Reader& reader, SEXP x, const ts_type& type, ts_value* out);
-  // The value that a name in an R list stands for, as a key of a dict; NULL if names are no such keys.
+  // Makes a key of a dict from a name in an R list; NULL: a name can be no such key.
   bool (*key)(SEXP name, ts_value* out);
-  // What fits, in R's words, and what fits a list of them; NULL where the type itself must be asked.
+  // How messages call a value that fits, and a list of such values. NULL: describe() makes the words from the type.
   const char* words;
   const char* list_words;
   void (*describe)(const ts_type& type, Text& out);
@@ -21,7 +21,7 @@ struct ValueKind {
 
 const ValueKind& kind_of(const ts_type& type);
 
-// The rank of a type among the overloads of an operator.
+// The rank of a type when overloads are sorted.
 int weight(const ts_type& type);
-// What a vector costs that stands for a list of such elements; -1 if it does not fit.
+// The cost of reading a vector as a list of such elements; -1: it does not fit.
 int cost_of_vector_list(SEXP x, const ts_type& element);

@@ -1,5 +1,5 @@
-// Opening LibTorch and the shim. LibTorch gets a symbol scope of its own: R's BLAS, which R has put into the global
-// scope, must not replace the one inside LibTorch.
+// Opens LibTorch and the shim. LibTorch gets a symbol scope of its own, so that R's BLAS, which is in the global scope,
+// does not replace the one that LibTorch brings.
 #include "shim.h"
 
 #include "host.h"
@@ -48,17 +48,18 @@ void fail_open(const char* path) {
 }
 #endif
 
-// A library's registrations run inside dlopen() and throw where a name is taken. An exception that goes through dlopen()
-// leaves the loader locked: the next thread that starts waits for ever. So a child process tries first; `problem` is
-// what it threw, or empty.
+// Tries to open a library of a user's in a child process. Its registrations run inside of dlopen() and throw if a name
+// is taken. An exception that leaves dlopen() keeps the loader locked, and the next thread that starts waits for ever.
+// `problem` gets the message of the exception, or is empty.
 #ifdef _WIN32
 void try_to_open(const char*, char* problem, size_t) { problem[0] = '\0'; }
 #else
 [[noreturn]] void open_in_child(const char* path, int report) {
-  // A child that waits for a lock of a thread that it does not have ends too.
+  // The alarm ends a child that waits for a lock of a thread that it does not have.
   std::signal(SIGALRM, SIG_DFL);
   alarm(60);
-  // The pointer hides that dlopen() is declared to throw nothing, for which the compiler would drop the handler.
+  // dlopen() is declared to throw nothing, so the compiler would drop the handler. Calling it through a pointer hides
+  // that.
   void* (*volatile open)(const char*) = open_library;
   ssize_t told;
   try {
@@ -69,7 +70,7 @@ void try_to_open(const char*, char* problem, size_t) { problem[0] = '\0'; }
     if (told > 0) told = write(report, error.what(), std::strlen(error.what()));
   }
   (void)told;
-  // No destructor and no hook of R's may run in a child.
+  // The child ends by a signal: no destructor and no hook of R's may run in it.
   while (true) raise(SIGKILL);
 }
 
@@ -115,7 +116,8 @@ const Shim& shim() {
 
 const Shim* shim_if_loaded() { return loaded ? &table : nullptr; }
 
-// libraries: LibTorch's, in the order to open; path: the shim; contract: the one that this glue was built with.
+// `libraries` are LibTorch's, in the order in which to open them. `path` is the shim. `contract` is the contract that
+// this glue was built with.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_load_shim(SEXP libraries, SEXP path, SEXP contract) {
   for (R_xlen_t i = 0; i < Rf_xlength(libraries); ++i) {
@@ -132,14 +134,14 @@ SEXP cpp_load_shim(SEXP libraries, SEXP path, SEXP contract) {
 #define TS_FUNCTION(result, name, arguments) fill(table.name, library, #name, file);
 #include "torch_shim_functions.h"
 #undef TS_FUNCTION
-  // No check(): it would ask for the table that is being made.
+  // check() would call shim(), which needs the table that is being made here.
   if (table.ts_initialise(&r_host) != TS_OK || table.ts_set_print(print_text) != TS_OK)
     fail("torch_install_error", "LibTorch can't be used: %s", table.ts_last_error());
   loaded = true;
   return Rf_mkString(table.ts_built_for());
 }
 
-// A library of the user's that registers operators: in the symbol scope of LibTorch's.
+// Opens a library of the user's that registers operators, in the symbol scope of LibTorch's.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_load_library(SEXP path) {
   const char* file = CHAR(STRING_ELT(path, 0));

@@ -8,13 +8,14 @@ std::atomic<int64_t> mapped_bytes{0};
 
 namespace {
 
-// A collection of the young objects costs one or two milliseconds, a full one fifty and more. The young are what a loop
-// makes and drops; but what is in use while they are collected counts as old from then on, and only a full collection
-// frees it. So there is one when the young ones no longer make room.
-// `threshold` bytes, by which tensors may grow over the least that was alive since the last full collection; the host's
-// options set it. Where much is alive, by half of that.
+// A collection of young objects costs one or two milliseconds, a full one fifty and more. A loop makes and drops young
+// objects. But objects that are in use during a collection count as old afterwards, and only a full collection frees
+// those. So a full one follows when the first one does not make room.
+//
+// `threshold` is the number of bytes by which tensors may grow beyond `least`, the least that was alive since the last
+// full collection. An option sets it. If much is alive, tensors may grow by half of that instead.
 int64_t threshold = 160 << 20, least = 0;
-// Calls between two looks at the CUDA devices, each of which takes the lock of LibTorch's allocator.
+// How many calls lie between two looks at the CUDA devices: each look takes the lock of LibTorch's allocator.
 constexpr unsigned kLook = 16;
 unsigned until_look = kLook;
 
@@ -77,7 +78,7 @@ SEXP new_large_doubles(R_xlen_t n) {
   return Rf_allocVector3(REALSXP, n, &store);
 }
 
-// Live and peak bytes of CPU tensors; reset: the peak begins anew.
+// The live and the peak bytes of CPU tensors. With `reset` the peak begins anew.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_memory_stats(SEXP reset) {
   ts_memory memory;
@@ -93,8 +94,9 @@ SEXP cpp_memory_stats(SEXP reset) {
   return out;
 }
 
-// Bytes by which tensors grow before R collects, that the store keeps at most, and of the smallest block that it keeps;
-// c(reserved, allocated, allocated of reserved), shares of a CUDA device.
+// `between` is the number of bytes by which tensors may grow before R collects, `limit` the most bytes that the store
+// keeps, `smallest` the size of the smallest block that it keeps. `rates` is c(reserved, allocated, allocated of
+// reserved), shares of a CUDA device's memory.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_memory_configure(SEXP between, SEXP limit, SEXP smallest, SEXP rates) {
   const Shim& it = shim();

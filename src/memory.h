@@ -1,5 +1,6 @@
-// R's collector does not know how much memory a tensor holds. Before each call the glue looks at how much is alive and
-// asks R to collect when that is due: before, since what is in use during a collection is taken for old.
+// Asks R to collect. R's collector does not know how much memory a tensor holds, so before each call the glue looks at
+// how much is alive. It looks before the call, since what is in use during a collection counts as old. R's main thread
+// only.
 #pragma once
 #include <atomic>
 
@@ -7,13 +8,13 @@
 
 #include "r.h"
 
-// Bytes of tensors whose memory another process made (src/worker.cpp): they count as those of LibTorch's allocator do.
+// Bytes of memory that another process made (src/worker.cpp), which count as those of LibTorch's allocator do.
 extern std::atomic<int64_t> mapped_bytes;
 
 void collect_if_due(const Shim& it);
-// Everything that can be freed, also what is kept for reuse: after an allocation failed.
+// Frees everything that can be freed, also what is kept for reuse. Called after an allocation has failed.
 void collect_now(const Shim& it);
 
-// A double vector whose memory comes from LibTorch's store: for large results, which R would fetch from the system page
-// by page each time. R does not count it.
+// A double vector in memory of LibTorch's store, for large results: R would get memory from the system page by page
+// each time. R does not count this memory.
 SEXP new_large_doubles(R_xlen_t n);

@@ -63,7 +63,7 @@ void describe(const ts_type& type, Text& out) {
 const char* friendly(SEXP x) { return CHAR(STRING_ELT(call_package("friendly_type", x), 0)); }
 
 const char* type_text(const ts_type& type) {
-  // "List[__torch__.net.___torch_mangle_1.Point]" as "List[Point]".
+  // Writes "List[__torch__.net.___torch_mangle_1.Point]" as "List[Point]".
   const size_t n = std::strlen(type.text);
   char* out = R_alloc(n + 1, 1);
   size_t at = 0;
@@ -101,7 +101,7 @@ const char* misfit_message(const Misfit& why, const char* what) {
   char* wanted = R_alloc(size, 1);
   Text into(wanted, size);
   describe(*why.type, into);
-  // The words for these kinds say as much as the name of the type does.
+  // For these kinds the words say as much as the name of the type does.
   const ts_kind kind = why.type->kind;
   if (kind != TS_KIND_TENSOR && kind != TS_KIND_ANY && kind != TS_KIND_OBJECT) into << " (" << type_text(*why.type) << ")";
   const char* given = friendly(why.x);

@@ -1,13 +1,13 @@
-// What fits a type, in R's words.
+// How messages describe a type, in words for R users.
 #pragma once
 #include "text.h"
 #include "to-value.h"
 
 void describe(const ts_type& type, Text& out);
-// What makes such a value one of the type, a sentence with a space before it, or nothing.
+// A hint how to make a value of the type from such a value: a sentence with a space before it, or "".
 const char* misfit_hint(SEXP x, const ts_type& type);
 
-// Of the kinds whose words the type itself has a part in.
+// Descriptions of kinds that depend on more than the kind.
 void describe_optional(const ts_type& type, Text& out);
 void describe_list(const ts_type& type, Text& out);
 void describe_tuple(const ts_type& type, Text& out);

@@ -17,8 +17,8 @@ ts_tensor* shifted(ts_tensor* positions, SEXP cell) {
   return out;
 }
 
-// A number that is stored must be one of the dtype: the one that is asked for, else that of the first tensor. LibTorch would
-// store TRUE for NA.
+// Checks that a number which becomes an element fits the dtype: the one that is asked for, otherwise that of the first
+// tensor. LibTorch would store TRUE for NA.
 void check_stored(const Candidate& candidate, const ts_value* arguments, SEXP value, ts_tensor* like, const char* name) {
   if (is_tensor(value) || is_size(value)) return;
   for (size_t i = 0; i < candidate.schema->n_arguments; ++i) {
@@ -31,7 +31,7 @@ void check_stored(const Candidate& candidate, const ts_value* arguments, SEXP va
   if (like && shim().ts_tensor_describe(like, &info) == TS_OK && info.defined) check_numbers(value, info.dtype, name);
 }
 
-// The R object among the arguments that is this tensor, NULL if none is.
+// The R object among the arguments that is this tensor; NULL if there is none.
 SEXP source_of(ts_tensor* tensor, const ts_value* arguments, size_t n, SEXP const* sources) {
   for (size_t i = 0; sources && i < n; ++i)
     if (arguments[i].tag == TS_TENSOR && arguments[i].as.handle == tensor && sources[i] && is_tensor(sources[i]) &&
@@ -40,7 +40,7 @@ SEXP source_of(ts_tensor* tensor, const ts_value* arguments, size_t n, SEXP cons
   return nullptr;
 }
 
-// A result that is no single tensor.
+// A result that is not a single tensor, as an R value.
 SEXP several_sexp(ts_value* out, ts_arena* arena, uint32_t position_results, Int64 ints) {
   SEXP result = PROTECT(finish(out, arena, ints));
   if (position_results && TYPEOF(result) == VECSXP) {
@@ -53,7 +53,7 @@ SEXP several_sexp(ts_value* out, ts_arena* arena, uint32_t position_results, Int
   return result;
 }
 
-// The first one that an argument holds, NULL if none.
+// The first tensor in an argument; NULL if there is none.
 ts_tensor* first_tensor(SEXP value, const char* name) {
   if (is_tensor(value)) return tensor_of(value, name);
   for (R_xlen_t i = 0; TYPEOF(value) == VECSXP && i < XLENGTH(value); ++i)
@@ -61,8 +61,8 @@ ts_tensor* first_tensor(SEXP value, const char* name) {
   return nullptr;
 }
 
-// An R function that is told of each operator that R calls, or NULL: its name, the R values of its arguments by theirs, and
-// the result.
+// An R function that is called after each operator which R calls, with the operator's name, a named list of its
+// arguments as R values, and its result. NULL: none.
 SEXP observer = nullptr;
 
 void tell_observer(const ts_schema& schema, SEXP const* sources, SEXP result) {
@@ -75,7 +75,7 @@ void tell_observer(const ts_schema& schema, SEXP const* sources, SEXP result) {
   Rf_setAttrib(arguments, R_NamesSymbol, names);
   SEXP name = PROTECT(Rf_mkString(schema.name));
   SEXP call = PROTECT(Rf_lang4(observer, name, arguments, result));
-  // It may call operators itself, which are nobody's business.
+  // The function may call operators itself: these are not reported.
   SEXP told = observer;
   observer = nullptr;
   Rf_eval(call, R_GlobalEnv);
@@ -83,7 +83,7 @@ void tell_observer(const ts_schema& schema, SEXP const* sources, SEXP result) {
   UNPROTECT(5);
 }
 
-// An operator of R whose method was chosen for a size of a traced tensor.
+// Calls the method for sizes of a traced tensor, for which R has chosen the method for tensors.
 SEXP arithmetic_of_sizes(const Op& op, SEXP* values) {
   SEXP key = PROTECT(Rf_mkString(op.name));
   SEXP operands = PROTECT(Rf_allocVector(VECSXP, values[1] ? 2 : 1));
@@ -155,7 +155,7 @@ SEXP invoke(const Op& op, SEXP* values, SEXP frame) {
   SEXP result = PROTECT(
       run_callable(candidate.callable, arguments, n, sources, candidate.position_results, candidate.makes_tensor,
                    candidate.writes ? Repeat::no : Repeat::yes, Int64::exact, frame));
-  // Enumerations leave the shim as their numbers.
+  // The shim returns dtypes and the like as numbers.
   const int kind = candidate.schema->n_returns == 1 ? candidate.schema->returns[0].type->kind : TS_KIND_NONE;
   if (kind == TS_KIND_DTYPE || kind == TS_KIND_QSCHEME || kind == TS_KIND_LAYOUT) {
     SEXP code = PROTECT(Rf_ScalarInteger(Rf_asInteger(result)));
@@ -171,7 +171,7 @@ SEXP invoke(const Op& op, SEXP* values, SEXP frame) {
   return result;
 }
 
-// .External2(C_op, key): the body of every operator's R function; reads the function's own frame.
+// .External2(C_op, key): the body of every operator's R function. It reads the variables of the function's frame.
 SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
   SEXP values[kMaxArguments];
@@ -181,7 +181,7 @@ SEXP op_external(SEXP, SEXP, SEXP args, SEXP frame) {
   return invoke(op, values, frame);
 }
 
-// .External2(C_method, key): the same as a method; `self` is in the environment that encloses the frame.
+// .External2(C_method, key): the same for a method, whose `self` is in the environment around the frame.
 SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
   SEXP values[kMaxArguments];
@@ -191,8 +191,8 @@ SEXP method_external(SEXP, SEXP, SEXP args, SEXP frame) {
   return invoke(op, values, frame);
 }
 
-// .External2(C_reduce, key, combine): the body of sum() and its like. Each argument in `...` is reduced, then the results
-// are combined two by two, as base R's Summary functions take several.
+// .External2(C_reduce, key, combine): the body of sum() and the like. Base R's Summary functions take several
+// arguments: each is reduced, and the results are combined two by two.
 SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
   static SEXP na_rm = Rf_install("na.rm");
   const Op& op = op_record(STRING_ELT(CADR(args), 0));
@@ -220,7 +220,8 @@ SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
   return total ? total : R_NilValue;
 }
 
-// .External2(C_call_op, key, ...): an operator of jit_ops; arguments by position or name as each overload has them.
+// .External2(C_call_op, key, ...): calls an operator of jit_ops with arguments by position or name, as each overload
+// has them.
 SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
   args = CDR(args);
   const Op& op = op_record(STRING_ELT(CAR(args), 0));
@@ -244,7 +245,7 @@ SEXP call_op_external(SEXP, SEXP, SEXP args, SEXP) {
   return result;
 }
 
-// Sets the function that is told of operators; NULL for none. Gives the one before.
+// Sets the function that is told of operators, or none by NULL. Returns the one before.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_observe_operators(SEXP f) {
   SEXP before = observer ? observer : R_NilValue;

@@ -1,29 +1,29 @@
-// The one way through every entry at which LibTorch works. In this order: what LibTorch let go of is given back to R, R
-// collects where that is due, a running trace learns where the user's code is, the work is done, its failure becomes an R
-// error, its result an R value, LibTorch's warnings become R's.
+// The way through every entry at which LibTorch works. In this order: objects that LibTorch let go of are given back to
+// R; R collects if that is due; a running trace learns where the user's code is; the work is done; a failure becomes an
+// R error, a result an R value; LibTorch's warnings become R's. All of this runs on R's main thread.
 #pragma once
 #include "memory.h"
 #include "to-sexp.h"
 #include "trace.h"
 
-// Whether work that ran out of memory may be done once more after a collection: it must not have written anything yet.
-// LibTorch's CPU allocator asks for that collection itself (src/host.cpp), so this is for the memory of other devices.
+// Whether work that ran out of memory may be repeated after a collection. It must not have written anything by then. On
+// the CPU LibTorch's allocator asks for a collection itself (src/host.cpp): this is for the memory of other devices.
 enum class Repeat { no, yes };
 
-// `frame`: that of the operator's R function, which spares a running trace the search for it.
+// `frame` is that of the operator's R function. With it a running trace need not search for it.
 inline void begin_operation(SEXP frame = nullptr) {
   if (has_released_objects.load(std::memory_order_relaxed)) drain_released_objects();
   collect_if_due(shim());
   if (tracing) mark_place(frame);
 }
 
-// May jump: the result of the operation is protected by then.
+// Gives the warnings that wait. It may jump, so the result must be protected.
 inline void end_operation() {
   static const int* const warnings = shim().ts_warnings();
   if (*warnings) pass_warnings();
 }
 
-// `work` gives the shim's status; `take` makes the R value of what it gave, in cells that were made before.
+// `work` returns the shim's status. `take` makes the R value of the results, in cells that were made before.
 template <class Work, class Take>
 SEXP operate(Work&& work, Take&& take, Repeat repeat = Repeat::no, SEXP frame = nullptr) {
   begin_operation(frame);
@@ -39,7 +39,7 @@ SEXP operate(Work&& work, Take&& take, Repeat repeat = Repeat::no, SEXP frame = 
   return result;
 }
 
-// Work without a result.
+// For work without a result.
 template <class Work>
 void operate(Work&& work) {
   begin_operation();
@@ -47,14 +47,14 @@ void operate(Work&& work) {
   end_operation();
 }
 
-// Work that is R's own as much as LibTorch's: `take` does it, checks included.
+// For work that is done in R as well: `take` does it all, checks included.
 template <class Take>
 SEXP operate_taking(Take&& take) {
   return operate([] { return TS_OK; }, take);
 }
 
-// The cell for a result: made before the shim is asked, so that nothing is lost if R can't allocate, but after the
-// collection, which would make an old object of it.
+// The cell for a result. It is made before the shim is called, so that no handle is lost if R can't allocate, but after
+// the collection, which would make an old object of it.
 class Cell {
  public:
   Cell() { PROTECT_WITH_INDEX(cell_, &at_); }
@@ -62,7 +62,7 @@ class Cell {
     if (cell_ == R_NilValue) REPROTECT(cell_ = new_cell(kind), at_);
     return cell_;
   }
-  // Takes it off R's stack of protected objects, from the top.
+  // Unprotects the cell, which must be on top of R's stack of protected objects.
   void release() { UNPROTECT(1); }
 
  private:
@@ -70,7 +70,7 @@ class Cell {
   PROTECT_INDEX at_;
 };
 
-// What the shim gives, in a cell; NULL if it gives none. `ask` gets the place for the handle.
+// A handle that the shim gives, in a cell; NULL if there is none. `ask` gets the place for the handle.
 template <class Handle, class Ask>
 SEXP asked(Kind kind, Ask&& ask, SEXP frame = nullptr) {
   Cell cell;
@@ -89,7 +89,7 @@ SEXP asked(Kind kind, Ask&& ask, SEXP frame = nullptr) {
   return out;
 }
 
-// A result of the shim as an R value; the arena is gone afterwards, also after an error.
+// The R value of a result of the shim. The arena is released in any case, also if this fails.
 inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) {
   SEXP guard = PROTECT(new_cell(Kind::arena));
   set_handle(guard, arena);
@@ -100,7 +100,7 @@ inline SEXP finish(ts_value* value, ts_arena* arena, Int64 ints = Int64::exact) 
   return out;
 }
 
-// The value that the shim gives. `answer` gets the places for it and for its arena.
+// The R value of what the shim gives. `answer` gets the places for the value and its arena.
 template <class Answer>
 SEXP answered(Answer&& answer, Int64 ints = Int64::exact) {
   ts_value out;
@@ -108,7 +108,7 @@ SEXP answered(Answer&& answer, Int64 ints = Int64::exact) {
   return operate([&] { return answer(&out, &arena); }, [&] { return finish(&out, arena, ints); });
 }
 
-// The same where `take` makes the R value of what was given.
+// The same, but `take` makes the R value.
 template <class Answer, class Take>
 SEXP answered(Answer&& answer, Take&& take) {
   ts_value out;

@@ -11,7 +11,8 @@ SEXP package_namespace() {
   return ns;
 }
 
-// The arguments go by name: names and calls are data here, and rlang's traces must not look into a dead tensor.
+// The arguments are variables of a new environment: names and calls are data here, and rlang's traces must not look
+// into a dead tensor.
 SEXP call_package(const char* name, SEXP a, SEXP b) {
   SEXP symbols[] = {Rf_install("a"), Rf_install("b")};
   SEXP environment = PROTECT(R_NewEnv(package_namespace(), FALSE, 2));

@@ -3,7 +3,7 @@
 #define R_NO_REMAP
 #include <Rinternals.h>
 
-// The value of the package's function `name` called with these arguments.
+// The value of the package's R function `name`, called with these arguments.
 SEXP call_package(const char* name, SEXP a);
 SEXP call_package(const char* name, SEXP a, SEXP b);
 SEXP package_namespace();

@@ -1,4 +1,4 @@
-// Where the user's code is: found before each operator of a trace, so it must cost little beside LibTorch's recording.
+// Finds where the user's code is, before each operator of a trace. It must cost little beside LibTorch's recording.
 #include <algorithm>
 #include <climits>
 #include <cstring>
@@ -9,9 +9,9 @@
 
 namespace {
 
-// --- whose a frame is ------------------------------------------------------------------------------------------------
+// --- whose code a frame runs ------------------------------------------------------------------------------------------------
 
-// Other packages that only call on what the user gave them, as base R does.
+// Packages whose functions only call what the user gave them, as those of base R do.
 constexpr const char* kCallers[] = {"R6", "magrittr", "methods", "purrr", "stats", "utils"};
 enum class Home { package, base, user };
 
@@ -21,7 +21,7 @@ bool is_namespace(SEXP env, const char* name) {
 
 Home home_of_function(SEXP env) {
   static SEXP record = Rf_install(".record");
-  // What autograd_function() made is the package's too.
+  // A function of autograd_function() counts as the package's.
   if (argument_of(env, record) != R_UnboundValue) return Home::package;
   for (; env != R_EmptyEnv; env = enclosing_environment(env)) {
     if (env == package_namespace()) return Home::package;
@@ -41,19 +41,19 @@ Home home_of(SEXP frame) { return home_of_function(enclosing_environment(frame))
 bool is_pipe(SEXP frame) {
   SEXP env = enclosing_environment(frame);
   if (is_namespace(env, "magrittr")) return true;
-  // What `. %>% f()` makes has an environment of its own.
+  // A function that `. %>% f()` makes has an environment of its own.
   return env != R_EmptyEnv && is_namespace(enclosing_environment(env), "magrittr");
 }
 
 SEXP nth(SEXP frames, int n) { return CAR(Rf_nthcdr(frames, n - 1)); }
 
-// Whether a call is of what a generator put in the place of itself.
+// Whether a call is one of a function that a generator put in place of itself.
 bool is_written(SEXP call) {
   static SEXP written = Rf_install("written");
   return TYPEOF(call) == LANGSXP && TYPEOF(CAR(call)) == CLOSXP && Rf_getAttrib(CAR(call), written) != R_NilValue;
 }
 
-// --- what is the same ------------------------------------------------------------------------------------------------
+// --- hashes of calls --------------------------------------------------------------------------------------------------
 
 uint64_t mix(uint64_t hash, uint64_t with) {
   hash ^= with + 0x9E3779B97F4A7C15ull + (hash << 6) + (hash >> 2);
@@ -61,8 +61,8 @@ uint64_t mix(uint64_t hash, uint64_t with) {
 }
 uint64_t mix(uint64_t hash, const void* address) { return mix(hash, reinterpret_cast<uintptr_t>(address)); }
 
-// Equal calls have equal hashes, whoever made the objects. Sizes of a trace notice when they are read: these stand for
-// themselves, as all that is not written in code does.
+// Equal calls have equal hashes, also if their objects differ. Sizes of a trace notice when they are read: they, and
+// all other values that can't be written in code, are hashed by their address.
 uint64_t hash_of(uint64_t hash, SEXP x) {
   static SEXP as_double = Rf_install("as.double"), as_numeric = Rf_install("as.numeric");
   hash = mix(hash, static_cast<uint64_t>(TYPEOF(x)));
@@ -82,7 +82,7 @@ uint64_t hash_of(uint64_t hash, SEXP x) {
       std::memcpy(&bits, REAL(x), sizeof bits);
       return mix(hash, bits);
     default:
-      // R calls as.numeric() by its other name.
+      // R shows a call of as.numeric() as one of as.double().
       return mix(hash, x == as_double ? as_numeric : x);
   }
 }
@@ -92,7 +92,7 @@ SEXP reference_of(SEXP call) {
   return Rf_getAttrib(call, srcref);
 }
 
-// R copies a reference each time that it gives the call: a place in a file is the same by what it says.
+// R copies a reference to the source whenever it hands out the call, so references are compared by what they say.
 uint64_t hash_of_reference(SEXP reference) {
   static SEXP srcfile = Rf_install("srcfile");
   uint64_t hash = mix(1, Rf_getAttrib(reference, srcfile));
@@ -103,7 +103,7 @@ uint64_t hash_of_reference(SEXP reference) {
 
 // --- who called ------------------------------------------------------------------------------------------------------
 
-// R's stack, as sys.calls(), sys.frames() and sys.parents() tell it. Frames have numbers from 1.
+// R's stack as sys.calls(), sys.frames() and sys.parents() show it. Frames are numbered from 1.
 struct Stack {
   SEXP calls, frames, parents;
   SEXP call(int n) const { return nth(calls, n); }
@@ -127,19 +127,19 @@ bool holds(SEXP expression, uint64_t call, uint64_t without_dot) {
   return false;
 }
 
-// Whether a frame's call stands in an expression. magrittr puts `.` before the arguments of a step that has none.
+// Whether the call of a frame is part of an expression. magrittr puts `.` before the arguments of a step that has none.
 bool holds(SEXP expression, const Stack& stack, int n) {
   static SEXP dot = Rf_install("."), generic = Rf_install(".Generic");
   SEXP call = stack.call(n);
   if (TYPEOF(call) != LANGSXP) return false;
-  // R calls a method by its own name.
+  // In the call of a method R replaces the generic's name by the method's.
   SEXP head = argument_of(stack.frame(n), generic), arguments = CDR(call);
   head = TYPEOF(head) == STRSXP && XLENGTH(head) == 1 ? Rf_installTrChar(STRING_ELT(head, 0)) : CAR(call);
   const bool has_dot = CAR(arguments) == dot && TAG(arguments) == R_NilValue;
   return holds(expression, hash_of_call(head, arguments), hash_of_call(head, has_dot ? CDR(arguments) : arguments));
 }
 
-// Below frame `n` and above frame `floor` the last frame of magrittr's, or 0.
+// The last frame of magrittr's below frame `n` and above frame `floor`, or 0.
 int pipe_below(const Stack& stack, int n, int floor) {
   while (--n > floor) {
     if (is_pipe(stack.frame(n))) return n;
@@ -147,30 +147,31 @@ int pipe_below(const Stack& stack, int n, int floor) {
   return 0;
 }
 
-// Whether a frame is that of a function that magrittr made of one step, which its freduce() calls.
+// Whether a frame belongs to a function that magrittr made of one step, and that its freduce() calls.
 bool is_step(const Stack& stack, int n) {
   const int parent = stack.parent(n);
   return parent > 0 && parent < n && TYPEOF(CAR(stack.call(n))) == LANGSXP && is_pipe(stack.frame(parent));
 }
 
-// Who made the call of frame `n`; of a step of a pipe, who wrote the pipe.
+// The frame that made the call of frame `n`. For a step of a pipe it is the frame that wrote the pipe.
 int caller_of(const Stack& stack, int n) {
   const int parent = stack.parent(n);
   if (parent < n) return parent;
-  // R names a frame as its own caller where the call was evaluated in an environment that no frame has, as magrittr does
-  // it; and where C++ called, which happened in the frame below.
+  // R names a frame as its own caller in two cases. The call was evaluated in an environment that no frame has, as
+  // magrittr does it. Or C++ made the call, from the frame below.
   const int pipe = pipe_below(stack, n, 0);
   return pipe > 0 && holds(stack.call(pipe), stack, n) ? caller_of(stack, pipe) : n - 1;
 }
 
-// How R came from the user's code to a frame.
+// The way by which R came from the user's code to a frame.
 struct Way {
   int entry;   // the outermost of the package's functions that called each other down to the frame
-  int called;  // what the user's code called: that, or what called it for the user, such as lapply()
-  int caller;  // the user's code, or 0
+  int called;  // what the user's code called: the entry, or what called that for the user, such as lapply()
+  int caller;  // the frame of the user's code, or 0
 };
 
-// Goes by callers, not by what lies below on the stack: there the user's own arguments are evaluated too.
+// Follows the callers of frames. It does not go down the stack frame by frame, since the user's own arguments are
+// evaluated there too.
 Way way_to(const Stack& stack, int n, int floor) {
   Way way{n, n, 0};
   bool piped = false;
@@ -193,9 +194,10 @@ Way way_to(const Stack& stack, int n, int floor) {
   }
 }
 
-// The frame whose call has the reference to the statement of the user's code that R is at, or 0.
+// The frame whose call has the reference to the statement that R is at in the user's code, or 0.
 int statement_of(const Stack& stack, const Way& way, int floor) {
-  // What the code itself called has its own. Arguments that are evaluated later have the reference of whoever needs them.
+  // What the code itself called has a reference of its own. An argument that is evaluated later has the reference of
+  // the function that needs it.
   for (int i = way.caller + 1; way.caller > 0 && i <= way.called; ++i) {
     if (stack.parent(i) == way.caller && reference_of(stack.call(i)) != R_NilValue) return i;
   }
@@ -205,7 +207,7 @@ int statement_of(const Stack& stack, const Way& way, int floor) {
   return 0;
 }
 
-// Of the steps of a pipe that are the same call, how many wait for this one.
+// Of the steps of a pipe that are equal calls, the number of those that wait for this one.
 int waiting_steps(const Stack& stack, int pipe, int n) {
   if (pipe == 0) return 0;
   const uint64_t own = hash_of(0, stack.call(n));
@@ -214,7 +216,7 @@ int waiting_steps(const Stack& stack, int pipe, int n) {
   return waiting;
 }
 
-// By whose names functions without a file are known.
+// A hash of the names of a function and its callers, by which functions without a file are told apart.
 uint64_t hash_of_callers(const Stack& stack, int caller, int floor) {
   uint64_t hash = 0;
   for (int level = 0; level < 3 && caller > floor; ++level, caller = caller_of(stack, caller)) {
@@ -225,7 +227,7 @@ uint64_t hash_of_callers(const Stack& stack, int caller, int floor) {
 
 // --- modules ---------------------------------------------------------------------------------------------------------
 
-// The module (its `self`) whose method a frame is, or NULL.
+// The `self` of the module whose method a frame runs, or NULL.
 SEXP self_of(SEXP frame) {
   static SEXP self = Rf_install("self"), classes = Rf_install(".classes");
   SEXP env = enclosing_environment(frame);
@@ -235,7 +237,7 @@ SEXP self_of(SEXP frame) {
   return value;
 }
 
-// Of the innermost module that runs above frame `floor` and not above frame `top`.
+// The `self` of the innermost module that runs above frame `floor` and not above frame `top`, or NULL.
 SEXP running_self(SEXP frames, int floor, int top = INT_MAX) {
   SEXP found = R_NilValue;
   int i = 1;
@@ -254,37 +256,38 @@ struct Place {
   size_t begin, end;
 };
 std::unordered_map<uint64_t, Place>* places = nullptr;
-// Keeps the references to sources, so that none gets the address of another. Its tag keeps what `base` holds.
+// Keeps references to sources alive, so that another object can't get the address of one. Its tag keeps what `base`
+// holds.
 SEXP references = nullptr;
 
-// What R's stack was like below the last call that was looked for frame by frame. An operator that is reached from the
-// same frame at the same depth has the same below it.
+// What R's stack was like below the last call for which it was searched frame by frame. An operator that is reached
+// from the same frame at the same depth has the same stack below it.
 struct Base {
   SEXP caller;       // the frame of the user's code
   SEXP self;         // the module that runs there
-  int depth;         // of the frame that the user's code called
-  int statement;     // of the frame with the reference to the user's statement, or 0
-  uint64_t callers;  // what the user's code was called
+  int depth;         // number of the frame that the user's code called
+  int statement;     // number of the frame with the reference to the user's statement, or 0
+  uint64_t callers;  // hash of the names of the user's function and its callers
 };
 Base base{};
 
-// One statement may have several calls.
+// A key for one of the calls in a statement.
 uint64_t key_of_part(SEXP statement, SEXP call, int waiting) {
   return mix(hash_of(hash_of_reference(statement), call), static_cast<uint64_t>(waiting) + 1);
 }
 uint64_t key_of_call(SEXP self, uint64_t callers, SEXP call) { return hash_of(mix(mix(0, self), callers), call); }
 
-// A call of one of R's functions that tell of the frame in which they are called.
+// A call of an R function that tells about the frame in which it is called, such as sys.call().
 SEXP call_of(const char* function) {
   SEXP call = Rf_lang1(Rf_findFun(Rf_install(function), R_BaseEnv));
   R_PreserveObject(call);
   return call;
 }
 
-// Remembers what is below what was called.
+// Remembers the stack below the function that the user's code called.
 void note_base(const Stack& stack, const Way& way, int statement, int floor) {
   base = {};
-  // What is called by steps of pipes is not found by the quick way, which asks R for the callers.
+  // The quick way asks R for the callers, and R does not know the caller of a step of a pipe.
   if (way.caller == 0 || stack.parent(way.called) != way.caller) return;
   SEXP caller = stack.frame(way.caller), self = running_self(stack.frames, floor, way.called - 1);
   base = {caller, self, way.called, statement, hash_of_callers(stack, way.caller, floor)};
@@ -296,7 +299,7 @@ void tell_place(const Place& it) { check(shim().ts_trace_place(it.source, it.beg
 }  // namespace
 
 bool mark_known_place(SEXP frame) {
-  // So many functions of the package call each other at most.
+  // At most so many functions of the package call each other.
   constexpr int kMost = 8;
   static SEXP parent = call_of("parent.frame"), depth = call_of("sys.nframe"), own_call = call_of("sys.call");
   static SEXP call_at = nullptr;
@@ -321,7 +324,7 @@ bool mark_known_place(SEXP frame) {
     statement = reference_of(Rf_eval(call_at, called));
   }
   PROTECT(statement);
-  // Where the reference stands on another call than before, all calls are looked at.
+  // If another call has the reference than before, the stack must be searched frame by frame.
   const bool is_told = base.statement == 0 || statement != R_NilValue;
   const uint64_t key = base.statement == 0           ? key_of_call(self == R_NilValue ? base.self : self, base.callers, call)
                        : base.statement == base.depth ? hash_of_reference(statement)
@@ -333,24 +336,24 @@ bool mark_known_place(SEXP frame) {
   return true;
 }
 
-// The frame of the outermost of the package's functions that called each other down to frame `n`, also through functions
-// that only call on.
+// The outermost frame of the package's functions that called each other down to frame `n`, also through functions that
+// only call what they are given.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_entry_frame(SEXP calls, SEXP frames, SEXP parents, SEXP n) {
   return Rf_ScalarInteger(way_to({calls, frames, parents}, Rf_asInteger(n), 0).entry);
 }
 
-// Whether a function of such an environment only calls on what it gets.
+// Whether a function with this environment only calls what it is given.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_calls_on(SEXP env) { return Rf_ScalarLogical(home_of_function(env) == Home::base); }
 
-// `self` of the innermost module that runs above frame `floor`, or NULL.
+// The `self` of the innermost module that runs above frame `floor`, or NULL.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_running_self(SEXP frames, SEXP floor) { return running_self(frames, Rf_asInteger(floor)); }
 
-// How R came from the user's code to frame `n`: the frame that the user's code called, the one that has the reference to
-// the statement, the pipe whose step it is, how many equal steps wait for this one; then the user's code and its callers,
-// the last one first.
+// The way from the user's code to frame `n`, as a vector of numbers: the frame that the user's code called, the frame
+// that has the reference to the statement, the pipe whose step this is, how many equal steps wait for this one; then
+// the frame of the user's code and its callers, the innermost first.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_way(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
   const Stack stack{calls, frames, parents};
@@ -364,8 +367,8 @@ SEXP cpp_way(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
   return out;
 }
 
-// Tells the shim the place of what frame `n` does. What calls and frames there are is R's to say; `floor`: the frames up
-// to it are the tracer's.
+// Tells the shim where frame `n` is. Frames up to `floor` belong to the tracer. The caller passes the calls and frames,
+// since they would be others inside of this function.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_set_place(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
   const Stack stack{calls, frames, parents};
@@ -396,7 +399,7 @@ SEXP cpp_set_place(SEXP calls, SEXP frames, SEXP parents, SEXP n, SEXP floor) {
   return R_NilValue;
 }
 
-// When a trace begins and when it ends: the numbers of sources are those of one trace.
+// Called when a trace begins and when it ends: numbers of sources belong to one trace.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_forget_places() {
   if (places) places->clear();

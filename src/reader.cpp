@@ -71,7 +71,8 @@ bool Reader::below(const char* step, size_t index) {
   return false;
 }
 
-// One element of a vector. A scalar is read for good: to keep them all would fill R's stack of protected objects.
+// Reads one element of a vector. Once a scalar is read, its R object is not needed any more: keeping all of them would
+// fill R's stack of protected objects.
 bool Reader::read_scalar(SEXP x, R_xlen_t i, const ts_type& type, ts_value* out) {
   const int before = keeper_.n;
   if (!read(keeper_.keep(element(x, i)), type, out)) return false;
@@ -92,7 +93,7 @@ bool Reader::read_vector(SEXP x, const ts_type& element, int32_t length, ts_valu
   if (element.kind == TS_KIND_ANY) return read_vector(x, *natural_leaf(x), 0, out);
   const ts_type& leaf = element.kind == TS_KIND_OPTIONAL ? *element.items[0] : element;
   const R_xlen_t n = XLENGTH(x);
-  // `int[2]`: one number stands for all.
+  // For `int[2]` one number stands for both.
   const R_xlen_t wanted = n == 1 && length > 1 ? length : n;
   const auto from = [&](R_xlen_t i) { return n == 1 ? 0 : i; };
   const bool packed = element.kind != TS_KIND_OPTIONAL;
@@ -153,13 +154,13 @@ bool Reader::read_list(SEXP x, const ts_type& type, ts_value* out) {
   }
   if (is_sequence(x)) {
     const ts_type& leaf = element.kind == TS_KIND_OPTIONAL ? *element.items[0] : element;
-    // What kind of vector it must be; its elements are looked at while they are read.
+    // Only the kind of the vector is checked here; its elements are checked while they are read.
     const bool numbers = leaf.kind == TS_KIND_INT || leaf.kind == TS_KIND_FLOAT || leaf.kind == TS_KIND_NUMBER;
     if ((numbers && is_number_vector(x)) || (!numbers && cost_of_vector_list(x, element) >= 0))
       return read_vector(x, element, type.length, out);
   }
   if (flags_ & kStrict) return misfit(x, type);
-  // An operator takes one tensor for a list of one.
+  // An operator takes a single tensor as a list of one.
   if (cost(x, element, flags_) < 0) return misfit(x, type);
   *out = items_value(TS_LIST, 1, 1);
   return read(x, element, &out->as.items[0]);
@@ -244,7 +245,7 @@ bool Reader::read_natural_list(SEXP x, ts_value* out) {
   return true;
 }
 
-// Whole keys are int, as they came out of TorchScript.
+// Whole numbers as keys are read as int, which they were when they came out of TorchScript.
 bool Reader::read_natural_dict(SEXP x, ts_value* out) {
   SEXP keys = VECTOR_ELT(x, 0), values = VECTOR_ELT(x, 1);
   const R_xlen_t n = Rf_xlength(keys);

@@ -1,4 +1,5 @@
-// Records of operators: what R knows of one, found in LibTorch's registry at its first call, and how a formal is read.
+// Records of operators: what R knows of an operator, found in LibTorch's registry at its first call. Also reads the
+// formals of a call.
 #include "op.h"
 
 #include <cstdio>
@@ -10,7 +11,7 @@
 
 namespace {
 
-// Records by the address of the key's CHARSXP, which is preserved with the record.
+// A table of records by the address of the key, a CHARSXP that R preserves together with the record.
 struct Entry {
   SEXP key;
   Op* op;
@@ -52,7 +53,7 @@ bool contains(SEXP strings, const char* text) {
   return false;
 }
 
-// The formal's name of a schema argument: renamed by the facts, else its own.
+// The name of the formal for an argument of a schema: the facts may rename it.
 const char* formal_of(SEXP rename, const char* argument) {
   SEXP names = Rf_getAttrib(rename, R_NamesSymbol);
   for (R_xlen_t i = 0; i < Rf_xlength(rename); ++i)
@@ -66,7 +67,8 @@ bool has_out(const ts_schema& schema) {
   return false;
 }
 
-// Forms with names of dimensions, which our tensors have none of: to LibTorch the names are strings.
+// Whether an overload takes names of dimensions, which tensors in R do not have. LibTorch would take any string for
+// one.
 bool has_dimnames(const ts_schema& schema) {
   for (size_t i = 0; i < schema.n_arguments; ++i) {
     const ts_type* type = schema.arguments[i].type;
@@ -103,7 +105,7 @@ Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
     it.slot[i] = -1;
     for (int slot = 0; slot < op->n_slots; ++slot)
       if (std::strcmp(op->slots[slot].name, formal) == 0) it.slot[i] = static_cast<int16_t>(slot);
-    // The positions of an argument are integers or tensors: the type of this overload tells which.
+    // Positions may be integers or a tensor: the type in this overload tells which.
     if (contains(positions, argument.name) && holds_integers(*argument.type)) it.flags[i] |= kPosition;
     if (contains(index, argument.name) && !holds_integers(*argument.type)) it.flags[i] |= kIndexTensor;
     if (promote) it.flags[i] |= kPromote;
@@ -116,7 +118,7 @@ Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
     const int result = INTEGER(results)[i] - 1;
     if (result < static_cast<int>(it.schema->n_returns)) it.position_results |= uint32_t{1} << result;
   }
-  // A list is one result, but each of its tensors holds positions.
+  // A list counts as one result, but each of its tensors holds positions.
   if (it.position_results && it.schema->returns[0].type->kind == TS_KIND_LIST) it.position_results = UINT32_MAX;
   it.makes_tensor = it.schema->n_returns == 1 && it.schema->returns[0].type->kind == TS_KIND_TENSOR &&
                     !it.schema->returns[0].is_write;
@@ -125,7 +127,8 @@ Candidate& add_candidate(Op* op, const ts_callable* callable, SEXP facts) {
   return it;
 }
 
-// `results` of the facts are meant for overloads with as many results as the facts say, or of these names.
+// Whether `results` of the facts holds for an overload: it may be limited to a number of results or to names of
+// overloads.
 bool results_apply(const ts_schema& schema, SEXP facts) {
   SEXP wanted = element(facts, "results_of");
   if (Rf_xlength(wanted) == 0) return true;
@@ -138,7 +141,7 @@ bool is_or_holds(const ts_type& type, ts_kind kind) {
   return type.kind == kind || (type.kind == TS_KIND_LIST && type.items[0]->kind == kind);
 }
 
-// By which other names the arguments of `it` may be given: those of overloads that have another name in the same place.
+// Finds further names for the arguments of `it`: those that other overloads have in the same places.
 void find_siblings(const Op& op, Candidate& it) {
   uint64_t own = 0;
   for (size_t i = 0; i < it.schema->n_arguments; ++i)
@@ -155,7 +158,7 @@ void find_siblings(const Op& op, Candidate& it) {
   }
 }
 
-// Words stand for numbers where every overload has a number.
+// Attaches the words that stand for numbers to the formals that take integers.
 void find_words(const Op& op, SEXP words) {
   for (int c = 0; c < op.n_candidates; ++c)
     for (size_t i = 0; i < op.candidates[c].schema->n_arguments; ++i) {
@@ -199,7 +202,7 @@ Op* new_op(SEXP key) {
     total += n;
   }
   op->candidates = static_cast<Candidate*>(std::calloc(total + 1, sizeof(Candidate)));
-  // Overloads that write into `out` only where there is nothing else, or where all are asked for.
+  // Overloads with `out` are used only if there are no others, or if all overloads are asked for.
   for (int pass = 0; pass < 2 && op->n_candidates == 0; ++pass)
     for (R_xlen_t i = 0; i < Rf_xlength(operators); ++i) {
       const ts_callable* const* overloads;
@@ -226,7 +229,7 @@ Op* new_op(SEXP key) {
   return op;
 }
 
-// Whether a value is the formal's own default, so that it was as good as not given.
+// Whether a value equals the default of the formal, which counts as not given.
 bool is_default(SEXP value, SEXP default_value) {
   if (value == default_value) return true;
   if (!default_value || TYPEOF(value) != TYPEOF(default_value) || Rf_isObject(value)) return false;
@@ -243,7 +246,7 @@ bool is_default(SEXP value, SEXP default_value) {
   }
 }
 
-// The number that a word stands for.
+// The number that a word stands for, or an R error.
 SEXP number_of(SEXP word, const Slot& slot) {
   if (STRING_ELT(word, 0) != NA_STRING)
     if (SEXP number = element(slot.words, CHAR(STRING_ELT(word, 0))); number != R_NilValue) return number;
@@ -277,7 +280,7 @@ const Op& op_record(SEXP key) {
   return *op;
 }
 
-// The schemas behind a function in the order of their rank.
+// The schemas of a function's overloads, in the order of their rank.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_op_ranking(SEXP key) {
   const Op& op = op_record(STRING_ELT(key, 0));
@@ -287,7 +290,8 @@ SEXP cpp_op_ranking(SEXP key) {
   return out;
 }
 
-// What LibTorch lists first of an operator "ns::op": kinds of its arguments by name, kinds of its results.
+// For an operator "ns::op", by the overload that LibTorch lists first: the kinds of its arguments by name, and the
+// kinds of its results.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_op_kinds(SEXP name) {
   return answered([&](ts_value* out, ts_arena** arena) {
@@ -295,14 +299,14 @@ SEXP cpp_op_kinds(SEXP name) {
   });
 }
 
-// All schemas of one of `registries`.
+// All schemas in one of `registries`.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_operator_schemas(SEXP registry) {
   return answered(
       [&](ts_value* out, ts_arena** arena) { return shim().ts_operator_schemas(Rf_asInteger(registry), out, arena); });
 }
 
-// Whether the registry has an operator of this name ("aten::add").
+// Whether LibTorch has an operator of this name, such as "aten::add".
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_has_operator(SEXP name) {
   const ts_callable* const* overloads;

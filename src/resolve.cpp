@@ -20,7 +20,7 @@ bool before(const Candidate& a, const Candidate& b) {
   return std::strcmp(a.schema->overload, b.schema->overload) < 0;
 }
 
-// Sum of the arguments' costs, -1 if the candidate can't take the values.
+// The sum of the arguments' costs; -1 if the candidate can't take the values.
 int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
   uint64_t used = 0;
   int total = 0;
@@ -44,8 +44,8 @@ int cost_of_call(const Op& op, const Candidate& candidate, SEXP* values) {
   return total;
 }
 
-// What keeps a candidate from taking the values, if it is one argument alone: its slot, and the type that it should have
-// had, else -1.
+// If a single argument keeps a candidate from taking the values: its slot, and in `wanted` the type that it should
+// have. Otherwise -1.
 int only_misfit(const Op& op, const Candidate& candidate, SEXP* values, const ts_type** wanted) {
   uint64_t used = 0;
   int found = -1;
@@ -69,7 +69,8 @@ int only_misfit(const Op& op, const Candidate& candidate, SEXP* values, const ts
   return found;
 }
 
-// "`dim` must be a whole number, not NA." where one argument keeps all candidates that come near from taking the values.
+// Raises "`dim` must be a whole number, not NA." if it is always the same argument that keeps a candidate from taking
+// the values.
 void tell_misfit(const Op& op, SEXP* values) {
   int slot = -1;
   constexpr size_t size = 1000;
@@ -86,7 +87,7 @@ void tell_misfit(const Op& op, SEXP* values) {
     last = wanted;
     Text text(one, size);
     const bool optional = wanted->kind == TS_KIND_OPTIONAL;
-    // "NULL or" once.
+    // Later types are described without "NULL or".
     describe(optional && *words ? *wanted->items[0] : *wanted, text);
     if (!std::strstr(words, one)) all << (*words ? " or " : "") << one;
   }

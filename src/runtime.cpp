@@ -1,10 +1,10 @@
-// dtypes, devices, random numbers, threads.
+// Dtypes, devices, random numbers and threads.
 #include "convert.h"
 #include "operate.h"
 
 #include <cstring>
 
-// LibTorch's names of dtypes in the order of their numbers: "Byte", "Char", ...
+// The names of dtypes in LibTorch, such as "Byte", in the order of their numbers.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_dtype_names() {
   int n = 0;
@@ -15,7 +15,7 @@ SEXP cpp_dtype_names() {
   return out;
 }
 
-// c(is_floating_point, is_complex, bytes)
+// Returns c(is_floating_point, is_complex, bytes).
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_dtype_info(SEXP dtype) {
   int facts[3];

@@ -1,6 +1,7 @@
-// Tensors in R's own serialization (saveRDS(), workspaces, what packages send to other processes). R writes of an external
-// pointer what it protects, and asks a vector of an ALTREP class what is to be written of it. So a cell protects its owner
-// through such a vector, which gives the memory when it is asked, and holds it when it was read, until the cell is first used.
+// Tensors in R's own serialization: saveRDS(), workspaces, what packages send to other processes. With an external
+// pointer R writes the object that it protects, and if that is a vector of an ALTREP class, R asks the class what to
+// write. So a cell protects its owner through such a vector. Asked by R, the vector gives the bytes of the tensor;
+// restored by R, it holds these until the cell is first used.
 #include "handle.h"
 
 #include <R_ext/Altrep.h>
@@ -9,7 +10,8 @@
 
 namespace {
 
-// data1: the owner. data2: the tag of the cell; in a vector that was read the state, and no owner.
+// In a vector that R did not restore, data1 is the owner of the handle and data2 the tag of the cell. In a restored one
+// data1 is NULL and data2 the state.
 R_altrep_class_t serial_class;
 
 bool is_serial(SEXP x) { return TYPEOF(x) == INTSXP && ALTREP(x) && R_altrep_inherits(x, serial_class); }
@@ -22,13 +24,13 @@ void* data(SEXP, Rboolean) {
 }
 int element(SEXP, R_xlen_t) { return NA_INTEGER; }
 
-// NULL: R writes the vector as it is, an empty one.
+// The state to write. With NULL R writes the vector as it is, an empty one.
 SEXP state_of(SEXP x) {
   if (was_read(x)) return R_altrep_data2(x);
   void* handle;
   std::memcpy(&handle, RAW(R_altrep_data1(x)), sizeof handle);
   if (!handle) return nullptr;
-  // The vector keeps the handle alive meanwhile, and this cell does not own it.
+  // A temporary cell that does not own the handle: the vector keeps that alive meanwhile.
   SEXP cell = PROTECT(R_MakeExternalPtr(handle, R_altrep_data2(x), x));
   set_class(cell);
   SEXP state = call_package("state_of_handle", cell);

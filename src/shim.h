@@ -1,5 +1,5 @@
-// The shim as the glue sees it: one pointer for each function of torch_shim.h, filled when LibTorch is first used.
-// This header is the only door; no file of src/ includes a LibTorch header.
+// The shim as the glue sees it: a table with a pointer to each function of torch_shim.h, filled when LibTorch is first
+// used. It is the glue's only way to LibTorch; no file of src/ includes a LibTorch header.
 #pragma once
 #include "torch_shim.h"
 
@@ -9,7 +9,7 @@ struct Shim {
 #undef TS_FUNCTION
 };
 
-// Loads LibTorch at the first call; an R error if there is none. R's main thread only.
+// The table. Loads LibTorch at the first call; an R error if there is none. R's main thread only.
 const Shim& shim();
-// The same table, but NULL before LibTorch is loaded: the hooks that release handles must not load it.
+// The table, or NULL before LibTorch is loaded: functions that release handles must not load it.
 const Shim* shim_if_loaded();

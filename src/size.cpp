@@ -1,5 +1,5 @@
-// Sizes of traced tensors: R integers that remember where they come from. R has no type for that, so they are vectors of
-// an ALTREP class: whoever reads the numbers asks the class, and the trace learns that a size was frozen.
+// Sizes of traced tensors: R integers that remember where they come from. They are vectors of an ALTREP class: whoever
+// reads the numbers asks the class, and so the trace learns that a size has become a constant.
 #include "trace.h"
 
 #include <R_ext/Altrep.h>
@@ -14,7 +14,7 @@ SEXP numbers_of(SEXP x) { return R_altrep_data1(x); }
 SEXP tensors_of_size(SEXP x) { return R_altrep_data2(x); }
 
 SEXP note_read(void*) {
-  // Inside compiled code R has no reference at hand, but a symbol in its place.
+  // In compiled code R returns a symbol in place of a reference.
   SEXP reference = R_GetCurrentSrcref(0);
   PROTECT(reference = TYPEOF(reference) == INTSXP ? reference : R_NilValue);
   SEXP out = call_package("trace_note_read", reference);
@@ -22,7 +22,7 @@ SEXP note_read(void*) {
   return out;
 }
 
-// Nothing may jump out of an ALTREP method, and a warning can: it waits until the next operator.
+// Notes that the numbers were read. A warning could jump out of this ALTREP method, so it waits for the next operator.
 void was_read() {
   if (tracing == 0) return;
   warnings_wait = true;
@@ -38,7 +38,7 @@ int element(SEXP x, R_xlen_t i) {
 void* data(SEXP x, Rboolean writable) {
   was_read();
   if (writable) {
-    // The numbers are shared by copies; the writer gets its own.
+    // Copies share their numbers, so a writer gets a vector of its own.
     SEXP own = PROTECT(Rf_duplicate(numbers_of(x)));
     R_set_altrep_data1(x, own);
     UNPROTECT(1);
@@ -130,7 +130,7 @@ bool size_value(SEXP x, const ts_type& type, uint8_t flags, ts_value* out) {
     case TS_KIND_LIST: {
       const ts_type& item = type.items[0]->kind == TS_KIND_OPTIONAL ? *type.items[0]->items[0] : *type.items[0];
       if (item.kind != TS_KIND_INT && item.kind != TS_KIND_NUMBER) return false;
-      // `int[2]`: one number stands for all.
+      // For `int[2]` one number stands for both.
       const R_xlen_t wanted = n == 1 && type.length > 1 ? type.length : n;
       *out = ts_value{};
       out->tag = TS_LIST;
@@ -144,7 +144,7 @@ bool size_value(SEXP x, const ts_type& type, uint8_t flags, ts_value* out) {
   }
 }
 
-// list(numbers, tensors) of a size; NULL for anything else.
+// Returns list(numbers, tensors) of a size, or NULL for anything else.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_size_parts(SEXP x) {
   if (!is_size(x)) return R_NilValue;

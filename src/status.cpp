@@ -1,4 +1,4 @@
-// The text of an error is an R string before anything jumps.
+// Raises R errors and warnings. The text of an error becomes an R string before anything jumps.
 #include "status.h"
 
 #include <cstdarg>
@@ -45,7 +45,8 @@ void pass_warnings() {
     call_package("warn_from_glue", one);
     UNPROTECT(1);
   }
-  // R code that ends invisibly would make the operator's own result invisible: a pair of parentheses is the way back.
+  // If the R code ends invisibly, the operator's own result would be invisible too. A pair of parentheses makes it
+  // visible.
   SEXP shown = PROTECT(Rf_lang2(Rf_install("("), R_NilValue));
   Rf_eval(shown, R_BaseEnv);
   UNPROTECT(2);
@@ -54,14 +55,14 @@ void pass_warnings() {
 void fail_shim(int status) {
   if (status == TS_HOST_JUMP) {
     SEXP jump = PROTECT(take_jump());
-    // What was warned of on the way comes before it.
+    // Warnings that came before the jump are given first.
     pass_warnings();
     UNPROTECT(1);
     continue_jump(jump);
   }
   SEXP message = PROTECT(Rf_mkString(shim().ts_last_error()));
   SEXP trace = PROTECT(Rf_mkString(shim().ts_last_error_trace()));
-  // What was warned of on the way to the error comes before it.
+  // Warnings that came before the error are given first.
   pass_warnings();
   raise(status == TS_OUT_OF_MEMORY ? "torch_memory_error" : "torch_runtime_error", message, trace);
 }

@@ -1,5 +1,6 @@
-// What R's serialization holds, looked at before R reads it. R allocates what a stream says, takes code for data, and runs
-// what packages have for classes of their own; so lengths must fit the stream, and only what is listed here may be in it.
+// Checks data in R's serialization format before R reads it. R allocates whatever sizes the data claims, takes code for
+// data, and runs methods that packages have for their own classes. So lengths must fit the data, and only what is
+// listed here may be in it.
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -10,7 +11,7 @@
 
 namespace {
 
-// Types that exist in streams only; see R's serialize.c.
+// Types that exist only in this format; see serialize.c of R.
 enum StreamType {
   kRef = 255,
   kNil = 254,
@@ -32,7 +33,7 @@ enum StreamType {
 
 constexpr int kDeepest = 5000;
 
-// R's types of what stands in a stream, where it matters to what is around it. Of a mark only who made it knows what it is.
+// R's types of objects, where the surrounding object depends on them. What a mark stands for only its maker knows.
 enum Type {
   kNull = 0,
   kSymbolType = 1,
@@ -54,7 +55,8 @@ enum Type {
   kRaw = 24
 };
 
-// What was read: of a vector how many elements, and of numbers where they stand or, of a sequence, the first and the step.
+// An object that was read: its type, for a vector the number of elements, and for numbers where they lie or, for a
+// sequence, its first number and its step.
 struct Item {
   int type;
   double length = 0;
@@ -92,13 +94,13 @@ class Walker {
     skip(4);
     return integer_of(b);
   }
-  // Bytes of n elements.
+  // The number of bytes of n elements, which must be there.
   size_t length_of(int n, size_t size) {
     if (n < 0) bad("it has a length below 0");
     if (static_cast<size_t>(n) > left_ / size) bad("it ends too early");
     return static_cast<size_t>(n) * size;
   }
-  // Of a vector; long ones have two more integers.
+  // Reads the length of a vector. That of a long one takes two more integers.
   size_t elements(size_t size) {
     const int n = integer();
     uint64_t all = static_cast<uint64_t>(n);
@@ -133,7 +135,7 @@ class Walker {
     return static_cast<int>(static_cast<unsigned>(b[0]) << 24 | static_cast<unsigned>(b[1]) << 16 | static_cast<unsigned>(b[2]) << 8 | b[3]);
   }
 
-  // One string of R's; its text.
+  // Reads one string; gives where its text lies.
   void text(const unsigned char** bytes = nullptr, int* n = nullptr) {
     const int flags = integer();
     if ((flags & 0xFF) != 9 || has_attributes(flags)) bad("it has something else where a text should be");
@@ -142,8 +144,8 @@ class Walker {
     if (n) *n = length;
     if (length != -1) skip(length_of(length, 1));
   }
-  // What stands for a handle or an environment, or names a package. Marks of environments are known by how they begin
-  // (`environment_marks` in save.R).
+  // Reads the strings that stand for a handle or an environment, or name a package. Marks of environments are known by
+  // their beginning (`environment_marks` in save.R).
   int strings(bool marks) {
     if (integer() != 0) bad("it holds names of strings");
     const int n = integer();
@@ -208,7 +210,7 @@ class Walker {
       case kList:
         pair(flags, kAny);
         break;
-      case 7: case 8:  // R's own functions, by name
+      case 7: case 8:  // a builtin function of R's, by its name
         skip(length_of(integer(), 1));
         break;
       case kLogical: case kInteger:
@@ -225,7 +227,7 @@ class Walker {
         break;
       case kString: case kVector: case kExpression: {
         if (out.type == kExpression) has_code_ = true;
-        // Each element has at least its flags.
+        // Each element takes 4 bytes at least, its flags.
         const size_t n = elements(4);
         for (size_t i = 0; i < n; ++i) out.type == kString ? text() : static_cast<void>(item());
         out.length = static_cast<double>(n);
@@ -237,7 +239,7 @@ class Walker {
         const int outer = shared_;
         char* outer_types = shared_types_;
         shared_ = integer();
-        // Each has more than a byte.
+        // Each shared expression takes more than a byte.
         shared_types_ = R_alloc(length_of(shared_, 1) + 1, 1);
         std::memset(shared_types_, kNotYet, static_cast<size_t>(shared_) + 1);
         code();
@@ -282,7 +284,8 @@ class Walker {
     if (type != kEnvironment && type != kNull) bad("it has something else where an environment should be");
   }
 
-  // A pair and those behind it, after the flags of the first. R goes from one to the next without looking what it is.
+  // Reads a pair, whose flags have been read, and those that follow it. R goes from one to the next without checking
+  // their types.
   enum Pairs { kAny, kNamed, kVariables, kDots };
   void pair(int flags, Pairs kind) {
     for (;;) {
@@ -307,7 +310,7 @@ class Walker {
     if ((flags & 0xFF) != kList) bad("it has something else where a list should be");
     pair(flags, kind);
   }
-  // Of a variable. R itself has promises there, and `...` with more of them.
+  // Reads the value of a variable. It may be a promise, or `...` with more promises.
   void value() {
     const int type = peek() & 0xFF;
     if (type != kPromise && type != kDotsType) {
@@ -339,7 +342,8 @@ class Walker {
     if (has_attributes(flags)) attributes({kVector, static_cast<double>(n)});
   }
 
-  // Attributes that R believes where it reads a vector: a matrix has as many elements as its sizes say.
+  // Reads the attributes of an object. Where R trusts them they are checked: a matrix has as many elements as its sizes
+  // say.
   void attributes(const Item& of) {
     if (++depth_ > kDeepest) bad("it is nested too deeply");
     const bool is_vector = of.type == kLogical || (of.type >= kInteger && of.type <= kString) || of.type == kVector || of.type == kExpression ||
@@ -383,7 +387,7 @@ class Walker {
     }
     --depth_;
   }
-  // Of a list of names how many there are in each, -1 for NULL.
+  // Reads a list of vectors of names and gives the length of each, -1 for NULL.
   double* lengths_here(size_t* count) {
     const int flags = integer();
     if ((flags & 0xFF) != kVector) bad("it has names for other sizes than it says");
@@ -399,7 +403,7 @@ class Walker {
     return lengths;
   }
 
-  // What later items refer to by number.
+  // What is remembered of an item to which later ones may refer by its number.
   enum Known : char { kOther, kEnclosure, kSymbol, kNames, kDim, kDimnames, kClass, kTsp, kBase, kDeferred, kSequence = 32, kWrapped = 64 };
   static int type_of(Known what) { return what == kOther ? kPointer : what == kEnclosure ? kEnvironment : kSymbolType; }
   void remember(Known what) {
@@ -417,7 +421,7 @@ class Walker {
     if (which < 1 || static_cast<size_t>(which) > n_known_) bad("it refers to something that it has not");
     return static_cast<Known>(known_[which - 1]);
   }
-  // After its flags.
+  // Reads a symbol whose flags have been read.
   Known symbol() {
     const unsigned char* bytes;
     int n;
@@ -428,7 +432,7 @@ class Walker {
       int what;
     } symbols[] = {
       {"names", kNames}, {"dim", kDim}, {"dimnames", kDimnames}, {"class", kClass}, {"tsp", kTsp}, {"base", kBase},
-      // With the type of the vector.
+      // Together with the type of the vector.
       {"deferred_string", kDeferred}, {"compact_intseq", kSequence + kInteger}, {"compact_realseq", kSequence + kDouble},
       {"wrap_integer", kWrapped + kInteger}, {"wrap_logical", kWrapped + kLogical}, {"wrap_real", kWrapped + kDouble},
       {"wrap_complex", kWrapped + kComplex}, {"wrap_raw", kWrapped + kRaw}, {"wrap_string", kWrapped + kString}, {"wrap_list", kWrapped + kVector}
@@ -446,9 +450,9 @@ class Walker {
     return what;
   }
 
-  // Vectors in another representation: those of base R's own ones that R writes, each with the state that R gives it, as R
-  // believes what is here. Before the vector stands a list of the names of its class and of that class's package, and its
-  // type; then come its state and its attributes.
+  // Reads a vector in another representation (ALTREP). Allowed are those of base R's own that R writes, each with a
+  // state as R writes it, since R trusts the state. First come a list of the names of the class and of its package, and
+  // the type of the vector; then its state and its attributes.
   Item altrep() {
     const auto pair_here = [&] {
       if ((integer() & 0x7FF) != kList) bad("it holds a vector that is described wrongly");
@@ -465,7 +469,7 @@ class Walker {
     if (name() != kBase || class_ < kDeferred) bad("it holds a vector whose class is a package's");
     pair_here();
     const bool is_deferred = class_ == kDeferred, is_sequence = class_ > kSequence && class_ < kWrapped;
-    // For another type R makes a vector without elements.
+    // With a wrong type R would make a vector without elements.
     const int type = is_deferred ? kString : is_sequence ? class_ - kSequence : class_ - kWrapped;
     if (integer_of(plain(kInteger, 1)) != type) bad("it holds a vector that is described wrongly");
     if ((integer() & 0xFF) != kNil) bad("it holds a vector that is described wrongly");
@@ -491,7 +495,7 @@ class Walker {
     return out;
   }
 
-  // The number of an expression that stands in several places of compiled code.
+  // Reads the number of an expression that stands in several places of compiled code.
   int shared() {
     const int which = integer();
     if (which < 0 || which >= shared_) bad("it refers to something that it has not");
@@ -516,7 +520,7 @@ class Walker {
   }
   static bool is_pair(int type) { return type == kCall || type == kList || type == kAttributedLang || type == kAttributedList; }
   static bool is_expression(int type) { return is_pair(type) || type == kCodeDefinition || type == kCodeReference; }
-  // The type of what it is. One that holds itself would be a list without an end.
+  // Reads an expression and gives its type. One that refers to itself would be a list without end.
   int expression(int type) {
     if (++depth_ > kDeepest) bad("it is nested too deeply");
     if (type == kCodeReference) {
@@ -555,7 +559,7 @@ class Walker {
 
 }  // namespace
 
-// Whether the stream holds functions or environments; an error if R must not read it.
+// Whether the data holds functions or environments. An error if R must not read it.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_stream_check(SEXP bytes) {
   const void* memory = vmaxget();

@@ -1,4 +1,4 @@
-// Tensors: from and to R's vectors, what is known of them, printing, `$`.
+// Tensors: conversion from and to R's vectors, facts about them, and `$`.
 #include "convert.h"
 
 #include <cmath>
@@ -36,7 +36,7 @@ SEXP sizes_sexp(const int64_t* sizes, int64_t n) {
   return out;
 }
 
-// int64 in the narrowest R type that holds every value: integer, double up to 2^53, integer64.
+// int64 values in the narrowest R type that holds all of them: integer, double up to 2^53, or integer64.
 SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   SEXP wide = PROTECT(Rf_allocVector(REALSXP, n));
   auto* values = reinterpret_cast<int64_t*>(REAL(wide));
@@ -48,12 +48,12 @@ SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   }
   SEXP out = wide;
   bool exact = low >= -kExact && high <= kExact;
-  // integer64 has no number for the smallest of all.
+  // integer64 uses the smallest int64 for NA.
   if (low == INT64_MIN) {
     exact = true;
     for (int64_t i = 0; i < n; ++i) exact = exact && is_exact_double(values[i]);
   }
-  // -2^31 is NA to R's integers.
+  // In R's integers -2^31 is NA.
   if (low > INT_MIN && high <= INT_MAX) {
     out = Rf_allocVector(INTSXP, n);
     for (int64_t i = 0; i < n; ++i) INTEGER(out)[i] = static_cast<int>(values[i]);
@@ -66,7 +66,7 @@ SEXP int64_sexp(ts_tensor* tensor, int64_t n) {
   return out;
 }
 
-// Integers as doubles where one is -2^31, which is R's NA.
+// Integers become doubles if one is -2^31, which is R's NA.
 SEXP without_na(SEXP x) {
   if (TYPEOF(x) != INTSXP) return x;
   const int* values = INTEGER(x);
@@ -81,7 +81,7 @@ SEXP without_na(SEXP x) {
 
 struct RType {
   SEXPTYPE type;
-  int as;  // the dtype of R's memory
+  int as;  // the dtype of the R vector's memory
 };
 
 RType r_type_of(const ts_tensor_info& info) {
@@ -124,7 +124,7 @@ SEXP values_sexp(ts_tensor* tensor, const ts_tensor_info& info) {
 }
 }  // namespace
 
-// Values as an R vector (0-d, 1-d) or array.
+// The values as an R vector (of 0-d and 1-d tensors) or array.
 RcppExport SEXP C_to_r(SEXP x) {
   leaves_trace(x);
   const ts_tensor_info info = describe(x);
@@ -147,7 +147,7 @@ SEXP cpp_tensor_from_r(SEXP data, SEXP dtype, SEXP device, SEXP requires_grad, S
   return tensor;
 }
 
-// Exact int64 values as integer64, with dim.
+// The values as exact integer64, with dimensions.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_to_integer64(SEXP x) {
   leaves_trace(x);
@@ -166,7 +166,7 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
   return out;
 }
 
-// The one element as an R scalar.
+// The single element as an R scalar.
 RcppExport SEXP C_item(SEXP x) {
   leaves_trace(x);
   ts_value value;
@@ -176,7 +176,7 @@ RcppExport SEXP C_item(SEXP x) {
   return to_sexp(value);
 }
 
-// Sizes as numbers: for what the package itself looks at. R's vectors and arrays stand for tensors.
+// The sizes as plain numbers, for the package's own use. R's vectors and arrays have sizes too.
 RcppExport SEXP C_shape(SEXP x) {
   if (Rf_isNumeric(x) || Rf_isLogical(x) || Rf_isComplex(x) || TYPEOF(x) == RAWSXP) {
     SEXP dim = Rf_getAttrib(x, R_DimSymbol);
@@ -186,7 +186,7 @@ RcppExport SEXP C_shape(SEXP x) {
   return sizes_sexp(info.sizes, info.ndim);
 }
 
-// Sizes as users get them: while a trace runs, those of the trace.
+// The sizes as users get them: while a trace runs, they belong to it.
 RcppExport SEXP C_size(SEXP x) {
   const ts_tensor_info info = describe(x);
   SEXP traced = tracing ? traced_sizes(x, info, false) : R_NilValue;
@@ -207,7 +207,7 @@ RcppExport SEXP C_numel(SEXP x) {
   return traced == R_NilValue ? numel(info) : traced;
 }
 
-// R's length() gives a number and nothing else.
+// R's length() must return a plain number.
 RcppExport SEXP C_length(SEXP x) {
   leaves_trace(x);
   ts_tensor_info info;
@@ -216,11 +216,11 @@ RcppExport SEXP C_length(SEXP x) {
 }
 
 namespace {
-// As `tensor_facts` in R/contract.R numbers them.
+// The numbers of `tensor_facts` in R/contract.R.
 enum class Fact { dtype, device, requires_grad, is_leaf, ndim, is_cuda, layout, is_sparse, is_quantized, is_floating_point, is_complex, strides, defined, sizes };
 }  // namespace
 
-// What is known of a tensor without a look at its values.
+// A fact about a tensor that does not depend on its values.
 RcppExport SEXP C_field(SEXP x, SEXP which) {
   const auto fact = static_cast<Fact>(INTEGER(which)[0]);
   if (fact == Fact::sizes) return C_size(x);
@@ -254,8 +254,8 @@ bool same_names(SEXP a, SEXP b) {
 }
 }  // namespace
 
-// A list of lists of one length and the same names, turned: a list of the first elements, one of the second, and so on.
-// NULL if they are not such.
+// Transposes a list of lists that have the same length and names: gives a list of their first elements, one of their
+// second elements, and so on. NULL if the lists differ.
 RcppExport SEXP C_columns(SEXP items) {
   const R_xlen_t n = XLENGTH(items);
   SEXP first = VECTOR_ELT(items, 0), names = Rf_getAttrib(first, R_NamesSymbol);
@@ -274,8 +274,8 @@ RcppExport SEXP C_columns(SEXP items) {
   return out;
 }
 
-// Whether the elements of a list are vectors of one basic type and length, without a class or dimensions:
-// such as can be the rows of a matrix.
+// Whether all elements of a list are vectors of the same basic type and length, without class or dimensions, so that
+// they can be rows of a matrix.
 RcppExport SEXP C_are_rows(SEXP list) {
   const R_xlen_t n = XLENGTH(list);
   for (R_xlen_t i = 0; i < n; ++i) {
@@ -287,7 +287,7 @@ RcppExport SEXP C_are_rows(SEXP list) {
   return Rf_ScalarLogical(n > 0);
 }
 
-// Which TensorImpl this is, as text that can be compared.
+// The address of the TensorImpl, as text.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_address(SEXP x) {
   char text[32];
@@ -295,7 +295,7 @@ SEXP cpp_tensor_address(SEXP x) {
   return Rf_mkString(text);
 }
 
-// Where the memory of a tensor begins, as text that can be compared.
+// The address of the tensor's memory, as text.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_storage(SEXP x) {
   uint64_t address;
@@ -305,7 +305,7 @@ SEXP cpp_tensor_storage(SEXP x) {
   return Rf_mkString(text);
 }
 
-// An R vector's memory as a tensor; the vector is kept until the last tensor on it is gone.
+// A tensor that uses the memory of an R vector. The vector is kept until the last tensor on it is gone.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
   const void* memory = vmaxget();
@@ -337,8 +337,8 @@ SEXP cpp_tensor_from_buffer(SEXP buffer, SEXP shape, SEXP dtype) {
 
 namespace {
 
-// Members of tensors by name: method templates are closures whose `self` is bound at each `$`; fields are functions of
-// the tensor, or numbers of C_field. Keyed by the address of the name, which R keeps for all time once it is a symbol.
+// A table of the members of tensors. A method is a closure, whose `self` is bound at each `$`. A field is a function of
+// the tensor, or a number for C_field. The key is the address of the name, a CHARSXP that is preserved.
 struct Member {
   SEXP name, value;
   bool is_field;
@@ -357,7 +357,7 @@ const Member* find_member(SEXP name) {
   if (members[i].name) return &members[i];
   SEXP text = PROTECT(Rf_ScalarString(name));
   SEXP found = PROTECT(call_package("tensor_member", text));
-  // list(is_field, function or number of C_field) or NULL.
+  // `found` is list(is_field, a function or a number for C_field), or NULL.
   if (found == R_NilValue || n >= 3500) {
     UNPROTECT(2);
     return nullptr;
@@ -372,7 +372,7 @@ const Member* find_member(SEXP name) {
 
 }  // namespace
 
-// `x$name`.
+// Computes `x$name`.
 RcppExport SEXP C_dollar(SEXP x, SEXP name) {
   static SEXP self = Rf_install("self");
   const Member* member = find_member(STRING_ELT(name, 0));

@@ -1,9 +1,9 @@
-// Messages in memory of a given size.
+// Composes messages in memory of a fixed size.
 #pragma once
 #include <cstddef>
 #include <cstdio>
 
-// Text into a buffer, cut where it is full.
+// Writes text into a buffer and cuts it off where the buffer is full.
 class Text {
  public:
   Text(char* to, size_t size) : at_(to), left_(size) { *to = '\0'; }

@@ -1,4 +1,4 @@
-// TorchScript -> R.
+// Converts TorchScript values to R values.
 #include "to-sexp.h"
 
 #include <cstring>
@@ -23,7 +23,7 @@ SEXP raw_sexp(const ts_value& value) {
 }
 
 SEXP make_integer64(SEXP bits, bool lowest) {
-  // Without its methods the bits print as a double's.
+  // Without bit64's methods an integer64 would print as the double with the same bits.
   static bool loaded = false;
   if (!loaded) call_package("load_bit64", R_NilValue);
   loaded = true;
@@ -63,7 +63,7 @@ Int64 int64_option() {
   fail("value_error", "`options(torch.int64 =)` must be \"double\" or \"integer64\", not %s.", friendly(option));
 }
 
-// `stride` bytes from one to the next.
+// Integers that lie `stride` bytes apart, as an R vector.
 SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
   const auto at = [&](R_xlen_t i) {
     int64_t value;
@@ -76,7 +76,7 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
     exact = exact && at(i) <= kExact && at(i) >= -kExact;
     lowest = lowest || at(i) == INT64_MIN;
   }
-  // integer64 takes the lowest number for NA.
+  // integer64 uses the smallest int64 for NA.
   if (lowest) {
     exact = true;
     for (R_xlen_t i = 0; i < n; ++i) exact = exact && is_exact_double(at(i));
@@ -103,7 +103,8 @@ SEXP ints_sexp(const void* first, R_xlen_t n, size_t stride, Int64& mode) {
 
 SEXP items_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, Int64& mode);
 
-// Items as an R vector, if R has a type of vector for their declared kind. What the values are does not decide about it.
+// Items as an R vector, if R has vectors for their declared kind. The values themselves do not matter, so that the type
+// of the result is predictable.
 SEXP scalars_sexp(ts_value* items, R_xlen_t n, R_xlen_t step, int kind, Int64& mode) {
   SEXP out;
   switch (kind) {
@@ -137,7 +138,7 @@ SEXP dict_sexp(ts_value& value, Int64& mode) {
   bool names = text;
   for (int64_t i = 0; text && i < value.len; ++i) {
     SET_STRING_ELT(keys, i, charsxp_of(items[2 * i]));
-    // No element of a list has an empty name.
+    // An element of an R list can't have an empty name.
     names = names && items[2 * i].len > 0;
   }
   SEXP out = values;

@@ -15,7 +15,7 @@ bool read_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Ke
 }
 
 ts_value to_value(SEXP x, const ts_type& type, uint8_t flags, const char* what, Keeper& keeper) {
-  // What operators get most often goes the short way.
+  // A shortcut for what operators get most often.
   if (type.kind == TS_KIND_TENSOR && !(flags & kIndexTensor) && is_tensor(x))
     return handle_value(TS_TENSOR, tensor_of(x, what));
   ts_value value;

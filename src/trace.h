@@ -1,27 +1,27 @@
-// What the rest of the glue does differently while a trace runs. R's main thread only.
+// What the glue does differently while a trace runs. R's main thread only.
 #pragma once
 #include "convert.h"
 
-// How many traces run, one inside the other.
+// How many traces run. They can nest.
 extern int tracing;
 
-// Before each operator: tells the shim where the user's code is, and gives the warnings that had to wait. `frame`: that of
-// the operator's R function, if there is one.
+// Called before each operator. Tells the shim where the user's code is, and gives the warnings that had to wait.
+// `frame` is that of the operator's R function, if there is one.
 void mark_place(SEXP frame = nullptr);
-// Does so where the place is known without a look at all frames; false if it is not.
+// Does the same if the place is known without a search through all frames; otherwise returns false.
 bool mark_known_place(SEXP frame);
-// Whether warnings wait.
+// Whether warnings wait for the next operator.
 extern bool warnings_wait;
-// A value of `tensor` leaves the graph for R: a warning at the user's call, if the trace knows the tensor.
+// Warns at the user's call that a value of `tensor` leaves the graph, if the trace knows the tensor.
 void leaves_trace(SEXP tensor);
 
-// Sizes of a traced tensor: an integer vector of class torch_size that knows which sizes it holds, so that an operator
-// gets the trace's value and not the number of the example. Reading it as numbers anywhere else is noticed.
+// Makes sizes of a traced tensor: an integer vector of class torch_size that knows which sizes it holds. An operator
+// gets the trace's value and not the number of the example. Any other read of the numbers is noticed.
 SEXP new_size(SEXP numbers, SEXP tensors);
 bool is_size(SEXP x);
-// The numbers, without being noticed.
+// The numbers; this read is not noticed.
 SEXP size_numbers(SEXP x);
-// All sizes of a tensor (dim -1: the number of elements instead), or NULL if the trace does not know it.
+// All sizes of a tensor, or with `numel` its number of elements. NULL if the trace does not know the tensor.
 SEXP traced_sizes(SEXP tensor, const ts_tensor_info& info, bool numel);
-// A size as an argument; false where the type has no place for it, and the caller reads the numbers.
+// A size as an argument. False if the type can't take a size; the caller then reads the numbers.
 bool size_value(SEXP x, const ts_type& type, uint8_t flags, ts_value* out);

@@ -1,4 +1,4 @@
-// How the glue spells a ts_value.
+// Makes ts_values.
 #pragma once
 #include "torch_shim.h"
 

@@ -30,7 +30,7 @@ bool is_scalar_na(SEXP x) {
 bool is_enum(SEXP x) { return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && has_class(x, "torch_enum"); }
 bool is_code(SEXP x, const char* class_) {
   if (TYPEOF(x) != INTSXP || XLENGTH(x) != 1 || !has_class(x, class_)) return false;
-  // A user may have put the class on any number, and LibTorch reads its tables at that number without a check.
+  // A user may have put the class on any number, and LibTorch uses it as a position in its tables unchecked.
   const int code = INTEGER(x)[0];
   if (std::strcmp(class_, "torch_dtype") == 0) {
     if (shim().ts_dtype_name(code)) return true;
@@ -59,7 +59,7 @@ bool is_string(SEXP x) {
 }
 bool is_whole(double v) { return std::isfinite(v) && v == std::trunc(v) && std::fabs(v) < 9223372036854775808.0; }
 bool is_device(SEXP x) { return is_string(x) && has_class(x, "torch_device"); }
-// Keys and values; a user may have put the class on anything.
+// Whether `x` is a list of keys and values. A user may have put that class on anything.
 bool is_dict(SEXP x) {
   return TYPEOF(x) == VECSXP && XLENGTH(x) == 2 && has_class(x, "torch_dict") && TYPEOF(VECTOR_ELT(x, 1)) == VECSXP &&
          Rf_isVector(VECTOR_ELT(x, 0)) && XLENGTH(VECTOR_ELT(x, 0)) == XLENGTH(VECTOR_ELT(x, 1));
@@ -198,7 +198,7 @@ int64_t position(int64_t value, uint8_t flags) {
 }
 
 ts_value number_value(SEXP x, uint8_t flags, const char* what) {
-  // NA is no whole number and no logical: it is a number that is not there, as in R's arithmetic.
+  // NA is neither a whole number nor a logical: it becomes NaN, as in R's arithmetic.
   if (is_scalar_na(x)) return float_value(R_NaN);
   switch (TYPEOF(x)) {
     case LGLSXP:
@@ -219,7 +219,7 @@ ts_value number_value(SEXP x, uint8_t flags, const char* what) {
 ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* tensor;
-  // Positions are whole numbers, be they integers or doubles in R.
+  // Positions are whole numbers; in R they may be integers or doubles.
   const bool positions = (flags & kIndexTensor) && (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) && all_whole(x);
   if (!positions && (flags & kPromote) && is_scalar(x) && TYPEOF(x) != RAWSXP && Rf_getAttrib(x, R_DimSymbol) == R_NilValue) {
     const ts_value number = number_value(x, flags, what);
@@ -236,7 +236,7 @@ ts_value tensor_value(SEXP x, uint8_t flags, const char* what, Keeper& keeper) {
 ts_value index_value(ts_tensor* tensor, Keeper& keeper) {
   ts_tensor_info info;
   check(shim().ts_tensor_describe(tensor, &info));
-  // Masks stay as they are, and what is no position at all is LibTorch's to refuse.
+  // Masks stay as they are. Any other dtype that holds no positions is refused by LibTorch.
   if (info.dtype < TS_INT8 || info.dtype > TS_INT64) return handle_value(TS_TENSOR, tensor);
   SEXP cell = keeper.keep(new_cell(Kind::tensor));
   ts_tensor* shifted;
@@ -253,7 +253,7 @@ const char** names_of(SEXP x) {
   return out;
 }
 
-// The handle behind a script module, which is a closure to R users.
+// The handle of a script module, which is a closure for R users.
 static SEXP module_handle(SEXP x) {
   static SEXP handle = Rf_install("handle");
   if (TYPEOF(x) != CLOSXP || !has_class(x, "script_module")) return x;

@@ -1,6 +1,6 @@
-// What processes that load data for each other need of the system: channels, and memory that both see. A message goes
+// What processes that load data for each other need from the system: channels, and shared memory. A message goes
 // through a socket, with the descriptor of the memory in which its tensors lie. That memory has no name, or loses it
-// before it is used: the system takes it back when the last process that maps it ends, however it ends.
+// before it is used: the system frees it when the last process that uses it has ended, however it ends.
 #include <atomic>
 #include <cstring>
 
@@ -38,12 +38,12 @@ struct Header {
 };
 
 constexpr size_t kAlign = 64;
-// What is smaller is copied: a mapping has a price, and a process may have some 65,000 of them.
+// Smaller memory is copied and not mapped: mapping has a price, and a process may have some 65,000 mappings.
 constexpr size_t kMapped = 256 << 10;
 
 int descriptor(SEXP x) { return Rf_asInteger(x); }
 
-// An R object that closes the descriptor.
+// The finalizer of an R object that holds a descriptor closes it.
 void close_memory(SEXP x) {
   if (R_ExternalPtrAddr(x)) close(static_cast<int>(reinterpret_cast<intptr_t>(R_ExternalPtrAddr(x))) - 1);
   R_ClearExternalPtr(x);
@@ -70,7 +70,7 @@ int make_memory() {
 #endif
 }
 
-// Mapped memory, until the last tensor in it is gone.
+// Mapped memory. The last tensor that uses it unmaps it, on whatever thread.
 struct Region {
   std::atomic<size_t> users;
   void* begin;
@@ -84,8 +84,8 @@ void leave_region(void* context) {
   delete region;
 }
 
-// Where tensors wait until they are written into new shared memory: the system takes a whole page that is written faster than
-// it makes one that is mapped and touched. Linux alone writes to such memory.
+// Memory in which tensors are made before they are written into new shared memory. Writing whole pages is faster than
+// mapping them and touching each. Only Linux can write to such memory; larger messages are mapped.
 #ifdef __linux__
 constexpr size_t kWritten = 16 << 20;
 #else
@@ -106,7 +106,7 @@ char* scratch(size_t size) {
   return static_cast<char*>(memory);
 }
 
-// Sends all, the descriptor with the first byte. false if nobody is there to receive it.
+// Sends a whole message, the descriptor with its first byte. False if nobody is there to receive it.
 bool send_whole(int fd, Header header, const void* data, int memory) {
   iovec parts[2] = {{&header, sizeof header}, {const_cast<void*>(data), static_cast<size_t>(header.bytes)}};
   msghdr message{};
@@ -144,7 +144,7 @@ bool send_whole(int fd, Header header, const void* data, int memory) {
   return true;
 }
 
-// false at the end of the channel. `memory` gets the descriptor that came along, else it stays.
+// Receives n bytes. False at the end of the channel. `memory` is set only if a descriptor came along.
 bool receive_whole(int fd, void* to, size_t n, int* memory) {
   auto* at = static_cast<char*>(to);
   while (n > 0) {
@@ -176,7 +176,7 @@ int64_t now() {
   return int64_t{1000} * time.tv_sec + time.tv_nsec / 1000000;
 }
 
-// Both ends. Programs that this process starts have neither.
+// Makes a channel and returns both ends. Programs that this process starts do not inherit them.
 SEXP channel_open() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
@@ -198,7 +198,7 @@ SEXP channel_close(SEXP channel) {
   return R_NilValue;
 }
 
-// FALSE if the other end is gone. memory: of cpp_shared_tensors(), or NULL.
+// Sends a message. `memory` comes from cpp_shared_tensors(), or is NULL. FALSE if the other end is gone.
 SEXP channel_send(SEXP channel, SEXP bytes, SEXP memory) {
   const bool shares = memory != R_NilValue;
   const Header header{static_cast<uint64_t>(XLENGTH(bytes)), shares};
@@ -207,7 +207,7 @@ SEXP channel_send(SEXP channel, SEXP bytes, SEXP memory) {
   return Rf_ScalarLogical(sent);
 }
 
-// list(bytes, memory or NULL), NULL if the other end is gone.
+// Returns list(bytes, memory or NULL), or NULL if the other end is gone.
 SEXP channel_receive(SEXP channel) {
   SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
   SEXP memory = PROTECT(new_memory());
@@ -226,7 +226,8 @@ SEXP channel_receive(SEXP channel) {
   return whole ? out : R_NilValue;
 }
 
-// Which of the channels have something to read, or are at their end; none when `timeout` milliseconds are over (-1: never).
+// The positions of the channels that have something to read or are at their end. None after `timeout` milliseconds; -1
+// waits for ever.
 SEXP channel_wait(SEXP channels, SEXP timeout) {
   const void* memory = vmaxget();
   const R_xlen_t n = XLENGTH(channels);
@@ -255,8 +256,9 @@ SEXP channel_takes(SEXP channel) {
   return Rf_ScalarLogical(poll(&polled, 1, 0) > 0);
 }
 
-// list(memory, tensors): tensors of those shapes and dtypes, one behind the other in new memory, to be given their values and
-// then to shared_write() and shared_release(); or with `memory` what lies there. Small tensors that lie there are copied out of it.
+// Returns list(memory, tensors) with tensors of these shapes and dtypes. If `memory` is NULL, they lie one after the
+// other in new memory: the caller fills them and calls shared_write() and shared_release(). Otherwise they are those
+// that lie in `memory`; if that is small they are copied out of it.
 SEXP shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) {
   begin_operation();
   const void* before = vmaxget();
@@ -327,7 +329,8 @@ SEXP shared_tensors(SEXP memory, SEXP shapes, SEXP dtypes) {
   return out;
 }
 
-// After the tensors of new memory have their values: what waits is written there. The next memory uses the same place.
+// Called when the tensors of new memory have their values: writes them there if they wait in scratch memory, which the
+// next message uses again.
 SEXP shared_write(SEXP memory) {
   if (R_ExternalPtrTag(memory) == R_NilValue) return R_NilValue;
   const auto size = static_cast<size_t>(Rf_asReal(R_ExternalPtrTag(memory)));
@@ -342,7 +345,7 @@ SEXP shared_write(SEXP memory) {
   return R_NilValue;
 }
 
-// The tensors let go of their memory now: nobody has them but the caller.
+// Frees the tensors at once. The caller knows that nobody else uses them.
 SEXP shared_release(SEXP tensors) {
   for (R_xlen_t i = 0; i < XLENGTH(tensors); ++i) {
     ts_tensor* tensor = tensor_of(VECTOR_ELT(tensors, i));
@@ -352,8 +355,8 @@ SEXP shared_release(SEXP tensors) {
   return R_NilValue;
 }
 
-// This process ends when its parent, of that number, does; what the terminal sends is meant for the parent. R's own handlers
-// of crashes would remove the parent's temporary folder.
+// Makes this process end when its parent, which has this number, ends. It ignores signals that the terminal sends to
+// both. R's own handlers of crashes are removed: they would delete the temporary folder of the parent.
 SEXP end_with(SEXP parent) {
   signal(SIGINT, SIG_IGN);
   const int crashes[] = {SIGSEGV, SIGILL, SIGBUS, SIGUSR1, SIGUSR2};
@@ -365,7 +368,7 @@ SEXP end_with(SEXP parent) {
   return R_NilValue;
 }
 
-// The number of the new process, in that process 0.
+// Forks. Returns the number of the new process, and 0 in that process.
 SEXP worker_fork() {
   const pid_t child = fork();
   if (child < 0) fail("torch_runtime_error", "A worker can't be forked: %s.", std::strerror(errno));
@@ -377,8 +380,8 @@ SEXP worker_fork() {
   return Rf_ScalarInteger(static_cast<int>(child));
 }
 
-// Ends a forked process, if it is still there: the signal that ended it, or its exit status as a negative number; NA if
-// somebody else asked before.
+// Ends a forked process if it still runs. Returns the signal that ended it, or its exit status as a negative number; NA
+// if other code has waited for it before.
 SEXP worker_end(SEXP process) {
   const auto child = static_cast<pid_t>(Rf_asInteger(process));
   kill(child, SIGKILL);
