@@ -1,13 +1,14 @@
 /* The contract between the R glue (src/) and LibTorch (the C++ files of inst/shim): plain C, no R type, no C++ type.
  *
  * Rules that hold for every function:
- *  - It returns a status unless its comment says otherwise; results come through the last pointers. On any status
- *    but TS_OK the results are untouched and ts_last_error() holds the message of this thread.
- *  - No exception leaves it. It calls back into the host where a ts_host_fn is an argument, and where gradients are
- *    computed through a ts_host_function that was given before; always in the thread that called ts_initialise.
- *  - "Owned" results are given back by the noun's _release function, once. "Borrowed" ones live as long as the
- *    comment says. Pointers passed in are never kept unless the comment says so.
- *  - It may be called from any thread; the glue calls it from R's main thread only.
+ *  - It returns a status unless its comment says otherwise, and gives results through its last pointers. If the status
+ *    is not TS_OK, the results are untouched and ts_last_error() holds the message for this thread.
+ *  - No exception leaves it. It may call the host: a ts_host_fn that is an argument, a ts_host_function that was given
+ *    before and through which gradients are computed, and the functions of ts_host. These run only in the thread that
+ *    called ts_initialise.
+ *  - The host gives an "owned" result back by the noun's _release function, once. A "borrowed" one lives as long as
+ *    the comment says. The shim keeps no pointer that is passed in unless the comment says so.
+ *  - It may be called from any thread. The glue calls it from R's main thread only.
  */
 #ifndef TORCH_SHIM_H
 #define TORCH_SHIM_H
@@ -30,33 +31,34 @@ extern "C" {
 enum ts_status {
   TS_OK = 0,
   TS_ERROR = 1,
-  TS_OUT_OF_MEMORY = 2, /* the call may be tried again once memory was freed */
-  TS_HOST_JUMP = 3      /* a ts_host_fn asked to unwind: the host continues its own jump */
+  TS_OUT_OF_MEMORY = 2, /* the call may be repeated after memory was freed */
+  TS_HOST_JUMP = 3      /* a function of the host asked to unwind: the host now continues its jump */
 };
 
-/* A tensor handle is one strong reference to a TensorImpl; equal pointers are the same tensor. */
+/* A tensor. A handle is one strong reference to a TensorImpl; equal pointers are the same tensor. */
 typedef struct ts_tensor ts_tensor;
-/* Something that can be called by schema: an operator overload, a TorchScript function, a method bound to its module. */
+/* Anything that can be called by a schema: an operator overload, a TorchScript function, a method bound to its module.
+ * */
 typedef struct ts_callable ts_callable;
 /* A TorchScript module. */
 typedef struct ts_module ts_module;
 /* A compilation unit: the functions and classes of one TorchScript source. */
 typedef struct ts_unit ts_unit;
-/* A graph of a TorchScript function; keeps alive what its nodes point to. */
+/* A graph of a TorchScript function. It keeps alive what its nodes point to. */
 typedef struct ts_graph ts_graph;
-/* A node of the graph by which gradients are computed. */
+/* A node of the graph that computes gradients. */
 typedef struct ts_node ts_node;
 /* A random number generator. */
 typedef struct ts_generator ts_generator;
-/* Any other LibTorch value behind a reference: class instances, enums, futures, streams, storages. */
+/* Any other LibTorch value that is held by reference: class instances, enums, futures, streams, storages. */
 typedef struct ts_object ts_object;
-/* What was kept of tensors and generators to be put back. */
+/* Saved values of tensors and states of generators, which can be restored. */
 typedef struct ts_state ts_state;
-/* Owner of the strings, items and handles of one result. */
+/* Owns the strings, items and handles of one result. */
 typedef struct ts_arena ts_arena;
 
-/* Kinds of schema types. OPTIONAL, LIST and FUTURE have one item, TUPLE one an element, DICT key and value, UNION one an
- * alternative. OBJECT is a class or an interface, also of modules. */
+/* Kinds of types in schemas. OPTIONAL, LIST and FUTURE have one item. TUPLE has an item for each element, DICT one for
+ * keys and one for values, UNION one for each alternative. OBJECT is a class or an interface, also that of a module. */
 typedef enum ts_kind {
   TS_KIND_ANY,
   TS_KIND_TENSOR,
@@ -85,7 +87,7 @@ typedef enum ts_kind {
   TS_KIND_UNION
 } ts_kind;
 
-/* The dtypes that the host knows by number: LibTorch's ScalarType. */
+/* The dtypes that the host knows by their numbers in LibTorch's ScalarType. */
 enum ts_dtype {
   TS_UINT8 = 0,
   TS_INT8 = 1,
@@ -102,14 +104,14 @@ enum ts_dtype {
 
 typedef struct ts_type {
   ts_kind kind;
-  int32_t length; /* of `int[2]`: 2, so that one number stands for both; else 0 */
+  int32_t length; /* for `int[2]` 2: one number may stand for both; otherwise 0 */
   size_t n;
   const struct ts_type *const *items;
-  const char *const *names; /* n field names of a NamedTuple; n_names members of an enum; else NULL */
+  const char *const *names; /* the n fields of a NamedTuple or n_names members of an enum; otherwise NULL */
   const char *text;         /* as TorchScript writes it */
   size_t n_names;
-  const void *own;   /* the shim's */
-  size_t n_required; /* of the n elements of a tuple the first that must be given: behind them are fields with defaults */
+  const void *own;   /* for the shim */
+  size_t n_required; /* how many of a tuple's n elements must be given; the others have defaults */
 } ts_type;
 
 typedef struct ts_argument {
@@ -117,11 +119,11 @@ typedef struct ts_argument {
   const ts_type *type;
   int32_t has_default;
   int32_t keyword_only;
-  int32_t is_out;   /* an `out` argument */
-  int32_t is_write; /* written in place */
+  int32_t is_out;   /* takes a result (`out`) */
+  int32_t is_write; /* is changed in place */
 } ts_argument;
 
-/* Lives as long as its callable. A method's `self` is not among the arguments. */
+/* A schema. It lives as long as its callable. The `self` of a method is not among the arguments. */
 typedef struct ts_schema {
   const char *name; /* "aten::add" */
   const char *overload;
@@ -132,10 +134,10 @@ typedef struct ts_schema {
   const ts_argument *returns;
 } ts_schema;
 
-/* How a value is spelt on its way through. */
+/* The form in which a value passes between host and shim. */
 typedef enum ts_tag {
   TS_NONE,
-  TS_DEFAULT, /* arguments and fields of NamedTuples only: the schema's own default */
+  TS_DEFAULT, /* the schema's default; for arguments and fields of NamedTuples only */
   TS_TENSOR,  /* handle */
   TS_INT,     /* i; also dtype, layout, memory format, qscheme where the type says so */
   TS_FLOAT,   /* d */
@@ -145,16 +147,16 @@ typedef enum ts_tag {
   TS_DEVICE,  /* s: "cuda:0" */
   TS_GENERATOR,
   TS_LIST,        /* items, len */
-  TS_TUPLE,       /* items, len; names if it is a named one */
+  TS_TUPLE,       /* items, len; names if it is a NamedTuple */
   TS_DICT,        /* items: key, value, key, value; len pairs */
   TS_MODULE,      /* handle */
-  TS_ENUM,        /* items[0]: name of the class, items[1]: of the member, items[2]: value, items[3]: the member itself,
-                     a TS_OBJECT; arguments: TS_STRING, the member's name */
+  TS_ENUM,        /* results only. items: name of the class, name of the member, its value, and the member itself (a
+                     TS_OBJECT). An argument is a TS_STRING, the name of the member */
   TS_OBJECT,      /* handle; of.held says what it is */
-  TS_INT_LIST,    /* ints, len: a list of int, and so on */
+  TS_INT_LIST,    /* ints, len */
   TS_FLOAT_LIST,  /* doubles, len */
   TS_BOOL_LIST,   /* bools, len */
-  TS_SIZE         /* arguments only: size, an int that the running trace has recorded */
+  TS_SIZE         /* arguments only. size: an int that the running trace has recorded */
 } ts_tag;
 
 enum ts_held { TS_HELD_INSTANCE, TS_HELD_FUTURE, TS_HELD_OTHER };
@@ -162,9 +164,9 @@ enum ts_held { TS_HELD_INSTANCE, TS_HELD_FUTURE, TS_HELD_OTHER };
 typedef struct ts_value {
   int32_t tag;
   union {
-    int32_t kind;        /* a ts_kind: TS_LIST, of its elements; TS_DICT result, of its keys, where it is known; TS_INT
-                            result, TS_KIND_DTYPE and the like where the type says so */
-    int32_t alternative; /* of an argument of a UNION */
+    int32_t kind;        /* a ts_kind. TS_LIST: the kind of its elements; a TS_DICT result: that of its keys, if known;
+                            a TS_INT result: TS_KIND_DTYPE or the like if its type says so */
+    int32_t alternative; /* an argument of a UNION: which alternative it is */
     int32_t held;        /* TS_OBJECT: a ts_held */
   } of;
   int64_t len;
@@ -181,22 +183,22 @@ typedef struct ts_value {
     const int32_t *bools;
     struct {
       int64_t i;
-      ts_tensor *traced; /* from ts_trace_size(), or computed of such */
+      ts_tensor *traced; /* comes from ts_trace_size(), or was computed from such sizes */
     } size;
   } as;
 } ts_value;
 
-/* What the members of TorchScript's things are asked by. Where they are of the same name in R, see R/contract.R. */
+/* Numbers that functions take. Those that R knows by the same names are listed in R/contract.R. */
 enum ts_registry { TS_REGISTRY_DISPATCHER, TS_REGISTRY_JIT };
 enum ts_graph_stage { TS_GRAPH_WRITTEN, TS_GRAPH_INLINED, TS_GRAPH_PLAN };
 enum ts_module_part {
-  TS_MODULE_PARAMETERS, /* each tensor once, children's first; and so of buffers */
+  TS_MODULE_PARAMETERS, /* each tensor once, those of children first; the same for buffers */
   TS_MODULE_BUFFERS,
   TS_MODULE_CHILDREN,
-  TS_MODULE_METHODS,    /* names */
-  TS_MODULE_ATTRIBUTES, /* names of all other attributes and constants */
-  TS_MODULE_MODULES,    /* of the whole tree, each once */
-  TS_MODULE_TENSORS     /* of the whole tree under all their names, own first */
+  TS_MODULE_METHODS,    /* their names */
+  TS_MODULE_ATTRIBUTES, /* the names of all other attributes and of constants */
+  TS_MODULE_MODULES,    /* all modules of the tree, each once */
+  TS_MODULE_TENSORS     /* all tensors of the tree under all their names, the module's own first */
 };
 enum ts_object_part { TS_OBJECT_TYPE, TS_OBJECT_ATTRIBUTES, TS_OBJECT_PROPERTIES, TS_OBJECT_METHODS };
 enum ts_object_member { TS_MEMBER_METHOD, TS_MEMBER_GETTER, TS_MEMBER_SETTER };
@@ -204,21 +206,21 @@ enum ts_switch {
   TS_SWITCH_EXECUTOR,      /* the profiling executor: 1 or 0 */
   TS_SWITCH_PROFILING,     /* 1 or 0 */
   TS_SWITCH_PROFILED_RUNS, /* a number */
-  TS_SWITCH_OPTIMIZE,      /* 1 or 0, the thread's */
-  TS_SWITCH_CPU,           /* fusion: 1 or 0 */
-  TS_SWITCH_CUDA,
-  TS_SWITCH_OWN /* the shim's own fuser on the CPU: 1; 2 for exact kernels only; 0, and without a compiler always 0 */
+  TS_SWITCH_OPTIMIZE,      /* 1 or 0, for this thread */
+  TS_SWITCH_CPU,           /* LibTorch's fusion on the CPU: 1 or 0 */
+  TS_SWITCH_CUDA,          /* LibTorch's fusion on GPUs: 1 or 0 */
+  TS_SWITCH_OWN            /* the shim's own fuser on the CPU: 1, 2 (exact kernels only) or 0; without a compiler it is 0 */
 };
 enum ts_backend_fact {
-  TS_BACKEND_MKL, /* 1 or 0, and so of the next three */
+  TS_BACKEND_MKL, /* 1 or 0, like the next three */
   TS_BACKEND_MKLDNN,
   TS_BACKEND_OPENMP,
   TS_BACKEND_MPS,
-  TS_BACKEND_CUDNN, /* its version, 0: there is none */
+  TS_BACKEND_CUDNN, /* its version; 0: there is none */
   TS_BACKEND_CUDART /* the version of CUDA's runtime */
 };
 
-/* What is known of a tensor without a copy; the pointers live as long as the tensor keeps its shape. */
+/* Facts about a tensor that need no copy. The pointers are valid as long as the tensor keeps its shape. */
 typedef struct ts_tensor_info {
   int64_t ndim;
   const int64_t *sizes;
@@ -231,12 +233,12 @@ typedef struct ts_tensor_info {
   int8_t defined, requires_grad, is_leaf, is_complex, is_floating_point, is_quantized, is_sparse, is_cuda;
 } ts_tensor_info;
 
-/* Values of Python's in a file of values and tensors (torch.save). */
+/* Kinds of Python values in a file of torch.save(). */
 typedef enum ts_pickled {
   TS_PICKLED_NONE,
   TS_PICKLED_BOOL,
   TS_PICKLED_INT,
-  TS_PICKLED_LONG, /* written only: an int, by its bits */
+  TS_PICKLED_LONG, /* an int, given by its bits; only when written */
   TS_PICKLED_FLOAT,
   TS_PICKLED_COMPLEX,
   TS_PICKLED_TEXT,
@@ -245,20 +247,21 @@ typedef enum ts_pickled {
   TS_PICKLED_DEVICE,
   TS_PICKLED_TENSOR,
   TS_PICKLED_PARAMETER,
-  TS_PICKLED_LIST, /* tuples and sets too when read */
+  TS_PICKLED_LIST, /* when read also tuples and sets */
   TS_PICKLED_DICT
 } ts_pickled;
 
-/* A part of a file that is written: bytes, or what lies in the memory of a tensor, row-major. */
+/* A part of a file to write: bytes, or the elements of a tensor in row-major order. */
 typedef struct ts_part {
-  const void *data; /* NULL: `tensor` */
+  const void *data; /* NULL: the part is `tensor` */
   size_t size;
   ts_tensor *tensor;
 } ts_part;
 
-/* Values to write, each before what it holds. A number: of a bool, an int, a float and a dtype itself; of a text and a tensor
- * its place; of bytes their place among the parts; of a list how many values it holds, of a dict how many keys. A complex
- * number is followed by its imaginary part, a float. */
+/* Values to write. Each stands before the values that it holds. `numbers` has an entry for each. For a bool, an int, a
+ * float and a dtype it is the value itself; for a text and a tensor its place in `texts` or `tensors`; for bytes their
+ * place in `parts`; for a list how many values it holds; for a dict how many keys. A complex number is followed by its
+ * imaginary part, a float. */
 typedef struct ts_values {
   size_t n;
   const int32_t *kinds; /* ts_pickled */
@@ -269,7 +272,7 @@ typedef struct ts_values {
   size_t n_tensors;
 } ts_values;
 
-/* A tensor in a file: where its memory begins, and what it is. */
+/* A tensor in a file: where its bytes begin, and what it is. */
 typedef struct ts_piece {
   uint64_t offset;
   int32_t dtype;
@@ -277,10 +280,10 @@ typedef struct ts_piece {
   const int64_t *sizes;
 } ts_piece;
 
-/* One entry of an index. Positions and masks are tensors of int64 and bool. */
+/* One entry of an index. Positions are tensors of int64, masks tensors of bool. */
 typedef enum ts_index_kind {
-  TS_INDEX_WHOLE, /* ndim dimensions as they are */
-  TS_INDEX_NEW,   /* a dimension of size 1 */
+  TS_INDEX_WHOLE, /* takes ndim dimensions as they are */
+  TS_INDEX_NEW,   /* adds a dimension of size 1 */
   TS_INDEX_NUMBER,
   TS_INDEX_SLICE,
   TS_INDEX_POSITIONS,
@@ -289,17 +292,17 @@ typedef enum ts_index_kind {
 
 typedef struct ts_index {
   ts_index_kind kind;
-  int64_t start, end, step; /* from 0, end excluded, negative ones from the end; of a number: start */
+  int64_t start, end, step; /* counted from 0, negative ones from the end; `end` is excluded. A number is in `start` */
   ts_tensor *tensor;
-  int64_t ndim; /* dimensions that it takes */
+  int64_t ndim; /* how many dimensions the entry takes */
 } ts_index;
 
-/* What garbage the host is to look for. */
+/* What the host is to collect now. */
 typedef enum ts_due {
   TS_DUE_NOTHING,
-  TS_DUE_SOON, /* none yet, but ask before the next call */
-  TS_DUE_YOUNG,
-  TS_DUE_ALL
+  TS_DUE_SOON, /* nothing yet, but the host asks again before the next call */
+  TS_DUE_YOUNG, /* young objects */
+  TS_DUE_ALL    /* all objects */
 } ts_due;
 
 typedef struct ts_memory {
@@ -308,9 +311,9 @@ typedef struct ts_memory {
   int64_t peak_bytes;      /* highest live_bytes since ts_memory_mark_peak() */
 } ts_memory;
 
-/* What holds for an operator, by its name without an overload, or for a namespace, whose name ends in "::". */
+/* A rule for an operator, by its name without an overload, or for a namespace, whose name ends in "::". */
 typedef enum ts_rule_kind {
-  TS_RULE_NAMED,  /* of the namespace prim: code may name it */
+  TS_RULE_NAMED,  /* an operator of the namespace prim that code may name */
   TS_RULE_FILES,  /* reaches files or other processes */
   TS_RULE_REFUSED /* no program may hold it */
 } ts_rule_kind;
@@ -326,27 +329,27 @@ typedef struct ts_extra_file {
   size_t n;
 } ts_extra_file;
 
-/* The host's function on the values given, its result into `result`, whose items stay the host's and are read before the
- * host's thread goes on with its own work. A status but TS_OK ends what LibTorch is doing. */
+/* A function of the host. It puts its value into `result`. The items of that stay the host's; the shim reads them
+ * before the host's thread does anything else. A status other than TS_OK ends what LibTorch is doing. */
 typedef int (*ts_host_fn)(void *context, const ts_value *arguments, size_t n, ts_value *result);
 
-/* A function that the shim keeps. It is taken over by the call that it is an argument of, also if that fails; `release` is
- * called once, from any thread. */
+/* A function of the host that the shim keeps. A call that takes one as an argument takes it over, also if the call
+ * fails. `release` is called once, on any thread. */
 typedef struct ts_host_function {
   ts_host_fn fn;
   void *context;
   void (*release)(void *context);
 } ts_host_function;
 
-/* Compiles C, the file `source`, into the library of which `library` is to be the path; 0 if that worked. Called on any
- * thread, one call at a time. */
+/* Compiles the C file `source` into the library `library`, both paths. Returns 0 if that worked. The shim calls it on
+ * any thread, one call at a time. */
 typedef int (*ts_compile_kernel)(const char *source, const char *library);
 
-/* What the shim may ask of the host, in the thread that called ts_initialise. */
+/* Functions by which the shim asks the host for something, in the thread that called ts_initialise. */
 typedef struct ts_host {
-  int (*poll)(void);                    /* ten times a second while it waits: a status but TS_OK ends what LibTorch does */
-  void (*place)(char *text, size_t n); /* where the host's code is: up to n bytes with the final zero */
-  void (*collect)(void);               /* memory ran out: the host releases the tensors that it does not need */
+  int (*poll)(void);                    /* whether to go on, ten times a second; a status other than TS_OK ends what LibTorch does */
+  void (*place)(char *text, size_t n); /* writes where the host's code is: up to n bytes with the final zero */
+  void (*collect)(void);               /* memory ran out: the host releases tensors that it does not need */
 } ts_host;
 
 typedef struct ts_tensors {
@@ -354,42 +357,42 @@ typedef struct ts_tensors {
   size_t n;
 } ts_tensors;
 
-/* Called for each text that TorchScript's `print` writes, `n` bytes of UTF-8, from whichever thread runs the program. A
- * status but TS_OK ends the program; only the thread that called the shim may give one. */
+/* Called for each text that TorchScript's `print` writes, `n` bytes of UTF-8, on the thread that runs the program. A
+ * status other than TS_OK ends the program; only the thread that called the shim may return one. */
 typedef int (*ts_print_fn)(const char *text, size_t n);
 
-/* What a source may call: the names of a unit, after `name.` if there is a name, or a function by that name. */
+/* Names that a source may use: those of a unit, after `name.` if there is a name, or the name of a function. */
 typedef struct ts_use {
   const char *name; /* "" for the plain names of a unit */
-  ts_unit *unit;    /* one of the two is NULL */
+  ts_unit *unit;    /* either `unit` or `function` is NULL */
   const ts_callable *function;
 } ts_use;
 
-/* R's code, as the host's parser gives it. */
+/* R code as a tree, as the host's parser gives it. */
 typedef enum ts_code_kind {
   TS_CODE_MISSING, /* an argument that is left out: `x[1, ]` */
   TS_CODE_NULL,
-  TS_CODE_LOGICAL, /* number: 1 or 0, NaN is NA; and so of the next two */
+  TS_CODE_LOGICAL, /* number: 1 or 0; NaN is NA, also for the next two */
   TS_CODE_INTEGER,
   TS_CODE_DOUBLE,
   TS_CODE_STRING,  /* text */
   TS_CODE_NAME,    /* text */
-  TS_CODE_CALL,    /* items: what is called, then the arguments; names of the arguments, NULL where there is none */
-  TS_CODE_FUNCTION, /* items: defaults of the formals (MISSING: none), then the body; names of the formals */
-  TS_CODE_OTHER     /* text: what it is, which no program can hold */
+  TS_CODE_CALL,    /* items: what is called, then the arguments; names: those of the arguments, NULL where there is none */
+  TS_CODE_FUNCTION, /* items: defaults of the formals (MISSING: none), then the body; names: the formals */
+  TS_CODE_OTHER     /* text: describes a value that no program can hold */
 } ts_code_kind;
 
 typedef struct ts_code {
   int32_t kind;
-  size_t begin, end; /* bytes of the closure's text */
+  size_t begin, end; /* positions in the closure's text, in bytes */
   double number;
   const char *text;
-  size_t n; /* of items */
+  size_t n; /* how many items there are */
   const struct ts_code *items;
-  const char *const *names; /* one an item; of a call the first is NULL */
+  const char *const *names; /* one for each item; the first of a call is NULL */
 } ts_code;
 
-/* How an argument of an operator is read beyond its type. */
+/* How an argument of an operator is read, beyond its type. */
 enum ts_argument_flag {
   TS_FLAG_POSITION = 1,     /* counts dimensions or positions from 1 */
   TS_FLAG_INDEX_TENSOR = 2, /* a tensor whose values count from 1 */
@@ -400,39 +403,39 @@ enum ts_argument_flag {
 /* An overload of an operator, as the host calls it. */
 typedef struct ts_form {
   const ts_callable *callable;
-  const int16_t *slots;      /* of each argument the formal that gives it, -1: none */
-  const uint8_t *flags;      /* ts_argument_flag */
+  const int16_t *slots;      /* the formal for each argument; -1: none */
+  const uint8_t *flags;      /* ts_argument_flags of each argument */
   uint32_t position_results; /* bit i: result i holds positions */
 } ts_form;
 
 typedef struct ts_operator {
-  const char *name; /* as the host's users write it */
+  const char *name; /* as users of the host write it */
   size_t n_slots;
   const char *const *slots; /* names of the formals */
-  const ts_value *defaults; /* one a formal, TS_DEFAULT where the schema's holds */
+  const ts_value *defaults; /* one for each formal; TS_DEFAULT means that of the schema */
   size_t n_forms;
   const ts_form *forms; /* in the order of their rank */
   size_t n_results;
-  const char *const *results; /* names of several results; none: n_results is 0 */
+  const char *const *results; /* names of several results; n_results is 0 if they have none */
 } ts_operator;
 
-/* What a name means outside of the function. */
+/* What a name means outside of the function that uses it. */
 typedef struct ts_known {
-  const char *name; /* of functions of a package "package::name" where it is written so; of members of tensors "$name" */
+  const char *name; /* "package::name" if the code writes a function so; "$name" for a member of tensors */
   int32_t is_function;
-  ts_value value;              /* is_function 0 */
+  ts_value value;              /* if is_function is 0 */
   const ts_callable *callable; /* a TorchScript function, or NULL */
-  const char *builtin;         /* "name" of a function of base R or this package, NULL if it is another's */
-  int64_t operator_at;         /* of the program's operators, -1: none */
-  int64_t closure_at;          /* of the program's closures, -1: none */
-  const char *refused;         /* why it can't be in a program, or NULL */
+  const char *builtin;         /* the name of a function of base R or this package; otherwise NULL */
+  int64_t operator_at;         /* place among the program's operators; -1: none */
+  int64_t closure_at;          /* place among the program's closures; -1: none */
+  const char *refused;         /* why no program can hold it, or NULL */
 } ts_known;
 
 typedef struct ts_closure {
   const char *name;
   const char *file;
   const char *text;
-  int32_t line; /* of the file at which the text begins */
+  int32_t line; /* line of the file on which the text begins */
   const ts_code *code; /* a TS_CODE_FUNCTION */
   size_t n_known;
   const ts_known *known;
@@ -443,27 +446,27 @@ typedef struct ts_scripted {
   ts_module *module;
   size_t n_methods;
   const char *const *methods;
-  const int64_t *closures; /* of each method: of the program's closures; -2 and less: operators, counted downwards */
+  const int64_t *closures; /* the closure of each method, or an operator: -2 is the first one, -3 the second */
 } ts_scripted;
 
-/* An R function, or modules, with all that they may call. Read during the call only. */
+/* An R function, or modules, with everything that they may call. It is read during the call only. */
 typedef struct ts_program {
   size_t n_closures;
-  const ts_closure *closures; /* without modules the first is compiled */
+  const ts_closure *closures; /* without modules the first one is compiled */
   size_t n_modules;
-  const ts_scripted *modules; /* the first is the outermost */
+  const ts_scripted *modules; /* the first one is the outermost */
   size_t n_operators;
   const ts_operator *operators;
   size_t n_members;
   const ts_known *members; /* methods and fields of tensors */
 } ts_program;
 
-/* Operators that were recorded, to be run again without autograd. */
+/* Recorded operators, which can be run again without autograd. */
 typedef struct ts_tape ts_tape;
 
-/* A number that a recorded operator takes and that changes from run to run. */
+/* A number that recorded operators take and that changes from run to run. */
 typedef enum ts_number_op {
-  TS_NUMBER_GIVEN, /* to each run */
+  TS_NUMBER_GIVEN, /* is given to each run */
   TS_NUMBER_CONSTANT,
   TS_NUMBER_ADD,
   TS_NUMBER_SUBTRACT,
@@ -481,42 +484,42 @@ typedef enum ts_number_op {
   TS_NUMBER_SIN,
   TS_NUMBER_IS_LESS, /* 1 or 0 */
   TS_NUMBER_IS_LESS_OR_EQUAL,
-  TS_NUMBER_CHOOSE /* the second where the first is not 0, else the third */
+  TS_NUMBER_CHOOSE /* the second operand if the first is not 0, otherwise the third */
 } ts_number_op;
 
 typedef struct ts_number {
   int32_t op;
-  int32_t of[3]; /* numbers that stand before it, from 0; -1: none */
-  double value;  /* while recorded: the operators that got this very value get the number */
+  int32_t of[3]; /* operands: places of earlier numbers, from 0; -1: none */
+  double value;  /* its value in the recording, by which arguments of operators are recognised */
 } ts_number;
 
-/* What is wanted of a recording. */
+/* What the host wants of a recording. */
 typedef struct ts_recorded {
   ts_tensor *const *results;
   size_t n_results;
-  ts_tensor *const *targets; /* one a result: takes its values at the end of each run; NULL: none. Or no array */
-  const ts_number *numbers;  /* the given ones first */
+  ts_tensor *const *targets; /* tensors that take the results of each run; NULL as a whole or in it: none */
+  const ts_number *numbers;  /* those that are given to each run come first */
   size_t n_numbers;
   size_t n_given;
-  const int32_t *next; /* one a given number: which number it is at the next run, -1: itself */
-  int32_t undo;        /* tensors from outside that were written get their values back */
+  const int32_t *next; /* for each given number the number that it is at the next run; -1: itself */
+  int32_t undo;        /* whether tensors from outside get back the values that they had */
 } ts_recorded;
 
 /* Steps of a training. */
 typedef struct ts_training {
-  const ts_tape *gradients; /* of a batch: the first results are the loss and the gradients of `params` */
-  const ts_tape *update;    /* of the gradients; NULL: none */
+  const ts_tape *gradients; /* takes a batch; its first results are the loss and the gradients of `params` */
+  const ts_tape *update;    /* takes the gradients; NULL: none */
   ts_tensor *const *data;
   size_t n_data;
   int64_t batch_size; /* 0: the data are the batch */
-  ts_tensor *order;   /* positions of the rows from 0; NULL: as they are */
-  int64_t from;       /* place in the order, from 0 */
+  ts_tensor *order;   /* positions of the rows, from 0; NULL: in their order */
+  int64_t from;       /* where in the order to begin, from 0 */
   int64_t n_steps;
   ts_tensor *const *params; /* get the gradients of the last step */
   size_t n_params;
-  double *numbers; /* given to `update`, and what they are afterwards */
-  double *losses;  /* out: one a step; NULL: not wanted */
-  int64_t *done;   /* out: how many steps were done. Both are set after a failure too */
+  double *numbers; /* numbers for `update`; afterwards those for the next step */
+  double *losses;  /* out: the loss of each step; NULL: not wanted */
+  int64_t *done;   /* out: how many steps were done. Both are also set after a failure */
 } ts_training;
 
 #define TS_FUNCTION(result, name, arguments) TS_API result name arguments;
