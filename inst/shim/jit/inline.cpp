@@ -1,5 +1,7 @@
 #include "jit/inline.h"
 
+#include "jit/plan.h"
+
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
@@ -9,20 +11,10 @@ namespace {
 using torch::jit::Block;
 using torch::jit::Node;
 
-// The function with a graph that a node calls; NULL: it calls none.
-torch::jit::GraphFunction* called(const Node* node) {
-  if (node->kind() == c10::prim::CallFunction) {
-    const auto type = node->input(0)->type()->cast<c10::FunctionType>();
-    return type ? torch::jit::tryToGraphFunction(*type->function()) : nullptr;
-  }
-  if (node->kind() != c10::prim::CallMethod) return nullptr;
-  const auto type = node->input(0)->type()->cast<c10::ClassType>();
-  return type ? torch::jit::tryToGraphFunction(type->getMethod(node->s(c10::attr::name))) : nullptr;
-}
-
 void inline_calls(Block* block) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
-    auto* function = called(node);
+    auto* callee = called(*node);
+    auto* function = callee ? torch::jit::tryToGraphFunction(*callee) : nullptr;
     if (!function) {
       for (Block* inner : node->blocks()) inline_calls(inner);
       node = node->next();

@@ -296,3 +296,32 @@ int ts_module_type_name(ts_module* module, ts_value* out, ts_arena** arena) {
     value = shim::string_value(module->module.type()->name()->name(), own);
   });
 }
+
+int ts_module_add_choice(ts_module* module, const char* name, const char* when_training, const char* otherwise) {
+  return guarded([&] {
+    auto type = module->module.type();
+    const char* const methods[] = {when_training, otherwise};
+    const auto& schema = type->getMethod(when_training).getSchema();
+    const c10::TypePtr result = schema.returns().at(0).type();
+    TORCH_CHECK(*result == *type->getMethod(otherwise).getSchema().returns().at(0).type(),
+                "the two methods have different types");
+    auto graph = std::make_shared<torch::jit::Graph>();
+    std::vector<torch::jit::Value*> inputs;
+    for (const auto& argument : schema.arguments())
+      inputs.push_back(graph->addInput(argument.name())->setType(argument.type()));
+    auto* training = graph->insertGetAttr(inputs[0], "training");
+    auto* choice = graph->insertNode(graph->create(c10::prim::If, {training}, 1));
+    for (const char* method : methods) {
+      torch::jit::Block* block = choice->addBlock();
+      torch::jit::WithInsertPoint inside(block);
+      auto* call = graph->insertNode(graph->create(c10::prim::CallMethod, inputs, 1));
+      call->s_(c10::attr::name, method);
+      call->output()->setType(result);
+      block->registerOutput(call->output());
+    }
+    choice->output()->setType(result);
+    graph->registerOutput(choice->output());
+    const auto qualified = c10::QualifiedName(*type->name(), name);
+    type->addMethod(module->module._ivalue()->compilation_unit()->create_function(qualified, graph));
+  });
+}
