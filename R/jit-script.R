@@ -24,18 +24,19 @@
 #' |---|---|
 #' | `if`, `else`, `switch()`, `for`, `while`, `repeat`, `break`, `next`, `return()` | as in R, as statements and as values |
 #' | `for` over `a:b`, `seq_len()`, `seq_along()`, vectors, lists, tensors (along the first dimension), dictionaries | as in R |
-#' | `+ - * / ^ %% %/%`, comparisons, `&& || !`, `xor()` | R's meaning for numbers; of tensors that of their operators |
+#' | `+ - * / ^ %% %/%`, comparisons, `& | && || !`, `xor()`, `abs()`, `sqrt()`, `round()`, `ifelse()`, ... | R's meaning for numbers and, element by element, for vectors, of which only single values are recycled; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
-#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
+#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
 #' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R |
-#' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs |
+#' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs, but where it is called: `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`, `functions[[i]](x)` |
 #' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
 #' | fields and methods of tensors, `torch_*()`, `linalg_*()`, `nnf_*()`, R's functions of tensors | as when R calls them, positions from 1 |
 #' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when such a number has changed
-#' since, the next call warns.
+#' since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
 #' `...` of the function stands for as many arguments as there are examples behind the others. A function that is kept, in a
@@ -49,7 +50,7 @@
 #'
 #' `jit_script(module)` compiles `forward` and what it calls: other methods, children, inherited ones too, `super$forward(x)`.
 #' `self$weight`, `self$layer(x)`, `self$activation(x)` of a function in a field, `self$training`, and plain fields such as `self$eps` mean what they mean in R; a loop over the children of
-#' a module list is unrolled. Buffers and fields may be given new values of their type. The program's tensors are those of
+#' a module list is unrolled, and `self$layers[[i]](x)` calls the child at a position that is computed. Buffers and fields may be given new values of their type. The program's tensors are those of
 #' the module. `$train()` and `$eval()` work on what was compiled, and in Python on what was saved.
 #'
 #' @param f An R function, or an initialised module.
@@ -405,7 +406,10 @@ code_names <- function(code) {
         member <- as.character(part[[3]])[1]
         is_super <- identical(part[[2]], quote(super))
         if (is_super) note("names", paste0("super$", member)) else note("members", paste0("$", member))
+        if (!is_super && !is.null(path <- part_path(part))) note("names", path)
         inner <- if (!is_super) inner[2]
+      } else if (identical(head, quote(`[[`)) && !is.null(path <- part_path(part))) {
+        note("names", path)
       } else if (identical(head, quote(`::`)) && length(part) == 3) {
         note("names", paste(as.character(part)[2:3], collapse = "::"))
         inner <- list()
@@ -419,6 +423,15 @@ code_names <- function(code) {
   as.list(found)
 }
 
+# The path "unit$Color$RED" of a part by names of a variable; NULL of all else.
+part_path <- function(code) {
+  if (is.symbol(code)) return(as.character(code))
+  by_name <- is.call(code) && length(code) == 3 &&
+    (identical(code[[1]], quote(`$`)) || (identical(code[[1]], quote(`[[`)) && is_string(code[[3]])))
+  whole <- if (by_name) part_path(code[[2]])
+  if (!is.null(whole)) paste0(whole, "$", as.character(code[[3]])[1])
+}
+
 # What the compiler reads by itself.
 script_words <- c(
   "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
@@ -430,6 +443,7 @@ script_words <- c(
 script_known <- function(name, env, program, locals = character()) {
   if (name %in% script_words) return(NULL)
   if (startsWith(name, "super$")) return(script_super(name, env, program))
+  if (grepl("$", substring(name, 2), fixed = TRUE) && !exists(name, env)) return(script_part(name, env, program, locals))
   parts <- strsplit(name, "::", fixed = TRUE)[[1]]
   as_function <- function() {
     if (length(parts) == 2 && all(nzchar(parts))) {
@@ -445,6 +459,26 @@ script_known <- function(name, env, program, locals = character()) {
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }
   c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
+}
+
+# A part of a list or compilation unit that a function finds outside of itself: of those that can be no constant as a whole,
+# single members may be known.
+script_part <- function(path, env, program, locals) {
+  steps <- strsplit(path, "$", fixed = TRUE)[[1]]
+  if (steps[1] %in% locals) return(NULL)
+  value <- value_at(steps, env)
+  if (is.null(value)) return(NULL)
+  known <- list(name = path, is_function = is.function(value))
+  c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value, path, env, program))
+}
+
+value_at <- function(steps, env) {
+  value <- get0(steps[1], env)
+  for (step in steps[-1]) {
+    if (!is_unit(value) && !is_bare_list(value)) return(NULL)
+    value <- value[[step]]
+  }
+  value
 }
 
 # A method of the class above the one that a method belongs to.
@@ -466,7 +500,8 @@ script_shadowed <- function(name, env, program) {
 script_constant <- function(value, name, env, program) {
   if (!is_constant_value(value)) return(list(refused = sprintf("is %s, which a program can't hold", friendly_type(value))))
   if (is.atomic(value) && length(value) == 1) {
-    program$watched <- c(program$watched, list(list(name = name, env = env, value = value)))
+    steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
+    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
   }
   list(value = script_value(value))
 }
@@ -485,6 +520,7 @@ script_function_known <- function(f, name, program) {
   if (inherits(f, "script_function")) return(list(handle = attr(f, "handle", exact = TRUE)))
   home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
   ours <- identical(topenv(environment(f)), topenv())
+  if (home %in% foreign_packages) name <- name_of_builtin(f, name, home)
   builtin <- if (name %in% script_builtins() && (ours || home %in% foreign_packages)) name
   # What this package checks, LibTorch's operators check again.
   if (ours && startsWith(name, "check_")) builtin <- "unchecked"
@@ -502,6 +538,13 @@ script_function_known <- function(f, name, program) {
     refused = refused
   )
   out[lengths(out) > 0]
+}
+
+# R's function may have a name of the user's.
+name_of_builtin <- function(f, name, home) {
+  is_it <- function(name) identical(get0(name, asNamespace(home), mode = "function"), f)
+  if (!is_string(name) || !nzchar(name) || is_it(name)) return(name)
+  Find(is_it, script_builtins()) %||% name
 }
 
 # The key of the operator behind a function of the table, NULL if it is no such function.
@@ -553,8 +596,7 @@ new_scripted_function <- function(handle, watched) {
 
 tell_changed <- function(watched) {
   for (it in watched) {
-    now <- get0(it$name, it$env)
-    if (identical(now, it$value)) next
+    if (identical(value_at(it$steps, it$env), it$value)) next
     warn(sprintf(
       "`%s` is another value now than when the function was compiled: the program holds the old one. Compile it again.", it$name
     ), class = "torch_script_changed_warning")

@@ -369,7 +369,8 @@ nn_conv_nd <- nn_module(
         rep_len(0, private$ndim)
       }
       before <- rev(total %/% 2)
-      c(rbind(before, rev(total) - before))
+      after <- rev(total) - before
+      unlist(lapply(seq_along(before), function(i) c(before[i], after[i])))
     }
   )
 )

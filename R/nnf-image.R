@@ -117,47 +117,56 @@ nnf_interpolate <- function(input, size = NULL, scale_factor = NULL, mode = "nea
                             recompute_scale_factor = NULL, antialias = FALSE) {
   shape <- .Call(C_shape, input)
   ndim <- length(shape) - 2L
-  kind <- resize_modes[resize_modes$mode == mode[[1L]], ]
-  if (!nrow(kind)) value_error(sprintf("`mode` must be one of %s.", toString(dQuote(unique(resize_modes$mode), FALSE))))
-  kind <- kind[kind$ndim == ndim, ]
-  if (!nrow(kind)) {
-    value_error(sprintf(
-      "`mode` \"%s\" is for input of %s dimensions, not %d.", mode, toString(resize_modes$ndim[resize_modes$mode == mode] + 2), ndim + 2L
-    ))
+  check_resize(ndim, size, scale_factor, mode, align_corners, antialias)
+  space <- for_each_dim(size %||% scale_factor, ndim)
+  by_factor <- is.null(size) && !isTRUE(recompute_scale_factor) && mode != "area"
+  if (is.null(size) && !by_factor) space <- floor(utils::tail(shape, ndim) * space)
+  if (mode == "area") {
+    return(switch(ndim, torch_adaptive_avg_pool1d, torch_adaptive_avg_pool2d, torch_adaptive_avg_pool3d)(input, space))
   }
-  if (is.null(size) == is.null(scale_factor)) value_error("Exactly one of `size` and `scale_factor` must be given.")
-  corners <- isTRUE(align_corners)
-  if (corners && !kind$corners) value_error(sprintf("`align_corners` has no meaning for the mode \"%s\".", mode))
-  if (antialias && !nzchar(kind$antialias)) value_error("`antialias` is for the modes \"bilinear\" and \"bicubic\".")
-  space <- for_each_dim(if (is.null(size)) scale_factor else size, ndim)
-  if (length(space) != ndim) {
-    arg <- if (is.null(size)) "scale_factor" else "size"
-    value_error(sprintf("`%s` must be one number%s, not %d.", arg, if (ndim > 1) sprintf(" or %d", ndim) else "", length(space)))
-  }
-  if (is.null(size) && (isTRUE(recompute_scale_factor) || mode == "area")) {
-    space <- floor(utils::tail(shape, ndim) * space)
-    scale_factor <- NULL
-  }
-  operator <- get(if (antialias) kind$antialias else kind$operator)
-  if (mode == "area") return(operator(input, space))
-  by_factor <- !is.null(scale_factor)
   output_size <- if (!by_factor) space
   scale_factors <- if (by_factor) as.double(space)
-  if (kind$corners) {
-    return(operator(input = input, output_size = output_size, align_corners = corners, scale_factors = scale_factors))
+  if (mode == "nearest") {
+    return(switch(ndim, torch_upsample_nearest1d, torch_upsample_nearest2d, torch_upsample_nearest3d)(
+      input = input, output_size = output_size, scale_factors = scale_factors
+    ))
   }
-  operator(input = input, output_size = output_size, scale_factors = scale_factors)
+  if (mode == "nearest-exact") {
+    return(switch(ndim, torch__upsample_nearest_exact1d, torch__upsample_nearest_exact2d, torch__upsample_nearest_exact3d)(
+      input = input, output_size = output_size, scale_factors = scale_factors
+    ))
+  }
+  switch(mode,
+    linear = torch_upsample_linear1d,
+    bilinear = if (antialias) torch__upsample_bilinear2d_aa else torch_upsample_bilinear2d,
+    bicubic = if (antialias) torch__upsample_bicubic2d_aa else torch_upsample_bicubic2d,
+    torch_upsample_trilinear3d
+  )(input = input, output_size = output_size, align_corners = isTRUE(align_corners), scale_factors = scale_factors)
 }
 
-# The operator for each mode and number of dimensions of space.
-resize_modes <- data.frame(
-  mode = c(rep(c("nearest", "nearest-exact", "area"), each = 3), "linear", "bilinear", "bicubic", "trilinear"),
-  ndim = c(1:3, 1:3, 1:3, 1, 2, 2, 3),
-  operator = c(
-    paste0("torch_upsample_nearest", 1:3, "d"), paste0("torch__upsample_nearest_exact", 1:3, "d"),
-    paste0("torch_adaptive_avg_pool", 1:3, "d"),
-    "torch_upsample_linear1d", "torch_upsample_bilinear2d", "torch_upsample_bicubic2d", "torch_upsample_trilinear3d"
-  ),
-  corners = c(rep(FALSE, 9), rep(TRUE, 4)),
-  antialias = c(rep("", 10), "torch__upsample_bilinear2d_aa", "torch__upsample_bicubic2d_aa", "")
+# The numbers of dimensions of space that each mode is for, whether corners may be aligned, and whether it can smooth.
+resize_modes <- list(
+  nearest = list(ndim = 1:3, corners = FALSE, antialias = FALSE), "nearest-exact" = list(ndim = 1:3, corners = FALSE, antialias = FALSE),
+  area = list(ndim = 1:3, corners = FALSE, antialias = FALSE), linear = list(ndim = 1L, corners = TRUE, antialias = FALSE),
+  bilinear = list(ndim = 2L, corners = TRUE, antialias = TRUE), bicubic = list(ndim = 2L, corners = TRUE, antialias = TRUE),
+  trilinear = list(ndim = 3L, corners = TRUE, antialias = FALSE)
 )
+
+check_resize <- function(ndim, size, scale_factor, mode, align_corners, antialias, call = caller_env()) {
+  kind <- if (is_string(mode)) resize_modes[[mode]]
+  if (is.null(kind)) value_error(sprintf("`mode` must be one of %s.", toString(dQuote(names(resize_modes), FALSE))), call)
+  if (!ndim %in% kind$ndim) {
+    wanted <- toString(kind$ndim + 2L)
+    value_error(sprintf("`mode` \"%s\" is for input of %s dimensions, not %d.", mode, wanted, ndim + 2L), call)
+  }
+  if (is.null(size) == is.null(scale_factor)) value_error("Exactly one of `size` and `scale_factor` must be given.", call)
+  if (isTRUE(align_corners) && !kind$corners) {
+    value_error(sprintf("`align_corners` has no meaning for the mode \"%s\".", mode), call)
+  }
+  if (antialias && !kind$antialias) value_error("`antialias` is for the modes \"bilinear\" and \"bicubic\".", call)
+  n <- length(size %||% scale_factor)
+  if (!n %in% c(1L, ndim)) {
+    arg <- if (is.null(size)) "scale_factor" else "size"
+    value_error(sprintf("`%s` must be one number%s, not %d.", arg, if (ndim > 1) sprintf(" or %d", ndim) else "", n), call)
+  }
+}

@@ -221,19 +221,26 @@ unpooled_size <- function(input, ndim, kernel_size, stride, padding, output_size
 
 # Sizes in space: one, or one for each of `ndim` dimensions; NULL or NA in the place of a size stands for that of the input.
 sizes_to_fill <- function(sizes, input, ndim, call = caller_env()) {
-  if (is_torch_tensor(sizes) || (is.numeric(sizes) && !anyNA(sizes))) return(sizes)
-  check_tensor(input, "input", call)
-  given <- if (is.list(sizes)) sizes else if (is.null(sizes)) list(NULL) else as.list(sizes)
-  is_open <- vapply(given, function(size) is.null(size) || (length(size) == 1L && is.na(size)), NA)
-  if (!length(given) %in% c(1L, ndim) || !all(is_open | vapply(given, is_whole_number, NA))) {
-    value_error(sprintf(
-      "`output_size` must be a whole number or %d of them, with NULL or NA for a size that stays, not %s.", ndim, describe_value(sizes)
-    ), call)
+  if (!is.null(sizes)) {
+    if (is_torch_tensor(sizes) || (is.numeric(sizes) && !anyNA(sizes))) return(sizes)
   }
+  check_sizes_to_fill(sizes, input, ndim, call)
   space <- utils::tail(input$shape, ndim)
-  given <- rep_len(given, ndim)
-  is_open <- rep_len(is_open, ndim)
+  if (is.null(sizes)) return(space)
+  given <- rep_len(as.list(sizes), ndim)
+  is_open <- vapply(given, is_open_size, NA)
   if (all(is_open)) return(space)
   # A size of a traced tensor stays a size, so that the program follows it.
   if (any(is_open)) do.call(c, lapply(seq_len(ndim), function(i) if (is_open[i]) space[i] else given[[i]])) else unlist(given)
+}
+
+is_open_size <- function(size) is.null(size) || (length(size) == 1L && is.na(size))
+
+check_sizes_to_fill <- function(sizes, input, ndim, call) {
+  check_tensor(input, "input", call)
+  given <- if (is.null(sizes)) list(NULL) else as.list(sizes)
+  if (length(given) %in% c(1L, ndim) && all(vapply(given, function(size) is_open_size(size) || is_whole_number(size), NA))) return()
+  value_error(sprintf(
+    "`output_size` must be a whole number or %d of them, with NULL or NA for a size that stays, not %s.", ndim, describe_value(sizes)
+  ), call)
 }

@@ -236,7 +236,7 @@ nnf_embedding_bag <- function(input, weight, offsets = NULL, max_norm = NULL, no
                               mode = "mean", sparse = FALSE, per_sample_weights = NULL, include_last_offset = FALSE,
                               padding_idx = NULL) {
   check_tensor(input, "input")
-  mode <- check_choice(mode, c("sum", "mean", "max"), "mode")
+  check_choice(mode, c("sum", "mean", "max"), "mode")
   ndim <- length(.Call(C_shape, input))
   if (!ndim %in% 1:2) value_error(sprintf("`input` must have 1 or 2 dimensions, not %d.", ndim))
   if ((ndim == 2) != is.null(offsets)) {

@@ -126,6 +126,54 @@ test_that("what can't be chosen, or would read other values in R, is refused", {
   }, torch_ones(1)), "passes itself on", class = "torch_error")
 })
 
+test_that("parts of lists outside of the function are known one by one", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2))
+  settings <- list(rate = 0.5, act = torch_tanh, inner = list(w = torch_tensor(3), f = function(z) z + 1, root = sqrt), words = c("a", "b"))
+  f <- function(x) {
+    y <- settings$act(x) * settings$rate * settings$inner$w + settings$inner$root(4)
+    if (nchar(settings[["words"]][[1]]) == 1L) settings$inner$f(y) else y
+  }
+  program <- expect_same(f, x)
+  settings$rate <- 1
+  expect_warning(program(x), "`settings$rate`", fixed = TRUE, class = "torch_script_changed_warning")
+  # A variable inside has its own parts.
+  expect_same(function(x) {
+    settings <- list(rate = x)
+    settings$rate
+  }, x)
+})
+
+test_that("a function that is chosen where it is called is known only when the program runs", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, -2))
+  for (n in 1:3) {
+    expect_same(function(x, n) switch(n, torch_relu, torch_abs, function(z) z * n)(x), x, n)
+    expect_same(function(x, n) (if (n > 1L) torch_relu else { torch_abs })(x), x, n)
+    expect_same(function(x, n) {
+      steps <- list(torch_relu, function(z) z - n, abs)
+      for (i in seq_len(n)) x <- steps[[i]](x)
+      x
+    }, x, n)
+  }
+  layers <- nn_module(
+    "layers",
+    initialize = function() {
+      self$parts <- nn_module_list(list(nn_linear(2, 2), nn_relu(), nn_linear(2, 3)))
+      self$n <- 3L
+    },
+    forward = function(x, n = 3L) {
+      for (i in seq_len(n)) x <- self$parts[[i]](x)
+      x
+    }
+  )
+  module <- layers()
+  program <- jit_script(module, x)
+  for (n in 1:3) expect_equal(plain(program(x, n)), plain(module(x, n)), tolerance = 1e-6)
+  expect_error(program(x, 4L), "position 4 of 3", class = "torch_runtime_error")
+  expect_error(jit_script(function(x, n) list(torch_relu, function(z) 1)[[n]](x), x, 1L), "one gives a tensor, another one a number", class = "torch_error")
+})
+
 test_that("classes and members of enums of a unit are values of programs", {
   skip_if_no_torch()
   unit <- jit_compile("
@@ -156,6 +204,12 @@ def number(c: Color) -> int:
   file <- withr::local_tempfile(fileext = ".pt")
   jit_save(f, file)
   expect_equal(jit_load(file)(5L), 1)
+  # Through the unit itself, too.
+  h <- jit_script(function(k) {
+    counter <- unit$Counter(k)
+    if (counter$add(1L) > 3L) unit$number(unit$Color$RED) else unit$number(unit[["Color"]]$GREEN)
+  }, 5L)
+  expect_equal(c(h(5L), h(1L)), c(1, 2))
   g <- jit_script(function(c) if (c == red) "red" else if (c != "GREEN") "none" else "another", c = red)
   expect_equal(g(red), "red")
   expect_equal(g("GREEN"), "another")

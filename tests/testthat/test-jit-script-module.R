@@ -87,24 +87,22 @@ test_that("what a module can't give a program is told", {
   expect_snapshot(error = TRUE, jit_script(nn_linear))
 })
 
-# Layers whose R code is more than a program can be. Which operator resizes, the number of dimensions tells, which is known
-# while the program runs; sizes of adaptive pools may be NULL each; the classes of an adaptive softmax are modules by number;
-# padding goes around by a matrix of numbers; a list of NULL is no list of tensors; a number chooses between one state of a cell
-# and two.
-not_compiled <- paste0("^nn_(", paste(c(
-  "upsample", "upsampling_[a-z]+2d", "adaptive_[a-z]+_pool[123]d", "adaptive_log_softmax_with_loss", "embedding_bag", "(rnn|lstm|gru)_cell"
-), collapse = "|"), ")\\(")
-not_compiled_cases <- c(
-  "nn_conv2d(2, 2, 3, padding = 2, padding_mode = 'circular')", "nn_multihead_attention(6, 3, batch_first = TRUE, bias = FALSE)",
-  grep("^nn_transformer_decoder\\(", vapply(layer_cases, `[[`, "", "r"), value = TRUE)
+# Settings that are NULL in part, and numbers of dimensions that a program does not know.
+more_layer_cases <- list(
+  layer_case("nn_adaptive_max_pool2d(c(NA, 2))", NULL, "f 1,2,5,7"),
+  layer_case("nn_adaptive_avg_pool3d(NULL)", NULL, "f 1,1,3,4,5"),
+  layer_case("nn_adaptive_max_pool1d(3, return_indices = TRUE)", NULL, "f 1,2,7"),
+  layer_case("nn_embedding_bag(5, 3, max_norm = 1)", NULL, "i5 2,4"),
+  layer_case("nn_conv2d(2, 2, c(3, 2), padding = 'same', padding_mode = 'reflect')", NULL, "f 1,2,5,5"),
+  layer_case("nn_upsample(size = c(3, 4), mode = 'bilinear')", NULL, "f 1,2,5,7"),
+  layer_case("nn_lstm_cell(3, 4, bias = FALSE)", NULL, "f 3"),
+  layer_case("nn_transformer_decoder(nn_transformer_decoder_layer(6, 2, 8, dropout = 0), 2, nn_layer_norm(6))", NULL, "f 4,2,6", "f 5,2,6")
 )
 
 test_that("layers are compiled from their R code, in both modes", {
   skip_if_older("2.0")
-  cases <- Filter(function(case) !grepl(not_compiled, case$r) && !case$r %in% not_compiled_cases, layer_cases)
-  expect_gt(length(cases), 135)
   flat <- function(x) if (is_torch_tensor(x)) list(as_array(x$detach())) else unlist(lapply(unname(x), flat), recursive = FALSE)
-  for (case in cases) {
+  for (case in c(layer_cases, more_layer_cases)) {
     module <- eval(parse(text = case$r)[[1]])$to(dtype = torch_double())
     inputs <- lapply(lapply(case$inputs, layer_input), `[[`, "tensor")
     program <- do.call(jit_script, c(list(module), inputs))

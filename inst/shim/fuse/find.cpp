@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/passes/utils/subgraph_utils.h>
 #include <torch/version.h>
 
+#include "core/nodes.h"
 #include "fuse/group.h"
 #include "fuse/loop.h"
 
@@ -171,15 +172,6 @@ void simplify(Block* block, bool splits) {
   }
 }
 
-bool has_work(const Block* block) {
-  for (Node* node : const_cast<Block*>(block)->nodes()) {
-    if (is_fusable(node, false)) return true;
-    for (const Block* inner : node->blocks())
-      if (has_work(inner)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool may_fuse(const torch::jit::Stack& arguments) {
@@ -203,7 +195,8 @@ void form_groups(const std::shared_ptr<Graph>& graph, bool splits) {
   // Where layers are cast, their bias is too. There is a graph for each state of autocast.
   const bool casts = !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
   simplify(graph->block(), splits && !casts && mode() != Mode::exact);
-  if (!has_work(graph->block())) return;
+  const auto is_work = [](const Node& node) { return is_fusable(const_cast<Node*>(&node), false); };
+  if (!any_node(*graph->block(), is_work)) return;
   Finder finder(graph, mode() == Mode::exact);
   finder.look_at(graph->block());
   finder.settle();

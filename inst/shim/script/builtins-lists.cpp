@@ -79,7 +79,7 @@ def f(along_with: List[T]) -> List[int]:
   return [one for one in range(1, len(along_with) + 1)]
 def f(along_with: Tensor) -> List[int]:
   return [one for one in range(1, along_with.numel() + 1)]
-## seq
+## seq seq.int
 def f(from_: int, to: int) -> List[int]:
   if to >= from_:
     return [one for one in range(from_, to + 1)]
@@ -96,6 +96,39 @@ def f(from_: float, to: float, by: float) -> List[float]:
     raise Exception("`seq()`: `by` has the wrong sign")
   n = int((to - from_) / by + 1e-10)
   return [from_ + float(i) * by for i in range(n + 1)]
+def f(from_: float, to: float, *, length_out: int) -> List[float]:
+  if length_out < 0:
+    raise Exception("`seq()`: `length.out` must not be negative")
+  if length_out == 1:
+    return [from_]
+  by = (to - from_) / float(length_out - 1)
+  out = [from_ + float(i) * by for i in range(length_out)]
+  if length_out > 0:
+    out[length_out - 1] = to
+  return out
+def f(from_: int, *, by: int, length_out: int) -> List[int]:
+  return [from_ + i * by for i in range(length_out)]
+def f(from_: float, *, by: float, length_out: int) -> List[float]:
+  return [from_ + float(i) * by for i in range(length_out)]
+def f(*, to: float, by: float, length_out: int) -> List[float]:
+  return [to - float(length_out - 1 - i) * by for i in range(length_out)]
+def f(from_: int, *, length_out: int) -> List[int]:
+  return [from_ + i for i in range(length_out)]
+def f(from_: float, *, length_out: int) -> List[float]:
+  return [from_ + float(i) for i in range(length_out)]
+def f(*, to: int, length_out: int) -> List[int]:
+  return [to - length_out + 1 + i for i in range(length_out)]
+def f(*, length_out: int) -> List[int]:
+  return [one for one in range(1, length_out + 1)]
+def f(*, along_with: List[T]) -> List[int]:
+  return [one for one in range(1, len(along_with) + 1)]
+def f(from_: float, to: float) -> List[float]:
+  n = int(abs(to - from_) + 1e-10)
+  return [from_ + float(i if to >= from_ else -i) for i in range(n + 1)]
+def f(from_: int) -> List[int]:
+  if from_ >= 1:
+    return [one for one in range(1, from_ + 1)]
+  return [one for one in range(1, from_ - 1, -1)]
 ## length
 def f(x: List[T]) -> int:
   return len(x)
@@ -121,9 +154,9 @@ def f(x: Tensor, n: int = 6) -> Tensor:
   return x[:n]
 ## tail
 def f(x: List[T], n: int = 6) -> List[T]:
-  return x[max(len(x) - n, 0):]
+  return x[max(len(x) - n, 0):] if n >= 0 else x[-n:]
 def f(x: Tensor, n: int = 6) -> Tensor:
-  return x[max(x.size(0) - n, 0):]
+  return x[max(x.size(0) - n, 0):] if n >= 0 else x[-n:]
 ## sort
 def f(x: List[int], decreasing: bool = False) -> List[int]:
   out = x[:]
@@ -137,6 +170,82 @@ def f(x: List[str], decreasing: bool = False) -> List[str]:
   out = x[:]
   out.sort(decreasing)
   return out
+## order
+def f(x: List[float], decreasing: bool = False) -> List[int]:
+  out: List[int] = []
+  for i in range(len(x)):
+    at = len(out)
+    while at > 0 and (x[out[at - 1] - 1] < x[i] if decreasing else x[out[at - 1] - 1] > x[i]):
+      at -= 1
+    out.insert(at, i + 1)
+  return out
+## unique
+def f(x: List[int]) -> List[int]:
+  out: List[int] = []
+  for one in x:
+    if one not in out:
+      out.append(one)
+  return out
+def f(x: List[float]) -> List[float]:
+  out: List[float] = []
+  for one in x:
+    if one not in out:
+      out.append(one)
+  return out
+def f(x: List[str]) -> List[str]:
+  out: List[str] = []
+  for one in x:
+    if one not in out:
+      out.append(one)
+  return out
+## duplicated
+def f(x: List[int]) -> List[bool]:
+  return [x[i] in x[:i] for i in range(len(x))]
+def f(x: List[float]) -> List[bool]:
+  return [x[i] in x[:i] for i in range(len(x))]
+def f(x: List[str]) -> List[bool]:
+  return [x[i] in x[:i] for i in range(len(x))]
+## diff
+def f(x: List[int]) -> List[int]:
+  return [x[i] - x[i - 1] for i in range(1, len(x))]
+def f(x: List[float]) -> List[float]:
+  return [x[i] - x[i - 1] for i in range(1, len(x))]
+## cumprod
+def f(x: List[float]) -> List[float]:
+  out: List[float] = []
+  n = 1.0
+  for one in x:
+    n *= one
+    out.append(n)
+  return out
+## var
+def f(x: List[float]) -> float:
+  if len(x) < 2:
+    return nan
+  mean = 0.0
+  for one in x:
+    mean += one
+  mean /= float(len(x))
+  n = 0.0
+  for one in x:
+    n += (one - mean) * (one - mean)
+  return n / float(len(x) - 1)
+def f(x: Tensor) -> Tensor:
+  return torch.var(x)
+## sd
+def f(x: List[float]) -> float:
+  if len(x) < 2:
+    return nan
+  mean = 0.0
+  for one in x:
+    mean += one
+  mean /= float(len(x))
+  n = 0.0
+  for one in x:
+    n += (one - mean) * (one - mean)
+  return math.sqrt(n / float(len(x) - 1))
+def f(x: Tensor) -> Tensor:
+  return torch.std(x)
 ## which.max
 def f(x: List[float]) -> int:
   at = 0
@@ -219,6 +328,18 @@ def f(x: str, table: List[str]) -> bool:
   return x in table
 def f(x: str, table: Dict[str, T]) -> bool:
   return x in table
+def f(x: List[int], table: List[int]) -> List[bool]:
+  return [one in table for one in x]
+def f(x: List[float], table: List[float]) -> List[bool]:
+  return [one in table for one in x]
+def f(x: List[str], table: List[str]) -> List[bool]:
+  return [one in table for one in x]
+## inner:or_empty
+def f(x: Optional[List[T]]) -> List[T]:
+  if x is None:
+    out: List[T] = []
+    return out
+  return x
 ## match
 def f(x: int, table: List[int]) -> int:
   for i in range(len(table)):
@@ -272,6 +393,11 @@ def f(x: Dict[K, T], i: K) -> T:
   if i not in x:
     raise Exception("there is no such name in the dictionary")
   return x[i]
+## inner:within
+def f(i: int, n: int) -> int:
+  if i < 1 or i > n:
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(n))
+  return i
 ## inner:get_vector
 def f(x: List[T], i: int) -> T:
   if i < 1 or i > len(x):
@@ -293,9 +419,10 @@ def f(x: List[T], i: List[int]) -> List[T]:
         out.append(x[at])
     return out
   for at in i:
-    if at < 1 or at > len(x):
+    if at < 0 or at > len(x):
       raise Exception("subscript out of bounds: position " + str(at) + " of " + str(len(x)))
-    out.append(x[at - 1])
+    if at > 0:
+      out.append(x[at - 1])
   return out
 def f(x: List[T], i: List[bool]) -> List[T]:
   if len(i) != len(x):
@@ -307,11 +434,18 @@ def f(x: List[T], i: List[bool]) -> List[T]:
   return out
 ## inner:get_slice
 def f(x: List[T], a: int, b: int, step: int) -> List[T]:
-  start = a - 1 if a > 0 else len(x) + a
-  end = b if b > 0 else len(x) + b + 1
-  if start < 0 or end > len(x) or (a > 0 and b > 0 and end < start):
+  if a < 0 and b < 0:
+    return x[:-max(a, b) - 1] + x[-min(a, b):]
+  start = a if a >= 0 else len(x) + a + 1
+  end = b if b >= 0 else len(x) + b + 1
+  if start < 0 or max(start, end) > len(x):
     raise Exception("subscript out of bounds: " + str(a) + ":" + str(b) + " of " + str(len(x)))
-  return x[start:end:step]
+  if end < start and b >= 0:
+    out: List[T] = []
+    for i in range(start, max(end, 1) - 1, -1):
+      out.append(x[i - 1])
+    return out
+  return x[max(start - 1, 0):end:step]
 ## inner:put2
 def f(x: List[T], i: int, value: T) -> List[T]:
   if i == len(x) + 1:

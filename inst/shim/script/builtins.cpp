@@ -1,5 +1,6 @@
 #include "script/builtins.h"
 
+#include "core/nodes.h"
 #include "jit/builtins.h"
 
 #include <torch/csrc/jit/api/compilation_unit.h>
@@ -10,7 +11,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <unordered_map>
 
@@ -22,13 +25,14 @@ using namespace torch::jit;
 struct Formal {
   std::string name;
   std::string type;
-  bool has_default;
+  bool has_default, by_name;  // by_name: has no position
 };
 
 struct Form {
   std::string text;
   std::vector<Formal> formals;
-  std::map<std::string, GraphFunction*> made;  // by the types that T and K stand for
+  std::map<std::string, GraphFunction*> made = {};  // by the types that T and K stand for
+  std::optional<size_t> each = std::nullopt;        // of vectors: the form that it calls for each element
 };
 
 // LibTorch's graphs point to it: it stays.
@@ -56,28 +60,74 @@ std::string identity(const TypePtr& type) {
   return text;
 }
 
+// `each`: what a form of vectors calls under this name.
 struct Names : Resolver {
-  explicit Names(const Stands& stands) : stands(stands) {}
+  Names(const Stands& stands, GraphFunction* each) : stands(stands), each(each) {}
   TypePtr resolveType(const std::string& name, const SourceRange&) override {
     for (const auto& it : stands)
       if (auto found = part_named(it.second, name)) return found;
     return nullptr;
   }
   SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
+    if (name == "each" && each) return std::make_shared<FunctionValue>(each);
     return builtin_name(name, function, place);
   }
   Stands stands;
+  GraphFunction* each;
 };
 
-Form form_of(const std::string& text) {
+Form form_of(std::string text) {
   Form form;
+  const std::string mark = "*, ";
+  const auto star = text.find(mark);
+  const size_t n_positions = star == std::string::npos ? SIZE_MAX : std::count(text.begin(), text.begin() + star, ':');
+  if (star != std::string::npos) text.erase(star, mark.size());
   form.text = text;
   Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
   const Def def(parser.parseFunction(/*is_method=*/false));
   for (const auto& parameter : def.decl().params())
     form.formals.push_back({parameter.ident().name(), std::string(parameter.type().get().range().text().str()),
-                            parameter.defaultValue().present()});
+                            parameter.defaultValue().present(), form.formals.size() >= n_positions});
   return form;
+}
+
+// A form of vectors, made of one of single values: "" if that is of something else. Arguments with defaults stay single.
+std::string each_text(const Form& form) {
+  static const std::set<std::string> single = {"int", "float", "bool", "str"};
+  const auto arrow = form.text.find(" -> "), end = form.text.find(":\n");
+  const std::string result = form.text.substr(arrow + 4, end - arrow - 4);
+  if (!single.count(result)) return "";
+  std::string formals, arguments, sizes, checks;
+  const Formal* one = nullptr;
+  size_t n_vectors = 0;
+  for (const auto& formal : form.formals) {
+    if (!single.count(formal.type)) return "";
+    if (!formals.empty()) {
+      formals += ", ";
+      arguments += ", ";
+    }
+    if (formal.has_default) {
+      const auto at = form.text.find(formal.name + ": " + formal.type + " = ");
+      formals += form.text.substr(at, form.text.find_first_of(",)", at) - at);
+      arguments += formal.name;
+      continue;
+    }
+    ++n_vectors;
+    one = &formal;
+    const std::string length = "len(" + formal.name + ")";
+    formals += formal.name + ": List[" + formal.type + "]";
+    arguments += formal.name + "[i % " + length + "]";
+    sizes += "  if " + length + " != 1:\n    n = " + length + "\n";
+    checks += "  if " + length + " != 1 and " + length + " != n:\n    raise Exception(\"vectors of \" + str(" + length +
+              ") + \" and \" + str(n) + \" elements: only single numbers are recycled\")\n";
+  }
+  if (!one) return "";
+  const std::string head = "def f(" + formals + ") -> List[" + result + "]:\n";
+  if (n_vectors == 1) {
+    arguments = std::regex_replace(arguments, std::regex(one->name + "\\[i % len\\(" + one->name + "\\)\\]"), "one");
+    return head + "  return [each(" + arguments + ") for one in " + one->name + "]\n";
+  }
+  return head + "  n = 1\n" + sizes + checks + "  return [each(" + arguments + ") for i in range(n)]\n";
 }
 
 using Table = std::unordered_map<std::string, std::shared_ptr<std::vector<Form>>>;
@@ -86,28 +136,44 @@ void read(const char* text, Table& table) {
   std::istringstream lines(text);
   std::string line, def;
   std::shared_ptr<std::vector<Form>> forms;
+  bool each = false;
   const auto finish = [&] {
     if (!def.empty()) forms->push_back(form_of(def));
     def.clear();
   };
+  const auto finish_builtin = [&] {
+    finish();
+    for (size_t i = 0, n = each ? forms->size() : 0; i < n; ++i) {
+      const std::string text = each_text((*forms)[i]);
+      if (text.empty()) continue;
+      forms->push_back(form_of(text));
+      forms->back().each = i;
+    }
+    each = false;
+  };
   while (std::getline(lines, line)) {
     if (line.rfind("## ", 0) == 0) {
-      finish();
+      finish_builtin();
       forms = std::make_shared<std::vector<Form>>();
       std::istringstream names(line.substr(3));
-      for (std::string name; names >> name;) table[name] = forms;
+      for (std::string name; names >> name;) {
+        if (name == "[each]")
+          each = true;
+        else
+          table[name] = forms;
+      }
     } else {
       if (line.rfind("def ", 0) == 0) finish();
       if (!line.empty()) def += line + "\n";
     }
   }
-  finish();
+  finish_builtin();
 }
 
 const Table& table() {
   static const Table& it = *new Table([] {
     Table made;
-    for (const char* text : {kBuiltinsOfNumbers, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors}) read(text, made);
+    for (const char* text : {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors}) read(text, made);
     return made;
   }());
   return it;
@@ -143,7 +209,7 @@ bool stand_for(const std::string& pattern, const TypePtr& type, Stands& stands) 
   if (pattern == "T" || pattern == "K") {
     if (type->kind() == TypeKind::NoneType) return false;
     const auto found = stands.emplace(pattern, type);
-    return found.second || *found.first->second == *type;
+    return found.second || type->isSubtypeOf(*found.first->second);
   }
   std::string head;
   std::vector<std::string> parts;
@@ -188,7 +254,7 @@ bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values
   size_t next = 0;
   for (auto* value : call.inputs) {
     while (next < values.size() && values[next]) ++next;
-    if (next == values.size()) return false;
+    if (next == values.size() || form.formals[next].by_name) return false;
     values[next] = value;
   }
   for (size_t i = 0; i < values.size(); ++i)
@@ -202,11 +268,12 @@ void read_words(const Form& form, const Call& call, std::vector<Value*>& values)
     if (values[i] && form.formals[i].name == "dtype") values[i] = dtype_value(call, values[i]);
 }
 
-GraphFunction* made(const std::string& builtin, Form& form, const Stands& stands) {
+GraphFunction* made(const std::string& builtin, std::vector<Form>& forms, Form& form, const Stands& stands) {
   std::string key;
   for (const auto& it : stands) key += it.second->annotation_str() + identity(it.second) + ";";
   auto& function = form.made[key];
   if (!function) {
+    auto* each = form.each ? made(builtin, forms, forms[*form.each], {}) : nullptr;
     static size_t n = 0;
     std::string name;
     for (const char c : builtin.substr(builtin.find(':') + 1)) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
@@ -214,7 +281,7 @@ GraphFunction* made(const std::string& builtin, Form& form, const Stands& stands
     const auto text = std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
     Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
     const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
-                                   {std::make_shared<Names>(stands)}, nullptr);
+                                   {std::make_shared<Names>(stands, each)}, nullptr);
     function = static_cast<GraphFunction*>(all.front());
   }
   return function;
@@ -252,23 +319,19 @@ Value* folded(const Call& call, GraphFunction& callee, const std::vector<Value*>
   }
 }
 
-// A loop of one result: see Lower::add_loop().
-bool leaves_loop(const Block& block) {
-  for (const auto* node : block.nodes()) {
-    if (node->kind() == c10::prim::Loop && node->outputs().size() == 1) return true;
-    for (const auto* inner : node->blocks())
-      if (leaves_loop(*inner)) return true;
-  }
-  return false;
-}
+bool is_loop(const Node& node) { return node.kind() == c10::prim::Loop; }
+// See Lower::add_loop().
+bool is_loop_of_one(const Node& node) { return is_loop(node) && node.outputs().size() == 1; }
 
-bool has_loop(const Block& block) {
-  for (const auto* node : block.nodes()) {
-    if (node->kind() == c10::prim::Loop) return true;
-    for (const auto* inner : node->blocks())
-      if (has_loop(*inner)) return true;
-  }
-  return false;
+// Whether a graph loops, itself or in what it calls.
+template <class Predicate>
+bool any_called(const Graph& graph, Predicate&& predicate) {
+  return any_node(*graph.block(), [&](const Node& node) {
+    if (predicate(node)) return true;
+    if (node.kind() != c10::prim::CallFunction) return false;
+    auto* callee = tryToGraphFunction(*node.input(0)->type()->expectRef<c10::FunctionType>().function());
+    return callee && any_called(*callee->graph(), predicate);
+  });
 }
 
 // Its nodes become part of the caller: they are few, and errors then speak of the caller's line. But a graph that is being
@@ -276,10 +339,10 @@ bool has_loop(const Block& block) {
 Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
   auto& graph = call.graph();
   if (auto* value = folded(call, callee, values)) return value;
-  if (has_loop(*callee.graph()->block())) {
+  if (any_called(*callee.graph(), is_loop)) {
     const std::vector<NamedValue> inputs(values.begin(), values.end());
     auto* value = FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
-    if (leaves_loop(*callee.graph()->block())) call.barrier();
+    if (any_called(*callee.graph(), is_loop_of_one)) call.barrier();
     return value;
   }
   // A node to know the first of the new ones by.
@@ -349,7 +412,7 @@ Value* call_builtin(Call& call, std::string* why) {
     if (why) *why = call.misfit(call.payload);
     return nullptr;
   }
-  auto* function = made(call.payload, *best, best_stands);
+  auto* function = made(call.payload, *found->second, *best, best_stands);
   const auto& arguments = function->getSchema().arguments();
   for (size_t i = 0; i < best_values.size(); ++i)
     best_values[i] = best_values[i] ? call.as(best_values[i], arguments[i].type())

@@ -13,8 +13,10 @@ bool has_builtin(const std::string& name);
 std::vector<std::string> builtin_names();
 
 // A part of the table. "## name other-name" begins a builtin; its forms follow as definitions whose formals have R's names.
-// In types T and K stand for any type. A form that fits better, or stands before, is taken.
+// In types T and K stand for any type. A form that fits better, or stands before, is taken. Formals behind `*` are given by
+// name alone. "[each]" behind the names: what its forms do to single values, the builtin does to the elements of vectors.
 extern const char* const kBuiltinsOfNumbers;
+extern const char* const kBuiltinsOfFunctions;
 extern const char* const kBuiltinsOfLists;
 extern const char* const kBuiltinsOfStrings;
 extern const char* const kBuiltinsOfTensors;

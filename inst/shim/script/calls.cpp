@@ -6,6 +6,9 @@
 #include "core/callable.h"
 #include "jit/builtins.h"
 
+#include <functional>
+#include <set>
+
 namespace shim::script {
 
 using namespace torch::jit;
@@ -93,6 +96,16 @@ Value* compare_members(Call& call) {
   return call.graph().insert(equal ? c10::aten::eq : c10::aten::ne, {sides[0], sides[1]});
 }
 
+// `max(a, b, v, 3)`: what R's summaries do to all of their arguments, as one vector. NULL of all else.
+Value* call_of_all(const Call& call) {
+  static const std::set<std::string> summaries = {"sum", "prod", "min", "max", "range", "any", "all"};
+  if (!summaries.count(call.payload) || call.inputs.size() < 2 || !call.named.empty()) return nullptr;
+  for (auto* value : call.inputs)
+    if (is_tensor(value) || value->type()->kind() == TypeKind::TupleType) return nullptr;
+  Call all = call.with("c", call.inputs);
+  return call.builtin(call.payload, {combine(all)->asValue(call.place, call.function)});
+}
+
 // `known`: what the name means where it is written, or NULL.
 SugaredValuePtr call_known(Call& call, const ts_known* known) {
   const std::string name = call.payload;
@@ -120,6 +133,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
   if (is_builtin) {
     std::string other;
     if (auto* value = call_builtin(call, &other)) return call.give(value);
+    if (auto* value = call_of_all(call)) return call.give(value);
     if (why.empty()) why = other;
     if (auto* value = dtype_made(call)) return call.give(value);
   }
@@ -163,6 +177,13 @@ SugaredValuePtr function_value(Call& call) {
 SugaredValuePtr spread(Call& call) {
   auto* list = call.inputs.back();
   call.inputs.pop_back();
+  const auto colon = call.payload.find(':');
+  const std::string kind = call.payload.substr(0, colon);
+  call.payload = call.payload.substr(colon + 1);
+  // `do.call(c, lapply(...))`: however many they are.
+  const bool combines = kind == "call" && call.payload == "c" && call.inputs.empty() && call.named.empty() && is_list(list);
+  if (combines && !elements_known(list))
+    return call.give(element_type(list)->kind() == TypeKind::ListType ? call.builtin("unlist", {list}) : list);
   for (const auto& part : parts_with_names(call, list)) {
     if (part.first.empty()) {
       call.inputs.push_back(part.second);
@@ -170,10 +191,76 @@ SugaredValuePtr spread(Call& call) {
       call.named.push_back(part);
     }
   }
-  const auto colon = call.payload.find(':');
-  const std::string kind = call.payload.substr(0, colon);
-  call.payload = call.payload.substr(colon + 1);
   return emit(kind, call);
+}
+
+namespace {
+
+// What can be called of a list of functions or the children of a module, by their places.
+struct Callables {
+  size_t n = 0;
+  std::function<Value*(size_t)> get;
+};
+
+std::optional<Callables> callables_of(const Call& call, Value* whole) {
+  if (const auto tuple = whole->type()->cast<c10::TupleType>(); tuple && !call.compiler.callee_of(tuple)) {
+    const auto types = tuple->elements().vec();
+    for (const auto& type : types)
+      if (!is_function(type)) return std::nullopt;
+    return Callables{types.size(), [&call, whole, types](size_t i) {
+      return call.graph().insertNode(call.graph().createTupleIndex(whole, call.constant(static_cast<int64_t>(i)), types[i]))->output();
+    }};
+  }
+  const auto type = whole->type()->cast<c10::ClassType>();
+  if (!type || !type->is_module()) return std::nullopt;
+  std::vector<std::string> children;
+  for (size_t i = 0; i < type->numAttributes(); ++i)
+    if (type->getAttribute(i)->is_module()) children.push_back(type->getAttributeName(i));
+  return Callables{children.size(), [&call, whole, children](size_t i) {
+    return SimpleValue(whole).attr(call.place, call.function, children[i])->asValue(call.place, call.function);
+  }};
+}
+
+// A chain of branches, from the i-th on, each of which calls one of them. The position is one of theirs.
+Value* call_one_of(const Call& call, const Callables& all, size_t i, Value* at) {
+  const auto called = [&] {
+    Call inner = call;
+    inner.inputs.insert(inner.inputs.begin(), all.get(i));
+    return invoke(inner)->asValue(call.place, call.function);
+  };
+  if (i + 1 == all.n) return called();
+  auto& graph = call.graph();
+  auto* node = graph.insertNode(graph.create(c10::prim::If, {call.op("aten::eq", {at, call.constant(static_cast<int64_t>(i + 1))})}, 0));
+  node->setSourceRange(call.place);
+  Value* given[2];
+  for (const bool here : {true, false}) {
+    auto* block = node->addBlock();
+    const torch::jit::WithInsertPoint inside(block);
+    given[!here] = here ? called() : call_one_of(call, all, i + 1, at);
+    block->registerOutput(given[!here]);
+  }
+  if (!(*given[0]->type() == *given[1]->type()))
+    call.fail("which of these is called is known only when the program runs, and one gives " + words(given[0]->type()) +
+              ", another one " + words(given[1]->type()));
+  return node->addOutput()->setType(given[0]->type());
+}
+
+}  // namespace
+
+// `functions[[i]](x)`, `self$layers[[i]](x)`: the whole, the position, then the arguments.
+SugaredValuePtr invoke_element(Call& call) {
+  auto* whole = call.inputs.at(0);
+  auto* at = call.inputs.at(1);
+  call.inputs.erase(call.inputs.begin(), call.inputs.begin() + 2);
+  const auto known = known_value(at);
+  if (const auto all = known ? std::nullopt : callables_of(call, whole)) {
+    if (all->n == 0) call.fail("there is nothing to call here");
+    auto* position = call.builtin("inner:within", {call.whole(at, "a position"), call.constant(static_cast<int64_t>(all->n))});
+    return call.give(call_one_of(call, *all, 0, position));
+  }
+  Call element = call.with("v", {whole, at});
+  call.inputs.insert(call.inputs.begin(), get_element(element));
+  return invoke(call);
 }
 
 // A call of a variable: it may be a module or a function, else R looks further for a function of that name.

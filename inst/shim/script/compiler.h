@@ -48,6 +48,7 @@ class Compiler : public Numbers {
   TypePtr type_of(const std::string& key) const;
   std::string key_of(const TypePtr& type);
   size_t number_of(Function& function) override;
+  size_t number_of(const c10::IValue& constant) override;
 
   // Declares a variable, and ends the attempt if that is news.
   void declare(Instance& instance, const std::string& variable, const TypePtr& type);
@@ -89,6 +90,7 @@ class Compiler : public Numbers {
   std::shared_ptr<torch::jit::CompilationUnit> unit_;
   std::map<std::pair<int64_t, bool>, std::unique_ptr<Function>> closures_;
   std::vector<Function*> locals_;
+  std::vector<c10::IValue> constants_;
   std::map<std::string, std::unique_ptr<Instance>> instances_;
   std::vector<TypePtr> types_;
   std::set<std::string> names_;

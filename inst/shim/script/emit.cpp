@@ -135,6 +135,16 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   };
   if (const auto it = vector_of(one, other)) return it;
   if (const auto it = vector_of(other, one)) return it;
+  // A list that is known by its elements, and one that is not.
+  const auto elements_are = [](const TypePtr& type, const TypePtr& list) {
+    const auto tuple = type->cast<TupleType>();
+    if (!tuple || is_function(type) || list->kind() != TypeKind::ListType) return false;
+    for (const auto& element : tuple->elements())
+      if (!(*element == *list->expectRef<ListType>().getElementType())) return false;
+    return true;
+  };
+  if (elements_are(one, other)) return other;
+  if (elements_are(other, one)) return one;
   // A sum that begins with the number 0 and goes on with tensors.
   const auto tensor = TensorType::get();
   if (rank(one) >= 0 && other->isSubtypeOf(*tensor)) return other;
@@ -179,7 +189,8 @@ int cost(Value* value, const TypePtr& type) {
       if (have->kind() == TypeKind::ListType) {
         const auto& mine = have->expectRef<ListType>().getElementType();
         const bool plain = rank(mine) >= 0 && (rank(element) > rank(mine) || (rank(mine) == 2 && rank(element) == 1));
-        return plain ? (rank(element) > rank(mine) ? 5 : 6) : -1;
+        // Less than it costs to make a whole number of a single one: what is added to whole numbers makes numbers of them.
+        return plain ? (rank(element) > rank(mine) ? 3 : 6) : -1;
       }
       if (have->kind() == TypeKind::TupleType) {
         if (is_function(have)) return -1;

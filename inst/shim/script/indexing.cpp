@@ -104,6 +104,9 @@ Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries)
   const bool minus = node->kind() == c10::aten::neg || (constant && constant->isInt() && constant->toInt() < 0) ||
                      (constant && constant->isDouble() && constant->toDouble() < 0);
   auto* position = call.whole(at, "a position");
+  // Nothing of it.
+  const auto whole = known_value(position);
+  if (whole && whole->isInt() && whole->toInt() == 0) return call.builtin("inner:empty_like", {value});
   if (minus) return call.builtin("inner:without", {value, call.op("aten::neg", {position})});
   auto* element = call.builtin("inner:get_vector", {value, position});
   const auto kind = element->type()->kind();
@@ -178,6 +181,24 @@ Value* present(const Call& call, Value* value) {
   return optional ? call.as(value, optional->getElementType()) : value;
 }
 
+// An element of a list that is known by its elements, if these are of one type; NULL otherwise.
+Value* computed_element(const Call& call, Value* list, Value* at) {
+  const auto& type = list->type()->expectRef<c10::TupleType>();
+  const auto& types = type.elements();
+  if (types.empty() || is_function(types[0])) return nullptr;
+  for (const auto& other : types)
+    if (!(*other == *types[0])) return nullptr;
+  const auto parts = createTupleUnpack(list);
+  const std::vector<Value*> values(parts.begin(), parts.end());
+  if (at->type()->kind() != TypeKind::StringType)
+    return call.builtin("inner:get2", {list_of(call, types[0], values), call.whole(at, "a position")});
+  if (!type.schema()) return nullptr;
+  std::vector<Value*> names;
+  for (const auto& field : type.schema()->arguments()) names.push_back(call.constant(field.name()));
+  auto* node = call.graph().createDict(c10::StringType::get(), types[0], names, values);
+  return call.builtin("inner:get2", {call.graph().insertNode(node)->output(), at});
+}
+
 }  // namespace
 
 Value* get_part(Call& call, bool keep_dims) {
@@ -208,8 +229,10 @@ Value* get_element(Call& call) {
       Call inner = call.with(known->toStringRef(), {value});
       return emit("field", inner)->asValue(call.place, call.function);
     }
-    if (!known || !(known->isInt() || known->isDouble()))
+    if (!known || !(known->isInt() || known->isDouble())) {
+      if (auto* found = computed_element(call, value, at)) return found;
       call.fail("the elements of this list are of several types: its position must be written as a number or name");
+    }
     const int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
     const auto& types = tuple->elements();
     if (position < 1 || position > static_cast<int64_t>(types.size()))

@@ -18,6 +18,15 @@ Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::
   return node->output();
 }
 
+const Value* elements_known(const Value* list) {
+  const auto* made = list->node()->kind() == c10::prim::Load ? stored_value(list->node()) : list;
+  if (!is_list(list) || !made || made->node()->kind() != c10::prim::ListConstruct) return nullptr;
+  // What goes through a list, as `lapply()` does, begins with an empty one.
+  for (const auto& use : made->uses())
+    if (use.user->kind() == c10::aten::append) return nullptr;
+  return made;
+}
+
 std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list) {
   std::vector<std::pair<std::string, Value*>> parts;
   const auto tuple = list->type()->cast<c10::TupleType>();
@@ -27,9 +36,8 @@ std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, V
       parts.emplace_back(tuple->schema() ? tuple->schema()->arguments()[i].name() : "", values[i]);
     return parts;
   }
-  const auto* made = list->node()->kind() == c10::prim::Load ? stored_value(list->node()) : list;
-  if (!is_list(list) || !made || made->node()->kind() != c10::prim::ListConstruct)
-    call.fail("how many elements " + words(list->type()) + " has is not known before the program runs");
+  const auto* made = elements_known(list);
+  if (!made) call.fail("how many elements " + words(list->type()) + " has is not known before the program runs");
   for (auto* value : made->node()->inputs()) parts.emplace_back("", const_cast<Value*>(value));
   return parts;
 }
@@ -52,6 +60,8 @@ SugaredValuePtr make_list(Call& call) {
   if (values.empty()) return call.give(list_of(call, c10::TensorType::get(), {}));
   for (const auto& type : types)
     if (!(*type == *types.front())) return call.give(tuple_of(call, values));
+  // Nothing but NULL holds the places of tensors.
+  if (types.front()->kind() == TypeKind::NoneType) types.front() = c10::OptionalType::create(c10::TensorType::get());
   return call.give(list_of(call, types.front(), values));
 }
 
@@ -88,6 +98,15 @@ SugaredValuePtr combine(Call& call) {
   if (!call.named.empty()) return make_list(call);
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   TypePtr element;
+  // NULL is nothing in a vector.
+  std::vector<Value*> given;
+  for (auto* value : call.inputs) {
+    const auto optional = value->type()->cast<c10::OptionalType>();
+    if (value->type()->kind() == TypeKind::NoneType) continue;
+    given.push_back(optional && optional->getElementType()->kind() == TypeKind::ListType ? call.builtin("inner:or_empty", {value}) : value);
+  }
+  call.inputs = given;
+  if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   for (auto* value : call.inputs) {
     const auto type = is_list(value) ? element_type(value) : value->type();
     const auto wider = element ? joined(element, type) : type;
@@ -192,6 +211,25 @@ SugaredValuePtr push(Call& call) {
 SugaredValuePtr as_list(Call& call) {
   auto* value = call.inputs.at(0);
   return call.give(is_tensor(value) ? call.op("aten::unbind", {value}) : value);
+}
+
+// Of a list that is known by its elements they are known.
+SugaredValuePtr length_of(Call& call) {
+  const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
+  if (tuple && !call.compiler.callee_of(tuple)) return call.give(call.constant(static_cast<int64_t>(tuple->elements().size())));
+  const auto kind = call.inputs.size() == 1 ? call.inputs[0]->type()->kind() : TypeKind::AnyType;
+  if (kind == TypeKind::NoneType) return call.give(call.constant(int64_t{0}));
+  const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType || kind == TypeKind::StringType;
+  if (single) return call.give(call.constant(int64_t{1}));
+  return call.give(call.builtin("length", call.inputs));
+}
+
+SugaredValuePtr names_of(Call& call) {
+  const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
+  if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple)) return call.give(call.builtin("names", call.inputs));
+  c10::List<std::string> names;
+  for (const auto& field : tuple->schema()->arguments()) names.push_back(field.name());
+  return call.give(call.constant(names));
 }
 
 }  // namespace shim::script

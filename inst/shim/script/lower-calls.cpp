@@ -85,11 +85,38 @@ Expr Lower::call(const ts_code& code) {
   return apply(target, range, given.inputs, given.named);
 }
 
+// `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`: each is called where it is chosen. NULL if nothing is chosen here.
+const ts_code* Lower::chosen_call(const ts_code& code) {
+  const ts_code* head = &code.items[0];
+  while ((is_call(*head, "(") || is_call(*head, "{")) && head->n == 2) head = &head->items[1];
+  if (is_own(callee(*head))) return nullptr;
+  if (is_call(*head, "switch")) head = &choice(*head);
+  if (!is_call(*head, "if")) return head == &code.items[0] ? nullptr : &with_head(code, *head);
+  const auto branch = [&](size_t i) -> const ts_code& {
+    const bool none = i >= head->n || head->items[i].kind == TS_CODE_NULL;
+    return none ? written_call(code, "stop", {written(code, TS_CODE_STRING, "attempt to apply non-function")}) : with_head(code, head->items[i]);
+  };
+  return &written_call(code, "if", {head->items[1], branch(2), branch(3)});
+}
+
+const ts_code& Lower::with_head(const ts_code& call, const ts_code& head) {
+  items_.emplace_back(call.items, call.items + call.n);
+  items_.back()[0] = head;
+  codes_.push_back(call);
+  codes_.back().items = items_.back().data();
+  return codes_.back();
+}
+
 // `x$method(a)`, `(function(x) x)(a)`.
 Expr Lower::call_expression(const ts_code& code) {
   const auto range = function_.range(code);
   const auto& head = code.items[0];
   Given given;
+  if (const auto outside = known_part(head); !outside.empty()) {
+    for (size_t i = 1; i < code.n; ++i) take(code, i, given);
+    return apply("call:" + outside, range, given.inputs, given.named);
+  }
+  if (const auto* made = chosen_call(code)) return expression(*made);
   if (is_call(head, "$") && is_name(head.items[1], "super") && !knows("super")) {
     given.inputs.push_back(variable("self", range));
     for (size_t i = 1; i < code.n; ++i) take(code, i, given);
@@ -100,15 +127,16 @@ Expr Lower::call_expression(const ts_code& code) {
     for (size_t i = 1; i < code.n; ++i) take(code, i, given);
     return apply("method:" + field_of(head), range, given.inputs, given.named);
   }
-  if (head.kind == TS_CODE_FUNCTION || (is_call(head, "(") && head.items[1].kind == TS_CODE_FUNCTION)) {
+  if (head.kind == TS_CODE_FUNCTION) {
     for (size_t i = 1; i < code.n; ++i) take(code, i, given);
-    const auto& made = head.kind == TS_CODE_FUNCTION ? head : head.items[1];
-    return apply(target_of(made, range, given), range, given.inputs, given.named);
+    return apply(target_of(head, range, given), range, given.inputs, given.named);
   }
   // `self$layers[[2]](x)`, `functions[[1]](x)`.
-  given.inputs.push_back(expression(head));
+  const bool of_element = is_call(head, "[[") && head.n == 3 && !head.names[2] && head.items[2].kind != TS_CODE_MISSING;
+  given.inputs.push_back(expression(of_element ? head.items[1] : head));
+  if (of_element) given.inputs.push_back(expression(head.items[2]));
   for (size_t i = 1; i < code.n; ++i) take(code, i, given);
-  return apply("invoke:", range, given.inputs, given.named);
+  return apply(of_element ? "invoke_element:" : "invoke:", range, given.inputs, given.named);
 }
 
 Expr Lower::fork(const ts_code& code) {

@@ -1,6 +1,7 @@
 // Expressions and conditions.
 #include "script/lowering.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace shim::script {
@@ -107,6 +108,7 @@ Expr Lower::called(const ts_code& code) {
     statement(code);
     return none(range);
   }
+  if (const auto outside = known_part(code); !outside.empty()) return name("R:var:" + outside, range);
   if (head == "$") return apply("field:" + field_of(code), range, {expression(argument(code, 1))});
   if (head == "@") refuse(code, "`@` is not compiled");
   if (head == "[" || head == "[[" || head == ".subset2") return indexed(code, head != "[");
@@ -127,6 +129,23 @@ Expr Lower::called(const ts_code& code) {
   }
   if (const auto* form = apply_form(head)) return (this->*form->lower)(code);
   return call(code);
+}
+
+// `unit$Color$RED`, `settings$rate`, parts of what the function finds outside of itself, as the host names them; "" for all
+// else.
+std::string Lower::known_part(const ts_code& code) {
+  std::string path;
+  const ts_code* at = &code;
+  for (; at->kind == TS_CODE_CALL; at = &at->items[1]) {
+    const bool is_part = (is_call(*at, "$") || is_call(*at, "[[")) && at->n == 3;
+    if (!is_part || !at->items[2].text || (is_call(*at, "[[") && at->items[2].kind != TS_CODE_STRING)) return "";
+    path = std::string("$") + at->items[2].text + path;
+  }
+  if (path.empty() || !is_name(*at) || is_name(*at, "super") || knows(at->text)) return "";
+  path = at->text + path;
+  const auto& home = function_.home;
+  const bool known = std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) { return path == it.name; });
+  return known ? path : "";
 }
 
 const ts_code& Lower::argument(const ts_code& code, size_t i) {
@@ -162,7 +181,7 @@ Expr Lower::condition(const ts_code& code) {
   if (code.kind == TS_CODE_CALL && !is_own(head)) {
     if (head == "(" && code.n == 2) return condition(code.items[1]);
     if (head == "!" && code.n == 2) return UnaryOp::create(range, TK_NOT, condition(code.items[1]));
-    if (head == "is.null" && code.n == 2) return BinOp::create(range, TK_IS, expression(code.items[1]), none(range));
+    if (head == "is.null" && code.n == 2) return BinOp::create(range, TK_IS, asked_for_null(code.items[1]), none(range));
     if ((head == "&&" || head == "||") && code.n == 3) {
       const int kind = head == "&&" ? TK_AND : TK_OR;
       const Expr left = condition(code.items[1]);
@@ -190,12 +209,17 @@ Expr Lower::condition(const ts_code& code) {
   return apply("inner:condition", range, {expression(code)});
 }
 
+Expr Lower::asked_for_null(const ts_code& code) {
+  if (!is_call(code, "$") || is_own("$") || code.n != 3 || !known_part(code).empty()) return expression(code);
+  return apply("field_or_null:" + field_of(code), function_.range(code), {expression(code.items[1])});
+}
+
 // `a %||% b`: b where a is NULL.
 Expr Lower::or_else(const ts_code& code) {
   const ts_code* asked = &code.items[1];
   if (!known_constant(*asked)) {
     const std::string to = new_name();
-    assign(to, expression(*asked), function_.range(*asked));
+    assign(to, asked_for_null(*asked), function_.range(*asked));
     asked = &written(*asked, TS_CODE_NAME, keep(to));
   }
   return expression(written_call(code, "if", {written_call(code, "is.null", {*asked}), code.items[2], *asked}));

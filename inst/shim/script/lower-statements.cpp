@@ -183,6 +183,10 @@ std::optional<bool> Lower::known_test(const ts_code& code) {
     return left && right ? std::optional<bool>(!decides) : std::nullopt;
   }
   if (head == "missing" && code.n == 2) return is_missing(code.items[1]);
+  if ((head == "isTRUE" || head == "isFALSE") && code.n == 2) {
+    if (const auto value = known_constant(code.items[1])) return value->isBool() && value->toBool() == (head == "isTRUE");
+    return std::nullopt;
+  }
   // No value of a program is one.
   if (head == "is_packed_sequence" || head == "cpp_is_tracing") return false;
   if (head == "is.null" && code.n == 2) {
@@ -227,6 +231,9 @@ void Lower::add_loop(const Stmt& loop) {
 void Lower::for_loop(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string variable_of = code.items[1].text;
+  // Nothing to go through.
+  const auto known = known_constant(code.items[2]);
+  if (code.items[2].kind == TS_CODE_NULL || (known && known->isNone())) return;
   const Expr over = iterated(code.items[2]);
   // The variable of the loop belongs to the loop: another value of that name before it may be of another type.
   const std::string item = new_name();

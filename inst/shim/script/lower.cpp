@@ -74,7 +74,8 @@ Expr Lower::constant(const c10::IValue& value, const SourceRange& place) {
   if (value.isInt()) return number(static_cast<double>(value.toInt()), true, place);
   if (value.isDouble()) return number(value.toDouble(), false, place);
   if (value.isString()) return string(value.toStringRef(), place);
-  return none(place);
+  if (value.isNone()) return none(place);
+  return name("R:constant:" + std::to_string(numbers_.number_of(value)), place);
 }
 
 // A tree of R's, in the place of another.

@@ -32,10 +32,11 @@ struct Signature {
   std::set<std::string> open;  // of these, the ones that may be read before they have a value
 };
 
-// Who numbers functions that are written inside of others.
+// Who numbers functions that are written inside of others, and constants that can't be written.
 struct Numbers {
   virtual ~Numbers() = default;
   virtual size_t number_of(Function& function) = 0;
+  virtual size_t number_of(const c10::IValue& constant) = 0;
 };
 
 torch::jit::Def lower(Function& function, const Signature& signature, Numbers& numbers);

@@ -119,6 +119,7 @@ class Lower {
   const ts_code* null_test(const ts_code& code, bool any);
   Expr condition(const ts_code& code);
   Expr or_else(const ts_code& code);
+  Expr asked_for_null(const ts_code& code);
   const ts_code& piped(const ts_code& code);
 
   // Calls.
@@ -131,6 +132,9 @@ class Lower {
   void take_captured(Function& called_function, const SourceRange& range, Given& given);
   std::string target_of(const ts_code& code, const SourceRange& range, Given& given);
   Expr call(const ts_code& code);
+  const ts_code* chosen_call(const ts_code& code);
+  const ts_code& with_head(const ts_code& call, const ts_code& head);
+  std::string known_part(const ts_code& code);
   Expr call_expression(const ts_code& code);
   Expr fork(const ts_code& code);
 

@@ -12,7 +12,10 @@ using c10::TypeKind;
 
 namespace {
 
-SugaredValuePtr unchecked(Call& call) { return call.give(call.constant(c10::IValue())); }
+// A function that checks gives what it was given, if anything.
+SugaredValuePtr unchecked(Call& call) {
+  return call.give(call.inputs.empty() ? call.constant(c10::IValue()) : call.inputs[0]);
+}
 
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
@@ -25,7 +28,7 @@ const std::unordered_map<std::string, Handler>& handlers() {
       {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}, {"is.numeric", is_kind},
       {"is.integer", is_kind},  {"is.double", is_kind},   {"is.logical", is_kind},   {"is.character", is_kind},
       {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is.function", is_kind},      {"is_torch_tensor", is_kind},
-      {"as.list", as_list}};
+      {"as.list", as_list},     {"length", length_of},    {"names", names_of}};
   return all;
 }
 
@@ -84,7 +87,7 @@ std::vector<std::string> special_names() {
 
 SugaredValuePtr emit(const std::string& kind, Call& call) {
   static const std::unordered_map<std::string, Handler> kinds = {
-      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"super", call_super}, {"function", function_value}, {"spread", spread}, {"field", field},
+      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"invoke_element", invoke_element}, {"super", call_super}, {"function", function_value}, {"spread", spread}, {"field", field}, {"field_or_null", field_or_null},
       {"method", method}, {"get", get},          {"keep", keep},          {"get2", get2},        {"put", put},
       {"put2", put2},     {"putfield", put_field}, {"inner", inner}};
   const auto found = kinds.find(kind);

@@ -26,6 +26,10 @@ SugaredValuePtr seq_along(Call& call);
 SugaredValuePtr items(Call& call);
 SugaredValuePtr push(Call& call);
 SugaredValuePtr as_list(Call& call);
+SugaredValuePtr length_of(Call& call);
+SugaredValuePtr names_of(Call& call);
+// Where a list is made of its elements, and nothing is put into it afterwards; NULL if that is not known.
+const Value* elements_known(const Value* list);
 // The elements of a list that is known by its elements, with their names or "".
 std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list);
 Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value*>& values);
@@ -47,9 +51,11 @@ SugaredValuePtr call_super(Call& call);
 SugaredValuePtr function_value(Call& call);
 SugaredValuePtr spread(Call& call);
 SugaredValuePtr invoke(Call& call);
+SugaredValuePtr invoke_element(Call& call);
 
 // members.cpp
 SugaredValuePtr field(Call& call);
+SugaredValuePtr field_or_null(Call& call);
 SugaredValuePtr method(Call& call);
 SugaredValuePtr put_field(Call& call);
 

@@ -40,6 +40,16 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
 
 }  // namespace
 
+// Where it is asked whether a part is NULL, one that is not there is.
+SugaredValuePtr field_or_null(Call& call) {
+  const auto* value = call.inputs.at(0);
+  const auto tuple = value->type()->cast<c10::TupleType>();
+  if (!tuple || !tuple->schema()) return field(call);
+  for (const auto& part : tuple->schema()->arguments())
+    if (part.name() == call.payload) return field(call);
+  return call.give(call.constant(c10::IValue()));
+}
+
 SugaredValuePtr field(Call& call) {
   auto* value = call.inputs.at(0);
   if (auto found = field_of(call, value, call.payload)) return found;

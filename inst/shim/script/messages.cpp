@@ -1,6 +1,8 @@
 // Strings that are put together, and what is told to the user.
 #include "script/meaning.h"
 
+#include "script/builtins.h"
+
 namespace shim::script {
 
 using namespace torch::jit;
@@ -10,7 +12,10 @@ namespace {
 
 Value* text_of(Call& call, Value* value) {
   if (value->type()->kind() == TypeKind::StringType) return value;
-  return call.builtin("as.character", {value});
+  if (!is_list(value)) return call.builtin("as.character", {value});
+  Call inner = call.with("as.character", {value});
+  if (auto* texts = call_builtin(inner)) return call.op("aten::join", {call.constant(std::string(" ")), texts});
+  return call.builtin("inner:shown", {value});
 }
 
 Value* pasted(Call& call, const std::vector<Value*>& values, const std::string& between) {
@@ -20,6 +25,16 @@ Value* pasted(Call& call, const std::vector<Value*>& values, const std::string& 
     auto* next = text_of(call, value);
     if (text && !between.empty()) text = call.op("aten::add", {text, call.constant(between)});
     text = text ? call.op("aten::add", {text, next}) : next;
+  }
+  return text;
+}
+
+// Element by element.
+Value* pasted_vectors(Call& call, const std::vector<Value*>& values, const std::string& between) {
+  Value* text = nullptr;
+  for (auto* value : values) {
+    auto* next = call.builtin("as.character", {value});
+    text = text ? call.builtin("inner:joined", {text, call.constant(between), next}) : next;
   }
   return text;
 }
@@ -45,15 +60,12 @@ std::string word(Call& call, Value* value, const std::string& what) {
 SugaredValuePtr paste(Call& call) {
   std::string between = call.payload == "paste0" ? "" : " ";
   if (auto* given = take_named(call, "sep")) between = word(call, given, "sep");
-  if (auto* given = take_named(call, "collapse")) {
-    const auto joint = word(call, given, "collapse");
-    if (call.inputs.size() != 1 || !is_list(call.inputs[0]) || element_type(call.inputs[0])->kind() != TypeKind::StringType)
-      call.fail("`collapse` is for one vector of strings in a program");
-    return call.give(call.op("aten::join", {call.constant(joint), call.inputs[0]}));
-  }
-  for (auto* value : call.inputs)
-    if (is_list(value)) call.fail("`" + call.payload + "()` takes single values in a program; `collapse` joins strings");
-  return call.give(pasted(call, call.inputs, between));
+  auto* collapse = take_named(call, "collapse");
+  bool vectors = false;
+  for (const auto* value : call.inputs) vectors = vectors || is_list(value);
+  auto* text = vectors ? pasted_vectors(call, call.inputs, between) : pasted(call, call.inputs, between);
+  if (collapse && vectors) text = call.op("aten::join", {call.constant(word(call, collapse, "collapse")), text});
+  return call.give(text);
 }
 
 SugaredValuePtr error(Call& call) {

@@ -43,7 +43,8 @@ namespace {
 
 // `list()`: what it holds is not known by itself.
 bool is_empty_list(const Value* value) {
-  return value->node()->kind() == c10::prim::ListConstruct && value->node()->inputs().empty();
+  const auto* made = elements_known(value);
+  return made == value && made->node()->inputs().empty();
 }
 
 Value* empty_of(Call& call, const TypePtr& type) {

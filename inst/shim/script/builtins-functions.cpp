@@ -1,0 +1,292 @@
+#include "script/builtins.h"
+
+namespace shim::script {
+
+// Functions of numbers, and of tensors of the same names.
+const char* const kBuiltinsOfFunctions = R"(
+## abs [each]
+def f(x: int) -> int:
+  return abs(x)
+def f(x: float) -> float:
+  return abs(x)
+def f(x: Tensor) -> Tensor:
+  return torch.abs(x)
+## sqrt [each]
+def f(x: float) -> float:
+  if x < 0.0:
+    return nan
+  return math.sqrt(x)
+def f(x: Tensor) -> Tensor:
+  return torch.sqrt(x)
+## exp [each]
+def f(x: float) -> float:
+  return math.exp(x)
+def f(x: Tensor) -> Tensor:
+  return torch.exp(x)
+## expm1 [each]
+def f(x: float) -> float:
+  return math.expm1(x)
+def f(x: Tensor) -> Tensor:
+  return torch.expm1(x)
+## log [each]
+def f(x: float) -> float:
+  if x == 0.0:
+    return -inf
+  if x < 0.0:
+    return nan
+  return math.log(x)
+def f(x: float, base: float) -> float:
+  return math.log(x) / math.log(base)
+def f(x: Tensor) -> Tensor:
+  return torch.log(x)
+## log1p [each]
+def f(x: float) -> float:
+  return math.log1p(x)
+def f(x: Tensor) -> Tensor:
+  return torch.log1p(x)
+## log2 [each]
+def f(x: float) -> float:
+  return math.log(x) / math.log(2.0)
+def f(x: Tensor) -> Tensor:
+  return torch.log2(x)
+## log10 [each]
+def f(x: float) -> float:
+  return math.log10(x)
+def f(x: Tensor) -> Tensor:
+  return torch.log10(x)
+## sin [each]
+def f(x: float) -> float:
+  return math.sin(x)
+def f(x: Tensor) -> Tensor:
+  return torch.sin(x)
+## cos [each]
+def f(x: float) -> float:
+  return math.cos(x)
+def f(x: Tensor) -> Tensor:
+  return torch.cos(x)
+## tan [each]
+def f(x: float) -> float:
+  return math.tan(x)
+def f(x: Tensor) -> Tensor:
+  return torch.tan(x)
+## asin [each]
+def f(x: float) -> float:
+  return math.asin(x)
+def f(x: Tensor) -> Tensor:
+  return torch.asin(x)
+## acos [each]
+def f(x: float) -> float:
+  return math.acos(x)
+def f(x: Tensor) -> Tensor:
+  return torch.acos(x)
+## atan [each]
+def f(x: float) -> float:
+  return math.atan(x)
+def f(x: Tensor) -> Tensor:
+  return torch.atan(x)
+## atan2 [each]
+def f(y: float, x: float) -> float:
+  return math.atan2(y, x)
+def f(y: Tensor, x: Tensor) -> Tensor:
+  return torch.atan2(y, x)
+## sinh [each]
+def f(x: float) -> float:
+  return math.sinh(x)
+def f(x: Tensor) -> Tensor:
+  return torch.sinh(x)
+## cosh [each]
+def f(x: float) -> float:
+  return math.cosh(x)
+def f(x: Tensor) -> Tensor:
+  return torch.cosh(x)
+## tanh [each]
+def f(x: float) -> float:
+  return math.tanh(x)
+def f(x: Tensor) -> Tensor:
+  return torch.tanh(x)
+## gamma [each]
+def f(x: float) -> float:
+  return math.gamma(x)
+## lgamma [each]
+def f(x: float) -> float:
+  return math.lgamma(x)
+def f(x: Tensor) -> Tensor:
+  return torch.lgamma(x)
+## floor [each]
+def f(x: float) -> float:
+  if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
+    return x
+  return float(math.floor(x))
+def f(x: Tensor) -> Tensor:
+  return torch.floor(x)
+## ceiling [each]
+def f(x: float) -> float:
+  if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
+    return x
+  return math.copysign(float(math.ceil(x)), x)
+def f(x: Tensor) -> Tensor:
+  return torch.ceil(x)
+## trunc [each]
+def f(x: float) -> float:
+  if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
+    return x
+  return math.copysign(float(int(x)), x)
+def f(x: Tensor) -> Tensor:
+  return torch.trunc(x)
+## round [each]
+def f(x: float, digits: int = 0) -> float:
+  if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
+    return x
+  scale = 10.0 ** float(digits)
+  y = x * scale
+  low = float(math.floor(y))
+  part = y - low
+  if part > 0.5 or (part == 0.5 and low % 2.0 == 1.0):
+    low = low + 1.0
+  return math.copysign(low / scale, x)
+def f(x: Tensor, digits: int = 0) -> Tensor:
+  return torch.round(x, decimals=digits)
+## sign [each]
+def f(x: int) -> int:
+  if x > 0:
+    return 1
+  if x < 0:
+    return -1
+  return 0
+def f(x: float) -> float:
+  if x > 0.0:
+    return 1.0
+  if x < 0.0:
+    return -1.0
+  return x + 0.0
+def f(x: Tensor) -> Tensor:
+  return torch.sign(x)
+## factorial [each]
+def f(x: float) -> float:
+  return float(math.floor(math.gamma(x + 1.0) + 0.5))
+## min
+def f(x: List[int]) -> int:
+  return min(x)
+def f(x: List[float]) -> float:
+  for one in x:
+    if math.isnan(one):
+      return nan
+  return min(x)
+def f(x: int, y: int) -> int:
+  return min(x, y)
+def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
+  return min(x, y)
+def f(x: int, y: int, z: int) -> int:
+  return min(min(x, y), z)
+def f(x: float, y: float, z: float) -> float:
+  if math.isnan(x) or math.isnan(y) or math.isnan(z):
+    return nan
+  return min(min(x, y), z)
+def f(x: Tensor) -> Tensor:
+  return torch.min(x)
+## max
+def f(x: List[int]) -> int:
+  return max(x)
+def f(x: List[float]) -> float:
+  for one in x:
+    if math.isnan(one):
+      return nan
+  return max(x)
+def f(x: int, y: int) -> int:
+  return max(x, y)
+def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
+  return max(x, y)
+def f(x: int, y: int, z: int) -> int:
+  return max(max(x, y), z)
+def f(x: float, y: float, z: float) -> float:
+  if math.isnan(x) or math.isnan(y) or math.isnan(z):
+    return nan
+  return max(max(x, y), z)
+def f(x: Tensor) -> Tensor:
+  return torch.max(x)
+## pmin [each]
+def f(x: int, y: int) -> int:
+  return min(x, y)
+def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
+  return min(x, y)
+def f(x: Tensor, y: Tensor) -> Tensor:
+  return torch.minimum(x, y)
+## pmax [each]
+def f(x: int, y: int) -> int:
+  return max(x, y)
+def f(x: float, y: float) -> float:
+  if math.isnan(x) or math.isnan(y):
+    return nan
+  return max(x, y)
+def f(x: Tensor, y: Tensor) -> Tensor:
+  return torch.maximum(x, y)
+## range
+def f(x: List[int]) -> List[int]:
+  return [min(x), max(x)]
+def f(x: List[float]) -> List[float]:
+  for one in x:
+    if math.isnan(one):
+      return [nan, nan]
+  return [min(x), max(x)]
+## sum
+def f(x: List[int]) -> int:
+  n = 0
+  for one in x:
+    n += one
+  return n
+def f(x: List[float]) -> float:
+  n = 0.0
+  for one in x:
+    n += one
+  return n
+def f(x: List[bool]) -> int:
+  n = 0
+  for one in x:
+    n += int(one)
+  return n
+def f(x: int, y: int) -> int:
+  return x + y
+def f(x: float, y: float) -> float:
+  return x + y
+def f(x: Tensor) -> Tensor:
+  return torch.sum(x)
+## prod
+def f(x: List[float]) -> float:
+  n = 1.0
+  for one in x:
+    n *= one
+  return n
+def f(x: Tensor) -> Tensor:
+  return torch.prod(x)
+## mean
+def f(x: List[float]) -> float:
+  n = 0.0
+  for one in x:
+    n += one
+  return n / float(len(x))
+def f(x: Tensor) -> Tensor:
+  return torch.mean(x)
+## ifelse [each]
+def f(test: bool, yes: int, no: int) -> int:
+  if test:
+    return yes
+  return no
+def f(test: bool, yes: float, no: float) -> float:
+  if test:
+    return yes
+  return no
+def f(test: bool, yes: str, no: str) -> str:
+  if test:
+    return yes
+  return no
+def f(test: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+  return torch.where(test, yes, no)
+)";
+
+}  // namespace shim::script

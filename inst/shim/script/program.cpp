@@ -1,0 +1,87 @@
+// What the host asks for: a program of a function or of a module's method.
+#include "script/compiler.h"
+
+#include "core/callable.h"
+#include "core/stack.h"
+#include "jit/names.h"
+#include "jit/parse.h"
+#include "script/builtins.h"
+
+using shim::guarded;
+using shim::guarded_result;
+
+namespace {
+
+// R nests as deep as it likes; every level takes stack here and in LibTorch's compiler. As for text, there is an end.
+constexpr size_t kDepth = 1000, kStackOfLevel = size_t{32} << 10;
+
+size_t depth_of(const ts_code& code, size_t level = 1) {
+  size_t deepest = level;
+  for (size_t i = 0; i < code.n && deepest <= kDepth; ++i) deepest = std::max(deepest, depth_of(code.items[i], level + 1));
+  return deepest;
+}
+
+// Functions are compiled inside of those that call them.
+size_t stack_of(const ts_program& program) {
+  size_t levels = 16;
+  for (size_t i = 0; i < program.n_closures; ++i) {
+    const size_t depth = depth_of(*program.closures[i].code);
+    TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth, " levels deep");
+    levels += depth;
+  }
+  return levels * kStackOfLevel;
+}
+
+// NULL where nothing is asked for.
+std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* examples, size_t n) {
+  std::vector<c10::TypePtr> asked(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (types && types[i]) {
+      asked[i] = torch::jit::ScriptTypeParser().parseType(types[i]);
+    } else if (examples && examples[i].tag != TS_DEFAULT) {
+      asked[i] = shim::to_natural_ivalue(examples[i]).type();
+      if (asked[i]->isSubtypeOf(*c10::TensorType::get())) asked[i] = c10::TensorType::get();
+    }
+  }
+  return asked;
+}
+
+}  // namespace
+
+int ts_script_define(const ts_program* program, const char* method, const char* const* types, const ts_value* examples,
+                     size_t n) {
+  return guarded([&] {
+    const auto unit = program->modules[0].module->module._ivalue()->compilation_unit();
+    auto asked = asked_types(types, examples, n);
+    shim::with_stack(stack_of(*program), [&] {
+      shim::script::Compiler(*program, unit).define(method, std::move(asked));
+      shim::check_text(*unit);
+    });
+  });
+}
+
+int ts_script_compile(const ts_program* program, const char* const* types, const ts_value* examples, size_t n,
+                      ts_callable** out) {
+  return guarded([&] {
+    auto unit = std::make_shared<shim::Unit>();
+    for (size_t i = 0; i < program->n_closures; ++i)
+      for (size_t k = 0; k < program->closures[i].n_known; ++k)
+        if (const auto* callable = program->closures[i].known[k].callable)
+          if (callable->unit) unit->uses.push_back(callable->unit);
+    auto asked = asked_types(types, examples, n);
+    torch::jit::Function* function = nullptr;
+    shim::with_stack(stack_of(*program), [&] {
+      function = shim::script::Compiler(*program, unit).compile(std::move(asked));
+      shim::check_text(*unit);
+    });
+    *out = new ts_callable(function, unit);
+  });
+}
+
+int ts_script_builtins(ts_value* out, ts_arena** arena) {
+  return guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    auto names = shim::script::builtin_names();
+    for (auto& name : shim::script::special_names()) names.push_back(std::move(name));
+    value = shim::string_list(names, own);
+  });
+}

@@ -1,0 +1,178 @@
+// With which parameters a function is compiled: of what its program is asked for, or of what it is called with.
+#include "script/compiler.h"
+
+#include "script/builtins.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace shim::script {
+
+using namespace torch::jit;
+
+namespace {
+
+// A constant that decides about branches, where it is written.
+std::optional<c10::IValue> literal(const ts_code& code) {
+  if (code.kind == TS_CODE_NULL) return c10::IValue();
+  // Whose call it was is for messages.
+  if (is_call(code, "caller_env") || is_call(code, "parent.frame") || is_call(code, "sys.call")) return c10::IValue();
+  if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
+  if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
+  if (code.kind == TS_CODE_DOUBLE && code.number == code.number) return c10::IValue(code.number);
+  if (code.kind == TS_CODE_INTEGER && code.number == code.number) return c10::IValue(static_cast<int64_t>(code.number));
+  return std::nullopt;
+}
+
+// A known argument as a part of the name of an instance; NULL for what is an argument like any other.
+std::optional<std::string> text_of_known(const c10::IValue& value) {
+  if (value.isNone()) return "None";
+  if (value.isBool()) return value.toBool() ? "T" : "F";
+  if (value.isString()) return value.toStringRef();
+  if (value.isInt()) return std::to_string(value.toInt()) + "L";
+  if (value.isDouble()) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%a", value.toDouble());
+    return std::string(text);
+  }
+  // Sizes in space and the like.
+  constexpr size_t kMost = 16;
+  if (!(value.isIntList() || value.isDoubleList()) || value.toListRef().size() > kMost) return std::nullopt;
+  std::string text = "(";
+  for (const c10::IValue& item : value.toListRef()) text += *text_of_known(item) + ";";
+  return text + ")";
+}
+
+// A default that is written as a value.
+std::optional<c10::IValue> default_value(const ts_code& code) {
+  switch (code.kind) {
+    case TS_CODE_DOUBLE: return c10::IValue(code.number);
+    case TS_CODE_INTEGER: return c10::IValue(static_cast<int64_t>(code.number));
+    case TS_CODE_LOGICAL: return c10::IValue(code.number != 0);
+    case TS_CODE_STRING: return c10::IValue(std::string(code.text));
+    case TS_CODE_NULL: return c10::IValue();
+    case TS_CODE_NAME: return is_name(code, "Inf") ? std::optional<c10::IValue>(INFINITY) : std::nullopt;
+    default: break;
+  }
+  if (!is_call(code, "-") || code.n != 2) return std::nullopt;
+  const auto positive = default_value(code.items[1]);
+  if (positive && positive->isInt()) return c10::IValue(-positive->toInt());
+  if (positive && positive->isDouble()) return c10::IValue(-positive->toDouble());
+  return std::nullopt;
+}
+
+}  // namespace
+
+// Parameters with the types that were asked for, or else those of their defaults.
+Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types) {
+  Signature signature;
+  const auto dots = std::find(function.formals.begin(), function.formals.end(), "...");
+  const bool has_dots = dots != function.formals.end();
+  const size_t n = function.formals.size() - has_dots;
+  TORCH_CHECK(has_dots ? types.size() >= n : types.size() == n, "there must be a type for each argument");
+  // Those of `...` stand last; here they have its place.
+  const size_t n_dots = types.size() - n, first = dots - function.formals.begin();
+  if (has_dots) std::rotate(types.begin() + first, types.begin() + n, types.end());
+  for (size_t at = 0; at < types.size(); ++at) {
+    if (has_dots && at >= first && at < first + n_dots) {
+      const std::string name = "dots_" + std::to_string(at - first + 1);
+      signature.dots.emplace_back("", name);
+      signature.parameters.push_back({name, key_of(types[at] ? types[at] : TypePtr(c10::TensorType::get())), std::nullopt});
+      continue;
+    }
+    const size_t i = !has_dots || at < first ? at : at - n_dots + 1;
+    const auto& value = function.default_of(i);
+    auto given = default_value(value);
+    TypePtr type = types[at];
+    // What is computed of other arguments, or otherwise, is no argument where nobody says its type.
+    if (!type && !given && value.kind != TS_CODE_MISSING) {
+      signature.defaults.push_back(i);
+      signature.missing.insert(function.formals[i]);
+      continue;
+    }
+    // Of an argument that is NULL, nobody having said what else it may be, the program knows that it is.
+    if (!type && given && given->isNone() && !function.assigned.count(function.formals[i])) {
+      signature.constants[function.formals[i]] = *given;
+      signature.missing.insert(function.formals[i]);
+      continue;
+    }
+    if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
+    if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
+    // The default is of the type that was asked for.
+    if (given && type->kind() == c10::TypeKind::FloatType && given->isInt()) given = static_cast<double>(given->toInt());
+    if (given && type->kind() == c10::TypeKind::IntType && given->isDouble()) given = static_cast<int64_t>(given->toDouble());
+    if (given && !given->isNone() && !given->type()->isSubtypeOf(*type)) given.reset();
+    signature.parameters.push_back({function.formals[i], key_of(type), given});
+  }
+  return signature;
+}
+
+Signature Compiler::bind(const Call& call, Function& function, std::vector<Value*>* arguments, std::string* key) {
+  // R binds names before positions.
+  const size_t n = function.formals.size();
+  std::vector<Value*> values(n, nullptr);
+  std::vector<std::pair<std::string, Value*>> captured, dots;
+  const size_t dots_at = std::find(function.formals.begin(), function.formals.end(), "...") - function.formals.begin();
+  for (const auto& given : call.named) {
+    const auto found = std::find(function.formals.begin(), function.formals.end(), given.first);
+    if (found != function.formals.end() && !values[found - function.formals.begin()]) {
+      values[found - function.formals.begin()] = given.second;
+    } else if (std::find(function.captured.begin(), function.captured.end(), given.first) != function.captured.end()) {
+      captured.push_back(given);
+    } else if (dots_at < n) {
+      dots.push_back(given);
+    } else {
+      call.fail("`" + function.name + "()` has no argument `" + given.first + "`");
+    }
+  }
+  size_t next = 0;
+  for (auto* value : call.inputs) {
+    while (next < n && next != dots_at && values[next]) ++next;
+    if (next == dots_at && next < n) {
+      dots.emplace_back("", value);
+      continue;
+    }
+    if (next == n) call.fail("`" + function.name + "()` takes " + std::to_string(n) + " arguments at most");
+    values[next] = value;
+  }
+  Signature signature;
+  *key = std::to_string(reinterpret_cast<uintptr_t>(&function));
+  const auto add = [&](const std::string& name, Value* value) {
+    // What is known now decides about branches of the function, as settings of layers do.
+    const auto known = function.assigned.count(name) ? std::nullopt : known_value(value);
+    if (const auto text = known ? text_of_known(*known) : std::nullopt) {
+      signature.constants[name] = *known;
+      *key += "," + name + "=" + *text;
+      return;
+    }
+    signature.parameters.push_back({name, key_of(value->type()), std::nullopt});
+    arguments->push_back(value);
+    *key += "," + name + ":" + signature.parameters.back().type;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    if (i == dots_at) {
+      for (const auto& it : dots) {
+        signature.dots.emplace_back(it.first, "R.dots" + std::to_string(signature.dots.size()));
+        *key += "," + it.first + "=...";
+        add(signature.dots.back().second, it.second);
+      }
+    } else if (values[i]) {
+      add(function.formals[i], values[i]);
+    } else if (function.default_of(i).kind == TS_CODE_MISSING && function.called.count("missing")) {
+      signature.missing.insert(function.formals[i]);
+    } else if (function.default_of(i).kind == TS_CODE_MISSING) {
+      call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
+    } else if (const auto known = literal(function.default_of(i)); known && !function.assigned.count(function.formals[i])) {
+      signature.constants[function.formals[i]] = *known;
+      signature.missing.insert(function.formals[i]);
+    } else {
+      signature.defaults.push_back(i);
+      signature.missing.insert(function.formals[i]);
+    }
+  }
+  for (const auto& it : captured) add(it.first, it.second);
+  return signature;
+}
+
+}  // namespace shim::script
