@@ -90,7 +90,9 @@ test_that("LibTorch 1.13.1 in C++ reads what we save, and writes what we read", 
       save(program, file, extra_files = list(scaling.json = "{\"mean\": 2}", bytes = as.raw(0:6)))
       there <- compat("run", file)
       truth <- as.numeric(program(rows())$t())
-      expect_equal(as.numeric(head(there, -2)), truth, tolerance = 1e-6)
+      # Small results are sums of large ones: their rounding is that of the largest.
+      expect_length(head(there, -2), length(truth))
+      expect_lt(max(abs(as.numeric(head(there, -2)) - truth)), 1e-6 * max(abs(truth)))
       expect_equal(tail(there, 2), c("{\"mean\": 2}", "7"))
     }
   }
