@@ -15,9 +15,9 @@ pad_layer <- function(kind, ndim, padding, value) {
   if (kind == "constant") make(padding, value) else make(padding)
 }
 
-test_that("padding lengthens the dimensions of space from the last on, each module in its way", {
-  skip_if_no_torch()
-  for (kind in c("constant", "zero", "reflection", "replication", "circular")) {
+# A padded layer, its input and what must come out, for each kind and number of dimensions of space.
+each_padding <- function(kinds, expect) {
+  for (kind in kinds) {
     for (ndim in 1:3) {
       sizes <- utils::tail(3:5, ndim)
       x <- array(as.numeric(seq_len(2 * prod(sizes))), c(1, 2, sizes))
@@ -27,12 +27,30 @@ test_that("padding lengthens the dimensions of space from the last on, each modu
       expected[is.na(expected)] <- if (kind == "constant") 7 else 0
       layer <- pad_layer(kind, ndim, ends, 7)
       expect_identical(layer$padding, ends)
-      expect_identical(as_array(layer(torch_tensor(x))), expected, info = paste(kind, ndim))
-      # Without a batch.
-      alone <- layer(torch_tensor(array(x, dim(x)[-1])))
-      expect_identical(as_array(alone), array(expected, dim(expected)[-1]), info = paste(kind, ndim, "alone"))
+      expect(layer, x, expected, paste(kind, ndim))
     }
   }
+}
+expect_padded_alone <- function(layer, x, expected, info) {
+  alone <- layer(torch_tensor(array(x, dim(x)[-1])))
+  expect_identical(as_array(alone), array(expected, dim(expected)[-1]), info = info)
+}
+
+test_that("padding lengthens the dimensions of space from the last on, each module in its way", {
+  skip_if_no_torch()
+  each_padding(c("constant", "zero", "reflection", "replication", "circular"), function(layer, x, expected, info) {
+    expect_identical(as_array(layer(torch_tensor(x))), expected, info = info)
+  })
+})
+
+test_that("padding takes what has no batch", {
+  skip_if_no_torch()
+  each_padding(c("constant", "zero", "reflection", "replication"), expect_padded_alone)
+})
+
+test_that("circular padding takes what has no batch", {
+  skip_if_older("2.0")
+  each_padding("circular", expect_padded_alone)
 })
 
 test_that("one number is for all ends, and negative numbers cut off", {
