@@ -71,7 +71,8 @@ check_batch <- function(trainer, batch) {
       type_error(sprintf("A batch must be made of tensors, and element %d is %s.", i, friendly_type(batch[[i]])), trainer$call)
     }
   }
-  if (length(batch) > !is.null(trainer$loss)) return(batch)
+  n_targets <- if (is.null(trainer$loss)) 0L else 1L
+  if (length(batch) > n_targets) return(batch)
   value_error(sprintf(
     "A batch must hold the inputs of the model%s, not %s.", if (is.null(trainer$loss)) "" else " and the target of `loss`",
     if (length(batch)) "one tensor only" else "nothing"
@@ -490,6 +491,8 @@ jit_train_step <- function(model, loss, optimizer, clip_norm = NULL, clip_value 
   trainer <- new_trainer(model, loss, optimizer, clip_norm, clip_value)
   structure(function(...) {
     trainer$call <- environment()
+    # The frame holds the batch.
+    on.exit(trainer$call <- NULL)
     train_step(trainer, check_batch(trainer, unname(list(...))))
   }, class = "torch_train_step")
 }

@@ -201,6 +201,17 @@ test_that("what a recording can't see is found by the second batch", {
   expect_s3_class(environment(step)$trainer$program, "script_module")
 })
 
+test_that("a step keeps no batch alive", {
+  skip_if_no_torch()
+  model <- train_matrices()
+  step <- jit_train_step(model, nnf_mse_loss, optim_sgd(model$parameters, lr = 0.1))
+  data <- train_data(16)
+  step(data[[1]], data[[2]])
+  expect_null(environment(step)$trainer$call)
+  expect_error(step(data[[1]]), "target of `loss`")
+  expect_null(environment(step)$trainer$call)
+})
+
 test_that("errors name what is wrong", {
   model <- train_matrices()
   optimizer <- optim_sgd(model$parameters, lr = 0.1)
