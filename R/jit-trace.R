@@ -431,15 +431,15 @@ script_module_handle <- function(mod, home, note = function(mod, handle) NULL) {
   handle
 }
 
-# A function that puts the module back to what it is now: its tensors, which tensors it holds, and the modes of all its
-# modules.
-keep_module <- function(mod) {
-  selves <- lapply(mod$modules, attr, "module", exact = TRUE)
-  selves <- selves[!vapply(selves, is.null, NA)]
+# A function that puts the module back to what it is now: the values of `tensors`, which tensors it holds, and the modes
+# of all its modules.
+keep_module <- function(mod, tensors = c(mod$parameters, mod$buffers)) {
+  modules <- mod$modules
+  selves <- compact(lapply(modules, attr, "module", exact = TRUE))
   members <- lapply(selves, function(self) c(own_members(self, "torch_tensor"), list(training = self$training)))
-  scripts <- Filter(function(m) inherits(m, "script_module"), mod$modules)
+  scripts <- Filter(function(m) inherits(m, "script_module"), modules)
   modes <- lapply(scripts, function(m) m$training)
-  restore <- keep_state(c(mod$parameters, mod$buffers))
+  restore <- keep_state(tensors)
   structure(function() {
     Map(list2env, members, selves)
     Map(function(m, was) m$training <- was, scripts, modes)

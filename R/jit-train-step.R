@@ -349,12 +349,26 @@ train_step <- function(trainer, batch) {
       value
     }))
   }
-  # The model has changed its buffers before the optimizer makes its step.
-  suspendInterrupts({
+  step_in_R(trainer, keep_module(trainer$model, trainer$model$buffers), function(own_step) {
     value <- batch_gradients(trainer, batch, entry)
-    trainer$optimizer$step()
+    own_step(trainer$optimizer$step())
     value
   })
+}
+
+# Runs a step whose code is R's or a program's, and may never end. An interrupt ends it and calls `restore`, which
+# undoes what it has changed. `step` is a function of `own_step()`, which evaluates the part that is made whole: there an
+# interrupt waits.
+step_in_R <- function(trainer, restore, step) {
+  force(restore)
+  is_made <- FALSE
+  own_step <- function(code) {
+    suspendInterrupts({
+      code
+      is_made <<- TRUE
+    })
+  }
+  withCallingHandlers(step(own_step), interrupt = function(i) if (!is_made) suspendInterrupts(restore()))
 }
 
 # The gradients of a batch, by its tape where there is one.
@@ -439,8 +453,20 @@ record_update <- function(trainer, entry) {
   trainer$update <- update
 }
 
+# The optimizer moves the parameters before and between the calls of the closure, so they are put back too, and what it
+# keeps of them.
 closure_step <- function(trainer, batch) {
-  trainer$optimizer$step(function() batch_gradients(trainer, batch))
+  of_training <- keep_training(trainer, batch)
+  states <- trainer$optimizer$state$settled()
+  before <- as.list(states, all.names = TRUE)
+  restore <- function() {
+    of_training()
+    rm(list = setdiff(ls(states, all.names = TRUE), names(before)), envir = states)
+    list2env(before, states)
+  }
+  step_in_R(trainer, restore, function(own_step) {
+    trainer$optimizer$step(function() batch_gradients(trainer, batch))
+  })
 }
 
 #' Training steps without R

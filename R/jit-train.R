@@ -21,8 +21,8 @@
 #' @param progress Whether to show a bar.
 #' @return `jit_train()`: a data frame, one row an epoch: `epoch`, `loss` (mean of the steps), `valid_loss`, the
 #'   metrics, `lr` (of the first group, in the epoch), `seconds`.
-#' @section Interrupts: An interrupt ends the training between two steps: model, optimizer and random numbers are
-#'   those after whole steps.
+#' @section Interrupts: An interrupt ends the training: model, optimizer and random numbers are
+#'   those after whole steps. A step that R or a program makes is undone if it has not come to the optimizer.
 #' @examplesIf torch::torch_is_installed()
 #'
 #' model <- nn_sequential(nn_linear(3, 8), nn_relu(), nn_dropout(0.1), nn_linear(8, 1))

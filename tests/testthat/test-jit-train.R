@@ -174,6 +174,66 @@ test_that("an interrupt in a step that R makes comes behind it", {
   expect_equal(unique(vapply(model$parameters, function(p) as.numeric(optimizer$state$get(p)$step), 0)), batches)
 })
 
+test_that("an interrupt ends a step that R or a program makes, and undoes it", {
+  skip_if_no_interrupts()
+  skip_if_not_installed("callr")
+  seen <- callr::r(libpath = .libPaths(), timeout = 600, function() {
+    library(torch)
+    interrupt_in <- function(seconds) {
+      system(sprintf("(sleep %s; kill -INT %d) >/dev/null 2>&1 &", seconds, Sys.getpid()))
+    }
+    # It never ends once more than `stop_at` batches were seen.
+    endless <- nn_module(
+      initialize = function() {
+        self$layers <- nn_sequential(nn_linear(4, 8), nn_batch_norm1d(8), nn_dropout(0.5), nn_linear(8, 2))
+      },
+      forward = function(x, stop_at) {
+        y <- self$layers(x)
+        while (as.logical(self$layers[[2]]$num_batches_tracked > stop_at)) y <- y + 0
+        y
+      }
+    )
+    state_of <- function(model, optimizer) {
+      list(
+        lapply(model$state_dict(), as_array), as_array(torch_get_rng_state()), .Random.seed,
+        rapply(optimizer$state_dict()$state, as_array, classes = "torch_tensor", how = "replace")
+      )
+    }
+    run <- function(make_optimizer) {
+      set.seed(1)
+      torch_manual_seed(1)
+      model <- endless()
+      optimizer <- make_optimizer(model$parameters)
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      x <- torch_randn(16, 4)
+      y <- torch_randn(16, 2)
+      never <- torch_tensor(1e6)
+      for (i in 1:3) step(x, never, y)
+      before <- state_of(model, optimizer)
+      interrupt_in(0.5)
+      how <- tryCatch(
+        {
+          step(x, torch_tensor(0), y)
+          "ended"
+        },
+        interrupt = function(i) "interrupted"
+      )
+      same <- identical(state_of(model, optimizer), before)
+      step(x, never, y)
+      list(how = how, same = same, moved = !identical(state_of(model, optimizer), before))
+    }
+    list(
+      program = run(function(params) optim_adam(params, lr = 0.01)),
+      closure = run(function(params) optim_lbfgs(params, max_iter = 3))
+    )
+  })
+  for (one in seen) {
+    expect_equal(one$how, "interrupted")
+    expect_true(one$same)
+    expect_true(one$moved)
+  }
+})
+
 test_that("errors name the argument", {
   model <- train_matrices()
   optimizer <- optim_sgd(model$parameters, lr = 0.1)
