@@ -69,7 +69,7 @@ problem_first <- function(message) {
   head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
   if (!grepl(head, message)) return(message)
   message <- sub(head, "", message)
-  parts <- regmatches(message, regexec("(?s)^(.*?)\\s*(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
+  parts <- regmatches(message, regexec("(?s)^(.*?)(?<!\\s)\\s*(?<![.\\w])(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
   # The error of a task comes inside the message of what waits for the task.
   if (grepl(head, parts[3])) return(problem_first(parts[3]))
@@ -155,7 +155,13 @@ friendly_type <- function(x) {
     return(if (is.na(text)) "NA" else paste("the integer64", text))
   }
   if (is.na(bare)) return(if (is.double(bare) && is.nan(bare)) "NaN" else "NA")
-  sprintf("the %s %s", if (type == "double") "number" else type, if (is.character(bare)) encodeString(bare, quote = "\"") else format(bare))
+  sprintf("the %s %s", if (type == "double") "number" else type, if (is.character(bare)) quoted(bare) else format(bare))
+}
+
+# A string in quotes, cut where it is long.
+quoted <- function(text) {
+  if (nchar(text, "bytes") > 60 && validUTF8(text)) text <- paste0(substr(text, 1, 57), if (nchar(text) > 57) "...")
+  encodeString(text, quote = "\"")
 }
 
 article <- function(word) if (grepl("^[aeiou]", word)) "an" else "a"

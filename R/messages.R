@@ -6,7 +6,8 @@ inner_check <- "A check inside of LibTorch"
 is_inner_check <- function(message) grepl(inner_check, message, fixed = TRUE)
 
 # The first rule whose pattern is found applies. Its function makes a sentence of what the pattern caught, and the
-# sentence replaces the message from there on.
+# sentence replaces the message from there on. Messages can quote long text of the user: a pattern that begins with what
+# repeats is tied to where that begins, else each place in the text is tried with all that follows.
 message_rules <- list(
   # A position of 0 becomes this number, which no tensor has as a position.
   list("index -9223372036854775807 is out of bounds[^\n]*", function() "Indexing in R is 1-based and found a 0."),
@@ -28,7 +29,7 @@ message_rules <- list(
     function() no_device("cuda")
   ),
   list(
-    "(?:\\[enforce fail at [^\n]*?\\] (?:[^\n]*?\\. )?)?(?:\\w+: )?(?:can't allocate|not enough) memory: you tried to allocate (\\d+) bytes",
+    "(?:\\[enforce fail at [^\n]*?\\] (?:[^\n]*?\\. )?)?(?:\\b\\w+: )?(?:can't allocate|not enough) memory: you tried to allocate (\\d+) bytes",
     function(bytes) no_memory(
       "", format_bytes(as.numeric(bytes)), sprintf("tensors hold %s", format_bytes(cpp_memory_stats(FALSE)[["live"]]))
     )
@@ -62,7 +63,7 @@ message_rules <- list(
     )
   ),
   list(
-    "(?:\\w+::)?(\\w+)[.\\w]*: attempted to run this operator with Meta tensors",
+    "(?<![.\\w])(?:\\w+::)?(\\w+)(?:[.]\\w+)*: attempted to run this operator with Meta tensors",
     function(operator) no_kernel(operator, "Meta")
   ),
   list(
@@ -70,7 +71,7 @@ message_rules <- list(
     function(operator) sprintf("`%s` needs at least one tensor.", operator)
   ),
   list(
-    "([^\n]*) INTERNAL ASSERT FAILED at \"([^\"]*)\":(\\d+), please report a bug to PyTorch\\.\\s*(.*)",
+    "(?m:^)([^\n]*) INTERNAL ASSERT FAILED at \"([^\"]*)\":(\\d+), please report a bug to PyTorch\\.\\s*(.*)",
     function(check, file, line, text) {
       if (!nzchar(text)) text <- sprintf("`%s` does not hold.", check)
       sprintf("%s (%s, %s:%s.)", text, inner_check, basename(file), line)
@@ -80,8 +81,8 @@ message_rules <- list(
 
 # Requests to write to LibTorch's developers, in brackets or as a sentence.
 message_requests <- c(
-  "\\s*\\(Could this error message be improved\\?[^)]*\\)",
-  "\\s*(?<=[.!] )[^.\n]*[Pp]lease (?:report|file|open|submit)[^\n]*?(?:issue|bug|request)\\b[^\n]*"
+  "(?<!\\s)\\s*\\(Could this error message be improved\\?[^)]*\\)",
+  "(?<!\\s)\\s*(?<=[.!] )[^.\n]*[Pp]lease (?:report|file|open|submit)[^\n]*?(?:issue|bug|request)\\b[^\n]*"
 )
 
 plain_message <- function(message) {

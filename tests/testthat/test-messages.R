@@ -109,3 +109,14 @@ test_that("Python's names become R's", {
   with_no_grad(x$mul_(2))
   expect_error(y$backward(), "with_detect_anomaly", class = "torch_runtime_error")
 })
+
+# A pattern that is tried anew at each letter took minutes for some thousand of them.
+test_that("long text of the user in a message is read once", {
+  skip_if_no_torch()
+  for (long in c(strrep("a", 5000), strrep("a ", 5000), strrep(" ", 5000), strrep("a.", 2500), strrep("\n", 5000))) {
+    expect_lt(system.time(expect_identical(plain_message(long), long))[["elapsed"]], 2)
+    head <- "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most recent call last):\n"
+    expect_lt(system.time(problem_first(paste0(head, long)))[["elapsed"]], 2)
+  }
+  expect_error(torch_ones(2)[strrep("a", 5000)], "not the character \"a{57}\\.\\.\\.\"")
+})
