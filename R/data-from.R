@@ -300,7 +300,7 @@ random_split <- function(dataset, lengths, generator = NULL) {
     left <- n - sum(sizes)
     sizes[] <- sizes + (seq_along(sizes) <= left)
   }
-  if (sum(sizes) != n || any(sizes %% 1 != 0)) {
+  if (sum(sizes) != n || any(sizes != trunc(sizes))) {
     value_error(sprintf("`lengths` must sum to 1 or to the number of items, %d, not to %s.", n, format(sum(lengths))))
   }
   draw <- op_randperm(n, generator = generator)

@@ -16,9 +16,12 @@ torch_manual_seed <- function(seed) {
 }
 
 check_seed <- function(seed, call = caller_env()) {
-  whole <- is.numeric(seed) && length(seed) == 1 && !is.na(seed) && (inherits(seed, "integer64") || seed %% 1 == 0)
+  whole <- is.numeric(seed) && length(seed) == 1 && !is.na(seed) && (inherits(seed, "integer64") || seed == trunc(seed))
   if (!whole) {
     type_error(sprintf("`seed` must be one whole number, not %s.", friendly_type(seed)), call)
+  }
+  if (!inherits(seed, "integer64") && abs(seed) >= 2^63) {
+    value_error(sprintf("`seed` must be between -2^63 and 2^63, not %s.", friendly_type(seed)), call)
   }
   seed
 }

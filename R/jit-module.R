@@ -210,12 +210,7 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
 
 #' @export
 `[[.script_module` <- function(x, i) {
-  if (is.character(i)) return(`$.script_module`(x, i))
-  children <- script_children(script_handle(x))
-  if (!is.numeric(i) || length(i) != 1 || !i %in% seq_along(children)) {
-    value_error(sprintf("The module has %d children: there is no child %s.", length(children), toString(format(i))))
-  }
-  children[[i]]
+  if (is_string(i)) `$.script_module`(x, i) else pick_child(script_children(script_handle(x)), i)
 }
 
 #' @export
@@ -235,7 +230,7 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
 }
 #' @export
 `[[<-.script_module` <- function(x, i, value) {
-  `$<-.script_module`(x, if (is.character(i)) i else names(x$children)[[i]], value)
+  `$<-.script_module`(x, if (is_string(i)) i else pick_child(names(x$children), i), value)
 }
 
 #' @export

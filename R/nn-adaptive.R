@@ -30,7 +30,7 @@ nn_adaptive_log_softmax_with_loss <- nn_module(
   "nn_adaptive_log_softmax_with_loss",
   initialize = function(in_features, n_classes, cutoffs, div_value = 4, head_bias = FALSE) {
     keep_settings()
-    if (!is.numeric(cutoffs) || !length(cutoffs) || anyNA(cutoffs) || any(cutoffs %% 1 != 0 | cutoffs <= 0 | cutoffs >= n_classes) ||
+    if (!is.numeric(cutoffs) || !length(cutoffs) || anyNA(cutoffs) || any(cutoffs != trunc(cutoffs) | cutoffs <= 0 | cutoffs >= n_classes) ||
         is.unsorted(cutoffs, strictly = TRUE)) {
       value_error("`cutoffs` must be whole numbers that rise, from 1 to below `n_classes`.")
     }

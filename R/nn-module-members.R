@@ -211,12 +211,15 @@ tensor_identity <- function(x) tryCatch(tensor_address(x), error = function(e) o
 
 #' @export
 `[[.nn_module` <- function(x, i) {
-  if (is.character(i)) `$.nn_module`(x, i) else pick_child(registered_children(x), i)
+  if (is_string(i)) `$.nn_module`(x, i) else pick_child(registered_children(x), i)
 }
 
-# One child by its position, from 1.
+# One child by its position, from 1, where `[[` got something else than a name.
 pick_child <- function(children, i, call = caller_env()) {
-  if (!is.numeric(i) || length(i) != 1L || !i %in% seq_along(children)) {
+  if (!is.numeric(i) || length(i) != 1L) {
+    value_error(sprintf("`[[` takes the name of a member or the position of a child, not %s.", friendly_type(i)), call)
+  }
+  if (!i %in% seq_along(children)) {
     value_error(sprintf("The module has %s: there is no child %s.", count_of(length(children), "child", "children"), toString(format(i))), call)
   }
   children[[i]]
@@ -230,7 +233,7 @@ pick_child <- function(children, i, call = caller_env()) {
 
 #' @export
 `[[<-.nn_module` <- function(x, i, value) {
-  module_assign(attr(x, "module", exact = TRUE), if (is.character(i)) i else pick_child(names(x$children), i), value)
+  module_assign(attr(x, "module", exact = TRUE), if (is_string(i)) i else pick_child(names(x$children), i), value)
   invisible(x)
 }
 

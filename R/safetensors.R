@@ -91,7 +91,7 @@ read_safetensors_entry <- function(entry) {
   if (!is.list(entry) || !is_string(entry$dtype)) damaged("it does not say of what dtype a tensor is")
   if (!entry$dtype %in% names(safetensors_dtypes)) damaged(sprintf("it has a dtype that is not known, \"%s\"", entry$dtype))
   numbers <- function(x) {
-    if (!is.list(x) || !all(vapply(x, function(n) is.numeric(n) && length(n) == 1 && n >= 0 && n < 2^53 && n %% 1 == 0, NA))) {
+    if (!is.list(x) || !all(vapply(x, function(n) is.numeric(n) && length(n) == 1 && n >= 0 && n < 2^53 && n == trunc(n), NA))) {
       damaged("a shape or a place is no list of whole numbers")
     }
     as.double(unlist(x))

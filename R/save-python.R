@@ -264,7 +264,7 @@ is_optimizer_dict <- function(x) {
   is.list(x) && length(x) == 2L && setequal(names(x), c("param_groups", "state")) && is.list(x$state) && is.list(x$param_groups) &&
     all(vapply(x$param_groups, function(group) is.list(group) && is_whole_numbers(group$params), NA))
 }
-is_whole_numbers <- function(x) length(x) > 0L && is.numeric(x <- unlist(x)) && !is.object(x) && all(x %% 1 == 0)
+is_whole_numbers <- function(x) length(x) > 0L && is.numeric(x <- unlist(x)) && !is.object(x) && isTRUE(all(x == trunc(x)))
 
 positions_from_zero <- function(dict) {
   there <- unlist(lapply(dict$param_groups, function(group) in_python_order(unlist(group$params), group$params)))

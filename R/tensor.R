@@ -290,7 +290,7 @@ length.torch_tensor <- function(x) .Call(C_length, x)
 edge_of <- function(x, n, at_end, call = caller_env()) {
   shape <- .Call(C_shape, x)
   if (!length(shape)) value_error("`x` must have a dimension: a 0-d tensor has no first elements.", call)
-  if (!is.numeric(n) || !length(n) || any(is.finite(n) & n %% 1 != 0) || length(n) > length(shape)) {
+  if (!is.numeric(n) || !length(n) || any(is.finite(n) & n != trunc(n)) || length(n) > length(shape)) {
     value_error(sprintf("`n` must hold a whole number for each of the first dimensions, not %s.", friendly_type(n)), call)
   }
   for (d in which(!is.na(n))) {

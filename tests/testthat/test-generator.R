@@ -81,6 +81,8 @@ test_that("a generator has a seed of its own", {
     expect_error(torch_manual_seed(seed), "seed", class = "type_error")
   }
   expect_error(torch_manual_seed(1.5), "seed")
+  expect_no_warning(expect_error(torch_manual_seed(1e300), "between -2\\^63", class = "value_error"))
+  expect_error(g$set_current_seed(-Inf), "between", class = "value_error")
 })
 
 test_that("numbers of threads are whole and positive", {

@@ -182,6 +182,8 @@ m = M()"))
   expect_snapshot({
     show_error(loaded[[5]])
     show_error(loaded[[TRUE]])
+    show_error(loaded[[NA_character_]])
+    show_error(loaded[[5]] <- 1)
     show_error(loaded$train("yes"))
     show_error(loaded$register_buffer("a.b", torch_ones(1)))
     show_error(loaded$register_parameter("", torch_ones(1)))

@@ -35,6 +35,9 @@ test_that("containers of modules are as lists of them", {
     made[[1]][[4]]
     made[[2]][[0]]
     made[[3]][[1:2]]
+    made[[1]][[character()]]
+    made[[1]][[c("0", "1")]]
+    made[[1]][[NULL]] <- nn_relu()
   })
 })
 

@@ -6,6 +6,16 @@ saved <- function(x, ...) {
 # What the CRAN package torch 0.17 wrote.
 fixture <- function(name) test_path("fixtures", "cran-torch-0.17", paste0(name, ".pt"))
 
+test_that("a list that only looks like an optimiser's state is saved as it is", {
+  skip_if_no_torch()
+  file <- withr::local_tempfile()
+  for (params in list(NA_real_, 1e300, c(1, NA))) {
+    like <- list(param_groups = list(list(params = params)), state = list())
+    expect_no_warning(torch_save(like, file))
+    expect_identical(torch_load(file), like)
+  }
+})
+
 test_that("tensors of every dtype come back, with what they need", {
   skip_if_no_torch()
   for (x in c(some_tensors(), list(torch_tensor(c(1 + 2i, -3i)), torch_tensor(1i)$to(dtype = torch_cdouble()), torch_tensor(c(1, 2), requires_grad = TRUE)))) {

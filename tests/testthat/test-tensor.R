@@ -286,7 +286,7 @@ test_that("str, format, head and tail are R's", {
   expect_output(str(list(a = x)), "a.*Long \\[1:10, 1:2\\]")
   expect_identical(format(x), "[ CPULongType{10,2} ]")
   m <- matrix(1:20, 10)
-  for (n in list(6, 3, 100, -2, -100, 0)) {
+  for (n in list(6, 3, 100, 1e300, -2, -100, 0)) {
     expect_identical(as_array(head(x, n)), head(m, n), info = n)
     expect_identical(as_array(tail(x, n)), tail(m, n, keepnums = FALSE), info = n)
   }
