@@ -477,3 +477,36 @@ test_that("what came out of a file goes into one again: script functions, method
   forward <- again(again(net$forward))
   expect_equal(as_array(forward(torch_ones(1, 2))), as_array(net(torch_ones(1, 2))))
 })
+
+test_that("what is read or written inside a trace is no part of the program", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  own <- withr::local_tempfile()
+  python <- withr::local_tempfile()
+  safe <- withr::local_tempfile()
+  module <- withr::local_tempfile()
+  torch_save(x, own)
+  save_state_dict(list(x = x), python)
+  save_safetensors(list(x = x), safe)
+  layer <- nn_linear(2, 2)
+  torch_save(layer, module)
+  reads <- list(
+    function(y) y + torch_load(own), function(y) y + load_state_dict(python)$x, function(y) y + load_safetensors(safe)$x,
+    function(y) {
+      save_state_dict(list(y = y), withr::local_tempfile())
+      torch_save(y, withr::local_tempfile())
+      y * 3
+    }
+  )
+  for (read in reads) {
+    program <- expect_no_warning(jit_trace(read, torch_zeros(2)))
+    expect_false(any(grepl("aten::(empty|set_|copy_)", as.character(program$graph))))
+    other <- torch_tensor(c(5, -7))
+    expect_equal(as_array(program(other)), as_array(read(other)))
+  }
+  # A constant that needs a gradient is refused, as one is that the function captures.
+  weight <- torch_ones(2, requires_grad = TRUE)
+  for (read in list(function(y) y * weight, function(y) torch_load(module)(y))) {
+    expect_error(jit_trace(read, torch_zeros(2)), "requires grad as a constant", class = "torch_runtime_error")
+  }
+})

@@ -6,6 +6,7 @@
 #include "core/boundary.h"
 #include "core/sink.h"
 #include "core/value.h"
+#include "tensor/unrecorded.h"
 
 using shim::borrow;
 
@@ -98,6 +99,7 @@ at::Tensor read_piece(const ts_piece& piece, Source& source) {
 
 int ts_parts_write(const char* path, const ts_part* parts, size_t n, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    const shim::Unrecorded guard;
     if (path) {
       shim::FileSink sink(path);
       write_parts(parts, n, sink);
@@ -113,6 +115,7 @@ int ts_parts_write(const char* path, const ts_part* parts, size_t n, ts_value* o
 int ts_pieces_read(const char* path, const void* bytes, size_t size, const ts_piece* pieces, size_t n, const char* device,
                    ts_tensor** out) {
   return shim::guarded([&] {
+    const shim::Unrecorded guard;
     Source source(path, bytes, size);
     for (size_t i = 0; i < n; ++i) {
       at::Tensor tensor = read_piece(pieces[i], source);

@@ -1,7 +1,7 @@
 // Copies tensors into plain memory and back, and describes them.
 #include "core/uncached.h"
 #include "core/value.h"
-#include "train/recorder.h"
+#include "tensor/unrecorded.h"
 
 #include <ATen/ScalarOps.h>
 
@@ -88,13 +88,6 @@ bool misaligned(const void* data, at::ScalarType dtype) {
   return dtype == at::kComplexDouble && reinterpret_cast<uintptr_t>(data) % 16 != 0;
 }
 
-// Making and reading constants is no operation of the user's: the tracer, autograd and a recording must not see it.
-struct Unrecorded {
-  shim::Unseen unseen;
-  at::AutoDispatchBelowADInplaceOrView below_autograd;
-  at::tracer::impl::NoTracerDispatchMode below_tracer;
-};
-
 constexpr const char* kReadByHost = "values of a tensor are read, on which the further course may depend";
 
 // An integer of the dtype that is a position in no tensor. Text can hold all of them but the smallest int64.
@@ -158,7 +151,7 @@ int ts_tensor_from_data(const void* data, int source, const int64_t* sizes, size
     const c10::IntArrayRef shape(sizes, ndim);
     at::Tensor tensor;
     {
-      Unrecorded guard;
+      shim::Unrecorded guard;
       tensor = at::empty(shape, at::TensorOptions().dtype(to).pinned_memory(pin_memory != 0));
       const auto layout = column_major(shape);
       at::Tensor aligned;
@@ -178,7 +171,7 @@ int ts_tensor_from_data(const void* data, int source, const int64_t* sizes, size
 
 int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** out) {
   return shim::guarded([&] {
-    Unrecorded guard;
+    shim::Unrecorded guard;
     at::Tensor tensor = c10::scalar_to_tensor(shim::to_ivalue(*number, *c10::NumberType::get()).toScalar());
     const at::Tensor other = like ? borrow(like) : at::Tensor();
     // Operators without type promotion need both dtypes alike. For operators with it this makes no difference.
@@ -196,7 +189,7 @@ int ts_tensor_from_number(const ts_value* number, ts_tensor* like, ts_tensor** o
 int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
   return shim::guarded([&] {
     shim::note_read(kReadByHost);
-    Unrecorded guard;
+    shim::Unrecorded guard;
     at::Tensor tensor = borrow(handle);
     const auto to = static_cast<at::ScalarType>(target);
     if (!tensor.device().is_cpu()) tensor = tensor.cpu();
@@ -215,7 +208,7 @@ int ts_tensor_to_data(ts_tensor* handle, void* data, int target) {
 int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dtype, void (*release)(void*),
                           void* context, ts_tensor** out) {
   return shim::guarded([&] {
-    Unrecorded guard;
+    shim::Unrecorded guard;
     const std::shared_ptr<void> owner(context, release);
     TORCH_CHECK_VALUE(!misaligned(data, static_cast<at::ScalarType>(dtype)),
                       "The memory of this buffer does not begin at a multiple of 16 bytes, as complex128 needs.");
@@ -228,7 +221,7 @@ int ts_tensor_from_buffer(void* data, const int64_t* sizes, size_t ndim, int dty
 int ts_tensor_item(ts_tensor* handle, ts_value* out) {
   return shim::guarded([&] {
     shim::note_read(kReadByHost);
-    Unrecorded guard;
+    shim::Unrecorded guard;
     const at::Scalar scalar = borrow(handle).item();
     ts_value value{};
     if (scalar.isComplex()) {
@@ -263,7 +256,7 @@ int ts_positions_from_one(ts_tensor* handle, ts_tensor** out) {
     const bool is_index = at::isIntegralType(positions.scalar_type(), false);
     TORCH_CHECK(is_index, "positions must be integers, not ", positions.scalar_type());
     {
-      Unrecorded guard;
+      shim::Unrecorded guard;
       TORCH_CHECK(positions.device().is_meta() || !positions.eq(0).any().item<bool>(),
                   "Indexing starts at 1 but found a 0.");
     }

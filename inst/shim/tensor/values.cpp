@@ -13,6 +13,7 @@
 #include "core/value.h"
 #include "guard/archive.h"
 #include "guard/pickle.h"
+#include "tensor/unrecorded.h"
 
 using shim::Pickled;
 
@@ -467,6 +468,7 @@ void write_archive(const ts_values& values, shim::Sink& sink) {
 
 int ts_values_write(const char* path, const ts_values* values, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    const shim::Unrecorded guard;
     if (path) {
       shim::FileSink sink(path);
       write_archive(*values, sink);
@@ -481,6 +483,7 @@ int ts_values_write(const char* path, const ts_values* values, ts_value* out, ts
 
 int ts_values_read(const char* path, const void* bytes, size_t size, const char* device, ts_value* out, ts_arena** arena) {
   return shim::guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    const shim::Unrecorded guard;
     std::unique_ptr<shim::Bytes> source;
     if (path)
       source = std::make_unique<shim::FileBytes>(path);
