@@ -129,7 +129,7 @@ random_arguments <- function() {
 random_tensor_expression <- function(depth) {
   if (depth == 0) return(sample(c("a", "b", "c", "a", "b", "c", "0.5", "2", "2L"), 1))
   sub <- function() random_tensor_expression(depth - 1)
-  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view"), 1),
+  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "product"), 1),
     op = sprintf("(%s %s %s)", sub(), sample(c("+", "-", "*", "/"), 1), sub()),
     fun = sprintf("torch_%s(tensor(%s))", sample(c("tanh", "sigmoid", "relu", "exp", "abs", "neg", "sin", "erf", "floor", "expm1"), 1), sub()),
     power = sprintf("(%s)^%s", sub(), sample(c("2", "3", "2L"), 1)),
@@ -138,6 +138,7 @@ random_tensor_expression <- function(depth) {
     two = sprintf("torch_%s(tensor(%s), tensor(%s))", sample(c("maximum", "minimum"), 1), sub(), sub()),
     reduce = sprintf(sample(c("tensor(%s)$sum()", "tensor(%s)$mean(dtype = torch_double())", "last(%s)", "centred(%s)", "tensor(%s)$to(dtype = torch_float())"), 1), sub()),
     number = sprintf("(%s * %s)", sub(), format(round(runif(1, -2, 2), 2))),
+    product = sprintf(sample(c("mixed(%s, %s)", "layer(%s, %s)"), 1), sub(), sub()),
     view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)"), 1), sub())
   )
 }
@@ -156,7 +157,21 @@ random_fused_function <- function() {
     x <- tensor(x)$to(dtype = torch_float())
     if (x$ndim == 0) x else x - x$mean(-1)$unsqueeze(-1)
   }
-  functions <- list(tensor = tensor, last = last, centred = centred)
+  # Products of matrices that have the shape of the first.
+  float <- function(x) tensor(x)$to(dtype = torch_float())
+  mixed <- function(x, y) {
+    x <- float(x)
+    y <- float(y)
+    if (x$ndim != 2 || !identical(x$shape, y$shape)) return(x)
+    torch_mm(torch_mm(x, torch_t(y)) * 0.1, y) * 0.1
+  }
+  layer <- function(x, y) {
+    x <- float(x)
+    y <- float(y)
+    if (x$ndim < 1 || y$ndim != 2 || tail(x$shape, 1) != y$shape[2]) return(x)
+    nnf_relu(nnf_linear(x, torch_mm(torch_t(y), y) * 0.1, y[1, ]))
+  }
+  functions <- list(tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer)
   eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))
 }
 

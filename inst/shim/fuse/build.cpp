@@ -70,6 +70,11 @@ bool stays_inside(const Node& node) {
   return node.kind() == c10::aten::to || (composite && composite->inside);
 }
 
+bool is_product(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->product;
+}
+
 bool asks_for_sizes(const Node& node) {
   const Composite* composite = composite_of(node.kind());
   return composite && composite->sizes > 0;
@@ -81,10 +86,15 @@ Program forward_program(Graph& graph, const std::vector<Argument>& arguments, co
   const Translator translator(builder, graph, arguments, real);
   for (const Value* output : graph.outputs()) {
     const Id id = translator.of(output);
-    if (builder.at(id).kind != Expr::formula && builder.at(id).kind != Expr::reduce) throw Unfusable{"an argument is a result"};
-    const int slot = builder.slot_for(id, translator.probed(output).sizes().vec());
-    builder.program.results.push_back(slot);
+    const Expr& e = builder.at(id);
+    if (e.kind == Expr::tensor && builder.program.slots[e.slot].made_by >= 0) {
+      builder.program.results.push_back(e.slot);
+      continue;
+    }
+    if (e.kind != Expr::formula && e.kind != Expr::reduce) throw Unfusable{"an argument is a result"};
+    builder.program.results.push_back(builder.slot_for(id, translator.probed(output).sizes().vec()));
   }
+  builder.program.products = builder.products();
   builder.schedule();
   return std::move(builder.program);
 }

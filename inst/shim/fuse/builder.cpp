@@ -1,5 +1,7 @@
 #include "fuse/builder.h"
 
+#include <tuple>
+
 namespace shim::fuse {
 namespace {
 
@@ -112,6 +114,16 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
       e.text = e.text.substr(semicolon + 1);
     }
   }
+  int level = 0;
+  const auto is_read = [&](size_t i) { return args[i] >= 0 && (f.block || mentions(e.text, letters[i])); };
+  for (size_t i = 0; i < args.size(); ++i)
+    if (is_read(i)) level = std::max(level, at(args[i]).level);
+  // What an earlier kernel leaves in memory is not computed again.
+  for (size_t i = 0; i < args.size(); ++i) {
+    const auto known = is_read(i) ? slot_of_.find(args[i]) : slot_of_.end();
+    if (known != slot_of_.end() && at(args[i]).level < level && at(args[i]).extent == Extent::full && !at(args[i]).closed)
+      args[i] = tensor(known->second);
+  }
   for (size_t i = 0; i < args.size(); ++i)
     if (f.block || mentions(e.text, letters[i])) {
       if (args[i] < 0) throw Unfusable{"an argument that it needs is missing"};
@@ -167,6 +179,28 @@ Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) 
   else e.shape.back() = 1;
   e.level = at(a).level;
   return add(std::move(e));
+}
+
+Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape) {
+  Expr e;
+  e.kind = Expr::product;
+  e.args = {stored_in_full(a), stored_in_full(b)};
+  e.turned[0] = turn_a;
+  e.turned[1] = turn_b;
+  e.dtype = e.compute = at(e.args[0]).dtype;
+  e.shape = shape;
+  e.level = std::max(at(e.args[0]).level, at(e.args[1]).level);
+  const Id id = add(std::move(e));
+  return tensor(slot_for(id, shape));
+}
+
+// A tensor that lies in memory, without a dimension that is missing there.
+Id Builder::stored_in_full(Id id) {
+  const Expr& e = at(id);
+  if (e.kind == Expr::number || e.kind == Expr::count) throw Unfusable{"a number is multiplied as a matrix"};
+  if (e.kind != Expr::tensor) return materialised(id);
+  if (program.slots[e.slot].unsqueeze) throw Unfusable{"a dimension that is missing is multiplied"};
+  return id;
 }
 
 Id Builder::materialised(Id id) {
@@ -244,12 +278,20 @@ const Builder::Derivatives* Builder::derivatives(Id id) const {
   return found == derivatives_.end() ? nullptr : &found->second;
 }
 
+std::vector<int> Builder::products() const {
+  std::vector<int> out;
+  for (size_t i = 0; i < program.slots.size(); ++i)
+    if (program.slots[i].made_by >= 0 && at(program.slots[i].made_by).kind == Expr::product) out.push_back(static_cast<int>(i));
+  return out;
+}
+
 void Builder::schedule() {
   struct Key {
     int level;
     Sizes space;
+    Id product;  // each is by itself
     bool operator<(const Key& other) const {
-      return level != other.level ? level < other.level : space < other.space;
+      return std::tie(level, space, product) < std::tie(other.level, other.space, other.product);
     }
   };
   std::map<Key, Kernel> kernels;
@@ -259,13 +301,20 @@ void Builder::schedule() {
     if (it.made_by < 0) continue;
     const Expr& e = at(it.made_by);
     const Sizes space = trimmed(e.extent == Extent::full ? e.shape : e.space);
-    Kernel& kernel = kernels[{e.level, space}];
+    const bool is_product = e.kind == Expr::product;
+    Kernel& kernel = kernels[{e.level, space, is_product ? it.made_by : -1}];
+    kernel.is_product = is_product;
     kernel.space = e.extent == Extent::full ? (e.shape.size() > kernel.space.size() ? e.shape : kernel.space)
                                             : (e.space.size() > kernel.space.size() ? e.space : kernel.space);
     kernel.results.push_back(slot);
     kernel.values.push_back(it.made_by);
   }
   for (auto& [key, kernel] : kernels) {
+    if (kernel.is_product) {
+      for (const Id arg : at(kernel.values[0]).args) kernel.arguments.push_back(at(arg).slot);
+      program.kernels.push_back(std::move(kernel));
+      continue;
+    }
     std::set<Id> seen;
     std::set<int> read;
     for (const Id id : kernel.values) gather(id, kernel, seen, read);

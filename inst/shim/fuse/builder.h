@@ -35,6 +35,10 @@ class Builder {
 
   Id reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype);
 
+  // The product of two matrices; leading dimensions of a tensor count as one. turn_a, turn_b: which are read with their
+  // dimensions exchanged.
+  Id product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape);
+
   bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
 
   // A value as what another kernel reads.
@@ -63,10 +67,14 @@ class Builder {
   const Expr& at(Id id) const { return program.exprs[id]; }
   void close(Id id) { program.exprs[id].closed = true; }
 
+  // The slots of products.
+  std::vector<int> products() const;
+
   // The kernels for what the slots with a maker need.
   void schedule();
 
  private:
+  Id stored_in_full(Id id);
   static bool mentions(const std::string& text, char letter);
   Id number_expr(bool integer, at::ScalarType dtype);
   Id add(Expr e);

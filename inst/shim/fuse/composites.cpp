@@ -1,6 +1,7 @@
 // Operators that are made of several formulas, of reductions, and views that change nothing but a shape.
 #include <ATen/Functions.h>
 
+#include "fuse/fused.h"
 #include "fuse/translator.h"
 
 namespace shim::fuse {
@@ -58,12 +59,31 @@ bool opens_a_row(const Node& node) {
   return list.size() == 1 && is_last(list[0]) && is_last(dim->toInt());
 }
 bool always(const Node&) { return true; }
+bool multiplies_matrices(const Node& node) { return rank_of(node.input(0)) > 0 && rank_of(node.input(1)) == 2; }
+bool is_one(const torch::jit::Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && constant->isScalar() && constant->toScalar().equal(1);
+}
+bool adds_as_it_is(const Node& node) { return is_one(node.input(3)) && is_one(node.input(4)); }
+// Whether all that read a value multiply it as a matrix.
+bool is_multiplied(const torch::jit::Value* value) {
+  for (const auto& use : value->uses()) {
+    if (use.user->kind() == fused()) {
+      if (!is_multiplied(use.user->g(c10::attr::Subgraph)->inputs()[use.offset])) return false;
+    } else if (!is_product(*use.user) || (use.user->kind() == c10::aten::addmm && use.offset == 0) ||
+               (use.user->kind() == c10::aten::linear && use.offset == 2)) {
+      return false;
+    }
+  }
+  return true;
+}
+bool exchanges_for_products(const Node& node) { return is_multiplied(node.output()); }
 
 }  // namespace
 
 const Composite* composite_of(c10::Symbol op) {
   using T = Translator;
-  constexpr bool worth = true, inside = true;
+  constexpr bool worth = true, inside = true, product = true;
   static const auto& table = *new std::unordered_map<std::string, Composite>{
       {"sum", {&T::sum, reduces_well}},
       {"mean", {&T::sum, reduces_well}},
@@ -83,6 +103,11 @@ const Composite* composite_of(c10::Symbol op) {
       {"huber_loss", {&T::huber_loss, always}},
       {"smooth_l1_loss", {&T::smooth_l1_loss, always}},
       {"binary_cross_entropy_with_logits", {&T::logits_loss, always}},
+      {"linear", {&T::linear, always, 0, !worth, !inside, product}},
+      {"addmm", {&T::addmm, adds_as_it_is, 0, !worth, !inside, product}},
+      {"mm", {&T::mm, always, 0, !worth, !inside, product}},
+      {"matmul", {&T::mm, multiplies_matrices, 0, !worth, !inside, product}},
+      {"t", {&T::transpose, exchanges_for_products, 0, !worth, inside}},
       {"expand", {&T::expand, always, 1, !worth, inside}},
       {"expand_as", {&T::expand, always, 0, !worth, inside}},
       {"unsqueeze", {&T::unsqueeze, opens_a_row, 0, !worth, inside}},
@@ -236,6 +261,47 @@ Id Translator::logits_loss(Node* node, const at::Tensor& out) {
   if (!constant(node, 2).isNone() || !constant(node, 3).isNone()) throw Unfusable{"its weights"};
   return loss(node, out, "(1 - b) * a + ((a > 0 ? 0 : -a) + log1p$(exp$(-fabs$(a))))", {"g * (sigmoid$(a) - b)", "-(g * a)"},
               0, 4);
+}
+
+// --- products ---------------------------------------------------------------------------------------------------------
+
+Translator::Matrix Translator::matrix(const Node* node, size_t i) const {
+  const auto turned = turned_.find(node->input(i));
+  const Matrix it = turned == turned_.end() ? Matrix{arg(node, i), false} : Matrix{turned->second, true};
+  if (it.id < 0) throw Unfusable{"an argument that it needs is missing"};
+  return it;
+}
+
+Id Translator::product(Matrix a, Matrix b, const at::Tensor& out) {
+  expect_floating(out);
+  return b_.product(a.id, a.turned, b.id, b.turned, out.sizes().vec());
+}
+
+Id Translator::linear(Node* node, const at::Tensor& out) {
+  if (probed(node->input(1)).dim() != 2) throw Unfusable{"its weight is no matrix"};
+  Matrix weight = matrix(node, 1);
+  weight.turned = !weight.turned;
+  const Id x = product(matrix(node, 0), weight, out), bias = arg(node, 2);
+  return bias < 0 ? x : checked(formula("a + b", {"g", "g"}, {x, bias}, out.scalar_type()), out);
+}
+
+Id Translator::mm(Node* node, const at::Tensor& out) {
+  if (probed(node->input(1)).dim() != 2) throw Unfusable{"its second argument is no matrix"};
+  return product(matrix(node, 0), matrix(node, 1), out);
+}
+
+Id Translator::addmm(Node* node, const at::Tensor& out) {
+  const Id x = product(matrix(node, 1), matrix(node, 2), out);
+  return checked(formula("a + b", {"g", "g"}, {arg(node, 0), x}, out.scalar_type()), out);
+}
+
+// The product that reads it exchanges the dimensions.
+Id Translator::transpose(Node* node, const at::Tensor& out) {
+  if (out.dim() != 2) throw Unfusable{"it is no matrix"};
+  const auto twice = turned_.find(node->input(0));
+  if (twice != turned_.end()) return twice->second;
+  turned_[node->output()] = arg(node, 0);
+  return -1;
 }
 
 // --- views ------------------------------------------------------------------------------------------------------------

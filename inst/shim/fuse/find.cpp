@@ -23,13 +23,14 @@ constexpr size_t kMostOperators = 150;
 // Groups of a block, from its end. Control flow separates them.
 class Finder {
  public:
-  Finder(const std::shared_ptr<Graph>& graph, bool exact) : graph_(graph), exact_(exact), aliases_(graph) {}
+  Finder(const std::shared_ptr<Graph>& graph, bool exact, Products products)
+      : graph_(graph), exact_(exact), products_(products), aliases_(graph) {}
 
   void look_at(Block* block) {
     for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
       Node* node = *it;
       for (Block* inner : node->blocks()) look_at(inner);
-      if (!is_fusable(node, exact_) || stays_inside(*node)) {
+      if (!may_join(node) || stays_inside(*node)) {
         ++it;
         continue;
       }
@@ -61,11 +62,15 @@ class Finder {
   }
 
  private:
+  bool may_join(Node* node) const {
+    return is_fusable(node, exact_) && (products_ == Products::join || !is_product(*node));
+  }
+
   bool grow(Node* group, Block* block) {
     std::vector<Node*> makers;
     for (Value* input : group->inputs()) {
       Node* maker = input->node();
-      if (maker->owningBlock() == block && is_fusable(maker, exact_)) makers.push_back(maker);
+      if (maker->owningBlock() == block && may_join(maker)) makers.push_back(maker);
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {
@@ -83,6 +88,7 @@ class Finder {
 
   std::shared_ptr<Graph> graph_;
   bool exact_;
+  Products products_;
   AliasDb aliases_;
   std::vector<Node*> groups_;
 };
@@ -106,7 +112,7 @@ void replace(Node* node, Value* by) {
 void put_bias_into_kernel(Node* node) {
   const auto& uses = node->output()->uses();
   if (node->input(2)->type()->kind() != c10::TypeKind::TensorType || uses.size() != 1 ||
-      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user))
+      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user) || is_product(*uses[0].user))
     return;
   Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
@@ -188,16 +194,17 @@ bool may_fuse(const torch::jit::Stack& arguments) {
 
 void form_groups(const std::shared_ptr<Graph>& graph, const std::string& function) {
   form_loops(graph, function);
-  form_groups(graph);
+  form_groups(graph, Products::join);
 }
 
-void form_groups(const std::shared_ptr<Graph>& graph, bool splits) {
+void form_groups(const std::shared_ptr<Graph>& graph, Products products) {
   // Where layers are cast, their bias is too. There is a graph for each state of autocast.
   const bool casts = !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
-  simplify(graph->block(), splits && !casts && mode() != Mode::exact);
+  if (casts || mode() == Mode::exact) products = Products::stay;
+  simplify(graph->block(), products == Products::split);
   const auto is_work = [](const Node& node) { return is_fusable(const_cast<Node*>(&node), false); };
   if (!any_node(*graph->block(), is_work)) return;
-  Finder finder(graph, mode() == Mode::exact);
+  Finder finder(graph, mode() == Mode::exact, products);
   finder.look_at(graph->block());
   finder.settle();
   torch::jit::EliminateDeadCode(graph);

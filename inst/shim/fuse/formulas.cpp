@@ -6,6 +6,9 @@
 namespace shim::fuse {
 namespace {
 
+// A gradient of zero, of what is infinite or no number too.
+constexpr const char* kNothing = "g < g ? g : 0";
+
 using Constants = std::vector<std::optional<c10::IValue>>;
 
 constexpr auto F = Formula::floating;
@@ -42,12 +45,12 @@ const std::unordered_map<std::string, Row>& table() {
       {"remainder", {2, {"x = fmod(a, b); x != 0 && (b < 0) != (x < 0) ? x + b : x", {"g", "-(g * floor$(a / b))"}, F}}},
       {"hypot", {2, {"hypot", {"g * (a / r)", "g * (b / r)"}, F, true}}},
       // rounding
-      {"floor", {1, {"floor$(a)", {"0 * g"}, F}}},
-      {"ceil", {1, {"ceil$(a)", {"0 * g"}, F}}},
-      {"trunc", {1, {"trunc$(a)", {"0 * g"}, F}}},
-      {"round", {1, {"round$(a)", {"0 * g"}, F}}},
+      {"floor", {1, {"floor$(a)", {kNothing}, F}}},
+      {"ceil", {1, {"ceil$(a)", {kNothing}, F}}},
+      {"trunc", {1, {"trunc$(a)", {kNothing}, F}}},
+      {"round", {1, {"round$(a)", {kNothing}, F}}},
       {"frac", {1, {"a - trunc$(a)", {"g"}, F}}},
-      {"sign", {1, {"(a > 0) - (a < 0)", {"0 * g"}, F}}},
+      {"sign", {1, {"(a > 0) - (a < 0)", {kNothing}, F}}},
       // elementary functions
       {"exp", {1, {"exp$(a)", {"g * r"}, F}}},
       {"exp2", {1, {"exp2", {"g * r * K(0.6931471805599453)"}, F, true}}},

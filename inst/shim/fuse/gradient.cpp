@@ -9,13 +9,15 @@ class Gradients {
   Gradients(Builder& builder, const Translator& translator)
       : b_(builder), translator_(translator), last_(static_cast<Id>(builder.program.exprs.size())) {}
 
-  // Results as they were computed, and their gradients, become arguments.
+  // Results and products as they were computed, and the gradients of results, become arguments.
   void take_results(const torch::jit::Graph& graph, const std::vector<bool>& given) {
     for (const auto* output : graph.outputs()) {
       const Id id = translator_.of(output);
       const int slot = b_.argument_slot(b_.at(id).dtype, translator_.probed(output).sizes().vec(), b_.at(id).closed);
       if (b_.at(id).extent != Extent::whole && !saved_.count(id)) saved_[id] = b_.tensor(slot);
     }
+    products_ = b_.products();
+    b_.program.arguments.insert(b_.program.arguments.end(), products_.begin(), products_.end());
     for (size_t i = 0; i < graph.outputs().size(); ++i) {
       const auto* output = graph.outputs()[i];
       const Id id = translator_.of(output);
@@ -49,10 +51,13 @@ class Gradients {
       const Expr e = b_.at(id);
       const Id g = arrived(id, e);
       if (e.kind == Expr::tensor) at_tensor(e, g);
+      else if (e.kind == Expr::product) through_product(e, g);
       else if (e.kind == Expr::reduce) through_reduction(id, e, g);
       else if (translator_.softmaxes.count(id)) through_softmax(id, e, g);
       else if (e.kind == Expr::formula) through_formula(id, e, g);
     }
+    // Products are read, not computed again. Until here it had to be known what they are made of.
+    for (const int slot : products_) b_.program.slots[slot].made_by = -1;
   }
 
  private:
@@ -92,6 +97,17 @@ class Gradients {
       g = b_.repeated(g, e.shape);
     }
     b_.program.results[i] = b_.slot_for(g, e.shape);
+  }
+
+  // Of C = A B: the gradient of A is G B', that of B is A' G.
+  void through_product(const Expr& e, Id g) {
+    g = b_.full(g);
+    const Id a = e.args[0], b = e.args[1];
+    const bool turn_a = e.turned[0], turn_b = e.turned[1];
+    if (leads_[a])
+      adjoints_[a].push_back(turn_a ? b_.product(b, turn_b, g, true, b_.at(a).shape) : b_.product(g, false, b, !turn_b, b_.at(a).shape));
+    if (leads_[b])
+      adjoints_[b].push_back(turn_b ? b_.product(g, true, a, turn_a, b_.at(b).shape) : b_.product(a, !turn_a, g, false, b_.at(b).shape));
   }
 
   void through_reduction(Id id, const Expr& e, Id g) {
@@ -159,6 +175,7 @@ class Gradients {
   Builder& b_;
   const Translator& translator_;
   const Id last_;
+  std::vector<int> products_;  // slots
   std::map<Id, Id> saved_;
   std::map<Id, std::vector<Id>> adjoints_;
   std::vector<bool> leads_;

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
+#include "core/nodes.h"
 #include "tensor/autograd.h"
 
 namespace shim::fuse {
@@ -45,7 +46,15 @@ bool is_read(const Program& program, size_t argument) {
 }
 
 // Small numbers without common parts, which are quick to compute with, in place of sizes.
-constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13};
+constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37};
+
+// What runs where kernels do not: operators may still be in groups without products.
+std::shared_ptr<torch::jit::Graph> for_interpreter(const std::shared_ptr<torch::jit::Graph>& graph) {
+  if (!any_node(*graph->block(), is_product)) return graph;
+  auto copy = graph->copy();
+  form_groups(copy, Products::split);
+  return copy;
+}
 
 }  // namespace
 
@@ -77,7 +86,7 @@ size_t Group::KeyHash::operator()(const Key& key) const {
 }
 
 Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
-    : Fused(std::move(graph), std::move(name)), exact_(exact), code_(graph_, "fused") {
+    : Fused(std::move(graph), std::move(name)), exact_(exact), code_(for_interpreter(graph_), "fused") {
   for (const auto* node : graph_->nodes()) asks_for_sizes_ = asks_for_sizes_ || asks_for_sizes(*node);
 }
 
@@ -106,6 +115,13 @@ const char* Group::why_not(const Stack& stack, size_t first, Key& key, bool& wan
     }
   }
   return nullptr;
+}
+
+std::vector<Place> Group::Entry::made_places() const {
+  std::vector<Place> out;
+  for (size_t i = 0; i < forward->program().results.size(); ++i) out.push_back(forward->result_place(i));
+  for (size_t i = 0; i < forward->program().products.size(); ++i) out.push_back(forward->product_place(i));
+  return out;
 }
 
 std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, size_t first) {
@@ -204,7 +220,7 @@ struct Gradient : torch::autograd::Node {
   std::shared_ptr<Group::Entry> entry;
   uint64_t wanted = 0;
   std::vector<c10::IValue> numbers;  // the arguments that are no tensors, at their places
-  std::vector<SavedVariable> arguments, results;
+  std::vector<SavedVariable> arguments, results, products;
   std::vector<Place> result_places;
   std::vector<size_t> outputs;  // of the results, those that have a gradient
   bool released = false;
@@ -213,7 +229,7 @@ struct Gradient : torch::autograd::Node {
 
   void release_variables() override {
     released = true;
-    for (auto* all : {&arguments, &results})
+    for (auto* all : {&arguments, &results, &products})
       for (SavedVariable& each : *all) each.reset_data();
   }
 
@@ -224,6 +240,7 @@ struct Gradient : torch::autograd::Node {
     if (at::GradMode::is_enabled()) return again(grads, true);
     std::shared_ptr<Plan> plan;
     std::vector<Place> more = result_places;
+    for (size_t i = 0; i < products.size(); ++i) more.push_back(entry->forward->product_place(i));
     std::vector<at::Tensor> full(result_places.size());
     for (size_t k = 0; k < outputs.size(); ++k) {
       at::Tensor& g = full[outputs[k]];
@@ -250,6 +267,7 @@ struct Gradient : torch::autograd::Node {
     for (size_t i = 0; i < numbers.size(); ++i)
       if (numbers[i].isNone()) add([&] { return arguments[i].unpack(); });
     for (const SavedVariable& result : results) add([&] { return result.unpack(self); });
+    for (const SavedVariable& product : products) add([&] { return product.unpack(); });
     for (const at::Tensor& g : full) add([&] { return g; });
     const auto made = plan->run(std::move(given), numbers);
     torch::autograd::variable_list out;
@@ -321,9 +339,8 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
       auto& back = backward(*it, wanted);
       std::shared_ptr<Plan> way;
       if (back.program) {
-        std::vector<Place> more;
-        for (int twice = 0; twice < 2; ++twice)
-          for (size_t r = 0; r < plan->program().results.size(); ++r) more.push_back(plan->result_place(r));
+        std::vector<Place> more = it->made_places();
+        for (size_t r = 0; r < plan->program().results.size(); ++r) more.push_back(plan->result_place(r));
         way = backward_plan(*it, back, more);
       }
       if (!way || way->state() == Plan::State::failed) plainly = true;
@@ -349,7 +366,8 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
   std::vector<at::Tensor> given;
   for (const c10::IValue& value : inputs)
     if (value.isTensor()) given.push_back(value.toTensor());
-  auto results = plan->run(std::move(given), inputs, into);
+  std::vector<at::Tensor> products;
+  auto results = plan->run(std::move(given), inputs, into, wants_gradient ? &products : nullptr);
   if (wants_gradient) {
     const auto node = new_node<Gradient>();
     node->group = shared_from_this();
@@ -368,7 +386,7 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
       const std::lock_guard<std::mutex> hold(lock_);
       const auto& back = *backward(*it, wanted).program;
       reached = back.reached;
-      for (size_t r = 0; r < results.size(); ++r) needed.push_back(is_read(back, it->places.size() + r));
+      for (size_t r = 0; r < results.size() + products.size(); ++r) needed.push_back(is_read(back, it->places.size() + r));
     }
     for (size_t r = 0; r < results.size(); ++r) {
       node->result_places.push_back(place_of(results[r]));
@@ -378,6 +396,8 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
     }
     for (size_t r = 0; r < results.size(); ++r)
       node->results.push_back(needed[r] ? SavedVariable(results[r], true) : SavedVariable());
+    for (size_t p = 0; p < products.size(); ++p)
+      node->products.push_back(needed[results.size() + p] ? SavedVariable(products[p], false) : SavedVariable());
   }
   for (at::Tensor& result : results) stack.emplace_back(std::move(result));
   if (guard.needsOutputs()) guard.setOutputs(std::vector<c10::IValue>(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end()));

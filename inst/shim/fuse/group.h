@@ -38,6 +38,8 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
     std::vector<Argument> probe;
     Real real;
     std::vector<Place> places;
+    // What the plan of gradients gets beside the arguments: results and products as they were computed.
+    std::vector<Place> made_places() const;
   };
 
   // Why a call goes the way of operators, or null and its key.
@@ -58,8 +60,10 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
 // fuser is at home.
 bool may_fuse(const torch::jit::Stack& arguments);
 // Puts operators of a graph, which LibTorch has not made a plan of yet, into groups; and before that, loops of a function's graph.
-// splits: operators may become several, so that a group gets a part of them.
-void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, bool splits = true);
+// What becomes of products of matrices: they join groups; or those of linear layers are taken apart, so that a group gets the
+// bias; or they stay as they are.
+enum class Products { join, split, stay };
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, Products products);
 void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
 
 }  // namespace shim::fuse

@@ -3,6 +3,8 @@
 #include <ATen/ExpandUtils.h>
 #include <ATen/Functions.h>
 
+#include <algorithm>
+
 namespace shim::fuse {
 namespace {
 
@@ -24,9 +26,28 @@ Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arg
   for (const Kernel& kernel : program_->kernels) {
     const std::vector<int64_t> space = real_sizes(kernel.space);
     place_results(kernel, space);
-    nests_.emplace_back(*program_, kernel, places_, space);
-    source_ += nests_.back().source();
+    if (kernel.is_product) {
+      steps_.emplace_back(Product(*program_, kernel, places_));
+    } else {
+      steps_.emplace_back(Nest(*program_, kernel, places_, space));
+      source_ += std::get<Nest>(steps_.back()).source();
+    }
   }
+  find_last_uses();
+}
+
+void Plan::find_last_uses() {
+  dying_.resize(steps_.size());
+  std::vector<bool> stays(places_.size(), false);
+  for (const int slot : program_->arguments) stays[static_cast<size_t>(slot)] = true;
+  for (const int slot : program_->results)
+    if (slot >= 0) stays[static_cast<size_t>(slot)] = true;
+  for (size_t step = steps_.size(); step-- > 0;)
+    for (const int slot : program_->kernels[step].arguments) {
+      if (stays[static_cast<size_t>(slot)]) continue;
+      stays[static_cast<size_t>(slot)] = true;
+      dying_[step].push_back(slot);
+    }
 }
 
 std::vector<int64_t> Plan::real_sizes(const Sizes& shape) const {
@@ -37,15 +58,17 @@ std::vector<int64_t> Plan::real_sizes(const Sizes& shape) const {
 
 Plan::State Plan::state() const {
   State state = State::ready;
-  for (const Nest& nest : nests_) {
-    if (nest.compiled().failed) return State::failed;
-    if (!nest.compiled().function) state = State::waiting;
+  for (const auto& step : steps_) {
+    const Nest* nest = std::get_if<Nest>(&step);
+    if (!nest) continue;
+    if (nest->compiled().failed) return State::failed;
+    if (!nest->compiled().function) state = State::waiting;
   }
   return state;
 }
 
 void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space) {
-  const std::vector<int64_t> like = strides_like(kernel, places_, space);
+  const std::vector<int64_t> like = kernel.is_product ? contiguous(space) : strides_like(kernel, places_, space);
   for (const int slot : kernel.results) {
     const Slot& it = program_->slots[slot];
     const std::vector<int64_t> sizes = real_sizes(it.of.empty() ? it.shape : it.of);
@@ -73,18 +96,27 @@ at::Tensor Plan::reduced_to_one(const at::Tensor& partials, const Slot& slot, co
   return out;
 }
 
-void Plan::run_kernel(const Nest& nest, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const {
+at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>& slots, bool may_take) const {
+  const Place& place = places_[static_cast<size_t>(slot)];
+  for (size_t i = 0; may_take && i < dying_[step].size(); ++i) {
+    const auto other = static_cast<size_t>(dying_[step][i]);
+    const Place& free = places_[other];
+    if (slots[other].use_count() == 1 && free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides) return slots[other];
+  }
+  return at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
+}
+
+void Plan::run_kernel(const Nest& nest, size_t step, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const {
   const Kernel& kernel = nest.kernel();
   const auto expr_of = [&](size_t r) -> const Expr& { return program_->exprs[kernel.values[r]]; };
   c10::SmallVector<char*, 16> pointers;
   for (const int slot : kernel.arguments) pointers.push_back(static_cast<char*>(slots[slot].data_ptr()));
   for (size_t r = 0; r < kernel.results.size(); ++r) {
     const int slot = kernel.results[r];
-    const Place& place = places_[slot];
     if (expr_of(r).extent == Extent::whole)
       slots[slot] = at::empty({nest.partials()}, at::TensorOptions().dtype(accumulator(expr_of(r))));
     else if (!slots[slot].defined())
-      slots[slot] = at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
+      slots[slot] = memory_for(slot, step, slots, nest.may_write_over() && kernel.results.size() == 1);
     pointers.push_back(static_cast<char*>(slots[slot].data_ptr()));
   }
   nest.run(pointers, numbers);
@@ -116,8 +148,9 @@ std::vector<KernelNumber> Plan::numbers(const torch::jit::Stack& inputs) const {
 }
 
 std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch::jit::Stack& inputs,
-                                  const std::vector<at::Tensor>* into) const {
+                                  const std::vector<at::Tensor>* into, std::vector<at::Tensor>* products) const {
   const at::NoGradGuard no_grad;
+  if (products) products->resize(program_->products.size());
   const std::vector<KernelNumber> given = numbers(inputs);
   std::vector<at::Tensor> slots(program_->slots.size());
   for (size_t i = 0; i < arguments.size(); ++i) slots[program_->arguments[i]] = std::move(arguments[i]);
@@ -128,7 +161,20 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
         to.strides() == places_[slot].strides)
       slots[slot] = to;
   }
-  for (const Nest& nest : nests_) run_kernel(nest, slots, given.data());
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    if (const Nest* nest = std::get_if<Nest>(&steps_[step])) {
+      run_kernel(*nest, step, slots, given.data());
+    } else {
+      const auto& product = std::get<Product>(steps_[step]);
+      const Kernel& kernel = product.kernel();
+      at::Tensor& made = slots[kernel.results[0]];
+      if (!made.defined()) made = memory_for(kernel.results[0], step, slots, false);
+      product.run(slots[kernel.arguments[0]], slots[kernel.arguments[1]], made);
+      const auto kept = std::find(program_->products.begin(), program_->products.end(), kernel.results[0]);
+      if (products && kept != program_->products.end()) (*products)[static_cast<size_t>(kept - program_->products.begin())] = made;
+    }
+    for (const int slot : dying_[step]) slots[slot].reset();
+  }
   std::vector<at::Tensor> results;
   for (const int slot : program_->results) results.push_back(slot < 0 ? at::Tensor() : slots[slot]);
   return results;

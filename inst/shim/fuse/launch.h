@@ -1,8 +1,9 @@
 // A program on tensors of given sizes and strides: memory for results, and its loops in their order.
 #pragma once
-#include "fuse/nest.h"
+#include "fuse/product.h"
 
 #include <map>
+#include <variant>
 
 namespace shim::fuse {
 
@@ -14,12 +15,14 @@ class Plan {
   enum class State { ready, waiting, failed };
   State state() const;
   // arguments: in their order; those that no kernel reads may be undefined. numbers: the group's arguments. Gives the
-  // program's results; undefined where there is none. into: tensors for results that fit into them; or NULL.
+  // program's results; undefined where there is none. into: tensors for results that fit into them; or NULL. products: what is
+  // asked for of the program's products beside; or NULL.
   std::vector<at::Tensor> run(std::vector<at::Tensor> arguments, const torch::jit::Stack& numbers,
-                              const std::vector<at::Tensor>* into = nullptr) const;
+                              const std::vector<at::Tensor>* into = nullptr, std::vector<at::Tensor>* products = nullptr) const;
 
   const Program& program() const { return *program_; }
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }
+  const Place& product_place(size_t i) const { return places_[program_->products[i]]; }
   const std::string& sources() const { return source_; }
 
  private:
@@ -27,12 +30,16 @@ class Plan {
   std::vector<KernelNumber> numbers(const torch::jit::Stack& inputs) const;
   void place_results(const Kernel& kernel, const std::vector<int64_t>& space);
   at::Tensor reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const;
-  void run_kernel(const Nest& nest, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const;
+  void find_last_uses();
+  // Memory for a result of a step: that of an argument that nothing reads any more, if `may_take` of it, or new.
+  at::Tensor memory_for(int slot, size_t step, const std::vector<at::Tensor>& slots, bool may_take) const;
+  void run_kernel(const Nest& nest, size_t step, std::vector<at::Tensor>& slots, const KernelNumber* numbers) const;
 
   std::shared_ptr<const Program> program_;
   Real real_;
   std::vector<Place> places_;  // of slots
-  std::vector<Nest> nests_;
+  std::vector<std::variant<Nest, Product>> steps_;
+  std::vector<std::vector<int>> dying_;  // of each step, the slots between steps that it reads last
   std::string source_;
 };
 

@@ -47,7 +47,7 @@ bool is_known_layout() {
 // What runs where machine code does not: operators on tensors may still be in groups.
 std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
   auto copy = const_cast<Graph&>(graph).copy();
-  form_groups(copy);
+  form_groups(copy, Products::join);
   add_polls(copy->block());
   return copy;
 }

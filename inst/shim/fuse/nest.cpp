@@ -70,6 +70,8 @@ Nest::Nest(const Program& program, const Kernel& kernel, const std::vector<Place
   while (lanes > n_) lanes /= 2;
   source_ = source_of(program, kernel, steps, lanes, scratch_);
   compiled_ = fuse::compiled(source_);
+  // The last lanes of a row that they do not fill read again what is written already.
+  may_write_over_ = !kernel.rows && !kernel.whole && scratch_ == 0 && n_ % lanes == 0;
   cut_into_pieces();
   cost_ = 1.0 + kernel.light * 0.25 + kernel.heavy * 2.0;
 }

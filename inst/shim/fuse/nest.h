@@ -28,6 +28,8 @@ class Nest {
   const Kernel& kernel() const { return *kernel_; }
   const Compiled& compiled() const { return *compiled_; }
   const std::string& source() const { return source_; }
+  // Whether a result may lie where an argument lies: each element is read before it is written, and once.
+  bool may_write_over() const { return may_write_over_; }
   int64_t partials() const { return (rows_ + (tail_ > 0)) * product(extra_sizes_); }
 
  private:
@@ -54,6 +56,7 @@ class Nest {
   std::vector<std::vector<int64_t>> extra_strides_;  // of each, of each operand
   int64_t rows_ = 1, n_ = 1;
   int64_t tail_ = 0;                                 // rows are pieces of one long one: elements after the last piece
+  bool may_write_over_ = false;
   double cost_ = 1;                                  // an element
 };
 

@@ -22,7 +22,7 @@ enum class Reduction { none, sum, max, min };
 enum class Extent { full, row, whole };
 
 struct Expr {
-  enum Kind { tensor, number, count, formula, reduce } kind;
+  enum Kind { tensor, number, count, formula, reduce, product } kind;
   int slot = -1;       // tensor: the place in the table; number: among the numbers
   bool integer = false;  // number
   std::string text;    // formula
@@ -35,6 +35,7 @@ struct Expr {
   Sizes shape;         // of the value, as seen in the probe
   Sizes space;         // of what was reduced
   bool closed = false; // its last dimension is gone: only a result
+  bool turned[2] = {false, false};  // product: an operand is read with its dimensions exchanged
   int level = 0;       // kernels that have to run before
 };
 
@@ -57,8 +58,9 @@ struct Number {
   bool inverse = false;
 };
 
-// What is computed by one kernel: all that has the same space and can be had at the same time.
+// What is computed by one kernel: all that has the same space and can be had at the same time; or one product of matrices.
 struct Kernel {
+  bool is_product = false;     // of its two arguments
   std::vector<int> arguments;  // slots that it reads
   std::vector<int> results;    // slots that it writes
   std::vector<Id> values;      // of the results
@@ -76,6 +78,7 @@ struct Program {
   std::vector<int> arguments;   // slots of what is given, in its order
   std::vector<Number> numbers;
   std::vector<Kernel> kernels;  // in the order in which they run
+  std::vector<int> products;  // slots, in the order of the graph
   std::vector<bool> reached;  // of gradients: which results of the group follow from a wanted argument
   std::vector<int> results;  // slots, one for each output of the group (or each gradient that is wanted; -1 for none)
 };

@@ -68,7 +68,7 @@ void Translator::translate(Node* node) {
     throw Unfusable{"LibTorch refuses it"};
   }
   for (size_t i = 0; i < node->outputs().size(); ++i) probe_[node->outputs()[i]] = stack[stack.size() - node->outputs().size() + i];
-  id_[node->output()] = compute(node);
+  if (const Id id = compute(node); id >= 0) id_[node->output()] = id;
 }
 
 c10::IValue Translator::constant(const Node* node, size_t i) const {

@@ -15,6 +15,7 @@ struct Composite {
   int sizes = 0;        // the argument that asks for sizes by their numbers; 0 if none does
   bool worth = false;   // a kernel by itself wins
   bool inside = false;  // a view: it may not leave the group
+  bool product = false; // of matrices
 };
 const Composite* composite_of(c10::Symbol op);
 
@@ -73,6 +74,16 @@ class Translator {
   Id smooth_l1_loss(torch::jit::Node* node, const at::Tensor& out);
   Id huber_loss(torch::jit::Node* node, const at::Tensor& out);
   Id logits_loss(torch::jit::Node* node, const at::Tensor& out);
+  struct Matrix {
+    Id id;
+    bool turned;
+  };
+  Matrix matrix(const torch::jit::Node* node, size_t i) const;
+  Id product(Matrix a, Matrix b, const at::Tensor& out);
+  Id linear(torch::jit::Node* node, const at::Tensor& out);
+  Id mm(torch::jit::Node* node, const at::Tensor& out);
+  Id addmm(torch::jit::Node* node, const at::Tensor& out);
+  Id transpose(torch::jit::Node* node, const at::Tensor& out);
   Id expand(torch::jit::Node* node, const at::Tensor& out);
   Id unsqueeze(torch::jit::Node* node, const at::Tensor& out);
 
@@ -80,6 +91,7 @@ class Translator {
   const Real& real_;
   std::map<const torch::jit::Value*, c10::IValue> probe_;
   std::map<const torch::jit::Value*, Id> id_;
+  std::map<const torch::jit::Value*, Id> turned_;  // of matrices with their dimensions exchanged, those without
   std::map<Id, Id> open_;  // of reductions without their last dimension, the same with it
 };
 

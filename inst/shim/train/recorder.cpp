@@ -239,8 +239,29 @@ void Recorder::follow_numbers(Argument& argument, const std::unordered_map<uint6
   }
 }
 
+bool exchanges(const Instruction& it) { return it.op.schema().name() == "aten::t"; }
+
+// A matrix whose dimensions are exchanged twice is itself: so autograd makes the gradient of each weight.
+void undo_exchanges(ts_tape& tape) {
+  std::unordered_map<int, int> exchanged, same;  // by register, the register of the other
+  const auto rename = [&](Argument& argument) {
+    if (argument.kind != Argument::tensor && argument.kind != Argument::tensors) return;
+    for (int& at : argument.from)
+      if (const auto known = same.find(at); known != same.end()) at = known->second;
+  };
+  for (Instruction& it : tape.code) {
+    for (Argument& argument : it.arguments) rename(argument);
+    if (!exchanges(it) || it.arguments[0].kind != Argument::tensor) continue;
+    const int from = it.arguments[0].from[0], to = it.results[0];
+    const auto known = exchanged.find(from);
+    if (known == exchanged.end()) exchanged.emplace(to, from);
+    else same.emplace(to, known->second);
+  }
+  for (Argument& result : tape.results) rename(result);
+}
+
 // Marks where registers are let go of: after the last instruction that reads them. Results that nothing reads get no
-// register.
+// register, and an exchange of dimensions that nothing reads goes.
 void tidy(ts_tape& tape) {
   std::vector<bool> read(tape.n_registers, false);
   const auto mark = [&](const Argument& argument) {
@@ -254,6 +275,10 @@ void tidy(ts_tape& tape) {
     auto& it = tape.code[i];
     for (int& to : it.results)
       if (to >= 0 && !read[static_cast<size_t>(to)]) to = -1;
+    if (exchanges(it) && it.results[0] < 0) {
+      tape.code.erase(tape.code.begin() + static_cast<std::ptrdiff_t>(i));
+      continue;
+    }
     std::unordered_set<int> gone;
     for (const auto& argument : it.arguments) {
       if (argument.kind != Argument::tensor && argument.kind != Argument::tensors) continue;
@@ -288,6 +313,7 @@ std::unique_ptr<ts_tape> Recorder::finish(const ts_recorded& wanted) {
   if (!known.empty())
     for (auto& it : tape_->code)
       for (auto& argument : it.arguments) follow_numbers(argument, known);
+  undo_exchanges(*tape_);
   tidy(*tape_);
   tape_->plan = Plan::of(*tape_, named_);
   return std::move(tape_);

@@ -25,7 +25,7 @@ class Fuser {
   }
 
   std::vector<Work> work() {
-    fuse::form_groups(graph_, false);
+    fuse::form_groups(graph_, fuse::Products::join);
     std::vector<Work> out;
     std::vector<size_t> random;
     std::vector<bool> done(tape_.code.size(), false);
