@@ -7,7 +7,7 @@
 #'
 #' Operators outside of kernels run one by one, as they do when they are called from R. The reasons:
 #'
-#' * "kernels do not compute it": matrix products, convolutions, indexing and the like, which LibTorch computes;
+#' * "kernels do not compute it": convolutions, indexing, batched matrix products and the like, which LibTorch computes;
 #' * "it writes into its argument": `add_()` and its kin;
 #' * "it has no neighbour to run with": one operator alone is no gain;
 #' * what stands behind a kernel's name is why LibTorch computed all of it at the last call: arguments that are no plain tensors

@@ -1,4 +1,4 @@
-# Products of matrices as parts of groups: by BLAS, between kernels.
+# Products of matrices and sums of columns as parts of groups: steps between kernels.
 
 # Functions of a matrix of 4 rows and 5 columns, one of 5 rows and 3 columns, and numbers for 3 columns.
 product_functions <- list(
@@ -16,6 +16,9 @@ product_functions <- list(
   loss = function(x, w, b) nnf_mse_loss(torch_mm(x, w) + b, torch_mm(torch_relu(x), w)), sum = function(x, w, b) torch_sum(torch_mm(x, w) * b),
   column = function(x, w, b) torch_mm(x, w[, 1:1]) * 2, row = function(x, w, b) nnf_linear(x[1, ] * 2, torch_t(w), b),
   three = function(x, w, b) nnf_relu(nnf_linear(torch_stack(list(x, x * 2)), torch_t(w), b)),
+  column_sums = function(x, w, b) torch_sum(x * 2, 1) + 1, column_sums_kept = function(x, w, b) torch_sum(torch_exp(x), 1, TRUE) * x,
+  column_means = function(x, w, b) x - torch_mean(x * x, 1), sums_of_product = function(x, w, b) torch_sum(torch_mm(x, w), 1) * b,
+  sums_of_three = function(x, w, b) torch_sum(torch_stack(list(x, x * 2)) * 2, c(1, 2)) * x,
   attention = function(x, w, b) torch_mm(nnf_softmax(torch_mm(x, torch_t(x)) / 2, -1), torch_mm(x, w))
 )
 
@@ -66,6 +69,20 @@ test_that("matrices may lie in memory in any way", {
   for (sizes in list(c(1, 1, 1), c(1, 7, 1), c(300, 1, 2), c(1, 1, 9), c(65, 33, 129))) {
     arguments <- list(torch_randn(sizes[1], sizes[2]), torch_randn(sizes[2], sizes[3]), torch_randn(sizes[3]))
     expect_lt(distance_of(do.call(f, arguments), do.call(product_functions$linear, arguments)), 1e-4)
+    expect_equal(fused_groups(f), "")
+  }
+})
+
+test_that("sums of many rows are as exact as LibTorch's", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- jit_trace(function(x) torch_sum(x * 1, 1) + 0, torch_ones(2, 2))
+  for (shape in list(c(100003, 3), c(1000, 33), c(1, 5), c(63, 1), c(65, 64))) {
+    x <- torch_rand(shape)
+    expected <- torch_sum(x$to(dtype = "double"), 1)
+    # Half a unit in the last place of the sum, and what sums of 64 rows lose.
+    expect_lte((f(x)$to(dtype = "double") - expected)$abs()$max()$item(), 3e-7 * expected$max()$item())
     expect_equal(fused_groups(f), "")
   }
 })

@@ -20,6 +20,22 @@ test_that("each formula gives what its operator gives, and the same gradients", 
   }
 })
 
+test_that("what has no slope passes no gradient on, be it infinite", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  for (name in c("floor", "ceil", "trunc", "round", "sign")) {
+    f <- eval(call("function", as.pairlist(alist(x = , y = )), call("*", call(paste0("torch_", name), quote(x)), quote(y))))
+    x <- torch_tensor(c(0.3, -0.3, 2.6), requires_grad = TRUE)
+    y <- torch_tensor(c(Inf, NaN, 1))
+    fused <- jit_trace(f, x, y)
+    fused(x, y)
+    fused(x, y)$sum()$backward()
+    expect_equal(as.numeric(x$grad), c(0, 0, 0), label = name)
+    expect_equal(fused_groups(fused), "")
+  }
+})
+
 test_that("elementary functions are as exact as a few units in the last place", {
   skip_if_no_torch()
   skip_if_no_fuser()

@@ -70,9 +70,9 @@ bool stays_inside(const Node& node) {
   return node.kind() == c10::aten::to || (composite && composite->inside);
 }
 
-bool is_product(const Node& node) {
+bool is_step(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  return composite && composite->product;
+  return composite && (composite->product || sums_columns(node));
 }
 
 bool asks_for_sizes(const Node& node) {

@@ -22,8 +22,8 @@ bool may_be_fusable(const torch::jit::Node& node);
 bool is_fusable(torch::jit::Node* node, bool exact);
 // Whether it is worth a kernel by itself.
 bool is_worth_a_kernel(const torch::jit::Node& node);
-// Whether it multiplies matrices, which is no loop over elements.
-bool is_product(const torch::jit::Node& node);
+// Whether it is a step by itself: it multiplies matrices or sums columns, which is no loop over elements.
+bool is_step(const torch::jit::Node& node);
 // Whether what it gives may be its argument's memory, which must not leave a group.
 bool stays_inside(const torch::jit::Node& node);
 // Whether it asks for sizes by their numbers.

@@ -194,6 +194,18 @@ Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape) {
   return tensor(slot_for(id, shape));
 }
 
+Id Builder::columns(Id a, const Sizes& shape) {
+  Expr e;
+  e.kind = Expr::columns;
+  e.args = {stored_in_full(a)};
+  e.dtype = e.compute = at(e.args[0]).dtype;
+  e.space = at(e.args[0]).shape;
+  e.shape = shape;
+  e.level = at(e.args[0]).level;
+  const Id id = add(std::move(e));
+  return tensor(slot_for(id, shape));
+}
+
 // A tensor that lies in memory, without a dimension that is missing there.
 Id Builder::stored_in_full(Id id) {
   const Expr& e = at(id);
@@ -242,6 +254,8 @@ Id Builder::summed_to(Id id, const Sizes& shape) {
   if (!row.empty()) row.back() = 1;
   if (trimmed(row) == trimmed(shape) && row.size() == shape.size()) return reduce(Reduction::sum, full(id), false, at(id).dtype);
   const Id whole = full(id);
+  const bool has_columns = at(whole).dtype == at::kFloat || at(whole).dtype == at::kDouble;
+  if (has_columns && trimmed(shape).size() <= 1 && shape.back() == from.back()) return columns(whole, shape);
   Slot slot;
   slot.made_by = whole;
   slot.dtype = at(whole).dtype;
@@ -289,9 +303,9 @@ void Builder::schedule() {
   struct Key {
     int level;
     Sizes space;
-    Id product;  // each is by itself
+    Id by_itself;
     bool operator<(const Key& other) const {
-      return std::tie(level, space, product) < std::tie(other.level, other.space, other.product);
+      return std::tie(level, space, by_itself) < std::tie(other.level, other.space, other.by_itself);
     }
   };
   std::map<Key, Kernel> kernels;
@@ -301,16 +315,16 @@ void Builder::schedule() {
     if (it.made_by < 0) continue;
     const Expr& e = at(it.made_by);
     const Sizes space = trimmed(e.extent == Extent::full ? e.shape : e.space);
-    const bool is_product = e.kind == Expr::product;
-    Kernel& kernel = kernels[{e.level, space, is_product ? it.made_by : -1}];
-    kernel.is_product = is_product;
+    const bool by_itself = e.kind == Expr::product || e.kind == Expr::columns;
+    Kernel& kernel = kernels[{e.level, space, by_itself ? it.made_by : -1}];
+    kernel.by_itself = by_itself;
     kernel.space = e.extent == Extent::full ? (e.shape.size() > kernel.space.size() ? e.shape : kernel.space)
                                             : (e.space.size() > kernel.space.size() ? e.space : kernel.space);
     kernel.results.push_back(slot);
     kernel.values.push_back(it.made_by);
   }
   for (auto& [key, kernel] : kernels) {
-    if (kernel.is_product) {
+    if (kernel.by_itself) {
       for (const Id arg : at(kernel.values[0]).args) kernel.arguments.push_back(at(arg).slot);
       program.kernels.push_back(std::move(kernel));
       continue;

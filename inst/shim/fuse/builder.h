@@ -39,6 +39,9 @@ class Builder {
   // dimensions exchanged.
   Id product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape);
 
+  // The sums over all dimensions but the last.
+  Id columns(Id a, const Sizes& shape);
+
   bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
 
   // A value as what another kernel reads.

@@ -22,23 +22,32 @@ std::vector<int64_t> dimensions(const c10::IValue& dims) {
   return dims.isInt() ? std::vector<int64_t>{dims.toInt()} : dims.toIntVector();
 }
 
-enum class Over { all, last, others };
+enum class Over { all, last, leading, others };
 Over over(const std::vector<int64_t>& dims, int64_t rank) {
   std::set<int64_t> set;
   for (const int64_t dim : dims) set.insert(dim < 0 ? dim + rank : dim);
   if (set.empty() || static_cast<int64_t>(set.size()) == rank) return Over::all;
-  return set.size() == 1 && *set.begin() == rank - 1 ? Over::last : Over::others;
+  if (set.size() == 1 && *set.begin() == rank - 1) return Over::last;
+  return static_cast<int64_t>(set.size()) == rank - 1 && *set.rbegin() == rank - 2 ? Over::leading : Over::others;
+}
+
+bool is_along_rows(const c10::IValue& dim, int64_t rank) {
+  if (rank == 0) return false;
+  const Over which = over(dimensions(dim), rank);
+  return which == Over::last || which == Over::all;
 }
 
 // What the graph tells of a node before there are sizes: none of these would stop a whole group later.
-bool reduces_well(const Node& node) {
+Over reduced_over(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
-  if (rank < 0 || node.inputs().size() < 2) return true;
+  if (rank < 0 || node.inputs().size() < 2) return Over::last;
   const auto dims = torch::jit::toIValue(node.input(1));
   // Forms of these two without dimensions have the dtype in their place.
   const bool whole = (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && node.inputs().size() != 4;
-  return whole || !dims || over(dimensions(*dims), rank) != Over::others;
+  return whole ? Over::all : dims ? over(dimensions(*dims), rank) : Over::last;
 }
+bool reduces_well(const Node& node) { return reduced_over(node) != Over::others; }
+bool reduces_rows(const Node& node) { return reduces_well(node) && reduced_over(node) != Over::leading; }
 bool is_softmax_of_rows(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   const auto dim = torch::jit::toIValue(node.input(1));
@@ -65,12 +74,16 @@ bool is_one(const torch::jit::Value* value) {
   return constant && constant->isScalar() && constant->toScalar().equal(1);
 }
 bool adds_as_it_is(const Node& node) { return is_one(node.input(3)) && is_one(node.input(4)); }
+bool multiplies(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->product;
+}
 // Whether all that read a value multiply it as a matrix.
 bool is_multiplied(const torch::jit::Value* value) {
   for (const auto& use : value->uses()) {
     if (use.user->kind() == fused()) {
       if (!is_multiplied(use.user->g(c10::attr::Subgraph)->inputs()[use.offset])) return false;
-    } else if (!is_product(*use.user) || (use.user->kind() == c10::aten::addmm && use.offset == 0) ||
+    } else if (!multiplies(*use.user) || (use.user->kind() == c10::aten::addmm && use.offset == 0) ||
                (use.user->kind() == c10::aten::linear && use.offset == 2)) {
       return false;
     }
@@ -81,14 +94,18 @@ bool exchanges_for_products(const Node& node) { return is_multiplied(node.output
 
 }  // namespace
 
+bool sums_columns(const Node& node) {
+  return (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && reduced_over(node) == Over::leading;
+}
+
 const Composite* composite_of(c10::Symbol op) {
   using T = Translator;
   constexpr bool worth = true, inside = true, product = true;
   static const auto& table = *new std::unordered_map<std::string, Composite>{
       {"sum", {&T::sum, reduces_well}},
       {"mean", {&T::sum, reduces_well}},
-      {"amax", {&T::extreme, reduces_well}},
-      {"amin", {&T::extreme, reduces_well}},
+      {"amax", {&T::extreme, reduces_rows}},
+      {"amin", {&T::extreme, reduces_rows}},
       {"softmax", {&T::softmax, is_softmax_of_rows}},
       {"log_softmax", {&T::softmax, is_softmax_of_rows}},
       {"_softmax", {&T::softmax, is_softmax_of_rows}},
@@ -128,7 +145,15 @@ Id Translator::formula(const char* text, std::vector<const char*> derivatives, s
 
 Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean) {
   const Over which = over(dimensions(dims), static_cast<int64_t>(b_.at(a).shape.size()));
-  if (which == Over::others) throw Unfusable{"it reduces other dimensions than the last"};
+  if (which == Over::leading && reduction == Reduction::sum) {
+    const Sizes shape = b_.at(a).shape;
+    Sizes to(keep ? shape.size() - 1 : 0, 1);
+    to.push_back(shape.back());
+    const Id sums = b_.columns(a, to);
+    if (!mean) return sums;
+    return formula("a * b", {"g * b"}, {sums, b_.inverse_count(Sizes(shape.begin(), shape.end() - 1), dtype)}, dtype);
+  }
+  if (which == Over::leading || which == Over::others) throw Unfusable{"it reduces other dimensions than the last"};
   const bool whole = which == Over::all;
   Id id = b_.reduce(reduction, a, whole, dtype);
   if (mean && whole) b_.mean_of_whole(id);
@@ -162,7 +187,7 @@ Id Translator::extreme(Node* node, const at::Tensor& out) {
 Id Translator::softmax(Node* node, const at::Tensor& out) {
   expect_floating(out);
   const at::ScalarType dtype = out.scalar_type();
-  if (out.dim() == 0 || over({constant(node, 1).toInt()}, out.dim()) == Over::others)
+  if (!is_along_rows(constant(node, 1), out.dim()))
     throw Unfusable{"it reduces other dimensions than the last"};
   const Id x = cast(arg(node, 0), dtype), most = b_.reduce(Reduction::max, x, false, dtype);
   const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp_below$(a)", {}, {away}, dtype);
@@ -178,7 +203,7 @@ Id Translator::softmax(Node* node, const at::Tensor& out) {
 Id Translator::softmax_backward(Node* node, const at::Tensor& out) {
   expect_floating(out);
   const at::ScalarType dtype = out.scalar_type();
-  if (out.dim() == 0 || over({constant(node, 2).toInt()}, out.dim()) == Over::others)
+  if (!is_along_rows(constant(node, 2), out.dim()))
     throw Unfusable{"it reduces other dimensions than the last"};
   const Id g = cast(arg(node, 0), dtype), r = cast(arg(node, 1), dtype);
   if (std::string(node->kind().toUnqualString()) == "_log_softmax_backward_data")

@@ -63,7 +63,7 @@ class Finder {
 
  private:
   bool may_join(Node* node) const {
-    return is_fusable(node, exact_) && (products_ == Products::join || !is_product(*node));
+    return is_fusable(node, exact_) && (products_ == Products::join || !is_step(*node));
   }
 
   bool grow(Node* group, Block* block) {
@@ -112,7 +112,7 @@ void replace(Node* node, Value* by) {
 void put_bias_into_kernel(Node* node) {
   const auto& uses = node->output()->uses();
   if (node->input(2)->type()->kind() != c10::TypeKind::TensorType || uses.size() != 1 ||
-      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user) || is_product(*uses[0].user))
+      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user) || is_step(*uses[0].user))
     return;
   Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);

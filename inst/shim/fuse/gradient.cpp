@@ -52,6 +52,7 @@ class Gradients {
       const Id g = arrived(id, e);
       if (e.kind == Expr::tensor) at_tensor(e, g);
       else if (e.kind == Expr::product) through_product(e, g);
+      else if (e.kind == Expr::columns) adjoints_[e.args[0]].push_back(b_.repeated(g, e.space));
       else if (e.kind == Expr::reduce) through_reduction(id, e, g);
       else if (translator_.softmaxes.count(id)) through_softmax(id, e, g);
       else if (e.kind == Expr::formula) through_formula(id, e, g);

@@ -50,7 +50,7 @@ constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37};
 
 // What runs where kernels do not: operators may still be in groups without products.
 std::shared_ptr<torch::jit::Graph> for_interpreter(const std::shared_ptr<torch::jit::Graph>& graph) {
-  if (!any_node(*graph->block(), is_product)) return graph;
+  if (!any_node(*graph->block(), is_step)) return graph;
   auto copy = graph->copy();
   form_groups(copy, Products::split);
   return copy;

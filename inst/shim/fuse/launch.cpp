@@ -20,16 +20,20 @@ double pairwise_sum(const double* values, int64_t n) {
 }  // namespace
 
 Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arguments, Real real)
-    : program_(std::move(program)), real_(std::move(real)), places_(program_->slots.size()) {
+    : program_(std::move(program)), real_(std::move(real)), places_(program_->slots.size()), written_(places_.size()) {
   real_[1] = 1;
   for (size_t i = 0; i < arguments.size(); ++i) places_[program_->arguments[i]] = arguments[i];
   for (const Kernel& kernel : program_->kernels) {
     const std::vector<int64_t> space = real_sizes(kernel.space);
     place_results(kernel, space);
-    if (kernel.is_product) {
-      steps_.emplace_back(Product(*program_, kernel, places_));
+    std::vector<Place> places = places_;
+    for (const int slot : kernel.results) places[static_cast<size_t>(slot)] = written_[static_cast<size_t>(slot)];
+    if (kernel.by_itself && kernel.arguments.size() == 2) {
+      steps_.emplace_back(Product(*program_, kernel, places));
+    } else if (kernel.by_itself) {
+      steps_.emplace_back(Columns(kernel, places));
     } else {
-      steps_.emplace_back(Nest(*program_, kernel, places_, space));
+      steps_.emplace_back(Nest(*program_, kernel, places, space));
       source_ += std::get<Nest>(steps_.back()).source();
     }
   }
@@ -68,11 +72,15 @@ Plan::State Plan::state() const {
 }
 
 void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space) {
-  const std::vector<int64_t> like = kernel.is_product ? contiguous(space) : strides_like(kernel, places_, space);
+  const std::vector<int64_t> like = kernel.by_itself ? contiguous(space) : strides_like(kernel, places_, space);
   for (const int slot : kernel.results) {
     const Slot& it = program_->slots[slot];
     const std::vector<int64_t> sizes = real_sizes(it.of.empty() ? it.shape : it.of);
-    places_[slot] = {it.dtype, sizes, sizes == space ? like : contiguous(sizes)};
+    written_[slot] = {it.dtype, sizes, sizes == space ? like : contiguous(sizes)};
+    places_[slot] = written_[slot];
+    if (it.of.empty()) continue;
+    places_[slot].sizes = real_sizes(it.shape);
+    places_[slot].strides = contiguous(places_[slot].sizes);
   }
 }
 
@@ -97,7 +105,7 @@ at::Tensor Plan::reduced_to_one(const at::Tensor& partials, const Slot& slot, co
 }
 
 at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>& slots, bool may_take) const {
-  const Place& place = places_[static_cast<size_t>(slot)];
+  const Place& place = written_[static_cast<size_t>(slot)];
   for (size_t i = 0; may_take && i < dying_[step].size(); ++i) {
     const auto other = static_cast<size_t>(dying_[step][i]);
     const Place& free = places_[other];
@@ -157,19 +165,21 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
   for (size_t i = 0; into && i < into->size(); ++i) {
     const int slot = program_->results[i];
     const at::Tensor& to = (*into)[i];
-    if (slot >= 0 && to.scalar_type() == places_[slot].dtype && to.sizes() == places_[slot].sizes &&
-        to.strides() == places_[slot].strides)
+    if (slot >= 0 && to.scalar_type() == written_[slot].dtype && to.sizes() == written_[slot].sizes &&
+        to.strides() == written_[slot].strides)
       slots[slot] = to;
   }
   for (size_t step = 0; step < steps_.size(); ++step) {
+    const Kernel& kernel = program_->kernels[step];
+    if (kernel.by_itself && !slots[kernel.results[0]].defined())
+      slots[kernel.results[0]] = memory_for(kernel.results[0], step, slots, false);
     if (const Nest* nest = std::get_if<Nest>(&steps_[step])) {
       run_kernel(*nest, step, slots, given.data());
+    } else if (const Columns* columns = std::get_if<Columns>(&steps_[step])) {
+      columns->run(slots[kernel.arguments[0]], slots[kernel.results[0]]);
     } else {
-      const auto& product = std::get<Product>(steps_[step]);
-      const Kernel& kernel = product.kernel();
-      at::Tensor& made = slots[kernel.results[0]];
-      if (!made.defined()) made = memory_for(kernel.results[0], step, slots, false);
-      product.run(slots[kernel.arguments[0]], slots[kernel.arguments[1]], made);
+      const at::Tensor& made = slots[kernel.results[0]];
+      std::get<Product>(steps_[step]).run(slots[kernel.arguments[0]], slots[kernel.arguments[1]], made);
       const auto kept = std::find(program_->products.begin(), program_->products.end(), kernel.results[0]);
       if (products && kept != program_->products.end()) (*products)[static_cast<size_t>(kept - program_->products.begin())] = made;
     }

@@ -37,8 +37,9 @@ class Plan {
 
   std::shared_ptr<const Program> program_;
   Real real_;
-  std::vector<Place> places_;  // of slots
-  std::vector<std::variant<Nest, Product>> steps_;
+  std::vector<Place> places_;   // of slots, as they are read
+  std::vector<Place> written_;  // as kernels write them: some are summed up afterwards
+  std::vector<std::variant<Nest, Product, Columns>> steps_;
   std::vector<std::vector<int>> dying_;  // of each step, the slots between steps that it reads last
   std::string source_;
 };

@@ -1,8 +1,19 @@
-// Products of matrices between kernels, by the BLAS that LibTorch computes with, without LibTorch's way there.
+// Steps between kernels that go over matrices: products, by the BLAS that LibTorch computes with, without LibTorch's way there,
+// and sums of columns.
 #pragma once
 #include "fuse/nest.h"
 
 namespace shim::fuse {
+
+// A tensor as a matrix, after its dimensions are exchanged if it is `turned`; leading dimensions count as one. For BLAS: numbers
+// from one of its columns to the next, 0 for a tensor that does not lie in memory as a matrix and is copied first; and whether
+// BLAS is to exchange them.
+struct Matrix {
+  Matrix(const Place& place, bool turned);
+
+  int64_t rows, columns, step = 0;
+  bool turned, exchanged;
+};
 
 class Product {
  public:
@@ -12,20 +23,22 @@ class Product {
   // Writes into `out`, which is contiguous. Any thread.
   void run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) const;
 
-  const Kernel& kernel() const { return *kernel_; }
+ private:
+  at::ScalarType dtype_;
+  Matrix a_, b_;
+};
+
+// Sums over all dimensions but the last.
+class Columns {
+ public:
+  Columns(const Kernel& kernel, const std::vector<Place>& places);
+
+  // Writes into `out`, which is contiguous. Any thread.
+  void run(const at::Tensor& a, const at::Tensor& out) const;
 
  private:
-  // A tensor as a matrix, after its dimensions are exchanged if it is `turned`. For BLAS: numbers from one of its columns to the
-  // next, 0 for a tensor that does not lie in memory as a matrix and is copied first; and whether BLAS is to exchange them.
-  struct Operand {
-    int64_t rows, columns, step;
-    bool turned, exchanged;
-  };
-  static Operand operand(const Place& place, bool turned);
-
-  const Kernel* kernel_;
   at::ScalarType dtype_;
-  Operand a_, b_;
+  Matrix matrix_;
 };
 
 }  // namespace shim::fuse

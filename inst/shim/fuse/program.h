@@ -22,7 +22,8 @@ enum class Reduction { none, sum, max, min };
 enum class Extent { full, row, whole };
 
 struct Expr {
-  enum Kind { tensor, number, count, formula, reduce, product } kind;
+  // columns: sums over all dimensions but the last.
+  enum Kind { tensor, number, count, formula, reduce, product, columns } kind;
   int slot = -1;       // tensor: the place in the table; number: among the numbers
   bool integer = false;  // number
   std::string text;    // formula
@@ -58,9 +59,10 @@ struct Number {
   bool inverse = false;
 };
 
-// What is computed by one kernel: all that has the same space and can be had at the same time; or one product of matrices.
+// What is computed by one kernel: all that has the same space and can be had at the same time; or a step by itself, which is no
+// loop written for it: a product of two matrices or the sums of columns.
 struct Kernel {
-  bool is_product = false;     // of its two arguments
+  bool by_itself = false;
   std::vector<int> arguments;  // slots that it reads
   std::vector<int> results;    // slots that it writes
   std::vector<Id> values;      // of the results

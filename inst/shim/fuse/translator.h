@@ -18,6 +18,8 @@ struct Composite {
   bool product = false; // of matrices
 };
 const Composite* composite_of(c10::Symbol op);
+// Whether it sums over all dimensions but the last, as far as the graph tells.
+bool sums_columns(const torch::jit::Node& node);
 
 class Translator {
  public:

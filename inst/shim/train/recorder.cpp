@@ -260,6 +260,36 @@ void undo_exchanges(ts_tape& tape) {
   for (Argument& result : tape.results) rename(result);
 }
 
+// The gradient of a bias: autograd sums with dimensions of one, which it takes away by a view.
+void join_sum_and_view(ts_tape& tape, const std::vector<at::Tensor>& recorded) {
+  std::vector<int> readers(tape.n_registers, 0);
+  const auto note = [&](const Argument& argument) {
+    if (argument.kind == Argument::tensor || argument.kind == Argument::tensors)
+      for (const int at : argument.from)
+        if (at >= 0) ++readers[static_cast<size_t>(at)];
+  };
+  for (const Instruction& it : tape.code)
+    for (const Argument& argument : it.arguments) note(argument);
+  for (const Argument& result : tape.results) note(result);
+  for (size_t i = 1; i < tape.code.size(); ++i) {
+    Instruction &sum = tape.code[i - 1], &view = tape.code[i];
+    const auto is_constant = [](const Argument& argument) { return argument.kind == Argument::constant; };
+    if (sum.op.operator_name() != c10::OperatorName{"aten::sum", "dim_IntList"} || view.op.schema().name() != "aten::view" ||
+        view.arguments.size() != 2 || view.arguments[0].kind != Argument::tensor || !is_constant(view.arguments[1]) ||
+        view.arguments[0].from[0] != sum.results[0] || !is_constant(sum.arguments[1]) || !is_constant(sum.arguments[2]))
+      continue;
+    const auto sums = static_cast<size_t>(sum.results[0]);
+    const auto shape = recorded[sums].sizes();
+    if (readers[sums] != 1 || !sum.arguments[1].value.isIntList() || !sum.arguments[2].value.toBool() || shape.size() < 2 ||
+        sum.arguments[1].value.toIntVector().size() + 1 != shape.size() || recorded[sums].numel() != shape.back() ||
+        view.arguments[1].value.toIntVector().size() != 1)
+      continue;
+    sum.arguments[2].value = false;
+    sum.results = view.results;
+    tape.code.erase(tape.code.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 // Marks where registers are let go of: after the last instruction that reads them. Results that nothing reads get no
 // register, and an exchange of dimensions that nothing reads goes.
 void tidy(ts_tape& tape) {
@@ -314,6 +344,7 @@ std::unique_ptr<ts_tape> Recorder::finish(const ts_recorded& wanted) {
     for (auto& it : tape_->code)
       for (auto& argument : it.arguments) follow_numbers(argument, known);
   undo_exchanges(*tape_);
+  join_sum_and_view(*tape_, named_);
   tidy(*tape_);
   tape_->plan = Plan::of(*tape_, named_);
   return std::move(tape_);
