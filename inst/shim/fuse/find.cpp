@@ -112,7 +112,8 @@ void replace(Node* node, Value* by) {
 void put_bias_into_kernel(Node* node) {
   const auto& uses = node->output()->uses();
   if (node->input(2)->type()->kind() != c10::TypeKind::TensorType || uses.size() != 1 ||
-      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) || stays_inside(*uses[0].user) || is_step(*uses[0].user))
+      uses[0].user->owningBlock() != node->owningBlock() || !is_fusable(uses[0].user, false) ||
+      stays_inside(*uses[0].user) || is_step(*uses[0].user))
     return;
   Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);

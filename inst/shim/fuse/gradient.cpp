@@ -105,10 +105,11 @@ class Gradients {
     g = b_.full(g);
     const Id a = e.args[0], b = e.args[1];
     const bool turn_a = e.turned[0], turn_b = e.turned[1];
+    const Sizes of_a = b_.at(a).shape, of_b = b_.at(b).shape;
     if (leads_[a])
-      adjoints_[a].push_back(turn_a ? b_.product(b, turn_b, g, true, b_.at(a).shape) : b_.product(g, false, b, !turn_b, b_.at(a).shape));
+      adjoints_[a].push_back(turn_a ? b_.product(b, turn_b, g, true, of_a) : b_.product(g, false, b, !turn_b, of_a));
     if (leads_[b])
-      adjoints_[b].push_back(turn_b ? b_.product(g, true, a, turn_a, b_.at(b).shape) : b_.product(a, !turn_a, g, false, b_.at(b).shape));
+      adjoints_[b].push_back(turn_b ? b_.product(g, true, a, turn_a, of_b) : b_.product(a, !turn_a, g, false, of_b));
   }
 
   void through_reduction(Id id, const Expr& e, Id g) {

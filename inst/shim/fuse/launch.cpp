@@ -109,7 +109,8 @@ at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>
   for (size_t i = 0; may_take && i < dying_[step].size(); ++i) {
     const auto other = static_cast<size_t>(dying_[step][i]);
     const Place& free = places_[other];
-    if (slots[other].use_count() == 1 && free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides) return slots[other];
+    const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides;
+    if (fits && slots[other].use_count() == 1) return slots[other];
   }
   return at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
 }
@@ -181,7 +182,8 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
       const at::Tensor& made = slots[kernel.results[0]];
       std::get<Product>(steps_[step]).run(slots[kernel.arguments[0]], slots[kernel.arguments[1]], made);
       const auto kept = std::find(program_->products.begin(), program_->products.end(), kernel.results[0]);
-      if (products && kept != program_->products.end()) (*products)[static_cast<size_t>(kept - program_->products.begin())] = made;
+      if (products && kept != program_->products.end())
+        (*products)[static_cast<size_t>(kept - program_->products.begin())] = made;
     }
     for (const int slot : dying_[step]) slots[slot].reset();
   }
