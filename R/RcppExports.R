@@ -537,6 +537,10 @@ cpp_new_size <- function(numbers, tensors) {
     .Call(`_torch_cpp_new_size`, numbers, tensors)
 }
 
+cpp_is_deep_list <- function(x) {
+    .Call(`_torch_cpp_is_deep_list`, x)
+}
+
 cpp_stream_check <- function(bytes) {
     .Call(`_torch_cpp_stream_check`, bytes)
 }

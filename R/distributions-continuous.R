@@ -23,7 +23,6 @@ at_least_tiny <- function(x) {
 standard_gamma <- function(shape, concentration) torch__standard_gamma(concentration$expand(shape))
 
 log_beta <- function(a, b) torch_lgamma(torch_minimum(a, b)) - log_gamma_ratio(torch_maximum(a, b), torch_minimum(a, b))
-where_else_nan <- function(condition, x) torch_where(condition, x, NaN)
 nan_like <- function(x) torch_full_like(x, NaN)
 euler_gamma <- -digamma(1)
 
@@ -130,30 +129,34 @@ distr_log_normal <- distribution(
   variance = function() torch_expm1(scale^2) * torch_exp(2 * loc + scale^2)
 )
 
+# Of the absolute value of a draw from `base`, which is symmetric around 0.
+half_distribution <- function(name, base, ...) {
+  force(base)
+  distribution(
+    name,
+    parameters = list(scale = constraint_positive),
+    inherit = distr_transformed,
+    support = constraint_nonnegative,
+    derived = list(
+      base_distribution = function() base(torch_zeros_like(scale), scale, validate_args = FALSE),
+      transforms = function() list(transform_abs())
+    ),
+    log_prob = function(value) torch_where(value >= 0, formulas_of(base_distribution)$log_prob(value) + log(2), -Inf),
+    entropy = function() base_distribution$entropy() - log(2),
+    mode = function() torch_zeros_like(scale),
+    ...
+  )
+}
+
 #' @rdname distr_normal
 #' @export
-distr_half_normal <- distribution(
-  "HalfNormal",
-  parameters = list(scale = constraint_positive),
-  inherit = distr_transformed,
-  support = constraint_nonnegative,
-  derived = list(
-    base_distribution = function() distr_normal(torch_zeros_like(scale), scale, validate_args = FALSE),
-    transforms = function() list(transform_abs())
-  ),
-  log_prob = function(value) half_log_prob(value, base_distribution),
+distr_half_normal <- half_distribution(
+  "HalfNormal", distr_normal,
   cdf = function(value) torch_erf(value / (scale * sqrt(2))),
   icdf = function(value) scale * sqrt(2) * torch_erfinv(value),
-  entropy = function() base_distribution$entropy() - log(2),
   mean = function() scale * sqrt(2 / pi),
-  mode = function() torch_zeros_like(scale),
   variance = function() scale^2 * (1 - 2 / pi)
 )
-
-# Of the absolute value of a draw from a distribution that is symmetric around 0.
-half_log_prob <- function(value, base) {
-  torch_where(value >= 0, formulas_of(base)$log_prob(value) + log(2), -Inf)
-}
 
 #' @rdname distr_normal
 #' @export
@@ -184,29 +187,36 @@ distr_student_t <- distribution(
   log_prob = function(value) {
     z <- (value - loc) / scale
     log_gamma_ratio(df / 2, torch_full_like(df, 0.5)) - torch_log(df) / 2 - log(pi) / 2 - torch_log(scale) -
-      (df + 1) / 2 * torch_log1p(z * z / df)
+      (df + 1) / 2 * log1p_square(z * torch_rsqrt(df))
   },
   cdf = function(value) {
     z <- (value - loc) / scale
     # With very many degrees of freedom it is nearly normal, and the fraction of the beta function converges slowly.
     is_normal <- df > 1e5
     some <- torch_where(is_normal, 1, df)
-    tail <- incomplete_beta(some / 2, torch_full_like(df, 0.5), some / (some + z * z), z * z / (some + z * z)) / 2
+    # Beyond this the square of `z` is all that counts, which may be beyond all numbers.
+    is_far <- z * z > some / eps_of(z)
+    near <- torch_where(is_far, 1, z)
+    half <- torch_full_like(df, 0.5)
+    tail <- incomplete_beta(some / 2, half, some / (some + near * near), near * near / (some + near * near)) / 2
+    far <- torch_abs(torch_where(is_far, z, 1))
+    far_tail <- torch_exp(some * (torch_log(some) / 2 - torch_log(far)) - log_beta(some / 2, half)) / some
+    tail <- torch_where(is_far, far_tail, tail)
     torch_where(is_normal, torch_erfc(-normal_of_t(z, torch_where(is_normal, df, 1e5)) / sqrt(2)) / 2, torch_where(z < 0, tail, 1 - tail))
   },
   icdf = function(value) {
-    search_quantile(value, private$cdf, private$log_prob, function(t) loc + scale * onto_real(t), c(-Inf, Inf))
+    search_quantile(value, private$cdf, private$log_prob, function(t) loc + scale * torch_sinh(t), c(-Inf, Inf))
   },
   entropy = function() {
     half <- (df + 1) / 2
     torch_log(scale) + half * (torch_digamma(half) - torch_digamma(df / 2)) + torch_log(df) / 2 +
       torch_lgamma(df / 2) + log(pi) / 2 - torch_lgamma(half)
   },
-  mean = function() where_else_nan(df > 1, loc),
+  mean = function() torch_where(df > 1, loc, NaN),
   mode = function() loc,
   variance = function() {
     finite <- torch_where(df > 2, scale^2 * df / (df - 2), Inf)
-    where_else_nan(df > 1, finite)
+    torch_where(df > 1, finite, NaN)
   },
   rsample = function(shape) {
     z <- standard_normal(shape, df)
@@ -221,7 +231,7 @@ distr_cauchy <- distribution(
   "Cauchy",
   parameters = list(loc = constraint_real, scale = constraint_positive),
   support = constraint_real,
-  log_prob = function(value) -log(pi) - torch_log(scale) - torch_log1p(((value - loc) / scale)^2),
+  log_prob = function(value) -log(pi) - torch_log(scale) - log1p_square((value - loc) / scale),
   cdf = function(value) {
     z <- (loc - value) / scale
     torch_atan2(torch_ones_like(z), z) / pi
@@ -252,21 +262,11 @@ quantile_of_cauchy <- function(p, away) {
 
 #' @rdname distr_normal
 #' @export
-distr_half_cauchy <- distribution(
-  "HalfCauchy",
-  parameters = list(scale = constraint_positive),
-  inherit = distr_transformed,
-  support = constraint_nonnegative,
-  derived = list(
-    base_distribution = function() distr_cauchy(torch_zeros_like(scale), scale, validate_args = FALSE),
-    transforms = function() list(transform_abs())
-  ),
-  log_prob = function(value) half_log_prob(value, base_distribution),
+distr_half_cauchy <- half_distribution(
+  "HalfCauchy", distr_cauchy,
   cdf = function(value) torch_atan(value / scale) * (2 / pi),
   icdf = function(value) scale * quantile_of_cauchy((value + 1) / 2, value / 2),
-  entropy = function() base_distribution$entropy() - log(2),
   mean = function() torch_full_like(scale, Inf),
-  mode = function() torch_zeros_like(scale),
   variance = function() torch_full_like(scale, Inf)
 )
 

@@ -307,7 +307,7 @@ distr_wishart <- distribution(
       df * n / 2
   },
   mean = function() df_of_matrix * covariance_matrix,
-  mode = function() where_else_nan(df_of_matrix > n + 1, (df_of_matrix - n - 1) * covariance_matrix),
+  mode = function() torch_where(df_of_matrix > n + 1, (df_of_matrix - n - 1) * covariance_matrix, NaN),
   variance = function() {
     diagonal <- diagonal_of(covariance_matrix)
     df_of_matrix * (covariance_matrix^2 + torch_unsqueeze(diagonal, -1L) * torch_unsqueeze(diagonal, -2L))

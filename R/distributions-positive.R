@@ -31,7 +31,7 @@ distr_gamma <- distribution(
     torch_xlogy(concentration, rate) + torch_xlogy(concentration - 1, value) - rate * value - torch_lgamma(concentration)
   },
   cdf = function(value) torch_special_gammainc(concentration, rate * value),
-  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, onto_positive, c(0, Inf)),
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, torch_exp, c(0, Inf)),
   entropy = function() {
     concentration - torch_log(rate) + torch_lgamma(concentration) + (1 - concentration) * torch_digamma(concentration)
   },
@@ -89,7 +89,7 @@ distr_beta <- distribution(
       log_beta(concentration1, concentration0)
   },
   cdf = function(value) incomplete_beta(concentration1, concentration0, value),
-  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, identity, c(0, 1)),
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, torch_sigmoid, c(0, 1)),
   entropy = function() {
     log_beta(concentration1, concentration0) - (concentration1 - 1) * torch_digamma(concentration1) -
       (concentration0 - 1) * torch_digamma(concentration0) + (total - 2) * torch_digamma(total)
@@ -133,7 +133,7 @@ distr_kumaraswamy <- distribution(
   mean = function() kumaraswamy_moment(concentration1, concentration0, 1),
   mode = function() {
     odds <- (concentration1 - 1) / (concentration1 * concentration0 - 1)
-    where_else_nan((concentration1 >= 1) & (concentration0 >= 1) & (odds > 0), odds^(1 / concentration1))
+    torch_where((concentration1 >= 1) & (concentration0 >= 1) & (odds > 0), odds^(1 / concentration1), NaN)
   },
   variance = function() {
     kumaraswamy_moment(concentration1, concentration0, 2) - kumaraswamy_moment(concentration1, concentration0, 1)^2
@@ -214,10 +214,10 @@ distr_generalized_pareto <- distribution(
     loc + scale * torch_where(is_exponential, z, torch_expm1(safe * z) / safe)
   },
   entropy = function() torch_log(scale) + concentration + 1,
-  mean = function() where_else_nan(concentration < 1, loc + scale / (1 - concentration)),
+  mean = function() torch_where(concentration < 1, loc + scale / (1 - concentration), NaN),
   mode = function() loc,
   variance = function() {
-    where_else_nan(concentration < 0.5, scale^2 / ((1 - concentration)^2 * (1 - 2 * concentration)))
+    torch_where(concentration < 0.5, scale^2 / ((1 - concentration)^2 * (1 - 2 * concentration)), NaN)
   },
   rsample = function(shape) private$icdf(standard_uniform(shape, loc))
 )
@@ -236,12 +236,15 @@ distr_fisher_snedecor <- distribution(
     df1 / 2 * torch_log(ratio) + (df1 / 2 - 1) * torch_log(value) - (df1 + df2) / 2 * torch_log1p(ratio * value) -
       log_beta(df1 / 2, df2 / 2)
   },
-  cdf = function(value) incomplete_beta(df1 / 2, df2 / 2, df1 * value / (df1 * value + df2), df2 / (df1 * value + df2)),
-  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, onto_positive, c(0, Inf)),
-  mean = function() where_else_nan(df2 > 2, df2 / (df2 - 2)),
-  mode = function() where_else_nan(df1 > 2, (df1 - 2) / df1 * df2 / (df2 + 2)),
+  cdf = function(value) {
+    ratio <- torch_clamp(df1 / df2 * value, max = torch_finfo(value$dtype)$max / 2)
+    incomplete_beta(df1 / 2, df2 / 2, ratio / (1 + ratio), 1 / (1 + ratio))
+  },
+  icdf = function(value) search_quantile(value, private$cdf, private$log_prob, torch_exp, c(0, Inf)),
+  mean = function() torch_where(df2 > 2, df2 / (df2 - 2), NaN),
+  mode = function() torch_where(df1 > 2, (df1 - 2) / df1 * df2 / (df2 + 2), NaN),
   variance = function() {
-    where_else_nan(df2 > 4, 2 * df2^2 * (df1 + df2 - 2) / (df1 * (df2 - 2)^2 * (df2 - 4)))
+    torch_where(df2 > 4, 2 * df2^2 * (df1 + df2 - 2) / (df1 * (df2 - 2)^2 * (df2 - 4)), NaN)
   },
   rsample = function(shape) {
     first <- standard_gamma(shape, df1 / 2) / df1

@@ -70,26 +70,35 @@ log_gamma_ratio <- function(a, b) {
 
 # The quantile of probability `p`, where `cdf` has that value. Halving an interval finds it. The last step is one of
 # Newton's, through which the gradients go: those of a quantile are those of `cdf`, divided by the density.
-# `from_unit` carries 0 to 1 onto the support, whose ends are `ends`.
-search_quantile <- function(p, cdf, log_prob, from_unit, ends) {
+# `from_log` carries the numbers from -709 to 709, of which exp() is a number that doubles hold, onto the support, whose ends
+# are `ends`: the quantiles of heavy tails, and those near 0, have any size.
+search_quantile <- function(p, cdf, log_prob, from_log, ends) {
   wide <- p$detach()$to(dtype = torch_double())
   found <- with_no_grad({
-    low <- torch_zeros_like(wide)
-    high <- torch_ones_like(wide)
+    low <- torch_full_like(wide, -709)
+    high <- torch_full_like(wide, 709)
     for (i in seq_len(60L)) {
       middle <- (low + high) / 2
-      is_low <- cdf(from_unit(middle)) < wide
+      is_low <- cdf(from_log(middle)) < wide
       low <- torch_where(is_low, middle, low)
       high <- torch_where(is_low, high, middle)
     }
-    x <- from_unit((low + high) / 2)
-    list(x = x$to(dtype = p$dtype), density = torch_exp(log_prob(x))$to(dtype = p$dtype))
+    middle <- (low + high) / 2
+    x <- from_log(middle)
+    # What is further out is no number any more.
+    is_end <- list((p == 0) | (middle < -708), (p == 1) | (middle > 708))
+    list(is_end = is_end, x = x$to(dtype = p$dtype), density = torch_exp(log_prob(x))$to(dtype = p$dtype))
   })
   step <- (cdf(found$x) - p) / found$density
   # Newton's step is left out where the density is 0 or infinite.
   x <- torch_where(torch_isfinite(step), found$x - step, found$x)
-  torch_where(p == 0, ends[1], torch_where(p == 1, ends[2], x))
+  torch_where(found$is_end[[1]], ends[1], torch_where(found$is_end[[2]], ends[2], x))
 }
 
-onto_positive <- function(t) t / (1 - t)
-onto_real <- function(t) torch_tan(pi * (t - 0.5))
+# log(1 + x^2), also where the square is beyond all numbers.
+log1p_square <- function(x) {
+  is_small <- torch_abs(x) < 1
+  small <- torch_where(is_small, x, 1)
+  large <- torch_where(is_small, 1, x)
+  torch_where(is_small, torch_log1p(small * small), 2 * torch_log(torch_abs(large)) + torch_log1p(1 / (large * large)))
+}

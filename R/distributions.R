@@ -74,7 +74,7 @@ event_dim_of <- function(constraint) if (is.function(constraint)) 0L else constr
 # What users call.
 distribution_methods <- list(
   log_prob = function(value) private$log_prob(checked_value(self, private, value)),
-  cdf = function(value) private$cdf(checked_value(self, private, value)),
+  cdf = function(value) private$cdf(checked_value(self, private, value, closed = TRUE)),
   icdf = function(value) private$icdf(as_value(self, value)),
   entropy = function() private$entropy(),
   perplexity = function() torch_exp(private$entropy()),
@@ -128,7 +128,7 @@ methods_of_class <- list(
   MixtureSameFamily = list(
     expand = function(batch_shape, instance = NULL, ...) private$expand(as_shape(batch_shape, "batch_shape")),
     log_prob = function(x, value = x) private$log_prob(checked_value(self, private, value)),
-    cdf = function(x, value = x) private$cdf(checked_value(self, private, value))
+    cdf = function(x, value = x) private$cdf(checked_value(self, private, value, closed = TRUE))
   )
 )
 
@@ -182,13 +182,14 @@ first_tensor <- function(distribution) {
   NULL
 }
 
-checked_value <- function(self, private, value) {
+checked_value <- function(self, private, value, closed = FALSE) {
   value <- as_value(self, value)
-  if (private$.validate && !cpp_is_tracing()) check_value(self, private, value)
+  if (private$.validate && !cpp_is_tracing()) check_value(self, private, value, closed)
   value
 }
 
-check_value <- function(self, private, value, call = caller_env()) {
+# `closed`: the end of an open support counts as well. A distribution function is known there.
+check_value <- function(self, private, value, closed = FALSE, call = caller_env()) {
   if (!is_torch_tensor(value)) type_error(sprintf("`value` must be a tensor, not %s.", friendly_type(value)), call)
   event <- private$event_shape()
   shape <- .Call(C_shape, value)
@@ -205,6 +206,7 @@ check_value <- function(self, private, value, call = caller_env()) {
     ), call)
   }
   support <- private$support()
+  if (closed && identical(support, constraint_positive)) support <- constraint_nonnegative
   flags <- support$check(value)
   if (!as.logical(torch_all(flags))) {
     value_error(sprintf(

@@ -71,6 +71,9 @@ lr_one_cycle <- lr_scheduler(
     self$pct_start <- pct_start
     self$anneal_strategy <- anneal_strategy
     self$cycle_momentum <- cycle_momentum
+    check_setting("last_epoch", last_epoch, epoch_before)
+    check_setting("three_phase", three_phase, true_or_false)
+    for (name in c("base_momentum", "max_momentum")) check_setting(name, get(name), group_numbers)
     check_fields(self, list(
       total_steps = positive_count, pct_start = fraction, cycle_momentum = true_or_false,
       anneal_strategy = must_be("\"cos\" or \"linear\"", function(x) is_string(x) && x %in% names(annealings))
@@ -158,6 +161,7 @@ lr_cyclic <- lr_scheduler(
                         gamma = 1, scale_fn = NULL, scale_mode = "cycle", cycle_momentum = TRUE, base_momentum = 0.8,
                         max_momentum = 0.9, last_epoch = -1, verbose = FALSE) {
     check_optimizer(optimizer, caller_env())
+    check_setting("last_epoch", last_epoch, epoch_before)
     self$mode <- mode
     self$gamma <- gamma
     self$cycle_momentum <- cycle_momentum

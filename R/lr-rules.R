@@ -311,8 +311,9 @@ lr_reduce_on_plateau <- lr_scheduler(
       mode = must_be("\"min\" or \"max\"", function(x) is_string(x) && x %in% c("min", "max")),
       threshold_mode = must_be("\"rel\" or \"abs\"", function(x) is_string(x) && x %in% c("rel", "abs")),
       factor = must_be("a number below 1", function(x) is_number(x) && x < 1), patience = count, cooldown = count,
-      threshold = numeric_one, eps = numeric_one
+      threshold = numeric_one, eps = numeric_one, verbose = true_or_false
     ))
+    check_setting("min_lr", min_lr, group_numbers)
     self$min_lrs <- for_groups(min_lr, "min_lr", optimizer)
     self$last_epoch <- 0
     self$.last_lr <- group_values(optimizer, "lr")

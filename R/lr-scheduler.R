@@ -16,6 +16,8 @@ LRScheduler <- R6::R6Class(
     .last_lr = NULL,
     initialize = function(optimizer, last_epoch = -1, verbose = FALSE) {
       self$optimizer <- check_optimizer(optimizer)
+      check_setting("last_epoch", last_epoch, epoch_before)
+      check_setting("verbose", verbose, true_or_false)
       for (i in seq_along(optimizer$param_groups)) {
         group <- optimizer$param_groups[[i]]
         if (!is.null(group$initial_lr)) next
@@ -80,6 +82,8 @@ LRScheduler <- R6::R6Class(
   ),
   private = list(.is_first = FALSE)
 )
+
+epoch_before <- must_be("a whole number from -1 on", function(x) is_whole_number(x) && x >= -1)
 
 # What a scheduler's `get_lr()` gave, as numbers.
 checked_lrs <- function(lrs, n, call = NULL) {

@@ -6,12 +6,15 @@ NULL
 #' Containers of modules
 #'
 #' * `nn_sequential()` calls its modules one after the other; each gets the result of the one before.
-#' * `nn_module_list()` holds modules, so that a `forward` method can loop over them. It has the methods
-#'   `$append(module)`, `$insert(index, module)` (counting from 1) and `$extend(modules)`.
+#' * `nn_module_list()` holds modules, so that a `forward` method can loop over them.
 #' * `nn_module_dict()` holds modules under names.
 #' * `nn_prune_head()` is a module without its last `head_size` children, for replacing the head of a trained model.
 #'
-#' Children without a name are called `"0"`, `"1"` and so on.
+#' Children without a name are called `"0"`, `"1"` and so on, by their position.
+#'
+#' The first two have the methods `$append(module)`, `$extend(modules)`, `$insert(index, module)` and `$pop(index)`, which takes
+#' a module out and gives it back, the last one if no `index` is given. Positions count from 1. `nn_module_dict()` has
+#' `$update(modules)`, which sets those of a named list, `$pop(key)` and `$clear()`, if it holds no module of such a name.
 #'
 #' Of all three `[[i]]` is the i-th module, `[i]` a container of some of them, `length()` their number and `names()` the
 #' names that were given. `lapply()`, `Map()` and [loop()] go over the modules, and so does `for (m in as.list(modules))`:
@@ -35,6 +38,10 @@ NULL
 nn_sequential <- nn_module(
   "nn_sequential",
   initialize = function(...) add_children(self, list2(...)),
+  append = function(module) add_children(self, list(module)),
+  extend = function(modules) add_children(self, check_modules(modules)),
+  insert = function(index, module) insert_child(self, index, module),
+  pop = function(index = length(self$children)) pop_child(self, index),
   forward = function(input) {
     # Goes over the members in order. A member that is no function is a parameter or a buffer of a class that inherits
     # from this one.
@@ -55,32 +62,74 @@ nn_module_list <- nn_module(
   initialize = function(modules = list()) add_children(self, check_modules(modules)),
   append = function(module) add_children(self, list(module)),
   extend = function(modules) add_children(self, check_modules(modules)),
-  insert = function(index, module) {
-    n <- length(self$children)
-    if (!is_whole_number(index) || index < 1 || index > n + 1) {
-      value_error(sprintf("`index` must be a position from 1 to %d, not %s.", n + 1L, friendly_type(index)))
-    }
-    modules <- append(unname(self$children), list(module), after = index - 1L)
-    for (i in seq_along(modules)) {
-      self$add_module(i - 1L, modules[[i]])
-    }
-    invisible(module_callable(self))
-  }
+  insert = function(index, module) insert_child(self, index, module),
+  pop = function(index = length(self$children)) pop_child(self, index)
 )
 
 #' @rdname nn_containers
 #' @export
 nn_module_dict <- nn_module(
   "nn_module_dict",
-  initialize = function(dict) {
-    if (!is_named(dict) && length(dict) > 0L) {
-      value_error("`dict` must be a list in which each module has a name.")
+  initialize = function(dict) add_children(self, check_named_modules(dict, "dict"))
+)
+
+# No methods of the class, since children may have these names.
+dict_members <- list(
+  update = function(modules) add_children(self, check_named_modules(modules, "modules")),
+  pop = function(key) {
+    children <- self$children
+    if (!is_string(key) || !key %in% names(children)) {
+      value_error(sprintf("`key` must be the name of a module that is here (%s), not %s.", words_of(names(children)), describe_value(key)))
     }
-    add_children(self, dict)
+    remove_children(self, key)
+    children[[key]]
+  },
+  clear = function() {
+    remove_children(self, names(self$children))
+    invisible(module_callable(self))
   }
 )
 
-# Appends children; those without a name are numbered from 0.
+check_named_modules <- function(modules, arg, call = caller_env()) {
+  if (inherits(modules, "nn_module_dict")) return(modules$children)
+  if (is.list(modules) && (is_named(modules) || !length(modules))) return(modules)
+  value_error(sprintf("`%s` must be a list in which each module has a name.", arg), call)
+}
+
+insert_child <- function(self, index, module, call = caller_env()) {
+  children <- self$children
+  n <- length(children)
+  if (!is_whole_number(index) || index < 1 || index > n + 1) {
+    value_error(sprintf("`index` must be a position from 1 to %d, not %s.", n + 1L, friendly_type(index)), call)
+  }
+  check_child(module, call)
+  set_children(self, append(children, list(module), after = index - 1L))
+}
+
+pop_child <- function(self, index, call = caller_env()) {
+  children <- self$children
+  if (!length(children)) value_error("There is no module to take out.", call)
+  if (!is_whole_number(index) || index < 1 || index > length(children)) {
+    value_error(sprintf("`index` must be a position from 1 to %d, not %s.", length(children), friendly_type(index)), call)
+  }
+  set_children(self, children[-index])
+  children[[index]]
+}
+
+# Puts `modules` in the place of all children. Names that are numbers become those of the new positions.
+set_children <- function(self, modules) {
+  remove_children(self, names(self$children))
+  names <- names2(modules)
+  names[grepl("^[0-9]+$", names)] <- ""
+  add_children(self, set_names(modules, names))
+}
+
+remove_children <- function(self, names) {
+  private <- self$.__enclos_env__$private
+  private$.registered <- setdiff(private$.registered, names)
+  rm(list = names, envir = self)
+}
+
 # A list, or another module with children.
 check_modules <- function(modules, call = caller_env()) {
   if (is.list(modules)) return(modules)
@@ -88,6 +137,7 @@ check_modules <- function(modules, call = caller_env()) {
   type_error(sprintf("`modules` must be a list of modules, not %s.", friendly_type(modules)), call)
 }
 
+# Appends children; those without a name are numbered from 0.
 add_children <- function(self, modules) {
   names <- names2(modules)
   numbers <- length(self$children) + seq_along(modules) - 1L

@@ -8,6 +8,8 @@
 #' @rdname nn_module
 #' @export
 clone_module <- function(module, deep = FALSE, ..., replace_values = TRUE) {
+  check_switch(deep, "deep")
+  check_switch(replace_values, "replace_values")
   self <- attr(module, "module", exact = TRUE)
   if (inherits(module, "script_module")) return(module$clone(deep))
   if (is.null(self)) type_error(sprintf("`module` must be an nn_module, not %s.", friendly_type(module)))

@@ -66,11 +66,14 @@ noted_member <- function(self, name, value) {
   value
 }
 
-# Whoever goes through a tree of modules that is none never ends.
+# Whoever goes through a tree of modules that is none never ends. A module that no other one holds can't be below its own
+# child, so that building a tree from its leaves goes through none.
 check_no_circle <- function(self, name, module) {
   inner <- attr(module, "module", exact = TRUE)
   if (identical(inner, self)) value_error("A module can't hold itself.", call = NULL)
-  path <- if (!is.null(inner)) path_to_module(inner, self)
+  is_held <- !isFALSE(self$.__enclos_env__$private$.is_held)
+  path <- if (is_held && !is.null(inner)) path_to_module(inner, self)
+  if (!is.null(inner)) inner$.__enclos_env__$private$.is_held <- TRUE
   if (is.null(path)) return(invisible())
   value_error(sprintf(
     "`%s` can't be a child: it holds this module itself, as `%s`. A list, as in `self$%s <- list(module)`, refers to a module without holding it.",
@@ -110,13 +113,13 @@ member_tables <- list(
 asked_members <- function(chain) {
   own <- Filter(function(class) !identical(class, nn_Module), chain)
   methods <- unlist(lapply(own, function(class) c(class$public_methods, class$private_methods, class$active)))
-  known <- c(names(member_tables), names(more_members))
+  known <- c(names(member_tables), names(members_of_class(vapply(own, function(class) class$classname %||% "", ""))))
   asked <- unlist(lapply(methods, function(f) {
     # Looking for words is cheap, and seldom finds one.
     if (any(known %in% all.names(body(f), unique = TRUE))) members_read(body(f))
   }))
   own_names <- unlist(lapply(own, function(class) c(names(class$public_methods), names(class$public_fields), names(class$active))))
-  c(setdiff(intersect(known, asked), own_names), intersect(paste0("super$", names(more_members)), asked))
+  c(setdiff(intersect(known, asked), own_names), intersect(paste0("super$", setdiff(known, names(member_tables))), asked))
 }
 
 members_read <- function(code) {
@@ -132,7 +135,7 @@ members_read <- function(code) {
 bind_asked <- function(self, names) {
   private <- self$.__enclos_env__$private
   private$.asked <- names
-  for (name in intersect(names, names(more_members))) assign(name, bound_member(self, name), envir = self)
+  for (name in intersect(names, names(members_of(self)))) assign(name, bound_member(self, name), envir = self)
   for (name in intersect(names, names(member_tables))) bind_table(self, private, name)
   for (name in sub("super$", "", names[startsWith(names, "super$")], fixed = TRUE)) {
     frame <- self$.__enclos_env__
@@ -151,8 +154,12 @@ bind_table <- function(self, private, name) {
   }, private)
 }
 
+# Members that are no bindings, by the classes of a module.
+members_of_class <- function(classes) c(more_members, if ("nn_module_dict" %in% classes) dict_members)
+members_of <- function(self) members_of_class(parent.env(self$.__enclos_env__)$.classes)
+
 bound_member <- function(self, name) {
-  member <- more_members[[name]]
+  member <- members_of(self)[[name]]
   environment(member) <- new_environment(list(self = self), parent = environment(member))
   member
 }
@@ -206,7 +213,7 @@ tensor_identity <- function(x) tryCatch(tensor_address(x), error = function(e) o
   self <- attr(x, "module", exact = TRUE)
   if (is.null(self)) return(generator_member(x, name))
   member <- .subset2(self, name)
-  if (is.null(member) && !is.null(more_members[[name]]) && !exists(name, self, inherits = FALSE)) bound_member(self, name) else member
+  if (is.null(member) && !is.null(members_of(self)[[name]]) && !exists(name, self, inherits = FALSE)) bound_member(self, name) else member
 }
 
 #' @export
@@ -249,7 +256,7 @@ module_names <- function(x) {
 #' @export
 .DollarNames.nn_module <- function(x, pattern = "") {
   if (inherits(x, "nn_module_generator")) return(grep(pattern, "new", value = TRUE))
-  names <- if (inherits(x, "script_module")) names(x) else c(module_names(x), names(more_members))
+  names <- if (inherits(x, "script_module")) names(x) else c(module_names(x), names(members_of_class(class(x))))
   grep(pattern, grep("^[.]__", names, invert = TRUE, value = TRUE), value = TRUE)
 }
 

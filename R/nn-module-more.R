@@ -6,6 +6,7 @@ NULL
 
 more_members <- list(
   named_modules = function(remove_duplicate = TRUE) {
+    check_switch(remove_duplicate, "remove_duplicate")
     tree <- module_tree(module_callable(self))
     if (remove_duplicate) tree[!duplicated(lapply(tree, module_identity))] else tree
   },
@@ -28,7 +29,7 @@ more_members <- list(
   get_parameter = function(target) tensor_at(self, target, "parameter"),
   get_buffer = function(target) tensor_at(self, target, "buffer"),
   requires_grad_ = function(requires_grad = TRUE) {
-    if (!is_bool(requires_grad)) value_error("`requires_grad` must be TRUE or FALSE.")
+    check_switch(requires_grad, "requires_grad")
     for (x in self$parameters) set_requires_grad(x, requires_grad)
     invisible(module_callable(self))
   },

@@ -21,12 +21,7 @@ nn_Module <- R6::R6Class(
       not_implemented_error("This module can't be called: it has no `forward` method.")
     },
     add_module = function(name, module) {
-      if (inherits(module, "nn_module_generator")) {
-        value_error("`module` must be initialized: call the generator, as in `nn_relu()`.")
-      }
-      if (!is_nn_module(module)) {
-        type_error(sprintf("`module` must be an nn_module, but got object of type %s.", class(module)[[1L]]))
-      }
+      check_child(module)
       module_assign(self, check_member_name(as.character(name)), module)
       invisible(module_callable(self))
     },
@@ -42,6 +37,7 @@ nn_Module <- R6::R6Class(
     },
     register_buffer = function(name, tensor, persistent = TRUE) {
       check_member_name(name)
+      check_switch(persistent, "persistent")
       if (!is.null(tensor)) check_tensor(tensor, "tensor")
       module_assign(self, name, if (!is.null(tensor)) nn_buffer(tensor, persistent))
       invisible(module_callable(self))
@@ -87,16 +83,21 @@ nn_Module <- R6::R6Class(
       invisible(module_callable(self))
     },
     state_dict = function(prefix = "", keepvars = FALSE) {
+      if (!is_string(prefix)) value_error(sprintf("`prefix` must be a string, not %s.", friendly_type(prefix)))
+      check_switch(keepvars, "keepvars")
       module_state_dict(self, prefix, keepvars)
     },
     load_state_dict = function(state_dict, ..., .refer_to_state_dict = FALSE) {
+      check_switch(.refer_to_state_dict, ".refer_to_state_dict")
       module_load(module_callable(self), state_dict, .refer_to_state_dict)
       invisible(module_callable(self))
     },
     named_parameters = function(recursive = TRUE) {
+      check_switch(recursive, "recursive")
       if (recursive) self$parameters else own_members(self, "nn_parameter")
     },
     named_buffers = function(recursive = TRUE) {
+      check_switch(recursive, "recursive")
       if (recursive) self$buffers else own_members(self, "nn_buffer")
     }
   ),
@@ -128,10 +129,21 @@ nn_Module <- R6::R6Class(
     # Members that are computed of others: functions of the module.
     .computed = list(),
     .hook_lists = list(),
+    # Whether another module may hold this one.
+    .is_held = FALSE,
     # Names of those members that are there because a method asks for them, see `bind_asked()`.
     .asked = character()
   )
 )
+
+check_child <- function(module, call = caller_env()) {
+  if (inherits(module, "nn_module_generator")) {
+    value_error("`module` must be initialized: call the generator, as in `nn_relu()`.", call)
+  }
+  if (!is_nn_module(module)) {
+    type_error(sprintf("`module` must be an nn_module, but got object of type %s.", class(module)[[1L]]), call)
+  }
+}
 
 refuse_assignment <- function(field, is_read) {
   if (!is_read) {
@@ -261,6 +273,7 @@ nn_parameter <- function(x, requires_grad = TRUE) {
 #' @export
 nn_buffer <- function(x, persistent = TRUE) {
   check_tensor(x, "x")
+  check_switch(persistent, "persistent")
   if (!is_nn_buffer(x)) {
     class(x) <- c(setdiff(class(x), "nn_parameter"), "nn_buffer")
   }

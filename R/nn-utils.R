@@ -37,6 +37,7 @@ nn_utils_clip_grad_norm_ <- function(parameters, max_norm, norm_type = 2, error_
 nn_utils_get_total_norm <- function(tensors, norm_type = 2, error_if_nonfinite = FALSE) {
   tensors <- as_tensors(tensors, "tensors")
   check_setting("norm_type", norm_type)
+  check_switch(error_if_nonfinite, "error_if_nonfinite")
   if (!length(tensors)) return(torch_tensor(0))
   total <- with_no_grad(linalg_vector_norm(torch_stack(torch__foreach_norm(tensors, norm_type)), norm_type))
   if (error_if_nonfinite && !as.logical(torch_isfinite(total))) {

@@ -278,10 +278,12 @@ two_fractions <- must_be("two numbers from 0 to below 1", function(x) {
   is.numeric(x) && length(x) == 2L && isTRUE(all(x >= 0 & x < 1))
 })
 true_or_false <- must_be("TRUE or FALSE", is_bool)
+any_number <- must_be("a number", is_number)
 
 hyperparameter_checks <- list(
   lr = not_negative, eps = not_negative, weight_decay = not_negative, momentum = not_negative, lr_decay = not_negative,
-  initial_accumulator_value = not_negative, momentum_decay = not_negative, dampening = must_be("a number", is_number),
+  initial_accumulator_value = not_negative, momentum_decay = not_negative, dampening = any_number, lambda = any_number,
+  alpha = any_number, t0 = any_number,
   betas = two_fractions, nesterov = true_or_false, amsgrad = true_or_false, centered = true_or_false,
   maximize = true_or_false, decoupled_weight_decay = true_or_false
 )

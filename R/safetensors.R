@@ -121,7 +121,7 @@ about_file <- function(expr, what, call) {
     message <- sub("[.]$", "", sub("^The R object in the file can't be read: ", "", conditionMessage(e)))
     torch_abort(sprintf("%s can't be read: %s.", what, message), "torch_runtime_error", call)
   }
-  tryCatch(expr, torch_error = tell)
+  tryCatch(expr, torch_error = tell, stackOverflowError = function(e) tell(simpleCondition(too_deep)))
 }
 
 # The tensors of a header by name, or `which` of them.
@@ -159,6 +159,7 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 #' load_safetensors(file)
 #' @export
 save_safetensors <- function(tensors, path, metadata = NULL) {
+  check_given(current_env())
   if (!is.list(tensors) || !all(vapply(tensors, is_torch_tensor, NA)) || (length(tensors) && !is_named(tensors))) {
     type_error(sprintf("`tensors` must be a list of tensors with names, not %s.", friendly_type(tensors)))
   }
@@ -183,6 +184,7 @@ is_special_layout <- function(x) layout_names[unclass(x$layout) + 1L] != "stride
 #' @rdname save_safetensors
 #' @export
 load_safetensors <- function(path, device = "cpu", names = NULL) {
+  check_given(current_env())
   device <- as_device(device)
   source <- source_to_read(path)
   what <- source_name(path)
@@ -224,6 +226,7 @@ load_sharded <- function(index, device, names, call = caller_env()) {
 #' @rdname save_safetensors
 #' @export
 safetensors_metadata <- function(path) {
+  check_given(current_env())
   source <- source_to_read(path)
   header <- about_file(read_safetensors_header(source), source_name(path), current_env())
   structure(

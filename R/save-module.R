@@ -184,15 +184,27 @@ new_instance_marks <- function() {
 # written.
 serialize_with_states <- function(obj, found) {
   marks <- found$instances
-  robj <- serialize(obj, NULL, refhook = found$mark)
-  if (!length(marks$instances) && !length(marks$classes)) return(robj)
-  repeat {
+  robj <- serialized(obj, found)
+  n <- 0
+  while (length(marks$instances) + length(marks$classes) > n) {
     saved <- list(object = as_child_mark(obj, marks$mark), states = marks$states(), classes = marks$classes)
     n <- length(marks$instances) + length(marks$classes)
-    robj <- serialize(saved, NULL, refhook = found$mark)
-    if (length(marks$instances) + length(marks$classes) == n) return(robj)
+    robj <- serialized(saved, found)
   }
+  readable <- tryCatch(cpp_stream_check(robj), value_error = identity)
+  if (inherits(readable, "value_error")) refuse_saving(found, sub(".*can't be read: ", "", conditionMessage(readable)))
+  robj
 }
+
+# R's own serialize() needs the more of C's stack the deeper an object is nested, and may end the session where there is
+# none left.
+serialized <- function(x, found) {
+  if (cpp_is_deep_list(x)) refuse_saving(found, too_deep)
+  tryCatch(serialize(x, NULL, refhook = found$mark), stackOverflowError = function(e) refuse_saving(found, too_deep))
+}
+
+too_deep <- "it is nested too deeply."
+refuse_saving <- function(found, why) value_error(sprintf("%s can't be saved: %s", found$what, why), found$call)
 
 # ---- reading --------------------------------------------------------------------------------------------------------------
 
@@ -204,7 +216,7 @@ new_instance_readers <- function() {
   environment_of <- function(key) {
     if (is.null(parts[[key]])) {
       parts[[key]] <- if (startsWith(key, "instance")) {
-        new.env(hash = FALSE, parent = emptyenv())
+        new.env(hash = endsWith(key, "/self"), parent = emptyenv())
       } else {
         class <- installed_class(sub("^[a-z]*/", "", key)) %||% list(parent_env = new_environment(module_scope, topenv()))
         if (startsWith(key, "scope/")) class$parent_env else if (is.environment(class)) class else class$parent_env

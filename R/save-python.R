@@ -51,6 +51,7 @@
 #' opt$load_state_dict(checkpoint$opt)
 #' @export
 load_state_dict <- function(path, ..., legacy_stream = FALSE, device = "cpu") {
+  check_given(current_env())
   device <- as_device(device)
   source <- source_to_read(path)
   about_file(read_object(source, device, foreign = TRUE), source_name(path), current_env())
@@ -59,6 +60,7 @@ load_state_dict <- function(path, ..., legacy_stream = FALSE, device = "cpu") {
 #' @rdname load_state_dict
 #' @export
 save_state_dict <- function(obj, path, ...) {
+  check_given(current_env())
   if (inherits(path, "connection")) {
     write_to_connection(cpp_values_write(NULL, values_table(obj, current_env())), path)
     return(invisible(obj))
@@ -158,12 +160,12 @@ values_table <- function(obj, call) {
   add <- function(kinds, numbers) pieces[[length(pieces) + 1L]] <<- list(kinds, numbers)
   refuse <- function(where, why) value_error(sprintf("`%s` can't be written to a file of Python's: %s.", where, why), call)
 
-  add_value <- function(x, where) {
+  add_value <- function(x, where, depth = 0L) {
     if (is.null(x)) return(add(pickled[["none"]], 0))
     if (is_torch_tensor(x)) {
       return(add(pickled[[if (is_nn_parameter(x)) "parameter" else "tensor"]], tensors$place_of(list(x), where)))
     }
-    if (is_nn_module(x) || is_optimizer(x) || inherits(x, "LRScheduler")) return(add_value(x$state_dict(), where))
+    if (is_nn_module(x) || is_optimizer(x) || inherits(x, "LRScheduler")) return(add_value(x$state_dict(), where, depth))
     if (is_torch_dtype(x)) return(add(pickled[["dtype"]], as.double(unclass(x))))
     if (inherits(x, "torch_device")) return(add(pickled[["device"]], texts$add(as.character(x))))
     if (inherits(x, "integer64") && length(x) == 1L && is.null(names(x))) return(add(pickled[["long"]], as.double(unclass(x))))
@@ -175,9 +177,10 @@ values_table <- function(obj, call) {
       return(add(pickled[["bytes"]], length(parts) - 1))
     }
     if (is.atomic(x) && length(x) == 1L && is.null(names(x))) return(add_atoms(x, where))
-    add_all(x, where)
+    if (depth == deepest_tree) value_error("`obj` can't be written to a file of Python's: it is nested too deeply.", call)
+    add_all(x, where, depth)
   }
-  add_all <- function(x, where) {
+  add_all <- function(x, where, depth) {
     if (is_optimizer_dict(x)) x <- positions_from_zero(x)
     names <- names(x)
     if (!is.null(names) && (anyNA(names) || any(names == ""))) refuse(where, "only some of its elements have names")
@@ -198,7 +201,7 @@ values_table <- function(obj, call) {
     }
     for (i in seq_along(x)) {
       if (!is.null(keys)) add(key_kind, keys[[i]])
-      add_value(if (is.list(x)) .subset2(x, i) else unname(x[i]), within[[i]])
+      add_value(if (is.list(x)) .subset2(x, i) else unname(x[i]), within[[i]], depth + 1L)
     }
   }
   add_atoms <- function(x, where) {

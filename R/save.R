@@ -35,7 +35,7 @@
 #' @return `torch_save()` its `obj`, invisibly; `torch_load()` the object; `torch_serialize()` a raw vector.
 #' @section Errors:
 #' A file that can't be written or read is a `torch_runtime_error` that names it; an object with handles in it that can't be
-#' saved, such as graphs, is a `value_error`.
+#' saved, such as graphs, is a `value_error`, and so is one that could not be read back, such as lists nested 5,000 deep.
 #' @seealso [save_state_dict()] for files that Python reads, [jit_save()] for programs that run without R, [save_safetensors()].
 #' @examplesIf torch::torch_is_installed()
 #' file <- tempfile(fileext = ".pt")
@@ -44,6 +44,7 @@
 #' torch_load(file)$model
 #' @export
 torch_save <- function(obj, path, ..., compress = TRUE) {
+  check_given(current_env())
   if (inherits(path, "connection")) {
     write_to_connection(write_object(obj), path)
     return(invisible(obj))
@@ -61,7 +62,10 @@ write_to_connection <- function(bytes, connection, call = caller_env()) {
 
 #' @rdname torch_save
 #' @export
-torch_serialize <- function(obj, ...) write_object(obj)
+torch_serialize <- function(obj, ...) {
+  check_given(current_env())
+  write_object(obj)
+}
 
 # The name in the file of a tensor that is saved alone.
 only_tensor <- "...unnamed..."
@@ -264,6 +268,7 @@ package_version_text <- function() getNamespaceVersion(topenv())[[1L]]
 #' @rdname torch_save
 #' @export
 torch_load <- function(path, device = "cpu") {
+  check_given(current_env())
   if (is.null(device)) value_error("Unexpected device: `device` must be a device or its name, not NULL.")
   device <- as_device(device)
   source <- source_to_read(path)

@@ -1457,6 +1457,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_is_deep_list
+SEXP cpp_is_deep_list(SEXP x);
+RcppExport SEXP _torch_cpp_is_deep_list(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_deep_list(x));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_stream_check
 SEXP cpp_stream_check(SEXP bytes);
 RcppExport SEXP _torch_cpp_stream_check(SEXP bytesSEXP) {
@@ -1802,6 +1812,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},
     {"_torch_cpp_size_parts", (DL_FUNC) &_torch_cpp_size_parts, 1},
     {"_torch_cpp_new_size", (DL_FUNC) &_torch_cpp_new_size, 2},
+    {"_torch_cpp_is_deep_list", (DL_FUNC) &_torch_cpp_is_deep_list, 1},
     {"_torch_cpp_stream_check", (DL_FUNC) &_torch_cpp_stream_check, 1},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 #include <vector>
 
 namespace {
@@ -17,6 +18,7 @@ const Words& words() {
   return it;
 }
 
+// Without a hash table it is made in less time, and with a few variables as fast to search.
 SEXP new_frame(SEXP parent) { return R_NewEnv(parent, FALSE, 0); }
 
 SEXP names_of(SEXP list) { return Rf_getAttrib(list, R_NamesSymbol); }
@@ -52,13 +54,13 @@ SEXP functions_in(SEXP functions, SEXP environment) {
   return out;
 }
 
-// The members of one kind of all levels, in one list.
-SEXP merged(SEXP made, int kind) {
+// The members of one kind of the first `levels` levels, in one list.
+SEXP merged(SEXP made, int kind, R_xlen_t levels) {
   R_xlen_t n = 0;
-  for (R_xlen_t i = kind; i < XLENGTH(made); i += 3) n += XLENGTH(VECTOR_ELT(made, i));
+  for (R_xlen_t i = kind; i < 3 * levels; i += 3) n += XLENGTH(VECTOR_ELT(made, i));
   SEXP out = PROTECT(Rf_allocVector(VECSXP, n)), names = PROTECT(Rf_allocVector(STRSXP, n));
   R_xlen_t at = 0;
-  for (R_xlen_t i = kind; i < XLENGTH(made); i += 3) {
+  for (R_xlen_t i = kind; i < 3 * levels; i += 3) {
     SEXP one = VECTOR_ELT(made, i), one_names = names_of(one);
     for (R_xlen_t j = 0; j < XLENGTH(one); ++j, ++at) {
       SET_VECTOR_ELT(out, at, VECTOR_ELT(one, j));
@@ -81,10 +83,11 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   const Words& it = words();
   const R_xlen_t n = XLENGTH(levels);
   auto frame = [&](R_xlen_t i, SEXP parent) { return frames == R_NilValue ? new_frame(parent) : VECTOR_ELT(frames, i); };
-  SEXP self = PROTECT(frame(0, R_EmptyEnv)), hidden = PROTECT(frame(1, R_EmptyEnv));
+  // The object itself may get thousands of children.
+  SEXP self = PROTECT(frames == R_NilValue ? R_NewEnv(R_EmptyEnv, TRUE, 59) : VECTOR_ELT(frames, 0)), hidden = PROTECT(frame(1, R_EmptyEnv));
   // Members that are bound so far: public, private and active ones of each level.
   SEXP made = PROTECT(Rf_allocVector(VECSXP, 3 * n));
-  SEXP super = R_NilValue, last = R_NilValue;
+  SEXP super = R_NilValue;
   PROTECT_INDEX at;
   PROTECT_WITH_INDEX(super, &at);
   for (R_xlen_t level = 0; level < n; ++level) {
@@ -106,9 +109,10 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
       Rf_defineVar(it.enclosing, enclosing, super);
     } else {
       Rf_defineVar(it.enclosing, enclosing, self);
-      last = enclosing;
     }
-    UNPROTECT(1);
+    // R6's clone() needs this list to make the active bindings of a copy. Those that are not in it, it reads.
+    Rf_defineVar(it.active, PROTECT(merged(made, 2, level + 1)), enclosing);
+    UNPROTECT(2);
   }
   for (R_xlen_t level = 0; level < n; ++level) {
     bind_all(VECTOR_ELT(made, 3 * level), self);
@@ -116,15 +120,12 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   }
   bind_all(public_fields, self);
   bind_all(private_fields, hidden);
-  // R6's clone() needs this list to make the active bindings of a copy.
-  SEXP all_active = PROTECT(merged(made, 2));
-  Rf_defineVar(it.active, all_active, last);
   for (R_xlen_t level = 0; level < n; ++level) {
     make_active(VECTOR_ELT(made, 3 * level + 2), self);
     lock_all(VECTOR_ELT(made, 3 * level), self);
     lock_all(VECTOR_ELT(made, 3 * level + 1), hidden);
   }
-  UNPROTECT(5);
+  UNPROTECT(4);
   return self;
 }
 
@@ -137,6 +138,7 @@ SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
   const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(all), n_kinds = XLENGTH(kinds);
   std::vector<std::vector<SEXP>> found(n_kinds);  // symbols
   std::vector<size_t> first(n_kinds);
+  std::unordered_set<SEXP> seen;
   auto look = [&](SEXP symbol) {
     if (R_BindingIsActive(symbol, self)) return;
     SEXP value = argument_of(self, symbol);
@@ -148,14 +150,13 @@ SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
     SEXP symbol = Rf_installChar(STRING_ELT(registered, i));
     // It may have been removed since.
     if (has_variable(self, symbol)) look(symbol);
+    seen.insert(STRING_ELT(registered, i));
   }
   size_t n = 0;
   for (R_xlen_t k = 0; k < n_kinds; ++k) first[k] = found[k].size();
   for (R_xlen_t i = 0; i < n_all; ++i) {
     SEXP name = STRING_ELT(all, i);
-    bool seen = false;
-    for (R_xlen_t j = 0; j < n_first && !seen; ++j) seen = STRING_ELT(registered, j) == name;
-    if (!seen) look(Rf_installChar(name));
+    if (!seen.count(name)) look(Rf_installChar(name));
   }
   for (R_xlen_t k = 0; k < n_kinds; ++k) {
     std::sort(found[k].begin() + first[k], found[k].end(),

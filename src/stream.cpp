@@ -557,7 +557,40 @@ class Walker {
   size_t n_known_ = 0, room_ = 0;
 };
 
+// Whether lists are nested in `x` deeper than the walker goes. It has a stack of its own.
+bool is_deep(SEXP x) {
+  struct Level {
+    SEXP list;
+    R_xlen_t next;
+  };
+  const auto room = [](SEXP x) { return TYPEOF(x) == VECSXP && XLENGTH(x) > 0; };
+  if (!room(x)) return false;
+  auto* levels = reinterpret_cast<Level*>(R_alloc(kDeepest + 1, sizeof(Level)));
+  int depth = 0;
+  levels[0] = {x, 0};
+  while (depth >= 0) {
+    Level& level = levels[depth];
+    if (level.next == XLENGTH(level.list)) {
+      --depth;
+      continue;
+    }
+    SEXP element = VECTOR_ELT(level.list, level.next++);
+    if (!room(element)) continue;
+    if (depth == kDeepest) return true;
+    levels[++depth] = {element, 0};
+  }
+  return false;
+}
+
 }  // namespace
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_is_deep_list(SEXP x) {
+  const void* memory = vmaxget();
+  const bool deep = is_deep(x);
+  vmaxset(memory);
+  return Rf_ScalarLogical(deep);
+}
 
 // Whether the data holds functions or environments. An error if R must not read it.
 // [[Rcpp::export(rng = false)]]

@@ -63,3 +63,56 @@ test_that("the gradient of a beta distribution function is the density, at the e
   distr_beta(torch_tensor(c(a, 3, 3, 3), dtype = "double"), torch_tensor(c(3, 3, 3, a), dtype = "double"))$cdf(x)$sum()$backward()
   expect_equal(as.numeric(x$grad), dbeta(rep(c(0, 1), each = 3), c(a, 3, 3, 3), c(3, 3, 3, a)))
 })
+
+test_that("far tails are those of R", {
+  skip_if_no_torch()
+  double <- function(x) torch_tensor(x, dtype = torch_double())
+  p <- c(1e-200, 1e-20, 1e-5, 0.01, 0.3, 0.7, 0.99)
+  quantiles <- list(
+    list(distr_student_t(double(0.1)), qt(p, 0.1)), list(distr_student_t(double(3), 1, 2), 1 + 2 * qt(p, 3)),
+    list(distr_gamma(double(0.05), 2), qgamma(p, 0.05, 2)), list(distr_chi2(double(0.1)), qchisq(p, 0.1)),
+    list(distr_beta(double(0.05), 0.5), qbeta(p, 0.05, 0.5)), list(distr_beta(double(2), 3), qbeta(p, 2, 3)),
+    list(distr_fisher_snedecor(double(0.5), 0.1), qf(p, 0.5, 0.1)), list(distr_fisher_snedecor(double(3), 0.1), qf(p, 3, 0.1))
+  )
+  for (one in quantiles) {
+    ours <- as_array(one[[1]]$icdf(double(p)))
+    # R's qf() is 0 far from 0 already.
+    known <- one[[2]] != 0
+    expect_identical(is.finite(ours[known]), is.finite(one[[2]][known]))
+    expect_equal(ours[known] / one[[2]][known], rep(1, sum(known)) * ifelse(is.finite(ours[known]), 1, NaN), tolerance = 1e-7, info = class(one[[1]])[1])
+    expect_false(is.unsorted(c(as.numeric(one[[1]]$icdf(double(0))), ours)))
+    # There and back.
+    some <- is.finite(ours) & abs(ours) > 1e-290
+    expect_equal(as_array(one[[1]]$cdf(double(ours[some]))), p[some], tolerance = 1e-7)
+  }
+  # Densities and distribution functions where the square of a value is beyond all numbers.
+  z <- c(1e-3, 0.5, 1, 2, 1e5, 1e20, 1e160, 1e300)
+  t <- distr_student_t(double(0.1))
+  expect_equal(as_array(t$log_prob(double(-z))), dt(-z, 0.1, log = TRUE), tolerance = 1e-12)
+  expect_equal(as_array(t$cdf(double(-z))), pt(-z, 0.1), tolerance = 1e-12)
+  expect_equal(as_array(distr_cauchy(double(0), 2)$log_prob(double(z))), -log(pi * 2) - 2 * log(pmax(z / 2, 1)) - log1p(pmin(z / 2, 2 / z)^2), tolerance = 1e-12)
+  expect_equal(as_array(distr_half_cauchy(1)$log_prob(1e30)), log(2 / pi) - 60 * log(10), tolerance = 1e-6)
+  # First and second derivatives, at 0 too.
+  x <- torch_tensor(c(-3, 0, 0.5, 1, 4), dtype = torch_double(), requires_grad = TRUE)
+  first <- autograd_grad(sum(distr_cauchy(double(0), 1)$log_prob(x)), x, create_graph = TRUE)[[1]]
+  second <- autograd_grad(sum(first), x)[[1]]
+  v <- as_array(x$detach())
+  expect_equal(as_array(first$detach()), -2 * v / (1 + v^2))
+  expect_equal(as_array(second), -2 * (1 - v^2) / (1 + v^2)^2)
+})
+
+test_that("distribution functions are known at 0, where an open support ends", {
+  skip_if_no_torch()
+  distributions <- list(
+    distr_fisher_snedecor(1, 2), distr_fisher_snedecor(3, 2), distr_weibull(1, 2), distr_log_normal(0, 1), distr_inverse_gamma(1, 2),
+    distr_gamma(1, 2)
+  )
+  theirs <- c(pf(0, 1, 2), pf(0, 3, 2), pweibull(0, 2), plnorm(0), 0, pgamma(0, 1, 2))
+  expect_identical(vapply(distributions, function(d) as.numeric(d$cdf(0)), 0), theirs)
+  for (d in distributions[1:5]) {
+    expect_error(d$cdf(-1), "must be in the support", class = "value_error")
+    expect_error(d$log_prob(0), "must be in the support", class = "value_error")
+  }
+  big <- distr_fisher_snedecor(2, 3)$cdf(c(1e30, 1e38, Inf))
+  expect_equal(as_array(big), pf(c(1e30, 1e38, Inf), 2, 3))
+})

@@ -42,3 +42,26 @@ test_that("generators have the members of their class", {
     lr_cosine_annealing_warm_restarts(lr_optimizer(), 3)
   })
 })
+
+test_that("what all schedulers are given is checked", {
+  skip_if_no_torch()
+  optimizer <- optim_sgd(torch_ones(1, requires_grad = TRUE), lr = 1, momentum = 0.9)
+  makes <- list(
+    function(...) lr_step(optimizer, 1, ...), function(...) lr_lambda(optimizer, function(epoch) 1, ...),
+    function(...) lr_one_cycle(optimizer, 1, 10, ...), function(...) lr_cyclic(optimizer, 0.1, 1, ...),
+    function(...) lr_cosine_annealing(optimizer, 5, ...)
+  )
+  for (make in makes) {
+    for (bad in list(NA, "a", 1.5, c(1, 2), -2, NULL)) {
+      expect_error(make(last_epoch = bad), "`last_epoch` must be a whole number from -1 on", class = "value_error")
+    }
+    for (bad in list(NA, 1, NULL)) expect_error(make(verbose = bad), "`verbose` must be TRUE or FALSE", class = "value_error")
+  }
+  expect_error(lr_one_cycle(optimizer, 1, 10, three_phase = NA), "`three_phase` must be TRUE or FALSE", class = "value_error")
+  expect_error(lr_one_cycle(optimizer, 1, 10, base_momentum = NA), "`base_momentum` must be a number", class = "value_error")
+  expect_error(lr_reduce_on_plateau(optimizer, min_lr = NA), "`min_lr` must be a number", class = "value_error")
+  expect_error(lr_reduce_on_plateau(optimizer, verbose = NA), "`verbose` must be TRUE or FALSE", class = "value_error")
+  for (name in c("lambda", "alpha", "t0")) {
+    expect_error(do.call(optim_asgd, c(list(torch_ones(1)), set_names(list(NA), name))), sprintf("`%s` must be a number", name), class = "value_error")
+  }
+})

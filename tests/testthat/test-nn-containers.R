@@ -79,3 +79,77 @@ test_that("a list of modules is a list, or a container", {
   expect_error(nn_sequential(nn_relu())["a"], "The module has 1 child", class = "value_error")
   expect_length(both[-1], 1)
 })
+
+test_that("modules are put in and taken out as PyTorch does it", {
+  skip_if_no_torch()
+  theirs <- python_eval("
+import torch.nn as nn
+def names(m): return [n + ' ' + type(c).__name__ for n, c in m.named_children()]
+result = []
+for make in [lambda x: nn.Sequential(*x), nn.ModuleList]:
+  m = make([nn.ReLU(), nn.Tanh()])
+  m.append(nn.Sigmoid()); result.append(names(m))
+  m.insert(1, nn.Identity()); result.append(names(m))
+  m.extend(make([nn.SiLU(), nn.ELU()])); result.append(names(m))
+  result.append([type(m.pop(-1)).__name__, type(m.pop(0)).__name__]); result.append(names(m))
+d = nn.ModuleDict({'a': nn.ReLU(), 'b': nn.Tanh()})
+d.update({'b': nn.ELU(), 'c': nn.SiLU()}); result.append(names(d))
+result.append([type(d.pop('a')).__name__]); result.append(names(d))
+d.clear(); result.append(['none'] + names(d))
+")
+  class_name <- function(m) {
+    c(nn_relu = "ReLU", nn_tanh = "Tanh", nn_sigmoid = "Sigmoid", nn_identity = "Identity", nn_silu = "SiLU", nn_elu = "ELU")[[class(m)[1]]]
+  }
+  names_of <- function(m) paste(names(m$children), vapply(m$children, class_name, ""))
+  ours <- list()
+  note <- function(x) ours[[length(ours) + 1L]] <<- x
+  for (make in list(function(x) nn_sequential(!!!x), nn_module_list)) {
+    m <- make(list(nn_relu(), nn_tanh()))
+    m$append(nn_sigmoid())
+    note(names_of(m))
+    m$insert(2, nn_identity())
+    note(names_of(m))
+    m$extend(make(list(nn_silu(), nn_elu())))
+    note(names_of(m))
+    note(c(class_name(m$pop()), class_name(m$pop(1))))
+    note(names_of(m))
+  }
+  d <- nn_module_dict(list(a = nn_relu(), b = nn_tanh()))
+  d$update(list(b = nn_elu(), c = nn_silu()))
+  note(names_of(d))
+  note(class_name(d$pop("a")))
+  note(names_of(d))
+  d$clear()
+  note(c("none", names(d$children)))
+  expect_identical(ours, lapply(theirs, as.character))
+})
+
+test_that("containers keep names, order and what they hold when children come and go", {
+  skip_if_no_torch()
+  model <- nn_sequential(nn_linear(2, 3), act = nn_relu(), nn_linear(3, 1))
+  expect_s3_class(model$insert(1, nn_identity()), "nn_sequential")
+  expect_named(model$children, c("0", "1", "act", "3"))
+  expect_s3_class(model$pop(3), "nn_relu")
+  expect_named(model$parameters, c("1.weight", "1.bias", "2.weight", "2.bias"))
+  x <- torch_ones(1, 2)
+  expect_equal(as_array(model(x)), as_array(model[[3]](model[[2]](x))))
+  # A failed call leaves everything as it was.
+  expect_error(model$insert(1, "layer"), class = "type_error")
+  expect_length(model, 3)
+  # The methods give way to children of their names, in classes that inherit and that ask for them, too.
+  dict <- nn_module_dict(list(update = nn_relu(), keys = nn_tanh()))
+  expect_s3_class(dict$update, "nn_relu")
+  expect_s3_class(dict$pop("update"), "nn_relu")
+  expect_type(dict$update, "closure")
+  own <- nn_module("own", nn_module_dict, initialize = function() super$initialize(list()), add = function(x) self$update(list(x = x)))
+  made <- own()
+  made$add(nn_relu())
+  expect_named(made$children, "x")
+  expect_null(nn_linear(1, 1)$clear)
+  expect_snapshot(error = TRUE, {
+    model$pop(4)
+    nn_module_list()$pop()
+    dict$pop("none")
+    dict$update(list(nn_relu()))
+  })
+})

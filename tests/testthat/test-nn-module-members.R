@@ -210,3 +210,54 @@ test_that("a module can't be held by what it holds", {
   shared <- nn_linear(1, 1)
   expect_length(nn_sequential(shared, nn_sequential(shared), shared)$parameters, 2)
 })
+
+test_that("large trees of modules are made and copied in a time that grows with them", {
+  skip_if_no_torch()
+  # The ratio of two times, since a slow machine is slow at both. A square would make it 16.
+  ratio <- function(code, n) {
+    time <- function(n) min(vapply(1:3, function(i) system.time(code(n))[["elapsed"]], 0))
+    code(n)
+    time(4 * n) / max(time(n), 0.01)
+  }
+  wrap <- nn_module("wrap", initialize = function(inner) self$inner <- inner, forward = function(x) self$inner(x))
+  nest <- function(n) {
+    module <- nn_identity()
+    for (i in seq_len(n)) module <- wrap(module)
+    module
+  }
+  expect_lt(ratio(nest, 100), 9)
+  expect_lt(ratio(function(n) nest(n)$clone(deep = TRUE), 25), 9)
+  layers <- lapply(1:2000, function(i) nn_relu())
+  expect_lt(ratio(function(n) nn_module_list(layers[seq_len(n)])$children, 500), 9)
+  # What holds a module is still known when modules are attached to those that are held.
+  inner <- nn_sequential()
+  middle <- nn_sequential(inner)
+  outer <- nn_sequential(middle)
+  expect_error(inner$append(outer), "holds this module itself, as `0.0`", class = "value_error")
+  twin <- torch_load(torch_serialize(outer))
+  expect_error(twin[[1]][[1]]$append(twin), "holds this module itself", class = "value_error")
+})
+
+test_that("flags of modules are TRUE or FALSE", {
+  skip_if_no_torch()
+  module <- nn_linear(1, 1)
+  for (bad in list(NA, c(TRUE, FALSE), "yes", 1, NULL)) {
+    calls <- list(
+      persistent = quote(module$register_buffer("b", torch_ones(1), bad)), persistent = quote(nn_buffer(torch_ones(1), bad)),
+      requires_grad = quote(nn_parameter(torch_ones(1), bad)), requires_grad = quote(module$requires_grad_(bad)),
+      keepvars = quote(module$state_dict(keepvars = bad)), recursive = quote(module$named_parameters(bad)),
+      recursive = quote(module$named_buffers(bad)), remove_duplicate = quote(module$named_modules(bad)),
+      .refer_to_state_dict = quote(module$load_state_dict(module$state_dict(), .refer_to_state_dict = bad)),
+      deep = quote(module$clone(bad)), deep = quote(clone_module(module, bad)),
+      replace_values = quote(clone_module(module, TRUE, replace_values = bad)),
+      error_if_nonfinite = quote(nn_utils_clip_grad_norm_(module$parameters, 1, error_if_nonfinite = bad))
+    )
+    for (i in seq_along(calls)) {
+      expect_error(eval(calls[[i]]), sprintf("`%s` must be TRUE or FALSE", names(calls)[i]), class = "torch_error", label = deparse1(calls[[i]]))
+    }
+  }
+  expect_null(module$b)
+  for (bad in list(NA_character_, 1, c("a", "b"), NULL)) {
+    expect_error(module$state_dict(prefix = bad), "`prefix` must be a string", class = "value_error")
+  }
+})

@@ -510,3 +510,49 @@ test_that("what is read or written inside a trace is no part of the program", {
     expect_error(jit_trace(read, torch_zeros(2)), "requires grad as a constant", class = "torch_runtime_error")
   }
 })
+
+test_that("what could not be read back is refused when it is saved", {
+  skip_if_no_torch()
+  nested <- function(n, x = torch_ones(1)) {
+    for (i in seq_len(n)) x <- list(a = x)
+    x
+  }
+  file <- withr::local_tempfile()
+  # R itself reads as deep a list: the depth is the file format's own.
+  for (n in c(4900, 6000, 50000)) {
+    x <- nested(n)
+    result <- tryCatch({ torch_save(x, file); torch_load(file) }, value_error = identity)
+    if (n < 5000) expect_identical(rapply(result, as_array, how = "unlist")[[1]], 1) else {
+      expect_match(conditionMessage(result), "`obj` can't be saved: it is nested too deeply", fixed = TRUE)
+      expect_false(file.exists(file))
+      module <- nn_linear(1, 1)
+      module$more <- x
+      expect_error(torch_serialize(module), "nested too deeply", class = "value_error")
+    }
+    unlink(file)
+  }
+  chain <- new.env()
+  for (i in 1:1e5) {
+    link <- new.env()
+    link$at <- chain
+    chain <- link
+  }
+  expect_error(torch_save(chain, file), "nested too deeply", class = "value_error")
+  # An RDS, as the older format of that package has it, whose values are nested deeply.
+  old <- serialize(list(type = "list", version = 2, values = nested(4000, 1)), NULL)
+  expect_error(torch_load(old), "nested too deeply", class = "torch_runtime_error")
+})
+
+test_that("arguments of the functions for files that are missing are named", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, {
+    torch_save(1)
+    torch_load()
+    torch_serialize()
+    save_state_dict(list())
+    load_state_dict()
+    save_safetensors(list())
+    load_safetensors()
+    safetensors_metadata()
+  })
+})
