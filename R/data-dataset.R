@@ -115,8 +115,7 @@ item_positions <- function(x, arg = "An index of items", call = entry_call(sys.n
 
 #' @export
 length.dataset <- function(x) {
-  n <- x$.length()
-  if (inherits(n, "integer64")) n <- as.double(n)
+  n <- plain_number(x$.length())
   if (length(n) == 1L && (is.na(n) || (is_whole_number(n) && n >= 0))) return(n)
   value_error(sprintf("The `.length()` of a dataset must be a whole number from 0 on, or NA, not %s.", friendly_type(n)), call = NULL)
 }
@@ -225,7 +224,7 @@ print.iterable_dataset_generator <- function(x, ...) print_class(x, "iterable_da
 print.iterable_dataset <- function(x, ...) print_object(x, dataset_title(x))
 
 #' @export
-length.iterable_dataset <- function(x) x$.length()
+length.iterable_dataset <- length.dataset
 
 #' @export
 as.list.iterable_dataset <- function(x, ...) iterator_elements(x$.iter())

@@ -83,6 +83,13 @@ generator_of_run <- function(generator) {
   generator
 }
 
+# The number of items that a sampler chooses from.
+known_length <- function(data_source) {
+  n <- length(data_source)
+  if (!is.na(n)) return(n)
+  value_error("The dataset does not say how many items it has: give `sampler` one that tells which items come.", call = NULL)
+}
+
 draw_torch_seed <- function() torch_empty(1, dtype = torch_int64())$random_()$item()
 
 random_order <- function(n, generator) as.integer(op_randperm(n, generator = generator)) + 1L
@@ -151,7 +158,7 @@ sequential_sampler <- sampler(
   "utils_sampler_sequential",
   OrderSampler,
   initialize = function(data_source) self$data_source <- data_source,
-  .order = function() seq_len(length(self$data_source)),
+  .order = function() seq_len(known_length(self$data_source)),
   .length = function() length(self$data_source)
 )
 
@@ -170,7 +177,7 @@ random_sampler <- sampler(
     self$generator <- generator
   },
   .order = function() {
-    n <- length(self$data_source)
+    n <- known_length(self$data_source)
     wanted <- self$.length()
     if (n == 0) return(integer())
     generator <- generator_of_run(self$generator)
@@ -266,7 +273,7 @@ distributed_sampler <- sampler(
     invisible(self)
   },
   .order = function() {
-    n <- length(self$data_source)
+    n <- known_length(self$data_source)
     order <- if (self$shuffle) {
       generator <- torch_generator()
       generator$set_current_seed(self$seed + self$epoch)
@@ -278,7 +285,7 @@ distributed_sampler <- sampler(
     rep_len(order, total)[seq(self$rank, by = self$num_replicas, length.out = self$.length())]
   },
   .length = function() {
-    n <- length(self$data_source)
+    n <- known_length(self$data_source)
     if (self$drop_last) n %/% self$num_replicas else ceiling(n / self$num_replicas)
   }
 )

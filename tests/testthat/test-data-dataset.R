@@ -82,3 +82,21 @@ test_that("items are asked for by whole numbers that are there", {
   expect_length(dataset_subset(d, integer()), 0)
   expect_error(tensor_dataset(x = torch_ones(2), x = torch_ones(2)), "not `x` twice", class = "value_error")
 })
+
+test_that("a dataset says how many items it has", {
+  skip_if_no_torch()
+  of_length <- function(n) dataset("d", .getitem = function(i) i, .length = function() n)()
+  for (n in list(4, 4L, bit64::as.integer64(4), torch_tensor(4L), torch_tensor(4))) {
+    expect_equal(length(of_length(n)), 4)
+    expect_length(as.list(dataloader(of_length(n), batch_size = 2)), 2)
+  }
+  expect_error(length(of_length(torch_tensor(c(1, 2)))), "must be a whole number from 0 on, or NA, not a tensor", class = "value_error")
+  # One that does not know is loaded by a sampler that does.
+  unknown <- of_length(NA)
+  expect_error(as.list(dataloader(unknown, batch_size = 2)), "does not say how many items it has", class = "value_error")
+  expect_error(as.list(dataloader(unknown, batch_size = 2, shuffle = TRUE)), "does not say how many items it has", class = "value_error")
+  expect_length(as.list(dataloader(unknown, batch_size = 2, sampler = subset_random_sampler(1:4))), 2)
+  endless <- function(n) iterable_dataset("e", .iter = function() function() 1, .length = function() n)()
+  expect_equal(length(endless(torch_tensor(3))), 3)
+  expect_error(length(endless("a")), "must be a whole number from 0 on", class = "value_error")
+})
