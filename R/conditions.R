@@ -78,9 +78,12 @@ problem_first <- function(message) {
 
 # The last of the calls that led to an error: where it stands, and its line of code with the mark below it.
 innermost_place <- function(lines) {
-  calls <- grep("^ *File \".*\", line [0-9]+", lines)
+  # The package's own functions that a program calls (builtins of `jit_script()`) are no place of the user's.
+  calls <- grep("^ *File \"(?!R\", line).*\", line [0-9]+", lines, perl = TRUE)
   if (!length(calls)) return(character())
   block <- lines[seq(calls[length(calls)], length(lines))]
+  own <- grep("^ *File \"R\", line", block)
+  if (length(own)) block <- block[seq_len(own[1] - 1L)]
   mark <- grep("<--- HERE", block, fixed = TRUE)
   code <- if (length(mark) && mark[1] > 2) block[mark[1] - 1:0]
   more <- if (length(calls) > 1) "`options(torch.cpp_trace = TRUE)` shows the calls that led there."

@@ -44,7 +44,20 @@
 #' is refused.
 #'
 #' Not compiled: recursion, `<<-`, environments and R6 objects, `eval()`, `tryCatch()`, `on.exit()`, formulas, complex
-#' numbers, NA of whole numbers and strings.
+#' numbers, patterns (`grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is). The message says what to write
+#' instead.
+#'
+#' # What is not quite as in R
+#'
+#' * **NA.** Numbers have `NaN`. Logicals, whole numbers and strings have no NA: where R would give one, the program ends with an
+#'   error. So does a comparison with `NaN`, wherever it stands (in R, `if` ends there); ask `is.nan()` before.
+#' * **Whole numbers** have 64 bits. What R turns into NA, with a warning, from 2^31 on, is exact in a program up to 2^63; what
+#'   is larger goes on at the other end.
+#' * **Strings** are ordered by their bytes, as R orders them in the C locale: `"B" < "a"`.
+#' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and a matrix is a tensor. Positions behind the end are
+#'   an error. `x[i] <- 1` there leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
+#' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
+#' * `sprintf()` has a format that is known before the program runs.
 #'
 #' # Modules
 #'
@@ -117,6 +130,9 @@ script_arguments <- function(f, given, call = caller_env()) {
     # A member of an enum is a string by its name.
     is_type <- is_string(value) && !inherits(value, "torch_enum")
     out$types[name] <- list(if (is_type) value else out$types[[name]])
+    if (!is_type && is.atomic(value) && !is.null(dim(value))) {
+      type_error(sprintf("`%s` must be a tensor, a vector or a list, not %s: make a tensor of it, by `torch_tensor()`.", name, friendly_type(value)), call)
+    }
     out$examples[name] <- list(if (!is_type) list(script_value(value)))
   }
   out$names <- append(formals, sprintf("dots_%d", seq_len(more)), length(before))
@@ -430,156 +446,6 @@ part_path <- function(code) {
     (identical(code[[1]], quote(`$`)) || (identical(code[[1]], quote(`[[`)) && is_string(code[[3]])))
   whole <- if (by_name) part_path(code[[2]])
   if (!is.null(whole)) paste0(whole, "$", as.character(code[[3]])[1])
-}
-
-# What the compiler reads by itself.
-script_words <- c(
-  "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
-  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
-  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
-)
-
-# What a name means where the function was written; NULL if there is nothing of that name.
-script_known <- function(name, env, program, locals = character()) {
-  if (name %in% script_words) return(NULL)
-  if (startsWith(name, "super$")) return(script_super(name, env, program))
-  if (grepl("$", substring(name, 2), fixed = TRUE) && !exists(name, env)) return(script_part(name, env, program, locals))
-  parts <- strsplit(name, "::", fixed = TRUE)[[1]]
-  as_function <- function() {
-    if (length(parts) == 2 && all(nzchar(parts))) {
-      tryCatch(getExportedValue(parts[1], parts[2]), error = function(e) NULL)
-    } else {
-      get0(name, env, mode = "function")
-    }
-  }
-  value <- if (length(parts) == 1 && !name %in% locals) get0(name, env)
-  if (is.null(value) || is.function(value)) {
-    f <- as_function()
-    if (is.null(f)) return(if (is.null(value) && exists(name, env) && !name %in% locals) list(name = name, is_function = FALSE))
-    return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
-  }
-  c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
-}
-
-# A part of a list or compilation unit that a function finds outside of itself: of those that can be no constant as a whole,
-# single members may be known.
-script_part <- function(path, env, program, locals) {
-  steps <- strsplit(path, "$", fixed = TRUE)[[1]]
-  if (steps[1] %in% locals) return(NULL)
-  value <- value_at(steps, env)
-  if (is.null(value)) return(NULL)
-  known <- list(name = path, is_function = is.function(value))
-  c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value, path, env, program))
-}
-
-value_at <- function(steps, env) {
-  value <- get0(steps[1], env)
-  for (step in steps[-1]) {
-    if (!is_unit(value) && !is_bare_list(value)) return(NULL)
-    value <- value[[step]]
-  }
-  value
-}
-
-# A method of the class above the one that a method belongs to.
-script_super <- function(name, env, program) {
-  above <- get0("super", env)
-  method <- substring(name, nchar("super$") + 1L)
-  f <- if (is.environment(above)) get0(method, above, mode = "function", inherits = FALSE)
-  if (!is.null(f)) list(name = name, is_function = TRUE, closure = script_closure_at(unclass_function(f), method, program))
-}
-
-# `c` may be a number here and R's function where it is called.
-script_shadowed <- function(name, env, program) {
-  f <- get0(name, env, mode = "function")
-  if (is.null(f)) return(NULL)
-  known <- script_function_known(f, name, program)
-  known[setdiff(names(known), "refused")]
-}
-
-script_constant <- function(value, name, env, program) {
-  if (!is_constant_value(value)) return(list(refused = sprintf("is %s, which a program can't hold", friendly_type(value))))
-  if (is.atomic(value) && length(value) == 1) {
-    steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
-    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
-  }
-  list(value = script_value(value))
-}
-
-# Packages whose functions are R itself to their users: what of them is compiled is written in the shim.
-foreign_packages <- c("base", "stats", "utils", "methods", "graphics", "grDevices", "rlang", "cli", "withr", "R6", "glue", "bit64")
-
-# What a program can hold as a constant.
-is_constant_value <- function(value) {
-  if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device", "torch_enum"))) return(TRUE)
-  if (is.atomic(value) && !is.object(value)) return(is.double(value) || is.null(value) || !anyNA(value))
-  is_bare_list(value) && all(vapply(value, is_constant_value, NA))
-}
-
-script_function_known <- function(f, name, program) {
-  if (inherits(f, "script_function")) return(list(handle = attr(f, "handle", exact = TRUE)))
-  home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
-  ours <- identical(topenv(environment(f)), topenv())
-  if (home %in% foreign_packages) name <- name_of_builtin(f, name, home)
-  builtin <- if (name %in% script_builtins() && (ours || home %in% foreign_packages)) name
-  # What this package checks, LibTorch's operators check again.
-  if (ours && startsWith(name, "check_")) builtin <- "unchecked"
-  # Dtypes.
-  if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
-  operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
-  closure <- refused <- NULL
-  if (is.primitive(f) || home %in% foreign_packages) {
-    if (is.null(builtin) && is.null(operator)) refused <- sprintf("of R's package %s is not compiled", home)
-  } else if (is.null(builtin) && is.null(operator)) {
-    closure <- script_closure_at(f, name, program)
-  }
-  out <- list(
-    builtin = builtin, operator = if (!is.null(operator)) script_operator_at(operator, program), closure = closure,
-    refused = refused
-  )
-  out[lengths(out) > 0]
-}
-
-# R's function may have a name of the user's.
-name_of_builtin <- function(f, name, home) {
-  is_it <- function(name) identical(get0(name, asNamespace(home), mode = "function"), f)
-  if (!is_string(name) || !nzchar(name) || is_it(name)) return(name)
-  Find(is_it, script_builtins()) %||% name
-}
-
-# The key of the operator behind a function of the table, NULL if it is no such function.
-operator_key <- function(f) {
-  if (!is_op_function(f)) return(NULL)
-  code <- body(f)
-  if (identical(code[[1]], quote(`(`))) code <- code[[2]]
-  if (length(code) == 3 && is.character(code[[3]])) code[[3]]
-}
-
-script_operator_at <- function(key, program) {
-  at <- match(key, program$operators)
-  if (!is.na(at)) return(at)
-  program$operators <- c(program$operators, key)
-  length(program$operators)
-}
-
-script_closure_at <- function(f, name, program) {
-  for (i in seq_along(program$functions)) if (identical(program$functions[[i]], f)) return(i)
-  program$functions <- c(program$functions, list(f))
-  program$names <- c(program$names, name)
-  length(program$functions)
-}
-
-# A method of tensors that is an operator.
-script_member <- function(member, program) {
-  name <- substring(member, 2)
-  f <- if (is.null(tensor_fields[[name]])) op_function(name)
-  operator <- if (!is.null(f) && takes_self(f, op_notes[[name]])) script_operator_at(name, program)
-  c(list(name = member, is_function = TRUE), if (!is.null(operator)) list(operator = operator))
-}
-
-script_builtins <- function() {
-  if (is.null(the$script_builtins)) the$script_builtins <- as.character(cpp_script_builtins())
-  the$script_builtins
 }
 
 # --- the function ------------------------------------------------------------------------------------------------------

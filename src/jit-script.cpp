@@ -69,6 +69,7 @@ class Places {
 const char* what_is(SEXP x) {
   switch (TYPEOF(x)) {
     case CPLXSXP: return "a complex number";
+    case STRSXP: return Rf_xlength(x) == 1 ? "a string that is NA" : "a vector that was put into the code";
     case CLOSXP:
     case SPECIALSXP:
     case BUILTINSXP: return "a function that was put into the code";
@@ -276,12 +277,13 @@ struct Asked {
   Asked(SEXP types, SEXP examples, Keeper& keeper) : n(static_cast<size_t>(Rf_xlength(types))) {
     texts = allocate<const char*>(n);
     values = allocate<ts_value>(n);
+    SEXP names = Rf_getAttrib(types, R_NamesSymbol);
     for (size_t i = 0; i < n; ++i) {
       SEXP type = VECTOR_ELT(types, i), example = VECTOR_ELT(examples, i);
       texts[i] = type == R_NilValue ? nullptr : Rf_translateCharUTF8(STRING_ELT(type, 0));
       values[i] = ts_value{};
       values[i].tag = TS_DEFAULT;
-      if (example != R_NilValue) values[i] = to_natural_value(VECTOR_ELT(example, 0), "the example", keeper);
+      if (example != R_NilValue) values[i] = to_natural_value(VECTOR_ELT(example, 0), CHAR(STRING_ELT(names, i)), keeper);
     }
   }
   size_t n;

@@ -1,3 +1,6 @@
+# Lines of the test files move.
+without_lines <- function(lines) sub("line [0-9]+", "line N", lines)
+
 plain <- function(value) {
   if (is_torch_tensor(value)) return(as_array(value$detach()))
   if (is.list(value)) return(lapply(unclass(value), plain))

@@ -83,3 +83,103 @@ test_that("names and numbers of elements of a list are known, and a part that is
     list(paste(names(settings), collapse = "+"), length(settings), is.null(settings$c), is.null(settings$a), shift)
   }, 2)
 })
+
+# R's answer is NA. What is computed with a logical that can be NA no program can say.
+test_that("a comparison with NaN ends the program, as `if` ends in R", {
+  skip_if_no_torch()
+  comparisons <- list(
+    function(x) x < 1, function(x) x > 1, function(x) x <= 1, function(x) x >= 1, function(x) x == 1, function(x) x != 1,
+    function(x) !x, function(x) as.logical(x), function(x) if (x > 1) 1 else 2, function(x) { while (x < 1) x <- x + 1; x }
+  )
+  for (f in comparisons) {
+    program <- jit_script(f, 1)
+    for (value in c(-1, 0, 1, 2)) expect_same(f, value, program = program)
+    expect_error(program(NaN), "comparison with NaN is NA in R", class = "torch_runtime_error")
+  }
+  expect_error(jit_script(function(v) sum(v > 1), v = "List[float]")(c(2, NaN)), "NA in R")
+  # The place is the user's.
+  expect_error(jit_script(comparisons[[1]], 1)(NaN), "x < 1", fixed = TRUE)
+  # As machine code too.
+  count <- function(x, n) {
+    k <- 0
+    for (i in seq_len(n)) if (x * i > 3) k <- k + 1
+    k
+  }
+  program <- expect_same(count, 0.5, 20L)
+  jit_warmup()
+  expect_same(count, 0.5, 20L, program = program)
+  expect_error(program(NaN, 20L), "NA in R")
+  for (f in list(
+    function(x) is.nan(x), function(x) identical(x, NaN), function(x) NaN %in% c(1, x), function(x) match(NaN, c(1, x)),
+    function(x) unique(c(x, 1, x, 1)), function(x) duplicated(c(x, 1, x, 1)), function(x) which.max(c(x, 1, 3, 2)),
+    function(x) which.min(c(x, 1, 3, 0)), function(x) sort(c(x, 2, 1)), function(x) max(c(2, x, 1)), function(x) min(2, x),
+    function(x) range(c(1, x))
+  )) expect_same(f, NaN)
+})
+
+test_that("round() and signif() give R's digits", {
+  skip_if_no_torch()
+  withr::local_seed(1)
+  values <- c(0.15, 0.25, 0.35, 2.675, 1.005, 2.5, -0.5, -1.5, 1234.5, 1e15 + 0.5, 123456789.125, round(runif(50, -100, 100), 3), 0)
+  for (digits in c(0L, 1L, 2L, 3L, -1L, -2L)) {
+    rounded <- jit_script(function(v, digits) round(v, digits), v = "List[float]", digits = "int")
+    expect_identical(rounded(values, digits), round(values, digits))
+  }
+  significant <- jit_script(function(v, digits) signif(v, digits), v = "List[float]", digits = "int")
+  for (digits in 1:6) expect_equal(significant(values, digits), signif(values, digits), tolerance = 1e-15)
+})
+
+test_that("sprintf() writes what R's does", {
+  skip_if_no_torch()
+  # The format must be known, so that each is a program of its own.
+  of <- function(format, type) jit_script(eval(bquote(function(x) sprintf(.(format), x))), x = type)
+  withr::local_seed(2)
+  numbers <- c(
+    0, -0, 1, -1.5, 3.14159, 0.125, 0.375, 2.675, 4.35, 0.5, 1.5, 2.5, 9.995, 999999.5, 1e-5, 1.23456e-7, 123456789.123, 1e15, -2^40 / 3,
+    1e100, 5e-324, 1.7976931348623157e308, NaN, Inf, -Inf, round(10^runif(40, -8, 8), 4), 10^(-5:10)
+  )
+  formats <- c(
+    "%f", "%.0f", "%.1f", "%.2f", "%8.3f", "%-8.1f|", "%+.2f", "%08.2f", "% .3f", "%#.0f", "%.15f", "%e", "%.0e", "%.3e", "%12.4E|", "%g",
+    "%.3g", "%10.4g|", "%-12g|", "%G", "%.10g", "%.15g", "%+012g"
+  )
+  for (format in formats) {
+    program <- of(format, "float")
+    here <- if (grepl("f", format)) numbers[is.nan(numbers) | abs(numbers) < 1e22 | is.infinite(numbers)] else numbers
+    for (x in here) expect_identical(program(x), sprintf(format, x), info = paste(format, format(x, digits = 17)))
+  }
+  for (format in c("%d", "%5d", "%-5d|", "%05d", "%+d", "% d", "%i", "%.3d", "%8.3d")) {
+    for (x in c(0L, 42L, -7L, 2147483647L)) expect_identical(of(format, "int")(x), sprintf(format, x), info = format)
+  }
+  for (format in c("%x", "%X", "%o", "%08x", "%#x")) {
+    for (x in c(0L, 255L, 4096L)) expect_identical(of(format, "int")(x), sprintf(format, x), info = format)
+  }
+  for (format in c("%s", "%5s|", "%-5s|", "%.1s", "%5.2s|")) {
+    for (x in c("", "ab", "longer words")) expect_identical(of(format, "str")(x), sprintf(format, x), info = format)
+  }
+  # By letters, as R does where strings are UTF-8.
+  expect_identical(of("%5.2s|", "str")("\u00e9t\u00e9"), "   \u00e9t|")
+  expect_same(function(x) sprintf("%s is %d", x, TRUE), 2.5)
+  expect_same(function(x, n) sprintf("%2$d of %1$.1f%%, %3$*4$d", x, n, 7L, 5L), 2.5, 3L)
+  expect_same(function(x, n) sprintf("%*d|%*d|", 5L, n, -5L, n), 1, 3L)
+  expect_same(function(n) sprintf("%d", 3), 1L)
+  expect_equal(unlist(jit_script(function(v) sprintf("%02d/%.1f", v, 0.5), v = "List[int]")(1:3)), sprintf("%02d/%.1f", 1:3, 0.5))
+  for (f in list(
+    function(x) sprintf("%q", x), function(x) sprintf("%d"), function(x) sprintf("%d", x, 1L), function(x) sprintf("%d", "a"),
+    function(x) sprintf("%.20f", x), function(x) sprintf("%99999d", x), function(x) sprintf(paste0("%", x), 1), function(x) sprintf("%")
+  )) expect_snapshot(error = TRUE, jit_script(f, 1L), transform = without_lines)
+  expect_error(of("%d", "float")(2.5), "2.5 is no whole number")
+  expect_error(of("%.1f", "float")(1e23), "`%e` and `%g`", fixed = TRUE)
+})
+
+test_that("numbers become text as in R", {
+  skip_if_no_torch()
+  withr::local_seed(3)
+  text <- jit_script(function(x) as.character(x), 1)
+  values <- c(1 / 3, 2 / 3, 0.1 + 0.2, 1e5, 123456.7, 1e-5, 1e15, 1e-300, 123456789012345, -2.5e100, 10^runif(60, -20, 20))
+  for (x in values) expect_identical(text(x), as.character(x))
+  expect_same(function(s) as.numeric(s), " 1.5e3 ")
+  for (bad in c("abc", "", "1a", "e")) expect_error(jit_script(function(s) as.numeric(s), s = "str")(bad), "is no number")
+  expect_same(function(s) c(grepl("an", s), grepl(".", s, fixed = TRUE)), "banana")
+  expect_same(function(s) paste(gsub("an", "AN", s), sub("an", "", s), gsub("", "", s)), "banana")
+  expect_error(jit_script(function(s) gsub("a+", "", s), s = "str")("a"), "fixed = TRUE")
+})

@@ -334,7 +334,7 @@ test_that("what is not compiled is told at its place", {
     g + 1
   }, x), "a function, a number", class = "torch_error")
   # Lines of this file move.
-  for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = function(lines) sub("line [0-9]+", "line N", lines))
+  for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = without_lines)
 })
 
 test_that("an error of the running program shows the R code", {
@@ -439,4 +439,138 @@ test_that("strings are letters, and what is known of a variable decides", {
     if (two) out[[2]] else out * 3
   }
   expect_same(function(x) pick(x) + pick(x, "one"), torch_tensor(1))
+})
+
+test_that("lists of strings, tensors and lists grow in loops", {
+  skip_if_no_torch()
+  same_texts <- function(f, ...) {
+    expect_identical(unlist(do.call(jit_script, c(list(f), lapply(list(...), example_of)))(...)), unlist(f(...)))
+  }
+  growing <- list(
+    function(n) { out <- list(); for (i in seq_len(n)) out <- append(out, paste0("a", i)); out },
+    function(n) { out <- list(); for (i in seq_len(n)) out <- append(out, list(paste0("a", i))); out },
+    function(n) { out <- list(); for (i in seq_len(n)) out <- c(out, paste0("a", i)); out },
+    function(n) { out <- list(); for (i in seq_len(n)) out[[length(out) + 1L]] <- paste("a", i); out },
+    function(n) { out <- c(); for (i in seq_len(n)) out <- append(out, paste0("a", i)); out },
+    function(n) { out <- character(); for (i in seq_len(n)) out <- c(out, paste("a", i)); out },
+    function(n) { out <- character(n); for (i in seq_len(n)) out[[i]] <- paste("a", i); out },
+    function(n) vapply(seq_len(n), function(i) paste0("a", i), character(1)),
+    function(n) lapply(c("x", "yz"), function(s) paste(s, n)),
+    function(n) { s <- ""; for (word in c("x", "yz")) s <- paste(s, word, n, sep = "-"); s },
+    function(n) append(c("x", "y"), paste(n), after = 1)
+  )
+  for (f in growing) same_texts(f, 3L)
+  expect_same(function(n) { out <- list(); for (i in seq_len(n)) out <- append(out, i * 1.5); sum(unlist(out)) }, 3L)
+  expect_same(function(v) c(append(v, 9, after = 0), append(v, c(7, 8), after = 1), append(v, 5)), c(1, 2))
+  expect_same(function(x, n) {
+    out <- list()
+    for (i in seq_len(n)) out <- append(out, list(x * i))
+    torch_stack(out)
+  }, torch_ones(2), 3L)
+})
+
+test_that("vector(\"list\", n) has n places, which hold NULL at first", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  expect_same(function(x, n) {
+    out <- vector("list", n)
+    for (i in seq_along(out)) out[[i]] <- x * i
+    torch_stack(out)
+  }, x, 3L)
+  expect_same(function(n) {
+    out <- vector("list", n)
+    for (i in n:1) out[[i]] <- paste0("k", i)
+    paste(unlist(out), collapse = length(out) |> paste())
+  }, 3L)
+  expect_same(function(n) {
+    out <- vector("list", n)
+    out[[2]] <- 5
+    empty <- 0L
+    for (i in seq_len(n)) if (is.null(out[[i]])) empty <- empty + 1L
+    c(empty, length(out))
+  }, 4L)
+  expect_same(function(x) {
+    parts <- vector("list", 2)
+    parts[[1]] <- list(a = x, b = 1)
+    parts[[2]] <- list(a = x * 2, b = 2)
+    parts[[2]]$a * parts[[1]]$b + parts[[1]]$a$sum()
+  }, x)
+  expect_equal(jit_script(function(x) { out <- vector("list", 2); out[[2]] <- x; out }, x)(x)[[1]], NULL)
+  program <- jit_script(function(x) { out <- vector("list", 2); out[[1]] <- x; torch_stack(out) }, x)
+  expect_error(program(x), "element 2 of the list is NULL")
+})
+
+test_that("what is put behind the end of a vector leaves NaN between, and is refused where that can't be", {
+  skip_if_no_torch()
+  beyond <- jit_script(function(v) { v[5] <- 1; v }, v = "List[float]")
+  expect_equal(beyond(c(1, 2)), c(1, 2, NaN, NaN, 1))
+  expect_error(jit_script(function(v) { v[5] <- 1L; v }, v = "List[int]")(1:2), "R would put NA or NULL between")
+  expect_error(jit_script(function(v) { v[4] <- "z"; v }, v = "List[str]")(c("a", "b")), "R would put NA or NULL between")
+  expect_error(jit_script(function(v, i) v[i], v = "List[float]", i = "int")(c(1, 2), -1L), "where its minus is written")
+  expect_error(jit_script(function(v) { v[[2]] <- NULL; v }, v = "List[float]"), "x <- x[-i]", fixed = TRUE)
+})
+
+test_that("a default is computed when R computes it", {
+  skip_if_no_torch()
+  expect_same(function(x) { g <- function(a, b = a * 2) { a <- 10; a + b }; g(x) }, 1)
+  expect_same(function(x) { g <- function(a, b = a * 2) { b; a <- 10; a + b }; g(x) }, 1)
+  expect_same(function(x, y = z * 2, z = x + 1) x + y + z, 1)
+  expect_same(function(x, y = w) { w <- x * 2; y + 1 }, 1)
+  expect_same(function(x) { g <- function(a, b = stop("needed")) if (missing(b)) a else a + b; g(x) }, 1)
+  expect_same(function(x) { g <- function(a, b = stop("needed")) a; g(x) }, 1)
+  expect_error(jit_script(function(x) { g <- function(a, b = stop("needed")) a + b; g(x) }, 1)(1), "needed")
+  expect_snapshot(error = TRUE, jit_script(function(x, y = z, z = y) x + y, 1), transform = without_lines)
+  expect_snapshot(error = TRUE, jit_script(function(x) {
+    g <- function(a, b = a) {
+      for (i in 1:2) {
+        a <- a + 1
+        a <- a + b
+      }
+      a
+    }
+    g(x)
+  }, 1), transform = without_lines)
+})
+
+test_that("any name of R's can be a variable's", {
+  skip_if_no_torch()
+  expect_same(function(lambda, None, del) { self <- lambda + None; `_` <- self * del; `_` }, 1, 2, 3)
+  expect_same(function(x) {
+    True <- x; import <- True + 1; from <- import; global <- from; nonlocal <- global + 1; assert <- nonlocal; async <- assert
+    len <- async; torch <- len + 1; math <- torch; ops <- math; int <- ops; print <- int; Tensor <- print; List <- Tensor
+    Optional <- List; str <- Optional; annotate <- str; `a"b` <- annotate; `a\\b` <- `a"b` + 1; R.v1 <- `a\\b`; R.v1
+  }, 1)
+  umlauts <- "function(gr\u00f6\u00dfe) { stra\u00dfe <- gr\u00f6\u00dfe * 2; `\u65e5\u672c` <- stra\u00dfe + 1; `\u65e5\u672c` }"
+  expect_same(eval(parse(text = umlauts)), 1)
+  expect_same(function(x) { l <- list(`a b` = x, lambda = 2, `for` = 3, .x = 4, `1` = 5); l$`a b` + l$lambda + l$`for` + l$.x + l$`1` }, 1)
+})
+
+test_that("a function gives one type, and says where it does not", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, jit_script(function(n) {
+    if (n > 2) return("large")
+    n
+  }, 1), transform = without_lines)
+})
+
+test_that("an interrupt ends a loop of any kind soon", {
+  skip_if_no_torch()
+  skip_on_os("windows")
+  loops <- list(
+    numbers = list(function(n) { k <- 0; i <- 0; while (i < n) { k <- k + sqrt(i); i <- i + 1 }; k }, 1e12),
+    tensors = list(function(x, n) { for (i in seq_len(n)) x <- x * 0.5 + 1; x }, torch_ones(3), 2000000000L),
+    strings = list(function(n) { s <- ""; while (nchar(s) < n) if (s == "x") s <- "y"; s }, 5L),
+    vectors = list(function(n) { repeat { out <- lapply(1:1000, function(i) i * 2.0); if (length(out) == 5L) break }; n }, 1L),
+    elements = list(function(x) { repeat { x[1] <- x[2] + 1; if (as.logical(x[1] < 0)) break }; x }, torch_ones(3)),
+    forked = list(function(x) {
+      jit_wait(jit_fork(function(z) { repeat { z <- z * 0.5; if (as.logical(z$sum() > 10)) break }; z }, x))
+    }, torch_ones(3))
+  )
+  for (name in names(loops)) {
+    program <- do.call(jit_script, loops[[name]])
+    system(sprintf("(sleep 0.5; kill -INT %d) &", Sys.getpid()))
+    start <- proc.time()[["elapsed"]]
+    expect_true(tryCatch({ do.call(program, loops[[name]][-1]); FALSE }, interrupt = function(i) TRUE), info = name)
+    expect_lt(proc.time()[["elapsed"]] - start, 5)
+  }
 })

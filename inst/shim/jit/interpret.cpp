@@ -1,5 +1,7 @@
 #include "jit/interpret.h"
 
+#include "core/nodes.h"
+
 #include "core/callable.h"
 #include "core/stack.h"
 #include "jit/plan.h"
@@ -23,16 +25,13 @@ void shim::interpret(const std::shared_ptr<Graph>& graph, Stack& stack) {
 
 namespace {
 
-bool is_random(const torch::jit::Block* block) {
-  for (const Node* node : block->nodes()) {
-    if (node->isNondeterministic()) return true;
-    for (const auto* inner : node->blocks())
-      if (is_random(inner)) return true;
-    auto* callee = shim::called(*node);
+bool is_random(const torch::jit::Block& block) {
+  return shim::any_node(block, [](const Node& node) {
+    if (node.isNondeterministic()) return true;
+    auto* callee = shim::called(node);
     const auto* with_graph = callee ? torch::jit::tryToGraphFunction(*callee) : nullptr;
-    if (with_graph && is_random(with_graph->graph()->block())) return true;
-  }
-  return false;
+    return with_graph && is_random(*with_graph->graph()->block());
+  });
 }
 
 }  // namespace
@@ -49,6 +48,6 @@ int ts_callable_interpret(const ts_callable* callable, const ts_value* arguments
 
 int ts_callable_is_random(const ts_callable* callable, int* out) {
   return shim::guarded([&] {
-    *out = callable->function && is_random(torch::jit::toGraphFunction(*callable->function).graph()->block());
+    *out = callable->function && is_random(*torch::jit::toGraphFunction(*callable->function).graph()->block());
   });
 }

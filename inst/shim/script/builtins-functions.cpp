@@ -5,9 +5,7 @@ namespace shim::script {
 // Functions of numbers, and of tensors of the same names.
 const char* const kBuiltinsOfFunctions = R"(
 ## abs [each]
-def f(x: int) -> int:
-  return abs(x)
-def f(x: float) -> float:
+def f(x: N) -> N:
   return abs(x)
 def f(x: Tensor) -> Tensor:
   return torch.abs(x)
@@ -137,15 +135,37 @@ def f(x: Tensor) -> Tensor:
 def f(x: float, digits: int = 0) -> float:
   if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
     return x
-  scale = 10.0 ** float(digits)
-  y = x * scale
+  scale = 10.0 ** float(abs(digits))
+  y = abs(x) * scale if digits >= 0 else abs(x) / scale
+  if digits > 0 and y >= 1e15:
+    return x
   low = float(math.floor(y))
-  part = y - low
-  if part > 0.5 or (part == 0.5 and low % 2.0 == 1.0):
-    low = low + 1.0
-  return math.copysign(low / scale, x)
+  high = float(math.ceil(y))
+  even = low % 2.0 == 0.0
+  if digits == 0:
+    nearer = low if y - low < 0.5 or (y - low == 0.5 and even) else high
+    return math.copysign(nearer, x)
+  # R asks which of the two decimal numbers is nearer, as numbers.
+  low = low / scale if digits > 0 else low * scale
+  high = high / scale if digits > 0 else high * scale
+  below = abs(x) - low
+  above = high - abs(x)
+  return math.copysign(low if below < above or (below == above and even) else high, x)
 def f(x: Tensor, digits: int = 0) -> Tensor:
   return torch.round(x, decimals=digits)
+## signif [each]
+def f(x: float, digits: int = 6) -> float:
+  if x == 0.0 or math.isinf(x) or math.isnan(x):
+    return x
+  power = max(digits, 1) - 1 - math.floor(math.log10(abs(x)))
+  if abs(power) > 300:
+    return x
+  scale = 10.0 ** float(abs(power))
+  y = abs(x) * scale if power >= 0 else abs(x) / scale
+  low = float(math.floor(y))
+  if y - low > 0.5 or (y - low == 0.5 and low % 2.0 == 1.0):
+    low += 1.0
+  return math.copysign(low / scale if power >= 0 else low * scale, x)
 ## sign [each]
 def f(x: int) -> int:
   if x > 0:
@@ -165,83 +185,86 @@ def f(x: Tensor) -> Tensor:
 def f(x: float) -> float:
   return float(math.floor(math.gamma(x + 1.0) + 0.5))
 ## min
-def f(x: List[int]) -> int:
+def f(x: List[N]) -> N:
+  if len(x) == 0:
+    raise Exception("`min()` of no numbers")
+  total = sum(x)
+  if is_nan(total):
+    for one in x:
+      if is_nan(one):
+        return one
   return min(x)
-def f(x: List[float]) -> float:
-  for one in x:
-    if math.isnan(one):
-      return nan
-  return min(x)
-def f(x: int, y: int) -> int:
+def f(x: N, y: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
   return min(x, y)
-def f(x: float, y: float) -> float:
-  if math.isnan(x) or math.isnan(y):
-    return nan
-  return min(x, y)
-def f(x: int, y: int, z: int) -> int:
-  return min(min(x, y), z)
-def f(x: float, y: float, z: float) -> float:
-  if math.isnan(x) or math.isnan(y) or math.isnan(z):
-    return nan
+def f(x: N, y: N, z: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
+  if is_nan(z):
+    return z
   return min(min(x, y), z)
 def f(x: Tensor) -> Tensor:
   return torch.min(x)
-## max
-def f(x: List[int]) -> int:
-  return max(x)
-def f(x: List[float]) -> float:
-  for one in x:
-    if math.isnan(one):
-      return nan
-  return max(x)
-def f(x: int, y: int) -> int:
-  return max(x, y)
-def f(x: float, y: float) -> float:
-  if math.isnan(x) or math.isnan(y):
-    return nan
-  return max(x, y)
-def f(x: int, y: int, z: int) -> int:
-  return max(max(x, y), z)
-def f(x: float, y: float, z: float) -> float:
-  if math.isnan(x) or math.isnan(y) or math.isnan(z):
-    return nan
-  return max(max(x, y), z)
-def f(x: Tensor) -> Tensor:
-  return torch.max(x)
 ## pmin [each]
-def f(x: int, y: int) -> int:
-  return min(x, y)
-def f(x: float, y: float) -> float:
-  if math.isnan(x) or math.isnan(y):
-    return nan
+def f(x: N, y: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
   return min(x, y)
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.minimum(x, y)
-## pmax [each]
-def f(x: int, y: int) -> int:
+## max
+def f(x: List[N]) -> N:
+  if len(x) == 0:
+    raise Exception("`max()` of no numbers")
+  total = sum(x)
+  if is_nan(total):
+    for one in x:
+      if is_nan(one):
+        return one
+  return max(x)
+def f(x: N, y: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
   return max(x, y)
-def f(x: float, y: float) -> float:
-  if math.isnan(x) or math.isnan(y):
-    return nan
+def f(x: N, y: N, z: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
+  if is_nan(z):
+    return z
+  return max(max(x, y), z)
+def f(x: Tensor) -> Tensor:
+  return torch.max(x)
+## pmax [each]
+def f(x: N, y: N) -> N:
+  if is_nan(x):
+    return x
+  if is_nan(y):
+    return y
   return max(x, y)
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.maximum(x, y)
 ## range
-def f(x: List[int]) -> List[int]:
-  return [min(x), max(x)]
-def f(x: List[float]) -> List[float]:
+def f(x: List[N]) -> List[N]:
+  if len(x) == 0:
+    raise Exception("`range()` of no numbers")
   for one in x:
-    if math.isnan(one):
-      return [nan, nan]
+    if is_nan(one):
+      return [one, one]
   return [min(x), max(x)]
 ## sum
-def f(x: List[int]) -> int:
-  n = 0
-  for one in x:
-    n += one
-  return n
-def f(x: List[float]) -> float:
-  n = 0.0
+def f(x: List[N]) -> N:
+  n = N(0)
   for one in x:
     n += one
   return n
@@ -250,9 +273,7 @@ def f(x: List[bool]) -> int:
   for one in x:
     n += int(one)
   return n
-def f(x: int, y: int) -> int:
-  return x + y
-def f(x: float, y: float) -> float:
+def f(x: N, y: N) -> N:
   return x + y
 def f(x: Tensor) -> Tensor:
   return torch.sum(x)
@@ -273,15 +294,7 @@ def f(x: List[float]) -> float:
 def f(x: Tensor) -> Tensor:
   return torch.mean(x)
 ## ifelse [each]
-def f(test: bool, yes: int, no: int) -> int:
-  if test:
-    return yes
-  return no
-def f(test: bool, yes: float, no: float) -> float:
-  if test:
-    return yes
-  return no
-def f(test: bool, yes: str, no: str) -> str:
+def f(test: bool, yes: S, no: S) -> S:
   if test:
     return yes
   return no

@@ -36,6 +36,22 @@ def f(x: Optional[T]) -> T:
   if x is None:
     raise Exception("NULL, where a value is needed")
   return x
+## inner:no_gaps
+def f(x: List[Optional[T]]) -> List[T]:
+  out: List[T] = []
+  for i in range(len(x)):
+    one = x[i]
+    if one is None:
+      raise Exception("element " + str(i + 1) + " of the list is NULL: no value was put there")
+    else:
+      out.append(one)
+  return out
+## inner:with_gaps
+def f(x: List[T]) -> List[Optional[T]]:
+  out: List[Optional[T]] = []
+  for one in x:
+    out.append(one)
+  return out
 ## inner:push
 def f(x: List[T], value: T) -> List[T]:
   x.append(value)
@@ -142,11 +158,11 @@ def f(x: List[T]) -> List[T]:
   for i in range(len(x) - 1, -1, -1):
     out.append(x[i])
   return out
-## append
-def f(x: List[T], values: List[T]) -> List[T]:
-  return x + values
-def f(x: List[T], values: T) -> List[T]:
-  return x + [values]
+## inner:inserted
+def f(x: List[T], values: List[T], after: int) -> List[T]:
+  if after < 0:
+    raise Exception("`append()` puts values behind a position from 0 on, not " + str(after))
+  return x[:after] + values + x[after:]
 ## head
 def f(x: List[T], n: int = 6) -> List[T]:
   return x[:n]
@@ -158,16 +174,11 @@ def f(x: List[T], n: int = 6) -> List[T]:
 def f(x: Tensor, n: int = 6) -> Tensor:
   return x[max(x.size(0) - n, 0):] if n >= 0 else x[-n:]
 ## sort
-def f(x: List[int], decreasing: bool = False) -> List[int]:
-  out = x[:]
-  out.sort(decreasing)
-  return out
-def f(x: List[float], decreasing: bool = False) -> List[float]:
-  out = x[:]
-  out.sort(decreasing)
-  return out
-def f(x: List[str], decreasing: bool = False) -> List[str]:
-  out = x[:]
+def f(x: List[S], decreasing: bool = False) -> List[S]:
+  out: List[S] = []
+  for one in x:
+    if not is_nan(one):
+      out.append(one)
   out.sort(decreasing)
   return out
 ## order
@@ -180,35 +191,27 @@ def f(x: List[float], decreasing: bool = False) -> List[int]:
     out.insert(at, i + 1)
   return out
 ## unique
-def f(x: List[int]) -> List[int]:
-  out: List[int] = []
+def f(x: List[S]) -> List[S]:
+  out: List[S] = []
+  no_nan = True
   for one in x:
-    if one not in out:
+    if one not in out and (no_nan or not is_nan(one)):
       out.append(one)
-  return out
-def f(x: List[float]) -> List[float]:
-  out: List[float] = []
-  for one in x:
-    if one not in out:
-      out.append(one)
-  return out
-def f(x: List[str]) -> List[str]:
-  out: List[str] = []
-  for one in x:
-    if one not in out:
-      out.append(one)
+      no_nan = no_nan and not is_nan(one)
   return out
 ## duplicated
-def f(x: List[int]) -> List[bool]:
-  return [x[i] in x[:i] for i in range(len(x))]
-def f(x: List[float]) -> List[bool]:
-  return [x[i] in x[:i] for i in range(len(x))]
-def f(x: List[str]) -> List[bool]:
-  return [x[i] in x[:i] for i in range(len(x))]
+def f(x: List[S]) -> List[bool]:
+  out: List[bool] = []
+  no_nan = True
+  for i in range(len(x)):
+    if is_nan(x[i]):
+      out.append(not no_nan)
+      no_nan = False
+    else:
+      out.append(x[i] in x[:i])
+  return out
 ## diff
-def f(x: List[int]) -> List[int]:
-  return [x[i] - x[i - 1] for i in range(1, len(x))]
-def f(x: List[float]) -> List[float]:
+def f(x: List[N]) -> List[N]:
   return [x[i] - x[i - 1] for i in range(1, len(x))]
 ## cumprod
 def f(x: List[float]) -> List[float]:
@@ -248,17 +251,21 @@ def f(x: Tensor) -> Tensor:
   return torch.std(x)
 ## which.max
 def f(x: List[float]) -> int:
-  at = 0
+  at = -1
   for i in range(len(x)):
-    if x[i] > x[at]:
+    if not math.isnan(x[i]) and (at < 0 or x[i] > x[at]):
       at = i
+  if at < 0:
+    raise Exception("`which.max()` of no numbers")
   return at + 1
 ## which.min
 def f(x: List[float]) -> int:
-  at = 0
+  at = -1
   for i in range(len(x)):
-    if x[i] < x[at]:
+    if not math.isnan(x[i]) and (at < 0 or x[i] < x[at]):
       at = i
+  if at < 0:
+    raise Exception("`which.min()` of no numbers")
   return at + 1
 ## which
 def f(x: List[bool]) -> List[int]:
@@ -284,16 +291,9 @@ def f(x: List[bool]) -> bool:
 def f(x: Tensor) -> Tensor:
   return torch.all(x)
 ## cumsum
-def f(x: List[int]) -> List[int]:
-  out: List[int] = []
-  n = 0
-  for one in x:
-    n += one
-    out.append(n)
-  return out
-def f(x: List[float]) -> List[float]:
-  out: List[float] = []
-  n = 0.0
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  n = N(0)
   for one in x:
     n += one
     out.append(n)
@@ -320,20 +320,19 @@ def f(x: List[T], times: int) -> List[T]:
     out.extend(x)
   return out
 ## %in%
-def f(x: int, table: List[int]) -> bool:
-  return x in table
-def f(x: float, table: List[float]) -> bool:
-  return x in table
-def f(x: str, table: List[str]) -> bool:
+def f(x: S, table: List[S]) -> bool:
+  if is_nan(x):
+    for one in table:
+      if is_nan(one):
+        return True
   return x in table
 def f(x: str, table: Dict[str, T]) -> bool:
   return x in table
-def f(x: List[int], table: List[int]) -> List[bool]:
-  return [one in table for one in x]
-def f(x: List[float], table: List[float]) -> List[bool]:
-  return [one in table for one in x]
-def f(x: List[str], table: List[str]) -> List[bool]:
-  return [one in table for one in x]
+def f(x: List[S], table: List[S]) -> List[bool]:
+  nan_in = False
+  for one in table:
+    nan_in = nan_in or is_nan(one)
+  return [one in table or (nan_in and is_nan(one)) for one in x]
 ## inner:or_empty
 def f(x: Optional[List[T]]) -> List[T]:
   if x is None:
@@ -341,16 +340,13 @@ def f(x: Optional[List[T]]) -> List[T]:
     return out
   return x
 ## match
-def f(x: int, table: List[int]) -> int:
+def f(x: S, table: List[S], nomatch: Optional[int] = None) -> int:
   for i in range(len(table)):
-    if table[i] == x:
+    if table[i] == x or (is_nan(x) and is_nan(table[i])):
       return i + 1
-  return 0
-def f(x: str, table: List[str]) -> int:
-  for i in range(len(table)):
-    if table[i] == x:
-      return i + 1
-  return 0
+  if nomatch is None:
+    raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
+  return nomatch
 ## names
 def f(x: Dict[K, T]) -> List[K]:
   return list(x.keys())
@@ -371,13 +367,9 @@ def f() -> bool:
 def f(x: T) -> T:
   return x
 ## unlist
-def f(x: List[int]) -> List[int]:
-  return x
-def f(x: List[float]) -> List[float]:
+def f(x: List[S]) -> List[S]:
   return x
 def f(x: List[bool]) -> List[bool]:
-  return x
-def f(x: List[str]) -> List[str]:
   return x
 def f(x: List[List[T]]) -> List[T]:
   out: List[T] = []
@@ -400,6 +392,8 @@ def f(i: int, n: int) -> int:
   return i
 ## inner:get_vector
 def f(x: List[T], i: int) -> T:
+  if i < 0:
+    raise Exception("a negative position leaves an element out where its minus is written: `x[-i]`")
   if i < 1 or i > len(x):
     raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
   return x[i - 1]
@@ -447,10 +441,19 @@ def f(x: List[T], a: int, b: int, step: int) -> List[T]:
     return out
   return x[max(start - 1, 0):end:step]
 ## inner:put2
+def f(x: List[float], i: int, value: float) -> List[float]:
+  if i < 1:
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
+  while i > len(x):
+    x.append(nan)
+  x[i - 1] = value
+  return x
 def f(x: List[T], i: int, value: T) -> List[T]:
   if i == len(x) + 1:
     x.append(value)
-  elif i < 1 or i > len(x):
+  elif i > len(x):
+    raise Exception("position " + str(i) + " of " + str(len(x)) + ": R would put NA or NULL between, which a program can't hold here")
+  elif i < 1:
     raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
   else:
     x[i - 1] = value

@@ -44,27 +44,17 @@ def f() -> float:
 def f() -> float:
   return inf
 ## + [each]
-def f(e1: int, e2: int) -> int:
+def f(e1: N, e2: N) -> N:
   return e1 + e2
-def f(e1: float, e2: float) -> float:
-  return e1 + e2
-def f(e1: int) -> int:
-  return e1
-def f(e1: float) -> float:
+def f(e1: N) -> N:
   return e1
 ## - [each]
-def f(e1: int, e2: int) -> int:
+def f(e1: N, e2: N) -> N:
   return e1 - e2
-def f(e1: float, e2: float) -> float:
-  return e1 - e2
-def f(e1: int) -> int:
-  return -e1
-def f(e1: float) -> float:
+def f(e1: N) -> N:
   return -e1
 ## * [each]
-def f(e1: int, e2: int) -> int:
-  return e1 * e2
-def f(e1: float, e2: float) -> float:
+def f(e1: N, e2: N) -> N:
   return e1 * e2
 ## / [each]
 def f(e1: float, e2: float) -> float:
@@ -120,13 +110,18 @@ def f(e1: float, e2: float) -> float:
   return low + 0.0
 def f(e1: Tensor, e2: Tensor) -> Tensor:
   return torch.div(e1, e2, rounding_mode="floor")
+## inner:compared
+def f(x: bool) -> bool:
+  if not x:
+    raise Exception("a comparison with NaN is NA in R, and a program's logicals are TRUE or FALSE: ask `is.nan()` before")
+  return False
 ## == [each]
 def f(e1: bool, e2: bool) -> bool:
   return e1 == e2
 def f(e1: int, e2: int) -> bool:
   return e1 == e2
 def f(e1: float, e2: float) -> bool:
-  return e1 == e2
+  return e1 == e2 or compared(e1 < e2 or e1 > e2)
 def f(e1: str, e2: str) -> bool:
   return e1 == e2
 ## != [each]
@@ -135,42 +130,42 @@ def f(e1: bool, e2: bool) -> bool:
 def f(e1: int, e2: int) -> bool:
   return e1 != e2
 def f(e1: float, e2: float) -> bool:
-  return e1 != e2
+  return e1 < e2 or e1 > e2 or compared(e1 == e2)
 def f(e1: str, e2: str) -> bool:
   return e1 != e2
 ## < [each]
 def f(e1: int, e2: int) -> bool:
   return e1 < e2
 def f(e1: float, e2: float) -> bool:
-  return e1 < e2
+  return e1 < e2 or compared(e1 >= e2)
 def f(e1: str, e2: str) -> bool:
   return e1 < e2
 ## > [each]
 def f(e1: int, e2: int) -> bool:
   return e1 > e2
 def f(e1: float, e2: float) -> bool:
-  return e1 > e2
+  return e1 > e2 or compared(e1 <= e2)
 def f(e1: str, e2: str) -> bool:
   return e1 > e2
 ## <= [each]
 def f(e1: int, e2: int) -> bool:
   return e1 <= e2
 def f(e1: float, e2: float) -> bool:
-  return e1 <= e2
+  return e1 <= e2 or compared(e1 > e2)
 def f(e1: str, e2: str) -> bool:
   return e1 <= e2
 ## >= [each]
 def f(e1: int, e2: int) -> bool:
   return e1 >= e2
 def f(e1: float, e2: float) -> bool:
-  return e1 >= e2
+  return e1 >= e2 or compared(e1 < e2)
 def f(e1: str, e2: str) -> bool:
   return e1 >= e2
 ## ! [each]
 def f(x: bool) -> bool:
   return not x
 def f(x: float) -> bool:
-  return x == 0.0
+  return x == 0.0 or compared(x < 0.0 or x > 0.0)
 def f(x: Tensor) -> Tensor:
   return torch.logical_not(x)
 ## & [each]
@@ -211,6 +206,17 @@ def f(x: float) -> bool:
   return math.isinf(x)
 def f(x: Tensor) -> Tensor:
   return torch.isinf(x)
+## inner:number
+def f(x: str) -> float:
+  text = x.strip()
+  digits = False
+  for i in range(len(text)):
+    digits = digits or text[i] in "0123456789"
+    if text[i] not in "0123456789.eE+-":
+      raise Exception("\"" + x + "\" is no number")
+  if not digits:
+    raise Exception("\"" + x + "\" is no number")
+  return float(text)
 ## as.integer [each]
 def f(x: int) -> int:
   return x
@@ -221,7 +227,7 @@ def f(x: float) -> int:
 def f(x: bool) -> int:
   return int(x)
 def f(x: str) -> int:
-  return int(x)
+  return int(number(x))
 def f(x: Tensor) -> int:
   return int(x)
 ## as.numeric as.double [each]
@@ -230,34 +236,31 @@ def f(x: float) -> float:
 def f(x: bool) -> float:
   return float(x)
 def f(x: str) -> float:
-  return float(x)
+  return number(x)
 def f(x: Tensor) -> float:
   return float(x)
 ## as.logical [each]
 def f(x: bool) -> bool:
   return x
 def f(x: float) -> bool:
-  return x != 0.0
+  return x < 0.0 or x > 0.0 or compared(x == 0.0)
 def f(x: Tensor) -> bool:
   return bool(x)
 ## identical
 def f(x: Tensor, y: Tensor) -> bool:
   return x is y
-def f(x: int, y: int) -> bool:
-  return x == y
-def f(x: float, y: float) -> bool:
-  return x == y
+def f(x: S, y: S) -> bool:
+  return x == y or (is_nan(x) and is_nan(y))
 def f(x: bool, y: bool) -> bool:
   return x == y
-def f(x: str, y: str) -> bool:
-  return x == y
-def f(x: List[int], y: List[int]) -> bool:
-  return x == y
-def f(x: List[float], y: List[float]) -> bool:
-  return x == y
+def f(x: List[S], y: List[S]) -> bool:
+  if len(x) != len(y):
+    return False
+  for i in range(len(x)):
+    if x[i] != y[i] and not (is_nan(x[i]) and is_nan(y[i])):
+      return False
+  return True
 def f(x: List[bool], y: List[bool]) -> bool:
-  return x == y
-def f(x: List[str], y: List[str]) -> bool:
   return x == y
 ## bitwAnd [each]
 def f(a: int, b: int) -> int:

@@ -7,6 +7,59 @@ const char* const kBuiltinsOfStrings = R"(
 ## inner:joined [each]
 def f(x: str, between: str, y: str) -> str:
   return x + between + y
+## inner:lost
+def f(a: float, b: float, product: float) -> float:
+  c = 134217729.0 * a
+  d = 134217729.0 * b
+  high_a = c - (c - a)
+  high_b = d - (d - b)
+  low_a = a - high_a
+  low_b = b - high_b
+  return ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b
+## inner:decimal
+def f(x: float, digits: int) -> Tuple[int, int]:
+  e = 0 if x == 0.0 else math.floor(math.log10(x))
+  n = 0
+  for attempt in range(3):
+    high = x
+    low = 0.0
+    power = digits - 1 - e
+    while power != 0:
+      step = min(max(power, -22), 22)
+      scale = 10.0 ** float(abs(step))
+      if step > 0:
+        moved = high * scale
+        low = lost(high, scale, moved) + low * scale
+      else:
+        unit = 18446744073709551616.0 if high > 1e290 else 1.0
+        moved = high / unit / scale
+        low = (low / unit - lost(moved, scale, high / unit)) / scale * unit
+        moved = moved * unit
+      high = moved
+      power -= step
+    n = math.floor(high)
+    part = (high - float(n)) + low
+    if part > 0.5 or (part == 0.5 and n % 2 == 1):
+      n += 1
+    if n >= int(10.0 ** float(digits)):
+      e += 1
+    elif x > 0.0 and n < int(10.0 ** float(digits - 1)):
+      e -= 1
+    else:
+      return (n, e)
+  return (n, e)
+## inner:whole_text
+def f(x: float) -> str:
+  if x < 9223372036854774784.0:
+    return str(math.floor(x))
+  if x > 1e22:
+    raise Exception("`sprintf()` writes numbers as large as this by `%e` and `%g` alone in a program")
+  part = math.floor(x / 2048.0)
+  low = (part % 1000000) * 2048
+  return str((part // 1000000) * 2048 + low // 1000000) + str(low % 1000000).zfill(6)
+## inner:power
+def f(e: int) -> str:
+  return ("e-" if e < 0 else "e+") + str(abs(e)).zfill(2)
 ## as.character inner:text [each]
 def f(x: str) -> str:
   return x
@@ -26,34 +79,18 @@ def f(x: float) -> str:
   if x == 0.0:
     return "0"
   sign = "-" if x < 0.0 else ""
-  e = math.floor(math.log10(abs(x)))
-  digits = 0
-  for i in range(3):
-    k = 14 - e
-    y = abs(x)
-    if k > 300:
-      y *= 1e300
-      k -= 300
-    digits = math.floor((y * 10.0 ** float(k) if k >= 0 else y / 10.0 ** float(-k)) + 0.5)
-    if digits >= 1000000000000000:
-      e += 1
-    elif digits < 100000000000000:
-      e -= 1
-  text = str(digits).rstrip("0")
-  zeros = "00000000000000000000"
+  whole, e = decimal(abs(x), 15)
+  text = str(whole).rstrip("0")
   n = len(text)
   right = max(n - e - 1, 0)
-  fixed = max(e, 0) + 1 + (right + 1 if right > 0 else 0)
+  plain = max(e, 0) + 1 + (right + 1 if right > 0 else 0)
   scientific = (n + 1 if n > 1 else 1) + (5 if abs(e) >= 100 else 4)
-  if fixed > scientific:
-    power = str(abs(e))
-    if len(power) < 2:
-      power = "0" + power
-    return sign + text[:1] + ("." + text[1:] if n > 1 else "") + ("e-" if e < 0 else "e+") + power
+  if plain > scientific:
+    return sign + text[:1] + ("." + text[1:] if n > 1 else "") + power(e)
   if e < 0:
-    return sign + "0." + zeros[:-e - 1] + text
+    return sign + "0." + "".ljust(-e - 1, "0") + text
   if n <= e + 1:
-    return sign + text + zeros[:e + 1 - n]
+    return sign + fixed(abs(x), 0, "")
   return sign + text[:e + 1] + "." + text[e + 1:]
 def f(x: Tensor) -> str:
   return str(x)
@@ -62,7 +99,7 @@ def f(x: Dict[K, T]) -> str:
 ## inner:shown
 def f(x: List[T]) -> str:
   return str(x)
-## nchar [each]
+## nchar inner:letters [each]
 def f(x: str) -> int:
   n = 0
   for i in range(len(x)):
@@ -84,7 +121,7 @@ def f(x: str) -> str:
     if ord(x[i]) > 127:
       raise Exception("`tolower()` knows the letters from A to Z alone in a program")
   return x.lower()
-## substr substring [each]
+## substr substring inner:letters_of [each]
 def f(x: str, start: int, stop: int) -> str:
   n = 0
   begin = len(x)
@@ -116,12 +153,37 @@ def f(x: str) -> str:
 ## strtoi [each]
 def f(x: str) -> int:
   return int(x)
+## inner:plain_pattern
+def f(pattern: str, fixed: bool) -> bool:
+  if not fixed:
+    for i in range(len(pattern)):
+      if pattern[i] in ".\\|()[{^$*+?":
+        raise Exception("patterns are not compiled: say `fixed = TRUE` where \"" + pattern + "\" means itself")
+  return True
+## grepl
+def f(pattern: str, x: str, *, fixed: bool = False) -> bool:
+  plain_pattern(pattern, fixed)
+  return pattern in x
+def f(pattern: str, x: List[str], *, fixed: bool = False) -> List[bool]:
+  plain_pattern(pattern, fixed)
+  return [pattern in one for one in x]
+## gsub
+def f(pattern: str, replacement: str, x: str, *, fixed: bool = False) -> str:
+  plain_pattern(pattern, fixed)
+  return x.replace(pattern, replacement)
+def f(pattern: str, replacement: str, x: List[str], *, fixed: bool = False) -> List[str]:
+  plain_pattern(pattern, fixed)
+  return [one.replace(pattern, replacement) for one in x]
+## sub
+def f(pattern: str, replacement: str, x: str, *, fixed: bool = False) -> str:
+  plain_pattern(pattern, fixed)
+  at = x.find(pattern)
+  if at < 0:
+    return x
+  return x[:at] + replacement + x[at + len(pattern):]
 ## strsplit
 def f(x: str, split: str, fixed: bool = False) -> List[List[str]]:
-  if not fixed:
-    for i in range(len(split)):
-      if split[i] in ".\\|()[{^$*+?":
-        raise Exception("patterns are not compiled: say `fixed = TRUE` where \"" + split + "\" means itself")
+  plain_pattern(split, fixed)
   parts: List[str] = []
   if len(split) > 0:
     parts = x.split(split)
@@ -133,6 +195,106 @@ def f(x: str, split: str, fixed: bool = False) -> List[List[str]]:
   if len(parts) > 0 and len(parts[-1]) == 0:
     parts.pop()
   return [parts]
+## inner:padded
+def f(sign: str, text: str, flags: str, width: int) -> str:
+  n = width - len(sign) - letters(text)
+  if n <= 0:
+    return sign + text
+  if "-" in flags:
+    return sign + text + "".ljust(n, " ")
+  if "0" in flags:
+    return sign + "".ljust(n, "0") + text
+  return "".ljust(n, " ") + sign + text
+## inner:sign
+def f(minus: bool, flags: str) -> str:
+  if minus:
+    return "-"
+  return "+" if "+" in flags else (" " if " " in flags else "")
+## inner:format_string [each]
+def f(x: str, flags: str = "", width: int = 0, digits: int = -1) -> str:
+  text = letters_of(x, 1, digits) if digits >= 0 else x
+  if width < 0:
+    return padded("", text, "-", -width)
+  return padded("", text, flags.replace("0", ""), width)
+## inner:format_whole [each]
+def f(x: int, kind: str = "d", flags: str = "", width: int = 0, digits: int = -1) -> str:
+  text = ""
+  if kind == "d":
+    text = str(abs(x))
+  else:
+    if x < 0:
+      raise Exception("`sprintf()` writes no negative numbers by `%" + kind + "` in a program")
+    base = 8 if kind == "o" else 16
+    n = x
+    while n > 0 or len(text) == 0:
+      digit = n % base
+      text = ("0123456789ABCDEF" if kind == "X" else "0123456789abcdef")[digit:digit + 1] + text
+      n = n // base
+  if digits >= 0:
+    text = text.zfill(digits)
+  start = sign(x < 0, flags) if kind == "d" else ""
+  if "#" in flags and kind != "d" and x != 0:
+    start = "0" if kind == "o" else "0" + kind
+  if width < 0:
+    return padded(start, text, "-", -width)
+  return padded(start, text, flags.replace("0", "") if digits >= 0 else flags, width)
+## inner:fixed
+def f(x: float, digits: int, flags: str) -> str:
+  if x >= 4503599627370496.0:
+    return whole_text(x) + ("." + "".ljust(digits, "0") if digits > 0 else ("." if "#" in flags else ""))
+  whole = math.floor(x)
+  scale = 10.0 ** float(digits)
+  part = (x - float(whole)) * scale
+  low = lost(x - float(whole), scale, part)
+  n = math.floor(part)
+  left = (part - float(n)) + low
+  if left > 0.5 or (left == 0.5 and (whole if digits == 0 else n) % 2 == 1):
+    n += 1
+  if n >= int(scale):
+    whole += 1
+    n -= int(scale)
+  if digits == 0:
+    return str(whole) + ("." if "#" in flags else "")
+  return str(whole) + "." + str(n).zfill(digits)
+## inner:scientific
+def f(n: int, e: int, digits: int, flags: str) -> str:
+  text = str(n).zfill(digits + 1)
+  return text[:1] + ("." if digits > 0 or "#" in flags else "") + text[1:] + power(e)
+## inner:general
+def f(x: float, digits: int, flags: str) -> str:
+  n, e = decimal(x, digits)
+  text = str(n).zfill(digits)
+  if "#" not in flags:
+    text = text.rstrip("0")
+  size = len(text)
+  if e < -4 or e >= digits:
+    return text[:1] + ("." + text[1:] if size > 1 else "") + power(e)
+  if e < 0:
+    return "0." + "".ljust(-e - 1, "0") + text
+  if size <= e + 1:
+    return text.ljust(e + 1, "0") + ("." if "#" in flags else "")
+  return text[:e + 1] + "." + text[e + 1:]
+## inner:format_number [each]
+def f(x: float, kind: str = "f", flags: str = "", width: int = 0, digits: int = 6) -> str:
+  if width < 0:
+    flags = flags + "-"
+    width = -width
+  if math.isnan(x):
+    return padded("", "NaN", "-" if "-" in flags else "", width)
+  start = sign(math.copysign(1.0, x) < 0.0, flags)
+  if math.isinf(x):
+    return padded(start, "Inf", flags.replace("0", ""), width)
+  size = abs(x)
+  lower = kind.lower()
+  text = ""
+  if lower == "f":
+    text = fixed(size, digits, flags)
+  elif lower == "e":
+    n, e = decimal(size, digits + 1)
+    text = scientific(n, e, digits, flags)
+  else:
+    text = general(size, max(digits, 1), flags)
+  return padded(start, text.upper() if kind != lower else text, flags, width)
 )";
 
 }  // namespace shim::script

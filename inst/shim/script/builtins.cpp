@@ -1,8 +1,5 @@
 #include "script/builtins.h"
 
-#include "core/nodes.h"
-#include "jit/builtins.h"
-
 #include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/frontend/parser.h>
@@ -17,6 +14,10 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "core/nodes.h"
+#include "jit/builtins.h"
+#include "jit/inline.h"
+
 namespace shim::script {
 namespace {
 
@@ -25,7 +26,7 @@ using namespace torch::jit;
 struct Formal {
   std::string name;
   std::string type;
-  bool has_default, by_name;  // by_name: has no position
+  bool has_default, by_name;  // by_name: it can't be given by its position
 };
 
 struct Form {
@@ -35,7 +36,7 @@ struct Form {
   std::optional<size_t> each = std::nullopt;        // of vectors: the form that it calls for each element
 };
 
-// LibTorch's graphs point to it: it stays.
+// Holds the forms that were compiled. Graphs point into it, so that it is never freed.
 CompilationUnit& unit() {
   static auto& it = *new std::shared_ptr<CompilationUnit>(new CompilationUnit());
   return *it;
@@ -43,7 +44,7 @@ CompilationUnit& unit() {
 
 using Stands = std::map<std::string, TypePtr>;  // what T and K stand for
 
-// A type with a name of its own that is, or is a part of, `type`.
+// Looks for a type of this name in `type` and its parts. NULL if there is none.
 TypePtr part_named(const TypePtr& type, const std::string& name) {
   if (const auto named = type->cast<c10::NamedType>())
     if (named->name() && named->name()->qualifiedName() == name) return type;
@@ -52,7 +53,7 @@ TypePtr part_named(const TypePtr& type, const std::string& name) {
   return nullptr;
 }
 
-// Those names tell types of one program from those of another.
+// Two programs may have types of the same name: the addresses tell them apart.
 std::string identity(const TypePtr& type) {
   std::string text;
   if (type->cast<c10::NamedType>()) text += std::to_string(reinterpret_cast<uintptr_t>(type.get()));
@@ -60,7 +61,9 @@ std::string identity(const TypePtr& type) {
   return text;
 }
 
-// `each`: what a form of vectors calls under this name.
+GraphFunction* helper(const std::string& name);
+
+// The names that a form may use. `each`: the form for single values, which a form for vectors calls.
 struct Names : Resolver {
   Names(const Stands& stands, GraphFunction* each) : stands(stands), each(each) {}
   TypePtr resolveType(const std::string& name, const SourceRange&) override {
@@ -70,7 +73,9 @@ struct Names : Resolver {
   }
   SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
     if (name == "each" && each) return std::make_shared<FunctionValue>(each);
-    return builtin_name(name, function, place);
+    if (auto known = builtin_name(name, function, place)) return known;
+    auto* found = helper("inner:" + name);
+    return found ? std::make_shared<FunctionValue>(found) : nullptr;
   }
   Stands stands;
   GraphFunction* each;
@@ -91,7 +96,8 @@ Form form_of(std::string text) {
   return form;
 }
 
-// A form of vectors, made of one of single values: "" if that is of something else. Arguments with defaults stay single.
+// The text of a form for vectors, made of a form for single values. "" if that one takes or gives anything else.
+// Arguments with defaults stay single values.
 std::string each_text(const Form& form) {
   static const std::set<std::string> single = {"int", "float", "bool", "str"};
   const auto arrow = form.text.find(" -> "), end = form.text.find(":\n");
@@ -130,6 +136,23 @@ std::string each_text(const Form& form) {
   return head + "  n = 1\n" + sizes + checks + "  return [each(" + arguments + ") for i in range(n)]\n";
 }
 
+// The texts of all forms that one definition with N or S stands for.
+std::vector<std::string> spelled_out(const std::string& def) {
+  static const std::regex letter("\\b[NS]\\b");
+  if (def.empty()) return {};
+  std::smatch found;
+  if (!std::regex_search(def, found, letter)) return {def};
+  std::vector<std::string> types = {"int", "float"};
+  if (found.str() == "S") types.push_back("str");
+  std::vector<std::string> forms;
+  static const std::regex is_nan("\\bis_nan(\\(\\w+(\\[\\w+\\])?\\))");
+  for (const auto& type : types) {
+    const auto text = std::regex_replace(def, letter, type);
+    forms.push_back(std::regex_replace(text, is_nan, type == "float" ? "math.isnan$1" : "False"));
+  }
+  return forms;
+}
+
 using Table = std::unordered_map<std::string, std::shared_ptr<std::vector<Form>>>;
 
 void read(const char* text, Table& table) {
@@ -138,7 +161,7 @@ void read(const char* text, Table& table) {
   std::shared_ptr<std::vector<Form>> forms;
   bool each = false;
   const auto finish = [&] {
-    if (!def.empty()) forms->push_back(form_of(def));
+    for (const auto& text : spelled_out(def)) forms->push_back(form_of(text));
     def.clear();
   };
   const auto finish_builtin = [&] {
@@ -173,7 +196,9 @@ void read(const char* text, Table& table) {
 const Table& table() {
   static const Table& it = *new Table([] {
     Table made;
-    for (const char* text : {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors}) read(text, made);
+    for (const char* text :
+         {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors})
+      read(text, made);
     return made;
   }());
   return it;
@@ -184,7 +209,7 @@ bool holds_variable(const std::string& type) {
   return std::regex_search(type, variable);
 }
 
-// The parts of `List[T]`, `Dict[K, T]`, `Optional[T]`.
+// Splits `List[T]`, `Dict[K, T]`, `Optional[T]` into the word and the types in its brackets.
 bool parts_of(const std::string& type, std::string* head, std::vector<std::string>* parts) {
   const auto open = type.find('[');
   if (open == std::string::npos || type.back() != ']') return false;
@@ -221,7 +246,8 @@ bool stand_for(const std::string& pattern, const TypePtr& type, Stands& stands) 
     return stand_for(parts[0], type->expectRef<DictType>().getKeyType(), stands) &&
            stand_for(parts[1], type->expectRef<DictType>().getValueType(), stands);
   if (head == "Optional") {
-    if (const auto optional = type->cast<OptionalType>()) return stand_for(parts[0], optional->getElementType(), stands);
+    if (const auto optional = type->cast<OptionalType>())
+      return stand_for(parts[0], optional->getElementType(), stands);
     return stand_for(parts[0], type, stands);
   }
   return false;
@@ -234,7 +260,7 @@ std::string with_types(const std::string& text, const Stands& stands) {
   return made;
 }
 
-// R's name of a formal: Python's words have a line behind them.
+// R's name of a formal. Where that is one of Python's words, the form has it with a line at its end: `from_`.
 std::string r_name(const std::string& name) { return name.back() == '_' ? name.substr(0, name.size() - 1) : name; }
 
 std::string plain(std::string name) {
@@ -242,7 +268,7 @@ std::string plain(std::string name) {
   return name;
 }
 
-// The values of the formals, NULL where none is given; false if the arguments do not bind.
+// Finds the value of each formal, NULL where none is given. False if the arguments do not fit the formals.
 bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values) {
   values.assign(form.formals.size(), nullptr);
   for (const auto& given : call.named) {
@@ -262,7 +288,7 @@ bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values
   return true;
 }
 
-// A word where LibTorch has a number.
+// Strings that name a dtype become the number that LibTorch has for it.
 void read_words(const Form& form, const Call& call, std::vector<Value*>& values) {
   for (size_t i = 0; i < values.size(); ++i)
     if (values[i] && form.formals[i].name == "dtype") values[i] = dtype_value(call, values[i]);
@@ -276,9 +302,11 @@ GraphFunction* made(const std::string& builtin, std::vector<Form>& forms, Form& 
     auto* each = form.each ? made(builtin, forms, forms[*form.each], {}) : nullptr;
     static size_t n = 0;
     std::string name;
-    for (const char c : builtin.substr(builtin.find(':') + 1)) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    for (const char c : builtin.substr(builtin.find(':') + 1))
+      name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
     name = "r_" + name + "_" + std::to_string(n++);
-    const auto text = std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
+    const auto text =
+        std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
     Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
     const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
                                    {std::make_shared<Names>(stands, each)}, nullptr);
@@ -287,7 +315,14 @@ GraphFunction* made(const std::string& builtin, std::vector<Form>& forms, Form& 
   return function;
 }
 
-// The nodes behind `before` up to where new ones are inserted, with what they hold.
+// The first form of a builtin, NULL if there is none of this name.
+GraphFunction* helper(const std::string& name) {
+  const auto found = table().find(name);
+  return found == table().end() ? nullptr : made(name, *found->second, found->second->front(), {});
+}
+
+// Gives the place of the call to all nodes from `before` on to where new ones are inserted, and to the nodes inside of
+// them.
 void set_place(Node* before, const Call& call) {
   std::vector<Node*> open;
   for (Node* node = before->next(); node != call.graph().insertPoint(); node = node->next()) open.push_back(node);
@@ -300,7 +335,7 @@ void set_place(Node* before, const Call& call) {
   }
 }
 
-// What is known now is computed now, so that branches that are never taken need not compile.
+// If all arguments are constants, the builtin is computed now: branches that are never taken then need not compile.
 Value* folded(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
   Stack stack;
   for (const auto* value : values) {
@@ -314,13 +349,13 @@ Value* folded(const Call& call, GraphFunction& callee, const std::vector<Value*>
     const bool plain = result.isBool() || result.isInt() || result.isDouble() || result.isString() || result.isNone();
     return plain ? call.constant(result) : nullptr;
   } catch (const std::exception&) {
-    // An error belongs to the run of the program.
+    // If the builtin fails, it shall fail when the program runs.
     return nullptr;
   }
 }
 
 bool is_loop(const Node& node) { return node.kind() == c10::prim::Loop; }
-// See Lower::add_loop().
+// Such a loop needs a barrier behind it: see Lower::add_loop().
 bool is_loop_of_one(const Node& node) { return is_loop(node) && node.outputs().size() == 1; }
 
 // Whether a graph loops, itself or in what it calls.
@@ -334,20 +369,24 @@ bool any_called(const Graph& graph, Predicate&& predicate) {
   });
 }
 
-// Its nodes become part of the caller: they are few, and errors then speak of the caller's line. But a graph that is being
-// compiled has loops of another form.
+// Copies the nodes of a builtin into the caller: they are few, and errors then tell the caller's line. A builtin with
+// loops is called instead, since loops have another form in a graph that is still being compiled.
 Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value*>& values) {
   auto& graph = call.graph();
   if (auto* value = folded(call, callee, values)) return value;
   if (any_called(*callee.graph(), is_loop)) {
     const std::vector<NamedValue> inputs(values.begin(), values.end());
-    auto* value = FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
+    auto* value =
+        FunctionValue(&callee).call(call.place, call.function, inputs, {}, 1)->asValue(call.place, call.function);
     if (any_called(*callee.graph(), is_loop_of_one)) call.barrier();
     return value;
   }
-  // A node to know the first of the new ones by.
+  // What the builtin calls is copied too, so that all of it has the caller's line.
+  const auto body = callee.graph()->copy();
+  inline_calls(*body);
+  // This node marks where the copied ones begin.
   Node* before = graph.insertNode(graph.createNone());
-  const auto outputs = insertGraph(graph, *callee.graph(), values);
+  const auto outputs = insertGraph(graph, *body, values);
   set_place(before, call);
   before->destroy();
   return outputs.at(0);
@@ -358,7 +397,8 @@ Value* inserted(const Call& call, GraphFunction& callee, const std::vector<Value
 Value* dtype_value(const Call& call, Value* value) {
   const auto word = known_value(value);
   if (!word || !word->isString()) return value;
-  const auto named = builtin_name("torch", call.function, call.place)->attr(call.place, call.function, word->toStringRef());
+  const auto named =
+      builtin_name("torch", call.function, call.place)->attr(call.place, call.function, word->toStringRef());
   auto* number = named ? named->asValue(call.place, call.function) : nullptr;
   if (!number || number->type()->kind() != TypeKind::IntType) call.fail("`" + word->toStringRef() + "` is no dtype");
   return number;
@@ -393,7 +433,7 @@ Value* call_builtin(Call& call, std::string* why) {
       int price;
       if (holds_variable(type)) {
         price = stand_for(type, values[i]->type(), stands) ? 1 : -1;
-        // R's numbers are vectors of one, and so are other values lists of one.
+        // As R's numbers are vectors of one, a single value is taken for a list of one.
         if (price < 0 && type == "List[T]" && values[i]->type()->kind() != TypeKind::TupleType &&
             stand_for("T", values[i]->type(), stands))
           price = 12;
@@ -415,8 +455,8 @@ Value* call_builtin(Call& call, std::string* why) {
   auto* function = made(call.payload, *found->second, *best, best_stands);
   const auto& arguments = function->getSchema().arguments();
   for (size_t i = 0; i < best_values.size(); ++i)
-    best_values[i] = best_values[i] ? call.as(best_values[i], arguments[i].type())
-                                    : call.constant(*arguments[i].default_value());
+    best_values[i] =
+        best_values[i] ? call.as(best_values[i], arguments[i].type()) : call.constant(*arguments[i].default_value());
   return inserted(call, *function, best_values);
 }
 

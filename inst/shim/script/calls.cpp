@@ -1,20 +1,19 @@
-// Which function a call calls.
-#include "script/meaning.h"
-
-#include "script/builtins.h"
+// Finds out which function a call calls, and compiles the call: R's own functions, operators, functions that are
+// compiled, functions in variables and lists.
+#include <functional>
+#include <set>
 
 #include "core/callable.h"
 #include "jit/builtins.h"
-
-#include <functional>
-#include <set>
+#include "script/builtins.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
 using namespace torch::jit;
 using c10::TypeKind;
 
-// Creation functions: sizes as numbers, or one vector.
+// Creation functions take their sizes as several numbers or as one vector; here both become one vector.
 SugaredValuePtr of_size(Call& call) {
   std::vector<Value*> sizes;
   sizes.swap(call.inputs);
@@ -32,12 +31,13 @@ SugaredValuePtr of_size(Call& call) {
   return call.give(value);
 }
 
-// What a value is, which is known when the program is compiled.
+// `is.numeric(x)` and its like are constants: the type of x is known.
 SugaredValuePtr is_kind(Call& call) {
   if (call.inputs.size() != 1) call.fail("`" + call.payload + "()` takes one value");
   const auto* value = call.inputs[0];
   TypePtr type = value->type();
-  if (type->kind() == TypeKind::OptionalType) call.fail("what this is depends on whether it is NULL: ask `is.null()` before");
+  if (type->kind() == TypeKind::OptionalType)
+    call.fail("what this is depends on whether it is NULL: ask `is.null()` before");
   const bool list = type->kind() == TypeKind::ListType;
   const auto kind = list ? element_type(value)->kind() : type->kind();
   const bool number = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::NumberType;
@@ -50,7 +50,8 @@ SugaredValuePtr is_kind(Call& call) {
   if (name == "is.logical") is = kind == TypeKind::BoolType;
   if (name == "is.character") is = kind == TypeKind::StringType;
   if (name == "is.atomic" || name == "is.vector") is = plain;
-  if (name == "is.list") is = (list && !plain) || (kind == TypeKind::TupleType && !is_function(type)) || kind == TypeKind::DictType;
+  if (name == "is.list")
+    is = (list && !plain) || (kind == TypeKind::TupleType && !is_function(type)) || kind == TypeKind::DictType;
   if (name == "is.function") is = is_function(type) || kind == TypeKind::ClassType;
   if (name == "is_torch_tensor") is = !list && is_tensor(value);
   return call.give(call.constant(is));
@@ -61,13 +62,14 @@ namespace {
 bool has_tensor(const Call& call) {
   const auto optional = c10::OptionalType::create(c10::TensorType::get());
   for (auto* value : call.inputs)
-    if (value->type()->isSubtypeOf(*optional) || (is_list(value) && element_type(value)->isSubtypeOf(*c10::TensorType::get()))) return true;
+    if (value->type()->isSubtypeOf(*optional) || (is_list(value) && element_type(value)->isSubtypeOf(*optional)))
+      return true;
   for (const auto& it : call.named)
     if (it.second->type()->isSubtypeOf(*optional)) return true;
   return false;
 }
 
-// torch_float() and the like.
+// The dtype that `torch_float()` and its like give. NULL if the call is none of these.
 Value* dtype_made(Call& call) {
   if (call.payload.rfind("torch_", 0) != 0 || !call.inputs.empty() || !call.named.empty()) return nullptr;
   const auto named = builtin_name("torch", call.function, call.place);
@@ -83,7 +85,8 @@ Value* dtype_made(Call& call) {
 
 namespace {
 
-// Members of enums are compared with each other and with names, as in R. NULL where nothing is a member of one.
+// Members of enums can be compared with each other and with their names, as in R. NULL if no side is a member of an
+// enum.
 Value* compare_members(Call& call) {
   const bool equal = call.payload == "==";
   if ((!equal && call.payload != "!=") || call.inputs.size() != 2) return nullptr;
@@ -96,7 +99,7 @@ Value* compare_members(Call& call) {
   return call.graph().insert(equal ? c10::aten::eq : c10::aten::ne, {sides[0], sides[1]});
 }
 
-// `max(a, b, v, 3)`: what R's summaries do to all of their arguments, as one vector. NULL of all else.
+// `max(a, b, v, 3)`: R's summaries take all of their arguments as one vector. NULL if the call is none of these.
 Value* call_of_all(const Call& call) {
   static const std::set<std::string> summaries = {"sum", "prod", "min", "max", "range", "any", "all"};
   if (!summaries.count(call.payload) || call.inputs.size() < 2 || !call.named.empty()) return nullptr;
@@ -106,10 +109,11 @@ Value* call_of_all(const Call& call) {
   return call.builtin(call.payload, {combine(all)->asValue(call.place, call.function)});
 }
 
-// `known`: what the name means where it is written, or NULL.
+// Compiles a call by a name. `known`: what the host says of the name, NULL if it knows nothing.
 SugaredValuePtr call_known(Call& call, const ts_known* known) {
   const std::string name = call.payload;
-  if (known && !known->is_function && !has_builtin(name) && !handler_of(name)) call.fail("`" + name + "` is no function");
+  if (known && !known->is_function && !has_builtin(name) && !handler_of(name))
+    call.fail("`" + name + "` is no function");
   if (known && known->callable) {
     std::vector<NamedValue> inputs(call.inputs.begin(), call.inputs.end()), named;
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
@@ -117,7 +121,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
       return ClassValue(known->callable->makes).call(call.place, call.function, inputs, named, 1);
     return FunctionValue(known->callable->function).call(call.place, call.function, inputs, named, 1);
   }
-  // What the user has defined under the name of a builtin is the user's.
+  // A function of the user's that has the name of a builtin is the one that is called.
   const bool is_builtin = !known || !known->is_function || known->builtin;
   if (is_builtin) {
     if (auto* same = compare_members(call)) return call.give(same);
@@ -147,7 +151,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
   call.fail("there is no function `" + name + "` that a program can call");
 }
 
-// What is called is the first input.
+// Compiles the call of a function that is a value. It is the first input.
 SugaredValuePtr call_value(Call& call, const Callee& callee) {
   const auto parts = createTupleUnpack(call.inputs.at(0));
   call.inputs.erase(call.inputs.begin());
@@ -173,15 +177,17 @@ SugaredValuePtr function_value(Call& call) {
   return call.give(call.compiler.function_value(call, {&local, nullptr, local.name, {}, {}}, call.named));
 }
 
-// `do.call(f, arguments)`: the list of arguments is the last input, the kind of call in the payload.
+// `do.call(f, arguments)`: the last input is the list of arguments. The payload is the kind and payload of the call of
+// f.
 SugaredValuePtr spread(Call& call) {
   auto* list = call.inputs.back();
   call.inputs.pop_back();
   const auto colon = call.payload.find(':');
   const std::string kind = call.payload.substr(0, colon);
   call.payload = call.payload.substr(colon + 1);
-  // `do.call(c, lapply(...))`: however many they are.
-  const bool combines = kind == "call" && call.payload == "c" && call.inputs.empty() && call.named.empty() && is_list(list);
+  // `do.call(c, lapply(...))` needs no known number of elements.
+  const bool combines =
+      kind == "call" && call.payload == "c" && call.inputs.empty() && call.named.empty() && is_list(list);
   if (combines && !elements_known(list))
     return call.give(element_type(list)->kind() == TypeKind::ListType ? call.builtin("unlist", {list}) : list);
   for (const auto& part : parts_with_names(call, list)) {
@@ -196,7 +202,7 @@ SugaredValuePtr spread(Call& call) {
 
 namespace {
 
-// What can be called of a list of functions or the children of a module, by their places.
+// The functions of a list, or the children of a module: how many there are, and how to get one.
 struct Callables {
   size_t n = 0;
   std::function<Value*(size_t)> get;
@@ -207,21 +213,25 @@ std::optional<Callables> callables_of(const Call& call, Value* whole) {
     const auto types = tuple->elements().vec();
     for (const auto& type : types)
       if (!is_function(type)) return std::nullopt;
-    return Callables{types.size(), [&call, whole, types](size_t i) {
-      return call.graph().insertNode(call.graph().createTupleIndex(whole, call.constant(static_cast<int64_t>(i)), types[i]))->output();
-    }};
+    return Callables{
+        types.size(), [&call, whole, types](size_t i) {
+          return call.graph()
+              .insertNode(call.graph().createTupleIndex(whole, call.constant(static_cast<int64_t>(i)), types[i]))
+              ->output();
+        }};
   }
   const auto type = whole->type()->cast<c10::ClassType>();
   if (!type || !type->is_module()) return std::nullopt;
   std::vector<std::string> children;
   for (size_t i = 0; i < type->numAttributes(); ++i)
     if (type->getAttribute(i)->is_module()) children.push_back(type->getAttributeName(i));
-  return Callables{children.size(), [&call, whole, children](size_t i) {
-    return SimpleValue(whole).attr(call.place, call.function, children[i])->asValue(call.place, call.function);
-  }};
+  return Callables{
+      children.size(), [&call, whole, children](size_t i) {
+        return SimpleValue(whole).attr(call.place, call.function, children[i])->asValue(call.place, call.function);
+      }};
 }
 
-// A chain of branches, from the i-th on, each of which calls one of them. The position is one of theirs.
+// A chain of branches, each of which calls one of the functions, from the i-th on. `at` is from 1 to their number.
 Value* call_one_of(const Call& call, const Callables& all, size_t i, Value* at) {
   const auto called = [&] {
     Call inner = call;
@@ -230,7 +240,8 @@ Value* call_one_of(const Call& call, const Callables& all, size_t i, Value* at) 
   };
   if (i + 1 == all.n) return called();
   auto& graph = call.graph();
-  auto* node = graph.insertNode(graph.create(c10::prim::If, {call.op("aten::eq", {at, call.constant(static_cast<int64_t>(i + 1))})}, 0));
+  auto* node = graph.insertNode(
+      graph.create(c10::prim::If, {call.op("aten::eq", {at, call.constant(static_cast<int64_t>(i + 1))})}, 0));
   node->setSourceRange(call.place);
   Value* given[2];
   for (const bool here : {true, false}) {
@@ -247,7 +258,7 @@ Value* call_one_of(const Call& call, const Callables& all, size_t i, Value* at) 
 
 }  // namespace
 
-// `functions[[i]](x)`, `self$layers[[i]](x)`: the whole, the position, then the arguments.
+// `functions[[i]](x)`, `self$layers[[i]](x)`: the inputs are the list or module, the position, and the arguments.
 SugaredValuePtr invoke_element(Call& call) {
   auto* whole = call.inputs.at(0);
   auto* at = call.inputs.at(1);
@@ -255,7 +266,8 @@ SugaredValuePtr invoke_element(Call& call) {
   const auto known = known_value(at);
   if (const auto all = known ? std::nullopt : callables_of(call, whole)) {
     if (all->n == 0) call.fail("there is nothing to call here");
-    auto* position = call.builtin("inner:within", {call.whole(at, "a position"), call.constant(static_cast<int64_t>(all->n))});
+    auto* position =
+        call.builtin("inner:within", {call.whole(at, "a position"), call.constant(static_cast<int64_t>(all->n))});
     return call.give(call_one_of(call, *all, 0, position));
   }
   Call element = call.with("v", {whole, at});
@@ -263,7 +275,8 @@ SugaredValuePtr invoke_element(Call& call) {
   return invoke(call);
 }
 
-// A call of a variable: it may be a module or a function, else R looks further for a function of that name.
+// A call of a variable, which is the first input. If it holds neither a module nor a function, R looks for a function
+// of that name elsewhere.
 SugaredValuePtr invoke(Call& call) {
   if (const auto* callee = call.compiler.callee_of(call.inputs.at(0)->type())) return call_value(call, *callee);
   if (call.inputs.at(0)->type()->kind() == TypeKind::ClassType) {

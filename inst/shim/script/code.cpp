@@ -11,7 +11,7 @@ using torch::jit::ErrorReport;
 std::string callee(const ts_code& code) {
   if (code.kind != TS_CODE_CALL) return "";
   const auto& head = code.items[0];
-  // The name that rlang has for it.
+  // rlang has another name for `is.null()`.
   if (is_name(head, "is_null")) return "is.null";
   if (is_name(head)) return head.text;
   if (head.kind == TS_CODE_CALL && head.n == 3 && is_name(head.items[0], "::") && is_name(head.items[1]) &&
@@ -50,14 +50,14 @@ Function::Function(const ts_closure& home, const ts_code& code, Function* parent
   for (size_t i = 0; i + 1 < code.n; ++i) read(default_of(i));
   read(body());
   for (const auto& variable : other_) counters.erase(variable);
-  // Now all locals are known: what is left of the names may be of the functions around.
+  // All variables of this function are known now. Other names that it reads may be variables of the functions around.
   std::set<std::string> seen;
   std::vector<std::string> names;
   names.swap(captured);
   for (const auto& variable : names) {
     if (locals.count(variable) || !seen.insert(variable).second) continue;
     for (auto* around = parent; around; around = around->parent) {
-      // A function is known by its name; what it reads was noted where it was written.
+      // A variable that is one function need not be handed on: what that function reads was noted where it is written.
       if (around->functions.count(variable)) break;
       if (!around->locals.count(variable)) continue;
       captured.push_back(variable);
@@ -81,7 +81,7 @@ Function* Function::function_named(const std::string& variable) {
   return nullptr;
 }
 
-// The variable of a loop.
+// Notes the variable of a `for` loop, and whether it is always a position.
 void Function::count(const ts_code& loop) {
   const auto& variable = loop.items[1];
   const auto& over = loop.items[2];
@@ -107,7 +107,8 @@ void Function::read_function(const ts_code& part, const std::string& variable) {
   // What an inner function reads of the functions around this one, this one must be given.
   for (const auto& read : made->captured)
     if (!locals.count(read)) use(read);
-  if (!variable.empty() && written_once_[variable] == 1 && !other_.count(variable)) functions.emplace(variable, made.get());
+  if (!variable.empty() && written_once_[variable] == 1 && !other_.count(variable))
+    functions.emplace(variable, made.get());
 }
 
 void Function::count_given(const ts_code& part, int times) {
@@ -119,7 +120,7 @@ void Function::count_given(const ts_code& part, int times) {
     const auto* base = base_of(part.items[1]);
     const std::string variable = base ? base->text : part.items[1].kind == TS_CODE_STRING ? part.items[1].text : "";
     given[variable] += times;
-    // In a loop it is the same function each time.
+    // An assignment in a loop gives the same function each time, so that it counts once here.
     written_once_[variable] += part.items[2].kind == TS_CODE_FUNCTION ? 1 : 2;
   }
   for (size_t i = 0; i < part.n; ++i) count_given(part.items[i], times);
@@ -140,7 +141,7 @@ void Function::assign(const ts_code& place) {
   read(place);
 }
 
-// `x$add_(1)`, `torch_relu_(x)`.
+// Notes variables that are changed in place: `x$add_(1)`, `torch_relu_(x)`.
 void Function::note_written(const ts_code& part, const std::string& head) {
   const auto& method = part.items[0];
   const bool is_method = head.empty() && is_call(method, "$") && method.n == 3 && method.items[2].text;
@@ -189,7 +190,7 @@ void Function::read(const ts_code& part) {
     use(head);
   }
   note_written(part, head);
-  // What a function inside needs, its callers must have.
+  // The variables that an inner function reads must be there where it is called.
   if (auto* known = head.empty() ? nullptr : function_named(head))
     for (const auto& variable : known->captured) use(variable);
   for (size_t i = 0; i < part.n; ++i)

@@ -1,8 +1,6 @@
-// R functions as they are written: whose names are whose, before anything is compiled.
+// What can be told of an R function by reading it, before anything is compiled: which names are its variables, which of
+// them it changes, and what it reads of the functions around it.
 #pragma once
-#include "core/pch.h"
-#include "torch_shim.h"
-
 #include <torch/csrc/jit/frontend/source_range.h>
 
 #include <map>
@@ -11,14 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "core/pch.h"
+#include "torch_shim.h"
+
 namespace shim::script {
 
 inline bool is_name(const ts_code& code) { return code.kind == TS_CODE_NAME; }
 inline bool is_name(const ts_code& code, const char* name) { return is_name(code) && std::string(code.text) == name; }
-// The name of what a call calls, "" if that is an expression; of `package::name(x)` that with the colons.
+// The name before the brackets of a call, with the package if there is one ("package::name"). "" if an expression is
+// called.
 std::string callee(const ts_code& code);
 inline bool is_call(const ts_code& code, const char* name) { return code.kind == TS_CODE_CALL && callee(code) == name; }
-// Whether it gives a variable another value, as `<-` does.
+// Whether the call is an assignment, as `<-` and `=` are.
 bool is_assignment(const ts_code& code);
 // The variable that a place such as `x$a[i]` is a part of; NULL if it is part of none.
 const ts_code* base_of(const ts_code& place);
@@ -34,24 +36,25 @@ struct Function {
   std::shared_ptr<torch::jit::Source> source;
 
   std::vector<std::string> formals;
-  std::set<std::string> locals;    // formals, and what is assigned
-  std::set<std::string> assigned;  // without formals that keep what they are given
-  std::set<std::string> changed;   // of these, the ones of which parts are assigned: `x[i] <- 1`
-  std::set<std::string> written;   // those that methods as `x$add_(1)` give other contents
-  std::set<std::string> called;    // names before brackets
-  std::set<std::string> counters;  // and those that only run from 1 or more upwards, in `for`
-  // Functions that are written here, by the parts of the code that makes them, which copies of it share, and by the name of
-  // the variable that is one. A variable that may be several is none of these: it holds functions as values.
+  std::set<std::string> locals;    // all variables: the formals, and what is assigned
+  std::set<std::string> assigned;  // variables that are assigned; a formal that keeps its value is none
+  std::set<std::string> changed;   // variables of which parts are assigned: `x[i] <- 1`
+  std::set<std::string> written;   // variables whose contents a method changes in place: `x$add_(1)`
+  std::set<std::string> called;    // names that stand before brackets
+  std::set<std::string> counters;  // variables of `for` that are 1 or more for sure: positions without a check
+  // Functions that are written in this one. `inner` finds one by the items of the code that makes it: copies of the
+  // tree share them. `functions` finds it by its variable. A variable that is given several functions is not in there:
+  // it holds functions as values.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;
   std::map<std::string, Function*> functions;
-  // How often variables are given a value, in loops twice.
+  // How many assignments a variable has. One inside of a loop counts twice.
   std::map<std::string, int> given;
-  // Variables of the functions around it that it reads.
+  // Variables of the functions around this one that it reads.
   std::vector<std::string> captured;
 
   const ts_code& body() const { return code.items[code.n - 1]; }
   const ts_code& default_of(size_t formal) const { return code.items[formal]; }
-  // The function that a variable is here or in the functions around; NULL if it is none.
+  // The function that a variable of this function, or of one around it, always is. NULL if it may be something else.
   Function* function_named(const std::string& variable);
   torch::jit::SourceRange range(const ts_code& part) const;
 
@@ -64,8 +67,9 @@ struct Function {
   void note_written(const ts_code& part, const std::string& head);
   void use(const std::string& variable);
 
-  std::set<std::string> other_;  // variables that are given something else than such a count
-  std::map<std::string, int> written_once_;  // 1 for those that are given one function and nothing else
+  std::set<std::string>
+      other_;  // variables that may be no position: a `for` from 0, or an assignment, gives them values
+  std::map<std::string, int> written_once_;  // 1 for a variable that is given one function and nothing else
 };
 
 }  // namespace shim::script

@@ -1,13 +1,12 @@
 // Calls of functions that are compiled themselves, of methods of modules, and functions that are values.
-#include "script/compiler.h"
-
 #include "jit/names.h"
+#include "script/compiler.h"
 
 namespace shim::script {
 
 using namespace torch::jit;
 
-// Compiles an instance when it is first called.
+// Compiles an instance unless it has been.
 void Compiler::need(const Call& call, Instance& instance) {
   if (instance.compiled) return;
   if (instance.compiling)
@@ -23,9 +22,11 @@ void Compiler::need(const Call& call, Instance& instance) {
 }
 
 // Parameters that the function gives other values may have a wider type than what it is called with.
-std::vector<NamedValue> Compiler::fitting(const Call& call, const Instance& instance, const std::vector<Value*>& values) {
+std::vector<NamedValue> Compiler::fitting(const Call& call, const Instance& instance,
+                                          const std::vector<Value*>& values) {
   std::vector<NamedValue> given;
-  for (size_t i = 0; i < values.size(); ++i) given.emplace_back(call.as(values[i], type_of(instance.signature.parameters[i].type)));
+  for (size_t i = 0; i < values.size(); ++i)
+    given.emplace_back(call.as(values[i], type_of(instance.signature.parameters[i].type)));
   return given;
 }
 
@@ -63,18 +64,21 @@ Value* Compiler::call_method(Call& call, const std::string& method) {
     return value->asValue(call.place, call.function);
   }
   if (at < 0) {
-    // Of a module that was traced or loaded.
+    // A module that was traced or loaded has compiled methods of its own.
     if (!type->findMethod(method)) return nullptr;
     std::vector<NamedValue> inputs(call.inputs.begin() + 1, call.inputs.end()), named;
     for (const auto& it : call.named) named.emplace_back(it.first, it.second);
-    return MethodValue(self, method).call(call.place, call.function, inputs, named, 1)->asValue(call.place, call.function);
+    return MethodValue(self, method)
+        .call(call.place, call.function, inputs, named, 1)
+        ->asValue(call.place, call.function);
   }
   return call_on(call, at, method);
 }
 
 Value* Compiler::call_super(Call& call, const std::string& method) {
   const auto* it = known(call.instance, "super$" + method);
-  if (!it || it->closure_at < 0) call.fail("no class above this one has a method `" + method + "` that a program can call");
+  if (!it || it->closure_at < 0)
+    call.fail("no class above this one has a method `" + method + "` that a program can call");
   return call_on(call, it->closure_at, method);
 }
 
@@ -95,7 +99,7 @@ Value* Compiler::call_on(Call& call, int64_t at, const std::string& method) {
     instance->self = type;
     instance->signature = std::move(signature);
     instance->signature.is_method = true;
-    // Called with other types, it is another method.
+    // For each combination of types that it is called with, the method is compiled under another name.
     const std::string wanted = class_identifier(method);
     std::string name = wanted;
     for (int i = 1; type->findMethod(name); ++i) name = wanted + "_" + std::to_string(i);
@@ -108,17 +112,21 @@ Value* Compiler::call_on(Call& call, int64_t at, const std::string& method) {
       ->asValue(call.place, call.function);
 }
 
-Value* Compiler::function_value(const Call& call, Callee callee, const std::vector<std::pair<std::string, Value*>>& captured) {
+Value* Compiler::function_value(const Call& call, Callee callee,
+                                const std::vector<std::pair<std::string, Value*>>& captured) {
   std::string key = callee.local ? "local" + std::to_string(number_of(*callee.local))
                                  : std::to_string(reinterpret_cast<uintptr_t>(callee.known));
-  // Types of other names are other types, which also the names of their parts must tell.
+  // LibTorch compares types by their parts. So the names of the parts tell one function's type from another's.
   std::vector<Value*> values = {call.constant(int64_t{0})};
   std::vector<TypePtr> types = {c10::IntType::get()};
   for (const auto& it : captured) {
     const auto known = known_value(it.second);
     if (known && (known->isBool() || known->isString() || known->isNone())) {
       callee.constants.emplace_back(it.first, *known);
-      key += "," + it.first + "=" + (known->isNone() ? "None" : known->isBool() ? (known->toBool() ? "T" : "F") : known->toStringRef());
+      key += "," + it.first + "=" +
+             (known->isNone()   ? "None"
+              : known->isBool() ? (known->toBool() ? "T" : "F")
+                                : known->toStringRef());
       continue;
     }
     callee.captured.push_back(it.first);

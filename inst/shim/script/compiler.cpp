@@ -1,20 +1,20 @@
 #include "script/compiler.h"
 
+#include <torch/csrc/jit/frontend/resolver.h>
+
+#include <optional>
+
 #include "core/callable.h"
 #include "jit/builtins.h"
 #include "jit/names.h"
 #include "script/builtins.h"
-
-#include <torch/csrc/jit/frontend/resolver.h>
-
-#include <optional>
 
 namespace shim::script {
 namespace {
 
 using namespace torch::jit;
 
-// Attempts until the types of all variables are known: each tells at least one of them.
+// How many attempts a function gets. Each finds the type of one variable at least.
 constexpr int kAttempts = 40;
 
 struct Names : Resolver {
@@ -27,7 +27,7 @@ struct Names : Resolver {
   Instance& instance;
 };
 
-// What stands where something is called.
+// The value of a name "R:...": LibTorch's compiler calls it, and the call is compiled by its kind.
 struct Meaning : SugaredValue {
   Meaning(Compiler& compiler, Instance& instance, std::string kind, std::string payload)
       : compiler(compiler), instance(instance), kind_(std::move(kind)), payload(std::move(payload)) {}
@@ -46,7 +46,8 @@ struct Meaning : SugaredValue {
 
 }  // namespace
 
-Compiler::Compiler(const ts_program& program, std::shared_ptr<CompilationUnit> unit) : program_(program), unit_(std::move(unit)) {}
+Compiler::Compiler(const ts_program& program, std::shared_ptr<CompilationUnit> unit)
+    : program_(program), unit_(std::move(unit)) {}
 
 TypePtr Compiler::type_of(const std::string& key) const {
   if (key.empty() || key[0] != '%') return nullptr;
@@ -122,7 +123,7 @@ void Compiler::declare(Instance& instance, const std::string& variable, const Ty
 
 namespace {
 
-// The word between two parts of a message, "" if they are not there.
+// The word that stands between two parts of a message. "" if there is none.
 std::string word_between(const std::string& message, const std::string& before, const std::string& after) {
   const auto start = message.find(before);
   if (start == std::string::npos) return "";
@@ -133,7 +134,7 @@ std::string word_between(const std::string& message, const std::string& before, 
   return word.find_first_of(" \n") == std::string::npos ? word : "";
 }
 
-// The word before a part of a message.
+// The word that stands before a part of a message. "" if there is none.
 std::string word_before(const std::string& message, const std::string& part) {
   const auto end = message.find(part);
   if (end == std::string::npos || end == 0) return "";
@@ -141,19 +142,15 @@ std::string word_before(const std::string& message, const std::string& part) {
   return message.substr(start == std::string::npos ? 0 : start + 1, end - (start == std::string::npos ? 0 : start + 1));
 }
 
-// Where a name of Python's is a variable, it stands behind ours.
-std::string own_name(const Instance& instance, const std::string& variable) {
-  return variable.rfind("R.", 0) == 0 && !instance.seen.count(variable) ? variable.substr(2) : variable;
-}
-
 }  // namespace
 
-// LibTorch's compiler tells which variable has two types, or none; what these were is known here.
+// Learns from an error of LibTorch's compiler. It names a variable that has two types, or may have no value; the types
+// of all its values were noted. Whether there is something that the next attempt can declare.
 bool Compiler::refine(Instance& instance, const std::string& message) {
   const std::string text = message.substr(0, 2000);
   std::string missing = word_between(text, "undefined value ", ":");
   if (missing.empty()) missing = word_before(text, " is not defined in the ");
-  missing = own_name(instance, missing);
+  missing = r_variable(missing);
   if (!missing.empty()) {
     const auto seen = instance.seen.find(missing);
     if (seen == instance.seen.end() || !instance.open.insert(missing).second) return false;
@@ -166,7 +163,7 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   std::string variable = word_between(text, "Variable '", "' previously had type");
   if (variable.empty()) variable = word_between(text, "Type mismatch: ", " is set to type");
   if (text.find("Previous return statement returned") != std::string::npos) variable = "return";
-  const auto seen = instance.seen.find(own_name(instance, variable));
+  const auto seen = instance.seen.find(r_variable(variable));
   if (seen == instance.seen.end()) return false;
   TypePtr type = seen->second.front();
   for (const auto& other : seen->second) {
@@ -261,7 +258,8 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
     return builtin_name("torch", function, place)->attr(place, function, "no_grad");
   if (kind == "var") {
     const auto* it = known(instance, payload);
-    if (!it) throw ErrorReport(place) << "there is no variable `" << payload << "`, neither here nor outside of the function";
+    if (!it)
+      throw ErrorReport(place) << "there is no variable `" << payload << "`, neither here nor outside of the function";
     if (it->refused) throw ErrorReport(place) << "`" << payload << "` " << it->refused;
     if (it->is_function) {
       const Call here{*this, instance, function, place, payload, {}, {}};

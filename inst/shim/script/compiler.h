@@ -1,85 +1,88 @@
 // Compiling a program: which function is compiled for which types, and what its variables turn out to be.
 #pragma once
+#include "jit/compiler.h"
 #include "script/emit.h"
 #include "script/lower.h"
 
-#include "jit/compiler.h"
-
 namespace shim::script {
 
-// A function for one kind of arguments.
+// A function compiled for arguments of certain types: called with others, it is another instance.
 struct Instance {
   Function* written;
-  c10::ClassTypePtr self;  // of a method: what it is called on
+  c10::ClassTypePtr self;  // the class of the module, if this is a method
   Signature signature;
-  // What variables were seen to hold in this attempt, and as what they are declared in the next one, by their names in R;
-  // "return" of what the function gives.
+  // Types of variables, by their names in R; "return" stands for what the function gives. `seen`: those of the values
+  // that were assigned in this attempt. `declared`: those that the next attempt declares.
   std::map<std::string, std::vector<TypePtr>> seen;
   std::map<std::string, TypePtr> declared;
   std::set<std::string> open;  // variables that may be read before they have a value
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
-  bool is_root = false;  // what the host calls
+  bool is_root = false;  // the host calls it, no function of the program
 };
 
-// A function that is a value. Which one it is, its type tells; what it reads of the function around it is in the value.
+// A function as a value of a program. The type of the value tells which function it is. The value itself holds what the
+// function reads of the function around it.
 struct Callee {
   Function* local = nullptr;
-  const ts_known* known = nullptr;  // of one that is written elsewhere
+  const ts_known* known = nullptr;  // the function, if it is written elsewhere
   std::string name;
   std::vector<std::string> captured;
-  std::vector<std::pair<std::string, c10::IValue>> constants;  // captured, and known
+  std::vector<std::pair<std::string, c10::IValue>> constants;  // captured variables whose values are known
 };
 
-// Ends an attempt: the next one knows more about a variable.
+// Thrown to end an attempt to compile a function: more is known about a variable, and the next attempt declares it.
 struct Again {};
 
 class Compiler : public Numbers {
  public:
   Compiler(const ts_program& program, std::shared_ptr<torch::jit::CompilationUnit> unit);
 
-  // The first closure, with parameters of these types and defaults.
+  // Compiles the first closure of the program. A type that is NULL follows from the default, or is a tensor.
   torch::jit::Function* compile(std::vector<TypePtr> types);
-  // A method of the first module.
+  // Compiles a method of the first module.
   void define(const std::string& method, std::vector<TypePtr> types);
 
-  // What a name of lower.h means.
-  SugaredValuePtr meaning(const std::string& name, Instance& instance, GraphFunction& function, const SourceRange& place);
+  // The value of a name that lower.h has made ("R:..."). NULL if the name is none of these.
+  SugaredValuePtr meaning(const std::string& name, Instance& instance, GraphFunction& function,
+                          const SourceRange& place);
   TypePtr type_of(const std::string& key) const;
   std::string key_of(const TypePtr& type);
   size_t number_of(Function& function) override;
   size_t number_of(const c10::IValue& constant) override;
 
-  // Declares a variable, and ends the attempt if that is news.
+  // Notes the type of a variable. Throws Again if it was not declared as that.
   void declare(Instance& instance, const std::string& variable, const TypePtr& type);
 
   const ts_known* known(const Instance& instance, const std::string& name) const;
   const ts_known* member(const std::string& name) const;
   const ts_operator& operator_at(int64_t at) const { return program_.operators[at]; }
-  // A call of one of the functions that were written.
+  // Compiles a call of a function that is compiled itself.
   Value* call(Call& call, Function& function);
-  // A call of a method of a module: the first input is the module. NULL if it has none of that name.
+  // Compiles a call of a method. The first input is the module. NULL if it has no method of that name.
   Value* call_method(Call& call, const std::string& method);
-  // The method that a module's class has from another one, under the name `super$method` where it is called.
+  // Compiles `super$method(...)`. The first input is the module.
   Value* call_super(Call& call, const std::string& method);
   Value* function_value(const Call& call, Callee callee, const std::vector<std::pair<std::string, Value*>>& captured);
-  // A field that holds a function; NULL if the module has none of this name.
+  // The function in a field of a module, as a value. NULL if no field of this name holds one.
   Value* method_value(const Call& call, const c10::ClassTypePtr& type, const std::string& name);
-  // NULL if it is no type of a function.
+  // The function that a type stands for. NULL if it is the type of something else.
   const Callee* callee_of(const TypePtr& type) const;
-  // A setting of a module: a field that no method gives another value, so that it is a constant of the program.
+  // The value of a field that no method assigns: it is a constant of the program, and decides about branches.
   std::optional<c10::IValue> setting(const c10::ClassTypePtr& type, const std::string& name);
   Function& local(size_t number) { return *locals_.at(number); }
   Function& closure(int64_t at, bool is_method = false);
-  // A list with names: the type is known to files by its own name.
+  // The type of a list with names. It has a name of its own, by which saved files know it.
   c10::TupleTypePtr named_tuple(const std::vector<std::string>& names, const std::vector<TypePtr>& types);
 
  private:
   void compile(Instance& instance);
   Signature signature_of(Function& function, std::vector<TypePtr> types);
-  // The values of the formals and of what the function reads around it, as parameters with a key that tells their types.
+  // Binds the arguments of a call. `arguments`: the values of the parameters. `key`: tells instances with other types,
+  // or other known values, apart.
   Signature bind(const Call& call, Function& function, std::vector<Value*>* arguments, std::string* key);
-  std::vector<torch::jit::NamedValue> fitting(const Call& call, const Instance& instance, const std::vector<Value*>& values);
+  std::vector<torch::jit::NamedValue> fitting(const Call& call, const Instance& instance,
+                                              const std::vector<Value*>& values);
   void need(const Call& call, Instance& instance);
   Value* call_on(Call& call, int64_t closure, const std::string& method);
   const ts_scripted* module_of(const c10::ClassTypePtr& type) const;
@@ -96,28 +99,28 @@ class Compiler : public Numbers {
   std::set<std::string> names_;
   std::map<std::string, c10::TupleTypePtr> tuples_;
   std::map<std::string, c10::TupleTypePtr> function_types_;
-  std::map<std::string, Callee> callees_;  // by the names of their types
-  std::map<int64_t, ts_known> fields_;     // functions in fields of modules
-  std::map<const ts_scripted*, std::set<std::string>> given_;  // fields that methods give values
+  std::map<std::string, Callee> callees_;                      // by the names of the types of function_value()
+  std::map<int64_t, ts_known> fields_;                         // functions in fields of modules, by their closures
+  std::map<const ts_scripted*, std::set<std::string>> given_;  // fields that methods of a module assign
 };
 
-// How the call of a meaning is compiled, by its kind: "call", "method", "get", ...
+// Compiles a call of a name of lower.h. `kind` is what stands first in it: "call", "method", "get", ...
 SugaredValuePtr emit(const std::string& kind, Call& call);
 
-// Functions whose meaning is more than a table can say.
+// The names of R's functions that have a handler in meaning.cpp.
 std::vector<std::string> special_names();
 
-// Parts of a value: `x[...]`, `x[[...]]`, and what they are given.
+// `x[...]` and `x[[...]]`, and assignments to them.
 Value* get_part(Call& call, bool keep_dims);
 Value* get_element(Call& call);
 Value* put_part(Call& call);
 Value* put_element(Call& call);
-// An operator on tensors; NULL if no form takes the arguments, with `why`.
+// Compiles a call of an operator. NULL if no form takes the arguments; `why` then tells the reason.
 SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* why);
 
-// A value that nothing else holds: a copy where that is not sure.
+// The value itself if nothing else holds it for sure, else a copy.
 Value* own(const Call& call, Value* value);
-// The same of a value that may be a part of a variable whose parts are changed.
+// A copy if the value may be, or be a part of, a variable whose parts are assigned; else the value itself.
 Value* detached(const Call& call, Value* value);
 
 }  // namespace shim::script

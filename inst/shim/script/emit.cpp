@@ -1,10 +1,10 @@
 #include "script/emit.h"
 
-#include "script/builtins.h"
-
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <cmath>
+
+#include "script/builtins.h"
 
 namespace shim::script {
 
@@ -33,7 +33,7 @@ std::optional<IValue> known_value(const Value* value) {
 
 namespace {
 
-// -5 and -x are operators on constants until the graph is simplified.
+// `-5` is an operator on a constant until LibTorch simplifies the graph.
 std::optional<double> known_number(const Value* value) {
   const auto* node = value->node();
   if (node->kind() == c10::aten::neg && node->inputs().size() == 1) {
@@ -61,10 +61,14 @@ bool is_number(const TypePtr& type) {
 
 int rank(const TypePtr& type) {
   switch (type->kind()) {
-    case TypeKind::BoolType: return 0;
-    case TypeKind::IntType: return 1;
-    case TypeKind::FloatType: return 2;
-    default: return -1;
+    case TypeKind::BoolType:
+      return 0;
+    case TypeKind::IntType:
+      return 1;
+    case TypeKind::FloatType:
+      return 2;
+    default:
+      return -1;
   }
 }
 
@@ -72,33 +76,51 @@ int rank(const TypePtr& type) {
 
 bool is_function(const TypePtr& type) {
   const auto named = type->cast<TupleType>();
-  return named && named->name() && named->schema() && named->schema()->arguments()[0].name() == named->name()->name() + "_0";
+  return named && named->name() && named->schema() &&
+         named->schema()->arguments()[0].name() == named->name()->name() + "_0";
 }
 
 std::string words(const TypePtr& type) {
   switch (type->kind()) {
-    case TypeKind::TensorType: return "a tensor";
-    case TypeKind::IntType: return "a whole number";
-    case TypeKind::FloatType: return "a number";
-    case TypeKind::NumberType: return "a number";
-    case TypeKind::ComplexType: return "a complex number";
-    case TypeKind::BoolType: return "a logical";
-    case TypeKind::StringType: return "a string";
-    case TypeKind::NoneType: return "NULL";
-    case TypeKind::DeviceObjType: return "a device";
-    case TypeKind::OptionalType: return words(type->expectRef<OptionalType>().getElementType()) + " or NULL";
+    case TypeKind::TensorType:
+      return "a tensor";
+    case TypeKind::IntType:
+      return "a whole number";
+    case TypeKind::FloatType:
+      return "a number";
+    case TypeKind::NumberType:
+      return "a number";
+    case TypeKind::ComplexType:
+      return "a complex number";
+    case TypeKind::BoolType:
+      return "a logical";
+    case TypeKind::StringType:
+      return "a string";
+    case TypeKind::NoneType:
+      return "NULL";
+    case TypeKind::DeviceObjType:
+      return "a device";
+    case TypeKind::OptionalType:
+      return words(type->expectRef<OptionalType>().getElementType()) + " or NULL";
     case TypeKind::ListType: {
       const auto element = type->expectRef<ListType>().getElementType();
       switch (element->kind()) {
-        case TypeKind::IntType: return "whole numbers";
-        case TypeKind::FloatType: return "numbers";
-        case TypeKind::BoolType: return "logicals";
-        case TypeKind::StringType: return "strings";
-        case TypeKind::TensorType: return "a list of tensors";
-        default: return "a list (each is " + words(element) + ")";
+        case TypeKind::IntType:
+          return "whole numbers";
+        case TypeKind::FloatType:
+          return "numbers";
+        case TypeKind::BoolType:
+          return "logicals";
+        case TypeKind::StringType:
+          return "strings";
+        case TypeKind::TensorType:
+          return "a list of tensors";
+        default:
+          return "a list (each is " + words(element) + ")";
       }
     }
-    case TypeKind::DictType: return "a dictionary (each is " + words(type->expectRef<DictType>().getValueType()) + ")";
+    case TypeKind::DictType:
+      return "a dictionary (each is " + words(type->expectRef<DictType>().getValueType()) + ")";
     case TypeKind::TupleType: {
       if (is_function(type)) return "a function";
       std::string text = "a list of";
@@ -109,7 +131,8 @@ std::string words(const TypePtr& type) {
       }
       return text;
     }
-    default: return type->annotation_str();
+    default:
+      return type->annotation_str();
   }
 }
 
@@ -135,7 +158,7 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   };
   if (const auto it = vector_of(one, other)) return it;
   if (const auto it = vector_of(other, one)) return it;
-  // A list that is known by its elements, and one that is not.
+  // A tuple whose elements are all of one type can be a list.
   const auto elements_are = [](const TypePtr& type, const TypePtr& list) {
     const auto tuple = type->cast<TupleType>();
     if (!tuple || is_function(type) || list->kind() != TypeKind::ListType) return false;
@@ -145,7 +168,7 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   };
   if (elements_are(one, other)) return other;
   if (elements_are(other, one)) return one;
-  // A sum that begins with the number 0 and goes on with tensors.
+  // A sum may begin with the number 0 and go on with tensors.
   const auto tensor = TensorType::get();
   if (rank(one) >= 0 && other->isSubtypeOf(*tensor)) return other;
   if (rank(other) >= 0 && one->isSubtypeOf(*tensor)) return one;
@@ -161,8 +184,9 @@ int cost(Value* value, const TypePtr& type) {
   const auto& have = value->type();
   if (*have == *type) return 0;
   if (have->isSubtypeOf(*type)) return 1;
-  // What may be NULL is asked while the program runs.
-  if (const auto optional = have->cast<OptionalType>(); optional && optional->getElementType()->isSubtypeOf(*type)) return 9;
+  // A value that may be NULL is checked while the program runs.
+  if (const auto optional = have->cast<OptionalType>(); optional && optional->getElementType()->isSubtypeOf(*type))
+    return 9;
   switch (type->kind()) {
     case TypeKind::FloatType:
       if (have->kind() == TypeKind::IntType) return 1;
@@ -188,8 +212,12 @@ int cost(Value* value, const TypePtr& type) {
       const auto element = type->expectRef<ListType>().getElementType();
       if (have->kind() == TypeKind::ListType) {
         const auto& mine = have->expectRef<ListType>().getElementType();
+        // Elements that may be NULL are checked while the program runs.
+        const auto place = mine->cast<OptionalType>(), wanted = element->cast<OptionalType>();
+        if (place && place->getElementType()->isSubtypeOf(*element)) return 9;
+        if (wanted && mine->isSubtypeOf(*wanted->getElementType())) return 3;
         const bool plain = rank(mine) >= 0 && (rank(element) > rank(mine) || (rank(mine) == 2 && rank(element) == 1));
-        // Less than it costs to make a whole number of a single one: what is added to whole numbers makes numbers of them.
+        // This costs less than to make a whole number of a single number: whole numbers plus a number are numbers.
         return plain ? (rank(element) > rank(mine) ? 3 : 6) : -1;
       }
       if (have->kind() == TypeKind::TupleType) {
@@ -248,7 +276,8 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       return have->kind() == TypeKind::BoolType ? op("aten::Int", {value}) : builtin("inner:whole_number", {value});
     case TypeKind::TensorType:
       if (have->kind() == TypeKind::ListType) return builtin("torch_tensor", {value});
-      if (have->kind() == TypeKind::BoolType || have->kind() == TypeKind::IntType || have->kind() == TypeKind::FloatType)
+      if (have->kind() == TypeKind::BoolType || have->kind() == TypeKind::IntType ||
+          have->kind() == TypeKind::FloatType)
         return builtin("inner:as_tensor", {value});
       return op("aten::scalar_tensor", {value});
     case TypeKind::DeviceObjType:
@@ -257,6 +286,11 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       return as(value, type->expectRef<OptionalType>().getElementType());
     case TypeKind::ListType: {
       const auto element = type->expectRef<ListType>().getElementType();
+      if (have->kind() == TypeKind::ListType &&
+          have->expectRef<ListType>().getElementType()->kind() == TypeKind::OptionalType)
+        return builtin("inner:no_gaps", {value});
+      if (have->kind() == TypeKind::ListType && element->kind() == TypeKind::OptionalType)
+        return builtin("inner:with_gaps", {value});
       if (have->kind() == TypeKind::ListType)
         return builtin(element->kind() == TypeKind::FloatType ? "inner:as_numbers" : "inner:as_whole_numbers", {value});
       std::vector<Value*> items;

@@ -1,5 +1,6 @@
-// `x[...]`, `x[[...]]` and what is assigned to them, for tensors, lists, dictionaries. The payload of a call is the pattern
-// of lower.cpp; of an assignment that and the variable which the whole is, or nothing.
+// `x[...]` and `x[[...]]` of tensors, lists and dictionaries, and assignments to them. The payload of a call is the
+// pattern that lower-indices.cpp describes. That of an assignment also has the name of the variable, "" if a part of
+// one is assigned to.
 #include "script/builtins.h"
 #include "script/meaning.h"
 
@@ -20,7 +21,8 @@ std::vector<Entry> entries_of(const Call& call, const std::string& pattern, size
   size_t at = from;
   for (const char kind : pattern) {
     Entry entry{kind, {}};
-    for (int n = kind == 's' ? 3 : kind == 'v' || kind == 'p' ? 1 : 0; n > 0; --n) entry.values.push_back(call.inputs.at(at++));
+    for (int n = kind == 's' ? 3 : kind == 'v' || kind == 'p' ? 1 : 0; n > 0; --n)
+      entry.values.push_back(call.inputs.at(at++));
     entries.push_back(entry);
   }
   return entries;
@@ -35,17 +37,22 @@ Value* slice(const Call& call, Value* value, int64_t dim, const Entry& entry) {
   return call.op("aten::slice", {value, call.constant(dim), start, end, step});
 }
 
-// A tensor of positions from 0, or a mask.
+// Makes a tensor of positions from 0 of positions from 1. A mask stays a mask.
 Value* positions(const Call& call, Value* value) { return call.builtin("inner:positions", {value}); }
 
-// One entry applied along a dimension. `kept`: what the dimension is afterwards, so that the next one is known.
+// Applies one entry along a dimension. `kept`: whether the result still has that dimension, so that the next entry
+// finds its own.
 Value* apply(const Call& call, Value* value, int64_t dim, const Entry& entry, bool keep_dims, bool* kept) {
   *kept = true;
   switch (entry.kind) {
-    case 'm': return value;
-    case 'a': return call.op("aten::unsqueeze", {value, call.constant(dim)});
-    case 's': return slice(call, value, dim, entry);
-    default: break;
+    case 'm':
+      return value;
+    case 'a':
+      return call.op("aten::unsqueeze", {value, call.constant(dim)});
+    case 's':
+      return slice(call, value, dim, entry);
+    default:
+      break;
   }
   auto* at = entry.values[0];
   if (!is_vector(at)) {
@@ -66,11 +73,11 @@ Value* part_of_tensor(Call& call, Value* value, const std::vector<Entry>& entrie
   int64_t dim = 0;
   for (size_t i = 0; i < open; ++i) {
     bool kept;
-    // A mask of several dimensions stands alone.
+    // A mask may have several dimensions, but then it is the only entry.
     value = apply(call, value, dim, entries[i], keep_dims, &kept);
     dim += kept;
   }
-  // Behind `..` dimensions are counted from the end.
+  // Entries behind `..` belong to the last dimensions.
   dim = -1;
   for (size_t i = entries.size(); i > open + 1; --i) {
     bool kept;
@@ -84,40 +91,45 @@ Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries)
   if (entries.size() != 1) call.fail("a list or vector has one dimension");
   const auto& entry = entries[0];
   switch (entry.kind) {
-    case 'm': return value;
+    case 'm':
+      return value;
     case 's':
-      return call.builtin("inner:get_slice", {value, call.whole(entry.values[0], "a position"),
-                                              call.whole(entry.values[1], "a position"), call.whole(entry.values[2], "a step")});
+      return call.builtin("inner:get_slice",
+                          {value, call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position"),
+                           call.whole(entry.values[2], "a step")});
     case 'v':
-    case 'p': break;
-    default: call.fail("this index is for tensors");
+    case 'p':
+      break;
+    default:
+      call.fail("this index is for tensors");
   }
   auto* at = entry.values[0];
   if (is_list(at)) {
     const auto kind = element_type(at)->kind();
-    return call.builtin("inner:get_many",
-                        {value, kind == TypeKind::FloatType ? call.as(at, c10::ListType::create(c10::IntType::get())) : at});
+    return call.builtin(
+        "inner:get_many",
+        {value, kind == TypeKind::FloatType ? call.as(at, c10::ListType::create(c10::IntType::get())) : at});
   }
   const auto* node = at->node();
-  // A negative position, where it is written: all but that one.
+  // A negative position that is written as such leaves the element out.
   const auto constant = known_value(at);
   const bool minus = node->kind() == c10::aten::neg || (constant && constant->isInt() && constant->toInt() < 0) ||
                      (constant && constant->isDouble() && constant->toDouble() < 0);
   auto* position = call.whole(at, "a position");
-  // Nothing of it.
+  // `x[0]` is empty.
   const auto whole = known_value(position);
   if (whole && whole->isInt() && whole->toInt() == 0) return call.builtin("inner:empty_like", {value});
   if (minus) return call.builtin("inner:without", {value, call.op("aten::neg", {position})});
   auto* element = call.builtin("inner:get_vector", {value, position});
   const auto kind = element->type()->kind();
-  // Numbers, logicals and strings are vectors; of other lists a part is a list.
+  // A part of a vector is a single value, a part of any other list is a list.
   const bool plain = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
                      kind == TypeKind::StringType;
   if (plain) return element;
   return call.graph().insertNode(call.graph().createList(element->type(), {element}))->output();
 }
 
-// Splits the payload of an assignment.
+// Takes the variable from the payload of an assignment; the pattern is left.
 std::string variable_of(std::string& payload) {
   const auto colon = payload.find(':');
   const std::string variable = payload.substr(colon + 1);
@@ -125,16 +137,21 @@ std::string variable_of(std::string& payload) {
   return variable;
 }
 
-// A list that was made empty learns what it holds.
+// The value as an element of the list. The first value that is put into a list that was made empty tells what it holds:
+// the variable is declared, and NULL given.
 Value* fitting(Call& call, Value* whole, Value* value, const std::string& variable) {
   const auto element = element_type(whole);
   if (cost(value, element) >= 0) {
-    // A number in a list of tensors: the list was made empty and nobody said of what.
-    const bool guessed = element->isSubtypeOf(*c10::TensorType::get()) && !is_tensor(value);
+    // A list that was made empty counts as one of tensors until something is put into it.
+    const bool guessed = element->isSubtypeOf(*c10::OptionalType::create(c10::TensorType::get())) && !is_tensor(value);
     if (!guessed || variable.empty()) return call.as(value, element);
   }
+  // The same holds for places that were made by `vector("list", n)`.
+  const auto place = element->cast<c10::OptionalType>();
+  const bool open = element->isSubtypeOf(*c10::TensorType::get()) ||
+                    (place && place->getElementType()->isSubtypeOf(*c10::TensorType::get()));
   TypePtr wider = joined(element, value->type());
-  if (!wider || element->isSubtypeOf(*c10::TensorType::get())) wider = value->type();
+  if (!wider || open) wider = place ? TypePtr(c10::OptionalType::create(value->type())) : value->type();
   if (variable.empty()) call.fail("this list holds " + words(element) + ", not " + words(value->type()));
   const auto& declared = call.instance.declared;
   const auto known = declared.find(variable);
@@ -147,7 +164,8 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   return nullptr;
 }
 
-Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries, Value* value, const std::string& variable) {
+Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries, Value* value,
+                     const std::string& variable) {
   if (entries.size() != 1 || (entries[0].kind != 'v' && entries[0].kind != 'p'))
     call.fail("one element of a list or vector is given a value at a time in a program");
   auto* at = entries[0].values[0];
@@ -158,10 +176,12 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
 }
 
-// `x[-1]` of a list that is known by its elements; NULL where the position is none to leave out.
+// `x[-1]` of a list whose elements are known. NULL if the position is not negative.
 Value* without_element(Call& call, Value* value, const Value* at) {
   const auto known = known_value(at);
-  const double position = known && known->isInt() ? static_cast<double>(known->toInt()) : known && known->isDouble() ? known->toDouble() : 0;
+  const double position = known && known->isInt()      ? static_cast<double>(known->toInt())
+                          : known && known->isDouble() ? known->toDouble()
+                                                       : 0;
   if (position >= 0) return nullptr;
   Call rest = call.with("", {});
   int64_t i = 0;
@@ -175,13 +195,13 @@ Value* without_element(Call& call, Value* value, const Value* at) {
   return make_list(rest)->asValue(call.place, call.function);
 }
 
-// What may be NULL is not, where a part of it is asked for.
+// A value that may be NULL is checked where a part of it is asked for.
 Value* present(const Call& call, Value* value) {
   const auto optional = value->type()->cast<c10::OptionalType>();
   return optional ? call.as(value, optional->getElementType()) : value;
 }
 
-// An element of a list that is known by its elements, if these are of one type; NULL otherwise.
+// An element at a computed position of a list whose elements are known. NULL if these are of several types.
 Value* computed_element(const Call& call, Value* list, Value* at) {
   const auto& type = list->type()->expectRef<c10::TupleType>();
   const auto& types = type.elements();
@@ -209,9 +229,11 @@ Value* get_part(Call& call, bool keep_dims) {
   if (entries.size() == 1 && (entries[0].kind == 'v' || entries[0].kind == 'p')) {
     if (value->type()->kind() == TypeKind::TupleType)
       if (auto* rest = without_element(call, value, entries[0].values[0])) return rest;
-    if (value->type()->kind() == TypeKind::DictType || value->type()->kind() == TypeKind::TupleType) return get_element(call);
+    if (value->type()->kind() == TypeKind::DictType || value->type()->kind() == TypeKind::TupleType)
+      return get_element(call);
     // R's numbers are vectors of one.
-    return part_of_list(call, call.graph().insertNode(call.graph().createList(value->type(), {value}))->output(), entries);
+    return part_of_list(call, call.graph().insertNode(call.graph().createList(value->type(), {value}))->output(),
+                        entries);
   }
   call.fail(words(value->type()) + " has no parts");
 }
@@ -236,7 +258,8 @@ Value* get_element(Call& call) {
     const int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
     const auto& types = tuple->elements();
     if (position < 1 || position > static_cast<int64_t>(types.size()))
-      call.fail("subscript out of bounds: position " + std::to_string(position) + " of " + std::to_string(types.size()));
+      call.fail("subscript out of bounds: position " + std::to_string(position) + " of " +
+                std::to_string(types.size()));
     return call.graph()
         .insertNode(call.graph().createTupleIndex(value, call.constant(position - 1), types[position - 1]))
         ->output();
@@ -247,11 +270,14 @@ Value* get_element(Call& call) {
       Call inner = call.with(known->toStringRef(), {value});
       return emit("field", inner)->asValue(call.place, call.function);
     }
-    if (!known || !(known->isInt() || known->isDouble())) call.fail("the position of a module must be written as a number");
+    if (!known || !(known->isInt() || known->isDouble()))
+      call.fail("the position of a module must be written as a number");
     int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
     for (size_t i = 0; i < type->numAttributes(); ++i)
       if (type->getAttribute(i)->is_module() && --position == 0)
-        return SimpleValue(value).attr(call.place, call.function, type->getAttributeName(i))->asValue(call.place, call.function);
+        return SimpleValue(value)
+            .attr(call.place, call.function, type->getAttributeName(i))
+            ->asValue(call.place, call.function);
     call.fail("there is no module at this position");
   }
   if (value->type()->kind() == TypeKind::DictType) return call.builtin("inner:get2", {value, at});
@@ -268,17 +294,18 @@ Value* put_part(Call& call) {
   auto* whole = call.inputs.at(0);
   auto* value = call.inputs.back();
   const auto entries = entries_of(call, call.payload, 1);
-  if (variable.empty()) whole = own(call, whole);
+  if (variable.empty()) whole = own(call, present(call, whole));
   if (is_list(whole)) return put_into_list(call, whole, entries, value, variable);
   if (!is_tensor(whole)) call.fail("parts of " + words(whole->type()) + " can't be given values by `[`");
   bool vectors = false;
-  for (const auto& entry : entries) vectors = vectors || ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0]));
+  for (const auto& entry : entries)
+    vectors = vectors || ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0]));
   if (!vectors) {
     auto* part = part_of_tensor(call, whole, entries, false);
     call.builtin("inner:put_number", {part, value});
     return whole;
   }
-  // Positions or a mask: the other dimensions whole.
+  // Where one entry holds several positions or a mask, all others must be missing.
   std::vector<Value*> at;
   const auto optional = c10::OptionalType::create(c10::TensorType::get());
   int n = 0;
@@ -312,10 +339,12 @@ Value* put_element(Call& call) {
     call.payload = "v:" + variable;
     return put_part(call);
   }
-  // `list()` with names is a dictionary.
+  // A list that gets elements by their names is a dictionary.
   if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
     call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
-  if (variable.empty()) whole = own(call, whole);
+  if (variable.empty()) whole = own(call, present(call, whole));
+  if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
+    call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (cost(value, dict->getValueType()) < 0 && !variable.empty()) {
       const auto wider = joined(dict->getValueType(), value->type());

@@ -1,4 +1,6 @@
-// Lists and vectors, and what loops go through.
+// How lists and vectors are made and combined, and what loops go through.
+#include <algorithm>
+
 #include "script/meaning.h"
 
 namespace shim::script {
@@ -21,7 +23,7 @@ Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::
 const Value* elements_known(const Value* list) {
   const auto* made = list->node()->kind() == c10::prim::Load ? stored_value(list->node()) : list;
   if (!is_list(list) || !made || made->node()->kind() != c10::prim::ListConstruct) return nullptr;
-  // What goes through a list, as `lapply()` does, begins with an empty one.
+  // `lapply()` and its like begin with an empty list and append to it.
   for (const auto& use : made->uses())
     if (use.user->kind() == c10::aten::append) return nullptr;
   return made;
@@ -56,20 +58,21 @@ SugaredValuePtr make_list(Call& call) {
     if (!call.inputs.empty()) call.fail("all elements of this list need a name, or none");
     return call.give(tuple_of(call, values, call.compiler.named_tuple(names, types)));
   }
-  // What it holds is told by what is put into it.
+  // What is put into an empty list later tells what it holds.
   if (values.empty()) return call.give(list_of(call, c10::TensorType::get(), {}));
   for (const auto& type : types)
     if (!(*type == *types.front())) return call.give(tuple_of(call, values));
-  // Nothing but NULL holds the places of tensors.
+  // NULLs alone stand where tensors will be.
   if (types.front()->kind() == TypeKind::NoneType) types.front() = c10::OptionalType::create(c10::TensorType::get());
   return call.give(list_of(call, types.front(), values));
 }
 
-// Lists that are known by their elements.
+// `c()` of lists whose elements are known: the result's elements are known as well.
 static SugaredValuePtr combine_lists(Call& call) {
   std::vector<std::pair<std::string, Value*>> all;
   for (auto* value : call.inputs) {
-    const bool is_list_value = is_list(value) || (value->type()->kind() == TypeKind::TupleType && !call.compiler.callee_of(value->type()));
+    const bool is_list_value =
+        is_list(value) || (value->type()->kind() == TypeKind::TupleType && !call.compiler.callee_of(value->type()));
     if (!is_list_value) {
       all.emplace_back("", value);
       continue;
@@ -88,22 +91,52 @@ static SugaredValuePtr combine_lists(Call& call) {
   return make_list(call);
 }
 
-// Elements of one type: `c()`.
+namespace {
+
+// A list that was made empty, and of which nothing is known yet, learns from what is combined with it.
+void learn(Call& call, const Value* list) {
+  if (!is_list(list) || !element_type(list)->isSubtypeOf(*c10::TensorType::get()) ||
+      list->node()->kind() != c10::prim::Load)
+    return;
+  const std::string variable = r_variable(list->node()->s(c10::attr::name));
+  const auto seen = call.instance.seen.find(variable);
+  if (call.instance.declared.count(variable) || (seen != call.instance.seen.end() && !seen->second.empty())) return;
+  for (const auto* other : call.inputs) {
+    const auto type = is_list(other) ? element_type(other) : other->type();
+    const bool says_nothing = type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == TypeKind::NoneType;
+    if (!says_nothing) call.compiler.declare(call.instance, variable, c10::ListType::create(type));
+  }
+}
+
+bool is_empty(const Value* value) {
+  const auto* made = elements_known(value);
+  return made && made->node()->inputs().empty();
+}
+
+}  // namespace
+
+// `c()`: the elements of all arguments, as one vector or list.
 SugaredValuePtr combine(Call& call) {
+  if (call.inputs.size() > 1) {
+    for (const auto* value : call.inputs) learn(call, value);
+    if (!std::all_of(call.inputs.begin(), call.inputs.end(), is_empty)) std::erase_if(call.inputs, is_empty);
+  }
   bool mixed = false;
   for (auto* value : call.inputs) mixed = mixed || value->type()->kind() == TypeKind::TupleType;
   for (const auto& it : call.named) mixed = mixed || it.second->type()->kind() == TypeKind::TupleType;
   if (mixed) return combine_lists(call);
-  // A vector with names is a list with names.
+  // A program has no vectors with names: it is a list with names.
   if (!call.named.empty()) return make_list(call);
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   TypePtr element;
-  // NULL is nothing in a vector.
+  // NULL adds nothing.
   std::vector<Value*> given;
   for (auto* value : call.inputs) {
     const auto optional = value->type()->cast<c10::OptionalType>();
     if (value->type()->kind() == TypeKind::NoneType) continue;
-    given.push_back(optional && optional->getElementType()->kind() == TypeKind::ListType ? call.builtin("inner:or_empty", {value}) : value);
+    if (optional && optional->getElementType()->kind() == TypeKind::ListType)
+      value = call.builtin("inner:or_empty", {value});
+    given.push_back(value);
   }
   call.inputs = given;
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
@@ -113,7 +146,7 @@ SugaredValuePtr combine(Call& call) {
     if (!wider) call.fail("`c()` can't hold both " + words(element) + " and " + words(type));
     element = wider;
   }
-  // R makes a list of tensors; values that are no vectors stay what they are.
+  // Single values that follow each other become one list.
   Value* all = nullptr;
   std::vector<Value*> open;
   const auto close = [&] {
@@ -135,15 +168,55 @@ SugaredValuePtr combine(Call& call) {
   return call.give(all);
 }
 
-// `vector("list", n)` has no elements before they are given: a list that grows.
+Value* places_of(const Call& call, const TypePtr& element, Value* n) {
+  const auto optional =
+      element->kind() == TypeKind::OptionalType ? element : TypePtr(c10::OptionalType::create(element));
+  return call.op("aten::mul", {list_of(call, optional, {call.constant(c10::IValue())}), n});
+}
+
+Value* count_of_places(const Value* list) {
+  const auto* node = list->node();
+  if (!is_list(list) || node->kind() != c10::aten::mul) return nullptr;
+  const auto* one = node->input(0)->node();
+  const bool is_null = one->kind() == c10::prim::ListConstruct && one->inputs().size() == 1 &&
+                       one->input(0)->type()->kind() == TypeKind::NoneType;
+  return is_null ? const_cast<Value*>(node->input(1)) : nullptr;
+}
+
+// `append(x, values)` is `c(x, values)` where nothing is said of a place.
+SugaredValuePtr append(Call& call) {
+  const std::vector<std::string> formals = {"x", "values", "after"};
+  std::vector<Value*> values(formals.size(), nullptr);
+  for (const auto& given : call.named) {
+    const auto at = std::find(formals.begin(), formals.end(), given.first) - formals.begin();
+    if (at == 3 || values[at]) call.fail("`append()` has no argument `" + given.first + "`");
+    values[at] = given.second;
+  }
+  size_t next = 0;
+  for (auto* value : call.inputs) {
+    while (next < values.size() && values[next]) ++next;
+    if (next == values.size()) call.fail("`append()` takes three arguments at most");
+    values[next] = value;
+  }
+  if (!values[0] || !values[1]) call.fail("`append()` needs what is appended, and to what");
+  if (values[2])
+    return call.give(call.builtin("inner:inserted", {values[0], values[1], call.whole(values[2], "`after`")}));
+  Call all = call.with("c", {values[0], values[1]});
+  return combine(all);
+}
+
+// `vector("list", n)` holds NULL in all places, and learns from what is put there what else it may hold.
 SugaredValuePtr make_vector(Call& call) {
   auto values = call.inputs;
   for (const auto& it : call.named) values.push_back(it.second);
   const auto mode = values.empty() ? std::nullopt : known_value(values[0]);
   if (!mode || !mode->isString()) call.fail("the mode of `vector()` must be written as a string in a program");
   const std::string text = mode->toStringRef();
-  if (text == "list") return call.give(list_of(call, c10::TensorType::get(), {}));
   values.erase(values.begin());
+  if (text == "list") {
+    if (values.empty()) return call.give(list_of(call, c10::TensorType::get(), {}));
+    return call.give(places_of(call, c10::TensorType::get(), call.whole(values[0], "the length of a list")));
+  }
   return call.give(call.builtin(text, values));
 }
 
@@ -171,12 +244,12 @@ SugaredValuePtr seq_len(Call& call) {
 
 SugaredValuePtr seq_along(Call& call) { return count(call, call.builtin("length", {call.inputs.at(0)})); }
 
-// What `for` goes through: R goes through what it was before the loop.
+// What `for` goes through. The loop may change the variable, but R goes through the value that it had before.
 SugaredValuePtr items(Call& call) {
   auto* value = call.inputs.at(0);
   const auto kind = value->type()->kind();
   if (kind == TypeKind::DictType) return call.give(call.op("aten::values", {value}));
-  // Words that are known, as the names of parameters are, each have a turn of their own.
+  // A loop over strings that are known is unrolled: they may be names of parameters.
   const auto known = known_value(value);
   if (known && known->isList() && kind == TypeKind::ListType && element_type(value)->kind() == TypeKind::StringType) {
     std::vector<SugaredValuePtr> parts;
@@ -207,26 +280,29 @@ SugaredValuePtr push(Call& call) {
   return call.give(call.constant(c10::IValue()));
 }
 
-// Of a module its children, of a tensor its rows.
+// `as.list()` of a module gives its children, of a tensor its rows.
 SugaredValuePtr as_list(Call& call) {
   auto* value = call.inputs.at(0);
   return call.give(is_tensor(value) ? call.op("aten::unbind", {value}) : value);
 }
 
-// Of a list that is known by its elements they are known.
+// `length()` is a constant if the elements are known.
 SugaredValuePtr length_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
-  if (tuple && !call.compiler.callee_of(tuple)) return call.give(call.constant(static_cast<int64_t>(tuple->elements().size())));
+  if (tuple && !call.compiler.callee_of(tuple))
+    return call.give(call.constant(static_cast<int64_t>(tuple->elements().size())));
   const auto kind = call.inputs.size() == 1 ? call.inputs[0]->type()->kind() : TypeKind::AnyType;
   if (kind == TypeKind::NoneType) return call.give(call.constant(int64_t{0}));
-  const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType || kind == TypeKind::StringType;
+  const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
+                      kind == TypeKind::StringType;
   if (single) return call.give(call.constant(int64_t{1}));
   return call.give(call.builtin("length", call.inputs));
 }
 
 SugaredValuePtr names_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
-  if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple)) return call.give(call.builtin("names", call.inputs));
+  if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple))
+    return call.give(call.builtin("names", call.inputs));
   c10::List<std::string> names;
   for (const auto& field : tuple->schema()->arguments()) names.push_back(field.name());
   return call.give(call.constant(names));

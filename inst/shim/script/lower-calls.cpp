@@ -1,7 +1,7 @@
-// Calls of functions, and functions that call functions.
-#include "script/lowering.h"
-
+// Lowers calls, and the functions that call functions: `lapply()`, `Reduce()`, `do.call()`, ...
 #include <unordered_map>
+
+#include "script/lowering.h"
 
 namespace shim::script {
 
@@ -11,8 +11,8 @@ void Lower::take(const ts_code& code, size_t i, Given& given) {
   if (is_name(value, "...")) {
     for (const auto& it : signature_.dots) {
       const auto constant_value = signature_.constants.find(it.second);
-      const Expr passed =
-          constant_value == signature_.constants.end() ? name(it.second, range) : constant(constant_value->second, range);
+      const Expr passed = constant_value == signature_.constants.end() ? name(it.second, range)
+                                                                       : constant(constant_value->second, range);
       if (it.first.empty()) {
         given.inputs.push_back(passed);
       } else {
@@ -29,21 +29,24 @@ void Lower::take(const ts_code& code, size_t i, Given& given) {
   }
 }
 
-// A function that is an argument is called before what it reads here changes.
+// An argument. A function that is only called by the callee may read variables that change later; one that is kept may
+// not.
 Expr Lower::argument_value(const ts_code& call, const ts_code& value) {
   static const std::set<std::string> keeping = {"list", "c", "append", "jit_dict"};
   const bool kept = keeping.count(callee(call)) > 0;
   if (value.kind == TS_CODE_FUNCTION) return function_value(*function_.inner.at(value.items), value, kept);
-  if (auto* inner = is_name(value) ? function_.function_named(value.text) : nullptr) return function_value(*inner, value, kept);
+  if (auto* inner = is_name(value) ? function_.function_named(value.text) : nullptr)
+    return function_value(*inner, value, kept);
   return expression(value);
 }
 
-// What a function inside reads of this one goes with each call.
+// Adds the variables of this function that an inner function reads to the arguments of its call.
 void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
   for (const auto& captured : called_function.captured) {
     if (!knows(captured)) continue;
-    // Where a variable has no value yet, its name before brackets is that of a function elsewhere.
-    if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured)) continue;
+    // A name that is called before the variable has a value is that of a function elsewhere.
+    if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured))
+      continue;
     if (const auto known = known_variable(captured)) {
       given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(*known, range)));
       continue;
@@ -52,7 +55,7 @@ void Lower::take_captured(Function& called_function, const SourceRange& range, G
   }
 }
 
-// What `code` calls where it stands for a function: that, and in front of the arguments the value that is called.
+// The name in the tree of the function that `code` stands for. If that is a value, it becomes the first argument.
 std::string Lower::target_of(const ts_code& code, const SourceRange& range, Given& given) {
   if (code.kind == TS_CODE_FUNCTION) {
     auto& inner = *function_.inner.at(code.items);
@@ -60,8 +63,9 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
     return "local:" + std::to_string(numbers_.number_of(inner));
   }
   const bool in_package = is_call(code, "::") && code.n == 3 && is_name(code.items[1]) && is_name(code.items[2]);
-  const std::string text =
-      is_name(code) ? code.text : in_package ? std::string(code.items[1].text) + "::" + code.items[2].text : "";
+  const std::string text = is_name(code) ? code.text
+                           : in_package  ? std::string(code.items[1].text) + "::" + code.items[2].text
+                                         : "";
   if (auto* inner = function_.function_named(text)) {
     for (auto* around = &function_; around; around = around->parent)
       if (around == inner) refuse(code, "`" + text + "` calls itself: recursion is not compiled; write a loop");
@@ -69,23 +73,35 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
     return "local:" + std::to_string(numbers_.number_of(*inner));
   }
   if (!text.empty() && !knows(text)) return "call:" + text;
-  // A variable may be a module or a function, and if it is neither, R looks further.
+  // Whether the variable holds a module, a function or neither shows when the call is compiled.
   given.inputs.insert(given.inputs.begin(), expression(code));
   return "invoke:" + text;
 }
 
+// What can't be compiled is refused before its arguments, which may be code that only it understands.
+void Lower::refuse_call(const ts_code& code) {
+  const std::string head = callee(code);
+  if (is_own(head) || knows(head)) return;
+  const auto& home = function_.home;
+  for (size_t i = 0; i < home.n_known; ++i)
+    if (home.known[i].is_function && home.known[i].refused && head == home.known[i].name)
+      refuse(code, "`" + head + "()` " + home.known[i].refused);
+}
+
 Expr Lower::call(const ts_code& code) {
+  refuse_call(code);
   const auto range = function_.range(code);
   Given given;
   for (size_t i = 1; i < code.n; ++i) take(code, i, given);
-  // Under the name that rlang has for it, too.
+  // callee() gives R's name where rlang has another one.
   const auto& head = code.items[0];
-  const std::string target = is_name(head, callee(code).c_str()) || !is_name(head) ? target_of(head, range, given)
-                                                                                  : "call:" + callee(code);
+  const std::string target =
+      is_name(head, callee(code).c_str()) || !is_name(head) ? target_of(head, range, given) : "call:" + callee(code);
   return apply(target, range, given.inputs, given.named);
 }
 
-// `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`: each is called where it is chosen. NULL if nothing is chosen here.
+// Of `(if (slow) f else g)(x)` and `switch(n, f, g)(x)` it makes `if (slow) f(x) else g(x)`. NULL if nothing is chosen
+// here.
 const ts_code* Lower::chosen_call(const ts_code& code) {
   const ts_code* head = &code.items[0];
   while ((is_call(*head, "(") || is_call(*head, "{")) && head->n == 2) head = &head->items[1];
@@ -94,7 +110,8 @@ const ts_code* Lower::chosen_call(const ts_code& code) {
   if (!is_call(*head, "if")) return head == &code.items[0] ? nullptr : &with_head(code, *head);
   const auto branch = [&](size_t i) -> const ts_code& {
     const bool none = i >= head->n || head->items[i].kind == TS_CODE_NULL;
-    return none ? written_call(code, "stop", {written(code, TS_CODE_STRING, "attempt to apply non-function")}) : with_head(code, head->items[i]);
+    return none ? written_call(code, "stop", {written(code, TS_CODE_STRING, "attempt to apply non-function")})
+                : with_head(code, head->items[i]);
   };
   return &written_call(code, "if", {head->items[1], branch(2), branch(3)});
 }
@@ -159,8 +176,10 @@ const Lower::ApplyForm* Lower::apply_form(const std::string& head) {
   return found == forms.end() ? nullptr : &found->second;
 }
 
-// Arguments by the names of R's formals; what is left goes to the function.
-std::vector<const ts_code*> Lower::bind(const ts_code& code, const std::vector<std::string>& formals, std::vector<size_t>* rest) {
+// Binds arguments to the formals of a function of R's. `rest`: the arguments that are left, which go to the function
+// that is called.
+std::vector<const ts_code*> Lower::bind(const ts_code& code, const std::vector<std::string>& formals,
+                                        std::vector<size_t>* rest) {
   std::vector<const ts_code*> bound(formals.size(), nullptr);
   std::vector<size_t> open;
   for (size_t i = 1; i < code.n; ++i) {
@@ -231,8 +250,8 @@ Expr Lower::each_of(const ts_code& code) {
   if (over.empty()) refuse(code, "there is no list to go through");
   const Expr element = apply_to(needed(bound[0], code, "f"), items, code, {});
   if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
-  const Expr zipped = Apply::create(range, name("zip", range), List<Expr>::create(range, over),
-                                    List<Attribute>::create(range, {}));
+  const Expr zipped =
+      Apply::create(range, name("zip", range), List<Expr>::create(range, over), List<Attribute>::create(range, {}));
   return ListComp::create(range, element, TupleLiteral::create(range, List<Expr>::create(range, items)), zipped);
 }
 
@@ -242,11 +261,16 @@ Expr Lower::filter(const ts_code& code) {
   const std::string to = new_name(), item = new_name(), over = new_name();
   assign(over, expression(needed(bound[1], code, "x")), range);
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
-  const auto body = repeated([&] {
-    const Expr test = apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
-    const auto then = block([&] { add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)}))); });
-    add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
-  }, range);
+  const auto body = repeated(
+      [&] {
+        const Expr test =
+            apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
+        const auto then = block([&] {
+          add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)})));
+        });
+        add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+      },
+      range);
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
                        List<Expr>::create(range, {apply("inner:items", range, {name(over, range)})}), body));
   return name(to, range);
@@ -265,8 +289,11 @@ Expr Lower::fold(const ts_code& code) {
     assign(to, apply("inner:first", range, {name(over, range)}), range);
     rest = apply("inner:rest", range, {name(over, range)});
   }
-  const auto body =
-      repeated([&] { assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range); }, range);
+  const auto body = repeated(
+      [&] {
+        assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range);
+      },
+      range);
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
                        List<Expr>::create(range, {apply("inner:items", range, {rest})}), body));
   return name(to, range);

@@ -1,8 +1,8 @@
-// Expressions and conditions.
-#include "script/lowering.h"
-
+// Lowers expressions and conditions.
 #include <algorithm>
 #include <cmath>
+
+#include "script/lowering.h"
 
 namespace shim::script {
 
@@ -47,15 +47,18 @@ Expr Lower::named_value(const ts_code& code) {
   return name("R:var:" + text, range);
 }
 
-// A function with what it reads here as it is now. `kept`: it may be called later, when R would read other values.
+// A function as a value: it holds the variables that it reads as they are now. `kept`: it may be called later, when R
+// would read other values, so that these may not change.
 Expr Lower::function_value(Function& inner, const ts_code& code, bool kept) {
   for (auto* around = &function_; around; around = around->parent)
-    if (around == &inner) refuse(code, "`" + inner.name + "` passes itself on: recursion is not compiled; write a loop");
+    if (around == &inner)
+      refuse(code, "`" + inner.name + "` passes itself on: recursion is not compiled; write a loop");
   for (const auto& variable : inner.captured) {
     const auto found = function_.given.find(variable);
     if (kept && found != function_.given.end() && found->second > 1)
-      refuse(code, "this function reads `" + variable + "`, which has several values in the function around: R would read the "
-                   "one at the time of the call. Give it as an argument");
+      refuse(code, "this function reads `" + variable +
+                       "`, which has several values in the function around: R would read the "
+                       "one at the time of the call. Give it as an argument");
   }
   const auto range = function_.range(code);
   Given given;
@@ -70,7 +73,7 @@ bool Lower::knows(const std::string& text) {
   return false;
 }
 
-// A value that needs statements: they come before the one that it is part of.
+// The value of an expression that needs statements, such as `if`. They go before the statement that it is part of.
 Expr Lower::computed(const ts_code& code) {
   const std::string to = new_name();
   keep_value(code, to);
@@ -96,14 +99,16 @@ Expr Lower::called(const ts_code& code) {
   if (head == "<<-") refuse(code, "`<<-` is not compiled: give the value back, and assign it where it is wanted");
   if (head == "if") return computed(code);
   if (head == "switch") return expression(choice(code));
-  if (head == "&&" || head == "||" || (head == "!" && is_test(code.items[1])) || head == "is.null") return condition(code);
+  if (head == "&&" || head == "||" || (head == "!" && is_test(code.items[1])) || head == "is.null")
+    return condition(code);
   if (head == "with_no_grad" || head == "with_enable_grad") {
     const std::string to = new_name();
     add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
                      list_of(block([&] { keep_value(code.items[1], to); }), range)));
     return name(to, range);
   }
-  static const std::set<std::string> statements = {"return", "break", "next", "repeat", "while", "for", "stop", "stopifnot"};
+  static const std::set<std::string> statements = {"return", "break", "next", "repeat",
+                                                   "while",  "for",   "stop", "stopifnot"};
   if (statements.count(head) || raises(head)) {
     statement(code);
     return none(range);
@@ -115,12 +120,13 @@ Expr Lower::called(const ts_code& code) {
   if (head == "~") refuse(code, "a formula can't be in a program");
   if (head == "%>%" && code.n == 3) return expression(piped(code));
   if (head == "%||%" && code.n == 3) return or_else(code);
-  // How this package asks for a shape.
+  // Layers of this package ask for a shape in this way.
   if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_shape"))
     return apply("call:dim", range, {expression(code.items[2])});
-  if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_grad_mode")) return apply("inner:grad_mode", range, {});
+  if (head == ".Call" && code.n == 3 && is_name(code.items[1], "C_grad_mode"))
+    return apply("inner:grad_mode", range, {});
   if (head == "cpp_is_tracing") return logical(false, range);
-  // Whose call it was is for messages.
+  // These calls serve messages only.
   if (head == "caller_env" || head == "parent.frame" || head == "sys.call") return none(range);
   if (head == "jit_fork") return fork(code);
   if (head == "missing" && code.n == 2) {
@@ -131,8 +137,8 @@ Expr Lower::called(const ts_code& code) {
   return call(code);
 }
 
-// `unit$Color$RED`, `settings$rate`, parts of what the function finds outside of itself, as the host names them; "" for all
-// else.
+// The path of `unit$Color$RED` or `settings$rate`, if it starts outside of the function and the host knows the part. ""
+// for all else.
 std::string Lower::known_part(const ts_code& code) {
   std::string path;
   const ts_code* at = &code;
@@ -144,7 +150,8 @@ std::string Lower::known_part(const ts_code& code) {
   if (path.empty() || !is_name(*at) || is_name(*at, "super") || knows(at->text)) return "";
   path = at->text + path;
   const auto& home = function_.home;
-  const bool known = std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) { return path == it.name; });
+  const bool known =
+      std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) { return path == it.name; });
   return known ? path : "";
 }
 
@@ -153,7 +160,8 @@ const ts_code& Lower::argument(const ts_code& code, size_t i) {
   return code.items[i];
 }
 
-// `!` of what is true or false anyway keeps what LibTorch learns of it, as `!is.null(x)` does.
+// Whether the code is made of `is.null()`, `&&`, `||` and `!`. Then `!` can be LibTorch's own, which learns from
+// `!is.null(x)`.
 bool Lower::is_test(const ts_code& code) {
   const std::string head = callee(code);
   if (is_own(head)) return false;
@@ -161,7 +169,7 @@ bool Lower::is_test(const ts_code& code) {
   return head == "is.null" || head == "&&" || head == "||" || (head == "!" && code.n == 2 && is_test(code.items[1]));
 }
 
-// `is.null(x)` among what `||` asks before, `!is.null(x)` of `&&`; NULL if there is none.
+// The `is.null(x)` on the left of `||`, or the `!is.null(x)` on the left of `&&`. NULL if there is none.
 const ts_code* Lower::null_test(const ts_code& code, bool any) {
   const std::string head = callee(code);
   if (code.kind != TS_CODE_CALL || is_own(head)) return nullptr;
@@ -174,24 +182,26 @@ const ts_code* Lower::null_test(const ts_code& code, bool any) {
   return head == "!" && code.n == 2 && is_call(code.items[1], "is.null") ? &code : nullptr;
 }
 
-// True or false, as LibTorch's compiler has it, which learns from `is.null()` what may be NULL.
+// A condition in the form that LibTorch's compiler understands: it learns from `is None` that a variable is no NULL.
 Expr Lower::condition(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
   if (code.kind == TS_CODE_CALL && !is_own(head)) {
     if (head == "(" && code.n == 2) return condition(code.items[1]);
     if (head == "!" && code.n == 2) return UnaryOp::create(range, TK_NOT, condition(code.items[1]));
-    if (head == "is.null" && code.n == 2) return BinOp::create(range, TK_IS, asked_for_null(code.items[1]), none(range));
+    if (head == "is.null" && code.n == 2)
+      return BinOp::create(range, TK_IS, asked_for_null(code.items[1]), none(range));
     if ((head == "&&" || head == "||") && code.n == 3) {
       const int kind = head == "&&" ? TK_AND : TK_OR;
       const Expr left = condition(code.items[1]);
       Expr right = left;
       const auto before = block([&] { right = condition(code.items[2]); });
-      // Of a variable that is always NULL nothing else is asked: its other types are not known yet.
+      // Where the variable is always NULL so far, the other side can't be compiled: its type is not known yet.
       if (const auto* asked = null_test(code.items[1], kind == TK_OR)) {
         const Expr known = logical(kind == TK_OR, range);
         const Expr test = condition(*asked);
-        right = kind == TK_OR ? TernaryIf::create(range, test, known, right) : TernaryIf::create(range, test, right, known);
+        right =
+            kind == TK_OR ? TernaryIf::create(range, test, known, right) : TernaryIf::create(range, test, right, known);
       }
       if (before.empty()) return BinOp::create(range, kind, left, right);
       const std::string to = new_name();
@@ -214,7 +224,7 @@ Expr Lower::asked_for_null(const ts_code& code) {
   return apply("field_or_null:" + field_of(code), function_.range(code), {expression(code.items[1])});
 }
 
-// `a %||% b`: b where a is NULL.
+// `a %||% b` is b where a is NULL.
 Expr Lower::or_else(const ts_code& code) {
   const ts_code* asked = &code.items[1];
   if (!known_constant(*asked)) {

@@ -1,18 +1,19 @@
-// What stands between brackets.
-#include "script/lowering.h"
-
+// Lowers what stands between the brackets of `x[...]` and `x[[...]]`.
 #include <cmath>
+
+#include "script/lowering.h"
 
 namespace shim::script {
 
-// The entries between the brackets as a pattern and the values in it: m missing, v value, p a position that is surely one
-// from 1, s slice (start, end, step), e `..`, a `newaxis`.
+// The entries between the brackets as a pattern and the values in it: m missing, v value, p a position that is surely
+// one from 1, s slice (start, end, step), e `..`, a `newaxis`.
 void Lower::entries(const ts_code& code, bool one, std::string& pattern, Exprs& values, bool& keep_dims) {
   const bool was = in_index_;
   for (size_t i = 2; i < code.n; ++i) {
     const auto& entry = code.items[i];
     if (code.names[i] && std::string(code.names[i]) == "drop") {
-      if (entry.kind != TS_CODE_LOGICAL || std::isnan(entry.number)) refuse(entry, "`drop` must be TRUE or FALSE in a program");
+      if (entry.kind != TS_CODE_LOGICAL || std::isnan(entry.number))
+        refuse(entry, "`drop` must be TRUE or FALSE in a program");
       keep_dims = entry.number == 0;
       continue;
     }

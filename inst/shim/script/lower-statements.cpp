@@ -1,7 +1,7 @@
-// Statements: control flow, assignments, what is given back.
-#include "script/lowering.h"
-
+// Lowers statements: control flow, assignments, what the function gives.
 #include <cmath>
+
+#include "script/lowering.h"
 
 namespace shim::script {
 
@@ -9,11 +9,12 @@ List<Stmt> Lower::list_of(const std::vector<Stmt>& statements, const SourceRange
   return List<Stmt>::create(place, statements);
 }
 
-// `owned`: it is what the variable holds already, with another part.
+// Assigns a value to a variable. `owned`: the value is what the variable holds already, with a part changed.
 void Lower::assign(const std::string& to, const Expr& value, const SourceRange& place, bool owned) {
   const auto declared = signature_.declared.find(to);
   const bool annotate = declared != signature_.declared.end() && !defined_.count(to);
-  const auto type = annotate ? Maybe<Expr>::create(place, type_expression(declared->second)) : Maybe<Expr>::create(place);
+  const auto type =
+      annotate ? Maybe<Expr>::create(place, type_expression(declared->second)) : Maybe<Expr>::create(place);
   // A value from inside of a loop or branch must be of the type that the variable has outside.
   const bool inside = defined_.count(to) && !defined_here_.count(to);
   const Expr noted = apply((owned ? "reassign:" : inside ? "assign_inside:" : "assign:") + to, place, {value});
@@ -24,12 +25,12 @@ void Lower::assign(const std::string& to, const Expr& value, const SourceRange& 
     add(ExprStmt::create(place, apply("inner:written", place, {variable(to, place)})));
 }
 
-// `place <- value`, of which `x[i] <- value` is `x <- "[<-"(x, i, value)`.
+// Lowers `place <- value`. As in R, `x[i] <- value` is `x <- "[<-"(x, i, value)`.
 void Lower::assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned) {
   if (is_name(place) || place.kind == TS_CODE_STRING) return assign(place.text, value, range, owned);
   const auto& of = place.items[1];
   const Expr whole = expression(of);
-  // What a variable alone holds is changed where it lies.
+  // A variable owns what it holds, so that it is changed in place.
   const std::string target = is_name(of) ? std::string(of.text) : "";
   const std::string head = callee(place);
   Exprs inputs = {whole};
@@ -57,6 +58,7 @@ std::string Lower::field_of(const ts_code& code) {
 void Lower::statement(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
+  if (!blocks_ && head != "{") ask_for_defaults(code);
   if (code.kind != TS_CODE_CALL) {
     if (code.kind == TS_CODE_NAME) add(ExprStmt::create(range, expression(code)));
     return;
@@ -69,12 +71,13 @@ void Lower::statement(const ts_code& code) {
   } else if (is_assignment(code)) {
     const auto& value = code.items[2];
     const bool is_variable = is_name(code.items[1]) || code.items[1].kind == TS_CODE_STRING;
-    // A function of one name is known from where it is written; there is nothing to do.
+    // Calls of a variable that is one function know it already.
     if (is_variable && value.kind == TS_CODE_FUNCTION && function_.functions.count(code.items[1].text)) return;
     assign_to(code.items[1], expression(value), range);
     if (is_variable) note_known(code.items[1].text, value);
   } else if (head == "if") {
-    branch(code, [this](const ts_code& part) { statement(part); }, [] {});
+    branch(
+        code, [this](const ts_code& part) { statement(part); }, [] {});
   } else if (head == "switch") {
     statement(choice(code));
   } else if (head == "for") {
@@ -109,7 +112,7 @@ void Lower::statement(const ts_code& code) {
   }
 }
 
-// This package's own functions that raise errors.
+// Whether it is one of this package's own functions that raise errors.
 bool Lower::raises(const std::string& head) {
   return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
 }
@@ -121,16 +124,14 @@ WithItem Lower::grad_mode(const std::string& head, const SourceRange& range) {
 void Lower::check(const ts_code& condition_code, const char* message) {
   const auto range = function_.range(condition_code);
   const std::string text = message ? message : range.text().str() + " is not TRUE";
-  const auto raise = block([&] {
-    add(Raise::create(range, apply("inner:error", range, {string(text, range)})));
-  });
+  const auto raise = block([&] { add(Raise::create(range, apply("inner:error", range, {string(text, range)}))); });
   const auto fine = block([&] { add(Pass::create(range)); });
   add(If::create(range, condition(condition_code), list_of(fine, range), list_of(raise, range)));
 }
 
 std::optional<c10::IValue> Lower::known_constant(const ts_code& code) {
-  if (is_call(code, "$") && signature_.setting && (is_name(code.items[1], "self") || is_name(code.items[1], "private")) &&
-      code.items[2].text)
+  if (is_call(code, "$") && signature_.setting &&
+      (is_name(code.items[1], "self") || is_name(code.items[1], "private")) && code.items[2].text)
     return signature_.setting(code.items[2].text);
   if (!is_name(code)) return std::nullopt;
   return known_variable(code.text);
@@ -144,7 +145,8 @@ std::optional<c10::IValue> Lower::known_variable(const std::string& text) {
   return std::nullopt;
 }
 
-// A variable that is given one value, for sure, which is known: it decides about branches as settings do.
+// Notes a variable that is assigned once, outside of loops and branches, if the value is known: it then decides about
+// branches.
 void Lower::note_known(const std::string& variable, const ts_code& value) {
   if (blocks_ || function_.given[variable] != 1 || function_.changed.count(variable)) return;
   if (value.kind == TS_CODE_STRING) {
@@ -156,7 +158,7 @@ void Lower::note_known(const std::string& variable, const ts_code& value) {
   }
 }
 
-// Whether an argument has its default; nothing if the program's caller decides.
+// `missing(x)`. Nothing if only the call of the program tells.
 std::optional<bool> Lower::is_missing(const ts_code& code) {
   if (!is_name(code)) return std::nullopt;
   if (signature_.missing.count(code.text)) return true;
@@ -165,11 +167,12 @@ std::optional<bool> Lower::is_missing(const ts_code& code) {
   return false;
 }
 
-// What a test of constants gives; nothing if that is not known.
+// The value of a condition that is known now, so that only one branch is compiled. Nothing if it is not known.
 std::optional<bool> Lower::known_test(const ts_code& code) {
   const std::string head = callee(code);
   if (code.kind == TS_CODE_LOGICAL && !std::isnan(code.number)) return code.number != 0;
-  if (const auto value = known_constant(code)) return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
+  if (const auto value = known_constant(code))
+    return value->isBool() ? std::optional<bool>(value->toBool()) : std::nullopt;
   if (code.kind != TS_CODE_CALL || is_own(head)) return std::nullopt;
   if (head == "(" && code.n == 2) return known_test(code.items[1]);
   if (head == "!" && code.n == 2) {
@@ -184,10 +187,11 @@ std::optional<bool> Lower::known_test(const ts_code& code) {
   }
   if (head == "missing" && code.n == 2) return is_missing(code.items[1]);
   if ((head == "isTRUE" || head == "isFALSE") && code.n == 2) {
-    if (const auto value = known_constant(code.items[1])) return value->isBool() && value->toBool() == (head == "isTRUE");
+    if (const auto value = known_constant(code.items[1]))
+      return value->isBool() && value->toBool() == (head == "isTRUE");
     return std::nullopt;
   }
-  // No value of a program is one.
+  // A program has no packed sequences, and is never traced.
   if (head == "is_packed_sequence" || head == "cpp_is_tracing") return false;
   if (head == "is.null" && code.n == 2) {
     if (const auto value = known_constant(code.items[1])) return value->isNone();
@@ -206,7 +210,7 @@ std::optional<bool> Lower::known_test(const ts_code& code) {
   return std::nullopt;
 }
 
-// What a loop runs over, as LibTorch's compiler iterates over it.
+// What a loop runs over. Ranges stay ranges: no vector is made.
 Expr Lower::iterated(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
@@ -221,8 +225,9 @@ Expr Lower::iterated(const ts_code& code) {
   return apply("inner:items", range, {expression(code)});
 }
 
-// LibTorch's interpreter computes a loop of one result where that is used, behind what else goes there; what both use it
-// then takes away in the loop's first round. It does not where something with effects stands between them.
+// Adds a loop with a barrier behind it. LibTorch's interpreter may move a loop of one result to where that is used,
+// behind other inputs of that place, and then frees what both read in the loop's first turn. It moves nothing past an
+// operator with effects.
 void Lower::add_loop(const Stmt& loop) {
   add(loop);
   add(ExprStmt::create(loop.range(), apply("inner:barrier", loop.range(), {})));
@@ -231,11 +236,11 @@ void Lower::add_loop(const Stmt& loop) {
 void Lower::for_loop(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string variable_of = code.items[1].text;
-  // Nothing to go through.
+  // R goes through NULL without a turn.
   const auto known = known_constant(code.items[2]);
   if (code.items[2].kind == TS_CODE_NULL || (known && known->isNone())) return;
   const Expr over = iterated(code.items[2]);
-  // The variable of the loop belongs to the loop: another value of that name before it may be of another type.
+  // LibTorch's loop gets a variable of its own: R's may hold a value of another type before the loop.
   const std::string item = new_name();
   const auto body = repeated(
       [&] {
@@ -269,10 +274,11 @@ void Lower::give(const Expr& value, const SourceRange& range) {
   add(Return::create(range, apply("return", range, {value})));
 }
 
-// A statement whose value is what the function gives.
+// Lowers a statement whose value is what the function gives.
 void Lower::tail(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
+  if (!blocks_ && head != "{") ask_for_defaults(code);
   if (code.kind != TS_CODE_CALL || is_own(head)) return give(expression(code), range);
   if (head == "{") {
     for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
@@ -281,7 +287,8 @@ void Lower::tail(const ts_code& code) {
   }
   if ((head == "(" || head == "invisible" || head == "return") && code.n == 2) return tail(code.items[1]);
   if (head == "if") {
-    return branch(code, [this](const ts_code& part) { tail(part); }, [&] { give(none(range), range); });
+    return branch(
+        code, [this](const ts_code& part) { tail(part); }, [&] { give(none(range), range); });
   }
   if (head == "switch") return tail(choice(code));
   if (head == "stop" || raises(head)) return statement(code);
@@ -299,7 +306,7 @@ void Lower::tail(const ts_code& code) {
   give(expression(code), range);
 }
 
-// A statement whose value is kept in a variable of ours.
+// Lowers a statement, and keeps its value in the variable `to`.
 void Lower::keep_value(const ts_code& code, const std::string& to) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
@@ -311,14 +318,15 @@ void Lower::keep_value(const ts_code& code, const std::string& to) {
       return keep_value(code.items[code.n - 1], to);
     }
     if (head == "if") {
-      return branch(code, [&](const ts_code& part) { keep_value(part, to); }, [&] { assign(to, none(range), range); });
+      return branch(
+          code, [&](const ts_code& part) { keep_value(part, to); }, [&] { assign(to, none(range), range); });
     }
     if (head == "switch") return keep_value(choice(code), to);
   }
   assign(to, expression(code), range);
 }
 
-// Of a word that is known.
+// The value that `switch()` chooses for a word that is known now.
 const ts_code& Lower::chosen(const ts_code& code, const std::string& word) {
   const ts_code* rest = nullptr;
   bool found = false;
@@ -330,10 +338,11 @@ const ts_code& Lower::chosen(const ts_code& code, const std::string& word) {
   return rest ? *rest : written(code, TS_CODE_NULL);
 }
 
-// `switch` as a chain of `if`.
+// `switch()` as a chain of `if`.
 const ts_code& Lower::choice(const ts_code& code) {
   if (code.n < 3) refuse(code, "`switch()` needs something to choose from");
-  if (const auto value = known_constant(code.items[1]); value && value->isString()) return chosen(code, value->toStringRef());
+  if (const auto value = known_constant(code.items[1]); value && value->isString())
+    return chosen(code, value->toStringRef());
   const std::string asked = new_name();
   const auto range = function_.range(code.items[1]);
   assign(asked, expression(code.items[1]), range);

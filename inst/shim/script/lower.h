@@ -1,38 +1,40 @@
-// R's statements as LibTorch's trees. What an expression means depends on its types, which are known only while the tree is
-// compiled: so whatever is more than control flow becomes a call of a name that begins with "R:" (script/meaning.h).
+// Makes one of LibTorch's trees of an R function. Only control flow becomes LibTorch's own. What an expression means
+// depends on types, and these are known while LibTorch compiles the tree. So each expression becomes a call of a name
+// that begins with "R:", such as "R:call:sum" or "R:get:v", and meaning.h says what is compiled for it.
 #pragma once
-#include "script/code.h"
-
 #include <torch/csrc/jit/frontend/tree_views.h>
 
 #include <functional>
 #include <map>
 #include <optional>
 
+#include "script/code.h"
+
 namespace shim::script {
 
 struct Parameter {
   std::string name;
-  std::string type;  // the key of a type
+  std::string type;  // as Compiler::key_of() names it
   std::optional<c10::IValue> default_value;
 };
 
-// How a function is to be compiled: by which parameters it is called, and what is known about its variables.
+// How a function is compiled this time: its parameters, and what is known about its variables.
 struct Signature {
-  std::string name;      // of the function in the program
+  std::string name;        // of the function in the program
   bool is_method = false;  // its first parameter is `self`
   std::vector<Parameter> parameters;
-  std::map<std::string, c10::IValue> constants;  // parameters of which the value is known, and never changes
-  // Of a method: fields of its module that never change.
+  std::map<std::string, c10::IValue> constants;  // arguments whose values are known, and never change
+  // The value of a field of the module that never changes, if this is a method.
   std::function<std::optional<c10::IValue>(const std::string&)> setting;
-  std::vector<std::pair<std::string, std::string>> dots;  // what `...` holds: names in the call, or "", and parameters
-  std::vector<size_t> defaults;                 // formals that are not given: their defaults are computed first
-  std::set<std::string> missing;                // formals that have their defaults
-  std::map<std::string, std::string> declared;  // types of variables, by their keys
-  std::set<std::string> open;  // of these, the ones that may be read before they have a value
+  std::vector<std::pair<std::string, std::string>> dots;  // of each argument in `...` its name or "", and its parameter
+  std::vector<size_t> defaults;                 // formals that are not given, and whose defaults the function computes
+  std::set<std::string> missing;                // formals that are not given, for `missing()`
+  std::map<std::string, std::string> declared;  // types of variables, as Compiler::key_of() names them
+  std::set<std::string> open;                   // declared variables that may be read before they have a value
 };
 
-// Who numbers functions that are written inside of others, and constants that can't be written.
+// Gives numbers to what a tree can't hold, and names of lower.h refer to: functions that are written inside of others,
+// and constants that have no literal.
 struct Numbers {
   virtual ~Numbers() = default;
   virtual size_t number_of(Function& function) = 0;
@@ -40,6 +42,10 @@ struct Numbers {
 };
 
 torch::jit::Def lower(Function& function, const Signature& signature, Numbers& numbers);
+
+// The name in the program of a variable of R's, and back.
+std::string variable_name(const std::string& name);
+std::string r_variable(const std::string& name);
 
 // An expression that stands for a type by its key.
 torch::jit::Expr type_expression(const std::string& key);

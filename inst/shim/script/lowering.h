@@ -1,18 +1,16 @@
-// The state of one function while it is lowered. Its parts are defined by concern in lower*.cpp.
+// Lower makes LibTorch's tree of one function (lower.h). Its members are defined in lower*.cpp: statements,
+// expressions, calls, indices.
 #pragma once
-#include "script/lower.h"
-
 #include <torch/csrc/jit/frontend/error_report.h>
 
 #include <deque>
 #include <optional>
 
+#include "script/lower.h"
+
 namespace shim::script {
 
 using namespace torch::jit;
-
-// The name of a variable in the program.
-std::string variable_name(const std::string& name);
 
 class Lower {
  public:
@@ -24,8 +22,12 @@ class Lower {
   using Exprs = std::vector<Expr>;
 
   // Trees.
-  [[noreturn]] void refuse(const ts_code& code, const std::string& why) { throw ErrorReport(function_.range(code)) << why; }
-  Expr name(const std::string& text, const SourceRange& place) { return Var::create(place, Ident::create(place, text)); }
+  [[noreturn]] void refuse(const ts_code& code, const std::string& why) {
+    throw ErrorReport(function_.range(code)) << why;
+  }
+  Expr name(const std::string& text, const SourceRange& place) {
+    return Var::create(place, Ident::create(place, text));
+  }
   Expr variable(const std::string& text, const SourceRange& place) { return name(variable_name(text), place); }
   Expr apply(const std::string& what, const SourceRange& place, const Exprs& inputs,
              const std::vector<Attribute>& named = {});
@@ -63,6 +65,9 @@ class Lower {
   std::string field_of(const ts_code& code);
   bool is_own(const std::string& head) { return function_.function_named(head) != nullptr; }
   void statement(const ts_code& code);
+  bool is_late(size_t formal);
+  void compute_default(size_t formal);
+  void ask_for_defaults(const ts_code& code);
   static bool raises(const std::string& head);
   WithItem grad_mode(const std::string& head, const SourceRange& range);
   void check(const ts_code& condition_code, const char* message);
@@ -90,7 +95,7 @@ class Lower {
     add(If::create(range, asked, list_of(yes, range), list_of(no, range)));
   }
   Expr iterated(const ts_code& code);
-  // What is made by `body` runs many times.
+  // The statements of a loop's body, which `body` makes.
   template <class Body>
   List<Stmt> repeated(Body&& body, const SourceRange& place) {
     ++loops_;
@@ -131,6 +136,7 @@ class Lower {
   Expr argument_value(const ts_code& call, const ts_code& value);
   void take_captured(Function& called_function, const SourceRange& range, Given& given);
   std::string target_of(const ts_code& code, const SourceRange& range, Given& given);
+  void refuse_call(const ts_code& code);
   Expr call(const ts_code& code);
   const ts_code* chosen_call(const ts_code& code);
   const ts_code& with_head(const ts_code& call, const ts_code& head);
@@ -143,7 +149,8 @@ class Lower {
     Expr (Lower::*lower)(const ts_code&);
   };
   const ApplyForm* apply_form(const std::string& head);
-  std::vector<const ts_code*> bind(const ts_code& code, const std::vector<std::string>& formals, std::vector<size_t>* rest);
+  std::vector<const ts_code*> bind(const ts_code& code, const std::vector<std::string>& formals,
+                                   std::vector<size_t>* rest);
   Expr apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest);
   const ts_code& needed(const ts_code* code, const ts_code& where, const char* formal);
   Expr each(const ts_code& code);
@@ -162,10 +169,12 @@ class Lower {
   Numbers& numbers_;
   std::vector<Stmt>* out_ = nullptr;
   std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
+  std::set<size_t> waiting_;                      // formals whose defaults are not computed yet
+  std::vector<std::string> computing_;            // formals whose defaults are being computed
   bool in_index_ = false;
-  int loops_ = 0;   // around what is lowered
-  int blocks_ = 0;  // the same, branches too
-  std::map<std::string, c10::IValue> known_;  // variables that always have this value
+  int loops_ = 0;                             // how many loops are around the statement
+  int blocks_ = 0;                            // how many loops and branches are around the statement
+  std::map<std::string, c10::IValue> known_;  // values of variables that have one value only
   size_t n_names_ = 0;
   std::deque<ts_code> codes_;
   std::deque<std::vector<ts_code>> items_;

@@ -1,9 +1,9 @@
-// What the names of lower.h mean, by the types of their arguments.
+// The lists of handlers: which function compiles which kind of name, and which of R's functions.
 #include "script/meaning.h"
 
-#include "script/builtins.h"
-
 #include <unordered_map>
+
+#include "script/builtins.h"
 
 namespace shim::script {
 
@@ -12,7 +12,7 @@ using c10::TypeKind;
 
 namespace {
 
-// A function that checks gives what it was given, if anything.
+// This package's own checks of arguments are left out: LibTorch's operators check them again.
 SugaredValuePtr unchecked(Call& call) {
   return call.give(call.inputs.empty() ? call.constant(c10::IValue()) : call.inputs[0]);
 }
@@ -20,15 +20,40 @@ SugaredValuePtr unchecked(Call& call) {
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
 const std::unordered_map<std::string, Handler>& handlers() {
-  static const std::unordered_map<std::string, Handler> all = {
-      {"list", make_list},      {"c", combine},           {"vector", make_vector},
-      {"paste", paste},         {"paste0", paste},        {"stop", error},           {"warning", warn},        {"warn", warn},
-      {"cat", show},            {"print", show},          {"message", show},         {"sprintf", format_text},
-      {"jit_wait", wait},       {"torch_zeros", of_size}, {"torch_ones", of_size},   {"torch_rand", of_size},
-      {"torch_randn", of_size}, {"torch_empty", of_size}, {"jit_tuple", make_list}, {"unchecked", unchecked}, {"is.numeric", is_kind},
-      {"is.integer", is_kind},  {"is.double", is_kind},   {"is.logical", is_kind},   {"is.character", is_kind},
-      {"is.atomic", is_kind},   {"is.vector", is_kind},   {"is.list", is_kind},      {"is.function", is_kind},      {"is_torch_tensor", is_kind},
-      {"as.list", as_list},     {"length", length_of},    {"names", names_of}};
+  static const std::unordered_map<std::string, Handler> all = {{"list", make_list},
+                                                               {"c", combine},
+                                                               {"append", append},
+                                                               {"vector", make_vector},
+                                                               {"paste", paste},
+                                                               {"paste0", paste},
+                                                               {"stop", error},
+                                                               {"warning", warn},
+                                                               {"warn", warn},
+                                                               {"cat", show},
+                                                               {"print", show},
+                                                               {"message", show},
+                                                               {"sprintf", format_text},
+                                                               {"jit_wait", wait},
+                                                               {"torch_zeros", of_size},
+                                                               {"torch_ones", of_size},
+                                                               {"torch_rand", of_size},
+                                                               {"torch_randn", of_size},
+                                                               {"torch_empty", of_size},
+                                                               {"jit_tuple", make_list},
+                                                               {"unchecked", unchecked},
+                                                               {"is.numeric", is_kind},
+                                                               {"is.integer", is_kind},
+                                                               {"is.double", is_kind},
+                                                               {"is.logical", is_kind},
+                                                               {"is.character", is_kind},
+                                                               {"is.atomic", is_kind},
+                                                               {"is.vector", is_kind},
+                                                               {"is.list", is_kind},
+                                                               {"is.function", is_kind},
+                                                               {"is_torch_tensor", is_kind},
+                                                               {"as.list", as_list},
+                                                               {"length", length_of},
+                                                               {"names", names_of}};
   return all;
 }
 
@@ -39,8 +64,8 @@ SugaredValuePtr barrier(Call& call) {
 
 Handler inner_handler_of(const std::string& name) {
   static const std::unordered_map<std::string, Handler> handlers = {
-      {"range", range}, {"seq_len", seq_len}, {"seq_along", seq_along}, {"items", items}, {"error", error}, {"push", push},
-      {"barrier", barrier}, {"written", written}};
+      {"range", range}, {"seq_len", seq_len}, {"seq_along", seq_along}, {"items", items},
+      {"error", error}, {"push", push},       {"barrier", barrier},     {"written", written}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }
@@ -86,10 +111,28 @@ std::vector<std::string> special_names() {
 }
 
 SugaredValuePtr emit(const std::string& kind, Call& call) {
-  static const std::unordered_map<std::string, Handler> kinds = {
-      {"assign", assign}, {"assign_inside", assign_inside}, {"reassign", reassign}, {"defined", defined}, {"return", give_back}, {"call", call_function}, {"local", call_local}, {"invoke", invoke}, {"invoke_element", invoke_element}, {"super", call_super}, {"function", function_value}, {"spread", spread}, {"field", field}, {"field_or_null", field_or_null},
-      {"method", method}, {"get", get},          {"keep", keep},          {"get2", get2},        {"put", put},
-      {"put2", put2},     {"putfield", put_field}, {"inner", inner}};
+  static const std::unordered_map<std::string, Handler> kinds = {{"assign", assign},
+                                                                 {"assign_inside", assign_inside},
+                                                                 {"reassign", reassign},
+                                                                 {"defined", defined},
+                                                                 {"return", give_back},
+                                                                 {"call", call_function},
+                                                                 {"local", call_local},
+                                                                 {"invoke", invoke},
+                                                                 {"invoke_element", invoke_element},
+                                                                 {"super", call_super},
+                                                                 {"function", function_value},
+                                                                 {"spread", spread},
+                                                                 {"field", field},
+                                                                 {"field_or_null", field_or_null},
+                                                                 {"method", method},
+                                                                 {"get", get},
+                                                                 {"keep", keep},
+                                                                 {"get2", get2},
+                                                                 {"put", put},
+                                                                 {"put2", put2},
+                                                                 {"putfield", put_field},
+                                                                 {"inner", inner}};
   const auto found = kinds.find(kind);
   TORCH_INTERNAL_ASSERT(found != kinds.end(), "no meaning of kind ", kind);
   return found->second(call);

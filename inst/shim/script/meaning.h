@@ -1,4 +1,5 @@
-// How the names of lower.h are compiled: the functions behind them, and what these share.
+// What is compiled for a name that lower.h has made: a handler for each kind of name, and for R's functions whose
+// meaning is more than a table can say. meaning.cpp has the lists of them.
 #pragma once
 #include "script/compiler.h"
 
@@ -19,6 +20,7 @@ bool is_part_of_changed(const Instance& instance, const Value* value, int depth 
 // lists.cpp
 SugaredValuePtr make_list(Call& call);
 SugaredValuePtr combine(Call& call);
+SugaredValuePtr append(Call& call);
 SugaredValuePtr make_vector(Call& call);
 SugaredValuePtr range(Call& call);
 SugaredValuePtr seq_len(Call& call);
@@ -28,10 +30,14 @@ SugaredValuePtr push(Call& call);
 SugaredValuePtr as_list(Call& call);
 SugaredValuePtr length_of(Call& call);
 SugaredValuePtr names_of(Call& call);
-// Where a list is made of its elements, and nothing is put into it afterwards; NULL if that is not known.
+// The value that a list is made as, if its elements are known: nothing is put into it afterwards. NULL if they are not.
 const Value* elements_known(const Value* list);
-// The elements of a list that is known by its elements, with their names or "".
+// The elements of a list with their names, or "". Fails if how many there are is not known.
 std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list);
+// `places_of()` makes a list of `n` NULLs, which may hold elements of the type. `count_of_places()` gives the n of such
+// a list, and NULL for all other values.
+Value* places_of(const Call& call, const TypePtr& element, Value* n);
+Value* count_of_places(const Value* list);
 Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value*>& values);
 Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::TupleTypePtr& type = nullptr);
 
@@ -40,6 +46,10 @@ SugaredValuePtr paste(Call& call);
 SugaredValuePtr error(Call& call);
 SugaredValuePtr warn(Call& call);
 SugaredValuePtr show(Call& call);
+// The string that a value must be, which is known before the program runs.
+std::string word(Call& call, Value* value, const std::string& what);
+
+// formats.cpp
 SugaredValuePtr format_text(Call& call);
 
 // calls.cpp
@@ -59,7 +69,7 @@ SugaredValuePtr field_or_null(Call& call);
 SugaredValuePtr method(Call& call);
 SugaredValuePtr put_field(Call& call);
 
-// meaning.cpp: of functions whose meaning is more than a table can say; NULL if there is none of this name.
+// meaning.cpp: the handler of one of R's functions, NULL if it has none.
 Handler handler_of(const std::string& name);
 
 }  // namespace shim::script

@@ -1,7 +1,6 @@
-// `x$name`: fields and methods of tensors, lists, dictionaries and modules, and what fields are given.
-#include "script/meaning.h"
-
+// `x$name`, `x$name(...)` and `x$name <- value`: fields and methods of tensors, lists, dictionaries and modules.
 #include "script/builtins.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
@@ -12,7 +11,8 @@ namespace {
 
 // A field of a list, a dictionary or an instance; NULL if the value is none of these.
 SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
-  if (value->type()->kind() == TypeKind::DictType) return call.give(call.builtin("inner:get2", {value, call.constant(name)}));
+  if (value->type()->kind() == TypeKind::DictType)
+    return call.give(call.builtin("inner:get2", {value, call.constant(name)}));
   if (const auto tuple = value->type()->cast<c10::TupleType>()) {
     if (!tuple->schema()) call.fail("this list has no names");
     const auto& fields = tuple->schema()->arguments();
@@ -25,12 +25,12 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     call.fail("this list has no element `" + name + "`");
   }
   if (const auto type = value->type()->cast<c10::ClassType>()) {
-    // Who goes through a module goes through its children.
+    // A loop over a module goes through its children anyway.
     if (type->is_module() && name == "children" && !type->hasAttribute(name)) return call.give(value);
     if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
     if (!type->hasAttribute(name))
       if (auto* held = call.compiler.method_value(call, type, name)) return call.give(held);
-    // As R has it, what is not there is NULL.
+    // A field that is not there is NULL, as in R.
     if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
       return call.give(call.constant(c10::IValue()));
     return SimpleValue(value).attr(call.place, call.function, name);
@@ -40,7 +40,7 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
 
 }  // namespace
 
-// Where it is asked whether a part is NULL, one that is not there is.
+// In `is.null(x$name)` an element that a list does not have is NULL.
 SugaredValuePtr field_or_null(Call& call) {
   const auto* value = call.inputs.at(0);
   const auto tuple = value->type()->cast<c10::TupleType>();
@@ -52,6 +52,10 @@ SugaredValuePtr field_or_null(Call& call) {
 
 SugaredValuePtr field(Call& call) {
   auto* value = call.inputs.at(0);
+  // A value that may be NULL is checked where a part of it is asked for.
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  if (optional && optional->getElementType()->kind() != TypeKind::TensorType)
+    value = call.as(value, optional->getElementType());
   if (auto found = field_of(call, value, call.payload)) return found;
   if (cost(value, c10::TensorType::get()) == 9) value = call.as(value, c10::TensorType::get());
   if (!is_tensor(value)) call.fail(words(value->type()) + " has no `$" + call.payload + "`");
@@ -97,7 +101,7 @@ SugaredValuePtr method(Call& call) {
   call.fail("`" + name + "` is no method of a tensor that a program knows");
 }
 
-// `x$name <- value`: the payload is the name and the variable.
+// `x$name <- value`. The payload is the name and, behind a colon, the variable that x is, if it is one.
 SugaredValuePtr put_field(Call& call) {
   const auto colon = call.payload.rfind(':');
   const std::string name = call.payload.substr(0, colon), variable = call.payload.substr(colon + 1);

@@ -1,7 +1,6 @@
-// Strings that are put together, and what is told to the user.
-#include "script/meaning.h"
-
+// `paste()`, and functions that tell the user something: `stop()`, `warning()`, `cat()`, `print()`, `message()`.
 #include "script/builtins.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
@@ -29,7 +28,7 @@ Value* pasted(Call& call, const std::vector<Value*>& values, const std::string& 
   return text;
 }
 
-// Element by element.
+// Pastes vectors element by element.
 Value* pasted_vectors(Call& call, const std::vector<Value*>& values, const std::string& between) {
   Value* text = nullptr;
   for (auto* value : values) {
@@ -85,17 +84,13 @@ SugaredValuePtr show(Call& call) {
   if (auto* given = take_named(call, "sep")) between = word(call, given, "sep");
   for (auto* value : call.inputs) {
     const auto text = known_value(value);
-    // What is printed ends its line anyway.
+    // TorchScript's print ends the line anyway.
     if (call.payload == "cat" && text && text->isString() && text->toStringRef() == "\n") continue;
     values.push_back(value);
   }
   auto* node = call.graph().insertNode(call.graph().create(c10::prim::Print, {pasted(call, values, between)}, 0));
   node->setSourceRange(call.place);
   return call.give(call.constant(c10::IValue()));
-}
-
-SugaredValuePtr format_text(Call& call) {
-  return call.give(call.op("aten::percentFormat", std::vector<NamedValue>(call.inputs.begin(), call.inputs.end())));
 }
 
 }  // namespace shim::script

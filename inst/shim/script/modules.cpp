@@ -1,7 +1,6 @@
-// What is known of the modules of a program.
-#include "script/compiler.h"
-
+// Which fields of a module never change, so that they are constants of the program.
 #include "core/value.h"
+#include "script/compiler.h"
 
 namespace shim::script {
 
@@ -46,7 +45,8 @@ std::optional<c10::IValue> Compiler::setting(const c10::ClassTypePtr& type, cons
       const auto& method = program_.closures[at];
       note_given(*method.code, found->second);
       for (size_t k = 0; k < method.n_known; ++k)
-        if (std::string(method.known[k].name).rfind("super$", 0) == 0 && methods.insert(method.known[k].closure_at).second)
+        if (std::string(method.known[k].name).rfind("super$", 0) == 0 &&
+            methods.insert(method.known[k].closure_at).second)
           open.push_back(method.known[k].closure_at);
     }
   }

@@ -1,8 +1,8 @@
-// Operators on tensors, by what the host knows of them: names of arguments, what counts from 1.
+// Calls of operators. Arguments have the names that R users know and count from 1: the host's table of operators says
+// so.
+#include "core/callable.h"
 #include "script/builtins.h"
 #include "script/compiler.h"
-
-#include "core/callable.h"
 
 namespace shim::script {
 
@@ -11,7 +11,7 @@ using c10::TypeKind;
 
 namespace {
 
-// The values of the formals; false if the arguments do not bind.
+// Finds the value of each formal, NULL where none is given. False if the arguments do not fit the formals.
 bool bind_values(const Call& call, const ts_operator& op, std::vector<Value*>& values) {
   values.assign(op.n_slots, nullptr);
   for (const auto& given : call.named) {
@@ -51,7 +51,7 @@ int price_of(const Call& call, const ts_operator& op, const ts_form& form, const
     taken[slot] = true;
     if (is_dtype(*schema.arguments[i].type)) value = dtype_value(call, value);
     int price = cost(value, callable.types[i]);
-    // `dim = NULL` means that it is not given.
+    // An argument that is NULL counts as not given where there is a default.
     if (price < 0 && value->type()->kind() == TypeKind::NoneType && schema.arguments[i].has_default) price = 1;
     if (price < 0) return -1;
     total += price;
@@ -66,8 +66,8 @@ Value* argument_of(const Call& call, Value* value, const TypePtr& type, uint8_t 
   if (value->type()->kind() == TypeKind::NoneType) return value;
   TypePtr wanted = type;
   if (const auto optional = type->cast<c10::OptionalType>()) wanted = optional->getElementType();
-  const bool whole_list =
-      wanted->kind() == TypeKind::ListType && wanted->expectRef<c10::ListType>().getElementType()->kind() == TypeKind::IntType;
+  const bool whole_list = wanted->kind() == TypeKind::ListType &&
+                          wanted->expectRef<c10::ListType>().getElementType()->kind() == TypeKind::IntType;
   // `kernel_size = 2` of `int[3]` stands for three.
   const ts_type& inner = kind.kind == TS_KIND_OPTIONAL ? *kind.items[0] : kind;
   const bool single = !is_list(value) && value->type()->kind() != TypeKind::TupleType;
@@ -138,7 +138,8 @@ SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* wh
   }
   std::vector<Value*> outputs(node->outputs().begin(), node->outputs().end());
   for (size_t i = 0; i < outputs.size() && i < 32; ++i)
-    if ((best->position_results >> i & 1) && is_tensor(outputs[i])) outputs[i] = call.builtin("inner:from_one", {outputs[i]});
+    if ((best->position_results >> i & 1) && is_tensor(outputs[i]))
+      outputs[i] = call.builtin("inner:from_one", {outputs[i]});
   if (outputs.empty()) return call.give(call.constant(c10::IValue()));
   if (outputs.size() == 1) return call.give(outputs[0]);
   c10::TupleTypePtr type;

@@ -1,38 +1,40 @@
-// What the host asks for: a program of a function or of a module's method.
-#include "script/compiler.h"
-
+// The functions of the contract: they compile a function, or a method of a module.
 #include "core/callable.h"
 #include "core/stack.h"
 #include "jit/names.h"
 #include "jit/parse.h"
 #include "script/builtins.h"
+#include "script/compiler.h"
 
 using shim::guarded;
 using shim::guarded_result;
 
 namespace {
 
-// R nests as deep as it likes; every level takes stack here and in LibTorch's compiler. As for text, there is an end.
+// R code may be nested to any depth, and every level takes stack here and in LibTorch's compiler. So there is a limit,
+// as there is for TorchScript text.
 constexpr size_t kDepth = 1000, kStackOfLevel = size_t{32} << 10;
 
 size_t depth_of(const ts_code& code, size_t level = 1) {
   size_t deepest = level;
-  for (size_t i = 0; i < code.n && deepest <= kDepth; ++i) deepest = std::max(deepest, depth_of(code.items[i], level + 1));
+  for (size_t i = 0; i < code.n && deepest <= kDepth; ++i)
+    deepest = std::max(deepest, depth_of(code.items[i], level + 1));
   return deepest;
 }
 
-// Functions are compiled inside of those that call them.
+// The stack that compiling takes. A function is compiled while the one that calls it is, so that all of them add up.
 size_t stack_of(const ts_program& program) {
   size_t levels = 16;
   for (size_t i = 0; i < program.n_closures; ++i) {
     const size_t depth = depth_of(*program.closures[i].code);
-    TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth, " levels deep");
+    TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth,
+                " levels deep");
     levels += depth;
   }
   return levels * kStackOfLevel;
 }
 
-// NULL where nothing is asked for.
+// The types that the caller asks for, by name or by example; NULL for arguments of which nothing is said.
 std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* examples, size_t n) {
   std::vector<c10::TypePtr> asked(n);
   for (size_t i = 0; i < n; ++i) {

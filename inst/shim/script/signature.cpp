@@ -1,11 +1,11 @@
-// With which parameters a function is compiled: of what its program is asked for, or of what it is called with.
-#include "script/compiler.h"
-
-#include "script/builtins.h"
-
+// The parameters that a function is compiled with. They follow from the types that the host asks for, or from the
+// arguments of a call inside of the program.
 #include <algorithm>
 #include <cmath>
 #include <optional>
+
+#include "script/builtins.h"
+#include "script/compiler.h"
 
 namespace shim::script {
 
@@ -13,10 +13,10 @@ using namespace torch::jit;
 
 namespace {
 
-// A constant that decides about branches, where it is written.
+// The value of a default that is written as a constant: it is known in the function and decides about branches.
 std::optional<c10::IValue> literal(const ts_code& code) {
   if (code.kind == TS_CODE_NULL) return c10::IValue();
-  // Whose call it was is for messages.
+  // These calls serve messages only.
   if (is_call(code, "caller_env") || is_call(code, "parent.frame") || is_call(code, "sys.call")) return c10::IValue();
   if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
   if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
@@ -25,7 +25,8 @@ std::optional<c10::IValue> literal(const ts_code& code) {
   return std::nullopt;
 }
 
-// A known argument as a part of the name of an instance; NULL for what is an argument like any other.
+// A text that tells a known argument from others, for the key of an instance. Nothing for a value that stays an
+// argument.
 std::optional<std::string> text_of_known(const c10::IValue& value) {
   if (value.isNone()) return "None";
   if (value.isBool()) return value.toBool() ? "T" : "F";
@@ -36,7 +37,7 @@ std::optional<std::string> text_of_known(const c10::IValue& value) {
     std::snprintf(text, sizeof text, "%a", value.toDouble());
     return std::string(text);
   }
-  // Sizes in space and the like.
+  // Short vectors are settings of layers, such as kernel sizes.
   constexpr size_t kMost = 16;
   if (!(value.isIntList() || value.isDoubleList()) || value.toListRef().size() > kMost) return std::nullopt;
   std::string text = "(";
@@ -44,16 +45,23 @@ std::optional<std::string> text_of_known(const c10::IValue& value) {
   return text + ")";
 }
 
-// A default that is written as a value.
+// The value of a default that is written as one. Nothing if it is computed.
 std::optional<c10::IValue> default_value(const ts_code& code) {
   switch (code.kind) {
-    case TS_CODE_DOUBLE: return c10::IValue(code.number);
-    case TS_CODE_INTEGER: return c10::IValue(static_cast<int64_t>(code.number));
-    case TS_CODE_LOGICAL: return c10::IValue(code.number != 0);
-    case TS_CODE_STRING: return c10::IValue(std::string(code.text));
-    case TS_CODE_NULL: return c10::IValue();
-    case TS_CODE_NAME: return is_name(code, "Inf") ? std::optional<c10::IValue>(INFINITY) : std::nullopt;
-    default: break;
+    case TS_CODE_DOUBLE:
+      return c10::IValue(code.number);
+    case TS_CODE_INTEGER:
+      return c10::IValue(static_cast<int64_t>(code.number));
+    case TS_CODE_LOGICAL:
+      return c10::IValue(code.number != 0);
+    case TS_CODE_STRING:
+      return c10::IValue(std::string(code.text));
+    case TS_CODE_NULL:
+      return c10::IValue();
+    case TS_CODE_NAME:
+      return is_name(code, "Inf") ? std::optional<c10::IValue>(INFINITY) : std::nullopt;
+    default:
+      break;
   }
   if (!is_call(code, "-") || code.n != 2) return std::nullopt;
   const auto positive = default_value(code.items[1]);
@@ -64,34 +72,35 @@ std::optional<c10::IValue> default_value(const ts_code& code) {
 
 }  // namespace
 
-// Parameters with the types that were asked for, or else those of their defaults.
+// The parameters of the function that the host calls.
 Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types) {
   Signature signature;
   const auto dots = std::find(function.formals.begin(), function.formals.end(), "...");
   const bool has_dots = dots != function.formals.end();
   const size_t n = function.formals.size() - has_dots;
   TORCH_CHECK(has_dots ? types.size() >= n : types.size() == n, "there must be a type for each argument");
-  // Those of `...` stand last; here they have its place.
+  // The host gives the types of what is in `...` last; the parameters have the place of `...`.
   const size_t n_dots = types.size() - n, first = dots - function.formals.begin();
   if (has_dots) std::rotate(types.begin() + first, types.begin() + n, types.end());
   for (size_t at = 0; at < types.size(); ++at) {
     if (has_dots && at >= first && at < first + n_dots) {
       const std::string name = "dots_" + std::to_string(at - first + 1);
       signature.dots.emplace_back("", name);
-      signature.parameters.push_back({name, key_of(types[at] ? types[at] : TypePtr(c10::TensorType::get())), std::nullopt});
+      signature.parameters.push_back(
+          {name, key_of(types[at] ? types[at] : TypePtr(c10::TensorType::get())), std::nullopt});
       continue;
     }
     const size_t i = !has_dots || at < first ? at : at - n_dots + 1;
     const auto& value = function.default_of(i);
     auto given = default_value(value);
     TypePtr type = types[at];
-    // What is computed of other arguments, or otherwise, is no argument where nobody says its type.
+    // A formal whose default is computed is no argument of the program, unless its type is asked for.
     if (!type && !given && value.kind != TS_CODE_MISSING) {
       signature.defaults.push_back(i);
       signature.missing.insert(function.formals[i]);
       continue;
     }
-    // Of an argument that is NULL, nobody having said what else it may be, the program knows that it is.
+    // A formal that is NULL by default, and of which no type is asked for, is always NULL.
     if (!type && given && given->isNone() && !function.assigned.count(function.formals[i])) {
       signature.constants[function.formals[i]] = *given;
       signature.missing.insert(function.formals[i]);
@@ -99,9 +108,11 @@ Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types)
     }
     if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
     if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
-    // The default is of the type that was asked for.
-    if (given && type->kind() == c10::TypeKind::FloatType && given->isInt()) given = static_cast<double>(given->toInt());
-    if (given && type->kind() == c10::TypeKind::IntType && given->isDouble()) given = static_cast<int64_t>(given->toDouble());
+    // The default is converted to the type that is asked for.
+    if (given && type->kind() == c10::TypeKind::FloatType && given->isInt())
+      given = static_cast<double>(given->toInt());
+    if (given && type->kind() == c10::TypeKind::IntType && given->isDouble())
+      given = static_cast<int64_t>(given->toDouble());
     if (given && !given->isNone() && !given->type()->isSubtypeOf(*type)) given.reset();
     signature.parameters.push_back({function.formals[i], key_of(type), given});
   }
@@ -139,7 +150,7 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
   Signature signature;
   *key = std::to_string(reinterpret_cast<uintptr_t>(&function));
   const auto add = [&](const std::string& name, Value* value) {
-    // What is known now decides about branches of the function, as settings of layers do.
+    // An argument whose value is known decides about branches of the function.
     const auto known = function.assigned.count(name) ? std::nullopt : known_value(value);
     if (const auto text = known ? text_of_known(*known) : std::nullopt) {
       signature.constants[name] = *known;
@@ -163,7 +174,8 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
       signature.missing.insert(function.formals[i]);
     } else if (function.default_of(i).kind == TS_CODE_MISSING) {
       call.fail("`" + function.name + "()` needs its argument `" + function.formals[i] + "`");
-    } else if (const auto known = literal(function.default_of(i)); known && !function.assigned.count(function.formals[i])) {
+    } else if (const auto known = literal(function.default_of(i));
+               known && !function.assigned.count(function.formals[i])) {
       signature.constants[function.formals[i]] = *known;
       signature.missing.insert(function.formals[i]);
     } else {

@@ -1,4 +1,5 @@
-// Variables: what they hold, and when it is copied.
+// Assignments: which type a variable has, and when a value is copied so that a change of a part is seen by one variable
+// alone.
 #include "script/meaning.h"
 
 namespace shim::script {
@@ -13,7 +14,7 @@ bool is_mutable(const TypePtr& type) {
   return kind == TypeKind::ListType || kind == TypeKind::DictType || type->isSubtypeOf(*c10::TensorType::get());
 }
 
-// Whether what a node gives may be, or be a part of, what it was given.
+// Whether a result of a node may share memory with one of its inputs, or be one of them.
 bool may_alias(const Node* node, const Value* value) {
   const auto* schema = node->maybeSchema();
   if (!schema) return node->kind() != c10::prim::ListConstruct && node->kind() != c10::prim::DictConstruct;
@@ -29,7 +30,7 @@ bool is_part_of_changed(const Instance& instance, const Value* value, int depth)
   if (depth > 50) return true;
   if (node->kind() == c10::prim::Load) {
     const std::string name = node->s(c10::attr::name);
-    return instance.written->changed.count(name.rfind("R.", 0) == 0 ? name.substr(2) : name) > 0 || name.rfind("R.v", 0) == 0;
+    return instance.written->changed.count(r_variable(name)) > 0 || name.rfind("R.v", 0) == 0;
   }
   if (!may_alias(node, value)) return false;
   for (const auto* input : node->inputs())
@@ -41,7 +42,7 @@ Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own"
 
 namespace {
 
-// `list()`: what it holds is not known by itself.
+// Whether the value is `list()`, which does not say what it holds.
 bool is_empty_list(const Value* value) {
   const auto* made = elements_known(value);
   return made == value && made->node()->inputs().empty();
@@ -54,12 +55,25 @@ Value* empty_of(Call& call, const TypePtr& type) {
   return call.graph().insertNode(call.graph().createDict(dict->getKeyType(), dict->getValueType(), {}, {}))->output();
 }
 
+Value* note_list(Call& call, const std::string& variable, Value* list) {
+  const auto& declared = call.instance.declared.at(variable);
+  if (*list->type() == *declared) return list;
+  // The variable was declared as a list without NULLs.
+  call.compiler.declare(call.instance, variable, list->type());
+  return list;
+}
+
 Value* note(Call& call, const std::string& variable, Value* value) {
   auto& instance = call.instance;
   const auto declared = instance.declared.find(variable);
   if (is_empty_list(value)) {
     auto* empty = declared == instance.declared.end() ? nullptr : empty_of(call, declared->second);
     return empty ? empty : value;
+  }
+  if (auto* n = count_of_places(value)) {
+    const auto list = declared == instance.declared.end() ? nullptr : declared->second->cast<c10::ListType>();
+    if (list) return note_list(call, variable, places_of(call, list->getElementType(), n));
+    if (declared == instance.declared.end()) return value;
   }
   instance.seen[variable].push_back(value->type());
   if (declared == instance.declared.end()) return value;
@@ -80,7 +94,8 @@ SugaredValuePtr assign(Call& call) {
   return call.give(value);
 }
 
-// In a loop or branch. LibTorch's compiler would make a number of a tensor without a word.
+// An assignment in a loop or branch to a variable from outside of it. If the types differ, the variable is declared
+// here: LibTorch's compiler would convert a tensor to a number without a word.
 SugaredValuePtr assign_inside(Call& call) {
   auto& instance = call.instance;
   const auto& seen = instance.seen[call.payload];
@@ -93,7 +108,7 @@ SugaredValuePtr assign_inside(Call& call) {
 
 SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
 
-// A variable that may have no value yet.
+// A read of a variable that may have no value yet.
 SugaredValuePtr defined(Call& call) {
   auto* value = call.inputs.at(0);
   const auto optional = value->type()->cast<c10::OptionalType>();
@@ -102,6 +117,11 @@ SugaredValuePtr defined(Call& call) {
 }
 
 SugaredValuePtr give_back(Call& call) {
+  const auto& given = call.instance.seen["return"];
+  const auto& type = call.inputs.at(0)->type();
+  if (!given.empty() && !is_empty_list(call.inputs[0]) && !joined(given.front(), type))
+    call.fail("the function gives " + words(type) + " here, and " + words(given.front()) +
+              " elsewhere: a program's results are of one type");
   if (call.instance.is_root && is_function(call.inputs.at(0)->type())) call.fail("a program can't give a function");
   return call.give(note(call, "return", call.inputs.at(0)));
 }
@@ -119,9 +139,9 @@ Value* detached(const Call& call, Value* value) {
   return is_part_of_changed(call.instance, value) ? copy_of(call, value) : value;
 }
 
-// LibTorch's analysis of what may be the same value forgets that a loop's next round goes on with what this one leaves. A
-// value that a variable gets in a loop, and that is changed in the next round, would be a constant, or one with another.
-// So it is changed where it is made, by nothing.
+// Adds an operator that changes a value by nothing. LibTorch's analysis of aliases forgets that the next turn of a loop
+// goes on with what this one leaves. A value that a variable gets in one turn and that is changed in the next one it
+// would take for a constant, or join with an equal one. So the value is marked as changed where it is made.
 SugaredValuePtr written(Call& call) {
   auto* value = call.inputs.at(0);
   switch (value->type()->kind()) {

@@ -1,0 +1,219 @@
+# What names mean where a function that is compiled was written: constants, functions of R's, operators, other functions
+# that are compiled with it, or what can't be in a program, with the reason. The shim gets this with the function's tree.
+
+# What the compiler reads by itself.
+script_words <- c(
+  "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
+  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
+  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
+)
+
+# What a name means where the function was written; NULL if there is nothing of that name.
+script_known <- function(name, env, program, locals = character()) {
+  if (name %in% script_words) return(NULL)
+  if (startsWith(name, "super$")) return(script_super(name, env, program))
+  if (grepl("$", substring(name, 2), fixed = TRUE) && !exists(name, env)) return(script_part(name, env, program, locals))
+  parts <- strsplit(name, "::", fixed = TRUE)[[1]]
+  as_function <- function() {
+    if (length(parts) == 2 && all(nzchar(parts))) {
+      tryCatch(getExportedValue(parts[1], parts[2]), error = function(e) NULL)
+    } else {
+      get0(name, env, mode = "function")
+    }
+  }
+  value <- if (length(parts) == 1 && !name %in% locals) get0(name, env)
+  if (is.null(value) || is.function(value)) {
+    f <- as_function()
+    if (is.null(f)) return(if (is.null(value) && exists(name, env) && !name %in% locals) list(name = name, is_function = FALSE))
+    return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
+  }
+  c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
+}
+
+# A part of a list or compilation unit that a function finds outside of itself: of those that can be no constant as a whole,
+# single members may be known.
+script_part <- function(path, env, program, locals) {
+  steps <- strsplit(path, "$", fixed = TRUE)[[1]]
+  if (steps[1] %in% locals) return(NULL)
+  value <- value_at(steps, env)
+  if (is.null(value)) return(NULL)
+  known <- list(name = path, is_function = is.function(value))
+  c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value, path, env, program))
+}
+
+value_at <- function(steps, env) {
+  value <- get0(steps[1], env)
+  for (step in steps[-1]) {
+    if (!is_unit(value) && !is_bare_list(value)) return(NULL)
+    value <- value[[step]]
+  }
+  value
+}
+
+# A method of the class above the one that a method belongs to.
+script_super <- function(name, env, program) {
+  above <- get0("super", env)
+  method <- substring(name, nchar("super$") + 1L)
+  f <- if (is.environment(above)) get0(method, above, mode = "function", inherits = FALSE)
+  if (!is.null(f)) list(name = name, is_function = TRUE, closure = script_closure_at(unclass_function(f), method, program))
+}
+
+# `c` may be a number here and R's function where it is called.
+script_shadowed <- function(name, env, program) {
+  f <- get0(name, env, mode = "function")
+  if (is.null(f)) return(NULL)
+  known <- script_function_known(f, name, program)
+  known[setdiff(names(known), "refused")]
+}
+
+script_constant <- function(value, name, env, program) {
+  if (!is_constant_value(value)) return(list(refused = refused_value(value)))
+  if (is.atomic(value) && length(value) == 1) {
+    steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
+    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
+  }
+  list(value = script_value(value))
+}
+
+refused_value <- function(value) {
+  instead <- if (is.atomic(value) && !is.null(dim(value))) {
+    ": make a tensor of it, by `torch_tensor()`"
+  } else if (is.factor(value) || inherits(value, c("Date", "POSIXct", "difftime", "integer64"))) {
+    sprintf(": make numbers of it before, by `%s()`", if (is.factor(value)) "as.integer" else "as.numeric")
+  } else if (is.environment(value) || isS4(value) || is.data.frame(value)) {
+    ": take what the function needs of it before, and give that as arguments"
+  } else {
+    ""
+  }
+  if (is.atomic(value) && !is.object(value) && length(value) > 1 && anyNA(value)) return("holds NA, which a program can't")
+  sprintf("is %s, which a program can't hold%s", friendly_type(value), instead)
+}
+
+# Packages whose functions are R itself to their users: what of them is compiled is written in the shim.
+foreign_packages <- c("base", "stats", "utils", "methods", "graphics", "grDevices", "rlang", "cli", "withr", "R6", "glue", "bit64")
+
+# What a program can hold as a constant.
+is_constant_value <- function(value) {
+  if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device", "torch_enum"))) return(TRUE)
+  if (is.atomic(value) && !is.object(value)) {
+    return(is.null(value) || (is.null(dim(value)) && !is.raw(value) && (is.double(value) || !anyNA(value))))
+  }
+  is_bare_list(value) && all(vapply(value, is_constant_value, NA))
+}
+
+# What to write instead of functions that are not compiled.
+script_instead <- list(
+  c(
+    "an error ends a program. Ask before, by `if`, and catch errors around the call of the program",
+    "tryCatch", "try", "withCallingHandlers", "simpleError", "signalCondition", "tryInvokeRestart", "invokeRestart"
+  ),
+  c("write what comes last at the end of the function, and before each `return()`", "on.exit"),
+  c("recursion is not; write a loop", "Recall"),
+  c(
+    "a program has no code as a value. Write a function",
+    "eval", "evalq", "quote", "bquote", "substitute", "parse", "deparse", "expression", "match.call", "sys.call",
+    "sys.function", "body", "formals"
+  ),
+  c(
+    "name the variable, or keep values in a list or `jit_dict()`",
+    "get", "get0", "mget", "exists", "assign", "environment", "new.env", "parent.frame", "globalenv", "sys.frame"
+  ),
+  c("write the statements as they are", "local", "with", "within"),
+  c("compare the argument with the words by `switch()` or `%in%`", "match.arg"),
+  c("ask `is.null()` or `missing()`", "nargs"),
+  c("write the function that you mean: `function(x) !f(x)`", "Negate", "Vectorize", "Identity", "Compose"),
+  c(
+    "a program has no clock. Take the time around its call",
+    "Sys.time", "Sys.Date", "date", "proc.time", "system.time"
+  ),
+  c(
+    "a program reaches nothing outside of itself",
+    "readline", "readLines", "readRDS", "file", "scan", "source", "system", "Sys.getenv", "getOption", "options",
+    "library", "require"
+  ),
+  c(
+    "`torch_randn()`, `torch_rand()`, `torch_randperm()` and their like draw numbers in a program",
+    "rnorm", "runif", "rexp", "rgamma", "rbinom", "rpois", "sample", "sample.int", "set.seed"
+  ),
+  c(
+    "what has dimensions is a tensor: `torch_tensor(x)$view(c(2, 3))`, and functions of tensors",
+    "matrix", "array", "outer", "apply", "cbind", "rbind", "solve", "det", "chol", "svd", "aperm", "sweep", "scale"
+  ),
+  c(
+    "patterns are not. `grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is, by `fixed = TRUE`",
+    "regexpr", "gregexpr", "regmatches", "regexec", "agrep"
+  )
+)
+
+script_function_known <- function(f, name, program) {
+  if (inherits(f, "script_function")) return(list(handle = attr(f, "handle", exact = TRUE)))
+  if (inherits(f, "nn_module_generator")) {
+    return(list(refused = "makes a layer, which a program can't do: make it before, and call that, in a module of your own as a rule"))
+  }
+  home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
+  ours <- identical(topenv(environment(f)), topenv())
+  if (home %in% foreign_packages) name <- name_of_builtin(f, name, home)
+  builtin <- if (name %in% script_builtins() && (ours || home %in% foreign_packages)) name
+  # What this package checks, LibTorch's operators check again.
+  if (ours && startsWith(name, "check_")) builtin <- "unchecked"
+  # Dtypes.
+  if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
+  operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
+  closure <- refused <- NULL
+  if (is.primitive(f) || home %in% foreign_packages) {
+    if (is.null(builtin) && is.null(operator)) {
+      instead <- Find(function(it) name %in% it[-1], script_instead)
+      refused <- paste0(sprintf("of R's package %s is not compiled", home), if (!is.null(instead)) paste0(": ", instead[1]))
+    }
+  } else if (is.null(builtin) && is.null(operator)) {
+    closure <- script_closure_at(f, name, program)
+  }
+  out <- list(
+    builtin = builtin, operator = if (!is.null(operator)) script_operator_at(operator, program), closure = closure,
+    refused = refused
+  )
+  out[lengths(out) > 0]
+}
+
+# R's function may have a name of the user's.
+name_of_builtin <- function(f, name, home) {
+  # The namespace of base lies above the user's workspace.
+  is_it <- function(name) identical(get0(name, asNamespace(home), mode = "function", inherits = FALSE), f)
+  if (!is_string(name) || !nzchar(name) || is_it(name)) return(name)
+  Find(is_it, script_builtins()) %||% name
+}
+
+# The key of the operator behind a function of the table, NULL if it is no such function.
+operator_key <- function(f) {
+  if (!is_op_function(f)) return(NULL)
+  code <- body(f)
+  if (identical(code[[1]], quote(`(`))) code <- code[[2]]
+  if (length(code) == 3 && is.character(code[[3]])) code[[3]]
+}
+
+script_operator_at <- function(key, program) {
+  at <- match(key, program$operators)
+  if (!is.na(at)) return(at)
+  program$operators <- c(program$operators, key)
+  length(program$operators)
+}
+
+script_closure_at <- function(f, name, program) {
+  for (i in seq_along(program$functions)) if (identical(program$functions[[i]], f)) return(i)
+  program$functions <- c(program$functions, list(f))
+  program$names <- c(program$names, name)
+  length(program$functions)
+}
+
+# A method of tensors that is an operator.
+script_member <- function(member, program) {
+  name <- substring(member, 2)
+  f <- if (is.null(tensor_fields[[name]])) op_function(name)
+  operator <- if (!is.null(f) && takes_self(f, op_notes[[name]])) script_operator_at(name, program)
+  c(list(name = member, is_function = TRUE), if (!is.null(operator)) list(operator = operator))
+}
+
+script_builtins <- function() {
+  if (is.null(the$script_builtins)) the$script_builtins <- as.character(cpp_script_builtins())
+  the$script_builtins
+}
