@@ -480,7 +480,7 @@ test_that("vector(\"list\", n) has n places, which hold NULL at first", {
   expect_same(function(n) {
     out <- vector("list", n)
     for (i in n:1) out[[i]] <- paste0("k", i)
-    paste(unlist(out), collapse = length(out) |> paste())
+    paste(c(unlist(out), paste(length(out))), collapse = "-")
   }, 3L)
   expect_same(function(n) {
     out <- vector("list", n)
