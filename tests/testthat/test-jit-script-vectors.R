@@ -106,7 +106,7 @@ test_that("a comparison with NaN ends the program, as `if` ends in R", {
     k
   }
   program <- expect_same(count, 0.5, 20L)
-  jit_warmup()
+  jit_warmup(program, 0.5, 20L)
   expect_same(count, 0.5, 20L, program = program)
   expect_error(program(NaN, 20L), "NA in R")
   for (f in list(

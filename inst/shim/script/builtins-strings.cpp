@@ -280,7 +280,7 @@ def f(x: float, kind: str = "f", flags: str = "", width: int = 0, digits: int = 
     flags = flags + "-"
     width = -width
   if math.isnan(x):
-    return padded("", "NaN", "-" if "-" in flags else "", width)
+    return padded("", " NaN" if " " in flags else "NaN", "-" if "-" in flags else "", width)
   start = sign(math.copysign(1.0, x) < 0.0, flags)
   if math.isinf(x):
     return padded(start, "Inf", flags.replace("0", ""), width)

@@ -78,20 +78,21 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
   return "invoke:" + text;
 }
 
-// What can't be compiled is refused before its arguments, which may be code that only it understands.
-void Lower::refuse_call(const ts_code& code) {
+// Whether a function can't be compiled.
+bool Lower::is_refused(const ts_code& code) {
   const std::string head = callee(code);
-  if (is_own(head) || knows(head)) return;
+  if (is_own(head) || knows(head)) return false;
   const auto& home = function_.home;
-  for (size_t i = 0; i < home.n_known; ++i)
-    if (home.known[i].is_function && home.known[i].refused && head == home.known[i].name)
-      refuse(code, "`" + head + "()` " + home.known[i].refused);
+  return std::any_of(home.known, home.known + home.n_known, [&](const auto& it) {
+    return it.is_function && it.refused && head == it.name;
+  });
 }
 
 Expr Lower::call(const ts_code& code) {
-  refuse_call(code);
   const auto range = function_.range(code);
   Given given;
+  // Its arguments may be code that only it understands. The call is refused when it is compiled: its branch may be dead.
+  if (is_refused(code)) return apply("call:" + callee(code), range, given.inputs, given.named);
   for (size_t i = 1; i < code.n; ++i) take(code, i, given);
   // callee() gives R's name where rlang has another one.
   const auto& head = code.items[0];

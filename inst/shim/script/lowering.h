@@ -136,7 +136,7 @@ class Lower {
   Expr argument_value(const ts_code& call, const ts_code& value);
   void take_captured(Function& called_function, const SourceRange& range, Given& given);
   std::string target_of(const ts_code& code, const SourceRange& range, Given& given);
-  void refuse_call(const ts_code& code);
+  bool is_refused(const ts_code& code);
   Expr call(const ts_code& code);
   const ts_code* chosen_call(const ts_code& code);
   const ts_code& with_head(const ts_code& call, const ts_code& head);
