@@ -15,7 +15,7 @@ bool is_number_type(const c10::TypePtr& type) {
          type->kind() == c10::TypeKind::BoolType;
 }
 
-// Forms of `to` that name a dtype, and nothing else that matters on the CPU.
+// The overloads of `to` that change the dtype; their other arguments do not matter on the CPU.
 bool changes_dtype_only(const Node& node) {
   const auto inputs = node.inputs();
   const auto is_none = [&](size_t i) {
@@ -46,7 +46,7 @@ bool is_fusable(Node* node, bool exact) {
     const Value* input = node->inputs()[i];
     if (input->type()->kind() == c10::TypeKind::TensorType) continue;
     if (torch::jit::toIValue(input)) continue;
-    // A number that is only known when the program runs.
+    // The number is known only when the program runs.
     if (n == 0 || i >= n || !is_number_type(input->type())) return false;
     if (name == "pow") return false;
   }

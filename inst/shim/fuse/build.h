@@ -1,4 +1,4 @@
-// From a group's graph to a program, for arguments of given types and sizes.
+// Makes a program (program.h) of a group's graph, for arguments of given types and sizes.
 #pragma once
 #include "fuse/program.h"
 
@@ -6,12 +6,12 @@
 
 namespace shim::fuse {
 
-// An argument of a group as a probe sees it: sizes stand for sizes, the same for the same, 1 for 1.
+// An argument of a group in a probe, a run on tiny tensors. Equal sizes are equal in the probe too, and 1 stays 1.
 struct Argument {
   bool is_tensor = false;
   at::ScalarType dtype = at::kFloat;
   Sizes shape;
-  c10::IValue number;  // what is no tensor: a number of the right type
+  c10::IValue number;  // an argument that is no tensor: some number of its type
 };
 
 // Whether kernels compute an operator, some forms of it at least.
@@ -20,22 +20,22 @@ bool has_kernel(c10::Symbol op);
 bool may_be_fusable(const torch::jit::Node& node);
 // Whether a node may stand in a group.
 bool is_fusable(torch::jit::Node* node, bool exact);
-// Whether it is worth a kernel by itself.
+// Whether a node is worth a kernel even if it is alone in its group.
 bool is_worth_a_kernel(const torch::jit::Node& node);
 // Whether it is a step by itself: it multiplies matrices or sums columns, which is no loop over elements.
 bool is_step(const torch::jit::Node& node);
-// Whether what it gives may be its argument's memory, which must not leave a group.
+// Whether the result of a node may share memory with its argument. Such a value must not leave a group.
 bool stays_inside(const torch::jit::Node& node);
-// Whether it asks for sizes by their numbers.
+// Whether a node is given sizes as numbers, as `view()` is.
 bool asks_for_sizes(const torch::jit::Node& node);
 
-// What the sizes of a probe stand for.
+// The real sizes, by the sizes in the probe that stand for them.
 using Real = std::map<int64_t, int64_t>;
 
-// Results are the group's.
+// The program of a group: it has the arguments and results of the group.
 Program forward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact);
-// Arguments are the group's, then its results, then the gradients of those that `given` tells; results are gradients of
-// the arguments that `wanted` tells.
+// The program of a group's gradients. Its arguments are those of the group, then the group's results, then the gradients of the
+// results in `given`. Its results are the gradients of the arguments in `wanted`.
 Program backward_program(torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real,
                          const std::vector<bool>& given, const std::vector<bool>& wanted);
 

@@ -98,7 +98,7 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
   e.compute = compute;
   e.dtype = dtype;
   const size_t semicolon = e.text.find(';');
-  std::string inner;  // a function over blocks before the formula
+  std::string inner;  // the function over blocks that `x = ...;` calls before the formula
   if (semicolon != std::string::npos) {
     const std::string head = e.text.substr(4, semicolon - 4);
     const std::string name = head.substr(0, head.find('('));
@@ -147,7 +147,7 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
         e.space = at(arg).space;
       }
     const bool last_is_one = e.shape.empty() || e.shape.back() == 1;
-    // A space whose rows have length one can't tell which of both it is.
+    // If rows have length one, the space does not tell whether a value lives at each element or once a row.
     e.extent = last_is_one && e.space.back() != 1 ? Extent::row : Extent::full;
     if (e.extent == Extent::row && e.block) throw Unfusable{"a function of the C library on rows"};
     if (e.extent == Extent::full && trimmed(e.shape) != trimmed(e.space)) throw Unfusable{"rows are repeated"};
@@ -165,7 +165,7 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
 Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) {
   if (at(a).extent != Extent::full || at(a).closed) a = materialised(a);
   if (at(a).kind == Expr::number || at(a).kind == Expr::count) throw Unfusable{"a number is reduced"};
-  // Of one element nothing is reduced, and the kernel may go through another space than these.
+  // One element needs no reduction, and the kernel may go through another space.
   if (whole ? count(at(a).shape) == 1 : is_single(a)) return formula(same(), {a}, dtype, dtype);
   Expr e;
   e.kind = Expr::reduce;

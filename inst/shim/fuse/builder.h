@@ -1,4 +1,5 @@
-// Expressions and the kernels that they need. What may not stand in one kernel is cut where it is written.
+// Builder collects expressions and divides them among kernels. Where an expression can't be computed in the kernel of its
+// arguments, these become results of a kernel that runs before.
 #pragma once
 #include "fuse/formulas.h"
 #include "fuse/program.h"
@@ -10,10 +11,10 @@
 namespace shim::fuse {
 
 int64_t count(const Sizes& shape);
-// Without leading ones.
+// The sizes without leading ones.
 Sizes trimmed(const Sizes& shape);
 
-// The value itself; `same` has a derivative.
+// Formulas that give their argument. `same` has a derivative.
 const Formula& plain();
 const Formula& same();
 
@@ -26,7 +27,7 @@ class Builder {
   int argument_slot(at::ScalarType dtype, const Sizes& shape, bool unsqueeze = false);
 
   Id number(const c10::IValue& value, int input);
-  // One over the count of a shape.
+  // One over the number of elements of a shape.
   Id inverse_count(const Sizes& shape, at::ScalarType dtype);
   Id row_count(at::ScalarType dtype);
 
@@ -44,22 +45,22 @@ class Builder {
 
   bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
 
-  // A value as what another kernel reads.
+  // Makes a value the result of a kernel, so that other kernels can read it.
   Id materialised(Id id);
-  // The same with one dimension more at its end.
+  // The value with one dimension of size 1 more at its end.
   Id unsqueezed(Id id);
   int slot_for(Id id, const Sizes& shape);
   Id mean_of_whole(Id sum);
 
-  // The sum of `id` over what `shape` lacks.
+  // Sums `id` over the dimensions that `shape` lacks, as the gradient of a broadcast argument.
   Id summed_to(Id id, const Sizes& shape);
-  // Something that lives at each element.
+  // A value that is computed at each element.
   Id full(Id id) { return at(id).extent == Extent::full ? id : repeated(id, at(id).space); }
   Id repeated(Id id, const Sizes& shape);
-  // The same as a value of its own, with a derivative.
+  // A copy of the expression, with a derivative.
   Id expanded(Id id, const Sizes& shape);
 
-  // How a formula was written: its arguments with those that its text does not mention, and the derivatives by each.
+  // What gradient.cpp needs of a formula: all arguments, also those that its text does not mention, and the derivatives.
   struct Derivatives {
     std::vector<const char*> texts;
     std::vector<Id> args;
@@ -73,7 +74,7 @@ class Builder {
   // The slots of products.
   std::vector<int> products() const;
 
-  // The kernels for what the slots with a maker need.
+  // Makes the kernels for all slots that an expression makes.
   void schedule();
 
  private:

@@ -1,4 +1,4 @@
-// Operators that are made of several formulas, of reductions, and views that change nothing but a shape.
+// Operators that are no single formula: reductions, those that are made of several formulas, and views that only change a shape.
 #include <ATen/Functions.h>
 
 #include "fuse/fused.h"
@@ -10,7 +10,7 @@ using torch::jit::Node;
 
 namespace {
 
-// The number of dimensions that the graph tells, or -1.
+// The number of dimensions of a value, if the graph tells it, else -1.
 int64_t rank_of(const torch::jit::Value* value) {
   const auto type = value->type()->cast<c10::TensorType>();
   const auto rank = type ? type->dim() : c10::nullopt;
@@ -37,12 +37,12 @@ bool is_along_rows(const c10::IValue& dim, int64_t rank) {
   return which == Over::last || which == Over::all;
 }
 
-// What the graph tells of a node before there are sizes: none of these would stop a whole group later.
+// Checks a node before there are sizes. What is found now keeps the node out of a group, and does not stop the whole group later.
 Over reduced_over(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   if (rank < 0 || node.inputs().size() < 2) return Over::last;
   const auto dims = torch::jit::toIValue(node.input(1));
-  // Forms of these two without dimensions have the dtype in their place.
+  // The overloads of these two without dimensions have the dtype where the others have the dimensions.
   const bool whole = (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && node.inputs().size() != 4;
   return whole ? Over::all : dims ? over(dimensions(*dims), rank) : Over::last;
 }
@@ -53,7 +53,7 @@ bool is_softmax_of_rows(const Node& node) {
   const auto dim = torch::jit::toIValue(node.input(1));
   return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank) == Over::last || (rank == 1 && dim->toInt() == 0);
 }
-// The last dimension of what was reduced over it, given back.
+// Gives a value that was reduced over its last dimension that dimension back, with size 1.
 bool opens_a_row(const Node& node) {
   const Node* reduction = node.input(0)->node();
   const std::string name = reduction->kind().toUnqualString();
@@ -159,7 +159,7 @@ Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool 
   if (mean && whole) b_.mean_of_whole(id);
   if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.row_count(dtype)}, dtype);
   if (!whole && !keep) {
-    // Only a result from here on: what computes with it would see one dimension more.
+    // It may only be a result: a formula that read it would see one dimension more.
     const Id open = id;
     id = b_.formula(same(), {id}, dtype, dtype);
     b_.close(id);

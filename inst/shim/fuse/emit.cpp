@@ -33,13 +33,13 @@ bool is_heavy(const Expr& e) {
   return false;
 }
 
-// A formula with names in place of letters.
+// Puts names in place of the letters of a formula.
 std::string replaced(const std::string& text, const Expr& e, const std::vector<std::string>& args) {
   const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
   std::string out;
   for (size_t i = 0; i < text.size();) {
     if (!std::isalpha(static_cast<unsigned char>(text[i])) && text[i] != '_') {
-      // A number with its digits and exponent.
+      // A number is copied with its digits and exponent.
       if (std::isdigit(static_cast<unsigned char>(text[i]))) {
         while (i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '.')) out += text[i++];
       } else {
@@ -98,7 +98,7 @@ class Writer {
  private:
   const Expr& at(Id id) const { return program_.exprs[id]; }
 
-  // When a value can be had: after how many passes over the row.
+  // After how many passes over the row a value is known.
   int stage(Id id) {
     const auto known = stage_.find(id);
     if (known != stage_.end()) return known->second;
@@ -123,7 +123,7 @@ class Writer {
     return once_[id] = once;
   }
 
-  // What a pass has to compute besides.
+  // What a pass has to compute for later ones.
   std::vector<Id> ends(int k) {
     std::vector<Id> found;
     for (const Id id : all())
@@ -145,14 +145,14 @@ class Writer {
     all_.push_back(id);
   }
 
-  // Values that a later pass reads and that are dear to compute again.
+  // Values that a later pass reads, and that cost more to compute again than to keep.
   void find_saved() {
     for (const Id id : all()) {
       if (!at(id).block) continue;
       saved_.insert(id);
       for (const Id arg : at(id).args) saved_.insert(arg);
     }
-    // From the last pass: what it wants saved the passes before have to compute.
+    // The last pass comes first: what it reads of a row, the passes before have to keep.
     for (int k = last_; k >= 0; --k)
       for (const Id id : roots(k)) look(id, k);
     for (const Id id : all())
@@ -185,7 +185,7 @@ class Writer {
 
   std::string name(Id id) const { return "v" + std::to_string(id); }
 
-  // A number or an element of an argument.
+  // Reads a number, or an element of an argument.
   std::string leaf(Id id) {
     const Expr& e = at(id);
     if (e.kind == Expr::count) return "(" + std::string(computed(e.dtype)) + ")n";
@@ -265,7 +265,7 @@ class Writer {
     }
     return fold;
   }
-  // One element more. Lanes that were filled up with elements from before leave those out of a sum.
+  // Adds one element to a reduction. The last lanes have elements in common with those before, which a sum leaves out.
   static std::string folded(const Fold& fold, const std::string& it) {
     const std::string q = "q" + fold.id + "[l]";
     if (fold.sums()) return "      " + q + " += l < old ? 0 : (" + fold.partial + ")" + it + ";\n";
@@ -273,7 +273,7 @@ class Writer {
            " != " + it + ";\n";
   }
 
-  // All lanes of a list in its first. Each step is written out: in a loop over them the list would stay in memory.
+  // Joins all lanes of a list in its first. Each step is written out, since in a loop the list would stay in memory.
   template <typename Both>
   std::string in_one(const std::string& list, const Both& both) const {
     std::string out;
@@ -326,7 +326,7 @@ class Writer {
 
   std::string text_of_stage(int k) {
     std::ostringstream out;
-    // What lives once a row and follows from the passes before.
+    // Values that live once a row and follow from the passes before.
     for (const Id id : all()) {
       if (!is_once(id) || at(id).kind != Expr::formula || stage(id) != k) continue;
       std::set<Id> known = row_known_;

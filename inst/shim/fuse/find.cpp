@@ -1,4 +1,4 @@
-// Which operators of a graph run together.
+// Finds the operators of a graph that run together, and puts them into groups.
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/utils/subgraph_utils.h>
@@ -17,10 +17,10 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-// A compiler's time grows with the square of a kernel; what is longer becomes several.
+// The time that a compiler takes grows with the square of a kernel's length, so that longer groups are divided.
 constexpr size_t kMostOperators = 150;
 
-// Groups of a block, from its end. Control flow separates them.
+// Forms the groups of a block, from its end. Control flow separates them.
 class Finder {
  public:
   Finder(const std::shared_ptr<Graph>& graph, bool exact, Products products)
@@ -93,7 +93,7 @@ class Finder {
   std::vector<Node*> groups_;
 };
 
-// An operator in the place of others, before `node`.
+// Adds an operator before `node`.
 Value* insert_before(Node* node, const char* op, std::initializer_list<Value*> arguments) {
   Graph& graph = *node->owningGraph();
   const torch::jit::WithInsertPoint here(node);
@@ -199,7 +199,7 @@ void form_groups(const std::shared_ptr<Graph>& graph, const std::string& functio
 }
 
 void form_groups(const std::shared_ptr<Graph>& graph, Products products) {
-  // Where layers are cast, their bias is too. There is a graph for each state of autocast.
+  // Autocast casts the bias of a linear layer too, so that it is not split. There is a graph for each state of autocast.
   const bool casts = !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
   if (casts || mode() == Mode::exact) products = Products::stay;
   simplify(graph->block(), products == Products::split);

@@ -21,7 +21,7 @@ struct Row {
   Formula formula;
 };
 
-// By the operator's name; overloads for numbers have the same arguments in the same places.
+// The table, by the names of operators. Overloads for numbers have the same arguments in the same places.
 const std::unordered_map<std::string, Row>& table() {
   static const auto& rows = *new std::unordered_map<std::string, Row>{
       // arithmetic
@@ -162,7 +162,7 @@ const Formula* of_power(const c10::IValue& exponent) {
          : e == -2 ? &inverse_square : &power;
 }
 
-// The derivative by `a` as LibTorch has it, and the same as a formula of what arrives, `a`, and the argument, `b`.
+// Names of operators that compute derivatives, and the derivative as a formula of what arrives, `a`, and of the argument, `b`.
 #define GELU_SLOPE(g, a) \
   g " * (K(0.5) * (1 + erf$(" a " * K(0.7071067811865476))) + " a " * exp$(" a " * " a " * K(-0.5)) * K(0.3989422804014327))"
 #define GELU_INNER(a) "tanh$(K(0.7978845608028654) * (" a " + K(0.044715) * " a " * " a " * " a "))"
@@ -211,7 +211,7 @@ const Formula* formula_of(c10::Symbol op, const Constants& constants) {
   if (name == "gelu") return of_gelu(constant(1));
   if (name == "gelu_backward") return of_gelu_backward(constant(2));
   if (name == "clamp") return of_clamp(constant(1), constant(2));
-  // A division that rounds.
+  // A division with a rounding mode.
   if (name == "div" && constants.size() > 2 && !constant(2).isNone()) return nullptr;
   if (name == "round" && constants.size() > 1) return nullptr;
   const Row* row = row_of(op);

@@ -1,4 +1,4 @@
-// What operators compute, as C, and the derivatives: a line of data an operator.
+// The table of what operators compute: for each a formula in C, and its derivatives.
 #pragma once
 #include "core/pch.h"
 
@@ -15,19 +15,19 @@ struct Formula {
   std::vector<const char*> derivatives = {};
   enum Domain {
     any,       // all types
-    floating,  // others go LibTorch's way
+    floating,  // for other types LibTorch's operator is called
     numeric,   // all but logicals
     logical,   // any arguments, compared in their common type; the result is logical
   } domain = any;
-  // A function of the C library, or of our own, over a whole block of numbers: `text` is its name.
+  // Whether `text` is the name of a function that computes a whole block of numbers at a time.
   bool block = false;
 };
 
-// The formula of an operator given its constant arguments, or NULL. Empty entries of `constants` are not constant.
+// The formula of an operator, NULL if it has none. `constants`: the values of its arguments, empty where one is no constant.
 const Formula* formula_of(c10::Symbol op, const std::vector<std::optional<c10::IValue>>& constants);
 // Whether the formula rounds where LibTorch's operator does, in the same way.
 bool is_exact(c10::Symbol op, const std::vector<std::optional<c10::IValue>>& constants);
-// How many leading arguments the formulas of an operator look at, 0 for other operators.
+// How many arguments of an operator, from the first, its formula needs. 0 for operators without a formula.
 size_t arguments_of(c10::Symbol op);
 
 }  // namespace shim::fuse

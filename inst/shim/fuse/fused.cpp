@@ -59,7 +59,7 @@ void settle(Node* node, const std::shared_ptr<Graph>& graph, const std::function
     id = ++it.last;
   }
   node->i_(number(), id);
-  // What is made may have others inside.
+  // What `make` makes may have such nodes inside.
   auto made = make(kFused + ("_" + std::to_string(id)));
   const std::lock_guard<std::mutex> hold(it.lock);
   it.all[id] = {std::move(made), graph};

@@ -1,4 +1,5 @@
-// What a node `torchshim::fused` of a plan stands for: a part of a program that runs as machine code where it can.
+// A node `torchshim::fused` in a plan of LibTorch's stands for a Fused: a group of operators or a loop that runs as machine code
+// where it can. Here is what both have in common, and the table from nodes to them.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -12,14 +13,14 @@ namespace shim::fuse {
 class Fused {
  public:
   virtual ~Fused() = default;
-  // Takes the arguments from the stack and leaves the results there. `into`: tensors that kernels write results into where
-  // these have their sizes and strides; or NULL. Any thread.
+  // Takes the arguments from the stack and leaves the results there. `into`: memory for the results, which is used where sizes
+  // and strides fit; NULL if there is none. May be called by any thread.
   virtual void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) = 0;
 
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
   const std::string& name() const { return name_; }
 
-  // Of the last call: why no kernel ran, or empty; how many kernels there are, and their sources.
+  // About the last call: the reason why no kernel ran, or ""; how many kernels there are; their sources.
   struct Report {
     std::string why, source;
     size_t kernels = 0;
@@ -38,18 +39,19 @@ class Fused {
   Report report_;
 };
 
-// Why kernels can't read and write a tensor; null of one that is strided, on the CPU and of a usual dtype. And whether nothing
-// is on, such as autocast, that changes what operators on such tensors do.
+// Why kernels can't read and write a tensor; NULL if they can: it is strided, on the CPU and of a usual dtype. The second asks
+// whether nothing is on that changes what operators do, such as autocast.
 const char* why_not_plain(const at::Tensor& tensor);
 bool is_plain_thread();
 
-// Nodes of these kinds have a subgraph and a number; the second kind has effects, or may fail.
+// The two kinds of nodes. Both have a subgraph and a number; the second kind has effects or may fail, so that LibTorch neither
+// moves nor removes it.
 c10::Symbol fused();
 c10::Symbol fused_with_effects();
-// Makes what a node of `graph` stands for: `make` gets its name.
+// Calls `make` with a name for the node, and keeps what it gives for as long as `graph` lives.
 void settle(torch::jit::Node* node, const std::shared_ptr<torch::jit::Graph>& graph,
             const std::function<std::shared_ptr<Fused>(std::string)>& make);
-// What a node stands for, or NULL.
+// What a node stands for. NULL for all other nodes.
 std::shared_ptr<Fused> fused_of(const torch::jit::Node& node);
 
 }  // namespace shim::fuse

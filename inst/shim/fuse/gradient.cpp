@@ -1,4 +1,5 @@
-// The program of a group's gradients, by the derivatives of its expressions, from the last to the first.
+// Makes the program of a group's gradients: it goes through the expressions from the last to the first, and applies their
+// derivatives.
 #include "fuse/translator.h"
 
 namespace shim::fuse {
@@ -26,7 +27,7 @@ class Gradients {
     }
   }
 
-  // What leads to an argument whose gradient is wanted.
+  // Notes the expressions that depend on an argument whose gradient is wanted.
   void find_ways(const torch::jit::Graph& graph, const std::vector<bool>& wanted) {
     for (size_t i = 0; i < wanted.size(); ++i)
       if (wanted[i]) wanted_slot_[translator_.slots[i]] = i;
@@ -62,7 +63,7 @@ class Gradients {
   }
 
  private:
-  // What arrived at a value from all that is computed of it, in its shape and type.
+  // The sum of the gradients that arrive at a value, in its shape and type.
   Id arrived(Id id, const Expr& e) {
     static const Formula sum{"a + b"};
     std::map<Sizes, Id> by_shape;
@@ -81,7 +82,7 @@ class Gradients {
     return g;
   }
 
-  // An argument of the group, or what lies between two of its kernels.
+  // Reads an argument of the group, or a value between two of its kernels.
   void at_tensor(const Expr& e, Id g) {
     const Id maker = b_.program.slots[e.slot].made_by;
     if (maker >= 0) {
@@ -148,7 +149,7 @@ class Gradients {
   void through_formula(Id id, const Expr& e, Id g) {
     const auto* known = b_.derivatives(id);
     if (!known) throw Unfusable{"its derivative is unknown"};
-    // Copied: formulas that are added move what the builder keeps.
+    // This is a copy: adding formulas moves what the builder keeps.
     const Builder::Derivatives derivatives = *known;
     std::vector<Id> args;
     for (const Id arg : derivatives.args) args.push_back(arg < 0 ? arg : saved_or(arg));
@@ -161,14 +162,14 @@ class Gradients {
       const char* text = k < derivatives.texts.size() ? derivatives.texts[k] : nullptr;
       if (!text) throw Unfusable{"its derivative is unknown"};
       Id down = b_.formula(Formula{text}, args, e.dtype, e.dtype, letters);
-      // One that looks at nothing but what arrives may be smaller than the value.
+      // A derivative that reads only what arrives may be of a smaller shape than the value.
       if (b_.at(down).extent == Extent::full && b_.at(down).shape != e.shape && count(b_.at(down).shape) != count(e.shape))
         down = b_.repeated(down, e.shape);
       adjoints_[arg].push_back(down);
     }
   }
 
-  // A result that was kept, or the value computed again.
+  // A value of the group: a result that was kept, or computed again.
   Id saved_or(Id id) const {
     const auto found = saved_.find(id);
     return found == saved_.end() ? id : found->second;

@@ -16,7 +16,7 @@ using torch::jit::Stack;
 
 namespace {
 
-// So many kinds of arguments are remembered; then all are found anew, which costs no compiler.
+// How many kinds of arguments are remembered. Beyond that all are forgotten; what was compiled is found again.
 constexpr size_t kMostEntries = 256;
 
 bool is_supported(at::ScalarType type) {
@@ -45,7 +45,7 @@ bool is_read(const Program& program, size_t argument) {
   return false;
 }
 
-// Small numbers without common parts, which are quick to compute with, in place of sizes.
+// The sizes of a probe: small primes, so that a product tells its factors.
 constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37};
 
 // What runs where kernels do not: operators may still be in groups without products.
@@ -213,8 +213,8 @@ std::shared_ptr<Plan> Group::backward_plan(Entry& entry, Entry::Backward& backwa
 
 // --- gradients --------------------------------------------------------------------------------------------------------
 
-// The derivative of a call: kernels that compute again what they need, or, where derivatives of it are wanted too, the
-// group once more by LibTorch's operators.
+// The autograd node of a call. Its kernels compute again what they need. If derivatives of the gradient are wanted too, it runs
+// the group once more by LibTorch's operators.
 struct Gradient : torch::autograd::Node {
   std::shared_ptr<Group> group;
   std::shared_ptr<Group::Entry> entry;
@@ -222,7 +222,7 @@ struct Gradient : torch::autograd::Node {
   std::vector<c10::IValue> numbers;  // the arguments that are no tensors, at their places
   std::vector<SavedVariable> arguments, results, products;
   std::vector<Place> result_places;
-  std::vector<size_t> outputs;  // of the results, those that have a gradient
+  std::vector<size_t> outputs;  // the results that have a gradient
   bool released = false;
 
   std::string name() const override { return "FusedBackward"; }

@@ -1,4 +1,4 @@
-// Groups of operators that run as kernels.
+// A group of operators that runs as kernels, and the entry that puts a graph's operators into groups.
 #pragma once
 #include "fuse/fused.h"
 #include "fuse/launch.h"
@@ -15,7 +15,7 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact);
 
   void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) override;
-  // The same by LibTorch's operators alone.
+  // Runs the group by LibTorch's operators alone.
   void run_plainly(torch::jit::Stack& stack) const;
 
  private:
@@ -24,11 +24,11 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   struct KeyHash {
     size_t operator()(const Key& key) const;
   };
-  // All that is known for arguments of one kind.
+  // The kernels for arguments of certain dtypes, sizes and strides.
   struct Entry {
     std::shared_ptr<Plan> forward;
-    std::string why;  // there is no plan
-    // By which arguments want a gradient, a bit each.
+    std::string why;  // the reason if there is no plan
+    // The plans of the gradients, by which arguments want one: a bit each.
     struct Backward {
       std::shared_ptr<const Program> program;
       std::string why;
@@ -42,7 +42,7 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
     std::vector<Place> made_places() const;
   };
 
-  // Why a call goes the way of operators, or null and its key.
+  // The reason why a call can't run as kernels; NULL if it can, with its key.
   const char* why_not(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
   std::shared_ptr<Entry> entry(const Key& key, const torch::jit::Stack& stack, size_t first);
   Entry::Backward& backward(Entry& entry, uint64_t wanted);
@@ -51,7 +51,7 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   bool exact_;
   torch::jit::Code code_;
   std::unordered_map<Key, std::shared_ptr<Entry>, KeyHash> entries_;
-  // By dtypes and which sizes are equal, unless the graph asks for sizes by their numbers.
+  // Programs by dtypes and by which sizes are equal; if the graph has sizes as numbers, by the sizes themselves.
   std::unordered_map<Key, std::shared_ptr<const Program>, KeyHash> programs_;
   bool asks_for_sizes_ = false;
 };

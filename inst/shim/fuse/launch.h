@@ -1,4 +1,4 @@
-// A program on tensors of given sizes and strides: memory for results, and its loops in their order.
+// Runs the kernels of a program on tensors of given sizes and strides, in memory that it allocates.
 #pragma once
 #include "fuse/product.h"
 
@@ -9,7 +9,7 @@ namespace shim::fuse {
 
 class Plan {
  public:
-  // arguments: places of the program's arguments, in their order.
+  // arguments: sizes and strides of the program's arguments.
   Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arguments, Real real);
 
   enum class State { ready, waiting, failed };

@@ -50,7 +50,7 @@ struct Host {
   std::string folder, identity;
 };
 
-// Not destroyed at exit: the thread may be at work then. A fork has its own, since the thread stays behind.
+// The state of the library. It is not destroyed at exit, when the thread may be at work. A fork gets a new one: it has no thread.
 struct State {
   long process = 0;
   std::mutex lock;
@@ -84,7 +84,7 @@ State& state() {
   if (now && now->process == process_id()) return *now;
   auto* made = new State();
   made->process = process_id();
-  // What the parent had is usable: machine code is copied with the process.
+  // The machine code of the parent process is usable: it was copied with the process.
   if (now) {
     for (const auto& [key, kernel] : now->kernels)
       if (kernel->function) made->kernels[key] = kernel;
@@ -96,7 +96,7 @@ State& state() {
   return *made;
 }
 
-// What the compiler makes of "this machine": code for another one must not be run here.
+// Tells processors apart for which the compiler's `-march=native` makes different code.
 std::string processor() {
   std::ostringstream out;
 #if defined(_MSC_VER) || defined(__x86_64__) || defined(__i386__)
@@ -139,7 +139,7 @@ const char* const kExtension = ".dll";
 const char* const kExtension = ".so";
 #endif
 
-// Length and checksum of a library, beside it: a damaged file can end the process that opens it.
+// The file beside a library that holds its length and checksum. Opening a damaged library can end the process.
 std::string sum_of(const std::string& bytes) {
   return std::to_string(bytes.size()) + " " + std::to_string(crc32(0, bytes.data(), bytes.size()));
 }
@@ -203,7 +203,7 @@ void work() {
   }
 }
 
-// A kernel that was not asked for in this session; the state is locked.
+// Makes the entry of a kernel that is asked for for the first time. The state is locked.
 Compiled* kernel_of(State& it, const std::string& text) {
   const std::string key = c10::sha1(kMath + text + "\n" + host().identity + "\n" + processor()).str();
   Compiled*& kernel = it.kernels[key];

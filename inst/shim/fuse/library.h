@@ -1,4 +1,4 @@
-// Kernels as machine code: compiled by the host's compiler on a thread of their own, kept on disk.
+// Turns C into machine code: the host's compiler works on a thread of its own, and the libraries are kept on disk.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -10,7 +10,8 @@ union KernelNumber {
   double d;
   int64_t i;
 };
-// Of each operand a pointer to its first element and the bytes to the next row and to the next element of a row.
+// What machine code is called with: of each operand a pointer to its first element, and the bytes to the next row and to the next
+// element of a row.
 using KernelFunction = void (*)(char** operands, const int64_t* outer, const int64_t* inner, const KernelNumber* numbers,
                                 int64_t rows, int64_t n, char* scratch);
 
@@ -21,16 +22,17 @@ struct Compiled {
   std::string source;
 };
 
-// The kernel of a source: ready if it was made before, in this session or another one, else being made. Never freed.
-// Any thread.
+// The kernel of a source. It is ready if some session made it before, else the compiler is set to work. Never freed. May be
+// called by any thread.
 Compiled* compiled(const std::string& source);
-// Until nothing is being made; looks for an interrupt.
+// Waits until the compiler has nothing more to do, or an interrupt comes.
 void wait_for_kernels();
 // Whether calls on this thread wait for their kernels.
 bool is_at_once();
 void set_at_once(bool value);
 
-// What the fuser does: nothing, without a compiler never more; all; or only what gives exactly what single operators give.
+// How much is fused: nothing, which is all that there is without a compiler; everything; or only what gives exactly the numbers
+// of single operators.
 enum class Mode { off, on, exact };
 Mode mode();
 void set_mode(Mode value);

@@ -1,4 +1,4 @@
-// Elements of tensors in loops: where they are, and what operators on tensors without dimensions compute.
+// Writes the C for elements of tensors in loops: where they lie, and operators on tensors without dimensions.
 #include <ATen/Functions.h>
 
 #include "fuse/build.h"
@@ -83,7 +83,7 @@ std::string LoopEmitter::variable(const Value* to, const Value* from) {
 std::string LoopEmitter::type_of(const Value* value) {
   if (kind_of(*value) != 'T') return c_type(kind_of(*value));
   const auto found = elements_.find(value);
-  // No branch gets to its end.
+  // No branch reaches its end.
   return found == elements_.end() ? "double" : computed(found->second.dtype);
 }
 
@@ -162,7 +162,7 @@ void LoopEmitter::write_select(const Node* node) {
   elements_[node->output()] = std::move(to);
 }
 
-// LibTorch looks whether a number can be had in the tensor's dtype.
+// LibTorch checks that a number can be held by the tensor's dtype, and so does this.
 void LoopEmitter::write_fill(const Node* node) {
   const Element to = element(node->input(0));
   const bool is_tensor = kind_of(*node->input(1)) == 'T';
@@ -200,7 +200,7 @@ void LoopEmitter::write_copy(const Node* node) {
        << (to.dtype == at::kBool ? " != 0" : "") << ");\n";
 }
 
-// As kernels compute it, for tensors without dimensions.
+// Computes an operator on tensors without dimensions by the formulas of kernels.
 void LoopEmitter::compute(const Node* node) {
   Graph graph;
   std::vector<Argument> arguments;

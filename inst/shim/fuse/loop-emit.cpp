@@ -1,4 +1,4 @@
-// A loop over numbers as C.
+// Writes the C of numbers, lists and control flow in loops.
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
@@ -32,7 +32,7 @@ char kind_of(const Value& value) {
 
 namespace {
 
-// All of it is left to LibTorch: it computes numbers of numbers and lists, or changes lists.
+// Whether a node can be a site: it computes numbers of numbers and lists, or changes lists.
 bool is_left(const Node& node) {
   if (!node.kind().is_aten() || !node.blocks().empty() || node.hasSideEffects() || node.isNondeterministic()) return false;
   for (const Value* value : node.inputs())
@@ -42,7 +42,7 @@ bool is_left(const Node& node) {
   return !node.inputs().empty();
 }
 
-// What stands behind a loop for the interpreter's sake.
+// Whether a node is the barrier behind a loop, which only the interpreter needs.
 bool is_mark(const Node& node) {
   static const auto kind = c10::Symbol::fromQualString("aten::is_grad_enabled");
   return node.kind() == kind && !node.hasUses();
@@ -54,7 +54,7 @@ bool raises(const Block& block) {
   return false;
 }
 
-// What leads to an error and nothing else.
+// Whether a block ends in an error.
 bool is_part_of_message(const Node& node) {
   return node.blocks().empty() && (node.kind() == c10::prim::RaiseException || !node.hasSideEffects());
 }
@@ -162,7 +162,7 @@ bool LoopEmitter::follows(const Node* node) {
   try {
     node->getOperation()(stack);
   } catch (const std::exception&) {
-    return false;  // it fails when the program runs
+    return false;  // such a node fails when the program runs
   }
   known_[node->output()] = stack[0];
   names_[node->output()] = literal(stack[0]);
@@ -280,7 +280,7 @@ void LoopEmitter::write_if(const Node* node) {
     for (size_t i = 0; i < node->outputs().size(); ++i) alias(node->output(i), only.outputs()[i]);
     return;
   }
-  // What a tensor is shows when both branches are written.
+  // Whether a tensor is a number or a part of an argument shows when both branches are written.
   std::ostringstream before = std::move(out_);
   std::string texts[2];
   for (const Value* value : node->outputs()) fresh(value);
@@ -341,7 +341,7 @@ void LoopEmitter::write_loop(const Node* node) {
   out_ << "}\n";
 }
 
-// A loop that goes on for as long as a condition holds. Nobody may need its results, and yet it is not left out.
+// Whether a loop goes on for as long as a condition holds. It may never end, and is not left out even if nobody needs its results.
 static bool may_never_end(const Node& node) {
   if (node.kind() != c10::prim::Loop) return false;
   const auto goes_on = torch::jit::toIValue(node.blocks()[0]->outputs()[0]);

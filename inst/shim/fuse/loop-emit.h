@@ -1,4 +1,4 @@
-// A loop as C: numbers and lists in loop-emit.cpp, elements of tensors in loop-elements.cpp.
+// Writes a loop as C. Numbers and lists are in loop-emit.cpp, elements of tensors in loop-elements.cpp.
 #pragma once
 #include <map>
 #include <optional>
@@ -23,13 +23,13 @@ class LoopEmitter {
   using Value = torch::jit::Value;
   using Node = torch::jit::Node;
 
-  // What a tensor is here: an argument or a part of it, or a number that was computed as a tensor without dimensions.
+  // A tensor inside of a loop: an argument or a part of one, or a tensor without dimensions, which is a number here.
   struct Element {
     at::ScalarType dtype = at::kFloat;
-    std::string value;      // C of the number; empty for a part of an argument:
-    size_t tensor = 0;      // which of the tensors,
-    std::string pointer;    // C of its address,
-    std::vector<int> dims;  // dimensions of the argument that are left
+    std::string value;      // the number in C; empty for a part of an argument
+    size_t tensor = 0;      // the argument that it is part of
+    std::string pointer;    // its address in C
+    std::vector<int> dims;  // the dimensions of the argument that are left
   };
 
   std::string name(const Value* value);
@@ -39,20 +39,20 @@ class LoopEmitter {
   // A number that is known while the C is written: how many dimensions a tensor has, and what follows from that.
   std::optional<c10::IValue> known(const Value* value) const;
   bool follows(const Node* node);
-  // `to` is the same as `from`.
+  // Makes `to` another name of `from`.
   void alias(const Value* to, const Value* from);
-  // Leaves nodes to LibTorch; `last` is the last one of them.
+  // Leaves nodes to LibTorch's operators, up to `last`.
   void leave(const Node* first, const Node* last, bool fails);
-  // Whether what is behind the block is reached.
+  // Writes a block. Whether its end can be reached.
   bool block(const torch::jit::Block& block);
   void write(const Node* node);
   void write_if(const Node* node);
   void write_loop(const Node* node);
 
   const Element& element(const Value* value);
-  // C of the number of a tensor without dimensions.
+  // The number in C that a tensor without dimensions is.
   std::string number_of(const Value* value);
-  // The variable `to`, a tensor, gets a value: C of that.
+  // The C that assigns to `to`, a tensor.
   std::string variable(const Value* to, const Value* from);
   std::string type_of(const Value* value);
   bool write_element(const Node* node);
@@ -70,15 +70,15 @@ class LoopEmitter {
   std::unordered_map<const Value*, int> arguments_;
   std::unordered_map<const Value*, Element> elements_;
   std::unordered_map<const Value*, c10::IValue> known_;
-  bool keeps_elements_ = false;  // as they are when they are read
+  bool keeps_elements_ = false;  // elements are copied when they are read, since they may be written later
   size_t lists_ = 0;
   int last_ = 0;
 };
 
-// What elements of tensors are read or written by, and operators that compute with tensors without dimensions.
+// Whether an operator reads or writes elements of tensors, and whether it computes with tensors without dimensions.
 bool is_on_elements(const torch::jit::Node& node);
 const char* c_type(char kind);
-// A number as C.
+// A constant as C.
 std::string literal(const c10::IValue& value);
 
 }  // namespace shim::fuse

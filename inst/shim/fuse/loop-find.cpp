@@ -1,4 +1,4 @@
-// Which loops become nodes of their own.
+// Finds the loops of a graph that can be machine code, and puts them into nodes.
 #include "fuse/loop.h"
 
 #include "core/nodes.h"
@@ -13,7 +13,7 @@ using torch::jit::Value;
 
 namespace {
 
-// A compiler's time grows with the length of a function, more than in proportion.
+// The time that a compiler takes grows more than in proportion to a function's length, so that there is a limit.
 constexpr size_t kMostNodes = 1500;
 
 size_t count(const Block& block) {
@@ -25,7 +25,7 @@ size_t count(const Block& block) {
   return n;
 }
 
-// A loop over whole tensors is no loop over elements.
+// Whether a loop computes with whole tensors: such a loop is left to LibTorch.
 bool uses_tensors(const Node& node) {
   const auto is_tensor = [](const Value* value) { return kind_of(*value) == 'T'; };
   if (std::any_of(node.outputs().begin(), node.outputs().end(), is_tensor)) return true;
@@ -39,7 +39,7 @@ bool selects(const Block& block) {
   return any_node(block, [](const Node& node) { return node.kind() == c10::aten::select; });
 }
 
-// LibTorch's own function for this does not see values that a block only hands out.
+// The values from outside that a node uses. LibTorch's own function does not see those that a block only hands out.
 Node* put_aside(Node* node, c10::Symbol kind) {
   const auto inside = std::make_shared<Graph>();
   std::vector<Value*> arguments;

@@ -1,4 +1,4 @@
-// What operators on numbers are in C.
+// The table of operators on numbers, with their formulas in C.
 #pragma once
 #include <torch/csrc/jit/ir/ir.h>
 
@@ -6,16 +6,16 @@ namespace shim::fuse {
 
 struct NumberFormula {
   const char* name;
-  // Of each argument its kinds: i, d, b as in kind_of(); n: i or d; x: any.
+  // The kinds of the arguments, a letter each: i, d, b as in kind_of(), n for i or d, x for any.
   std::vector<const char*> arguments;
-  const char* formula;  // of a, b, c
-  // LibTorch's operator is asked where this holds: it fails there, or the formula is another one.
+  const char* formula;  // in C; the arguments are a, b, c
+  // A condition in C under which LibTorch's operator is called, since it fails, or the formula does not hold.
   const char* except = nullptr;
 };
 
-// The row of a node, or NULL.
+// The row of the table for a node, NULL if there is none.
 const NumberFormula* number_formula(const torch::jit::Node& node);
-// C that formulas need.
+// Functions in C that the formulas call.
 extern const char* const kNumberHelpers;
 
 }  // namespace shim::fuse

@@ -22,7 +22,7 @@ using torch::jit::Value;
 
 namespace {
 
-// As in loop-formulas.cpp.
+// The C in loop-formulas.cpp declares the same.
 struct List {
   char* data;
   int64_t n;
@@ -44,7 +44,7 @@ bool is_known_layout() {
   return known;
 }
 
-// What runs where machine code does not: operators on tensors may still be in groups.
+// Interprets the loop where machine code can't run. Its operators on tensors may still be in groups.
 std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
   auto copy = const_cast<Graph&>(graph).copy();
   form_groups(copy, Products::join);
@@ -52,8 +52,8 @@ std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
   return copy;
 }
 
-// The loop as a function of its arguments, the number of the first turn, how many to make, and what they start from; it gives
-// what the next one starts from, and whether there is one.
+// Makes a graph of some turns of the loop. Its inputs are the arguments, the number of the first turn, how many turns to make, and
+// the values that they start from. It gives the values that the next turn starts from, and whether there is one.
 std::shared_ptr<Graph> turns_of(const Graph& graph) {
   const auto made = std::make_shared<Graph>();
   std::unordered_map<Value*, Value*> known;
@@ -98,7 +98,7 @@ KernelNumber number_of(const c10::IValue& value) {
   if (value.isDouble()) it.d = value.toDouble();
   else if (value.isInt()) it.i = value.toInt();
   else if (value.isBool()) it.i = value.toBool();
-  return it;  // what was not initialised is read by nobody
+  return it;  // nobody reads the fields that were not set
 }
 
 c10::IValue value_of(KernelNumber number, char kind, at::ScalarType dtype) {
@@ -110,7 +110,7 @@ c10::IValue value_of(KernelNumber number, char kind, at::ScalarType dtype) {
 
 }  // namespace
 
-// What the machine code calls.
+// The function that machine code calls at a site.
 struct Loop::Host {
   int (*call)(Host*, int64_t site, KernelNumber* numbers);
   int (*poll)(Host*);
@@ -121,7 +121,7 @@ struct Loop::Host {
   Stack stack = {};
   std::exception_ptr error = nullptr;
 
-  // Also after each call: a list that grows may be elsewhere.
+  // This is done after each call too, since a list that grows may move.
   void find_lists() {
     lists.clear();
     const auto add = [&](const c10::IValue& value) {
@@ -152,12 +152,12 @@ struct Loop::Host {
         stack.erase(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(n));
         done = true;
       } catch (...) {
-        // The interpreter says where.
+        // The interpreter adds the place to the message.
         push_inputs(site, numbers);
       }
     }
     if (!done) torch::jit::InterpreterState(it.code).run(stack);
-    // Results that nobody uses are none of the site's.
+    // A site has no results that nobody uses.
     for (size_t k = 0; k < site.outputs.size(); ++k) numbers[k] = number_of(stack[k]);
     if (site.changes_lists) find_lists();
   }
@@ -167,7 +167,7 @@ Loop::Loop(std::shared_ptr<Graph> graph, std::string name, const std::string& fu
     : Fused(std::move(graph), std::move(name)), function_(function), exact_(exact), code_(for_interpreter(*graph_), function) {
   for (const auto* input : graph_->inputs()) kinds_ += kind_of(*input) ? kind_of(*input) : ' ';
   for (const auto* output : graph_->outputs()) results_ += kind_of(*output);
-  // The compiler starts before the first run, where nothing depends on tensors.
+  // A loop without tensors is compiled before its first run.
   if (kinds_.find('T') == std::string::npos) entry({});
 }
 

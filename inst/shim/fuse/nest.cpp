@@ -9,9 +9,9 @@
 namespace shim::fuse {
 namespace {
 
-// One long row is cut into pieces: of a sum each gives one number, and for each there is memory for what is in between.
+// The length of the pieces that one long row is cut into. Each piece gives one number of a sum, and needs memory of its own.
 constexpr int64_t kPiece = 4096;
-// Threads that share the elements of a row get multiples of these.
+// Threads that share the elements of a row get a multiple of this many.
 constexpr int64_t kUnit = 64;
 constexpr int kMostLanes = 16;
 
@@ -61,7 +61,7 @@ Nest::Nest(const Program& program, const Kernel& kernel, const std::vector<Place
   std::vector<Step> steps;
   for (size_t k = 0; k < operands_; ++k) {
     const int64_t bytes = bytes_of(k, places);
-    // One element is as good as many: no kernel of its own.
+    // A row of one element runs on the kernel that rows of many have.
     if (n_ == 1) inner_[k] = bytes;
     steps.push_back(inner_[k] == bytes ? Step::one : inner_[k] == 0 && !result(k) ? Step::none : Step::any);
   }

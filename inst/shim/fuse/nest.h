@@ -5,24 +5,24 @@
 
 namespace shim::fuse {
 
-// What a tensor that a kernel reads or writes is like.
+// Sizes, strides and dtype of a tensor that a kernel reads or writes.
 struct Place {
   at::ScalarType dtype;
   std::vector<int64_t> sizes, strides;
 };
 
-// The strides of results over the whole space: those of the first argument that has its sizes, if it has no gaps.
+// The strides of results that fill the whole space: those of the first argument that does so without gaps.
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 int64_t product(const std::vector<int64_t>& sizes);
 std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes);
 
 class Nest {
  public:
-  // places: of all slots; space: the kernel's.
+  // places: those of all slots. space: the sizes that the kernel goes through.
   Nest(const Program& program, const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 
-  // pointers: of the kernel's arguments, then of its results; of one that is reduced to one number, memory for
-  // `partials()` of them. Throws where there is no memory for what is kept of a row, before it starts.
+  // pointers: to the kernel's arguments, then to its results. A result that is reduced to one number needs room for `partials()`
+  // numbers. Throws before it starts if there is no memory for what is kept of a row.
   void run(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers) const;
 
   const Kernel& kernel() const { return *kernel_; }
@@ -38,7 +38,7 @@ class Nest {
   void join_dimensions(const std::vector<Place>& places, const std::vector<int64_t>& space);
   void cut_into_pieces();
   int slot(size_t operand) const;
-  // The expression of an operand that is a result, or NULL.
+  // The expression that gives an operand, NULL if the operand is an argument.
   const Expr* result(size_t operand) const;
   int64_t bytes_of(size_t operand, const std::vector<Place>& places) const;
 
@@ -50,10 +50,10 @@ class Nest {
   const Compiled* compiled_ = nullptr;
   std::string source_;
   size_t operands_;
-  size_t scratch_ = 0;                               // bytes an element of a row
-  std::vector<int64_t> outer_, inner_;               // bytes, of each operand, from row to row and within one
-  std::vector<int64_t> extra_sizes_;                 // loops around the rows
-  std::vector<std::vector<int64_t>> extra_strides_;  // of each, of each operand
+  size_t scratch_ = 0;                               // bytes that an element of a row needs for what is kept
+  std::vector<int64_t> outer_, inner_;               // bytes from row to row, and from element to element, of each operand
+  std::vector<int64_t> extra_sizes_;                 // how many turns each loop around the rows has
+  std::vector<std::vector<int64_t>> extra_strides_;  // bytes a turn, of each of these loops and each operand
   int64_t rows_ = 1, n_ = 1;
   int64_t tail_ = 0;                                 // rows are pieces of one long one: elements after the last piece
   bool may_write_over_ = false;

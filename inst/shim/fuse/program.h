@@ -7,7 +7,7 @@
 
 namespace shim::fuse {
 
-// A group can't be computed by kernels, for these types and sizes: LibTorch computes it.
+// Thrown where a group can't be computed by kernels for these types and sizes. LibTorch's operators compute it then.
 struct Unfusable {
   const char* why;
 };
@@ -24,38 +24,38 @@ enum class Extent { full, row, whole };
 struct Expr {
   // columns: sums over all dimensions but the last.
   enum Kind { tensor, number, count, formula, reduce, product, columns } kind;
-  int slot = -1;       // tensor: the place in the table; number: among the numbers
-  bool integer = false;  // number
-  std::string text;    // formula
+  int slot = -1;       // of a tensor its place in Program::slots, of a number in Program::numbers
+  bool integer = false;  // whether a number is a whole one
+  std::string text;    // the formula
   bool block = false;  // `text` is the name of a function over blocks
-  std::string names;   // of the arguments, a letter each
+  std::string names;   // the letters of the arguments in `text`
   std::vector<Id> args;
   at::ScalarType compute = at::kFloat, dtype = at::kFloat;
   Reduction reduction = Reduction::none;
   Extent extent = Extent::full;
-  Sizes shape;         // of the value, as seen in the probe
-  Sizes space;         // of what was reduced
-  bool closed = false; // its last dimension is gone: only a result
+  Sizes shape;         // the sizes of the value in the probe
+  Sizes space;         // the sizes of what a reduction reads
+  bool closed = false; // a reduction without its last dimension, which only a result may be
   bool turned[2] = {false, false};  // product: an operand is read with its dimensions exchanged
   int level = 0;       // kernels that have to run before
 };
 
 // A tensor that kernels read or write: arguments first, then what is between kernels, and results.
 struct Slot {
-  Id made_by = -1;         // expression, or -1 for arguments
+  Id made_by = -1;         // the expression that makes it, -1 for arguments
   at::ScalarType dtype = at::kFloat;
-  Sizes shape;             // in the probe
-  bool unsqueeze = false;  // argument: kernels see one dimension more at the end
-  bool mean = false;       // reduced to one number: divided by how many there were
-  Sizes of;                // the shape of what was summed to `shape` after a kernel computed it; or empty
+  Sizes shape;             // its sizes in the probe
+  bool unsqueeze = false;  // kernels see an argument with one dimension of size 1 more at its end
+  bool mean = false;       // the sum of all elements is divided by their number
+  Sizes of;                // what a kernel gives is of this shape, and summed to `shape` afterwards; empty if it is not
 };
 
 // A number that kernels get beside the tensors.
 struct Number {
-  int input = -1;    // among the group's inputs; or
-  double d = 0;      // a constant
+  int input = -1;    // the input of the group that it is, or -1
+  double d = 0;      // its value, if it is a constant
   int64_t i = 0;
-  Sizes of;          // or one over how many elements that shape has, if `inverse`
+  Sizes of;          // if `inverse`: it is one over the number of elements of this shape
   bool inverse = false;
 };
 
@@ -65,27 +65,27 @@ struct Kernel {
   bool by_itself = false;
   std::vector<int> arguments;  // slots that it reads
   std::vector<int> results;    // slots that it writes
-  std::vector<Id> values;      // of the results
-  bool rows = false;           // something lives once a row
-  bool whole = false;          // something is reduced to one number
-  bool block = false;          // uses functions over blocks
-  Sizes space;                 // in the probe: how many dimensions
-  int heavy = 0, light = 0;    // operations an element, the costly ones apart
+  std::vector<Id> values;      // the expressions of the results
+  bool rows = false;           // some value lives once a row
+  bool whole = false;          // some value is reduced to one number
+  bool block = false;          // it calls functions over blocks
+  Sizes space;                 // the sizes in the probe that it goes through
+  int heavy = 0, light = 0;    // how many costly and how many cheap operations an element takes
 };
 
 struct Program {
   bool exact = false;  // each operation is rounded as LibTorch rounds it
   std::vector<Expr> exprs;
   std::vector<Slot> slots;
-  std::vector<int> arguments;   // slots of what is given, in its order
+  std::vector<int> arguments;   // the slots of the program's arguments
   std::vector<Number> numbers;
   std::vector<Kernel> kernels;  // in the order in which they run
   std::vector<int> products;  // slots, in the order of the graph
-  std::vector<bool> reached;  // of gradients: which results of the group follow from a wanted argument
-  std::vector<int> results;  // slots, one for each output of the group (or each gradient that is wanted; -1 for none)
+  std::vector<bool> reached;  // in a program of gradients: which results of the group depend on a wanted argument
+  std::vector<int> results;   // the slot of each output of the group, or of each wanted gradient, -1 for none
 };
 
-// How the inner loop steps through an operand.
+// How the loop over a row steps through an operand.
 enum class Step : char { none, one, any };
 
 // C source of a kernel: a function `kernel` that uses those of kernel-math.h, for rows of at least `lanes` elements, which it
@@ -94,9 +94,9 @@ std::string source_of(const Program& program, const Kernel& kernel, const std::v
 // The C types in which a value is stored and computed.
 const char* stored(at::ScalarType type);
 const char* computed(at::ScalarType type);
-// The C of a formula: `name = ...;`, with `args` in place of its letters. Not of one over blocks.
+// The C of a formula, `name = ...;`, with `args` in place of its letters. Functions over blocks have another form.
 std::string assignment(const Expr& expr, const std::string& name, const std::vector<std::string>& args);
-// The type in which partial results of a reduction are kept.
+// The C type in which partial results of a reduction are kept.
 at::ScalarType accumulator(const Expr& expr);
 
 }  // namespace shim::fuse

@@ -1,4 +1,4 @@
-// From a group's graph to expressions.
+// Translator makes expressions (builder.h) of the operators of a group's graph.
 #pragma once
 #include "fuse/build.h"
 #include "fuse/builder.h"
@@ -10,11 +10,11 @@ class Translator;
 // An operator that is no single formula.
 struct Composite {
   Id (Translator::*write)(torch::jit::Node* node, const at::Tensor& out);
-  // Whether what the graph tells speaks for it.
+  // Whether the node can be translated, by what the graph tells before there are sizes.
   bool (*fits)(const torch::jit::Node& node);
-  int sizes = 0;        // the argument that asks for sizes by their numbers; 0 if none does
-  bool worth = false;   // a kernel by itself wins
-  bool inside = false;  // a view: it may not leave the group
+  int sizes = 0;        // the argument that holds sizes as numbers; 0 if there is none
+  bool worth = false;   // it is worth a kernel even if it is alone
+  bool inside = false;  // it is a view, which must not leave the group
   bool product = false; // of matrices
 };
 const Composite* composite_of(c10::Symbol op);
@@ -26,12 +26,12 @@ class Translator {
   // Runs the graph once on tiny tensors, which tell dtypes and shapes as LibTorch has them.
   Translator(Builder& builder, torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real);
 
-  // The expression of a value of the graph, and what the value was in the probe.
+  // The expression of a value of the graph, and the value in the probe.
   Id of(const torch::jit::Value* value) const;
   at::Tensor probed(const torch::jit::Value* value) const;
 
-  std::vector<int> slots;  // of the graph's inputs, -1 for numbers
-  // Where softmax and its like are differentiated as one: result, and what it is of.
+  std::vector<int> slots;  // the slots of the graph's inputs, -1 for numbers
+  // Results of softmax and its like with their arguments: these are differentiated as a whole.
   struct Softmax {
     Id input;
     bool log;
@@ -46,12 +46,12 @@ class Translator {
 
   Id compute(torch::jit::Node* node);
 
-  // The formula's sizes are LibTorch's.
+  // Checks that an expression has the sizes that LibTorch found.
   Id checked(Id id, const at::Tensor& out);
 
   at::ScalarType common_type(const torch::jit::Node* node) const;
 
-  // Sizes that a program asks for by their numbers, as the probe has them.
+  // Sizes that a program has as numbers, as the probe has them.
   std::vector<int64_t> sizes_of_probe(const std::vector<int64_t>& sizes) const;
 
   static void expect_floating(const at::Tensor& out) {
@@ -60,7 +60,7 @@ class Translator {
   Id cast(Id id, at::ScalarType dtype);
   Id formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type);
   Id reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean);
-  // beta, reduction_at: arguments of the operator; beta is 0 if it has none.
+  // beta, reduction_at: which arguments of the operator these are. beta is 0 if it has none.
   Id loss(torch::jit::Node* node, const at::Tensor& out, const char* text, std::vector<const char*> derivatives, size_t beta,
           size_t reduction_at);
 
@@ -94,7 +94,7 @@ class Translator {
   std::map<const torch::jit::Value*, c10::IValue> probe_;
   std::map<const torch::jit::Value*, Id> id_;
   std::map<const torch::jit::Value*, Id> turned_;  // of matrices with their dimensions exchanged, those without
-  std::map<Id, Id> open_;  // of reductions without their last dimension, the same with it
+  std::map<Id, Id> open_;  // reductions without their last dimension, and the expression that still has it
 };
 
 }  // namespace shim::fuse
