@@ -37,8 +37,7 @@ enum ts_status {
 
 /* A tensor. A handle is one strong reference to a TensorImpl; equal pointers are the same tensor. */
 typedef struct ts_tensor ts_tensor;
-/* Anything that can be called by a schema: an operator overload, a TorchScript function, a method bound to its module.
- * */
+/* Something with a schema that can be called: an operator, a TorchScript function, a method with its module. */
 typedef struct ts_callable ts_callable;
 /* A TorchScript module. */
 typedef struct ts_module ts_module;
