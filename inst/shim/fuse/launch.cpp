@@ -26,16 +26,14 @@ Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arg
   for (const Kernel& kernel : program_->kernels) {
     const std::vector<int64_t> space = real_sizes(kernel.space);
     place_results(kernel, space);
-    std::vector<Place> places = places_;
-    for (const int slot : kernel.results) places[static_cast<size_t>(slot)] = written_[static_cast<size_t>(slot)];
     if (kernel.by_itself && kernel.arguments.size() == 2) {
-      steps_.emplace_back(Product(*program_, kernel, places));
+      steps_.emplace_back(Product(*program_, kernel, places_));
     } else if (kernel.by_itself) {
-      steps_.emplace_back(Columns(kernel, places));
+      steps_.emplace_back(Columns(kernel, places_));
     } else {
-      steps_.emplace_back(Nest(*program_, kernel, places, space));
-      source_ += std::get<Nest>(steps_.back()).source();
+      steps_.emplace_back(Nest(*program_, kernel, places_, space));
     }
+    place_sums(kernel);
   }
   find_last_uses();
 }
@@ -76,12 +74,24 @@ void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space
   for (const int slot : kernel.results) {
     const Slot& it = program_->slots[slot];
     const std::vector<int64_t> sizes = real_sizes(it.of.empty() ? it.shape : it.of);
-    written_[slot] = {it.dtype, sizes, sizes == space ? like : contiguous(sizes)};
-    places_[slot] = written_[slot];
+    written_[slot] = places_[slot] = {it.dtype, sizes, sizes == space ? like : contiguous(sizes)};
+  }
+}
+
+void Plan::place_sums(const Kernel& kernel) {
+  for (const int slot : kernel.results) {
+    const Slot& it = program_->slots[slot];
     if (it.of.empty()) continue;
     places_[slot].sizes = real_sizes(it.shape);
     places_[slot].strides = contiguous(places_[slot].sizes);
   }
+}
+
+std::string Plan::sources() const {
+  std::string out;
+  for (const auto& step : steps_)
+    if (const Nest* nest = std::get_if<Nest>(&step)) out += nest->source();
+  return out;
 }
 
 at::Tensor Plan::reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const {

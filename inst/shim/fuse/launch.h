@@ -23,13 +23,15 @@ class Plan {
   const Program& program() const { return *program_; }
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }
   const Place& product_place(size_t i) const { return places_[program_->products[i]]; }
-  const std::string& sources() const { return source_; }
+  std::string sources() const;
 
  private:
   std::vector<int64_t> real_sizes(const Sizes& shape) const;
   std::vector<KernelNumber> numbers(const torch::jit::Stack& inputs) const;
   void place_results(const Kernel& kernel, const std::vector<int64_t>& space);
   at::Tensor reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const;
+  // What is summed up after its kernel has the sizes of the sum for those that read it.
+  void place_sums(const Kernel& kernel);
   void find_last_uses();
   // Memory for a result of a step: that of an argument that nothing reads any more, if `may_take` of it, or new.
   at::Tensor memory_for(int slot, size_t step, const std::vector<at::Tensor>& slots, bool may_take) const;
@@ -41,7 +43,6 @@ class Plan {
   std::vector<Place> written_;  // as kernels write them: some are summed up afterwards
   std::vector<std::variant<Nest, Product, Columns>> steps_;
   std::vector<std::vector<int>> dying_;  // of each step, the slots between steps that it reads last
-  std::string source_;
 };
 
 }  // namespace shim::fuse

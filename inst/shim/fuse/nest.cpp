@@ -68,8 +68,13 @@ Nest::Nest(const Program& program, const Kernel& kernel, const std::vector<Place
   // Of few elements each is computed by itself: one kernel for them all.
   int lanes = n_ * rows_ * product(extra_sizes_) < kMostLanes ? 1 : kMostLanes;
   while (lanes > n_) lanes /= 2;
-  source_ = source_of(program, kernel, steps, lanes, scratch_);
-  compiled_ = fuse::compiled(source_);
+  Source& source = program.sources[{&kernel, steps, lanes}];
+  if (!source.compiled) {
+    source.text = source_of(program, kernel, steps, lanes, source.scratch);
+    source.compiled = fuse::compiled(source.text);
+  }
+  source_ = &source;
+  scratch_ = source.scratch;
   // The last lanes of a row that they do not fill read again what is written already.
   may_write_over_ = !kernel.rows && !kernel.whole && scratch_ == 0 && n_ % lanes == 0;
   cut_into_pieces();
@@ -176,7 +181,7 @@ void Nest::cut_into_pieces() {
 // Rows [begin, end), counted through all turns of the loops around them.
 void Nest::run_rows(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers, int64_t begin, int64_t end,
                     char* scratch) const {
-  const KernelFunction function = compiled_->function.load(std::memory_order_acquire);
+  const KernelFunction function = compiled().function.load(std::memory_order_acquire);
   while (begin < end) {
     const int64_t first = begin % rows_, last = std::min(rows_, first + end - begin);
     int64_t turn = begin / rows_;
@@ -191,7 +196,7 @@ void Nest::run_rows(const c10::SmallVector<char*, 16>& pointers, const KernelNum
 }
 
 void Nest::run(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers) const {
-  const KernelFunction function = compiled_->function.load(std::memory_order_acquire);
+  const KernelFunction function = compiled().function.load(std::memory_order_acquire);
   const int64_t rows = rows_ * product(extra_sizes_);
   const double cost = cost_ * (static_cast<double>(rows) * n_ + tail_);
   if (rows == 1 && scratch_ == 0 && !kernel_->rows && !kernel_->whole) {

@@ -26,8 +26,8 @@ class Nest {
   void run(const c10::SmallVector<char*, 16>& pointers, const KernelNumber* numbers) const;
 
   const Kernel& kernel() const { return *kernel_; }
-  const Compiled& compiled() const { return *compiled_; }
-  const std::string& source() const { return source_; }
+  const Compiled& compiled() const { return *source_->compiled; }
+  const std::string& source() const { return source_->text; }
   // Whether a result may lie where an argument lies: each element is read before it is written, and once.
   bool may_write_over() const { return may_write_over_; }
   int64_t partials() const { return (rows_ + (tail_ > 0)) * product(extra_sizes_); }
@@ -47,8 +47,7 @@ class Nest {
 
   const Program* program_;
   const Kernel* kernel_;
-  const Compiled* compiled_ = nullptr;
-  std::string source_;
+  const Source* source_ = nullptr;
   size_t operands_;
   size_t scratch_ = 0;                               // bytes that an element of a row needs for what is kept
   std::vector<int64_t> outer_, inner_;               // bytes from row to row, and from element to element, of each operand

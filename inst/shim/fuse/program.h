@@ -2,7 +2,9 @@
 #pragma once
 #include "core/pch.h"
 
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace shim::fuse {
@@ -73,6 +75,18 @@ struct Kernel {
   int heavy = 0, light = 0;    // how many costly and how many cheap operations an element takes
 };
 
+// How the loop over a row steps through an operand.
+enum class Step : char { none, one, any };
+
+struct Compiled;
+
+// The C of a kernel, and its machine code.
+struct Source {
+  std::string text;
+  size_t scratch = 0;  // bytes that it keeps of an element of a row
+  const Compiled* compiled = nullptr;
+};
+
 struct Program {
   bool exact = false;  // each operation is rounded as LibTorch rounds it
   std::vector<Expr> exprs;
@@ -83,10 +97,9 @@ struct Program {
   std::vector<int> products;  // slots, in the order of the graph
   std::vector<bool> reached;  // in a program of gradients: which results of the group depend on a wanted argument
   std::vector<int> results;   // the slot of each output of the group, or of each wanted gradient, -1 for none
+  // By kernel, steps and lanes: plans for most sizes share them. Who makes a plan holds the lock of the group.
+  mutable std::map<std::tuple<const Kernel*, std::vector<Step>, int>, Source> sources;
 };
-
-// How the loop over a row steps through an operand.
-enum class Step : char { none, one, any };
 
 // C source of a kernel: a function `kernel` that uses those of kernel-math.h, for rows of at least `lanes` elements, which it
 // computes so many at a time. `scratch` tells how many bytes an element of a row it keeps.
