@@ -23,8 +23,8 @@ constexpr size_t kMostOperators = 150;
 // Forms the groups of a block, from its end. Control flow separates them.
 class Finder {
  public:
-  Finder(const std::shared_ptr<Graph>& graph, bool exact, Products products)
-      : graph_(graph), exact_(exact), products_(products), aliases_(graph) {}
+  Finder(const std::shared_ptr<Graph>& graph, const std::string& function, bool exact, Products products)
+      : graph_(graph), function_(function), exact_(exact), products_(products), aliases_(graph) {}
 
   void look_at(Block* block) {
     for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
@@ -56,7 +56,7 @@ class Finder {
         continue;
       }
       shim::fuse::settle(group, graph_, [&](std::string name) {
-        return std::make_shared<Group>(group->g(c10::attr::Subgraph), std::move(name), exact_);
+        return std::make_shared<Group>(group->g(c10::attr::Subgraph), std::move(name), function_, exact_);
       });
     }
   }
@@ -87,6 +87,7 @@ class Finder {
   }
 
   std::shared_ptr<Graph> graph_;
+  const std::string& function_;
   bool exact_;
   Products products_;
   AliasDb aliases_;
@@ -193,19 +194,19 @@ bool may_fuse(const torch::jit::Stack& arguments) {
   return true;
 }
 
-void form_groups(const std::shared_ptr<Graph>& graph, const std::string& function) {
+void form_groups_and_loops(const std::shared_ptr<Graph>& graph, const std::string& function) {
   form_loops(graph, function);
-  form_groups(graph, Products::join);
+  form_groups(graph, function, Products::join);
 }
 
-void form_groups(const std::shared_ptr<Graph>& graph, Products products) {
+void form_groups(const std::shared_ptr<Graph>& graph, const std::string& function, Products products) {
   // Autocast casts the bias of a linear layer too, so that it is not split. There is a graph for each state of autocast.
   const bool casts = !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
   if (casts || mode() == Mode::exact) products = Products::stay;
   simplify(graph->block(), products == Products::split);
   const auto is_work = [](const Node& node) { return is_fusable(const_cast<Node*>(&node), false); };
   if (!any_node(*graph->block(), is_work)) return;
-  Finder finder(graph, mode() == Mode::exact, products);
+  Finder finder(graph, function, mode() == Mode::exact, products);
   finder.look_at(graph->block());
   finder.settle();
   torch::jit::EliminateDeadCode(graph);

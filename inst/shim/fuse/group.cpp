@@ -49,10 +49,10 @@ bool is_read(const Program& program, size_t argument) {
 constexpr int64_t kProbe[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37};
 
 // What runs where kernels do not: operators may still be in groups without products.
-std::shared_ptr<torch::jit::Graph> for_interpreter(const std::shared_ptr<torch::jit::Graph>& graph) {
+std::shared_ptr<torch::jit::Graph> for_interpreter(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function) {
   if (!any_node(*graph->block(), is_step)) return graph;
   auto copy = graph->copy();
-  form_groups(copy, Products::split);
+  form_groups(copy, function, Products::split);
   return copy;
 }
 
@@ -85,8 +85,8 @@ size_t Group::KeyHash::operator()(const Key& key) const {
   return hash;
 }
 
-Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact)
-    : Fused(std::move(graph), std::move(name)), exact_(exact), code_(for_interpreter(graph_), "fused") {
+Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function, bool exact)
+    : Fused(std::move(graph), std::move(name)), exact_(exact), code_(for_interpreter(graph_, function), function) {
   for (const auto* node : graph_->nodes()) asks_for_sizes_ = asks_for_sizes_ || asks_for_sizes(*node);
 }
 

@@ -12,7 +12,8 @@ namespace shim::fuse {
 // while kernels are being compiled. Any thread.
 class Group : public Fused, public std::enable_shared_from_this<Group> {
  public:
-  Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, bool exact);
+  // function: what messages call the function that the group is a part of.
+  Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function, bool exact);
 
   void run(torch::jit::Stack& stack, const std::vector<at::Tensor>* into = nullptr) override;
   // Runs the group by LibTorch's operators alone.
@@ -59,11 +60,12 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
 // Whether the fuser is on and nothing among the arguments of a program, modules included, is on a GPU, where LibTorch's own
 // fuser is at home.
 bool may_fuse(const torch::jit::Stack& arguments);
-// Puts operators of a graph, which LibTorch has not made a plan of yet, into groups; and before that, loops of a function's graph.
 // What becomes of products of matrices: they join groups; or those of linear layers are taken apart, so that a group gets the
 // bias; or they stay as they are.
 enum class Products { join, split, stay };
-void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, Products products);
-void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
+// Puts operators of a graph, which LibTorch has not made a plan of yet, into groups; and before that, its loops.
+// function: what messages call the graph.
+void form_groups(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function, Products products);
+void form_groups_and_loops(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
 
 }  // namespace shim::fuse

@@ -45,9 +45,9 @@ bool is_known_layout() {
 }
 
 // Interprets the loop where machine code can't run. Its operators on tensors may still be in groups.
-std::shared_ptr<Graph> for_interpreter(const Graph& graph) {
+std::shared_ptr<Graph> for_interpreter(const Graph& graph, const std::string& function) {
   auto copy = const_cast<Graph&>(graph).copy();
-  form_groups(copy, Products::join);
+  form_groups(copy, function, Products::join);
   add_polls(copy->block());
   return copy;
 }
@@ -164,7 +164,7 @@ struct Loop::Host {
 };
 
 Loop::Loop(std::shared_ptr<Graph> graph, std::string name, const std::string& function, bool exact)
-    : Fused(std::move(graph), std::move(name)), function_(function), exact_(exact), code_(for_interpreter(*graph_), function) {
+    : Fused(std::move(graph), std::move(name)), function_(function), exact_(exact), code_(for_interpreter(*graph_, function), function) {
   for (const auto* input : graph_->inputs()) kinds_ += kind_of(*input) ? kind_of(*input) : ' ';
   for (const auto* output : graph_->outputs()) results_ += kind_of(*output);
   // A loop without tensors is compiled before its first run.
@@ -215,7 +215,7 @@ bool Loop::run_until(const Compiled& compiled, const c10::IValue* arguments, Pro
   bool goes = value_of(loop->input(1)).toBool();
   {
     const std::lock_guard<std::mutex> hold(lock_);
-    if (!some_turns_) some_turns_.emplace(for_interpreter(*turns_of(*graph_)), function_);
+    if (!some_turns_) some_turns_.emplace(for_interpreter(*turns_of(*graph_), function_), function_);
   }
   for (int64_t some = 16; goes && progress.turns < most && !compiled.function; ) {
     some = std::min(some, most - progress.turns);

@@ -163,7 +163,7 @@ void add_polls(torch::jit::Function& function, Polls& polls, const Stack& argume
   const auto graph = with_graph->optimized_graph();
   if (graph == polls.graph.lock()) return;
   polls.graph = graph;
-  if (fuse::may_fuse(arguments)) fuse::form_groups(graph, function.name());
+  if (fuse::may_fuse(arguments)) fuse::form_groups_and_loops(graph, function.name());
   add_to(graph->block(), polls);
 }
 

@@ -25,7 +25,7 @@ class Fuser {
   }
 
   std::vector<Work> work() {
-    fuse::form_groups(graph_, fuse::Products::join);
+    fuse::form_groups(graph_, "step", fuse::Products::join);
     std::vector<Work> out;
     std::vector<size_t> random;
     std::vector<bool> done(tape_.code.size(), false);
