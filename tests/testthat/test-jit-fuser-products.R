@@ -68,7 +68,9 @@ test_that("matrices may lie in memory in any way", {
   f <- jit_trace(product_functions$linear, torch_ones(4, 5), torch_ones(5, 3), torch_ones(3))
   for (sizes in list(c(1, 1, 1), c(1, 7, 1), c(300, 1, 2), c(1, 1, 9), c(65, 33, 129))) {
     arguments <- list(torch_randn(sizes[1], sizes[2]), torch_randn(sizes[2], sizes[3]), torch_randn(sizes[3]))
-    expect_lt(distance_of(do.call(f, arguments), do.call(product_functions$linear, arguments)), 1e-4)
+    expected <- do.call(product_functions$linear, arguments)
+    # Beside the largest: small ones are differences of large ones.
+    expect_lt((do.call(f, arguments) - expected)$abs()$max()$item(), 1e-5 * expected$abs()$max()$item())
     expect_equal(fused_groups(f), "")
   }
 })
@@ -93,7 +95,8 @@ test_that("half precision and sizes that do not fit are LibTorch's", {
   local_at_once()
   arguments <- product_arguments("bfloat16")
   f <- do.call(jit_trace, c(list(product_functions$linear), arguments))
-  expect_lt(distance_of(do.call(f, arguments), do.call(product_functions$linear, arguments)), 0.05)
+  # Two of its eight binary digits: versions of LibTorch round products of halves at other places.
+  expect_lt(distance_of(do.call(f, arguments), do.call(product_functions$linear, arguments), 1), 0.03)
   expect_error(f(torch_ones(4, 6)$to(dtype = "bfloat16"), arguments[[2]], arguments[[3]]), class = "torch_error")
   expect_error(f(torch_ones(4, 5), arguments[[2]], arguments[[3]]), class = "torch_error")
 })
