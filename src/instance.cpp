@@ -138,6 +138,8 @@ SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
   const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(all), n_kinds = XLENGTH(kinds);
   std::vector<std::vector<SEXP>> found(n_kinds);  // symbols
   std::vector<size_t> first(n_kinds);
+  // Symbols and not their names: a symbol's name need not be the same string as an equal name in `registered`, when its
+  // encoding is not marked (the parser's are not).
   std::unordered_set<SEXP> seen;
   auto look = [&](SEXP symbol) {
     if (R_BindingIsActive(symbol, self)) return;
@@ -150,13 +152,13 @@ SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
     SEXP symbol = Rf_installChar(STRING_ELT(registered, i));
     // It may have been removed since.
     if (has_variable(self, symbol)) look(symbol);
-    seen.insert(STRING_ELT(registered, i));
+    seen.insert(symbol);
   }
   size_t n = 0;
   for (R_xlen_t k = 0; k < n_kinds; ++k) first[k] = found[k].size();
   for (R_xlen_t i = 0; i < n_all; ++i) {
-    SEXP name = STRING_ELT(all, i);
-    if (!seen.count(name)) look(Rf_installChar(name));
+    SEXP symbol = Rf_installChar(STRING_ELT(all, i));
+    if (!seen.count(symbol)) look(symbol);
   }
   for (R_xlen_t k = 0; k < n_kinds; ++k) {
     std::sort(found[k].begin() + first[k], found[k].end(),

@@ -92,7 +92,7 @@ void read_call(SEXP x, int row, const Places& places, ts_code* code) {
     int at = places.first(row);
     R_xlen_t i = 0;
     for (SEXP formal = formals; formal != R_NilValue; formal = CDR(formal), ++i) {
-      names[i] = CHAR(PRINTNAME(TAG(formal)));
+      names[i] = Rf_translateCharUTF8(PRINTNAME(TAG(formal)));
       const bool given = CAR(formal) != R_MissingArg;
       read_code(CAR(formal), given && at >= 0 ? at : row, places, items + i);
       if (given && at >= 0) at = places.next(at);

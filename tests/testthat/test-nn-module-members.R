@@ -13,6 +13,19 @@ test_that("members are found by what is assigned, in the order of assignment", {
   expect_null(model$nothing)
 })
 
+test_that("a member is listed once whatever wrote its name first", {
+  skip_if_no_torch()
+  # The parser's symbols have no mark of their encoding, the string has one. No other test may write this name.
+  name <- "\u017c\u00f3\u0142w"
+  parse(text = name, keep.source = FALSE)
+  net <- nn_module(initialize = function() {
+    self[[name]] <- nn_linear(1, 1)
+    self$last <- nn_parameter(torch_ones(1))
+  })()
+  expect_identical(names(net$children), name)
+  expect_length(net$parameters, 3)
+})
+
 test_that("members can be assigned from outside, by [[, and by a helper function", {
   skip_if_no_torch()
   model <- net(3)
