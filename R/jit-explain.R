@@ -7,9 +7,10 @@
 #'
 #' Operators outside of kernels run one by one, as they do when they are called from R. The reasons:
 #'
-#' * "kernels do not compute it": convolutions, indexing, batched matrix products and the like, which LibTorch computes;
+#' * "kernels do not compute it": convolutions, indexing and the like, which LibTorch computes;
 #' * "it writes into its argument": `add_()` and its kin;
 #' * "it has no neighbour to run with": one operator alone is no gain;
+#' * "it only shows memory in another way": views whose results leave the kernels;
 #' * what stands behind a kernel's name is why LibTorch computed all of it at the last call: arguments that are no plain tensors
 #'   on the CPU, too many sizes, a kernel that is being compiled or that the compiler refused, the fuser switched off.
 #'
@@ -19,8 +20,11 @@
 #' @return A data frame of class `jit_explanation`, one row an operator in the order of execution: `operator`; `kernel` (its
 #'   name, `NA` for an operator that runs by itself); `why` (the reason, `NA` in a kernel that ran); `file`, `line`, `scope` (the
 #'   module); `seconds` and `bytes` a call (of a kernel in its first row, `NA` where loops and branches leave open which
-#'   operator it was); `bandwidth`, the share of this machine's memory bandwidth that was reached, as a copy of 32 MB
-#'   has it. `plot()` draws the plan.
+#'   operator it was), 0 bytes for one that only shows memory in another way; `bandwidth`, the share of this machine's memory
+#'   bandwidth that was reached, as a copy of 32 MB has it; `operations` of floating point a call: two for each pair of numbers in
+#'   a product of matrices or a convolution, one for each number and operator in a kernel, sums and products outside of kernels,
+#'   `NA` where LibTorch does not count them; `arithmetic`, the share of the operations a second that a product of two matrices of
+#'   1,000 rows and columns reaches. `plot()` draws the plan.
 #' @section Source: LibTorch's `RecordFunction` observers.
 #' @seealso [jit_profile()], [with_jit_fusion()]
 #' @examplesIf torch::torch_is_installed()
@@ -39,10 +43,13 @@ jit_explain <- function(f, ..., times = 5) {
   if (is.null(method)) value_error("`f` has no method `forward`.")
   handle <- attr(method, "handle", exact = TRUE)
   graph <- graph_for(handle, ..., class = "graph_function")
-  rows <- explained_nodes(graph$nodes(), cpp_fuser_groups(handle))
+  groups <- cpp_fuser_groups(handle)
+  rows <- explained_nodes(graph$nodes(), groups)
   events <- profiled(for (i in seq_len(times)) .External2(C_call, handle, ...))$events
-  rows <- with_costs(rows, events[events$depth == 0, ], times)
-  rows$bandwidth <- rows$bytes / rows$seconds / copy_bandwidth()
+  rows <- with_costs(rows, events[events$depth == 0, ], times, groups)
+  most <- machine_speeds()
+  rows$bandwidth <- rows$bytes / rows$seconds / most$bandwidth
+  rows$arithmetic <- rows$operations / rows$seconds / most$arithmetic
   structure(rows, class = c("jit_explanation", "data.frame"), graph = graph)
 }
 
@@ -68,47 +75,58 @@ explained_nodes <- function(nodes, groups) {
   )
 }
 
-# The seconds and bytes of a call. An observer tells only names. So the k-th event of a name belongs to the k-th
+# The seconds, bytes and operations of a call. An observer tells only names. So the k-th event of a name belongs to the k-th
 # operator of that name, provided that there are equally many.
-with_costs <- function(rows, events, times) {
-  rows$seconds <- rows$bytes <- rep(NA_real_, nrow(rows))
-  rows <- rows[c(setdiff(names(rows), c("seconds", "bytes")), "seconds", "bytes")]
+with_costs <- function(rows, events, times, groups) {
+  costs <- c("seconds", "bytes", "operations")
+  rows[costs] <- NA_real_
+  named <- vapply(groups, function(one) one[[6]], "")
   single <- is.na(rows$kernel) | !is.na(rows$why)
   first <- !is.na(rows$kernel) & is.na(rows$why) & !duplicated(rows$kernel)
   for (k in which(first)) {
     here <- events$name == rows$kernel[k]
     rows$seconds[k] <- sum(events$seconds[here]) / times
     rows$bytes[k] <- sum(events$bytes[here]) / times
+    rows$operations[k] <- groups[[match(rows$kernel[k], named)]][[7]]
   }
   for (operator in unique(rows$operator[single])) {
     at <- which(single & rows$operator == operator)
     here <- events[events$name == paste0("aten::", operator), ]
     if (nrow(here) != times * length(at)) next
-    rows$seconds[at] <- rowMeans(matrix(here$seconds, length(at)))
-    rows$bytes[at] <- rowMeans(matrix(here$bytes, length(at)))
+    for (cost in costs) rows[[cost]][at] <- rowMeans(matrix(here[[cost]], length(at)))
   }
+  # LibTorch's counters know few operators.
+  rows$operations[rows$operations %in% 0] <- NA
   rows
 }
 
-# How many bytes a second a copy reads and writes, the best of several tries.
-copy_bandwidth <- function() {
-  if (is.null(the$copy_bandwidth)) {
+# How many bytes a second a copy reads and writes, and how many operations a second a product of matrices takes, on as many
+# threads as there are now: the best of several tries.
+machine_speeds <- function() {
+  threads <- torch_get_num_threads()
+  if (!identical(the$speeds$threads, threads)) {
+    least <- function(work) {
+      min(vapply(1:5, function(i) {
+        start <- Sys.time()
+        work()
+        as.numeric(Sys.time() - start, units = "secs")
+      }, 0))
+    }
     x <- torch_ones(8e6)
     y <- torch_empty(8e6)
-    seconds <- vapply(1:5, function(i) {
-      start <- Sys.time()
-      y$copy_(x)
-      as.numeric(Sys.time() - start, units = "secs")
-    }, 0)
-    the$copy_bandwidth <- 2 * 32e6 / min(seconds)
+    z <- torch_ones(1000, 1000)
+    the$speeds <- list(
+      threads = threads, bandwidth = 2 * 32e6 / least(function() y$copy_(x)),
+      arithmetic = 2e9 / least(function() torch_mm(z, z))
+    )
   }
-  the$copy_bandwidth
+  the$speeds
 }
 
 #' @export
 print.jit_explanation <- function(x, ...) {
   # A selection without all of these columns is a plain data frame.
-  if (!all(c("operator", "kernel", "why", "file", "seconds", "bytes", "bandwidth") %in% names(x))) return(NextMethod())
+  if (!all(c("operator", "kernel", "why", "file", "seconds", "bytes", "bandwidth", "operations", "arithmetic") %in% names(x))) return(NextMethod())
   kernels <- unique(x$kernel[!is.na(x$kernel) & is.na(x$why)])
   alone <- is.na(x$kernel) | !is.na(x$why)
   cli::cat_line(sprintf(
@@ -120,12 +138,15 @@ print.jit_explanation <- function(x, ...) {
     operator = x$operator, kernel = ifelse(alone, "", match(x$kernel, kernels)),
     us = ifelse(is.na(x$seconds), "", formatC(x$seconds * 1e6, digits = 1, format = "f")),
     MB = ifelse(is.na(x$bytes), "", formatC(x$bytes / 1e6, digits = 2, format = "f")),
-    bandwidth = ifelse(is.na(x$bandwidth), "", paste0(round(100 * x$bandwidth), " %")),
+    bandwidth = percent(x$bandwidth),
+    Mflop = ifelse(is.na(x$operations), "", formatC(x$operations / 1e6, digits = 2, format = "f")), arithmetic = percent(x$arithmetic),
     where = place, why = ifelse(is.na(x$why), "", x$why)
   )
   print(shown, row.names = FALSE, right = FALSE)
   invisible(x)
 }
+
+percent <- function(share) ifelse(is.na(share), "", paste0(round(100 * share), " %"))
 
 #' @export
 plot.jit_explanation <- function(x, ...) {
@@ -144,7 +165,8 @@ plot.jit_explanation <- function(x, ...) {
 #' @param file A path, as a rule ending in `.json`.
 #' @return `jit_profile()` an object of class `jit_profile`, a list: `value` of `expr`, and `events`, a data frame with one row an
 #'   operator in the order of their ends: `name`, `place` (the R call, `""` for what ran on another thread), `start` and `seconds`,
-#'   `self` (without the operators that it calls), `bytes`, `depth` (0: called from R or from a program), `thread`.
+#'   `self` (without the operators that it calls), `bytes`, `operations` of floating point (of sums, products and convolutions, and of
+#'   what calls them), `depth` (0: called from R or from a program), `thread`.
 #'   `print()` shows operators and places by time, `plot()` draws the events as flames, time from left to right.
 #'   `jit_profile_save()` writes what browsers show at `chrome://tracing`, and gives `file`, invisibly.
 #' @section Source: LibTorch's `RecordFunction` observers.
@@ -168,7 +190,7 @@ profiled <- function(expr) {
   events <- data.frame(
     name = as.character(unlist(columns[[1]])), place = as.character(unlist(columns[[2]])), start = as.numeric(unlist(columns[[3]])),
     seconds = as.numeric(unlist(columns[[4]])), bytes = as.numeric(unlist(columns[[5]])), depth = as.integer(unlist(columns[[6]])),
-    thread = as.integer(unlist(columns[[7]]))
+    thread = as.integer(unlist(columns[[7]])), operations = as.numeric(unlist(columns[[8]]))
   )
   # "by `call` at file:line", as errors of traces tell it.
   events$place <- trimws(sub("^ *by `(.*)`(.*)$", "\\1\\2", events$place))
@@ -193,7 +215,7 @@ with_self <- function(events) {
     inside[[thread]] <- sums
   }
   events$self <- self
-  events[c("name", "place", "start", "seconds", "self", "bytes", "depth", "thread")]
+  events[c("name", "place", "start", "seconds", "self", "bytes", "operations", "depth", "thread")]
 }
 
 by_time <- function(keys, seconds, n = 15) {

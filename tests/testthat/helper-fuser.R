@@ -67,6 +67,7 @@ distance_of <- function(actual, expected, least = 1e-3) {
   if (length(a) == 0) return(0)
   if (!identical(is.nan(a), is.nan(b))) return(Inf)
   same <- is.nan(a) | a == b
+  if (any(is.infinite(a) != is.infinite(b))) return(Inf)
   max(0, (abs(a - b) / (abs(b) + least))[!same])
 }
 
@@ -129,7 +130,7 @@ random_arguments <- function() {
 random_tensor_expression <- function(depth) {
   if (depth == 0) return(sample(c("a", "b", "c", "a", "b", "c", "0.5", "2", "2L"), 1))
   sub <- function() random_tensor_expression(depth - 1)
-  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "product"), 1),
+  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "view", "product", "batch"), 1),
     op = sprintf("(%s %s %s)", sub(), sample(c("+", "-", "*", "/"), 1), sub()),
     fun = sprintf("torch_%s(tensor(%s))", sample(c("tanh", "sigmoid", "relu", "exp", "abs", "neg", "sin", "erf", "floor", "expm1"), 1), sub()),
     power = sprintf("(%s)^%s", sub(), sample(c("2", "3", "2L"), 1)),
@@ -139,7 +140,8 @@ random_tensor_expression <- function(depth) {
     reduce = sprintf(sample(c("tensor(%s)$sum()", "tensor(%s)$mean(dtype = torch_double())", "last(%s)", "centred(%s)", "tensor(%s)$to(dtype = torch_float())"), 1), sub()),
     number = sprintf("(%s * %s)", sub(), format(round(runif(1, -2, 2), 2))),
     product = sprintf(sample(c("mixed(%s, %s)", "layer(%s, %s)"), 1), sub(), sub()),
-    view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)"), 1), sub())
+    view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)", "turned(%s)", "folded(%s)", "moved(%s)"), 1), sub()),
+    batch = sprintf("batched(%s, %s)", sub(), sub())
   )
 }
 
@@ -171,7 +173,31 @@ random_fused_function <- function() {
     if (x$ndim < 1 || y$ndim != 2 || tail(x$shape, 1) != y$shape[2]) return(x)
     nnf_relu(nnf_linear(x, torch_mm(torch_t(y), y) * 0.1, y[1, ]))
   }
-  functions <- list(tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer)
+  batched <- function(x, y) {
+    x <- float(x)
+    y <- float(y)
+    if (x$ndim != 3 || !identical(x$shape, y$shape)) return(x)
+    torch_matmul(torch_matmul(x, y$transpose(2, 3)) * 0.1, y) * 0.1
+  }
+  # Views that end in the shape that they began with.
+  turned <- function(x) {
+    x <- tensor(x)
+    if (x$ndim < 2) x else (x$transpose(1, -1) * 2)$transpose(1, -1)
+  }
+  folded <- function(x) {
+    x <- tensor(x)
+    (x$reshape(c(-1, tail(c(1, x$shape), 1))) * 2)$reshape(x$shape)
+  }
+  moved <- function(x) {
+    x <- tensor(x)
+    if (x$ndim < 3) return(x)
+    order <- c(2:x$ndim, 1)
+    x$permute(order)$contiguous()$view(c(-1, 1))$view(x$shape[order])$permute(order(order)) + 1
+  }
+  functions <- list(
+    tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
+    moved = moved
+  )
   eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))
 }
 

@@ -14,6 +14,9 @@ test_that("operators are told with their kernels and the reasons of those in non
   expect_equal(told$bytes, c(30000, 20000, 20000, NA, NA, 20004), tolerance = 1e-3)
   expect_true(all(told$seconds[c(1:3, 6)] > 0 & told$seconds[c(1:3, 6)] < 10))
   expect_true(all(told$bandwidth[c(1:3, 6)] > 0))
+  # 50 x 50 results of 50 products and sums each; three operators on 2,500 numbers; what LibTorch does not count.
+  expect_equal(told$operations, c(2 * 50^3, NA, 3 * 2500, NA, NA, NA))
+  expect_true(all(told$arithmetic[c(1, 3)] > 0))
   expect_output(print(told), "6 operators: 3 in 1 kernel, 3 by themselves")
   expect_output(print(told[c("operator", "kernel")]), "matmul")
   off <- with_jit_fusion(fuser = "none", code = jit_explain(f, torch_randn(50, 50), torch_randn(50, 50)))
@@ -23,6 +26,12 @@ test_that("operators are told with their kernels and the reasons of those in non
   plot(told)
   grDevices::dev.off()
   expect_gt(file.size(picture), 0)
+  # Products in a kernel count as those outside; a view moves nothing.
+  both <- jit_trace(function(x, w) torch_cumsum(torch_relu(torch_mm(x, w)) + 1, 1)$t(), torch_randn(5, 5), torch_randn(5, 5))
+  told <- jit_explain(both, torch_randn(50, 20), torch_randn(20, 30))
+  expect_equal(told$operations, c(2 * 50 * 20 * 30 + 2 * 50 * 30, NA, NA, NA, NA))
+  expect_equal(told$bytes[5], 0)
+  expect_equal(told$why[5], "it only shows memory in another way")
   # Modules tell from which of them an operator comes; a loop leaves open which one it was.
   net <- nn_sequential(nn_linear(3, 4), nn_gelu(), nn_linear(4, 1))
   told <- jit_explain(jit_trace(net, torch_randn(5, 3)), torch_randn(5, 3))

@@ -80,6 +80,11 @@ bool asks_for_sizes(const Node& node) {
   return composite && composite->sizes > 0;
 }
 
+bool reshapes(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->reshapes;
+}
+
 Program forward_program(Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact) {
   Builder builder;
   builder.program.exact = exact;
@@ -87,7 +92,9 @@ Program forward_program(Graph& graph, const std::vector<Argument>& arguments, co
   for (const Value* output : graph.outputs()) {
     const Id id = translator.of(output);
     const Expr& e = builder.at(id);
-    if (e.kind == Expr::tensor && builder.program.slots[e.slot].made_by >= 0) {
+    const Id made_by = e.kind == Expr::tensor ? builder.program.slots[e.slot].made_by : -1;
+    if (made_by >= 0 && builder.at(made_by).kind == Expr::view) throw Unfusable{"a view is a result"};
+    if (made_by >= 0) {
       builder.program.results.push_back(e.slot);
       continue;
     }

@@ -26,10 +26,12 @@ bool is_worth_a_kernel(const torch::jit::Node& node);
 bool is_step(const torch::jit::Node& node);
 // Whether the result of a node may share memory with its argument. Such a value must not leave a group.
 bool stays_inside(const torch::jit::Node& node);
-// Whether a node is given sizes as numbers, as `view()` is.
+// Whether a node is given sizes as numbers, as `expand()` is.
 bool asks_for_sizes(const torch::jit::Node& node);
+// Whether a node takes sizes apart or puts them together, as `view()` does.
+bool reshapes(const torch::jit::Node& node);
 
-// The real sizes, by the sizes in the probe that stand for them.
+// The real sizes, by the sizes in the probe that stand for them. If there are none, the probe has the real sizes.
 using Real = std::map<int64_t, int64_t>;
 
 // The program of a group: it has the arguments and results of the group.

@@ -47,7 +47,8 @@ Id Builder::tensor(int slot) {
   e.dtype = e.compute = from.dtype;
   e.shape = from.shape;
   if (from.unsqueeze) e.shape.push_back(1);
-  if (from.made_by >= 0) e.level = at(from.made_by).level + 1;
+  // A view can be read by the kernels of its own level.
+  if (from.made_by >= 0) e.level = at(from.made_by).level + (at(from.made_by).kind == Expr::view ? 0 : 1);
   return add(std::move(e));
 }
 
@@ -181,12 +182,13 @@ Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) 
   return add(std::move(e));
 }
 
-Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape) {
+Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape, bool batched) {
   Expr e;
   e.kind = Expr::product;
   e.args = {stored_in_full(a), stored_in_full(b)};
   e.turned[0] = turn_a;
   e.turned[1] = turn_b;
+  e.batched = batched;
   e.dtype = e.compute = at(e.args[0]).dtype;
   e.shape = shape;
   e.level = std::max(at(e.args[0]).level, at(e.args[1]).level);
@@ -202,6 +204,24 @@ Id Builder::columns(Id a, const Sizes& shape) {
   e.space = at(e.args[0]).shape;
   e.shape = shape;
   e.level = at(e.args[0]).level;
+  const Id id = add(std::move(e));
+  return tensor(slot_for(id, shape));
+}
+
+Id Builder::view(Id a, std::vector<int64_t> order, Sizes shape, bool packed) {
+  a = stored_in_full(a);
+  Slot& from = program.slots[at(a).slot];
+  // Where the rows of products are read in another order, most likely as one long row, they are written in that order.
+  const bool keeps_rows = !order.empty() && order.back() + 1 == static_cast<int64_t>(order.size());
+  if (keeps_rows && from.order.empty() && from.made_by >= 0 && at(from.made_by).batched) from.order = order;
+  Expr e;
+  e.kind = Expr::view;
+  e.args = {a};
+  e.order = std::move(order);
+  e.packed = packed;
+  e.dtype = e.compute = at(a).dtype;
+  e.shape = shape;
+  e.level = at(a).level;
   const Id id = add(std::move(e));
   return tensor(slot_for(id, shape));
 }
@@ -300,12 +320,14 @@ std::vector<int> Builder::products() const {
 }
 
 void Builder::schedule() {
+  // Views come first in their level, in the order in which they were made: one may show another.
   struct Key {
     int level;
+    bool computes;
     Sizes space;
-    Id by_itself;
+    Id alone;  // the expression of a step of another kind than a loop
     bool operator<(const Key& other) const {
-      return std::tie(level, space, by_itself) < std::tie(other.level, other.space, other.by_itself);
+      return std::tie(level, computes, space, alone) < std::tie(other.level, other.computes, other.space, other.alone);
     }
   };
   std::map<Key, Kernel> kernels;
@@ -314,17 +336,21 @@ void Builder::schedule() {
     const Slot& it = program.slots[slot];
     if (it.made_by < 0) continue;
     const Expr& e = at(it.made_by);
-    const Sizes space = trimmed(e.extent == Extent::full ? e.shape : e.space);
-    const bool by_itself = e.kind == Expr::product || e.kind == Expr::columns;
-    Kernel& kernel = kernels[{e.level, space, by_itself ? it.made_by : -1}];
-    kernel.by_itself = by_itself;
+    const Work work = e.kind == Expr::product   ? Work::product
+                      : e.kind == Expr::columns ? Work::columns
+                      : e.kind == Expr::view    ? Work::view
+                                                : Work::loop;
+    const bool computes = work != Work::view;
+    const Sizes space = computes ? trimmed(e.extent == Extent::full ? e.shape : e.space) : Sizes{};
+    Kernel& kernel = kernels[{e.level, computes, space, work == Work::loop ? -1 : it.made_by}];
+    kernel.work = work;
     kernel.space = e.extent == Extent::full ? (e.shape.size() > kernel.space.size() ? e.shape : kernel.space)
                                             : (e.space.size() > kernel.space.size() ? e.space : kernel.space);
     kernel.results.push_back(slot);
     kernel.values.push_back(it.made_by);
   }
   for (auto& [key, kernel] : kernels) {
-    if (kernel.by_itself) {
+    if (kernel.work != Work::loop) {
       for (const Id arg : at(kernel.values[0]).args) kernel.arguments.push_back(at(arg).slot);
       program.kernels.push_back(std::move(kernel));
       continue;
@@ -338,6 +364,12 @@ void Builder::schedule() {
     kernel.arguments.assign(read.begin(), read.end());
     program.kernels.push_back(std::move(kernel));
   }
+  // What others read than views in that order lies as operators' results do: theirs lie like it.
+  for (const int slot : program.results)
+    if (slot >= 0) program.slots[slot].order.clear();
+  for (const Kernel& kernel : program.kernels)
+    for (const int slot : kernel.arguments)
+      if (kernel.work != Work::view || at(kernel.values[0]).order != program.slots[slot].order) program.slots[slot].order.clear();
 }
 
 bool Builder::mentions(const std::string& text, char letter) {

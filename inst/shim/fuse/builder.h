@@ -36,9 +36,12 @@ class Builder {
 
   Id reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype);
 
-  // The product of two matrices; leading dimensions of a tensor count as one. turn_a, turn_b: which are read with their
-  // dimensions exchanged.
-  Id product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape);
+  // The product of two matrices, or of as many as the leading dimensions of both count if it is `batched`. Otherwise the leading
+  // dimensions of a tensor count as one. turn_a, turn_b: which are read with their last two dimensions exchanged.
+  Id product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape, bool batched = false);
+
+  // A value with its dimensions in another order, or, if `order` is empty, in another shape. packed: it lies in memory without gaps.
+  Id view(Id a, std::vector<int64_t> order, Sizes shape, bool packed = false);
 
   // The sums over all dimensions but the last.
   Id columns(Id a, const Sizes& shape);

@@ -1,5 +1,6 @@
 // Operators that are no single formula: reductions, those that are made of several formulas, and views that only change a shape.
 #include <ATen/Functions.h>
+#include <numeric>
 
 #include "fuse/fused.h"
 #include "fuse/translator.h"
@@ -53,27 +54,21 @@ bool is_softmax_of_rows(const Node& node) {
   const auto dim = torch::jit::toIValue(node.input(1));
   return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank) == Over::last || (rank == 1 && dim->toInt() == 0);
 }
-// Gives a value that was reduced over its last dimension that dimension back, with size 1.
-bool opens_a_row(const Node& node) {
-  const Node* reduction = node.input(0)->node();
-  const std::string name = reduction->kind().toUnqualString();
-  if ((name != "sum" && name != "mean" && name != "amax" && name != "amin") || reduction->inputs().size() < 3) return false;
-  const auto dims = torch::jit::toIValue(reduction->input(1)), keep = torch::jit::toIValue(reduction->input(2)),
-             dim = torch::jit::toIValue(node.input(1));
-  const int64_t rank = rank_of(reduction->input(0));
-  if (!dims || !keep || !dim || !keep->isBool() || keep->toBool() || !dim->isInt()) return false;
-  // Where the rank is unknown, only what counts from the end is known to be the last dimension.
-  const auto is_last = [&](int64_t d) { return d == -1 || (rank > 0 && d == rank - 1); };
-  const auto list = dimensions(*dims);
-  return list.size() == 1 && is_last(list[0]) && is_last(dim->toInt());
-}
 bool always(const Node&) { return true; }
-bool multiplies_matrices(const Node& node) { return rank_of(node.input(0)) > 0 && rank_of(node.input(1)) == 2; }
 bool is_one(const torch::jit::Value* value) {
   const auto constant = torch::jit::toIValue(value);
   return constant && constant->isScalar() && constant->toScalar().equal(1);
 }
 bool adds_as_it_is(const Node& node) { return is_one(node.input(3)) && is_one(node.input(4)); }
+bool multiplies_matrices(const Node& node) {
+  const int64_t of_a = rank_of(node.input(0)), of_b = rank_of(node.input(1));
+  return of_b == 2 ? of_a > 0 : of_a > 1 && of_b > 1;
+}
+bool is_packed_in_order(const Node& node) {
+  const auto format = torch::jit::toIValue(node.input(1));
+  return format && (format->isNone() || (format->isInt() && format->toMemoryFormat() == at::MemoryFormat::Contiguous));
+}
+bool adds(const Node& node) { return node.kind() == c10::aten::addmm || node.kind() == c10::aten::baddbmm; }
 bool multiplies(const Node& node) {
   const Composite* composite = composite_of(node.kind());
   return composite && composite->product;
@@ -83,14 +78,12 @@ bool is_multiplied(const torch::jit::Value* value) {
   for (const auto& use : value->uses()) {
     if (use.user->kind() == fused()) {
       if (!is_multiplied(use.user->g(c10::attr::Subgraph)->inputs()[use.offset])) return false;
-    } else if (!multiplies(*use.user) || (use.user->kind() == c10::aten::addmm && use.offset == 0) ||
-               (use.user->kind() == c10::aten::linear && use.offset == 2)) {
+    } else if (!multiplies(*use.user) || (use.user->kind() == c10::aten::linear ? use.offset == 2 : adds(*use.user) && use.offset == 0)) {
       return false;
     }
   }
   return true;
 }
-bool exchanges_for_products(const Node& node) { return is_multiplied(node.output()); }
 
 }  // namespace
 
@@ -100,7 +93,7 @@ bool sums_columns(const Node& node) {
 
 const Composite* composite_of(c10::Symbol op) {
   using T = Translator;
-  constexpr bool worth = true, inside = true, product = true;
+  constexpr bool worth = true, inside = true, product = true, reshapes = true;
   static const auto& table = *new std::unordered_map<std::string, Composite>{
       {"sum", {&T::sum, reduces_well}},
       {"mean", {&T::sum, reduces_well}},
@@ -122,12 +115,22 @@ const Composite* composite_of(c10::Symbol op) {
       {"binary_cross_entropy_with_logits", {&T::logits_loss, always}},
       {"linear", {&T::linear, always, 0, !worth, !inside, product}},
       {"addmm", {&T::addmm, adds_as_it_is, 0, !worth, !inside, product}},
+      {"baddbmm", {&T::addmm, adds_as_it_is, 0, !worth, !inside, product}},
       {"mm", {&T::mm, always, 0, !worth, !inside, product}},
+      {"bmm", {&T::mm, always, 0, !worth, !inside, product}},
       {"matmul", {&T::mm, multiplies_matrices, 0, !worth, !inside, product}},
-      {"t", {&T::transpose, exchanges_for_products, 0, !worth, inside}},
       {"expand", {&T::expand, always, 1, !worth, inside}},
       {"expand_as", {&T::expand, always, 0, !worth, inside}},
-      {"unsqueeze", {&T::unsqueeze, opens_a_row, 0, !worth, inside}},
+      {"t", {&T::permute, always, 0, !worth, inside}},
+      {"transpose", {&T::permute, always, 0, !worth, inside}},
+      {"permute", {&T::permute, always, 0, !worth, inside}},
+      {"view", {&T::reshape, always, 1, !worth, inside, !product, reshapes}},
+      {"reshape", {&T::reshape, always, 1, !worth, inside, !product, reshapes}},
+      {"flatten", {&T::reshape, always, 0, !worth, inside, !product, reshapes}},
+      {"unflatten", {&T::reshape, always, 0, !worth, inside, !product, reshapes}},
+      {"unsqueeze", {&T::reshape, always, 0, !worth, inside}},
+      {"squeeze", {&T::reshape, always, 0, !worth, inside}},
+      {"contiguous", {&T::pack, is_packed_in_order, 0, !worth, inside}},
   };
   if (!op.is_aten()) return nullptr;
   const auto found = table.find(op.toUnqualString());
@@ -299,7 +302,9 @@ Translator::Matrix Translator::matrix(const Node* node, size_t i) const {
 
 Id Translator::product(Matrix a, Matrix b, const at::Tensor& out) {
   expect_floating(out);
-  return b_.product(a.id, a.turned, b.id, b.turned, out.sizes().vec());
+  const Sizes &of_a = b_.at(a.id).shape, &of_b = b_.at(b.id).shape;
+  const bool batched = of_b.size() > 2 || (a.turned && of_a.size() > 2);
+  return b_.product(a.id, a.turned, b.id, b.turned, out.sizes().vec(), batched);
 }
 
 Id Translator::linear(Node* node, const at::Tensor& out) {
@@ -311,7 +316,7 @@ Id Translator::linear(Node* node, const at::Tensor& out) {
 }
 
 Id Translator::mm(Node* node, const at::Tensor& out) {
-  if (probed(node->input(1)).dim() != 2) throw Unfusable{"its second argument is no matrix"};
+  if (probed(node->input(1)).dim() < 2) throw Unfusable{"its second argument is no matrix"};
   return product(matrix(node, 0), matrix(node, 1), out);
 }
 
@@ -320,23 +325,51 @@ Id Translator::addmm(Node* node, const at::Tensor& out) {
   return checked(formula("a + b", {"g", "g"}, {arg(node, 0), x}, out.scalar_type()), out);
 }
 
-// The product that reads it exchanges the dimensions.
-Id Translator::transpose(Node* node, const at::Tensor& out) {
-  if (out.dim() != 2) throw Unfusable{"it is no matrix"};
-  const auto twice = turned_.find(node->input(0));
-  if (twice != turned_.end()) return twice->second;
-  turned_[node->output()] = arg(node, 0);
-  return -1;
-}
-
 // --- views ------------------------------------------------------------------------------------------------------------
 
 Id Translator::expand(Node* node, const at::Tensor& out) { return b_.expanded(arg(node, 0), out.sizes().vec()); }
 
-Id Translator::unsqueeze(Node* node, const at::Tensor& out) {
+Id Translator::pack(Node* node, const at::Tensor& out) { return b_.view(needed(node), {}, out.sizes().vec(), true); }
+
+// Where only products read a matrix, these exchange its dimensions.
+Id Translator::permute(Node* node, const at::Tensor& out) {
+  const int64_t rank = out.dim();
+  std::vector<int64_t> order(static_cast<size_t>(rank));
+  std::iota(order.begin(), order.end(), 0);
+  const auto place = [&](const c10::IValue& dim) { return static_cast<size_t>(dim.toInt() < 0 ? dim.toInt() + rank : dim.toInt()); };
+  if (constant(node, 1).isIntList()) {
+    const auto dims = constant(node, 1).toIntVector();
+    for (size_t d = 0; d < dims.size(); ++d) order[d] = dims[d] < 0 ? dims[d] + rank : dims[d];
+  } else if (node->inputs().size() == 3) {
+    std::swap(order[place(constant(node, 1))], order[place(constant(node, 2))]);
+  } else if (rank == 2) {
+    std::swap(order[0], order[1]);
+  }
+  std::vector<int64_t> same(order.size());
+  std::iota(same.begin(), same.end(), 0);
+  if (order == same) return arg(node, 0);
+  std::swap(same[same.size() - 1], same[same.size() - 2]);
+  if (order == same && is_multiplied(node->output())) {
+    const auto twice = turned_.find(node->input(0));
+    if (twice != turned_.end()) return twice->second;
+    turned_[node->output()] = arg(node, 0);
+    return -1;
+  }
+  return b_.view(needed(node), std::move(order), out.sizes().vec());
+}
+
+Id Translator::reshape(Node* node, const at::Tensor& out) {
+  // A dimension of size 1 at the end of what was reduced stands for the one that is gone.
   const auto open = open_.find(arg(node, 0));
-  if (open == open_.end() || b_.at(open->second).shape != out.sizes().vec()) throw Unfusable{"a dimension that was not reduced"};
-  return open->second;
+  if (open != open_.end() && b_.at(open->second).shape == out.sizes().vec()) return open->second;
+  return b_.view(needed(node), {}, out.sizes().vec());
+}
+
+// The first argument, as a value that may lie in memory.
+Id Translator::needed(const Node* node) const {
+  const Id id = arg(node, 0);
+  if (id < 0) throw Unfusable{"an argument that it needs is missing"};
+  return id;
 }
 
 }  // namespace shim::fuse

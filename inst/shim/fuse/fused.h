@@ -20,10 +20,12 @@ class Fused {
   const std::shared_ptr<torch::jit::Graph>& graph() const { return graph_; }
   const std::string& name() const { return name_; }
 
-  // About the last call: the reason why no kernel ran, or ""; how many kernels there are; their sources.
+  // About the last call: the reason why no kernel ran, or ""; how many kernels there are; their sources; how many operations of
+  // floating point they take.
   struct Report {
     std::string why, source;
     size_t kernels = 0;
+    double operations = 0;
   };
   Report report() {
     const std::lock_guard<std::mutex> hold(lock_);

@@ -53,6 +53,7 @@ class Gradients {
       const Id g = arrived(id, e);
       if (e.kind == Expr::tensor) at_tensor(e, g);
       else if (e.kind == Expr::product) through_product(e, g);
+      else if (e.kind == Expr::view) through_view(e, g);
       else if (e.kind == Expr::columns) adjoints_[e.args[0]].push_back(b_.repeated(g, e.space));
       else if (e.kind == Expr::reduce) through_reduction(id, e, g);
       else if (translator_.softmaxes.count(id)) through_softmax(id, e, g);
@@ -92,10 +93,12 @@ class Gradients {
     const size_t i = wanted_slot_.at(e.slot);
     if (b_.program.results[i] >= 0) throw Unfusable{"an argument that is read twice"};
     if (b_.at(g).extent == Extent::full && b_.at(g).kind == Expr::tensor) {
-      if (b_.program.slots[b_.at(g).slot].made_by >= 0) {
+      const Id made_by = b_.program.slots[b_.at(g).slot].made_by;
+      if (made_by >= 0 && b_.at(made_by).kind != Expr::view) {
         b_.program.results[i] = b_.at(g).slot;
         return;
       }
+      // What leaves the group has memory of its own.
       g = b_.repeated(g, e.shape);
     }
     b_.program.results[i] = b_.slot_for(g, e.shape);
@@ -106,11 +109,28 @@ class Gradients {
     g = b_.full(g);
     const Id a = e.args[0], b = e.args[1];
     const bool turn_a = e.turned[0], turn_b = e.turned[1];
-    const Sizes of_a = b_.at(a).shape, of_b = b_.at(b).shape;
+    // Matrices that are repeated get as many gradients, which are summed up where they arrive.
+    const auto sizes_of = [&](Id id) {
+      Sizes shape = b_.at(id).shape;
+      if (e.batched) {
+        shape.erase(shape.begin(), shape.end() - 2);
+        shape.insert(shape.begin(), e.shape.begin(), e.shape.end() - 2);
+      }
+      return shape;
+    };
+    const Sizes of_a = sizes_of(a), of_b = sizes_of(b);
     if (leads_[a])
-      adjoints_[a].push_back(turn_a ? b_.product(b, turn_b, g, true, of_a) : b_.product(g, false, b, !turn_b, of_a));
+      adjoints_[a].push_back(turn_a ? b_.product(b, turn_b, g, true, of_a, e.batched)
+                                    : b_.product(g, false, b, !turn_b, of_a, e.batched));
     if (leads_[b])
-      adjoints_[b].push_back(turn_b ? b_.product(g, true, a, turn_a, of_b) : b_.product(a, !turn_a, g, false, of_b));
+      adjoints_[b].push_back(turn_b ? b_.product(g, true, a, turn_a, of_b, e.batched)
+                                    : b_.product(a, !turn_a, g, false, of_b, e.batched));
+  }
+
+  void through_view(const Expr& e, Id g) {
+    std::vector<int64_t> back(e.order.size());
+    for (size_t d = 0; d < back.size(); ++d) back[static_cast<size_t>(e.order[d])] = static_cast<int64_t>(d);
+    adjoints_[e.args[0]].push_back(b_.view(b_.full(g), std::move(back), b_.at(e.args[0]).shape));
   }
 
   void through_reduction(Id id, const Expr& e, Id g) {

@@ -87,7 +87,10 @@ size_t Group::KeyHash::operator()(const Key& key) const {
 
 Group::Group(std::shared_ptr<torch::jit::Graph> graph, std::string name, const std::string& function, bool exact)
     : Fused(std::move(graph), std::move(name)), exact_(exact), code_(for_interpreter(graph_, function), function) {
-  for (const auto* node : graph_->nodes()) asks_for_sizes_ = asks_for_sizes_ || asks_for_sizes(*node);
+  for (const auto* node : graph_->nodes()) {
+    asks_for_sizes_ = asks_for_sizes_ || asks_for_sizes(*node);
+    reshapes_ = reshapes_ || reshapes(*node);
+  }
 }
 
 void Group::run_plainly(Stack& stack) const {
@@ -143,6 +146,10 @@ std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, s
         argument.is_tensor = true;
         argument.dtype = tensor.scalar_type();
         for (const int64_t size : tensor.sizes()) {
+          if (reshapes_) {
+            argument.shape.push_back(size);
+            continue;
+          }
           if (!probe_of.count(size)) {
             if (probe_of.size() > std::size(kProbe)) throw Unfusable{"it has too many sizes"};
             const int64_t next = kProbe[probe_of.size() - 1];
@@ -402,7 +409,10 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
   for (at::Tensor& result : results) stack.emplace_back(std::move(result));
   if (guard.needsOutputs()) guard.setOutputs(std::vector<c10::IValue>(stack.begin() + static_cast<std::ptrdiff_t>(first), stack.end()));
   const std::lock_guard<std::mutex> hold(lock_);
-  if (!report_.why.empty() || report_.kernels == 0) report_ = {"", plan->sources(), plan->program().kernels.size()};
+  if (!report_.why.empty() || report_.kernels == 0 || it != told_) {
+    told_ = it;
+    report_ = {"", plan->sources(), plan->program().kernels.size(), plan->operations()};
+  }
 }
 
 }  // namespace shim::fuse

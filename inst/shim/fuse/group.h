@@ -54,7 +54,8 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   std::unordered_map<Key, std::shared_ptr<Entry>, KeyHash> entries_;
   // Programs by dtypes and by which sizes are equal; if the graph has sizes as numbers, by the sizes themselves.
   std::unordered_map<Key, std::shared_ptr<const Program>, KeyHash> programs_;
-  bool asks_for_sizes_ = false;
+  bool asks_for_sizes_ = false, reshapes_ = false;
+  std::shared_ptr<const Entry> told_;  // of the call that the report is about
 };
 
 // Whether the fuser is on and nothing among the arguments of a program, modules included, is on a GPU, where LibTorch's own

@@ -21,18 +21,19 @@ double pairwise_sum(const double* values, int64_t n) {
 
 Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arguments, Real real)
     : program_(std::move(program)), real_(std::move(real)), places_(program_->slots.size()), written_(places_.size()) {
-  real_[1] = 1;
   for (size_t i = 0; i < arguments.size(); ++i) places_[program_->arguments[i]] = arguments[i];
   for (const Kernel& kernel : program_->kernels) {
+    if (kernel.work == Work::view) {
+      place_view(kernel);
+      continue;
+    }
     const std::vector<int64_t> space = real_sizes(kernel.space);
     place_results(kernel, space);
-    if (kernel.by_itself && kernel.arguments.size() == 2) {
-      steps_.emplace_back(Product(*program_, kernel, places_));
-    } else if (kernel.by_itself) {
-      steps_.emplace_back(Columns(kernel, places_));
-    } else {
-      steps_.emplace_back(Nest(*program_, kernel, places_, space));
-    }
+    if (kernel.work == Work::product)
+      steps_.emplace_back(Product(program_->exprs[kernel.values[0]], places_[kernel.arguments[0]], places_[kernel.arguments[1]],
+                                  places_[kernel.results[0]]));
+    else if (kernel.work == Work::columns) steps_.emplace_back(Columns(kernel, places_));
+    else steps_.emplace_back(Nest(*program_, kernel, places_, space));
     place_sums(kernel);
   }
   find_last_uses();
@@ -53,8 +54,9 @@ void Plan::find_last_uses() {
 }
 
 std::vector<int64_t> Plan::real_sizes(const Sizes& shape) const {
+  if (real_.empty()) return shape;
   std::vector<int64_t> sizes;
-  for (const int64_t size : shape) sizes.push_back(real_.at(size));
+  for (const int64_t size : shape) sizes.push_back(size == 1 ? 1 : real_.at(size));
   return sizes;
 }
 
@@ -70,12 +72,31 @@ Plan::State Plan::state() const {
 }
 
 void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space) {
-  const std::vector<int64_t> like = kernel.by_itself ? contiguous(space) : strides_like(kernel, places_, space);
+  const std::vector<int64_t> like = kernel.work == Work::product ? lying_in(space, program_->slots[kernel.results[0]].order)
+                                    : kernel.work == Work::loop  ? strides_like(kernel, places_, space)
+                                                                 : contiguous(space);
   for (const int slot : kernel.results) {
     const Slot& it = program_->slots[slot];
     const std::vector<int64_t> sizes = real_sizes(it.of.empty() ? it.shape : it.of);
     written_[slot] = places_[slot] = {it.dtype, sizes, sizes == space ? like : contiguous(sizes)};
   }
+}
+
+// Memory that can't be read in the new shape as it lies is copied first.
+void Plan::place_view(const Kernel& kernel) {
+  const Expr& e = program_->exprs[kernel.values[0]];
+  const Place& from = places_[static_cast<size_t>(kernel.arguments[0])];
+  Place to{from.dtype, real_sizes(e.shape), {}};
+  bool copies = false;
+  for (const int64_t d : e.order) to.strides.push_back(from.strides[static_cast<size_t>(d)]);
+  if (e.order.empty()) {
+    const auto strides = at::detail::computeStride(from.sizes, from.strides, to.sizes);
+    copies = !strides || (e.packed && !at::is_contiguous_strides(from.sizes, from.strides));
+    to.strides = copies ? contiguous(to.sizes) : std::vector<int64_t>(strides->begin(), strides->end());
+  }
+  const auto slot = static_cast<size_t>(kernel.results[0]);
+  steps_.emplace_back(View{from, copies});
+  written_[slot] = places_[slot] = std::move(to);
 }
 
 void Plan::place_sums(const Kernel& kernel) {
@@ -92,6 +113,17 @@ std::string Plan::sources() const {
   for (const auto& step : steps_)
     if (const Nest* nest = std::get_if<Nest>(&step)) out += nest->source();
   return out;
+}
+
+double Plan::operations() const {
+  double sum = 0;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    const Kernel& kernel = program_->kernels[step];
+    if (const Product* it = std::get_if<Product>(&steps_[step])) sum += it->operations();
+    else if (kernel.work != Work::view)
+      sum += static_cast<double>(product(real_sizes(kernel.space))) * std::max(1, kernel.light + kernel.heavy);
+  }
+  return sum;
 }
 
 at::Tensor Plan::reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const {
@@ -120,7 +152,8 @@ at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>
     const auto other = static_cast<size_t>(dying_[step][i]);
     const Place& free = places_[other];
     const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides;
-    if (fits && slots[other].use_count() == 1) return slots[other];
+    // The tensor of a view has other sizes than its place.
+    if (fits && slots[other].use_count() == 1) return as_placed(slots[other], place);
   }
   return at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
 }
@@ -182,10 +215,12 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
   }
   for (size_t step = 0; step < steps_.size(); ++step) {
     const Kernel& kernel = program_->kernels[step];
-    if (kernel.by_itself && !slots[kernel.results[0]].defined())
+    if ((kernel.work == Work::product || kernel.work == Work::columns) && !slots[kernel.results[0]].defined())
       slots[kernel.results[0]] = memory_for(kernel.results[0], step, slots, false);
     if (const Nest* nest = std::get_if<Nest>(&steps_[step])) {
       run_kernel(*nest, step, slots, given.data());
+    } else if (const View* view = std::get_if<View>(&steps_[step])) {
+      slots[kernel.results[0]] = view->run(slots[kernel.arguments[0]]);
     } else if (const Columns* columns = std::get_if<Columns>(&steps_[step])) {
       columns->run(slots[kernel.arguments[0]], slots[kernel.results[0]]);
     } else {

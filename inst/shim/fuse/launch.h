@@ -24,9 +24,12 @@ class Plan {
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }
   const Place& product_place(size_t i) const { return places_[program_->products[i]]; }
   std::string sources() const;
+  // Of floating point, as they are counted: two for each element of a row by each of a column, one for each operator and element.
+  double operations() const;
 
  private:
   std::vector<int64_t> real_sizes(const Sizes& shape) const;
+  void place_view(const Kernel& kernel);
   std::vector<KernelNumber> numbers(const torch::jit::Stack& inputs) const;
   void place_results(const Kernel& kernel, const std::vector<int64_t>& space);
   at::Tensor reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const;
@@ -41,7 +44,7 @@ class Plan {
   Real real_;
   std::vector<Place> places_;   // of slots, as they are read
   std::vector<Place> written_;  // as kernels write them: some are summed up afterwards
-  std::vector<std::variant<Nest, Product, Columns>> steps_;
+  std::vector<std::variant<Nest, Product, Columns, View>> steps_;
   std::vector<std::vector<int>> dying_;  // of each step, the slots between steps that it reads last
 };
 

@@ -46,6 +46,15 @@ std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes) {
   return strides;
 }
 
+std::vector<int64_t> lying_in(const std::vector<int64_t>& sizes, const std::vector<int64_t>& order) {
+  if (order.empty()) return contiguous(sizes);
+  std::vector<int64_t> ordered, strides(sizes.size());
+  for (const int64_t d : order) ordered.push_back(sizes[static_cast<size_t>(d)]);
+  const std::vector<int64_t> steps = contiguous(ordered);
+  for (size_t k = 0; k < order.size(); ++k) strides[static_cast<size_t>(order[k])] = steps[k];
+  return strides;
+}
+
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space) {
   for (const int slot : kernel.arguments) {
     if (kernel.rows || places[slot].sizes != space) continue;

@@ -15,6 +15,8 @@ struct Place {
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 int64_t product(const std::vector<int64_t>& sizes);
 std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes);
+// The strides of memory without gaps in which the dimensions lie in this order, from the outermost; as they are if it is empty.
+std::vector<int64_t> lying_in(const std::vector<int64_t>& sizes, const std::vector<int64_t>& order);
 
 class Nest {
  public:

@@ -77,57 +77,105 @@ Matrix::Matrix(const Place& place, bool turned)
   if (turned) std::swap(rows, columns);
 }
 
-Product::Product(const Program& program, const Kernel& kernel, const std::vector<Place>& places)
-    : dtype_(places[kernel.arguments[0]].dtype),
-      a_(places[kernel.arguments[0]], program.exprs[kernel.values[0]].turned[0]),
-      b_(places[kernel.arguments[1]], program.exprs[kernel.values[0]].turned[1]) {
-  if (a_.columns != b_.rows || places[kernel.arguments[1]].dtype != dtype_) throw Unfusable{"its matrices do not fit"};
+at::Tensor as_placed(const at::Tensor& tensor, const Place& place) {
+  const bool is_so = tensor.sizes() == at::IntArrayRef(place.sizes) && tensor.strides() == at::IntArrayRef(place.strides);
+  return is_so ? tensor : tensor.as_strided(place.sizes, place.strides);
+}
+
+namespace {
+
+// The first of the matrices of a place, or all as one.
+Place first_matrix(const Place& place, bool batched) {
+  if (!batched) return place;
+  return {place.dtype, {place.sizes.end() - 2, place.sizes.end()}, {place.strides.end() - 2, place.strides.end()}};
+}
+
+}  // namespace
+
+Product::Operand::Operand(const Place& at, bool turned, bool batched, size_t turns)
+    : place(at), copied(Matrix(first_matrix(at, batched), turned).step == 0),
+      matrix(first_matrix(copied ? Place{at.dtype, at.sizes, contiguous(at.sizes)} : at, batched), turned) {
+  const std::vector<int64_t> strides = copied ? contiguous(at.sizes) : at.strides;
+  // The leading dimensions end together. In those that are missing or of size 1 a matrix is repeated.
+  apart.assign(turns, 0);
+  for (size_t back = 3; batched && back <= at.sizes.size(); ++back)
+    if (at.sizes[at.sizes.size() - back] != 1) apart[turns + 2 - back] = strides[strides.size() - back];
+}
+
+at::Tensor Product::Operand::read(const at::Tensor& it) const { return copied ? as_placed(it, place).contiguous() : it; }
+
+Product::Product(const Expr& e, const Place& a, const Place& b, const Place& out)
+    : dtype_(a.dtype), turns_(out.sizes.begin(), e.batched ? out.sizes.end() - 2 : out.sizes.begin()),
+      a_(a, e.turned[0], e.batched, turns_.size()), b_(b, e.turned[1], e.batched, turns_.size()), out_(out) {
+  if (a_.matrix.columns != b_.matrix.rows || b.dtype != dtype_) throw Unfusable{"its matrices do not fit"};
+  step_ = static_cast<int>(a_.matrix.rows == 1 || !e.batched ? b_.matrix.columns : out_.strides[out_.strides.size() - 2]);
+}
+
+double Product::operations() const {
+  return 2.0 * static_cast<double>(shim::fuse::product(turns_)) * static_cast<double>(a_.matrix.rows) *
+         static_cast<double>(a_.matrix.columns) * static_cast<double>(b_.matrix.columns);
+}
+
+// By LibTorch's operators.
+void Product::run_slowly(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) const {
+  const auto matrix = [&](const at::Tensor& it, const Operand& operand) {
+    const at::Tensor placed = as_placed(it, operand.place), flat = turns_.empty() ? placed.reshape({-1, placed.size(-1)}) : placed;
+    return operand.matrix.turned ? flat.transpose(-2, -1) : flat;
+  };
+  const at::Tensor from_a = matrix(a, a_), from_b = matrix(b, b_);
+  if (!turns_.empty()) {
+    out.copy_(at::matmul(from_a, from_b));
+    return;
+  }
+  at::Tensor flat = out.view({a_.matrix.rows, b_.matrix.columns});
+  at::mm_out(flat, from_a, from_b);
 }
 
 void Product::run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) const {
   static const Gemm<float> single = gemm<float>("sgemm_");
   static const Gemm<double> twice = gemm<double>("dgemm_");
   const bool is_known = dtype_ == at::kFloat ? single != nullptr : dtype_ == at::kDouble && twice;
-  const int64_t largest = std::max({a_.rows, a_.columns, b_.columns, a_.step, b_.step});
-  if (!is_known || largest > std::numeric_limits<int>::max()) {
-    const auto matrix = [](const at::Tensor& it, bool turned) {
-      const at::Tensor flat = it.reshape({-1, it.size(-1)});
-      return turned ? flat.t() : flat;
-    };
-    at::Tensor flat = out.view({a_.rows, b_.columns});
-    at::mm_out(flat, matrix(a, a_.turned), matrix(b, b_.turned));
-    return;
-  }
-  struct Read {
-    at::Tensor it;
-    int step;
-    char how;
-  };
-  const auto read = [](const at::Tensor& it, const Matrix& matrix) {
-    if (matrix.step > 0) return Read{it, static_cast<int>(matrix.step), matrix.exchanged ? 'T' : 'N'};
-    return Read{it.contiguous(), static_cast<int>(it.size(-1)), matrix.turned ? 'T' : 'N'};
-  };
-  const Read from_a = read(a, a_), from_b = read(b, b_);
-  const int m = static_cast<int>(a_.rows), n = static_cast<int>(b_.columns), k = static_cast<int>(a_.columns);
+  const int64_t largest = std::max({a_.matrix.rows, a_.matrix.columns, b_.matrix.columns, a_.matrix.step, b_.matrix.step});
+  if (!is_known || largest > std::numeric_limits<int>::max()) return run_slowly(a, b, out);
+  const at::Tensor from_a = a_.read(a), from_b = b_.read(b);
+  const char how_a = a_.matrix.exchanged ? 'T' : 'N', how_b = b_.matrix.exchanged ? 'T' : 'N';
+  const int m = static_cast<int>(a_.matrix.rows), n = static_cast<int>(b_.matrix.columns), k = static_cast<int>(a_.matrix.columns),
+            step_a = static_cast<int>(a_.matrix.step), step_b = static_cast<int>(b_.matrix.step);
   // What lies here in rows BLAS reads as columns: C' = B' A'.
   const auto multiply = [&](auto function, auto one) {
     using T = decltype(one);
     const T zero = 0;
-    function(&from_b.how, &from_a.how, &n, &m, &k, &one, static_cast<const T*>(from_b.it.data_ptr()), &from_b.step,
-             static_cast<const T*>(from_a.it.data_ptr()), &from_a.step, &zero, static_cast<T*>(out.data_ptr()), &n);
+    const T *const first_a = static_cast<const T*>(from_a.data_ptr()), *const first_b = static_cast<const T*>(from_b.data_ptr());
+    T* const first = static_cast<T*>(out.data_ptr());
+    const auto one_of = [&](int64_t turn) {
+      int64_t at_a = 0, at_b = 0, at = 0;
+      for (size_t d = turns_.size(); d-- > 0; turn /= turns_[d]) {
+        const int64_t i = turn % turns_[d];
+        at_a += i * a_.apart[d];
+        at_b += i * b_.apart[d];
+        at += i * out_.strides[d];
+      }
+      function(&how_b, &how_a, &n, &m, &k, &one, first_b + at_b, &step_b, first_a + at_a, &step_a, &zero, first + at, &step_);
+    };
+    if (turns_.empty()) return one_of(0);
+    const int64_t turns = shim::fuse::product(turns_);
+    const double cost = static_cast<double>(turns) * m * n * k / 16;
+    in_parallel(shares_of(turns, cost), turns, [&](int, int64_t begin, int64_t end) {
+      for (int64_t turn = begin; turn < end; ++turn) one_of(turn);
+    });
   };
   if (dtype_ == at::kFloat) multiply(single, 1.0f);
   else multiply(twice, 1.0);
 }
 
 Columns::Columns(const Kernel& kernel, const std::vector<Place>& places)
-    : dtype_(places[kernel.arguments[0]].dtype), matrix_(places[kernel.arguments[0]], false) {
-  if (dtype_ != at::kFloat && dtype_ != at::kDouble) throw Unfusable{"sums of columns of another dtype"};
+    : place_(places[kernel.arguments[0]]), matrix_(place_, false) {
+  if (place_.dtype != at::kFloat && place_.dtype != at::kDouble) throw Unfusable{"sums of columns of another dtype"};
 }
 
 void Columns::run(const at::Tensor& a, const at::Tensor& out) const {
   const bool as_it_is = matrix_.step > 0 && !matrix_.exchanged;
-  const at::Tensor it = as_it_is ? a : a.contiguous();
+  const at::Tensor it = as_it_is ? a : as_placed(a, place_).contiguous();
   const int64_t step = as_it_is ? matrix_.step : matrix_.columns, unit = 32;
   const int64_t units = (matrix_.columns + unit - 1) / unit;
   const double cost = 0.25 * static_cast<double>(matrix_.rows) * static_cast<double>(matrix_.columns);
@@ -137,7 +185,7 @@ void Columns::run(const at::Tensor& a, const at::Tensor& out) const {
       add_columns(from + first, step, matrix_.rows, last - first, to + first);
     });
   };
-  if (dtype_ == at::kFloat) add(it.data_ptr<float>(), out.data_ptr<float>());
+  if (place_.dtype == at::kFloat) add(it.data_ptr<float>(), out.data_ptr<float>());
   else add(it.data_ptr<double>(), out.data_ptr<double>());
 }
 

@@ -23,9 +23,13 @@ enum class Reduction { none, sum, max, min };
 // once in all.
 enum class Extent { full, row, whole };
 
+// How a kernel computes: by a loop that is written for it; or as a step of its own kind, for a product of matrices, for the sums
+// of columns, or for a view, which computes nothing and shows memory with other sizes.
+enum class Work { loop, product, columns, view };
+
 struct Expr {
   // columns: sums over all dimensions but the last.
-  enum Kind { tensor, number, count, formula, reduce, product, columns } kind;
+  enum Kind { tensor, number, count, formula, reduce, product, columns, view } kind;
   int slot = -1;       // of a tensor its place in Program::slots, of a number in Program::numbers
   bool integer = false;  // whether a number is a whole one
   std::string text;    // the formula
@@ -38,7 +42,10 @@ struct Expr {
   Sizes shape;         // the sizes of the value in the probe
   Sizes space;         // the sizes of what a reduction reads
   bool closed = false; // a reduction without its last dimension, which only a result may be
-  bool turned[2] = {false, false};  // product: an operand is read with its dimensions exchanged
+  bool turned[2] = {false, false};  // product: an operand is read with its last two dimensions exchanged
+  bool batched = false;             // product: the dimensions before the last two count matrices, of which one may be repeated
+  std::vector<int64_t> order;       // view: the dimensions in their new order; if it is empty, memory is read in another shape
+  bool packed = false;              // view: what is read lies without gaps, in the order of its dimensions
   int level = 0;       // kernels that have to run before
 };
 
@@ -50,6 +57,7 @@ struct Slot {
   bool unsqueeze = false;  // kernels see an argument with one dimension of size 1 more at its end
   bool mean = false;       // the sum of all elements is divided by their number
   Sizes of;                // what a kernel gives is of this shape, and summed to `shape` afterwards; empty if it is not
+  std::vector<int64_t> order;  // a product's dimensions as they lie in memory, from the outermost; empty if as they are
 };
 
 // A number that kernels get beside the tensors.
@@ -61,10 +69,9 @@ struct Number {
   bool inverse = false;
 };
 
-// What is computed by one kernel: all that has the same space and can be had at the same time; or a step by itself, which is no
-// loop written for it: a product of two matrices or the sums of columns.
+// What is computed by one kernel: all that has the same space and can be had at the same time; or one step of another kind.
 struct Kernel {
-  bool by_itself = false;
+  Work work = Work::loop;
   std::vector<int> arguments;  // slots that it reads
   std::vector<int> results;    // slots that it writes
   std::vector<Id> values;      // the expressions of the results

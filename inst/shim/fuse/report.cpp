@@ -39,7 +39,7 @@ c10::IValue groups_of(const ts_callable& callable) {
     text << *group->graph();
     const Fused::Report report = group->report();
     out.push_back(c10::ivalue::Tuple::create({operators, text.str(), report.why, static_cast<int64_t>(report.kernels),
-                                                report.source, group->name()}));
+                                                report.source, group->name(), report.operations}));
   }
   return out;
 }
@@ -48,6 +48,8 @@ std::string reason_of(const std::string& kind) {
   const auto symbol = c10::Symbol::fromQualString(kind);
   if (!symbol.is_aten()) return "";
   if (kind.size() > 2 && kind.back() == '_' && kind[kind.size() - 2] != '_') return "it writes into its argument";
+  if (const Composite* composite = composite_of(symbol); composite && composite->inside)
+    return "it only shows memory in another way";
   if (has_kernel(symbol)) return "";
   return "kernels do not compute it";
 }

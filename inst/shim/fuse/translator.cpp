@@ -16,7 +16,7 @@ Translator::Translator(Builder& builder, Graph& graph, const std::vector<Argumen
     const Value* input = graph.inputs()[i];
     const Argument& argument = arguments[i];
     if (argument.is_tensor) {
-      probe_[input] = at::ones(argument.shape, at::TensorOptions().dtype(argument.dtype));
+      probe_[input] = probe(argument.shape, argument.dtype);
       const int slot = b_.argument_slot(argument.dtype, argument.shape);
       slots.push_back(slot);
       id_[input] = b_.tensor(slot);
@@ -28,6 +28,33 @@ Translator::Translator(Builder& builder, Graph& graph, const std::vector<Argumen
     }
   }
   for (Node* node : graph.nodes()) translate(node);
+}
+
+// Of real sizes the probe has no memory.
+at::Tensor Translator::probe(at::IntArrayRef sizes, at::ScalarType dtype) const {
+  const auto options = at::TensorOptions().dtype(dtype);
+  return real_.empty() ? at::empty(sizes, options.device(at::kMeta)) : at::ones(sizes, options);
+}
+
+// An operator that does not compute without memory gets some for a moment.
+void Translator::run(const Node& node, torch::jit::Stack& stack) const {
+  const torch::jit::Stack arguments = stack;
+  try {
+    return node.getOperation()(stack);
+  } catch (const std::exception&) {
+    if (!real_.empty()) throw Unfusable{"LibTorch refuses it"};
+  }
+  stack = arguments;
+  for (c10::IValue& value : stack)
+    if (value.isTensor() && value.toTensor().is_meta())
+      value = at::ones(value.toTensor().sizes(), value.toTensor().options().device(at::kCPU));
+  try {
+    node.getOperation()(stack);
+  } catch (const std::exception&) {
+    throw Unfusable{"LibTorch refuses it"};
+  }
+  for (c10::IValue& value : stack)
+    if (value.isTensor()) value = probe(value.toTensor().sizes(), value.toTensor().scalar_type());
 }
 
 Id Translator::of(const Value* value) const {
@@ -62,11 +89,7 @@ void Translator::translate(Node* node) {
     c10::IValue& sizes = stack[static_cast<size_t>(composite->sizes)];
     sizes = sizes_of_probe(sizes.toIntVector());
   }
-  try {
-    node->getOperation()(stack);
-  } catch (const std::exception&) {
-    throw Unfusable{"LibTorch refuses it"};
-  }
+  run(*node, stack);
   for (size_t i = 0; i < node->outputs().size(); ++i) probe_[node->outputs()[i]] = stack[stack.size() - node->outputs().size() + i];
   if (const Id id = compute(node); id >= 0) id_[node->output()] = id;
 }
@@ -127,6 +150,7 @@ at::ScalarType Translator::common_type(const Node* node) const {
 }
 
 std::vector<int64_t> Translator::sizes_of_probe(const std::vector<int64_t>& sizes) const {
+  if (real_.empty()) return sizes;
   std::vector<int64_t> out;
   for (const int64_t size : sizes) {
     const auto known = std::find_if(real_.begin(), real_.end(), [&](const auto& it) { return it.second == size; });

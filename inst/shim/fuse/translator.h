@@ -16,6 +16,7 @@ struct Composite {
   bool worth = false;   // it is worth a kernel even if it is alone
   bool inside = false;  // it is a view, which must not leave the group
   bool product = false; // of matrices
+  bool reshapes = false; // it takes sizes apart or puts them together
 };
 const Composite* composite_of(c10::Symbol op);
 // Whether it sums over all dimensions but the last, as far as the graph tells.
@@ -23,7 +24,7 @@ bool sums_columns(const torch::jit::Node& node);
 
 class Translator {
  public:
-  // Runs the graph once on tiny tensors, which tell dtypes and shapes as LibTorch has them.
+  // Runs the graph once on tiny tensors, or on tensors without memory, which tell dtypes and shapes as LibTorch has them.
   Translator(Builder& builder, torch::jit::Graph& graph, const std::vector<Argument>& arguments, const Real& real);
 
   // The expression of a value of the graph, and the value in the probe.
@@ -39,6 +40,8 @@ class Translator {
   std::map<Id, Softmax> softmaxes;
 
  private:
+  at::Tensor probe(at::IntArrayRef sizes, at::ScalarType dtype) const;
+  void run(const torch::jit::Node& node, torch::jit::Stack& stack) const;
   void translate(torch::jit::Node* node);
 
   c10::IValue constant(const torch::jit::Node* node, size_t i) const;
@@ -85,9 +88,11 @@ class Translator {
   Id linear(torch::jit::Node* node, const at::Tensor& out);
   Id mm(torch::jit::Node* node, const at::Tensor& out);
   Id addmm(torch::jit::Node* node, const at::Tensor& out);
-  Id transpose(torch::jit::Node* node, const at::Tensor& out);
   Id expand(torch::jit::Node* node, const at::Tensor& out);
-  Id unsqueeze(torch::jit::Node* node, const at::Tensor& out);
+  Id pack(torch::jit::Node* node, const at::Tensor& out);
+  Id permute(torch::jit::Node* node, const at::Tensor& out);
+  Id reshape(torch::jit::Node* node, const at::Tensor& out);
+  Id needed(const torch::jit::Node* node) const;
 
   Builder& b_;
   const Real& real_;

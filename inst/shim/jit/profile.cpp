@@ -3,7 +3,9 @@
 #include "core/value.h"
 
 #include <ATen/record_function.h>
+#include <torch/csrc/profiler/util.h>
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -15,6 +17,7 @@ namespace {
 struct Event {
   std::string name, place;
   int64_t start = 0, end = 0, bytes = 0;
+  double operations = 0;  // of floating point, where LibTorch can tell
   int depth = 0, thread = 0;
 };
 
@@ -32,6 +35,8 @@ Profile& profile() {
   return it;
 }
 thread_local int depth = 0;
+// What the events that have ended at each depth add to the one around them.
+thread_local std::vector<double> operations_inside;
 
 int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -39,6 +44,7 @@ int64_t now() {
 
 struct Started : at::ObserverContext {
   Event event;
+  std::vector<const void*> memory;  // of the arguments, which are gone from the stack when the results come; never read
 };
 
 int64_t bytes_of(const c10::IValue& value) {
@@ -54,13 +60,31 @@ int64_t bytes_of(const c10::IValue& value) {
   return sum;
 }
 
+const void* memory_of(const c10::IValue& value) {
+  if (!value.isTensor() || !value.toTensor().defined() || value.toTensor().layout() != at::kStrided) return nullptr;
+  return value.toTensor().storage().unsafeGetStorageImpl();
+}
+
+// Whether an operator's result is memory of an argument that it only looks at: nothing was read or written.
+bool shows_an_input(const at::RecordFunction& function, const std::vector<const void*>& memory) {
+  const auto schema = function.operator_schema();
+  if (!schema || schema->is_mutable() || function.outputs().size() != 1) return false;
+  const void* const out = memory_of(function.outputs()[0]);
+  return out && std::count(memory.begin(), memory.end(), out);
+}
+
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
   auto context = std::make_unique<Started>();
   Event& event = context->event;
   event.name = function.name();
   event.depth = depth++;
+  event.operations = static_cast<double>(
+      torch::profiler::impl::computeFlops(event.name, torch::profiler::impl::saveExtraArgs(function)));
   if (event.depth == 0) {
-    for (const c10::IValue& input : function.inputs()) event.bytes += bytes_of(input);
+    for (const c10::IValue& input : function.inputs()) {
+      event.bytes += bytes_of(input);
+      if (const void* memory = memory_of(input)) context->memory.push_back(memory);
+    }
     if (std::this_thread::get_id() == profile().home) event.place = host_place();
   }
   event.start = now();
@@ -68,11 +92,22 @@ std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
 }
 
 void end(const at::RecordFunction& function, at::ObserverContext* context) {
-  Event& event = static_cast<Started*>(context)->event;
+  auto& started = *static_cast<Started*>(context);
+  Event& event = started.event;
   event.end = now();
   --depth;
-  if (event.depth == 0)
-    for (const c10::IValue& output : function.outputs()) event.bytes += bytes_of(output);
+  // What an operator calls is counted once.
+  const auto at = static_cast<size_t>(event.depth);
+  if (operations_inside.size() < at + 2) operations_inside.resize(at + 2);
+  if (event.operations == 0) event.operations = operations_inside[at + 1];
+  operations_inside[at + 1] = 0;
+  operations_inside[at] += event.operations;
+  if (event.depth == 0) {
+    operations_inside[0] = 0;
+    if (shows_an_input(function, started.memory)) event.bytes = 0;
+    else
+      for (const c10::IValue& output : function.outputs()) event.bytes += bytes_of(output);
+  }
   Profile& it = profile();
   const std::lock_guard<std::mutex> hold(it.lock);
   event.thread = it.threads.emplace(std::this_thread::get_id(), static_cast<int>(it.threads.size())).first->second;
@@ -91,6 +126,7 @@ int ts_profile_start(void) {
     it.threads.clear();
     it.home = std::this_thread::get_id();
     shim::depth = 0;
+    shim::operations_inside.clear();
     it.handle = at::addGlobalCallback(
         at::RecordFunctionCallback(shim::begin, shim::end)
             .needsInputs(true)
@@ -112,7 +148,7 @@ int ts_profile_stop(ts_value* out, ts_arena** arena) {
       events.swap(it.events);
     }
     c10::List<std::string> names, places;
-    c10::List<double> starts, lasts, bytes;
+    c10::List<double> starts, lasts, bytes, operations;
     c10::List<int64_t> depths, threads;
     for (const auto& event : events) {
       names.push_back(event.name);
@@ -120,9 +156,10 @@ int ts_profile_stop(ts_value* out, ts_arena** arena) {
       starts.push_back(static_cast<double>(event.start) / 1e9);
       lasts.push_back(static_cast<double>(event.end - event.start) / 1e9);
       bytes.push_back(static_cast<double>(event.bytes));
+      operations.push_back(event.operations);
       depths.push_back(event.depth);
       threads.push_back(event.thread);
     }
-    shim::from_ivalue(c10::ivalue::Tuple::create({names, places, starts, lasts, bytes, depths, threads}), value, own);
+    shim::from_ivalue(c10::ivalue::Tuple::create({names, places, starts, lasts, bytes, depths, threads, operations}), value, own);
   });
 }
