@@ -122,6 +122,30 @@ test_that("results of products that are results themselves, and products of prod
   for (i in 2:4) expect_lt(distance_of(got[[i]], expected[[i]]), 1e-4)
 })
 
+test_that("what leads only to results that are not used has no gradient", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- jit_trace(function(x, v, w) {
+    h <- torch_tanh(x * 2)
+    list(torch_relu(torch_mm(h, v)), torch_sigmoid(torch_mm(h, w)))
+  }, torch_ones(2, 3), torch_ones(3, 4), torch_ones(3, 5))
+  for (i in 1:3) {
+    x <- torch_randn(2, 3, requires_grad = TRUE)
+    v <- torch_randn(3, 4, requires_grad = TRUE)
+    w <- torch_randn(3, 5, requires_grad = TRUE)
+    out <- f(x, v, w)
+    expect_equal(fused_groups(f), "")
+    used <- if (i == 2) 2 else 1
+    out[[used]]$sum()$backward()
+    expect_identical(is_undefined_tensor(v$grad), used == 2)
+    expect_identical(is_undefined_tensor(w$grad), used == 1)
+    h <- torch_tanh(x$detach()$requires_grad_() * 2)
+    if (used == 1) expect_lt(distance_of(v$grad, torch_mm(h$t(), (torch_mm(h, v) > 0)$to(dtype = "float"))), 1e-4)
+    expect_gt(x$grad$abs()$sum()$item(), 0)
+  }
+})
+
 test_that("derivatives of gradients go through products", {
   skip_if_no_torch()
   skip_if_no_fuser()

@@ -66,6 +66,58 @@ test_that("results lie in memory as those of the operators do", {
     for (i in 1:2) got <- do.call(fused, arguments)
     expect_equal(got$is_contiguous(), do.call(view_functions[[name]], arguments)$is_contiguous(), label = name)
   }
+  x <- torch_randn(4, 6)
+  for (f in list(
+    function(x) x$t() * 2 + 1, function(x) x$t()$contiguous() * 2 + 1, function(x) (x * 2)$narrow(2, 2, 3)$t() + 1,
+    function(x) (x * 2)$view(c(2, 2, 6))$permute(c(3, 1, 2)) + 1, function(x) x$unsqueeze(1)$expand(c(3, 4, 6))$transpose(1, 2) * 2 + 1
+  )) {
+    fused <- jit_trace(f, x)
+    for (i in 1:2) got <- fused(x)
+    expect_identical(got$stride(), f(x)$stride())
+    expect_equal(as_array(got), as_array(f(x)), tolerance = 1e-6)
+  }
+})
+
+test_that("tensors without dimensions, of many, of other dtypes and without elements are viewed too", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  same <- function(f, x, made_of = x) {
+    fused <- jit_trace(f, made_of)
+    for (i in 1:2) got <- fused(x)
+    expected <- f(x)
+    expect_identical(got$shape, expected$shape)
+    expect_true(got$dtype == expected$dtype)
+    expect_equal(as_array(got$to(dtype = "double")), as_array(expected$to(dtype = "double")), tolerance = 1e-5)
+  }
+  number <- torch_tensor(3)$squeeze()
+  same(function(x) (x * 2)$view(c(1)) + 1, number)
+  same(function(x) torch_flatten(x * 2) + 1, number)
+  same(function(x) (x * 2)$reshape(integer()) + 1, torch_ones(1))
+  same(function(x) (x * 2)$squeeze() + 1, torch_ones(1, 3, 1))
+  same(function(x) (x * 2)$view(c(2, 2, 2, 3, rep(1, 6)))$permute(c(3, 4, 1, 2, 5:10)) + 1, torch_randn(4, 6))
+  same(function(x) torch_matmul(x * 2, x$transpose(-1, -2)) + 1, torch_randn(2, 3, 2, 4, 5))
+  same(function(x) (x * 2L)$view(c(-1)) + 1L, torch_tensor(matrix(1:6, 2)))
+  same(function(x) torch_bmm(x * 2L, x) + 1L, torch_ones(2, 3, 3)$to(dtype = "long"))
+  same(function(x) (x > 0)$view(c(-1))$logical_not(), torch_randn(2, 3))
+  same(function(x) torch_bmm(x * 2, x$transpose(2, 3)) + 1, torch_ones(2, 3, 4)$to(dtype = "bfloat16"))
+  same(function(x) torch_bmm(x * 2, x$transpose(2, 3)) + 1, torch_ones(2, 3, 0), torch_ones(2, 3, 4))
+})
+
+test_that("derivatives of gradients go through views and batched products", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- function(x, y) torch_tanh(torch_bmm(x$view(c(2, 3, 4)), y$view(c(2, 3, 4))$transpose(2, 3)))$pow(2)$sum()
+  second <- function(f, x, y) {
+    g <- autograd_grad(f(x, y), list(x, y), create_graph = TRUE)
+    autograd_grad(g[[1]]$pow(2)$sum() + g[[2]]$pow(3)$sum(), list(x, y))
+  }
+  x <- torch_randn(6, 4, dtype = torch_double(), requires_grad = TRUE)
+  y <- torch_randn(6, 4, dtype = torch_double(), requires_grad = TRUE)
+  fused <- jit_trace(f, x, y)
+  fused(x, y)
+  for (i in 1:2) expect_lt(distance_of(second(fused, x, y)[[i]], second(f, x, y)[[i]]), 1e-9)
 })
 
 test_that("tensors that are viewed may lie in memory in any way", {

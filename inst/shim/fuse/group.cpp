@@ -182,14 +182,14 @@ std::shared_ptr<Group::Entry> Group::entry(const Key& key, const Stack& stack, s
   return entries_[key] = made;
 }
 
-Group::Entry::Backward& Group::backward(Entry& entry, uint64_t wanted) {
-  const auto found = entry.backward.find(wanted);
+Group::Entry::Backward& Group::backward(Entry& entry, uint64_t wanted, uint64_t missing) {
+  const auto found = entry.backward.find({wanted, missing});
   if (found != entry.backward.end()) return found->second;
-  Entry::Backward& made = entry.backward[wanted];
+  Entry::Backward& made = entry.backward[{wanted, missing}];
   try {
     std::vector<bool> given, wants;
     for (const int slot : entry.forward->program().results)
-      given.push_back(c10::isFloatingType(entry.forward->program().slots[slot].dtype));
+      given.push_back(c10::isFloatingType(entry.forward->program().slots[slot].dtype) && !(given.size() < 64 && missing >> given.size() & 1));
     for (size_t i = 0; i < graph_->inputs().size(); ++i) wants.push_back(i < 64 && (wanted >> i & 1));
     made.program = std::make_shared<Program>(backward_program(*graph_, entry.probe, entry.real, given, wants));
   } catch (const Unfusable& problem) {
@@ -249,10 +249,17 @@ struct Gradient : torch::autograd::Node {
     std::vector<Place> more = result_places;
     for (size_t i = 0; i < products.size(); ++i) more.push_back(entry->forward->product_place(i));
     std::vector<at::Tensor> full(result_places.size());
+    // What only leads to results without a gradient gets none, as from operators: zeros would be something to an optimizer.
+    uint64_t missing = 0;
     for (size_t k = 0; k < outputs.size(); ++k) {
+      if (!grads[k].defined()) {
+        if (outputs[k] >= 64) return again(grads, false);
+        missing |= uint64_t{1} << outputs[k];
+        continue;
+      }
       at::Tensor& g = full[outputs[k]];
       const Place& place = result_places[outputs[k]];
-      g = grads[k].defined() ? grads[k] : at::zeros({}, place.dtype).expand(place.sizes);
+      g = grads[k];
       if (g.scalar_type() != place.dtype || !g.device().is_cpu() || g.layout() != at::kStrided || g.is_neg())
         g = g.to(place.dtype).resolve_neg().contiguous();
     }
@@ -260,7 +267,7 @@ struct Gradient : torch::autograd::Node {
       more.push_back(full[i].defined() ? Place{full[i].scalar_type(), full[i].sizes().vec(), full[i].strides().vec()} : result_places[i]);
     {
       const std::lock_guard<std::mutex> hold(group->lock_);
-      auto& backward = group->backward(*entry, wanted);
+      auto& backward = group->backward(*entry, wanted, missing);
       if (backward.program) plan = group->backward_plan(*entry, backward, more);
     }
     if (plan && is_at_once()) wait_for_kernels();

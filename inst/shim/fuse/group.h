@@ -3,6 +3,7 @@
 #include "fuse/fused.h"
 #include "fuse/launch.h"
 
+#include <map>
 #include <unordered_map>
 
 namespace shim::fuse {
@@ -29,13 +30,13 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   struct Entry {
     std::shared_ptr<Plan> forward;
     std::string why;  // the reason if there is no plan
-    // The plans of the gradients, by which arguments want one: a bit each.
+    // The plans of the gradients, by which arguments want one and which results have none: a bit each.
     struct Backward {
       std::shared_ptr<const Program> program;
       std::string why;
       std::unordered_map<Key, std::shared_ptr<Plan>, KeyHash> plans;  // by the gradients' strides
     };
-    std::unordered_map<uint64_t, Backward> backward;
+    std::map<std::pair<uint64_t, uint64_t>, Backward> backward;
     std::vector<Argument> probe;
     Real real;
     std::vector<Place> places;
@@ -46,7 +47,7 @@ class Group : public Fused, public std::enable_shared_from_this<Group> {
   // The reason why a call can't run as kernels; NULL if it can, with its key.
   const char* why_not(const torch::jit::Stack& stack, size_t first, Key& key, bool& wants_gradient, uint64_t& wanted) const;
   std::shared_ptr<Entry> entry(const Key& key, const torch::jit::Stack& stack, size_t first);
-  Entry::Backward& backward(Entry& entry, uint64_t wanted);
+  Entry::Backward& backward(Entry& entry, uint64_t wanted, uint64_t missing = 0);
   std::shared_ptr<Plan> backward_plan(Entry& entry, Entry::Backward& backward, const std::vector<Place>& more);
 
   bool exact_;

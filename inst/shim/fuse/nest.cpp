@@ -2,6 +2,8 @@
 
 #include "fuse/threads.h"
 
+#include <ATen/ExpandUtils.h>
+
 #include <algorithm>
 #include <memory>
 #include <numeric>
@@ -15,17 +17,10 @@ constexpr int64_t kPiece = 4096;
 constexpr int64_t kUnit = 64;
 constexpr int kMostLanes = 16;
 
-bool is_dense(const Place& place) {
-  std::vector<size_t> order(place.sizes.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return place.strides[a] < place.strides[b]; });
-  int64_t expected = 1;
-  for (const size_t d : order) {
-    if (place.sizes[d] == 1) continue;
-    if (place.strides[d] != expected) return false;
-    expected *= place.sizes[d];
-  }
-  return true;
+bool is_repeated(const Place& place) {
+  for (size_t d = 0; d < place.sizes.size(); ++d)
+    if (place.sizes[d] != 1 && place.strides[d] == 0) return true;
+  return false;
 }
 
 c10::SmallVector<char*, 16> moved(const c10::SmallVector<char*, 16>& pointers, int64_t by, const std::vector<int64_t>& strides) {
@@ -58,7 +53,7 @@ std::vector<int64_t> lying_in(const std::vector<int64_t>& sizes, const std::vect
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space) {
   for (const int slot : kernel.arguments) {
     if (kernel.rows || places[slot].sizes != space) continue;
-    if (is_dense(places[slot])) return places[slot].strides;
+    if (!is_repeated(places[slot])) return at::infer_dense_strides(places[slot].sizes, places[slot].strides);
     break;
   }
   return contiguous(space);

@@ -11,7 +11,8 @@ struct Place {
   std::vector<int64_t> sizes, strides;
 };
 
-// The strides of results that fill the whole space: those of the first argument that does so without gaps.
+// The strides of results that fill the whole space: their dimensions lie in the order of the first argument that does so, without
+// gaps.
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 int64_t product(const std::vector<int64_t>& sizes);
 std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes);

@@ -87,6 +87,7 @@ void Translator::translate(Node* node) {
   const Composite* composite = composite_of(node->kind());
   if (composite && composite->sizes > 0) {
     c10::IValue& sizes = stack[static_cast<size_t>(composite->sizes)];
+    if (!sizes.isIntList()) throw Unfusable{"its sizes are no list"};
     sizes = sizes_of_probe(sizes.toIntVector());
   }
   run(*node, stack);
