@@ -69,6 +69,8 @@ problem_first <- function(message) {
   head <- "^The following operation failed in the TorchScript interpreter.\\s*Traceback of TorchScript[^\n]*\n"
   if (!grepl(head, message)) return(message)
   message <- sub(head, "", message)
+  # Without the name of Python's error, which is left out below, the key would be all that is said.
+  message <- sub("RuntimeError: KeyError: (?=[^\n]*\\s*$)", "RuntimeError: There is no key ", message, perl = TRUE)
   parts <- regmatches(message, regexec("(?s)^(.*?)(?<!\\s)\\s*(?<![.\\w])(?:[.\\w]*(?:Error|Exception): )+(.*)$", message, perl = TRUE))[[1]]
   if (!length(parts)) return(message)
   # The error of a task comes inside the message of what waits for the task.

@@ -47,7 +47,8 @@ tell_last <- function(frame, size) {
 
 #' A slice as an object
 #'
-#' What `start:end:step` is inside the brackets of a tensor. There `N` is the last position: where a variable `N` is meant,
+#' What `start:end:step` is inside the brackets of a tensor. It counts up: `x[3:1]` is an error, `x[(3:1)]` takes a vector of
+#' positions, in that order. There `N` is the last position: where a variable `N` is meant,
 #' and is another number, it is `x[slc(2, N)]` or `x[(N)]`; a warning of class `torch_index_warning` says so once a session.
 #'
 #' @param start,end Positions from 1, both included; negative ones count from the end, `Inf` is the last.

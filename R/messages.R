@@ -36,6 +36,26 @@ message_rules <- list(
   ),
   list("Hint: [^\n]*torch\\.autograd\\.set_detect_anomaly[^\n]*", function() "`with_detect_anomaly()` tells which operator it was."),
   list("^index out of range in self$", function() "An index is beyond the size of the dimension in which it counts."),
+  # What C++'s own library throws names a function of that library, which means nothing to users of R.
+  list(
+    "^(?:invalid )?sto(?:i|u?l|u?ll|f|d|ld)\\b[^\n]*$",
+    function() "A text is not a number of the kind that is needed, or is too large."
+  ),
+  list(
+    "^\\w+::[^\n]*\\(which is (\\d+)\\)[^\n]*\\(which is (\\d+)\\)$",
+    function(position, size) {
+      sprintf("LibTorch looked for position %s, counted from 0, in a list or text of %s.", position, size)
+    }
+  ),
+  list("^(?:_Map_base|(?:unordered_)?map)::at\\b[^\n]*$", function() "LibTorch looked for a key that is not there."),
+  list(
+    "^(?:std::)?bad[_ ](?:any|cast|function|optional|variant|weak)[_ ]?\\w*(?: access)?$",
+    function() "LibTorch needs a value that is not there, or is of another kind."
+  ),
+  list(
+    "^(?:(?:basic_string|vector)::\\w+|cannot create std::[^\n]*)$",
+    function() "A list or text would become longer than any can be."
+  ),
   list("std::bad_alloc", function() "There is not enough memory."),
   list("^not enough memory$", function() "There is not enough memory."),
   list(

@@ -69,6 +69,18 @@ ts_index slice_of(int64_t from, int64_t to, int64_t step) {
   return {TS_INDEX_SLICE, from > 0 ? from - 1 : from, to > 0 ? to : to == -1 ? INT64_MAX : to + 1, step, nullptr, 1};
 }
 
+// Fails for a slice that counts down in a dimension of that size, such as 3:1: R reverses there, LibTorch would select
+// nothing. What goes from a position to one that is counted from the end is what lies between, which may be nothing.
+void check_direction(const ts_index& slice, int64_t size) {
+  const int64_t from = slice.start < 0 ? slice.start : slice.start + 1;
+  const int64_t to = slice.end == INT64_MAX ? -1 : slice.end > 0 ? slice.end : slice.end - 1;
+  if (from > 0 && to < 0) return;
+  if ((from < 0 && to > 0 ? from + size + 1 : from) <= to) return;
+  fail("value_error",
+       "The slice %lld:%lld counts down: `torch_flip()` or a vector of positions reverses, `%lld:N` is all from there on.",
+       static_cast<long long>(from), static_cast<long long>(to), static_cast<long long>(from));
+}
+
 bool mentions_last(SEXP expression) {
   if (expression == words().last) return true;
   if (TYPEOF(expression) != LANGSXP) return false;
@@ -233,6 +245,9 @@ int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keep
     fail("value_error", "Too many indices: %lld for a tensor of %lld dimensions.", static_cast<long long>(taken),
          static_cast<long long>(ndim));
   if (open) open->ndim = ndim - taken;
+  int64_t dim = 0;
+  for (int i = 0; i < n; dim += entries[i++].ndim)
+    if (entries[i].kind == TS_INDEX_SLICE) check_direction(entries[i], info.sizes[dim]);
   return n;
 }
 

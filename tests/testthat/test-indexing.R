@@ -227,6 +227,30 @@ test_that("indices that are none are refused", {
   expect_error(x[slc("a", 2), ], "slice", class = "value_error")
 })
 
+test_that("a slice that counts down is an error, and one to the end may be empty", {
+  skip_if_no_torch()
+  x <- torch_tensor(1:5)
+  k <- 5
+  expect_snapshot(error = TRUE, {
+    x[3:1]
+    x[N:1]
+    x[(k + 1):k]
+    x[slc(-1, -3)]
+  })
+  expect_error(x[3:1] <- 0L, "counts down", class = "value_error")
+  for (call in expression(x[-1:4], x[5:1:2], x[.., 2:1], x[newaxis, 2:1])) {
+    expect_error(eval(call), "counts down", class = "value_error", info = deparse(call))
+  }
+  expect_identical(as.integer(x), 1:5)
+  empty <- expression(x[6:N], x[6:-1], x[slc(9, Inf)], x[4:-3], x[6:8])
+  for (call in empty) expect_identical(eval(call)$shape, 0L, info = deparse(call))
+  expect_identical(as.integer(x[(3:1)]), 3:1)
+  expect_identical(as.integer(x[-3:5]), 3:5)
+  expect_identical(as.integer(x[-9:2]), 1:2)
+  expect_identical(as.integer(x[N:N]), 5L)
+  expect_identical(as.integer(x[1][newaxis][N:1]), 1L)
+})
+
 test_that("several vectors are crossed in assignments, as in reading and in base R", {
   skip_if_no_torch()
   a <- array(1:120 + 0, c(2, 3, 4, 5))
@@ -291,7 +315,7 @@ test_that("sparse tensors are sliced by copies", {
   dense <- function(x) as_array(x$to_dense())
   expect_identical(dense(s[2:3]), m[2:3, ])
   expect_identical(dense(s[1:2, 2:3]), m[1:2, 2:3])
-  expect_identical(dense(s[2:1:1]), m[0, ])
+  expect_identical(dense(s[4:N]), m[0, ])
   expect_identical(dense(head(s, 1)), m[1, , drop = FALSE])
   expect_identical(dense(tail(s, c(2, 1))), m[2:3, 3, drop = FALSE])
   csr <- suppressWarnings(s$to_sparse_csr())

@@ -115,6 +115,59 @@ def f(s: str, n: int) -> List[str]:
   expect_equal(unlist(unit$f("ab", -5L))[-8], rep("ab", 8))
 })
 
+test_that("what strings hold is told in words where it is wrong, and else as in Python", {
+  skip_if_no_torch()
+  unit <- jit_compile("
+def int_of(s: str) -> int:
+  return int(s)
+def float_of(s: str) -> float:
+  return float(s)
+def at(s: str, i: int) -> str:
+  return s[i]
+def places(s: str, t: str, i: int):
+  return s.find(t, i, 9), s.rfind(t, i, 9), s.startswith(t, i, 9), s.endswith(t, i, 9)
+def first(s: str, i: int) -> int:
+  return s.index('a', i, 9)
+def last(s: str, i: int) -> int:
+  return s.rindex('a', i, 9)
+def key(x: Dict[str, int], key: str) -> int:
+  return x[key]
+def popped(x: Dict[str, int], key: str) -> int:
+  return x.pop(key)
+def deleted(x: Dict[int, int], key: int):
+  del x[key]
+def folded() -> int:
+  return int('x')
+")
+  floats <- c("1e999", "-1e999", "1e-320", "5e-1", "Infinity", "007")
+  expect_identical(vapply(floats, unit$float_of, 0), c(Inf, -Inf, 1e-320, 0.5, Inf, 7), ignore_attr = TRUE)
+  texts <- c("abc", "", "bcab")
+  starts <- c(0L, 2L, 4L, 10L, -1L, -10L)
+  theirs <- python_eval(
+    "result = [[[s.find('a', i, 9), s.rfind('a', i, 9), int(s.startswith('a', i, 9)), int(s.endswith('a', i, 9))] for i in starts] for s in texts]",
+    texts = texts, starts = starts
+  )
+  for (i in seq_along(texts)) for (j in seq_along(starts)) {
+    expect_equal(as.integer(unlist(unit$places(texts[i], "a", starts[j]))), theirs[i, j, ], info = paste(texts[i], starts[j]))
+  }
+  wrong <- function(call) sub("\n.*", "", conditionMessage(expect_error(call, class = "torch_runtime_error")))
+  expect_snapshot({
+    wrong(unit$int_of("x"))
+    wrong(unit$int_of(""))
+    wrong(unit$int_of("99999999999999999999"))
+    wrong(unit$float_of("x"))
+    wrong(unit$float_of("1e999x"))
+    wrong(unit$at("abc", 3L))
+    wrong(unit$at("abc", -4L))
+    wrong(unit$first("abc", 10L))
+    wrong(unit$last("abc", 10L))
+    wrong(unit$key(list(a = 1L), "b"))
+    wrong(unit$popped(list(a = 1L), "b"))
+    wrong(unit$deleted(jit_dict(1L, 2L), 3L))
+    wrong(unit$folded())
+  })
+})
+
 test_that("TorchScript's builtins end, whatever the numbers", {
   programs <- 'unit <- jit_compile("
 def left(s: str, n: int) -> int:

@@ -248,6 +248,14 @@ test_that("indices mean what they mean to a tensor", {
   for (f in cases) expect_same(f, x)
   expect_same(function(x, i) x[i, ], x, 2L)
   expect_error(jit_script(function(x, i) x[i, ], x, 1L)(x, 0L), "Indexing in R is 1-based and found a 0", class = "torch_runtime_error")
+  slice <- jit_script(function(x, a, b) x[a:b, ]$size(1), x, 1L, 2L)
+  for (ends in list(c(1, 2), c(2, 2), c(-1, 2), c(2, -1), c(-2, -1), c(3, -1), c(2, -2), c(-9, 1))) {
+    expect_equal(slice(x, ends[1], ends[2]), dim(x[slc(ends[1], ends[2]), ])[1], info = toString(ends))
+  }
+  for (ends in list(c(2, 1), c(-1, 1), c(-1, -2), c(3, 2))) {
+    expect_error(slice(x, ends[1], ends[2]), "counts down", class = "torch_runtime_error", info = toString(ends))
+    expect_error(x[slc(ends[1], ends[2]), ], "counts down", class = "value_error", info = toString(ends))
+  }
 })
 
 test_that("operators count from 1, as when R calls them", {

@@ -79,7 +79,19 @@ test_that("every rule makes a sentence of what it is for, and other messages sta
     sentence(cuda),
     "^There is not enough memory of the CUDA device 1: 20.00 GiB were asked for, and of its 79.11 GiB 3.50 GiB are free\\. .*more\\.$"
   )
-  kept <- c("mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)", "The arguments fit no form of this operator.\nGiven: nothing.")
+  number <- "A text is not a number of the kind that is needed, or is too large."
+  for (bare in c("stoll", "stod", "stoi: no conversion", "invalid stoll argument")) expect_equal(sentence(bare), number)
+  for (bare in c("vector::_M_range_check: __n (which is 5) >= this->size() (which is 3)",
+                 "basic_string::at: __n (which is 5) >= this->size() (which is 3)",
+                 "basic_string::substr: __pos (which is 5) > this->size() (which is 3)"))
+    expect_equal(sentence(bare), "LibTorch looked for position 5, counted from 0, in a list or text of 3.")
+  for (bare in c("map::at", "_Map_base::at", "unordered_map::at: key not found"))
+    expect_equal(sentence(bare), "LibTorch looked for a key that is not there.")
+  for (bare in c("bad optional access", "bad_optional_access", "std::bad_cast", "bad_function_call", "std::bad_variant_access", "bad any_cast"))
+    expect_equal(sentence(bare), "LibTorch needs a value that is not there, or is of another kind.")
+  for (bare in c("vector::_M_default_append", "basic_string::_M_create", "cannot create std::vector larger than max_size()"))
+    expect_equal(sentence(bare), "A list or text would become longer than any can be.")
+  kept <- c("bad cast of a spell", "stolls are for sale", "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)", "The arguments fit no form of this operator.\nGiven: nothing.")
   expect_equal(vapply(kept, plain_message, ""), kept, ignore_attr = TRUE)
   in_program <- "No CUDA GPUs are available\nIn the TorchScript program:\n  File \"<source>\", line 2\n"
   expect_equal(plain_message(in_program), paste0(no_cuda, "\nIn the TorchScript program:\n  File \"<source>\", line 2\n"))

@@ -5,7 +5,9 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <stdexcept>
 
 #include "core/stop.h"
 #include "guard/operators.h"
@@ -122,6 +124,58 @@ Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, v
   return [from_end, instead, run = op.getOperation()](Stack& stack) mutable {
     if (stack[stack.size() - from_end].toStringRef().empty()) return instead(stack);
     run(stack);
+  };
+}
+
+// What the C++ library throws for a wrong argument is a bare word, the name of its own function ("stoll").
+std::string quoted(const IValue& text) { return "'" + text.toStringRef() + "'"; }
+
+// int(str a)
+Operation whole_number(const torch::jit::Operator& op) {
+  return [run = op.getOperation()](Stack& stack) mutable {
+    const IValue text = stack.back();
+    try {
+      run(stack);
+    } catch (const std::invalid_argument&) {
+      TORCH_CHECK(false, "invalid literal for int() with base 10: ", quoted(text));
+    } catch (const std::out_of_range&) {
+      TORCH_CHECK(false, "the number ", quoted(text), " does not fit into 64 bits");
+    }
+  };
+}
+
+// float(str a). What is too large or too small for a float is infinite or nearly 0, as in Python.
+Operation number(const torch::jit::Operator& op) {
+  return [run = op.getOperation()](Stack& stack) mutable {
+    const IValue text = stack.back();
+    try {
+      run(stack);
+    } catch (const std::invalid_argument&) {
+      TORCH_CHECK(false, "could not convert string to float: ", quoted(text));
+    } catch (const std::out_of_range&) {
+      char* end;
+      const double value = std::strtod(text.toStringRef().c_str(), &end);
+      TORCH_CHECK(*end == 0, "could not convert string to float: ", quoted(text));
+      stack.emplace_back(value);
+    }
+  };
+}
+
+// __getitem__(str s, int index)
+void look_at_position(Stack& stack) {
+  const int64_t index = stack.back().toInt();
+  const auto size = static_cast<int64_t>(stack[stack.size() - 2].toStringRef().size());
+  TORCH_CHECK(index >= -size && index < size, "string index out of range");
+}
+
+// find(str self, str substr, int start=0, int end=-1) and its like, where `start` lies behind the end: nothing is found.
+Operation found_nowhere(const torch::jit::Operator& op, const IValue& nothing) {
+  return [nothing, run = op.getOperation()](Stack& stack) mutable {
+    const IValue* first = &stack[stack.size() - 4];
+    if (first[2].toInt() <= static_cast<int64_t>(first[0].toStringRef().size())) return run(stack);
+    TORCH_CHECK(!nothing.isNone(), "substring not found");
+    torch::jit::drop(stack, 4);
+    stack.push_back(nothing);
   };
 }
 
@@ -246,6 +300,18 @@ void guard_builtins() {
   replace("aten::count", [&](const auto& op) { return is_text(op) ? instead_where_empty(op, 1, count_nothing) : nullptr; });
   replace("aten::replace", [&](const auto& op) { return instead_where_empty(op, 1, replace_nothing); });
   replace("aten::rsplit", [](const auto& op) { return instead_where_empty(op, 1, no_separator); });
+  const auto of_text = [&](const char* name, auto&& made) {
+    replace(name, [&](const auto& op) -> Operation { return is_text(op) ? made(op) : nullptr; });
+  };
+  of_text("aten::Int", whole_number);
+  of_text("aten::Float", number);
+  of_text("aten::__getitem__", [](const auto& op) { return after(op, look_at_position); });
+  for (const char* name : {"aten::find", "aten::rfind"})
+    of_text(name, [](const auto& op) { return found_nowhere(op, int64_t{-1}); });
+  for (const char* name : {"aten::index", "aten::rindex"})
+    of_text(name, [](const auto& op) { return found_nowhere(op, {}); });
+  for (const char* name : {"aten::startswith", "aten::endswith"})
+    of_text(name, [](const auto& op) { return found_nowhere(op, false); });
   const auto become = [&](const char* name, void (*instead)(Stack&)) {
     replace(name, [instead](const auto&) { return Operation(instead); });
   };

@@ -48,9 +48,15 @@ def f(x: Tensor, dim: int, at: Tensor) -> Tensor:
 def f(x: Tensor) -> Tensor:
   return x + 1
 ## inner:end
-def f(b: int) -> int:
+def f(x: Tensor, dim: int, a: int, b: int) -> int:
   if b == 0:
     raise Exception("Indexing in R is 1-based and found a 0.")
+  if a < 0 or b > 0:
+    first = a
+    if a < 0 and b > 0:
+      first = a + x.size(dim) + 1
+    if first > b:
+      raise Exception("The slice " + str(a) + ":" + str(b) + " counts down: `torch_flip()` or a vector of positions reverses, `" + str(a) + ":N` is all from there on.")
   if b > 0:
     return b
   if b == -1:

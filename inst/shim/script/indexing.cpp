@@ -32,7 +32,8 @@ bool is_vector(const Value* value) { return is_tensor(value) || is_list(value); 
 
 Value* slice(const Call& call, Value* value, int64_t dim, const Entry& entry) {
   auto* start = call.position(entry.values[0]);
-  auto* end = call.builtin("inner:end", {call.whole(entry.values[1], "the end of a slice")});
+  auto* end = call.builtin("inner:end", {value, call.constant(dim), call.whole(entry.values[0], "the start of a slice"),
+                                         call.whole(entry.values[1], "the end of a slice")});
   auto* step = call.whole(entry.values[2], "the step of a slice");
   return call.op("aten::slice", {value, call.constant(dim), start, end, step});
 }
