@@ -163,9 +163,10 @@ names.nn_module_list <- names.nn_sequential
 names.nn_module_dict <- function(x) names(registered_children(x))
 
 some_children <- function(x, i, call = caller_env(2)) {
+  n <- length(x)
   some <- as.list(x)[i]
   if (!any(vapply(some, is.null, NA))) return(some)
-  value_error(sprintf("The module has %s: `i` must hold positions or names of these.", count_of(length(x), "child", "children")), call)
+  value_error(sprintf("The module has %s: `i` must hold positions or names of these.", count_of(n, "child", "children")), call)
 }
 
 #' @export

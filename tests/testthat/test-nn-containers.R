@@ -153,3 +153,13 @@ test_that("containers keep names, order and what they hold when children come an
     dict$update(list(nn_relu()))
   })
 })
+
+test_that("what only has the class of a container is refused", {
+  skip_if_no_torch()
+  for (class in list("nn_sequential", c("nn_sequential", "nn_module"), "nn_module_list", c("nn_module_list", "nn_module"))) {
+    forged <- structure(list(1), class = class)
+    for (use in list(length, names, rev, function(x) x[1])) {
+      expect_error(use(forged), "has the class of a module, but is none", class = "type_error", info = toString(class))
+    }
+  }
+})
