@@ -62,7 +62,8 @@ op_page <- function(family) {
   names <- vapply(table$operator, op_function_name, "", USE.NAMES = FALSE)
   # Operators with a page of their own are linked.
   own <- names %in% vapply(read_pages(), `[[`, "", "Page")
-  listed <- ifelse(own, sprintf("[%s()]", names), sprintf("`%s()`", names))
+  # Markdown takes `[name()]: word` for the definition of a link, and shows nothing.
+  listed <- ifelse(own, sprintf("[`%s()`][%s]", names, names), sprintf("`%s()`", names))
   functions <- mget(names[!own], env)
   usage <- Map(function(name, f) strwrap(paste0(name, formals_text(f)), 88, exdent = 2), names[!own], functions)
   arguments <- unique(unlist(lapply(functions, function(f) names(formals(f)))))

@@ -24,7 +24,11 @@ test_that("a page tells signatures, arguments, what counts from 1 and schemas", 
 
 test_that("an operator with a page of its own is linked from its family's, and described there alone", {
   page <- torch:::op_page("sorting")
-  expect_match(page, "[torch_topk()]: the k largest", fixed = TRUE, all = FALSE)
+  expect_match(page, "[`torch_topk()`][torch_topk]: the k largest", fixed = TRUE, all = FALSE)
+  # A line of one word after a bare link would be the definition of that link.
+  for (family in unique(torch:::read_titles()$family)) {
+    expect_no_match(torch:::op_page(family), "^[*] \\[[^]]*\\]: ", info = family)
+  }
   expect_false(any(grepl("@usage|@aliases", page)))
 })
 
