@@ -29,6 +29,9 @@ view_functions <- list(
     z <- torch_matmul(x, y$transpose(3, 4))
     z$transpose(2, 3)$reshape(c(2, 4, 12))$sum() + torch_tanh(z) * 2
   },
+  sum_arrives = function(x, y, w) torch_minimum((x$narrow(4, 1, 1) * 1.4)$unsqueeze(1)$squeeze(1), y * 2) + 1,
+  sum_arrives_at_product = function(x, y, w) torch_matmul(x, y$narrow(3, 1, 1)$transpose(3, 4)) + torch_exp(y$narrow(4, 1, 2)),
+  sum_of_all_arrives = function(x, y, w) (torch_sum(x * 2)$view(c(1, 1, 1, 1))$transpose(1, 2) + 1) * y,
   linear = function(x, y, w) nnf_linear(x$transpose(2, 3), w)$relu()$flatten(start_dim = 3) * 2,
   heads = function(x, y, w) {
     heads <- function(z) nnf_linear(z$view(c(2, 12, 5)), w)$view(c(2, 4, 3, 5))$transpose(2, 3)

@@ -106,7 +106,7 @@ class Gradients {
 
   // Of C = A B: the gradient of A is G B', that of B is A' G.
   void through_product(const Expr& e, Id g) {
-    g = b_.full(g);
+    g = in_shape(g, e.shape);
     const Id a = e.args[0], b = e.args[1];
     const bool turn_a = e.turned[0], turn_b = e.turned[1];
     // Matrices that are repeated get as many gradients, which are summed up where they arrive.
@@ -127,10 +127,17 @@ class Gradients {
                                     : b_.product(a, !turn_a, g, false, of_b, e.batched));
   }
 
+  // What arrives, as a value of this shape that may lie in memory. Sums along rows end their kernel: elsewhere they would be read as
+  // often as a row has elements.
+  Id in_shape(Id g, const Sizes& shape) {
+    if (b_.at(g).extent == Extent::row) g = b_.materialised(g);
+    return b_.at(g).extent == Extent::full && b_.at(g).shape == shape ? g : b_.repeated(g, shape);
+  }
+
   void through_view(const Expr& e, Id g) {
     std::vector<int64_t> back(e.order.size());
     for (size_t d = 0; d < back.size(); ++d) back[static_cast<size_t>(e.order[d])] = static_cast<int64_t>(d);
-    adjoints_[e.args[0]].push_back(b_.view(b_.full(g), std::move(back), b_.at(e.args[0]).shape));
+    adjoints_[e.args[0]].push_back(b_.view(in_shape(g, e.shape), std::move(back), b_.at(e.args[0]).shape));
   }
 
   void through_reduction(Id id, const Expr& e, Id g) {
