@@ -89,6 +89,10 @@ cpp_mps_synchronize <- function() {
     .Call(`_torch_cpp_mps_synchronize`)
 }
 
+cpp_is_deep_list <- function(x) {
+    .Call(`_torch_cpp_is_deep_list`, x)
+}
+
 cpp_parts_write <- function(path, parts) {
     .Call(`_torch_cpp_parts_write`, path, parts)
 }
@@ -115,10 +119,6 @@ cpp_is_dead <- function(x) {
 
 cpp_new_instance <- function(levels, public_fields, private_fields, frames) {
     .Call(`_torch_cpp_new_instance`, levels, public_fields, private_fields, frames)
-}
-
-cpp_own_members <- function(self, registered, kinds) {
-    .Call(`_torch_cpp_own_members`, self, registered, kinds)
 }
 
 cpp_unit_compile <- function(source, file, line, uses, names) {
@@ -445,6 +445,14 @@ cpp_memory_flush <- function() {
     .Call(`_torch_cpp_memory_flush`)
 }
 
+cpp_own_members <- function(self, registered, kinds) {
+    .Call(`_torch_cpp_own_members`, self, registered, kinds)
+}
+
+cpp_module_tree <- function(self, method, marks, kinds) {
+    .Call(`_torch_cpp_module_tree`, self, method, marks, kinds)
+}
+
 cpp_observe_operators <- function(f) {
     .Call(`_torch_cpp_observe_operators`, f)
 }
@@ -535,10 +543,6 @@ cpp_size_parts <- function(x) {
 
 cpp_new_size <- function(numbers, tensors) {
     .Call(`_torch_cpp_new_size`, numbers, tensors)
-}
-
-cpp_is_deep_list <- function(x) {
-    .Call(`_torch_cpp_is_deep_list`, x)
 }
 
 cpp_stream_check <- function(bytes) {

@@ -165,11 +165,18 @@ in_worker <- function(expr) {
       }
     ),
     error = function(e) {
-      list(failure = list(message = conditionMessage(e), class = class(e), call = call_line(conditionCall(e)), stack = stack))
+      call <- call_line(conditionCall(e))
+      list(failure = list(message = text_of_error(e), class = class(e), call = call, stack = stack))
     }
   )
   if (length(warnings)) outcome$warnings <- warnings
   outcome
+}
+
+# Conditions of users' own classes may have no message, or several lines.
+text_of_error <- function(e) {
+  text <- paste(conditionMessage(e), collapse = "\n")
+  if (nzchar(text)) text else sprintf("an error of class <%s> without a message", class(e)[[1L]])
 }
 
 # The user's calls between in_worker() and an error, a line each.
@@ -194,12 +201,26 @@ call_line <- function(call) {
   if (nchar(line) > 75L) paste0(substr(line, 1L, 72L), "...") else line
 }
 
+# Serves, and tells the session where the code of a data set ends that. `leave` ends the process.
+serve_to_the_end <- function(channel, loader, setup, leave = function() NULL) {
+  has_served <- FALSE
+  tell <- function(why) {
+    if (!has_served) send_message(channel, pack_message(list(fate = why)))
+    leave()
+  }
+  on.exit(tell("jumped out of the code that makes batches, as a restart does, or an error condition without the class \"error\""))
+  the$at_quit <- new_environment()
+  reg.finalizer(the$at_quit, function(...) tell("called `quit()`"), onexit = TRUE)
+  serve_batches(channel, loader, setup)
+  has_served <- TRUE
+}
+
 # The whole life of a worker that is a session of its own.
 worker_session <- function(channel) {
   begin <- receive_message(channel)
   if (is.null(begin)) return(invisible())
   cpp_end_with(begin$parent)
-  serve_batches(channel, begin$loader, begin$setup)
+  serve_to_the_end(channel, begin$loader, begin$setup)
 }
 
 # ---- in the main session -------------------------------------------------------------------------------------------------
@@ -258,18 +279,15 @@ fork_worker <- function(parts, setup) {
   pid <- cpp_worker_fork()
   if (pid == 0L) {
     # No code of the session may run here, not even when somebody calls quit().
-    leave <- function(...) tools::pskill(Sys.getpid(), tools::SIGKILL)
+    leave <- function() tools::pskill(Sys.getpid(), tools::SIGKILL)
     on.exit(leave())
-    the$at_quit <- new_environment()
-    reg.finalizer(the$at_quit, leave, onexit = TRUE)
     for (channel in the$channels) cpp_channel_close(channel)
     the$channels <- NULL
     # Nobody can answer questions here, so menu() would ask for ever. Only the package parallel can tell R that it is
     # not interactive.
     getNamespace("parallel")$mcinteractive(FALSE)
     cpp_end_with(parent)
-    serve_batches(ends[2L], parts, setup)
-    leave()
+    serve_to_the_end(ends[2L], parts, setup, leave)
   }
   cpp_channel_close(ends[2L])
   list(id = setup$id, pid = pid, channel = ends[1L], end = function() cpp_worker_end(pid))
@@ -371,7 +389,7 @@ iterate_workers <- function(loader, seed, skip) {
     }
     for (i in ready) {
       reply <- receive_message(channels[i])
-      if (is.null(reply)) lost_worker(pool$workers[[i]])
+      if (is.null(reply$run)) lost_worker(pool$workers[[i]], reply$fate)
       # Other replies belong to a run that the user has left.
       if (reply$run == run) arrived[[as.character(reply$number)]] <- reply
     }
@@ -414,10 +432,12 @@ iterate_workers <- function(loader, seed, skip) {
   list(batches = batches, close = function() if (!loader$persistent_workers) close_workers(pool))
 }
 
-# Tells why a channel has ended.
-lost_worker <- function(worker) {
+# Tells why a worker has gone. `words` are its own.
+lost_worker <- function(worker, words = NULL) {
   fate <- worker$end()
-  how <- if (is.na(fate)) {
+  how <- if (!is.null(words)) {
+    words
+  } else if (is.na(fate)) {
     "has ended"
   } else if (fate <= 0) {
     sprintf("has ended with status %d", -fate)

@@ -246,10 +246,14 @@ module_path <- function(self) {
 
 note_paths <- function(module, path, paths) {
   self <- attr(module, "module", exact = TRUE)
-  if (is.null(self) || !is.null(paths[[obj_address(self)]])) return(invisible())
-  paths[[obj_address(self)]] <- path
-  children <- module$children
-  for (name in names(children)) note_paths(children[[name]], paste0(path, "$", name), paths)
+  if (is.null(self)) return(invisible())
+  tree <- tree_of(self)
+  names <- names_in_tree(tree)
+  for (i in seq_along(names)) {
+    if (i > 1L) path[i] <- paste0(path[tree$parent[i]], "$", names[i])
+    key <- if (!tree$apart[i]) obj_address(tree$module[[i]])
+    if (!is.null(key) && is.null(paths[[key]])) paths[[key]] <- path[i]
+  }
 }
 
 # What the user wrote for the traced function or module, if that is short.

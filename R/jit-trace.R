@@ -418,17 +418,25 @@ add_forward <- function(module, train, eval, call) {
 # for their types. `note` is called for each of them, for children after their parent.
 script_module_handle <- function(mod, home, note = function(mod, handle) NULL) {
   if (inherits(mod, "script_module")) return(attr(mod, "handle", exact = TRUE))
-  handle <- cpp_module_new(class(mod)[1], home)
-  if (is.null(home)) home <- handle
-  cpp_module_set_attribute(handle, "training", jit_scalar(mod$training))
-  parameters <- mod$named_parameters(recursive = FALSE)
-  for (name in names(parameters)) cpp_module_register(handle, name, parameters[[name]], FALSE)
-  buffers <- mod$named_buffers(recursive = FALSE)
-  for (name in names(buffers)) cpp_module_register(handle, name, buffers[[name]], TRUE)
-  note(mod, handle)
-  children <- mod$children
-  for (name in names(children)) cpp_module_add_child(handle, name, script_module_handle(children[[name]], home, note))
-  handle
+  tree <- tree_of(attr(mod, "module", exact = TRUE), NULL, tensor_kinds)
+  names <- names_in_tree(tree)
+  handles <- vector("list", length(names))
+  for (i in seq_along(handles)) {
+    module <- tree$module[[i]]
+    if (tree$apart[i]) {
+      handles[[i]] <- attr(module, "handle", exact = TRUE)
+      next
+    }
+    callable <- if (i == 1L) mod else module_callable(module)
+    handles[[i]] <- handle <- cpp_module_new(class(callable)[1], home)
+    if (is.null(home)) home <- handle
+    cpp_module_set_attribute(handle, "training", jit_scalar(module$training))
+    own <- tree$members[[i]]
+    for (name in names(own)) cpp_module_register(handle, name, own[[name]], is_nn_buffer(own[[name]]))
+    note(callable, handle)
+  }
+  for (i in setdiff(tree$children_first, 1L)) cpp_module_add_child(handles[[tree$parent[i]]], names[i], handles[[i]])
+  handles[[1L]]
 }
 
 # A function that puts the module back to what it is now: the values of `tensors`, which tensors it holds, and the modes

@@ -35,37 +35,46 @@ copy_of <- function(self) {
 }
 
 # `done` maps what was copied already to its copy: tensors by the address of the tensor, modules by that of their object.
+# Copies of modules wait in a queue until their fields are copied, so that it does not matter how deep they are nested.
 clone_deep <- function(self, done, copy_tensors) {
-  key <- obj_address(self)
-  if (is.null(done[[key]])) {
-    copy <- copy_of(self)
-    done[[key]] <- module_callable(copy)
-    copied <- function(x) {
-      if (is_torch_tensor(x)) {
-        if (copy_tensors) clone_tensor(x, done) else x
-      } else if (inherits(x, "script_module")) {
-        if (copy_tensors) clone_script(x, done) else x
-      } else if (is_nn_module(x) && !is.null(attr(x, "module"))) {
-        clone_deep(attr(x, "module"), done, copy_tensors)
-      } else if (is_bare_list(x)) {
-        lapply(x, copied)
-      } else {
-        x
-      }
+  copies <- list()
+  copied_module <- function(self) {
+    key <- obj_address(self)
+    if (is.null(done[[key]])) {
+      copies[[length(copies) + 1L]] <<- copy_of(self)
+      done[[key]] <- module_callable(copies[[length(copies)]])
     }
-    private <- copy$.__enclos_env__$private
-    for (env in list(copy, private)) {
-      for (name in ls(env, all.names = TRUE)) {
-        if (!bindingIsActive(name, env) && !bindingIsLocked(name, env)) {
-          assign(name, copied(env[[name]]), envir = env)
-        }
-      }
-    }
-    if (is.function(private$finalize_deep_clone)) {
-      private$finalize_deep_clone()
+    done[[key]]
+  }
+  copied <- function(x) {
+    if (is_torch_tensor(x)) {
+      if (copy_tensors) clone_tensor(x, done) else x
+    } else if (inherits(x, "script_module")) {
+      if (copy_tensors) clone_script(x, done) else x
+    } else if (is_nn_module(x) && !is.null(attr(x, "module"))) {
+      copied_module(attr(x, "module"))
+    } else if (is_bare_list(x)) {
+      lapply(x, copied)
+    } else {
+      x
     }
   }
-  done[[key]]
+  module <- copied_module(self)
+  n <- 0L
+  while (n < length(copies)) {
+    copy <- copies[[n <- n + 1L]]
+    for (env in list(copy, copy$.__enclos_env__$private)) {
+      for (name in ls(env, all.names = TRUE)) {
+        if (!bindingIsActive(name, env) && !bindingIsLocked(name, env)) assign(name, copied(env[[name]]), envir = env)
+      }
+    }
+  }
+  # Those of the children first.
+  for (copy in rev(copies)) {
+    finalize <- copy$.__enclos_env__$private$finalize_deep_clone
+    if (is.function(finalize)) finalize()
+  }
+  module
 }
 
 clone_script <- function(x, done) {

@@ -81,24 +81,16 @@ check_no_circle <- function(self, name, module) {
   ), call = NULL)
 }
 
-# By the children that were assigned.
 path_to_module <- function(self, wanted) {
-  registered <- self$.__enclos_env__$private$.registered
-  for (name in registered) {
-    if (!is.function(child <- self[[name]])) next
-    inner <- attr(child, "module", exact = TRUE)
-    if (identical(inner, wanted)) return(name)
-    below <- if (!is.null(inner)) path_to_module(inner, wanted)
-    if (!is.null(below)) return(paste0(name, ".", below))
-  }
-  NULL
+  tree <- tree_of(self)
+  for (i in which(!tree$apart)) if (identical(tree$module[[i]], wanted)) return(tree$path[i])
 }
 
 # What a module holds itself, of some kinds, one after the other. Names that came another way than by assignment in a method
 # (fields given to nn_module(), assignments by a helper function) are found by their values and come last.
 own_members <- function(self, kinds) cpp_own_members(self, self$.__enclos_env__$private$.registered, kinds)
 
-own_tensors <- function(self) own_members(self, c("nn_parameter", "nn_buffer"))
+own_tensors <- function(self) own_members(self, tensor_kinds)
 
 # Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`, and users for those of
 # `more_members`. Only a class in which a method asks has these bindings: each would make every module dearer.
@@ -173,40 +165,6 @@ registered_children <- function(module) {
   members <- mget(self$.__enclos_env__$private$.registered, envir = self)
   members[vapply(members, is.function, NA)]
 }
-
-# All tensors of one kind in the tree of modules, each once. Those of the children come before the module's own. In PyTorch
-# they come after: where that makes a difference, an attribute has the places in that order.
-tree_members <- function(self, field, class) {
-  members <- list()
-  places <- integer()
-  children <- self$children
-  for (name in names(children)) {
-    tensors <- children[[name]][[field]]
-    if (length(tensors) > 0L) {
-      names(tensors) <- paste0(name, ".", names(tensors))
-      places <- c(places, length(members) + in_python_order(seq_along(tensors), tensors))
-      members <- c(members, tensors)
-    }
-  }
-  own <- own_members(self, class)
-  places <- c(length(members) + seq_along(own), places)
-  members <- c(members, own)
-  same <- vapply(members, tensor_identity, "")
-  once <- !duplicated(same)
-  there <- match(unique(same[places]), same[once])
-  members <- members[once]
-  if (is.unsorted(there)) attr(members, "python_order") <- there
-  members
-}
-
-# `x` has an element for each of `members`, a module's parameters.
-in_python_order <- function(x, members) {
-  order <- attr(members, "python_order")
-  if (length(order) == length(x)) x[order] else x
-}
-
-# Tensors that come back from readRDS() have no address; each stands for itself.
-tensor_identity <- function(x) tryCatch(tensor_address(x), error = function(e) obj_address(x))
 
 #' @export
 `$.nn_module` <- function(x, name) {

@@ -57,16 +57,6 @@ more_members <- list(
   register_load_state_dict_post_hook = function(hook) add_hook(self, "load_post", hook)
 )
 
-# The module and all below it, by their paths.
-module_tree <- function(module, path = "") {
-  tree <- set_names(list(module), path)
-  children <- module$children
-  for (name in names(children)) {
-    tree <- c(tree, module_tree(children[[name]], if (path == "") name else paste0(path, ".", name)))
-  }
-  tree
-}
-
 # "a.b" as c("a", "b").
 check_path <- function(target, call = caller_env()) {
   if (!is_string(target)) value_error(sprintf("`target` must be a path such as \"body.0\", not %s.", friendly_type(target)), call)

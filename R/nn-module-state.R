@@ -1,21 +1,33 @@
 # The tensors of a module as a whole: saving and loading them by name, converting and moving them.
 
+# Modules with hooks for them are apart in the walks through the tree, since hooks see all that is below.
 module_state_dict <- function(self, prefix, keepvars) {
   hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
   if (hooked) run_hooks(self, "state_dict_pre", NULL, function(hook, value) hook(module_callable(self), prefix, keepvars))
-  own_state_of_class <- self$.save_to_state_dict
-  own <- if (is.null(own_state_of_class)) own_state(self, prefix, keepvars) else own_state_of_class(prefix, keepvars)
-  children <- self$children
-  for (name in names(children)) {
-    own <- c(own, children[[name]]$state_dict(prefix = paste0(prefix, name, "."), keepvars = keepvars))
-  }
-  if (hooked) run_hooks(self, "state_dict_post", own, function(hook, own) hook(module_callable(self), own, prefix)) else own
+  tree <- tree_of(self, "state_dict", tensor_kinds, c("state_dict_pre", "state_dict_post"))
+  prefixes <- prefixes_of(tree, prefix)
+  state <- unlist(lapply(seq_along(prefixes), function(i) {
+    module <- tree$module[[i]]
+    if (tree$apart[i]) return(module$state_dict(prefix = prefixes[i], keepvars = keepvars))
+    own_state_of_class <- module$.save_to_state_dict
+    if (is.null(own_state_of_class)) return(own_state(module, prefixes[i], keepvars, tree$members[[i]]))
+    own_state_of_class(prefixes[i], keepvars)
+  }), recursive = FALSE)
+  if (!length(state)) state <- named_list(NULL)
+  if (!hooked) return(state)
+  run_hooks(self, "state_dict_post", state, function(hook, state) hook(module_callable(self), state, prefix))
+}
+
+prefixes_of <- function(tree, prefix) {
+  inner <- tree$path
+  inner[-1L] <- paste0(inner[-1L], ".")
+  paste0(prefix, inner)
 }
 
 # What the module itself gives to its state dict and takes from it. A class may replace these functions by methods
 # `.save_to_state_dict()` and `.load_from_state_dict()`.
-own_state <- function(self, prefix, keepvars) {
-  own <- saved_members(self)
+own_state <- function(self, prefix, keepvars, members = own_tensors(self)) {
+  own <- members[vapply(members, is_persistent, NA)]
   if (!keepvars) {
     own <- lapply(own, function(x) x$detach()$requires_grad_(x$requires_grad))
   }
@@ -24,8 +36,9 @@ own_state <- function(self, prefix, keepvars) {
   own
 }
 
-load_own_state <- function(self, state_dict, prefix, run = loading$run %||% new_loading(FALSE, caller_env(2))) {
-  own <- saved_members(self)
+load_own_state <- function(self, state_dict, prefix, members = own_tensors(self),
+                           run = loading$run %||% new_loading(FALSE, caller_env(2))) {
+  own <- members[vapply(members, is_persistent, NA)]
   keys <- paste0(prefix, names(own), recycle0 = TRUE)
   run$keys <- c(run$keys, keys)
   for (i in seq_along(own)) {
@@ -61,11 +74,6 @@ check_all_there <- function(run) {
   value_error(sprintf("`state_dict` has no entry `%s`, which the module needs%s.", missing[1], more), run$call)
 }
 
-saved_members <- function(self) {
-  own <- own_tensors(self)
-  own[vapply(own, is_persistent, NA)]
-}
-
 # The key under which a module with the methods `get_extra_state()` and `set_extra_state(state)` keeps more than its
 # tensors.
 extra_state <- "_extra_state"
@@ -95,10 +103,21 @@ load_members <- function(module, state_dict, prefix, run) {
   names_here <- self$.__enclos_env__$private$names_here
   if (is.function(names_here)) names(state_dict) <- names_here(names(state_dict), prefix)
   load_own_state_of_class <- self$.load_from_state_dict
-  if (is.null(load_own_state_of_class)) load_own_state(self, state_dict, prefix, run) else load_own_state_of_class(state_dict, prefix)
-  children <- self$children
-  for (name in names(children)) {
-    load_members(children[[name]], state_dict, paste0(prefix, name, "."), run)
+  if (is.null(load_own_state_of_class)) {
+    load_own_state(self, state_dict, prefix, run = run)
+  } else {
+    # It may make the children.
+    load_own_state_of_class(state_dict, prefix)
+  }
+  tree <- tree_of(self, NULL, tensor_kinds, c("load_pre", "load_post", "names_here", ".load_from_state_dict"))
+  prefixes <- prefixes_of(tree, prefix)
+  for (i in seq_along(prefixes)[-1L]) {
+    child <- tree$module[[i]]
+    if (tree$apart[i]) {
+      load_members(child, state_dict, prefixes[i], run)
+    } else {
+      load_own_state(child, state_dict, prefixes[i], tree$members[[i]], run)
+    }
   }
   if (hooked && length(module_hooks(self, "load_post"))) {
     mine <- startsWith(names(state_dict), prefix)
@@ -126,8 +145,7 @@ mark_like <- function(x, model) {
   nn_parameter(x, requires_grad = tryCatch(model$requires_grad, error = function(e) x$requires_grad))
 }
 
-module_apply <- function(self, fn) {
-  own <- own_tensors(self)
+module_apply <- function(self, own, fn) {
   for (name in names(own)) {
     x <- own[[name]]
     # A tensor without memory can't become one with memory, nor the other way round. So a new tensor takes its place.

@@ -43,10 +43,9 @@ nn_Module <- R6::R6Class(
       invisible(module_callable(self))
     },
     train = function(mode = TRUE) {
-      module_assign(self, "training", mode)
-      for (child in self$children) {
-        child$train(mode)
-      }
+      each_module(
+        self, "train", function(self, members) module_assign(self, "training", mode), function(module) module$train(mode)
+      )
       invisible(module_callable(self))
     },
     eval = function() {
@@ -54,17 +53,17 @@ nn_Module <- R6::R6Class(
     },
     apply = function(fn) {
       if (!is.function(fn)) type_error(sprintf("`fn` must be a function, not %s.", friendly_type(fn)))
-      for (child in self$children) {
-        child$apply(fn)
-      }
-      fn(module_callable(self))
+      each_module(
+        self, "apply", function(self, members) fn(module_callable(self)), function(module) module$apply(fn),
+        children_first = TRUE
+      )
       invisible(module_callable(self))
     },
     .apply = function(fn) {
-      for (child in self$children) {
-        child$.apply(fn)
-      }
-      module_apply(self, fn)
+      each_module(
+        self, ".apply", function(self, members) module_apply(self, members, fn), function(module) module$.apply(fn),
+        kinds = tensor_kinds, children_first = TRUE
+      )
       invisible(module_callable(self))
     },
     to = function(dtype = NULL, device = NULL, tensor = NULL, non_blocking = FALSE, copy = FALSE,
@@ -116,11 +115,7 @@ nn_Module <- R6::R6Class(
     },
     modules = function(value) {
       refuse_assignment("modules", missing(value))
-      modules <- list(module_callable(self))
-      for (child in self$children) {
-        modules <- c(modules, child$modules)
-      }
-      modules[!duplicated(lapply(modules, module_identity))]
+      tree_modules(self)
     }
   ),
   private = list(

@@ -70,7 +70,7 @@ watched_run <- function(module, inputs) {
     restore <- keep_module(module)
     on.exit(restore())
   }
-  unwatch <- watch_children(module, "", call)
+  unwatch <- watch_children(module, call)
   on.exit(unwatch(), add = TRUE, after = FALSE)
   before <- cpp_observe_operators(function(name, arguments, result) {
     rule <- product_rules[[sub("^.*::", "", name)]]
@@ -83,23 +83,20 @@ watched_run <- function(module, inputs) {
 }
 
 # Replaces each child by one that `call(path, code)` calls. Gives the function that puts the children back.
-watch_children <- function(module, path, call) {
+watch_children <- function(module, call) {
   self <- attr(module, "module", exact = TRUE)
   if (is.null(self)) return(function() NULL)
-  children <- module$children
-  undo <- lapply(names(children), function(name) {
-    child <- children[[name]]
-    inner <- if (path == "") name else paste0(path, ".", name)
-    watched <- function(...) call(inner, child(...))
+  tree <- tree_of(self)
+  names <- names_in_tree(tree)
+  undo <- lapply(seq_along(names)[-1L], function(i) {
+    parent <- tree$module[[tree$parent[i]]]
+    child <- parent[[names[i]]]
+    watched <- function(...) call(tree$path[i], child(...))
     attributes(watched) <- attributes(child)
-    unwatch <- watch_children(child, inner, call)
-    assign(name, watched, envir = self)
-    function() {
-      unwatch()
-      assign(name, child, envir = self)
-    }
+    assign(names[i], watched, envir = parent)
+    function() assign(names[i], child, envir = parent)
   })
-  function() for (one in undo) one()
+  function() for (one in rev(undo)) one()
 }
 
 shape_of_value <- function(value) {

@@ -241,6 +241,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_is_deep_list
+SEXP cpp_is_deep_list(SEXP x);
+RcppExport SEXP _torch_cpp_is_deep_list(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_deep_list(x));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_parts_write
 SEXP cpp_parts_write(SEXP path, SEXP parts);
 RcppExport SEXP _torch_cpp_parts_write(SEXP pathSEXP, SEXP partsSEXP) {
@@ -318,18 +328,6 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type private_fields(private_fieldsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type frames(framesSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_new_instance(levels, public_fields, private_fields, frames));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_own_members
-SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds);
-RcppExport SEXP _torch_cpp_own_members(SEXP selfSEXP, SEXP registeredSEXP, SEXP kindsSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type self(selfSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type registered(registeredSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type kinds(kindsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_own_members(self, registered, kinds));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1214,6 +1212,31 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_own_members
+SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds);
+RcppExport SEXP _torch_cpp_own_members(SEXP selfSEXP, SEXP registeredSEXP, SEXP kindsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type self(selfSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type registered(registeredSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type kinds(kindsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_own_members(self, registered, kinds));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_module_tree
+SEXP cpp_module_tree(SEXP self, SEXP method, SEXP marks, SEXP kinds);
+RcppExport SEXP _torch_cpp_module_tree(SEXP selfSEXP, SEXP methodSEXP, SEXP marksSEXP, SEXP kindsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type self(selfSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type method(methodSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type marks(marksSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type kinds(kindsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_tree(self, method, marks, kinds));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_observe_operators
 SEXP cpp_observe_operators(SEXP f);
 RcppExport SEXP _torch_cpp_observe_operators(SEXP fSEXP) {
@@ -1457,16 +1480,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_is_deep_list
-SEXP cpp_is_deep_list(SEXP x);
-RcppExport SEXP _torch_cpp_is_deep_list(SEXP xSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_is_deep_list(x));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_stream_check
 SEXP cpp_stream_check(SEXP bytes);
 RcppExport SEXP _torch_cpp_stream_check(SEXP bytesSEXP) {
@@ -1700,6 +1713,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_cuda_snapshot", (DL_FUNC) &_torch_cpp_cuda_snapshot, 0},
     {"_torch_cpp_backend", (DL_FUNC) &_torch_cpp_backend, 1},
     {"_torch_cpp_mps_synchronize", (DL_FUNC) &_torch_cpp_mps_synchronize, 0},
+    {"_torch_cpp_is_deep_list", (DL_FUNC) &_torch_cpp_is_deep_list, 1},
     {"_torch_cpp_parts_write", (DL_FUNC) &_torch_cpp_parts_write, 2},
     {"_torch_cpp_pieces_read", (DL_FUNC) &_torch_cpp_pieces_read, 5},
     {"_torch_cpp_values_write", (DL_FUNC) &_torch_cpp_values_write, 2},
@@ -1707,7 +1721,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_tensor_facts", (DL_FUNC) &_torch_cpp_tensor_facts, 1},
     {"_torch_cpp_is_dead", (DL_FUNC) &_torch_cpp_is_dead, 1},
     {"_torch_cpp_new_instance", (DL_FUNC) &_torch_cpp_new_instance, 4},
-    {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 3},
     {"_torch_cpp_unit_compile", (DL_FUNC) &_torch_cpp_unit_compile, 5},
     {"_torch_cpp_unit_list", (DL_FUNC) &_torch_cpp_unit_list, 1},
     {"_torch_cpp_unit_function", (DL_FUNC) &_torch_cpp_unit_function, 2},
@@ -1789,6 +1802,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_memory_stats", (DL_FUNC) &_torch_cpp_memory_stats, 1},
     {"_torch_cpp_memory_configure", (DL_FUNC) &_torch_cpp_memory_configure, 4},
     {"_torch_cpp_memory_flush", (DL_FUNC) &_torch_cpp_memory_flush, 0},
+    {"_torch_cpp_own_members", (DL_FUNC) &_torch_cpp_own_members, 3},
+    {"_torch_cpp_module_tree", (DL_FUNC) &_torch_cpp_module_tree, 4},
     {"_torch_cpp_observe_operators", (DL_FUNC) &_torch_cpp_observe_operators, 1},
     {"_torch_cpp_entry_frame", (DL_FUNC) &_torch_cpp_entry_frame, 4},
     {"_torch_cpp_calls_on", (DL_FUNC) &_torch_cpp_calls_on, 1},
@@ -1812,7 +1827,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_threads", (DL_FUNC) &_torch_cpp_threads, 2},
     {"_torch_cpp_size_parts", (DL_FUNC) &_torch_cpp_size_parts, 1},
     {"_torch_cpp_new_size", (DL_FUNC) &_torch_cpp_new_size, 2},
-    {"_torch_cpp_is_deep_list", (DL_FUNC) &_torch_cpp_is_deep_list, 1},
     {"_torch_cpp_stream_check", (DL_FUNC) &_torch_cpp_stream_check, 1},
     {"_torch_cpp_tensor_from_r", (DL_FUNC) &_torch_cpp_tensor_from_r, 5},
     {"_torch_cpp_tensor_to_integer64", (DL_FUNC) &_torch_cpp_tensor_to_integer64, 1},

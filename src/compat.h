@@ -123,6 +123,14 @@ inline SEXP enclosing_environment(SEXP environment) {
 #endif
 }
 
+inline SEXP closure_environment(SEXP closure) {
+#if R_VERSION >= R_Version(4, 5, 0)
+  return R_ClosureEnv(closure);
+#else
+  return CLOENV(closure);
+#endif
+}
+
 // A copy of the closure `from` in another environment.
 inline SEXP closure_in(SEXP from, SEXP environment) {
 #if R_VERSION >= R_Version(4, 5, 0)

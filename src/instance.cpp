@@ -2,11 +2,6 @@
 // makes. R6 itself would merge the members of all base classes anew for each object.
 #include "r.h"
 
-#include <algorithm>
-#include <cstring>
-#include <unordered_set>
-#include <vector>
-
 namespace {
 
 struct Words {
@@ -127,52 +122,4 @@ SEXP cpp_new_instance(SEXP levels, SEXP public_fields, SEXP private_fields, SEXP
   }
   UNPROTECT(4);
   return self;
-}
-
-// The members that a module binds itself and that have one of the classes `kinds`, as a named list, one kind after the
-// other. Within a kind the names in `registered` come first, in their order, and then others in the order of their bytes.
-// Computed members are not evaluated. Generators of modules are not modules.
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_own_members(SEXP self, SEXP registered, SEXP kinds) {
-  SEXP all = PROTECT(R_lsInternal3(self, TRUE, FALSE));
-  const R_xlen_t n_first = Rf_xlength(registered), n_all = XLENGTH(all), n_kinds = XLENGTH(kinds);
-  std::vector<std::vector<SEXP>> found(n_kinds);  // symbols
-  std::vector<size_t> first(n_kinds);
-  // Symbols and not their names: a symbol's name need not be the same string as an equal name in `registered`, when its
-  // encoding is not marked (the parser's are not).
-  std::unordered_set<SEXP> seen;
-  auto look = [&](SEXP symbol) {
-    if (R_BindingIsActive(symbol, self)) return;
-    SEXP value = argument_of(self, symbol);
-    if (!Rf_isObject(value) || Rf_inherits(value, "nn_module_generator")) return;
-    for (R_xlen_t k = 0; k < n_kinds; ++k)
-      if (Rf_inherits(value, CHAR(STRING_ELT(kinds, k)))) return found[k].push_back(symbol);
-  };
-  for (R_xlen_t i = 0; i < n_first; ++i) {
-    SEXP symbol = Rf_installChar(STRING_ELT(registered, i));
-    // It may have been removed since.
-    if (has_variable(self, symbol)) look(symbol);
-    seen.insert(symbol);
-  }
-  size_t n = 0;
-  for (R_xlen_t k = 0; k < n_kinds; ++k) first[k] = found[k].size();
-  for (R_xlen_t i = 0; i < n_all; ++i) {
-    SEXP symbol = Rf_installChar(STRING_ELT(all, i));
-    if (!seen.count(symbol)) look(symbol);
-  }
-  for (R_xlen_t k = 0; k < n_kinds; ++k) {
-    std::sort(found[k].begin() + first[k], found[k].end(),
-              [](SEXP a, SEXP b) { return std::strcmp(CHAR(PRINTNAME(a)), CHAR(PRINTNAME(b))) < 0; });
-    n += found[k].size();
-  }
-  SEXP values = PROTECT(Rf_allocVector(VECSXP, n)), names = PROTECT(Rf_allocVector(STRSXP, n));
-  R_xlen_t at = 0;
-  for (const auto& symbols : found)
-    for (SEXP symbol : symbols) {
-      SET_VECTOR_ELT(values, at, argument_of(self, symbol));
-      SET_STRING_ELT(names, at++, PRINTNAME(symbol));
-    }
-  Rf_setAttrib(values, R_NamesSymbol, names);
-  UNPROTECT(3);
-  return values;
 }

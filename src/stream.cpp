@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "depth.h"
 #include "r.h"
 #include "status.h"
 
@@ -30,8 +31,6 @@ enum StreamType {
   kCodeDefinition = 244,
   kCodeReference = 243
 };
-
-constexpr int kDeepest = 5000;
 
 // R's types of objects, where the surrounding object depends on them. What a mark stands for only its maker knows.
 enum Type {
@@ -557,40 +556,7 @@ class Walker {
   size_t n_known_ = 0, room_ = 0;
 };
 
-// Whether lists are nested in `x` deeper than the walker goes. It has a stack of its own.
-bool is_deep(SEXP x) {
-  struct Level {
-    SEXP list;
-    R_xlen_t next;
-  };
-  const auto room = [](SEXP x) { return TYPEOF(x) == VECSXP && XLENGTH(x) > 0; };
-  if (!room(x)) return false;
-  auto* levels = reinterpret_cast<Level*>(R_alloc(kDeepest + 1, sizeof(Level)));
-  int depth = 0;
-  levels[0] = {x, 0};
-  while (depth >= 0) {
-    Level& level = levels[depth];
-    if (level.next == XLENGTH(level.list)) {
-      --depth;
-      continue;
-    }
-    SEXP element = VECTOR_ELT(level.list, level.next++);
-    if (!room(element)) continue;
-    if (depth == kDeepest) return true;
-    levels[++depth] = {element, 0};
-  }
-  return false;
-}
-
 }  // namespace
-
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_is_deep_list(SEXP x) {
-  const void* memory = vmaxget();
-  const bool deep = is_deep(x);
-  vmaxset(memory);
-  return Rf_ScalarLogical(deep);
-}
 
 // Whether the data holds functions or environments. An error if R must not read it.
 // [[Rcpp::export(rng = false)]]

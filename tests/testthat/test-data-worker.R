@@ -200,13 +200,24 @@ test_that("a worker that is killed is an error, not a wait", {
   expect_error(loaded_by(function(i) if (i == 2) tools::pskill(Sys.getpid(), tools::SIGKILL) else i), "Worker 2 .* ended by signal 9", class = "runtime_error")
   # One that crashes or quits takes nothing of the session's with it.
   kept <- withr::local_tempfile(lines = "kept")
-  expect_error(loaded_by(function(i) if (i == 1) quit("no") else i), "Worker 1 .* ended by signal 9", class = "runtime_error")
+  expect_error(loaded_by(function(i) if (i == 1) quit("no") else i), "Worker 1 .* called `quit\\(\\)`", class = "runtime_error")
   expect_error(loaded_by(function(i) if (i == 1) tools::pskill(Sys.getpid(), 11) else i), "ended by signal 11", class = "runtime_error")
   expect_identical(readLines(kept), "kept")
   skip_if_not_installed("processx")
-  in_sessions(
+  in_sessions({
     expect_error(loaded_by(function(i) if (i == 2) tools::pskill(Sys.getpid(), 9) else i), "Worker 2 .* ended by signal 9", class = "runtime_error")
-  )
+    expect_error(loaded_by(function(i) if (i == 2) quit("no") else i), "Worker 2 .* called `quit\\(\\)`", class = "runtime_error")
+  })
+})
+
+test_that("whatever ends the code of a data set is told", {
+  skip_if_no_torch()
+  condition <- function(classes, message) structure(class = c(classes, "condition"), list(message = message, call = NULL))
+  expect_snapshot_error(loaded_by(function(i) stop(condition(c("mine", "error"), NULL))))
+  expect_snapshot_error(loaded_by(function(i) stop(condition(c("mine", "error"), c("one line", "another")))))
+  expect_error(loaded_by(function(i) invokeRestart("abort")), "Worker 1 .* jumped out of the code", class = "runtime_error")
+  expect_error(loaded_by(function(i) numeric(1e13)), "Worker 1 can't make batch 1: cannot allocate", class = "runtime_error")
+  expect_error(loaded_by(identity, worker_packages = "nosuchpackage"), "no package called .nosuchpackage", class = "runtime_error")
 })
 
 test_that("a batch that does not come in time is an error", {
