@@ -1,11 +1,13 @@
 # What names mean where a function that is compiled was written: constants, functions of R's, operators, other functions
 # that are compiled with it, or what can't be in a program, with the reason. The shim gets this with the function's tree.
 
+script_raises <- c("value_error", "type_error", "runtime_error", "not_implemented_error")
+
 # What the compiler reads by itself.
 script_words <- c(
   "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
   "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
-  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", "value_error", "type_error", "runtime_error", "not_implemented_error"
+  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", script_raises
 )
 
 # What a name means where the function was written; NULL if there is nothing of that name.
@@ -63,7 +65,7 @@ script_shadowed <- function(name, env, program) {
   f <- get0(name, env, mode = "function")
   if (is.null(f)) return(NULL)
   known <- script_function_known(f, name, program)
-  known[setdiff(names(known), "refused")]
+  known[setdiff(names(known), if (!is.null(known$refused)) c("refused", "closure"))]
 }
 
 script_constant <- function(value, name, env, program) {
@@ -139,6 +141,14 @@ script_instead <- list(
     "what has dimensions is a tensor: `torch_tensor(x)$view(c(2, 3))`, and functions of tensors",
     "matrix", "array", "outer", "apply", "cbind", "rbind", "solve", "det", "chol", "svd", "aperm", "sweep", "scale"
   ),
+  c("write a loop that ends at the first that is right", "Find", "Position"),
+  c("`sprintf()` writes numbers as text", "format", "formatC", "prettyNum", "format.default"),
+  c("compare the difference with what is small enough: `abs(x - y) < 1e-8`", "all.equal"),
+  c("`tabulate()` counts whole numbers, and `jit_dict()` holds counts by names", "table"),
+  c(
+    "a tensor stays one in a program. `as.numeric(x[i])` gives an element of it",
+    "as.array", "as.matrix", "as.vector", "as_array", "data.frame", "as.data.frame"
+  ),
   c(
     "patterns are not. `grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is, by `fixed = TRUE`",
     "regexpr", "gregexpr", "regmatches", "regexec", "agrep"
@@ -159,12 +169,18 @@ script_function_known <- function(f, name, program) {
   # Dtypes.
   if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
   operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
+  instead <- Find(function(it) name %in% it[-1], script_instead)[1]
   closure <- refused <- NULL
-  if (is.primitive(f) || home %in% foreign_packages) {
+  if (ours && !is.null(instead)) {
+    refused <- paste("is not compiled:", instead)
+  } else if (is.primitive(f) || home %in% foreign_packages) {
     if (is.null(builtin) && is.null(operator)) {
-      instead <- Find(function(it) name %in% it[-1], script_instead)
-      refused <- paste0(sprintf("of R's package %s is not compiled", home), if (!is.null(instead)) paste0(": ", instead[1]))
+      refused <- sprintf(
+        "of R's package %s is not compiled: %s", home, instead %||% "write a function of what `?jit_script` lists"
+      )
     }
+    method <- if (is.null(operator) && (is.null(builtin) || name %in% script_methods)) tensor_method(name)
+    if (!is.null(method)) closure <- script_closure_at(method, name, program)
   } else if (is.null(builtin) && is.null(operator)) {
     closure <- script_closure_at(f, name, program)
   }
@@ -181,6 +197,21 @@ name_of_builtin <- function(f, name, home) {
   is_it <- function(name) identical(get0(name, asNamespace(home), mode = "function", inherits = FALSE), f)
   if (!is_string(name) || !nzchar(name) || is_it(name)) return(name)
   Find(is_it, script_builtins()) %||% name
+}
+
+# Builtins that have no form for tensors: there this package's methods are compiled.
+script_methods <- c("cor", "cov", "diff", "duplicated", "median", "quantile", "unique", "var")
+
+# This package's method for tensors of a function of R's, if it is R code that a program may be made of.
+tensor_method <- function(name) {
+  key <- paste0(name, ".torch_tensor")
+  method <- get0(key, topenv(), mode = "function", inherits = FALSE) %||%
+    get0(key, baseenv()[[".__S3MethodsTable__."]], mode = "function", inherits = FALSE)
+  if (is.null(method) && methods::isGeneric(name)) {
+    method <- methods::selectMethod(name, c("torch_tensor", "ANY"), optional = TRUE)
+    method <- if (inherits(method, "MethodDefinition") && identical(topenv(environment(method)), topenv())) method@.Data
+  }
+  if (is.null(method) || any(c(".Call", ".External2", ".Generic") %in% all.names(body(method)))) NULL else method
 }
 
 # The key of the operator behind a function of the table, NULL if it is no such function.

@@ -27,9 +27,11 @@
 #' | `+ - * / ^ %% %/%`, comparisons, `& | && || !`, `xor()`, `abs()`, `sqrt()`, `round()`, `ifelse()`, ... | R's meaning for numbers and, element by element, for vectors, of which only single values are recycled; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
 #' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
-#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R |
+#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `mapply()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R |
 #' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs, but where it is called: `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`, `functions[[i]](x)` |
 #' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
+#' | `sort()`, `order()`, `cumsum()`, `which()`, `match()`, `union()`, `median()`, `quantile()`, `var()`, `cor()`, ... | as in R, of vectors |
+#' | `dnorm()`, `pnorm()`, `qnorm()`, `plogis()`, `dexp()`, `dgamma()`, `dbinom()`, `lgamma()`, `choose()`, ... | as in R, of numbers and vectors; random numbers are tensors' (`torch_randn()`) |
 #' | fields and methods of tensors, `torch_*()`, `linalg_*()`, `nnf_*()`, R's functions of tensors | as when R calls them, positions from 1 |
 #' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
 #'
@@ -56,6 +58,7 @@
 #' * **Strings** are ordered by their bytes, as R orders them in the C locale: `"B" < "a"`.
 #' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and a matrix is a tensor. Positions behind the end are
 #'   an error. `x[i] <- 1` there leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
+#' * `x$item()` is a number, as a program knows no dtypes; of a comparison, `any()` or `all()` it is a logical.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
 #'
@@ -100,7 +103,7 @@ jit_script <- function(f, ..., methods = "forward") {
   if (isTRUE(getOption("torch.jit_disable"))) return(f)
   load_torch()
   program <- script_program(f, if (grepl("^[A-Za-z.][A-Za-z0-9._]*$", label)) label else "f")
-  handle <- cpp_script_compile(program, given$types, given$examples)
+  handle <- name_in_r(cpp_script_compile(program, given$types, given$examples), given$names)
   new_scripted_function(handle, program$watched)
 }
 
@@ -418,6 +421,8 @@ code_names <- function(code) {
     } else if (is.call(part)) {
       head <- part[[1]]
       inner <- as.list(part)
+      # Of an error of this package's own a program has the text as it is written.
+      if (is.symbol(head) && as.character(head) %in% script_raises) inner <- inner[1]
       if (identical(head, quote(`$`)) && length(part) == 3) {
         member <- as.character(part[[3]])[1]
         is_super <- identical(part[[2]], quote(super))

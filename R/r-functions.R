@@ -73,7 +73,7 @@ tensor_method_aliases <- function() {
 # The dimensions that a sum runs over. The first `dims` dimensions are the rows.
 summed_dims <- function(x, dims, columns, na.rm, call = caller_env()) {
   if (!isFALSE(na.rm)) value_error("`na.rm` must be FALSE: tensors have NaN, but no NA.", call)
-  n <- length(.Call(C_shape, x))
+  n <- length(dim(x))
   if (n < 2) value_error("`x` must have at least two dimensions. Use `sum(x)` or `mean(x)`.", call)
   if (!is_scalar_integerish(dims, finite = TRUE) || dims < 1 || dims >= n) {
     value_error(sprintf("`dims` must be a whole number from 1 to %d, not %s.", n - 1L, friendly_type(dims)), call)
@@ -117,7 +117,7 @@ methods::setMethod("diag<-", "torch_tensor", function(x, value) {
 })
 
 check_dimensions <- function(x, arg, allowed, instead, call = caller_env()) {
-  n <- length(.Call(C_shape, x))
+  n <- length(dim(x))
   if (!n %in% allowed) {
     value_error(sprintf(
       "`%s` must have %s dimension%s, not %d. Use %s.", arg, paste(allowed, collapse = " or "),
@@ -130,7 +130,7 @@ check_dimensions <- function(x, arg, allowed, instead, call = caller_env()) {
 as_columns <- function(x, arg, call = caller_env()) {
   if (!is_torch_tensor(x)) x <- torch_tensor(x)
   check_dimensions(x, arg, 1:2, "`x$flatten()` or operators such as `torch_matmul()`", call)
-  if (length(.Call(C_shape, x)) == 1) x$unsqueeze(2) else x
+  if (length(dim(x)) == 1) x$unsqueeze(2) else x
 }
 
 cross_product <- function(x, y = NULL, ...) {
@@ -192,7 +192,7 @@ covariance <- function(x, y, as_correlation = FALSE, call = caller_env()) {
     x <- as_real(as_columns(x, arg, call))
     x - torch_mean(x, dim = 1, keepdim = TRUE)
   }
-  is_number <- length(dim(x)) == 1 && length(dim(y)) < 2
+  is_number <- length(dim(x)) == 1 && (is.null(y) || length(dim(y)) < 2)
   x <- centred(x, "x")
   y <- if (is.null(y)) x else centred(y, "y")
   n <- dim(x)[1]

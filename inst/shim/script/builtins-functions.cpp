@@ -105,6 +105,9 @@ def f(x: Tensor) -> Tensor:
 ## gamma [each]
 def f(x: float) -> float:
   return math.gamma(x)
+def f(x: Tensor) -> Tensor:
+  size = torch.exp(torch.lgamma(x))
+  return torch.where((x < 0) & (torch.remainder(torch.floor(x), 2) != 0), -size, size)
 ## lgamma [each]
 def f(x: float) -> float:
   return math.lgamma(x)
@@ -194,20 +197,6 @@ def f(x: List[N]) -> N:
       if is_nan(one):
         return one
   return min(x)
-def f(x: N, y: N) -> N:
-  if is_nan(x):
-    return x
-  if is_nan(y):
-    return y
-  return min(x, y)
-def f(x: N, y: N, z: N) -> N:
-  if is_nan(x):
-    return x
-  if is_nan(y):
-    return y
-  if is_nan(z):
-    return z
-  return min(min(x, y), z)
 def f(x: Tensor) -> Tensor:
   return torch.min(x)
 ## pmin [each]
@@ -229,20 +218,6 @@ def f(x: List[N]) -> N:
       if is_nan(one):
         return one
   return max(x)
-def f(x: N, y: N) -> N:
-  if is_nan(x):
-    return x
-  if is_nan(y):
-    return y
-  return max(x, y)
-def f(x: N, y: N, z: N) -> N:
-  if is_nan(x):
-    return x
-  if is_nan(y):
-    return y
-  if is_nan(z):
-    return z
-  return max(max(x, y), z)
 def f(x: Tensor) -> Tensor:
   return torch.max(x)
 ## pmax [each]
@@ -262,6 +237,8 @@ def f(x: List[N]) -> List[N]:
     if is_nan(one):
       return [one, one]
   return [min(x), max(x)]
+def f(x: Tensor) -> Tensor:
+  return torch.stack([torch.min(x), torch.max(x)])
 ## sum
 def f(x: List[N]) -> N:
   n = N(0)
@@ -273,10 +250,10 @@ def f(x: List[bool]) -> int:
   for one in x:
     n += int(one)
   return n
-def f(x: N, y: N) -> N:
-  return x + y
 def f(x: Tensor) -> Tensor:
   return torch.sum(x)
+def f(x: Tensor, *, dim: List[int], keepdim: bool = False) -> Tensor:
+  return torch.sum(x, all_positions(dim), keepdim)
 ## prod
 def f(x: List[float]) -> float:
   n = 1.0
@@ -293,6 +270,8 @@ def f(x: List[float]) -> float:
   return n / float(len(x))
 def f(x: Tensor) -> Tensor:
   return torch.mean(x)
+def f(x: Tensor, *, dim: List[int], keepdim: bool = False) -> Tensor:
+  return torch.mean(x, all_positions(dim), keepdim)
 ## ifelse [each]
 def f(test: bool, yes: S, no: S) -> S:
   if test:

@@ -158,6 +158,8 @@ def f(x: List[T]) -> List[T]:
   for i in range(len(x) - 1, -1, -1):
     out.append(x[i])
   return out
+def f(x: Tensor) -> Tensor:
+  return torch.flip(x, [0])
 ## inner:inserted
 def f(x: List[T], values: List[T], after: int) -> List[T]:
   if after < 0:
@@ -181,8 +183,14 @@ def f(x: List[S], decreasing: bool = False) -> List[S]:
       out.append(one)
   out.sort(decreasing)
   return out
+def f(x: Tensor, decreasing: bool = False) -> Tensor:
+  return torch.sort(x, 0, decreasing)[0]
 ## order
 def f(x: List[float], decreasing: bool = False) -> List[int]:
+  values = torch.tensor(x, dtype=torch.float64)
+  out: List[int] = (torch.sort(-values if decreasing else values, dim=0, stable=True)[1] + 1).tolist()
+  return out
+def f(x: List[str], decreasing: bool = False) -> List[int]:
   out: List[int] = []
   for i in range(len(x)):
     at = len(out)
@@ -221,6 +229,41 @@ def f(x: List[float]) -> List[float]:
     n *= one
     out.append(n)
   return out
+## cummax
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  for one in x:
+    last = out[-1] if len(out) > 0 else one
+    out.append(one if is_nan(one) or one > last else last)
+  return out
+## cummin
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  for one in x:
+    last = out[-1] if len(out) > 0 else one
+    out.append(one if is_nan(one) or one < last else last)
+  return out
+## union
+def f(x: List[S], y: List[S]) -> List[S]:
+  out: List[S] = []
+  for one in x + y:
+    if one not in out:
+      out.append(one)
+  return out
+## intersect
+def f(x: List[S], y: List[S]) -> List[S]:
+  out: List[S] = []
+  for one in x:
+    if one in y and one not in out:
+      out.append(one)
+  return out
+## setdiff
+def f(x: List[S], y: List[S]) -> List[S]:
+  out: List[S] = []
+  for one in x:
+    if one not in y and one not in out:
+      out.append(one)
+  return out
 ## var
 def f(x: List[float]) -> float:
   if len(x) < 2:
@@ -233,8 +276,6 @@ def f(x: List[float]) -> float:
   for one in x:
     n += (one - mean) * (one - mean)
   return n / float(len(x) - 1)
-def f(x: Tensor) -> Tensor:
-  return torch.var(x)
 ## sd
 def f(x: List[float]) -> float:
   if len(x) < 2:
@@ -258,6 +299,10 @@ def f(x: List[float]) -> int:
   if at < 0:
     raise Exception("`which.max()` of no numbers")
   return at + 1
+def f(x: Tensor) -> Tensor:
+  if x.dim() != 1:
+    raise Exception("`which.max()` takes a tensor of one dimension. Use `torch_argmax(x, dim = )`.")
+  return torch.argmax(x) + 1
 ## which.min
 def f(x: List[float]) -> int:
   at = -1
@@ -267,6 +312,10 @@ def f(x: List[float]) -> int:
   if at < 0:
     raise Exception("`which.min()` of no numbers")
   return at + 1
+def f(x: Tensor) -> Tensor:
+  if x.dim() != 1:
+    raise Exception("`which.min()` takes a tensor of one dimension. Use `torch_argmin(x, dim = )`.")
+  return torch.argmin(x) + 1
 ## which
 def f(x: List[bool]) -> List[int]:
   out: List[int] = []
@@ -274,6 +323,10 @@ def f(x: List[bool]) -> List[int]:
     if x[i]:
       out.append(i + 1)
   return out
+def f(x: Tensor) -> Tensor:
+  if x.dtype != torch.bool or x.dim() != 1:
+    raise Exception("`which()` takes a bool tensor of one dimension. Use `torch_nonzero(x)`.")
+  return torch.nonzero(x).squeeze(1) + 1
 ## any
 def f(x: List[bool]) -> bool:
   for one in x:
@@ -298,6 +351,8 @@ def f(x: List[N]) -> List[N]:
     n += one
     out.append(n)
   return out
+def f(x: Tensor) -> Tensor:
+  return torch.cumsum(x, 0)
 ## numeric double
 def f(length: int = 0) -> List[float]:
   return [0.0] * length
@@ -315,10 +370,29 @@ def f(x: List[T], length_out: int) -> List[T]:
   return [x[i % len(x)] for i in range(length_out)]
 ## rep rep.int
 def f(x: List[T], times: int) -> List[T]:
+  return x * times
+def f(x: List[T], times: List[int]) -> List[T]:
+  if len(times) != len(x):
+    raise Exception("`rep()` needs one number of times for each of " + str(len(x)) + " elements, not " + str(len(times)))
   out: List[T] = []
-  for i in range(times):
-    out.extend(x)
+  for i in range(len(x)):
+    for j in range(times[i]):
+      out.append(x[i])
   return out
+def f(x: List[T], *, each: int) -> List[T]:
+  out: List[T] = []
+  for one in x:
+    for i in range(each):
+      out.append(one)
+  return out
+def f(x: List[T], times: int, *, each: int) -> List[T]:
+  out: List[T] = []
+  for one in x:
+    for i in range(each):
+      out.append(one)
+  return out * times
+def f(x: List[T], *, length_out: int) -> List[T]:
+  return [x[i % len(x)] for i in range(length_out)]
 ## %in%
 def f(x: S, table: List[S]) -> bool:
   if is_nan(x):
@@ -347,6 +421,19 @@ def f(x: S, table: List[S], nomatch: Optional[int] = None) -> int:
   if nomatch is None:
     raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
   return nomatch
+def f(x: List[S], table: List[S], nomatch: Optional[int] = None) -> List[int]:
+  out: List[int] = []
+  for one in x:
+    at = 0
+    for i in range(len(table)):
+      if at == 0 and (table[i] == one or (is_nan(one) and is_nan(table[i]))):
+        at = i + 1
+    if at == 0:
+      if nomatch is None:
+        raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
+      at = nomatch
+    out.append(at)
+  return out
 ## names
 def f(x: Dict[K, T]) -> List[K]:
   return list(x.keys())
@@ -460,6 +547,39 @@ def f(x: List[T], i: int, value: T) -> List[T]:
   return x
 def f(x: Dict[K, T], i: K, value: T) -> Dict[K, T]:
   x[i] = value
+  return x
+## inner:put_many
+def f(x: List[T], i: List[int], values: List[T]) -> List[T]:
+  places = i
+  if len(i) > 0 and i[0] < 0:
+    places = [0][:0]
+    for at in range(len(x)):
+      if -at - 1 not in i:
+        places.append(at + 1)
+  if len(places) > 0 and (len(values) == 0 or len(places) % len(values) != 0):
+    raise Exception(str(len(values)) + " values for " + str(len(places)) + " elements")
+  for k in range(len(places)):
+    at = places[k]
+    if at == len(x) + 1:
+      x.append(values[k % len(values)])
+    elif at < 1 or at > len(x):
+      raise Exception("subscript out of bounds: position " + str(at) + " of " + str(len(x)))
+    else:
+      x[at - 1] = values[k % len(values)]
+  return x
+def f(x: List[T], i: List[bool], values: List[T]) -> List[T]:
+  if len(i) != len(x):
+    raise Exception("a mask of " + str(len(i)) + " for " + str(len(x)) + " elements")
+  n = 0
+  for one in i:
+    n += int(one)
+  if n > 0 and (len(values) == 0 or n % len(values) != 0):
+    raise Exception(str(len(values)) + " values for " + str(n) + " elements")
+  k = 0
+  for at in range(len(x)):
+    if i[at]:
+      x[at] = values[k % len(values)]
+      k += 1
   return x
 )";
 

@@ -136,6 +136,11 @@ def f(x: str, start: int, stop: int) -> str:
   if stop < 1 or begin >= end:
     return ""
   return x[begin:end]
+## strrep [each]
+def f(x: str, times: int) -> str:
+  if times < 0:
+    raise Exception("`strrep()` needs a number from 0 on, not " + str(times))
+  return "".join([x] * times)
 ## toString
 def f(x: List[str]) -> str:
   return ", ".join(x)

@@ -164,31 +164,37 @@ def f(x: Tensor) -> int:
 ## t
 def f(x: Tensor) -> Tensor:
   return x.t()
-## crossprod
-def f(x: Tensor) -> Tensor:
-  return torch.matmul(x.t(), x)
-def f(x: Tensor, y: Tensor) -> Tensor:
-  return torch.matmul(x.t(), y)
-## tcrossprod
-def f(x: Tensor) -> Tensor:
-  return torch.matmul(x, x.t())
-def f(x: Tensor, y: Tensor) -> Tensor:
-  return torch.matmul(x, y.t())
 ## %*%
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.matmul(x, y)
 ## rowSums
 def f(x: Tensor) -> Tensor:
-  return x.sum(1)
+  return x.flatten(1).sum(1)
+def f(x: Tensor, *, dims: int) -> Tensor:
+  if x.dim() <= dims or dims < 1:
+    raise Exception("`rowSums()` takes a tensor of more dimensions than " + str(dims))
+  return x.flatten(dims).sum(-1)
 ## rowMeans
 def f(x: Tensor) -> Tensor:
-  return x.mean(1)
+  return x.flatten(1).mean(1)
+def f(x: Tensor, *, dims: int) -> Tensor:
+  if x.dim() <= dims or dims < 1:
+    raise Exception("`rowMeans()` takes a tensor of more dimensions than " + str(dims))
+  return x.flatten(dims).mean(-1)
 ## colSums
 def f(x: Tensor) -> Tensor:
   return x.sum(0)
+def f(x: Tensor, *, dims: int) -> Tensor:
+  if x.dim() <= dims or dims < 1:
+    raise Exception("`colSums()` takes a tensor of more dimensions than " + str(dims))
+  return x.flatten(0, dims - 1).sum(0)
 ## colMeans
 def f(x: Tensor) -> Tensor:
   return x.mean(0)
+def f(x: Tensor, *, dims: int) -> Tensor:
+  if x.dim() <= dims or dims < 1:
+    raise Exception("`colMeans()` takes a tensor of more dimensions than " + str(dims))
+  return x.flatten(0, dims - 1).mean(0)
 ## $dtype
 def f(x: Tensor) -> int:
   return x.dtype
@@ -281,9 +287,30 @@ def f(x: Tensor, requires_grad: bool = True) -> Tensor:
 ## $narrow
 def f(x: Tensor, dim: int, start: int, length: int) -> Tensor:
   return torch.narrow(x, dim - 1 if dim > 0 else dim, start - 1 if start > 0 else start, length)
-## $norm
+## as_real
 def f(x: Tensor) -> Tensor:
-  return torch.norm(x)
+  return x if x.is_floating_point() or x.is_complex() else x.to(torch.float32)
+## as_floating
+def f(x: Tensor) -> Tensor:
+  return x if x.dtype == torch.float64 else x.to(torch.float32)
+## refuse_na_rm
+def f(na_rm: bool) -> bool:
+  if na_rm:
+    raise Exception("`na.rm` must be FALSE: tensors have NaN, but no NA.")
+  return na_rm
+## torch_norm $norm
+def f(self: Tensor) -> Tensor:
+  return torch.norm(self)
+def f(self: Tensor, p: float) -> Tensor:
+  return torch.norm(self, p)
+def f(self: Tensor, p: float = 2.0, *, dim: List[int], keepdim: bool = False) -> Tensor:
+  return torch.norm(self, p, all_positions(dim), keepdim)
+def f(self: Tensor, p: str) -> Tensor:
+  if p == "nuc":
+    return torch.ops.aten.linalg_matrix_norm(self, "nuc")
+  if p != "fro":
+    raise Exception("`p` must be a number, \"fro\" or \"nuc\"")
+  return torch.norm(self)
 ## autograd_grad
 def f(outputs: List[Tensor], inputs: List[Tensor], grad_outputs: Optional[List[Optional[Tensor]]] = None, retain_graph: bool = False, create_graph: bool = False, allow_unused: bool = False) -> List[Tensor]:
   found = torch.autograd.grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)

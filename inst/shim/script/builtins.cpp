@@ -197,7 +197,8 @@ const Table& table() {
   static const Table& it = *new Table([] {
     Table made;
     for (const char* text :
-         {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStrings, kBuiltinsOfTensors})
+         {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStatistics, kBuiltinsOfStrings,
+          kBuiltinsOfTensors})
       read(text, made);
     return made;
   }());
@@ -433,9 +434,9 @@ Value* call_builtin(Call& call, std::string* why) {
       int price;
       if (holds_variable(type)) {
         price = stand_for(type, values[i]->type(), stands) ? 1 : -1;
-        // As R's numbers are vectors of one, a single value is taken for a list of one.
+        // As R's numbers are vectors of one, a single value is taken for a list of one. A tensor is a vector itself.
         if (price < 0 && type == "List[T]" && values[i]->type()->kind() != TypeKind::TupleType &&
-            stand_for("T", values[i]->type(), stands))
+            !is_tensor(values[i]) && stand_for("T", values[i]->type(), stands))
           price = 12;
       } else {
         price = cost(values[i], ScriptTypeParser().parseType(type));

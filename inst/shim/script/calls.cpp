@@ -1,10 +1,11 @@
 // Finds out which function a call calls, and compiles the call: R's own functions, operators, functions that are
 // compiled, functions in variables and lists.
 #include <functional>
-#include <set>
+#include <map>
 
 #include "core/callable.h"
 #include "jit/builtins.h"
+#include "jit/names.h"
 #include "script/builtins.h"
 #include "script/meaning.h"
 
@@ -99,14 +100,39 @@ Value* compare_members(Call& call) {
   return call.graph().insert(equal ? c10::aten::eq : c10::aten::ne, {sides[0], sides[1]});
 }
 
-// `max(a, b, v, 3)`: R's summaries take all of their arguments as one vector. NULL if the call is none of these.
+// `max(a, b, v, 3)`: R's summaries take all of their arguments as one vector. Single numbers need none, and of tensors
+// each is summed up by itself.
+// NULL if the call is none of these.
 Value* call_of_all(const Call& call) {
-  static const std::set<std::string> summaries = {"sum", "prod", "min", "max", "range", "any", "all"};
-  if (!summaries.count(call.payload) || call.inputs.size() < 2 || !call.named.empty()) return nullptr;
-  for (auto* value : call.inputs)
-    if (is_tensor(value) || value->type()->kind() == TypeKind::TupleType) return nullptr;
-  Call all = call.with("c", call.inputs);
-  return call.builtin(call.payload, {combine(all)->asValue(call.place, call.function)});
+  // What joins two numbers, and two tensors.
+  static const std::map<std::string, std::pair<const char*, const char*>> summaries = {
+      {"sum", {"+", "aten::add"}},       {"prod", {"", "aten::mul"}},       {"min", {"pmin", "aten::minimum"}},
+      {"max", {"pmax", "aten::maximum"}}, {"any", {"", "aten::logical_or"}}, {"all", {"", "aten::logical_and"}},
+      {"range", {"", ""}}};
+  const auto found = summaries.find(call.payload);
+  if (found == summaries.end() || call.inputs.size() < 2 || !call.named.empty()) return nullptr;
+  bool tensors = false, numbers = *found->second.first;
+  for (auto* value : call.inputs) {
+    const auto kind = value->type()->kind();
+    if (kind == TypeKind::TupleType) return nullptr;
+    tensors = tensors || is_tensor(value);
+    numbers = numbers && (kind == TypeKind::IntType || kind == TypeKind::FloatType);
+  }
+  if (tensors && !*found->second.second) return nullptr;
+  if (!tensors && !numbers) {
+    Call all = call.with("c", call.inputs);
+    return call.builtin(call.payload, {combine(all)->asValue(call.place, call.function)});
+  }
+  Value* out = nullptr;
+  for (auto* value : call.inputs) {
+    auto* one = is_tensor(value) || is_list(value) ? call.builtin(call.payload, {value}) : value;
+    if (tensors) one = call.as(one, c10::TensorType::get());
+    if (!out)
+      out = one;
+    else
+      out = tensors ? call.op(found->second.second, {out, one}) : call.builtin(found->second.first, {out, one});
+  }
+  return out;
 }
 
 // Compiles a call by a name. `known`: what the host says of the name, NULL if it knows nothing.
@@ -116,7 +142,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
     call.fail("`" + name + "` is no function");
   if (known && known->callable) {
     std::vector<NamedValue> inputs(call.inputs.begin(), call.inputs.end()), named;
-    for (const auto& it : call.named) named.emplace_back(it.first, it.second);
+    for (const auto& it : call.named) named.emplace_back(identifiers({it.first}).front(), it.second);
     if (known->callable->makes)
       return ClassValue(known->callable->makes).call(call.place, call.function, inputs, named, 1);
     return FunctionValue(known->callable->function).call(call.place, call.function, inputs, named, 1);
@@ -141,7 +167,9 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
     if (why.empty()) why = other;
     if (auto* value = dtype_made(call)) return call.give(value);
   }
-  if (known && known->closure_at >= 0)
+  // Beside a function of R's stands its method for tensors.
+  const bool is_method = known && (known->builtin || known->refused);
+  if (known && known->closure_at >= 0 && (!is_method || has_tensor(call)))
     return call.give(call.compiler.call(call, call.compiler.closure(known->closure_at)));
   if (known && known->operator_at >= 0 && why.empty()) {
     if (auto value = call_operator(call, call.compiler.operator_at(known->operator_at), &why)) return value;

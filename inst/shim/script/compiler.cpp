@@ -176,6 +176,22 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   return true;
 }
 
+// In files arguments have names that Python takes. The host knows R's.
+static void name_arguments(torch::jit::Function& function, bool is_method) {
+  const auto& schema = function.getSchema();
+  std::vector<std::string> names;
+  for (const auto& argument : schema.arguments()) names.push_back(r_variable(argument.name()));
+  if (is_method) names.erase(names.begin());
+  auto words = identifiers(names);
+  if (is_method) words.insert(words.begin(), "self");
+  std::vector<c10::Argument> arguments;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const auto& it = schema.arguments()[i];
+    arguments.emplace_back(words[i], it.type(), it.N(), it.default_value(), it.kwarg_only());
+  }
+  function.setSchema(c10::FunctionSchema(schema.name(), schema.overload_name(), std::move(arguments), schema.returns()));
+}
+
 void Compiler::compile(Instance& instance) {
   const auto home = instance.self ? *instance.self->name() : c10::QualifiedName("__torch__");
   const c10::QualifiedName name(home, instance.signature.name);
@@ -203,6 +219,7 @@ void Compiler::compile(Instance& instance) {
       if (instance.self) self.emplace(instance.self);
       const auto made = unit_->define(home, {}, {}, {def}, {names}, self ? &*self : nullptr);
       instance.compiled = made.front();
+      name_arguments(*instance.compiled, instance.self != nullptr);
       return;
     } catch (const Again&) {
       forget();

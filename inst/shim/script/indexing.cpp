@@ -88,6 +88,13 @@ Value* part_of_tensor(Call& call, Value* value, const std::vector<Entry>& entrie
   return value;
 }
 
+// A negative position that is written as such leaves the element out.
+bool is_left_out(Value* at) {
+  const auto constant = known_value(at);
+  return at->node()->kind() == c10::aten::neg || (constant && constant->isInt() && constant->toInt() < 0) ||
+         (constant && constant->isDouble() && constant->toDouble() < 0);
+}
+
 Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries) {
   if (entries.size() != 1) call.fail("a list or vector has one dimension");
   const auto& entry = entries[0];
@@ -111,11 +118,7 @@ Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries)
         "inner:get_many",
         {value, kind == TypeKind::FloatType ? call.as(at, c10::ListType::create(c10::IntType::get())) : at});
   }
-  const auto* node = at->node();
-  // A negative position that is written as such leaves the element out.
-  const auto constant = known_value(at);
-  const bool minus = node->kind() == c10::aten::neg || (constant && constant->isInt() && constant->toInt() < 0) ||
-                     (constant && constant->isDouble() && constant->toDouble() < 0);
+  const bool minus = is_left_out(at);
   auto* position = call.whole(at, "a position");
   // `x[0]` is empty.
   const auto whole = known_value(position);
@@ -138,43 +141,72 @@ std::string variable_of(std::string& payload) {
   return variable;
 }
 
-// The value as an element of the list. The first value that is put into a list that was made empty tells what it holds:
-// the variable is declared, and NULL given.
-Value* fitting(Call& call, Value* whole, Value* value, const std::string& variable) {
+// The value as an element of the list; `many`: a list of values as elements of it. The first value that is put into a
+// list that was made empty tells what it holds: the variable is declared, and NULL given.
+Value* fitting(Call& call, Value* whole, Value* value, const std::string& variable, bool many = false) {
   const auto element = element_type(whole);
-  if (cost(value, element) >= 0) {
+  const auto given = many ? element_type(value) : value->type();
+  const auto wanted = many ? TypePtr(c10::ListType::create(element)) : element;
+  if (cost(value, wanted) >= 0) {
     // A list that was made empty counts as one of tensors until something is put into it.
-    const bool guessed = element->isSubtypeOf(*c10::OptionalType::create(c10::TensorType::get())) && !is_tensor(value);
-    if (!guessed || variable.empty()) return call.as(value, element);
+    const bool guessed = element->isSubtypeOf(*c10::OptionalType::create(c10::TensorType::get())) &&
+                         !given->isSubtypeOf(*c10::TensorType::get());
+    if (!guessed || variable.empty()) return call.as(value, wanted);
   }
   // The same holds for places that were made by `vector("list", n)`.
   const auto place = element->cast<c10::OptionalType>();
   const bool open = element->isSubtypeOf(*c10::TensorType::get()) ||
                     (place && place->getElementType()->isSubtypeOf(*c10::TensorType::get()));
-  TypePtr wider = joined(element, value->type());
-  if (!wider || open) wider = place ? TypePtr(c10::OptionalType::create(value->type())) : value->type();
-  if (variable.empty()) call.fail("this list holds " + words(element) + ", not " + words(value->type()));
+  TypePtr wider = joined(element, given);
+  if (!wider || open) wider = place ? TypePtr(c10::OptionalType::create(given)) : given;
+  if (variable.empty()) call.fail("this list holds " + words(element) + ", not " + words(given));
   const auto& declared = call.instance.declared;
   const auto known = declared.find(variable);
   if (known != declared.end()) {
     const auto list = known->second->cast<c10::ListType>();
-    wider = list ? joined(list->getElementType(), value->type()) : nullptr;
-    if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(value->type()));
+    wider = list ? joined(list->getElementType(), given) : nullptr;
+    if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(given));
   }
   call.compiler.declare(call.instance, variable, c10::ListType::create(wider));
   return nullptr;
 }
 
+// The positions that an entry stands for, if it may stand for several: NULL for a single one.
+Value* many_positions(Call& call, Value* whole, const Entry& entry) {
+  switch (entry.kind) {
+    case 'm':
+      return call.builtin("seq_along", {whole});
+    case 's': {
+      // `a:b:step` counts from `a` on in steps.
+      const auto step = known_value(entry.values[2]);
+      if (!step || !step->isInt() || step->toInt() != 1)
+        return call.builtin("seq", {entry.values[0], entry.values[1], entry.values[2]});
+      return call.builtin(":", {call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position")});
+    }
+    case 'v':
+    case 'p':
+      break;
+    default:
+      call.fail("this index is for tensors");
+  }
+  auto* at = entry.values[0];
+  const auto ints = c10::ListType::create(c10::IntType::get());
+  if (is_list(at)) return element_type(at)->kind() == TypeKind::FloatType ? call.as(at, ints) : at;
+  return is_left_out(at) ? list_of(call, c10::IntType::get(), {call.whole(at, "a position")}) : nullptr;
+}
+
 Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries, Value* value,
                      const std::string& variable) {
-  if (entries.size() != 1 || (entries[0].kind != 'v' && entries[0].kind != 'p'))
-    call.fail("one element of a list or vector is given a value at a time in a program");
-  auto* at = entries[0].values[0];
-  if (is_list(at)) call.fail("one element of a list or vector is given a value at a time in a program");
-  if (is_list(value) && element_type(value)->isSubtypeOf(*element_type(whole)) && call.payload.empty())
-    value = call.builtin("inner:get2", {value, call.constant(int64_t{1})});
-  auto* fit = fitting(call, whole, detached(call, value), variable);
-  return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
+  if (entries.size() != 1) call.fail("a list or vector has one dimension");
+  auto* places = many_positions(call, whole, entries[0]);
+  // `x[i] <- list(y)` puts y there.
+  const bool several = is_list(value) && cost(value, element_type(whole)) < 0;
+  if (!places && several)
+    places = list_of(call, c10::IntType::get(), {call.whole(entries[0].values[0], "a position")});
+  const bool many = places && is_list(value);
+  auto* fit = fitting(call, whole, detached(call, value), variable, many);
+  if (!places) return call.builtin("inner:put2", {whole, call.whole(entries[0].values[0], "a position"), fit});
+  return call.builtin("inner:put_many", {whole, places, many ? fit : list_of(call, element_type(whole), {fit})});
 }
 
 // `x[-1]` of a list whose elements are known. NULL if the position is not negative.

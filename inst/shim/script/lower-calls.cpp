@@ -1,4 +1,5 @@
 // Lowers calls, and the functions that call functions: `lapply()`, `Reduce()`, `do.call()`, ...
+#include <cmath>
 #include <unordered_map>
 
 #include "script/lowering.h"
@@ -78,13 +79,13 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
   return "invoke:" + text;
 }
 
-// Whether a function can't be compiled.
+// Whether a function can't be compiled, and has no method for tensors either.
 bool Lower::is_refused(const ts_code& code) {
   const std::string head = callee(code);
   if (is_own(head) || knows(head)) return false;
   const auto& home = function_.home;
   return std::any_of(home.known, home.known + home.n_known, [&](const auto& it) {
-    return it.is_function && it.refused && head == it.name;
+    return it.is_function && it.refused && it.closure_at < 0 && head == it.name;
   });
 }
 
@@ -243,13 +244,27 @@ Expr Lower::each_of(const ts_code& code) {
   const bool is_map = callee(code) == "Map";
   const auto bound = bind(code, {is_map ? "f" : "FUN"}, &rest);
   Exprs over, items;
+  Given given;
   for (const size_t i : rest) {
-    if (code.names[i]) refuse(code.items[i], "`" + callee(code) + "()` takes its lists without names in a program");
-    over.push_back(iterated(code.items[i]));
+    const std::string named = code.names[i] ? code.names[i] : "";
+    const auto& value = code.items[i];
+    if (!is_map && (named == "SIMPLIFY" || named == "USE.NAMES")) continue;
+    if (!is_map && named == "MoreArgs") {
+      if (!is_call(value, "list")) refuse(value, "`MoreArgs` must be written as `list(...)` in a program");
+      for (size_t k = 1; k < value.n; ++k) take(value, k, given);
+      continue;
+    }
+    over.push_back(iterated(value));
     items.push_back(name(new_name(), range));
+    if (named.empty()) {
+      given.inputs.push_back(items.back());
+    } else {
+      given.named.push_back(Attribute::create(range, Ident::create(range, named), items.back()));
+    }
   }
   if (over.empty()) refuse(code, "there is no list to go through");
-  const Expr element = apply_to(needed(bound[0], code, "f"), items, code, {});
+  const std::string target = target_of(needed(bound[0], code, is_map ? "f" : "FUN"), range, given);
+  const Expr element = apply(target, range, given.inputs, given.named);
   if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
   const Expr zipped =
       Apply::create(range, name("zip", range), List<Expr>::create(range, over), List<Attribute>::create(range, {}));
@@ -277,12 +292,22 @@ Expr Lower::filter(const ts_code& code) {
   return name(to, range);
 }
 
+// A flag that must be written as TRUE or FALSE. FALSE if it is not given.
+bool Lower::flag(const ts_code* code, const char* formal) {
+  if (!code) return false;
+  if (code->kind != TS_CODE_LOGICAL || std::isnan(code->number))
+    refuse(*code, std::string("`") + formal + "` must be TRUE or FALSE in a program");
+  return code->number != 0;
+}
+
 Expr Lower::fold(const ts_code& code) {
   const auto range = function_.range(code);
-  const auto bound = bind(code, {"f", "x", "init"}, nullptr);
+  const auto bound = bind(code, {"f", "x", "init", "right", "accumulate"}, nullptr);
   const auto& what = needed(bound[0], code, "f");
-  const std::string to = new_name(), item = new_name(), over = new_name();
-  assign(over, expression(needed(bound[1], code, "x")), range);
+  const bool from_right = flag(bound[3], "right"), all = flag(bound[4], "accumulate");
+  const std::string to = new_name(), item = new_name(), over = new_name(), kept = new_name();
+  const Expr given = expression(needed(bound[1], code, "x"));
+  assign(over, from_right ? apply("call:rev", range, {given}) : given, range);
   Expr rest = name(over, range);
   if (bound[2]) {
     assign(to, expression(*bound[2]), range);
@@ -290,14 +315,19 @@ Expr Lower::fold(const ts_code& code) {
     assign(to, apply("inner:first", range, {name(over, range)}), range);
     rest = apply("inner:rest", range, {name(over, range)});
   }
+  if (all) assign(kept, apply("call:list", range, {name(to, range)}), range);
   const auto body = repeated(
       [&] {
-        assign(to, apply_to(what, {name(to, range), name(item, range)}, code, {}), range);
+        Exprs both = {name(to, range), name(item, range)};
+        if (from_right) std::swap(both[0], both[1]);
+        assign(to, apply_to(what, both, code, {}), range);
+        if (all) add(ExprStmt::create(range, apply("inner:push", range, {name(kept, range), name(to, range)})));
       },
       range);
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
                        List<Expr>::create(range, {apply("inner:items", range, {rest})}), body));
-  return name(to, range);
+  if (!all) return name(to, range);
+  return from_right ? apply("call:rev", range, {name(kept, range)}) : Expr(name(kept, range));
 }
 
 Expr Lower::do_call(const ts_code& code) {

@@ -127,7 +127,7 @@ Expr Lower::called(const ts_code& code) {
     return apply("inner:grad_mode", range, {});
   if (head == "cpp_is_tracing") return logical(false, range);
   // These calls serve messages only.
-  if (head == "caller_env" || head == "parent.frame" || head == "sys.call") return none(range);
+  if (head == "caller_env" || head == "parent.frame" || head == "sys.call" || head == "entry_call") return none(range);
   if (head == "jit_fork") return fork(code);
   if (head == "missing" && code.n == 2) {
     if (const auto known = is_missing(code.items[1])) return logical(*known, range);

@@ -153,6 +153,7 @@ class Lower {
                                    std::vector<size_t>* rest);
   Expr apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest);
   const ts_code& needed(const ts_code* code, const ts_code& where, const char* formal);
+  bool flag(const ts_code* code, const char* formal);
   Expr each(const ts_code& code);
   Expr each_of(const ts_code& code);
   Expr filter(const ts_code& code);

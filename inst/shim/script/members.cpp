@@ -1,4 +1,6 @@
 // `x$name`, `x$name(...)` and `x$name <- value`: fields and methods of tensors, lists, dictionaries and modules.
+#include <set>
+
 #include "script/builtins.h"
 #include "script/meaning.h"
 
@@ -36,6 +38,16 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     return SimpleValue(value).attr(call.place, call.function, name);
   }
   return nullptr;
+}
+
+// Whether the tensor is what a comparison, or a question, gives: a program knows no dtypes beyond that.
+bool holds_logicals(const Value* tensor) {
+  static const std::set<c10::Symbol> kinds = {c10::aten::eq,          c10::aten::ne,         c10::aten::lt,
+                                              c10::aten::le,          c10::aten::gt,         c10::aten::ge,
+                                              c10::aten::isnan,       c10::aten::isinf,      c10::aten::isfinite,
+                                              c10::aten::logical_not, c10::aten::logical_or, c10::aten::logical_and,
+                                              c10::aten::logical_xor, c10::aten::any,        c10::aten::all};
+  return kinds.count(tensor->node()->kind()) > 0;
 }
 
 }  // namespace
@@ -90,6 +102,7 @@ SugaredValuePtr method(Call& call) {
   if (cost(self, c10::TensorType::get()) == 9) call.inputs[0] = self = call.as(self, c10::TensorType::get());
   if (!is_tensor(self)) call.fail(words(self->type()) + " has no method `$" + name + "()`");
   call.payload = "$" + name;
+  if (name == "item" && holds_logicals(self)) call.payload = "as.logical";
   std::string why;
   if (has_builtin(call.payload))
     if (auto* made = call_builtin(call, &why)) return call.give(made);
@@ -122,6 +135,9 @@ SugaredValuePtr put_field(Call& call) {
     SimpleValue(whole).setAttr(call.place, call.function, name, call.as(value, type->getAttribute(*slot)));
     return call.give(whole);
   }
+  // An empty list that gets elements by their names is a dictionary.
+  if (is_list(whole) && !variable.empty())
+    call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
   const auto tuple = whole->type()->cast<c10::TupleType>();
   if (!tuple || !tuple->schema()) call.fail(words(whole->type()) + " has no parts with names");
   const auto parts = createTupleUnpack(whole);

@@ -17,7 +17,8 @@ namespace {
 std::optional<c10::IValue> literal(const ts_code& code) {
   if (code.kind == TS_CODE_NULL) return c10::IValue();
   // These calls serve messages only.
-  if (is_call(code, "caller_env") || is_call(code, "parent.frame") || is_call(code, "sys.call")) return c10::IValue();
+  for (const char* name : {"caller_env", "parent.frame", "sys.call", "entry_call"})
+    if (is_call(code, name)) return c10::IValue();
   if (code.kind == TS_CODE_LOGICAL && code.number == code.number) return c10::IValue(code.number != 0);
   if (code.kind == TS_CODE_STRING) return c10::IValue(std::string(code.text));
   if (code.kind == TS_CODE_DOUBLE && code.number == code.number) return c10::IValue(code.number);
