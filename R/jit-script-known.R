@@ -204,6 +204,7 @@ script_methods <- c("cor", "cov", "diff", "duplicated", "median", "quantile", "u
 
 # This package's method for tensors of a function of R's, if it is R code that a program may be made of.
 tensor_method <- function(name) {
+  if (!is_string(name) || !nzchar(name)) return(NULL)
   key <- paste0(name, ".torch_tensor")
   method <- get0(key, topenv(), mode = "function", inherits = FALSE) %||%
     get0(key, baseenv()[[".__S3MethodsTable__."]], mode = "function", inherits = FALSE)

@@ -148,10 +148,13 @@ if (getRversion() < "4.4.0") {
 }
 
 outer_tensors <- function(X, Y, FUN = "*", ...) {
-  FUN <- match.fun(FUN)
   if (!is_torch_tensor(X)) X <- torch_tensor(X)
   if (!is_torch_tensor(Y)) Y <- torch_tensor(Y)
-  FUN(X$reshape(c(dim(X), rep(1L, length(dim(Y))))), Y, ...)
+  X <- X$reshape(c(dim(X), rep(1L, length(dim(Y)))))
+  # In programs of `jit_script()` a name is no function.
+  if (identical(FUN, "*")) return(X * Y)
+  FUN <- match.fun(FUN)
+  FUN(X, Y, ...)
 }
 methods::setMethod("outer", c("torch_tensor", "torch_tensor"), outer_tensors)
 methods::setMethod("outer", c("torch_tensor", "ANY"), outer_tensors)
@@ -198,7 +201,7 @@ covariance <- function(x, y, as_correlation = FALSE, call = caller_env()) {
   n <- dim(x)[1]
   if (dim(y)[1] != n) value_error(sprintf("`y` must have as many rows as `x`, %d, not %d.", n, dim(y)[1]), call)
   out <- torch_matmul(torch_t(x), y)
-  out <- if (as_correlation) out / outer_tensors(x$norm(dim = 1), y$norm(dim = 1)) else out / (n - 1)
+  out <- if (as_correlation) out / torch_outer(x$norm(dim = 1), y$norm(dim = 1)) else out / (n - 1)
   if (is_number) out$reshape(integer()) else out
 }
 

@@ -332,7 +332,7 @@ test_that("what is not compiled is told at its place", {
   skip_if_no_torch()
   x <- torch_tensor(c(1, 2))
   refused <- list(
-    function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) quantile(x),
+    function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) cut(x, 3),
     function(x) lapply(x, no_such_function), function(x) list(1, x)[[x]], function(x) x$no_such_method(), function(x) x$shape[1, 2],
     function(x) { f <- function(n) if (n > 0) f(n - 1) else 0; f(3) }, function(x) c("a", x), function(x) 1:x,
     function(x) { g <- abs; g }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
@@ -367,6 +367,18 @@ test_that("deep code compiles, and deeper code is refused", {
   sum_of <- function(n) eval(call("function", as.pairlist(alist(x = )), Reduce(function(a, b) call("+", a, b), rep(list(quote(x)), n))))
   expect_equal(as.numeric(jit_script(sum_of(900), torch_ones(1))(torch_ones(1))), 900)
   expect_error(jit_script(sum_of(2000), torch_ones(1)), "nested more than 1000 levels", class = "torch_error")
+})
+
+test_that("very long functions compile", {
+  skip_if_no_torch()
+  skip_on_cran()
+  written <- function(lines, args = "x") eval(parse(text = c(sprintf("function(%s) {", args), lines, "}"), keep.source = TRUE)[[1]])
+  expect_same(written(c(sprintf("a%d <- x + %d", 1:2000, 1:2000), "a2000")), 1)
+  names <- sprintf("a%d", 1:300)
+  do.call(expect_same, c(list(written(paste(names, collapse = " + "), toString(names))), as.list(runif(300))))
+  expect_same(written(sprintf("sum(c(%s))", toString(rep("x", 2000)))), 1)
+  expect_same(written(sprintf("length(list(%s))", toString(rep("x", 2000)))), 1)
+  expect_same(written(sprintf("list(%s)[[2000]]", toString(c(rep("x", 1999), "\"a\"")))), 1)
 })
 
 test_that("longer programs give what R gives", {
@@ -404,6 +416,25 @@ f = torch.jit.load(path)
 result = [f(torch.tensor(x), 3).tolist() for x in inputs]
 ", path = path, inputs = inputs)
   expect_equal(as.numeric(t(got)), unlist(lapply(inputs, function(x) as.numeric(f(torch_tensor(x), 3L)))))
+})
+
+test_that("names of arguments and elements that Python doesn't take are R's here and others in files", {
+  skip_if_no_torch()
+  f <- function(x, lag.max = 2L, lambda = 1, `a b` = 3) {
+    g <- function(z, na.rm) if (na.rm) z else -z
+    parts <- list(one.part = g(x, TRUE), `for` = lambda)
+    g(parts$one.part, lag.max > 1L) + parts$`for` + `a b`
+  }
+  program <- expect_same(f, 5, 3L, 2, 4)
+  expect_equal(program(5, lag.max = 0L, lambda = 2, `a b` = 7), f(5, lag.max = 0L, lambda = 2, `a b` = 7))
+  expect_equal(jit_script(function(x) program(x, `a b` = 1, lag.max = 3L, lambda = 1), 1)(2), f(2, 3L, 1, 1))
+  path <- withr::local_tempfile(fileext = ".pt")
+  jit_save(program, path)
+  expect_equal(python_eval("
+f = torch.jit.load(path)
+result = [f(5.0, 3, 2.0, 4.0), f(5.0, lag_max=0, lambda_=2.0, a_b=7.0)]
+", path = path), c(f(5, 3L, 2, 4), f(5, 0L, 2, 7)))
+  expect_equal(jit_load(path)(5, lag.max = 0L, lambda = 2, `a b` = 7), f(5, 0L, 2, 7))
 })
 
 test_that("options(torch.jit_disable =) runs the R code itself", {

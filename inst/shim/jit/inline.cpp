@@ -11,6 +11,17 @@ namespace {
 using torch::jit::Block;
 using torch::jit::Node;
 
+void set_place(Node& node, const torch::jit::SourceRange& place) {
+  node.setSourceRange(place);
+  for (Block* inner : node.blocks())
+    for (Node* it : inner->nodes()) set_place(*it, place);
+}
+
+// The builtins of programs made of R code: nobody but us knows their text.
+bool is_builtin(const torch::jit::Function& function) {
+  return function.qualname().qualifiedName().rfind("__torch__.R.", 0) == 0;
+}
+
 void inline_calls(Block* block) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
     auto* callee = called(*node);
@@ -22,8 +33,13 @@ void inline_calls(Block* block) {
     }
     // The inlined nodes may contain calls too, so the loop goes on with the first of them.
     Node* const before = node->prev();
+    Node* const after = node->next();
+    const auto place = node->sourceRange();
     if (node->kind() == c10::prim::CallFunction) node->removeInput(0);
     torch::jit::inlineCallTo(node, function, /*inline_optimized_graph=*/false);
+    // An error in a file tells the line of the user's that called it.
+    if (is_builtin(*function))
+      for (Node* it = before->next(); it != after; it = it->next()) set_place(*it, place);
     node = before->next();
   }
 }

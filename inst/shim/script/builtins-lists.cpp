@@ -186,17 +186,19 @@ def f(x: List[S], decreasing: bool = False) -> List[S]:
 def f(x: Tensor, decreasing: bool = False) -> Tensor:
   return torch.sort(x, 0, decreasing)[0]
 ## order
-def f(x: List[float], decreasing: bool = False) -> List[int]:
-  values = torch.tensor(x, dtype=torch.float64)
-  out: List[int] = (torch.sort(-values if decreasing else values, dim=0, stable=True)[1] + 1).tolist()
-  return out
-def f(x: List[str], decreasing: bool = False) -> List[int]:
+def f(x: List[S], decreasing: bool = False) -> List[int]:
   out: List[int] = []
+  # NaN stands last, whatever the order.
+  n = 0
   for i in range(len(x)):
-    at = len(out)
-    while at > 0 and (x[out[at - 1] - 1] < x[i] if decreasing else x[out[at - 1] - 1] > x[i]):
-      at -= 1
-    out.insert(at, i + 1)
+    if is_nan(x[i]):
+      out.append(i + 1)
+    else:
+      at = n
+      while at > 0 and (x[out[at - 1] - 1] < x[i] if decreasing else x[out[at - 1] - 1] > x[i]):
+        at -= 1
+      out.insert(at, i + 1)
+      n += 1
   return out
 ## unique
 def f(x: List[S]) -> List[S]:

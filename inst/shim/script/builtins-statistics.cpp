@@ -30,7 +30,7 @@ def f(q: float, lower_tail: bool) -> float:
   return 0.5 * math.erfc((-q if lower_tail else q) * 0.70710678118654752440)
 ## inner:normal_quantile
 def f(p: float) -> float:
-  return float(torch.ops.aten.special_ndtri(torch.tensor(p, dtype=torch.float64)))
+  return float(torch.ops.aten.special_ndtri(torch.full([1], p, dtype=torch.float64)))
 ## inner:of_logistic
 def f(q: float, lower_tail: bool) -> float:
   if not lower_tail:
@@ -155,12 +155,27 @@ def f(x: float) -> float:
   return math.lgamma(x + 1.0)
 ## digamma [each]
 def f(x: float) -> float:
-  return float(torch.digamma(torch.tensor(x, dtype=torch.float64)))
+  return float(torch.digamma(torch.full([1], x, dtype=torch.float64)))
 def f(x: Tensor) -> Tensor:
   return torch.digamma(x)
+## inner:trigamma_of
+def f(x: float) -> float:
+  # By its recurrence up to where the asymptotic series holds; LibTorch's is right to seven digits only.
+  out = 0.0
+  while x < 12.0:
+    out += 1.0 / (x * x)
+    x += 1.0
+  y = 1.0 / (x * x)
+  series = 1.0 / 6.0 - y * (1.0 / 30.0 - y * (1.0 / 42.0 - y * (1.0 / 30.0 - y * 5.0 / 66.0)))
+  return out + 1.0 / x + 0.5 * y + series * y / x
 ## trigamma [each]
 def f(x: float) -> float:
-  return float(torch.polygamma(1, torch.tensor(x, dtype=torch.float64)))
+  if x > 0.0:
+    return trigamma_of(x)
+  if x % 1.0 == 0.0:
+    return inf
+  reflected = math.pi / math.sin(math.pi * x)
+  return reflected * reflected - trigamma_of(1.0 - x)
 def f(x: Tensor) -> Tensor:
   return torch.polygamma(1, x)
 ## inner:quantile_of

@@ -123,9 +123,9 @@ std::string each_text(const Form& form) {
     const std::string length = "len(" + formal.name + ")";
     formals += formal.name + ": List[" + formal.type + "]";
     arguments += formal.name + "[i % " + length + "]";
-    sizes += "  if " + length + " != 1:\n    n = " + length + "\n";
-    checks += "  if " + length + " != 1 and " + length + " != n:\n    raise Exception(\"vectors of \" + str(" + length +
-              ") + \" and \" + str(n) + \" elements: only single numbers are recycled\")\n";
+    sizes += "  if " + length + " != 1:\n    longest = " + length + "\n";
+    checks += "  if " + length + " != 1 and " + length + " != longest:\n    raise Exception(\"vectors of \" + str(" +
+              length + ") + \" and \" + str(longest) + \" elements: only single numbers are recycled\")\n";
   }
   if (!one) return "";
   const std::string head = "def f(" + formals + ") -> List[" + result + "]:\n";
@@ -133,7 +133,7 @@ std::string each_text(const Form& form) {
     arguments = std::regex_replace(arguments, std::regex(one->name + "\\[i % len\\(" + one->name + "\\)\\]"), "one");
     return head + "  return [each(" + arguments + ") for one in " + one->name + "]\n";
   }
-  return head + "  n = 1\n" + sizes + checks + "  return [each(" + arguments + ") for i in range(n)]\n";
+  return head + "  longest = 1\n" + sizes + checks + "  return [each(" + arguments + ") for i in range(longest)]\n";
 }
 
 // The texts of all forms that one definition with N or S stands for.

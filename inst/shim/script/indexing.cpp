@@ -147,7 +147,8 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   const auto element = element_type(whole);
   const auto given = many ? element_type(value) : value->type();
   const auto wanted = many ? TypePtr(c10::ListType::create(element)) : element;
-  if (cost(value, wanted) >= 0) {
+  const auto both = joined(element, given);
+  if (many ? both && *both == *element : cost(value, wanted) >= 0) {
     // A list that was made empty counts as one of tensors until something is put into it.
     const bool guessed = element->isSubtypeOf(*c10::OptionalType::create(c10::TensorType::get())) &&
                          !given->isSubtypeOf(*c10::TensorType::get());
@@ -157,7 +158,7 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   const auto place = element->cast<c10::OptionalType>();
   const bool open = element->isSubtypeOf(*c10::TensorType::get()) ||
                     (place && place->getElementType()->isSubtypeOf(*c10::TensorType::get()));
-  TypePtr wider = joined(element, given);
+  TypePtr wider = both;
   if (!wider || open) wider = place ? TypePtr(c10::OptionalType::create(given)) : given;
   if (variable.empty()) call.fail("this list holds " + words(element) + ", not " + words(given));
   const auto& declared = call.instance.declared;
