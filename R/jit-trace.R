@@ -418,7 +418,7 @@ add_forward <- function(module, train, eval, call) {
 # for their types. `note` is called for each of them, for children after their parent.
 script_module_handle <- function(mod, home, note = function(mod, handle) NULL) {
   if (inherits(mod, "script_module")) return(attr(mod, "handle", exact = TRUE))
-  tree <- tree_of(attr(mod, "module", exact = TRUE), NULL, tensor_kinds)
+  tree <- tree_of(attr(mod, "module", exact = TRUE), NULL, tensor_classes)
   names <- names_in_tree(tree)
   handles <- vector("list", length(names))
   for (i in seq_along(handles)) {

@@ -90,7 +90,7 @@ path_to_module <- function(self, wanted) {
 # (fields given to nn_module(), assignments by a helper function) are found by their values and come last.
 own_members <- function(self, kinds) cpp_own_members(self, self$.__enclos_env__$private$.registered, kinds)
 
-own_tensors <- function(self) own_members(self, tensor_kinds)
+own_tensors <- function(self) own_members(self, tensor_classes)
 
 # Methods may ask for the members as `private$modules_`, `private$parameters_` and `private$buffers_`, and users for those of
 # `more_members`. Only a class in which a method asks has these bindings: each would make every module dearer.

@@ -4,7 +4,7 @@
 module_state_dict <- function(self, prefix, keepvars) {
   hooked <- length(self$.__enclos_env__$private$.hook_lists) > 0L
   if (hooked) run_hooks(self, "state_dict_pre", NULL, function(hook, value) hook(module_callable(self), prefix, keepvars))
-  tree <- tree_of(self, "state_dict", tensor_kinds, c("state_dict_pre", "state_dict_post"))
+  tree <- tree_of(self, "state_dict", tensor_classes, c("state_dict_pre", "state_dict_post"))
   prefixes <- prefixes_of(tree, prefix)
   state <- unlist(lapply(seq_along(prefixes), function(i) {
     module <- tree$module[[i]]
@@ -109,7 +109,7 @@ load_members <- function(module, state_dict, prefix, run) {
     # It may make the children.
     load_own_state_of_class(state_dict, prefix)
   }
-  tree <- tree_of(self, NULL, tensor_kinds, c("load_pre", "load_post", "names_here", ".load_from_state_dict"))
+  tree <- tree_of(self, NULL, tensor_classes, c("load_pre", "load_post", "names_here", ".load_from_state_dict"))
   prefixes <- prefixes_of(tree, prefix)
   for (i in seq_along(prefixes)[-1L]) {
     child <- tree$module[[i]]

@@ -1,6 +1,6 @@
 # Trees of modules, gone through without recursion: networks of a thousand levels exist, and C's stack ends before R's.
 
-tensor_kinds <- c("nn_parameter", "nn_buffer")
+tensor_classes <- c("nn_parameter", "nn_buffer")
 
 # The modules at and below `self`, see cpp_module_tree(). The class of a module may replace `method`; then that module
 # stands for all below it.

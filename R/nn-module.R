@@ -62,7 +62,7 @@ nn_Module <- R6::R6Class(
     .apply = function(fn) {
       each_module(
         self, ".apply", function(self, members) module_apply(self, members, fn), function(module) module$.apply(fn),
-        kinds = tensor_kinds, children_first = TRUE
+        kinds = tensor_classes, children_first = TRUE
       )
       invisible(module_callable(self))
     },

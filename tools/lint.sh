@@ -41,6 +41,11 @@ rule "each function of R/ has one home" <<END
 $(grep -hoE '^[a-zA-Z][a-zA-Z0-9._]* <- function' R/*.R | sort | uniq -d)
 END
 
+# A file may make a table in two steps, two files may not have a name in common.
+rule "each name of R/ is bound in one file" <<END
+$(grep -oE '^[a-zA-Z][a-zA-Z0-9._]* <- ' R/*.R | sort -u | sed 's/^[^:]*://' | sort | uniq -d)
+END
+
 # Longer ones are cut in the pages. Chunks that are not shown may be longer.
 rule "code in vignettes is at most 80 characters wide" <<END
 $(awk '
