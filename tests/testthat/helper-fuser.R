@@ -101,6 +101,19 @@ fused_distances <- function(f, ..., trace = jit_trace(f, ...), groups = trace) {
   list(value = max(distance_of(plain, expected), distance_of(fused, expected)), gradients = max(gradients), why = unique(why))
 }
 
+# Kernels run, and give what single operators give, values and gradients; `arguments` makes tensors of a dtype.
+expect_fused_alike <- function(functions, arguments) {
+  for (name in names(functions)) {
+    for (dtype in c("float", "double")) {
+      found <- do.call(fused_distances, c(list(functions[[name]]), arguments(dtype)))
+      most <- if (dtype == "float") 1e-4 else 1e-11
+      testthat::expect_lt(found$value, most, label = paste(name, dtype))
+      testthat::expect_lt(found$gradients, most, label = paste("gradients of", name, dtype))
+      testthat::expect_true(all(found$why == ""), label = paste(name, dtype, toString(found$why)))
+    }
+  }
+}
+
 # Calls wait for their kernels until the test ends.
 local_at_once <- function(env = parent.frame()) {
   cpp_fuser_at_once(TRUE)

@@ -38,15 +38,7 @@ product_arguments <- function(dtype, layout = "rows") {
 test_that("a product in a group gives what the operator gives, and the same gradients", {
   skip_if_no_torch()
   skip_if_no_fuser()
-  for (name in names(product_functions)) {
-    for (dtype in c("float", "double")) {
-      found <- do.call(fused_distances, c(list(product_functions[[name]]), product_arguments(dtype)))
-      most <- if (dtype == "float") 1e-4 else 1e-11
-      expect_lt(found$value, most, label = paste(name, dtype))
-      expect_lt(found$gradients, most, label = paste("gradients of", name, dtype))
-      expect_true(all(found$why == ""), label = paste(name, dtype, toString(found$why)))
-    }
-  }
+  expect_fused_alike(product_functions, product_arguments)
 })
 
 test_that("matrices may lie in memory in any way", {

@@ -48,15 +48,7 @@ view_arguments <- function(dtype = "float", layout = identity) {
 test_that("views and batched products in a group give what the operators give, and the same gradients", {
   skip_if_no_torch()
   skip_if_no_fuser()
-  for (name in names(view_functions)) {
-    for (dtype in c("float", "double")) {
-      found <- do.call(fused_distances, c(list(view_functions[[name]]), view_arguments(dtype)))
-      most <- if (dtype == "float") 1e-4 else 1e-11
-      expect_lt(found$value, most, label = paste(name, dtype))
-      expect_lt(found$gradients, most, label = paste("gradients of", name, dtype))
-      expect_true(all(found$why == ""), label = paste(name, dtype, toString(found$why)))
-    }
-  }
+  expect_fused_alike(view_functions, view_arguments)
 })
 
 test_that("results lie in memory as those of the operators do", {
