@@ -130,35 +130,32 @@ Operation instead_where_empty(const torch::jit::Operator& op, size_t argument, v
 // What the C++ library throws for a wrong argument is a bare word, the name of its own function ("stoll").
 std::string quoted(const IValue& text) { return "'" + text.toStringRef() + "'"; }
 
-// int(str a)
-Operation whole_number(const torch::jit::Operator& op) {
-  return [run = op.getOperation()](Stack& stack) mutable {
+// int(str a) and float(str a). `no_number` is the message for what is none; `too_large` gives the number that the
+// library can't, or fails.
+using OfText = IValue (*)(const IValue& text, const char* no_number);
+Operation number_of_text(const torch::jit::Operator& op, const char* no_number, OfText too_large) {
+  return [no_number, too_large, run = op.getOperation()](Stack& stack) mutable {
     const IValue text = stack.back();
     try {
       run(stack);
     } catch (const std::invalid_argument&) {
-      TORCH_CHECK(false, "invalid literal for int() with base 10: ", quoted(text));
+      TORCH_CHECK(false, no_number, quoted(text));
     } catch (const std::out_of_range&) {
-      TORCH_CHECK(false, "the number ", quoted(text), " does not fit into 64 bits");
+      stack.push_back(too_large(text, no_number));
     }
   };
 }
 
-// float(str a). What is too large or too small for a float is infinite or nearly 0, as in Python.
-Operation number(const torch::jit::Operator& op) {
-  return [run = op.getOperation()](Stack& stack) mutable {
-    const IValue text = stack.back();
-    try {
-      run(stack);
-    } catch (const std::invalid_argument&) {
-      TORCH_CHECK(false, "could not convert string to float: ", quoted(text));
-    } catch (const std::out_of_range&) {
-      char* end;
-      const double value = std::strtod(text.toStringRef().c_str(), &end);
-      TORCH_CHECK(*end == 0, "could not convert string to float: ", quoted(text));
-      stack.emplace_back(value);
-    }
-  };
+IValue no_whole_number(const IValue& text, const char*) {
+  TORCH_CHECK(false, "the number ", quoted(text), " does not fit into 64 bits");
+}
+
+// What is too large or too small for a float is infinite or nearly 0, as in Python.
+IValue rounded(const IValue& text, const char* no_number) {
+  char* end;
+  const double value = std::strtod(text.toStringRef().c_str(), &end);
+  TORCH_CHECK(*end == 0, no_number, quoted(text));
+  return value;
 }
 
 // __getitem__(str s, int index)
@@ -303,8 +300,12 @@ void guard_builtins() {
   const auto of_text = [&](const char* name, auto&& made) {
     replace(name, [&](const auto& op) -> Operation { return is_text(op) ? made(op) : nullptr; });
   };
-  of_text("aten::Int", whole_number);
-  of_text("aten::Float", number);
+  of_text("aten::Int", [](const auto& op) {
+    return number_of_text(op, "invalid literal for int() with base 10: ", no_whole_number);
+  });
+  of_text("aten::Float", [](const auto& op) {
+    return number_of_text(op, "could not convert string to float: ", rounded);
+  });
   of_text("aten::__getitem__", [](const auto& op) { return after(op, look_at_position); });
   for (const char* name : {"aten::find", "aten::rfind"})
     of_text(name, [](const auto& op) { return found_nowhere(op, int64_t{-1}); });
