@@ -70,10 +70,8 @@ script_shadowed <- function(name, env, program) {
 
 script_constant <- function(value, name, env, program) {
   if (!is_constant_value(value)) return(list(refused = refused_value(value)))
-  if (is.atomic(value) && length(value) == 1) {
-    steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
-    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
-  }
+  steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
+  program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
   list(value = script_value(value))
 }
 
@@ -146,8 +144,8 @@ script_instead <- list(
   c("compare the difference with what is small enough: `abs(x - y) < 1e-8`", "all.equal"),
   c("`tabulate()` counts whole numbers, and `jit_dict()` holds counts by names", "table"),
   c(
-    "a tensor stays one in a program. `as.numeric(x[i])` gives an element of it",
-    "as.array", "as.matrix", "as.vector", "as_array", "data.frame", "as.data.frame"
+    "a tensor stays one in a program. `as.numeric(x[i])` gives an element of it, `as.vector(x)` all of them",
+    "as.array", "as.matrix", "as_array", "data.frame", "as.data.frame"
   ),
   c(
     "patterns are not. `grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is, by `fixed = TRUE`",
@@ -169,7 +167,7 @@ script_function_known <- function(f, name, program) {
   # Dtypes.
   if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
   operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
-  instead <- Find(function(it) name %in% it[-1], script_instead)[1]
+  instead <- instead_of(name, ours)
   closure <- refused <- NULL
   if (ours && !is.null(instead)) {
     refused <- paste("is not compiled:", instead)
@@ -189,6 +187,13 @@ script_function_known <- function(f, name, program) {
     refused = refused
   )
   out[lengths(out) > 0]
+}
+
+instead_of <- function(name, ours) {
+  if (ours && startsWith(name, "distr_")) {
+    return("a distribution is an object of R's. Make it outside; in a program write its formula, by `dnorm()`, `torch_randn()` and their like")
+  }
+  Find(function(it) name %in% it[-1], script_instead)[1]
 }
 
 # R's function may have a name of the user's.

@@ -27,7 +27,7 @@
 #' | `+ - * / ^ %% %/%`, comparisons, `& | && || !`, `xor()`, `abs()`, `sqrt()`, `round()`, `ifelse()`, ... | R's meaning for numbers and, element by element, for vectors, of which only single values are recycled; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
 #' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
-#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `mapply()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R |
+#' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `mapply()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R, of vectors and lists; `Map()` recycles single values only |
 #' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs, but where it is called: `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`, `functions[[i]](x)` |
 #' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
 #' | `sort()`, `order()`, `cumsum()`, `which()`, `match()`, `union()`, `median()`, `quantile()`, `var()`, `cor()`, ... | as in R, of vectors |
@@ -36,8 +36,8 @@
 #' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
-#' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when such a number has changed
-#' since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable there has another
+#' value since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
 #' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
@@ -59,6 +59,10 @@
 #' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and a matrix is a tensor. Positions behind the end are
 #'   an error. `x[i] <- 1` there leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
 #' * `x$item()` is a number, as a program knows no dtypes; of a comparison, `any()` or `all()` it is a logical.
+#' * **Tensors** have no elements that a loop goes through as numbers: `lapply(x, f)` and its like are refused, `as.vector(x)`
+#'   gives the numbers in R's order, `torch_unbind(x)` the parts along the first dimension, which `for` takes as well. A variable
+#'   that is a number in one branch and a tensor in the other is a float32 tensor.
+#' * **-0** that LibTorch computes of constants may become 0: it takes both for one constant.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
 #'
@@ -177,7 +181,7 @@ declare <- function(...) invisible(NULL)
 
 # --- the program -------------------------------------------------------------------------------------------------------
 
-# The function and what it calls, each once; operators by their keys. `watched`: the numbers that it found outside.
+# The function and what it calls, each once; operators by their keys. `watched`: the values that it found outside.
 script_program <- function(f, name) {
   program <- new_program()
   script_closure_at(f, name, program)
@@ -366,11 +370,20 @@ function_source <- function(f) {
   attributes(written) <- NULL
   if (is.null(source) || !is_written_so(written, plain)) {
     reference <- NULL
-    source <- parsed_source(deparse(plain))
+    source <- deparsed_source(plain)
   }
   source$file <- if (is_string(file) && nzchar(file)) basename(file) else "<R function>"
   source$line <- if (is.null(reference)) 1L else reference[[1]]
   source
+}
+
+# R's parser takes no more than 50 brackets inside of each other. Deeper code has no places, and works.
+deparsed_source <- function(f) {
+  lines <- deparse(f)
+  tryCatch(parsed_source(lines), error = function(e) {
+    code <- as.call(list(quote(`function`), formals(f), body(f)))
+    list(code = code, text = enc2utf8(paste(lines, collapse = "\n")), places = parsed_places(NULL))
+  })
 }
 
 parsed_source <- function(lines) {
@@ -409,14 +422,13 @@ parsed_places <- function(rows, lines) {
 
 # Names that the code reads, of members behind `$` too, and the variables that it has itself.
 code_names <- function(code) {
-  found <- new.env(parent = emptyenv())
-  found$names <- found$members <- found$locals <- character()
-  note <- function(kind, name) if (!name %in% found[[kind]]) found[[kind]] <- c(found[[kind]], name)
-  # With a stack of its own: code may be nested deeper than R's functions may call each other.
-  open <- list(code)
-  while (n <- length(open)) {
-    part <- open[[n]]
-    open[[n]] <- NULL
+  found <- list(names = new.env(), members = new.env(), locals = new.env())
+  note <- function(kind, name) if (is.null(found[[kind]][[name]])) assign(name, length(found[[kind]]), found[[kind]])
+  # With a stack of its own, pairs of what is open: code may be nested deeper than R's functions may call each other.
+  open <- list(code, NULL)
+  while (length(open)) {
+    part <- open[[1]]
+    open <- open[[2]]
     inner <- list()
     if (is.symbol(part)) {
       if (nzchar(part)) note("names", as.character(part))
@@ -444,9 +456,10 @@ code_names <- function(code) {
       }
     }
     missing <- vapply(inner, function(one) identical(one, quote(expr = )), NA)
-    open <- c(open, inner[!missing & lengths(inner) > 0L])
+    for (one in inner[!missing & lengths(inner) > 0L]) open <- list(one, open)
   }
-  as.list(found)
+  # In the order in which they were found.
+  lapply(found, function(names) names(sort(unlist(as.list(names, all.names = TRUE)))) %||% character())
 }
 
 # The path "unit$Color$RED" of a part by names of a variable; NULL of all else.
@@ -460,7 +473,7 @@ part_path <- function(code) {
 
 # --- the function ------------------------------------------------------------------------------------------------------
 
-# Numbers that the program holds as they were when it was compiled are looked at before each call.
+# Values that the program holds as they were when it was compiled are looked at before each call.
 new_scripted_function <- function(handle, watched) {
   if (!length(watched)) return(new_script_function(handle))
   f <- function(...) {

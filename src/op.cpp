@@ -207,7 +207,9 @@ SEXP reduce_external(SEXP, SEXP, SEXP args, SEXP frame) {
   for (Dots dots(frame); dots.more(); dots.next()) {
     if (dots.is_missing()) fail("value_error", "An argument of `...` is empty.");
     values[0] = dots.value();
-    SEXP one = PROTECT(invoke(op, values));
+    // A number has no say in the dtype of the result.
+    const bool is_number = total && TYPEOF(values[0]) == REALSXP && XLENGTH(values[0]) == 1 && ATTRIB(values[0]) == R_NilValue;
+    SEXP one = PROTECT(is_number ? values[0] : invoke(op, values));
     if (total) {
       const Op& combine = op_record(STRING_ELT(CADDR(args), 0));
       SEXP both[kMaxArguments] = {total, one};
