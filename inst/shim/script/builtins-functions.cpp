@@ -35,6 +35,8 @@ def f(x: float) -> float:
   return math.log(x)
 def f(x: float, base: float) -> float:
   return math.log(x) / math.log(base)
+def f(x: Tensor, base: float) -> Tensor:
+  return torch.log(x) / math.log(base)
 def f(x: Tensor) -> Tensor:
   return torch.log(x)
 ## log1p [each]
@@ -104,6 +106,8 @@ def f(x: Tensor) -> Tensor:
   return torch.tanh(x)
 ## gamma [each]
 def f(x: float) -> float:
+  if x == 0.0 or (x < 0.0 and math.fmod(x, 1.0) == 0.0) or x == -inf:
+    return nan
   return math.gamma(x)
 def f(x: Tensor) -> Tensor:
   size = torch.exp(torch.lgamma(x))
@@ -117,7 +121,7 @@ def f(x: Tensor) -> Tensor:
 def f(x: float) -> float:
   if math.isinf(x) or math.isnan(x) or abs(x) > 4503599627370496.0:
     return x
-  return float(math.floor(x))
+  return math.copysign(float(math.floor(x)), x)
 def f(x: Tensor) -> Tensor:
   return torch.floor(x)
 ## ceiling [each]
@@ -186,7 +190,8 @@ def f(x: Tensor) -> Tensor:
   return torch.sign(x)
 ## factorial [each]
 def f(x: float) -> float:
-  return float(math.floor(math.gamma(x + 1.0) + 0.5))
+  y = nan if x < 0.0 and (math.isinf(x) or math.fmod(x, 1.0) == 0.0) else math.gamma(x + 1.0)
+  return float(math.floor(y + 0.5)) if math.fmod(x, 1.0) == 0.0 and abs(y) < 4503599627370496.0 else y
 ## min
 def f(x: List[N]) -> N:
   if len(x) == 0:
@@ -205,7 +210,7 @@ def f(x: N, y: N) -> N:
     return x
   if is_nan(y):
     return y
-  return min(x, y)
+  return y if y < x else x
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.minimum(x, y)
 ## max
@@ -226,7 +231,7 @@ def f(x: N, y: N) -> N:
     return x
   if is_nan(y):
     return y
-  return max(x, y)
+  return y if y > x else x
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.maximum(x, y)
 ## range
@@ -269,15 +274,19 @@ def f(x: List[float]) -> float:
     n += one
   return n / float(len(x))
 def f(x: Tensor) -> Tensor:
-  return torch.mean(x)
-def f(x: Tensor, *, dim: List[int], keepdim: bool = False) -> Tensor:
-  return torch.mean(x, all_positions(dim), keepdim)
+  return torch.mean(as_real(x))
+def f(x: Tensor, dim: List[int], keepdim: bool = False) -> Tensor:
+  return torch.mean(as_real(x), all_positions(dim), keepdim)
 ## ifelse [each]
 def f(test: bool, yes: S, no: S) -> S:
   if test:
     return yes
   return no
 def f(test: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+  return torch.where(test, yes, no)
+def f(test: Tensor, yes: Tensor, no: N) -> Tensor:
+  return torch.where(test, yes, no)
+def f(test: Tensor, yes: N, no: Tensor) -> Tensor:
   return torch.where(test, yes, no)
 )";
 

@@ -67,6 +67,11 @@ def f(x: List[T]) -> T:
   return x[0]
 def f(x: Tensor) -> Tensor:
   return x[0]
+## inner:same_length
+def f(x: List[T], y: List[K]) -> bool:
+  if len(x) != len(y):
+    raise Exception("lists of " + str(len(x)) + " and " + str(len(y)) + " elements: only single values are recycled")
+  return True
 ## inner:rest
 def f(x: List[T]) -> List[T]:
   return x[1:]
@@ -187,43 +192,49 @@ def f(x: Tensor, decreasing: bool = False) -> Tensor:
   return torch.sort(x, 0, decreasing)[0]
 ## order
 def f(x: List[S], decreasing: bool = False) -> List[int]:
-  out: List[int] = []
-  # NaN stands last, whatever the order.
-  n = 0
+  # Equal values stand in the order of their positions, and NaN last, whatever the order.
+  keys: List[Tuple[S, int]] = []
+  last: List[int] = []
   for i in range(len(x)):
     if is_nan(x[i]):
-      out.append(i + 1)
+      last.append(i + 1)
     else:
-      at = n
-      while at > 0 and (x[out[at - 1] - 1] < x[i] if decreasing else x[out[at - 1] - 1] > x[i]):
-        at -= 1
-      out.insert(at, i + 1)
-      n += 1
-  return out
+      keys.append((x[i], -i - 1 if decreasing else i + 1))
+  keys.sort(decreasing)
+  return [abs(key[1]) for key in keys] + last
 ## unique
 def f(x: List[S]) -> List[S]:
   out: List[S] = []
+  seen: Dict[S, bool] = {}
   no_nan = True
   for one in x:
-    if one not in out and (no_nan or not is_nan(one)):
+    if is_nan(one):
+      if no_nan:
+        out.append(one)
+      no_nan = False
+    elif one not in seen:
+      seen[one] = True
       out.append(one)
-      no_nan = no_nan and not is_nan(one)
   return out
 ## duplicated
 def f(x: List[S]) -> List[bool]:
   out: List[bool] = []
+  seen: Dict[S, bool] = {}
   no_nan = True
-  for i in range(len(x)):
-    if is_nan(x[i]):
+  for one in x:
+    if is_nan(one):
       out.append(not no_nan)
       no_nan = False
     else:
-      out.append(x[i] in x[:i])
+      out.append(one in seen)
+      seen[one] = True
   return out
 ## diff
 def f(x: List[N]) -> List[N]:
   return [x[i] - x[i - 1] for i in range(1, len(x))]
 ## cumprod
+def f(x: Tensor) -> Tensor:
+  return torch.cumprod(x, 0)
 def f(x: List[float]) -> List[float]:
   out: List[float] = []
   n = 1.0
@@ -232,38 +243,74 @@ def f(x: List[float]) -> List[float]:
     out.append(n)
   return out
 ## cummax
+def f(x: Tensor) -> Tensor:
+  return torch.cummax(x, 0)[0]
 def f(x: List[N]) -> List[N]:
   out: List[N] = []
   for one in x:
     last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one > last else last)
+    out.append(one if is_nan(one) or one >= last else last)
   return out
 ## cummin
+def f(x: Tensor) -> Tensor:
+  return torch.cummin(x, 0)[0]
 def f(x: List[N]) -> List[N]:
   out: List[N] = []
   for one in x:
     last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one < last else last)
+    out.append(one if is_nan(one) or one <= last else last)
   return out
 ## union
 def f(x: List[S], y: List[S]) -> List[S]:
   out: List[S] = []
+  seen: Dict[S, bool] = {}
+  no_nan = True
   for one in x + y:
-    if one not in out:
+    if is_nan(one):
+      if no_nan:
+        out.append(one)
+      no_nan = False
+    elif one not in seen:
+      seen[one] = True
       out.append(one)
   return out
 ## intersect
 def f(x: List[S], y: List[S]) -> List[S]:
   out: List[S] = []
+  open: Dict[S, bool] = {}
+  nan_open = False
+  for one in y:
+    if is_nan(one):
+      nan_open = True
+    else:
+      open[one] = True
   for one in x:
-    if one in y and one not in out:
-      out.append(one)
+    if is_nan(one):
+      if nan_open:
+        out.append(one)
+      nan_open = False
+    elif one in open:
+      if open[one]:
+        out.append(one)
+      open[one] = False
   return out
 ## setdiff
 def f(x: List[S], y: List[S]) -> List[S]:
   out: List[S] = []
+  seen: Dict[S, bool] = {}
+  no_nan = True
+  for one in y:
+    if is_nan(one):
+      no_nan = False
+    else:
+      seen[one] = True
   for one in x:
-    if one not in y and one not in out:
+    if is_nan(one):
+      if no_nan:
+        out.append(one)
+      no_nan = False
+    elif one not in seen:
+      seen[one] = True
       out.append(one)
   return out
 ## var
@@ -291,7 +338,7 @@ def f(x: List[float]) -> float:
     n += (one - mean) * (one - mean)
   return math.sqrt(n / float(len(x) - 1))
 def f(x: Tensor) -> Tensor:
-  return torch.std(x)
+  return torch.std(as_real(x))
 ## which.max
 def f(x: List[float]) -> int:
   at = -1
@@ -405,10 +452,14 @@ def f(x: S, table: List[S]) -> bool:
 def f(x: str, table: Dict[str, T]) -> bool:
   return x in table
 def f(x: List[S], table: List[S]) -> List[bool]:
+  seen: Dict[S, bool] = {}
   nan_in = False
   for one in table:
-    nan_in = nan_in or is_nan(one)
-  return [one in table or (nan_in and is_nan(one)) for one in x]
+    if is_nan(one):
+      nan_in = True
+    else:
+      seen[one] = True
+  return [one in seen or (nan_in and is_nan(one)) for one in x]
 ## inner:or_empty
 def f(x: Optional[List[T]]) -> List[T]:
   if x is None:
@@ -425,11 +476,17 @@ def f(x: S, table: List[S], nomatch: Optional[int] = None) -> int:
   return nomatch
 def f(x: List[S], table: List[S], nomatch: Optional[int] = None) -> List[int]:
   out: List[int] = []
+  places: Dict[S, int] = {}
+  place_of_nan = 0
+  for i in range(len(table) - 1, -1, -1):
+    if is_nan(table[i]):
+      place_of_nan = i + 1
+    else:
+      places[table[i]] = i + 1
   for one in x:
-    at = 0
-    for i in range(len(table)):
-      if at == 0 and (table[i] == one or (is_nan(one) and is_nan(table[i]))):
-        at = i + 1
+    at = place_of_nan if is_nan(one) else 0
+    if one in places:
+      at = places[one]
     if at == 0:
       if nomatch is None:
         raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
@@ -447,6 +504,8 @@ def f(x: List[float]) -> bool:
     if math.isnan(one):
       return True
   return False
+def f(x: Tensor) -> bool:
+  return bool(torch.isnan(x).any())
 def f(x: List[T]) -> bool:
   return False
 ## inner:grad_mode

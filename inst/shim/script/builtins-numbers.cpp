@@ -37,6 +37,10 @@ def f(x: float) -> bool:
   return x != 0.0
 def f(x: Tensor) -> bool:
   return bool(x)
+## inner:negative_zero
+def f() -> float:
+  # LibTorch takes the constants 0.0 and -0.0 for one. So this is none: where gradients are on can't be known before.
+  return math.copysign(0.0, float(torch.is_grad_enabled()) - 2.0)
 ## inner:nan
 def f() -> float:
   return nan
@@ -67,20 +71,33 @@ def f(e1: float, e2: float) -> float:
 def f(e1: float, e2: float) -> float:
   if e1 == 1.0 or e2 == 0.0:
     return 1.0
-  if e1 == 0.0 and e2 < 0.0:
-    return inf
-  if e1 < 0.0 and not math.isinf(e2) and float(math.floor(e2)) != e2:
+  if math.isnan(e1) or math.isnan(e2):
     return nan
+  if e1 == 0.0:
+    return 0.0 if e2 > 0.0 else inf
+  if math.isinf(e2):
+    if e1 < 0.0:
+      return nan
+    return inf if (e1 >= 1.0) == (e2 > 0.0) else 0.0
+  if e1 < 0.0:
+    if math.fmod(e2, 1.0) != 0.0:
+      return nan
+    if math.isinf(e1):
+      return 0.0 if e2 < 0.0 else (-e1 if math.fmod(e2, 2.0) == 0.0 else e1)
   return e1 ** e2
 ## %% [each]
 def f(e1: int, e2: int) -> int:
   return e1 % e2
 def f(e1: float, e2: float) -> float:
-  if e2 == 0.0 or math.isnan(e1) or math.isnan(e2) or math.isinf(e1):
+  if e2 == 0.0 or math.isnan(e1) or math.isnan(e2) or math.isinf(e1) or math.isinf(e1 / e2):
     return nan
+  if e1 == 0.0 and abs(e2) > 9223372036854775807.0:
+    return e1
   part = math.fmod(e1, e2)
   if part != 0.0 and (e2 < 0.0) != (part < 0.0):
     part += e2
+    if part == e2 and not math.isinf(e2):
+      return 0.0
   return part + 0.0
 ## %/% [each]
 def f(e1: int, e2: int) -> int:

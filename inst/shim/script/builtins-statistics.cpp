@@ -213,7 +213,7 @@ def f(x: List[float]) -> float:
   sorted_x = sorted(x)
   if n % 2 == 1:
     return sorted_x[n // 2]
-  return (sorted_x[n // 2 - 1] + sorted_x[n // 2]) / 2.0
+  return (0.0 + sorted_x[n // 2 - 1] + sorted_x[n // 2]) / 2.0
 ## median
 def f(x: List[float]) -> float:
   return middle(x)
@@ -260,14 +260,20 @@ def f(x: List[float], y: List[float]) -> float:
   return covariance(x, y) / size if size != 0.0 else nan
 ## rank
 def f(x: List[float]) -> List[float]:
-  out: List[float] = []
-  for one in x:
-    less = 0
-    equal = 0
-    for other in x:
-      less += int(other < one)
-      equal += int(other == one)
-    out.append(float(less) + 0.5 * float(equal + 1))
+  keys: List[Tuple[float, int]] = []
+  for i in range(len(x)):
+    if math.isnan(x[i]):
+      raise Exception("`rank()` of numbers with NaN")
+    keys.append((x[i], i))
+  keys.sort()
+  out = [0.0] * len(x)
+  first = 0
+  # Equal numbers have the mean of their places.
+  for i in range(len(keys)):
+    if i + 1 == len(keys) or keys[i + 1][0] != keys[i][0]:
+      for k in range(first, i + 1):
+        out[keys[k][1]] = float(first + i) / 2.0 + 1.0
+      first = i + 1
   return out
 ## tabulate
 def f(bin: List[int], nbins: int) -> List[int]:

@@ -10,6 +10,22 @@ def f(x: int) -> Tensor:
   return torch.tensor(x)
 def f(x: bool) -> Tensor:
   return torch.tensor(x)
+## inner:beside
+def f(x: float, other: Tensor) -> Tensor:
+  dtype: Optional[int] = None
+  if other.is_floating_point() or other.is_complex():
+    dtype = other.dtype
+  return torch.scalar_tensor(x, dtype=dtype, device=other.device)
+def f(x: int, other: Tensor) -> Tensor:
+  return torch.scalar_tensor(x, dtype=torch.int64 if other.dtype == torch.bool else other.dtype, device=other.device)
+def f(x: bool, other: Tensor) -> Tensor:
+  return torch.scalar_tensor(x, dtype=other.dtype, device=other.device)
+## inner:numbers
+def f(x: List[float], dtype: int) -> Tensor:
+  # TorchScript makes float32 of a list of numbers on their way to any other dtype.
+  if dtype == torch.float32 or len(x) == 0:
+    return torch.tensor(x, dtype=dtype)
+  return torch.stack([torch.scalar_tensor(one, dtype=torch.float64) for one in x]).to(dtype)
 ## inner:positions
 def f(x: Tensor) -> Tensor:
   if x.dtype == torch.bool:
@@ -56,7 +72,8 @@ def f(x: Tensor, dim: int, a: int, b: int) -> int:
     if a < 0 and b > 0:
       first = a + x.size(dim) + 1
     if first > b:
-      raise Exception("The slice " + str(a) + ":" + str(b) + " counts down: `torch_flip()` or a vector of positions reverses, `" + str(a) + ":N` is all from there on.")
+      raise Exception("The slice " + str(a) + ":" + str(b) + " counts down: `torch_flip()` or a vector of positions "
+                      "reverses, `" + str(a) + ":N` is all from there on.")
   if b > 0:
     return b
   if b == -1:
@@ -74,29 +91,53 @@ def f(x: Tensor, value: Tensor) -> Tensor:
     value = value.squeeze(0)
   return x.copy_(value)
 def f(x: Tensor, value: List[float]) -> Tensor:
-  return x.copy_(torch.tensor(value))
+  return x.copy_(numbers(value, x.dtype))
 def f(x: Tensor, value: List[int]) -> Tensor:
   return x.copy_(torch.tensor(value))
 ## inner:put_tensor
 def f(x: Tensor, at: List[Optional[Tensor]], value: Tensor) -> Tensor:
   return x.index_put_(at, value.to(x.dtype))
+def f(x: Tensor, at: List[Optional[Tensor]], value: float) -> Tensor:
+  return x.index_put_(at, torch.scalar_tensor(value, dtype=torch.float64).to(x.dtype))
+def f(x: Tensor, at: List[Optional[Tensor]], value: List[float]) -> Tensor:
+  return x.index_put_(at, numbers(value, x.dtype))
 ## torch_tensor
 def f(data: Tensor, dtype: Optional[int] = None, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
   return data.detach().clone().to(data.dtype if dtype is None else dtype)
-def f(data: float, dtype: Optional[int] = None, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
-  return torch.tensor([data], dtype=dtype, device=device, requires_grad=requires_grad)
+def f(data: float, *, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
+  return torch.tensor([data], device=device, requires_grad=requires_grad)
+def f(data: float, dtype: Optional[int], device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
+  if dtype is None:
+    return torch.tensor([data], device=device, requires_grad=requires_grad)
+  out = torch.full([1], data, dtype=torch.float64).to(dtype)
+  if device is not None:
+    out = out.to(device)
+  return out.requires_grad_(requires_grad)
 def f(data: int, dtype: Optional[int] = None, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
   return torch.tensor([data], dtype=dtype, device=device, requires_grad=requires_grad)
 def f(data: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.tensor([data], dtype=dtype, device=device)
-def f(data: List[float], dtype: Optional[int] = None, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
-  return torch.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
+def f(data: List[float], *, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
+  return torch.tensor(data, device=device, requires_grad=requires_grad)
+def f(data: List[float], dtype: Optional[int], device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
+  if dtype is None:
+    return torch.tensor(data, device=device, requires_grad=requires_grad)
+  out = numbers(data, dtype)
+  if device is not None:
+    out = out.to(device)
+  return out.requires_grad_(requires_grad)
 def f(data: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.tensor(data, dtype=dtype, device=device)
 def f(data: List[bool], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.tensor(data, dtype=dtype, device=device)
 ## torch_scalar_tensor
 def f(value: float, dtype: Optional[int] = None) -> Tensor:
+  if dtype is None:
+    return torch.scalar_tensor(value)
+  return torch.scalar_tensor(value, dtype=torch.float64).to(dtype)
+def f(value: int, dtype: Optional[int] = None) -> Tensor:
+  return torch.tensor(value, dtype=dtype)
+def f(value: bool, dtype: Optional[int] = None) -> Tensor:
   return torch.tensor(value, dtype=dtype)
 ## torch_zeros
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
@@ -176,25 +217,41 @@ def f(x: Tensor, *, dims: int) -> Tensor:
   return x.flatten(dims).sum(-1)
 ## rowMeans
 def f(x: Tensor) -> Tensor:
-  return x.flatten(1).mean(1)
+  return as_real(x).flatten(1).mean(1)
 def f(x: Tensor, *, dims: int) -> Tensor:
   if x.dim() <= dims or dims < 1:
     raise Exception("`rowMeans()` takes a tensor of more dimensions than " + str(dims))
-  return x.flatten(dims).mean(-1)
+  return as_real(x).flatten(dims).mean(-1)
+## inner:columns_of
+def f(x: Tensor) -> Tensor:
+  if x.dim() < 2:
+    raise Exception("`x` must have at least two dimensions. Use `sum(x)` or `mean(x)`.")
+  return x
 ## colSums
 def f(x: Tensor) -> Tensor:
-  return x.sum(0)
+  return columns_of(x).sum(0)
 def f(x: Tensor, *, dims: int) -> Tensor:
   if x.dim() <= dims or dims < 1:
     raise Exception("`colSums()` takes a tensor of more dimensions than " + str(dims))
   return x.flatten(0, dims - 1).sum(0)
 ## colMeans
 def f(x: Tensor) -> Tensor:
-  return x.mean(0)
+  return as_real(columns_of(x)).mean(0)
 def f(x: Tensor, *, dims: int) -> Tensor:
   if x.dim() <= dims or dims < 1:
     raise Exception("`colMeans()` takes a tensor of more dimensions than " + str(dims))
-  return x.flatten(0, dims - 1).mean(0)
+  return as_real(x).flatten(0, dims - 1).mean(0)
+## as.vector
+def f(x: Tensor) -> List[float]:
+  if x.dtype == torch.bool or x.is_complex():
+    raise Exception("`as.vector()` gives numbers in a program, and this tensor holds none")
+  order: List[int] = []
+  for i in range(x.dim() - 1, -1, -1):
+    order.append(i)
+  out: List[float] = x.permute(order).flatten().to(torch.float64).tolist()
+  return out
+def f(x: List[T]) -> List[T]:
+  return x
 ## $dtype
 def f(x: Tensor) -> int:
   return x.dtype
@@ -287,7 +344,7 @@ def f(x: Tensor, requires_grad: bool = True) -> Tensor:
 ## $narrow
 def f(x: Tensor, dim: int, start: int, length: int) -> Tensor:
   return torch.narrow(x, dim - 1 if dim > 0 else dim, start - 1 if start > 0 else start, length)
-## as_real
+## as_real inner:as_real
 def f(x: Tensor) -> Tensor:
   return x if x.is_floating_point() or x.is_complex() else x.to(torch.float32)
 ## as_floating

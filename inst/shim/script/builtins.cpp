@@ -455,9 +455,10 @@ Value* call_builtin(Call& call, std::string* why) {
   }
   auto* function = made(call.payload, *found->second, *best, best_stands);
   const auto& arguments = function->getSchema().arguments();
+  auto* tensor = first_tensor(best_values);
   for (size_t i = 0; i < best_values.size(); ++i)
-    best_values[i] =
-        best_values[i] ? call.as(best_values[i], arguments[i].type()) : call.constant(*arguments[i].default_value());
+    best_values[i] = best_values[i] ? call.as_beside(best_values[i], arguments[i].type(), tensor)
+                                    : call.constant(*arguments[i].default_value());
   return inserted(call, *function, best_values);
 }
 

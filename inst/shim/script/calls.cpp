@@ -124,9 +124,10 @@ Value* call_of_all(const Call& call) {
     return call.builtin(call.payload, {combine(all)->asValue(call.place, call.function)});
   }
   Value* out = nullptr;
+  auto* tensor = first_tensor(call.inputs);
   for (auto* value : call.inputs) {
     auto* one = is_tensor(value) || is_list(value) ? call.builtin(call.payload, {value}) : value;
-    if (tensors) one = call.as(one, c10::TensorType::get());
+    if (tensors) one = call.as_beside(one, c10::TensorType::get(), tensor);
     if (!out)
       out = one;
     else

@@ -260,6 +260,12 @@ Value* Call::builtin(const std::string& name, std::vector<Value*> values) const 
   return made;
 }
 
+Value* Call::constant(const IValue& value) const {
+  if (value.isDouble() && value.toDouble() == 0 && std::signbit(value.toDouble()))
+    return builtin("inner:negative_zero", {});
+  return graph().insertConstant(value, place);
+}
+
 Value* Call::as(Value* value, const TypePtr& type) const {
   const auto& have = value->type();
   if (*have == *type || have->isSubtypeOf(*type)) return value;
@@ -307,6 +313,11 @@ Value* Call::as(Value* value, const TypePtr& type) const {
     default:
       fail("this is " + words(have) + ", where " + words(type) + " is wanted");
   }
+}
+
+Value* Call::as_beside(Value* value, const TypePtr& type, Value* other) const {
+  const bool becomes_tensor = other && type->kind() == TypeKind::TensorType && rank(value->type()) >= 0;
+  return becomes_tensor ? builtin("inner:beside", {value, other}) : as(value, type);
 }
 
 Value* Call::whole(Value* value, const char* what) const {

@@ -50,7 +50,7 @@ struct Call {
   [[noreturn]] void fail(const std::string& message) const { throw torch::jit::ErrorReport(place) << message; }
   // The message that `name` does not take the arguments of this call.
   std::string misfit(const std::string& name) const;
-  Value* constant(const c10::IValue& value) const { return graph().insertConstant(value, place); }
+  Value* constant(const c10::IValue& value) const;
   // Adds an operator of LibTorch's, which chooses the overload.
   Value* op(const char* name, at::ArrayRef<torch::jit::NamedValue> values,
             at::ArrayRef<torch::jit::NamedValue> by_name = {}) const;
@@ -60,6 +60,9 @@ struct Call {
   void barrier() const { op("aten::is_grad_enabled", {}); }
   // Converts a value to a type. cost() tells whether it can be.
   Value* as(Value* value, const TypePtr& type) const;
+  // The same for an argument beside a tensor: a number there has no say in the result's dtype, as when R calls an
+  // operator. `other` may be NULL.
+  Value* as_beside(Value* value, const TypePtr& type, Value* other) const;
   // Converts a value to a whole number. `what` names it in the message if it can be none.
   Value* whole(Value* value, const char* what) const;
   // A position, which R counts from 1, as LibTorch counts it. `known`: it is 1 or more, so that nothing need be
@@ -73,6 +76,12 @@ struct Call {
 };
 
 inline bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
+// The first of the values that is a tensor. NULL if none is.
+inline Value* first_tensor(const std::vector<Value*>& values) {
+  for (auto* value : values)
+    if (value && is_tensor(value)) return value;
+  return nullptr;
+}
 inline bool is_list(const Value* value) { return value->type()->kind() == c10::TypeKind::ListType; }
 inline TypePtr element_type(const Value* value) { return value->type()->expectRef<c10::ListType>().getElementType(); }
 // The value that a read of a variable gives, if it was stored in the same block just before. NULL if that is not known.

@@ -95,29 +95,26 @@ bool is_left_out(Value* at) {
          (constant && constant->isDouble() && constant->toDouble() < 0);
 }
 
-Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries) {
+// The only entry of an index of a list or vector. Positions that are numbers become whole numbers.
+Entry entry_of_list(const Call& call, const std::vector<Entry>& entries) {
   if (entries.size() != 1) call.fail("a list or vector has one dimension");
-  const auto& entry = entries[0];
-  switch (entry.kind) {
-    case 'm':
-      return value;
-    case 's':
-      return call.builtin("inner:get_slice",
-                          {value, call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position"),
-                           call.whole(entry.values[2], "a step")});
-    case 'v':
-    case 'p':
-      break;
-    default:
-      call.fail("this index is for tensors");
-  }
+  Entry entry = entries[0];
+  if (entry.kind == 'p') entry.kind = 'v';
+  if (entry.kind != 'm' && entry.kind != 's' && entry.kind != 'v') call.fail("this index is for tensors");
+  if (entry.kind == 'v' && is_list(entry.values[0]) && element_type(entry.values[0])->kind() == TypeKind::FloatType)
+    entry.values[0] = call.as(entry.values[0], c10::ListType::create(c10::IntType::get()));
+  return entry;
+}
+
+Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries) {
+  const auto entry = entry_of_list(call, entries);
+  if (entry.kind == 'm') return value;
+  if (entry.kind == 's')
+    return call.builtin("inner:get_slice",
+                        {value, call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position"),
+                         call.whole(entry.values[2], "a step")});
   auto* at = entry.values[0];
-  if (is_list(at)) {
-    const auto kind = element_type(at)->kind();
-    return call.builtin(
-        "inner:get_many",
-        {value, kind == TypeKind::FloatType ? call.as(at, c10::ListType::create(c10::IntType::get())) : at});
-  }
+  if (is_list(at)) return call.builtin("inner:get_many", {value, at});
   const bool minus = is_left_out(at);
   auto* position = call.whole(at, "a position");
   // `x[0]` is empty.
@@ -174,39 +171,30 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
 
 // The positions that an entry stands for, if it may stand for several: NULL for a single one.
 Value* many_positions(Call& call, Value* whole, const Entry& entry) {
-  switch (entry.kind) {
-    case 'm':
-      return call.builtin("seq_along", {whole});
-    case 's': {
-      // `a:b:step` counts from `a` on in steps.
-      const auto step = known_value(entry.values[2]);
-      if (!step || !step->isInt() || step->toInt() != 1)
-        return call.builtin("seq", {entry.values[0], entry.values[1], entry.values[2]});
-      return call.builtin(":", {call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position")});
-    }
-    case 'v':
-    case 'p':
-      break;
-    default:
-      call.fail("this index is for tensors");
+  if (entry.kind == 'm') return call.builtin("seq_along", {whole});
+  if (entry.kind == 's') {
+    // `a:b:step` counts from `a` on in steps.
+    const auto step = known_value(entry.values[2]);
+    if (!step || !step->isInt() || step->toInt() != 1)
+      return call.builtin("seq", {entry.values[0], entry.values[1], entry.values[2]});
+    return call.builtin(":", {call.whole(entry.values[0], "a position"), call.whole(entry.values[1], "a position")});
   }
   auto* at = entry.values[0];
-  const auto ints = c10::ListType::create(c10::IntType::get());
-  if (is_list(at)) return element_type(at)->kind() == TypeKind::FloatType ? call.as(at, ints) : at;
+  if (is_list(at)) return at;
   return is_left_out(at) ? list_of(call, c10::IntType::get(), {call.whole(at, "a position")}) : nullptr;
 }
 
 Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries, Value* value,
                      const std::string& variable) {
-  if (entries.size() != 1) call.fail("a list or vector has one dimension");
-  auto* places = many_positions(call, whole, entries[0]);
+  const auto entry = entry_of_list(call, entries);
+  auto* places = many_positions(call, whole, entry);
   // `x[i] <- list(y)` puts y there.
   const bool several = is_list(value) && cost(value, element_type(whole)) < 0;
   if (!places && several)
-    places = list_of(call, c10::IntType::get(), {call.whole(entries[0].values[0], "a position")});
+    places = list_of(call, c10::IntType::get(), {call.whole(entry.values[0], "a position")});
   const bool many = places && is_list(value);
   auto* fit = fitting(call, whole, detached(call, value), variable, many);
-  if (!places) return call.builtin("inner:put2", {whole, call.whole(entries[0].values[0], "a position"), fit});
+  if (!places) return call.builtin("inner:put2", {whole, call.whole(entry.values[0], "a position"), fit});
   return call.builtin("inner:put_many", {whole, places, many ? fit : list_of(call, element_type(whole), {fit})});
 }
 
@@ -315,7 +303,15 @@ Value* get_element(Call& call) {
     call.fail("there is no module at this position");
   }
   if (value->type()->kind() == TypeKind::DictType) return call.builtin("inner:get2", {value, at});
-  if (is_list(value)) return call.builtin("inner:get2", {value, call.whole(at, "a position")});
+  if (is_list(value)) {
+    auto* position = call.whole(at, "a position");
+    // Of a list that is made right here the element itself is known, and so is what is computed of it.
+    const auto known = known_value(position);
+    const auto* made = elements_known(value) == value ? value->node() : nullptr;
+    if (made && known && known->toInt() >= 1 && known->toInt() <= static_cast<int64_t>(made->inputs().size()))
+      return const_cast<Value*>(made->inputs()[static_cast<size_t>(known->toInt() - 1)]);
+    return call.builtin("inner:get2", {value, position});
+  }
   const auto kind = value->type()->kind();
   if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
     call.fail(words(value->type()) + " has no elements: ask `is.null()` before");
@@ -355,7 +351,7 @@ Value* put_part(Call& call) {
   }
   if (n > 1) call.fail("one dimension by positions or a mask is given values at a time in a program");
   auto* list = call.graph().insertNode(call.graph().createList(optional, at))->output();
-  call.builtin("inner:put_tensor", {whole, list, call.as(value, c10::TensorType::get())});
+  call.builtin("inner:put_tensor", {whole, list, value});
   return whole;
 }
 

@@ -280,10 +280,35 @@ SugaredValuePtr push(Call& call) {
   return call.give(call.constant(c10::IValue()));
 }
 
-// `as.list()` of a module gives its children, of a tensor its rows.
-SugaredValuePtr as_list(Call& call) {
+// The elements that `lapply()` and its like go through. Behind the value stand all that `Map()` goes through: a single
+// one is recycled beside lists.
+SugaredValuePtr elements(Call& call) {
   auto* value = call.inputs.at(0);
-  return call.give(is_tensor(value) ? call.op("aten::unbind", {value}) : value);
+  if (is_tensor(value))
+    call.fail("R goes through all numbers of a tensor here, one by one: `as.vector(x)` gives them, `torch_unbind(x)` "
+              "the parts along the first dimension");
+  const auto kind = value->type()->kind();
+  const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
+                      kind == TypeKind::StringType;
+  const auto list = std::find_if(call.inputs.begin(), call.inputs.end(), is_list);
+  if (!single || list == call.inputs.end()) return items(call);
+  return call.give(
+      call.op("aten::mul", {list_of(call, value->type(), {value}), call.builtin("length", {*list})}));
+}
+
+// `as.list()` of a module gives its children.
+SugaredValuePtr as_list(Call& call) {
+  return is_tensor(call.inputs.at(0)) ? elements(call) : call.give(call.inputs[0]);
+}
+
+SugaredValuePtr same_length(Call& call) {
+  Value* first = nullptr;
+  for (auto* value : call.inputs) {
+    if (!is_list(value)) continue;
+    if (first) call.builtin("inner:same_length", {first, value});
+    if (!first) first = value;
+  }
+  return call.give(call.constant(true));
 }
 
 // `length()` is a constant if the elements are known.

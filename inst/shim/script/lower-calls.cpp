@@ -233,7 +233,7 @@ Expr Lower::each(const ts_code& code) {
     if (!code.names[i] || (std::string(code.names[i]) != "USE.NAMES" && std::string(code.names[i]) != "simplify"))
       given.push_back(i);
   const std::string item = new_name();
-  const Expr over = iterated(needed(bound[0], code, "X"));
+  const Expr over = iterated(needed(bound[0], code, "X"), "inner:elements");
   const Expr element = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
   return apply("inner:whole", range, {ListComp::create(range, element, name(item, range), over)});
 }
@@ -243,7 +243,7 @@ Expr Lower::each_of(const ts_code& code) {
   std::vector<size_t> rest;
   const bool is_map = callee(code) == "Map";
   const auto bound = bind(code, {is_map ? "f" : "FUN"}, &rest);
-  Exprs over, items;
+  Exprs lists, over, items;
   Given given;
   for (const size_t i : rest) {
     const std::string named = code.names[i] ? code.names[i] : "";
@@ -254,7 +254,8 @@ Expr Lower::each_of(const ts_code& code) {
       for (size_t k = 1; k < value.n; ++k) take(value, k, given);
       continue;
     }
-    over.push_back(iterated(value));
+    lists.push_back(name(new_name(), range));
+    assign(Var(lists.back()).name().name(), expression(value), range);
     items.push_back(name(new_name(), range));
     if (named.empty()) {
       given.inputs.push_back(items.back());
@@ -262,7 +263,14 @@ Expr Lower::each_of(const ts_code& code) {
       given.named.push_back(Attribute::create(range, Ident::create(range, named), items.back()));
     }
   }
-  if (over.empty()) refuse(code, "there is no list to go through");
+  if (lists.empty()) refuse(code, "there is no list to go through");
+  // zip() would end with the shortest.
+  if (lists.size() > 1) add(ExprStmt::create(range, apply("inner:same_length", range, lists)));
+  for (const auto& list : lists) {
+    Exprs with_all = {list};
+    with_all.insert(with_all.end(), lists.begin(), lists.end());
+    over.push_back(apply("inner:elements", range, with_all));
+  }
   const std::string target = target_of(needed(bound[0], code, is_map ? "f" : "FUN"), range, given);
   const Expr element = apply(target, range, given.inputs, given.named);
   if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
@@ -276,6 +284,7 @@ Expr Lower::filter(const ts_code& code) {
   const auto bound = bind(code, {"f", "x"}, nullptr);
   const std::string to = new_name(), item = new_name(), over = new_name();
   assign(over, expression(needed(bound[1], code, "x")), range);
+  add(ExprStmt::create(range, apply("inner:elements", range, {name(over, range)})));
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
   const auto body = repeated(
       [&] {
@@ -288,7 +297,7 @@ Expr Lower::filter(const ts_code& code) {
       },
       range);
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                       List<Expr>::create(range, {apply("inner:items", range, {name(over, range)})}), body));
+                       List<Expr>::create(range, {apply("inner:elements", range, {name(over, range)})}), body));
   return name(to, range);
 }
 
@@ -325,7 +334,7 @@ Expr Lower::fold(const ts_code& code) {
       },
       range);
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                       List<Expr>::create(range, {apply("inner:items", range, {rest})}), body));
+                       List<Expr>::create(range, {apply("inner:elements", range, {rest})}), body));
   if (!all) return name(to, range);
   return from_right ? apply("call:rev", range, {name(kept, range)}) : Expr(name(kept, range));
 }

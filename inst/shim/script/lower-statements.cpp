@@ -211,18 +211,18 @@ std::optional<bool> Lower::known_test(const ts_code& code) {
 }
 
 // What a loop runs over. Ranges stay ranges: no vector is made.
-Expr Lower::iterated(const ts_code& code) {
+Expr Lower::iterated(const ts_code& code, const char* items) {
   const auto range = function_.range(code);
   const std::string head = callee(code);
   if (!is_own(head)) {
-    if (head == "(" && code.n == 2) return iterated(code.items[1]);
+    if (head == "(" && code.n == 2) return iterated(code.items[1], items);
     if (head == ":" && code.n == 3)
       return apply("inner:range", range, {expression(code.items[1]), expression(code.items[2])});
     if (head == "seq_len" && code.n == 2) return apply("inner:seq_len", range, {expression(code.items[1])});
     if (head == "seq_along" && code.n == 2) return apply("inner:seq_along", range, {expression(code.items[1])});
   }
-  if (!is_own(head) && head == "as.list" && code.n == 2) return iterated(code.items[1]);
-  return apply("inner:items", range, {expression(code)});
+  if (!is_own(head) && head == "as.list" && code.n == 2) return iterated(code.items[1], "inner:elements");
+  return apply(items, range, {expression(code)});
 }
 
 // Adds a loop with a barrier behind it. LibTorch's interpreter may move a loop of one result to where that is used,

@@ -152,6 +152,7 @@ Expr Lower::logical(bool value, const SourceRange& place) {
 
 Expr Lower::number(double value, bool whole, const SourceRange& place) {
   if (std::isnan(value)) return apply("inner:nan", place, {});
+  if (value == 0 && std::signbit(value)) return apply("inner:negative_zero", place, {});
   if (std::isinf(value)) return apply("inner:inf", place, {});
   char text[40];
   std::snprintf(text, sizeof text, whole ? "%.0f" : "%.17g", std::fabs(value));

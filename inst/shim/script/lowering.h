@@ -94,7 +94,7 @@ class Lower {
     });
     add(If::create(range, asked, list_of(yes, range), list_of(no, range)));
   }
-  Expr iterated(const ts_code& code);
+  Expr iterated(const ts_code& code, const char* items = "inner:items");
   // The statements of a loop's body, which `body` makes.
   template <class Body>
   List<Stmt> repeated(Body&& body, const SourceRange& place) {

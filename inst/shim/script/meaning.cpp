@@ -64,8 +64,9 @@ SugaredValuePtr barrier(Call& call) {
 
 Handler inner_handler_of(const std::string& name) {
   static const std::unordered_map<std::string, Handler> handlers = {
-      {"range", range}, {"seq_len", seq_len}, {"seq_along", seq_along}, {"items", items},
-      {"error", error}, {"push", push},       {"barrier", barrier},     {"written", written}};
+      {"range", range},       {"seq_len", seq_len},         {"seq_along", seq_along}, {"items", items},
+      {"elements", elements}, {"same_length", same_length}, {"error", error},         {"push", push},
+      {"barrier", barrier},   {"written", written}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }

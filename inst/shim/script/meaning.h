@@ -26,6 +26,8 @@ SugaredValuePtr range(Call& call);
 SugaredValuePtr seq_len(Call& call);
 SugaredValuePtr seq_along(Call& call);
 SugaredValuePtr items(Call& call);
+SugaredValuePtr elements(Call& call);
+SugaredValuePtr same_length(Call& call);
 SugaredValuePtr push(Call& call);
 SugaredValuePtr as_list(Call& call);
 SugaredValuePtr length_of(Call& call);

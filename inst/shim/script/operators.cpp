@@ -61,7 +61,9 @@ int price_of(const Call& call, const ts_operator& op, const ts_form& form, const
   return total;
 }
 
-Value* argument_of(const Call& call, Value* value, const TypePtr& type, uint8_t flags, const ts_type& kind) {
+// `tensor`: one that is beside the argument, or NULL.
+Value* argument_of(const Call& call, Value* value, const TypePtr& type, uint8_t flags, const ts_type& kind,
+                   Value* tensor = nullptr) {
   if (is_dtype(kind)) value = dtype_value(call, value);
   if (value->type()->kind() == TypeKind::NoneType) return value;
   TypePtr wanted = type;
@@ -91,7 +93,7 @@ Value* argument_of(const Call& call, Value* value, const TypePtr& type, uint8_t 
     return call.builtin("inner:all_positions", {call.as(value, wanted)});
   }
   if ((flags & TS_FLAG_INDEX_TENSOR) && is_tensor(value)) return call.builtin("inner:positions", {value});
-  return call.as(value, type);
+  return flags & TS_FLAG_PROMOTE ? call.as_beside(value, type, tensor) : call.as(value, type);
 }
 
 }  // namespace
@@ -117,6 +119,7 @@ SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* wh
   const auto& schema = *callable.schema.view();
   auto& graph = call.graph();
   std::vector<Value*> inputs;
+  auto* tensor = first_tensor(values);
   for (size_t i = 0; i < schema.n_arguments; ++i) {
     const int16_t slot = best->slots[i];
     auto* value = slot >= 0 ? values[slot] : nullptr;
@@ -127,7 +130,7 @@ SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* wh
     } else if (!value || none) {
       inputs.push_back(call.constant(callable.defaults[i] ? *callable.defaults[i] : c10::IValue()));
     } else {
-      inputs.push_back(argument_of(call, value, callable.types[i], best->flags[i], *schema.arguments[i].type));
+      inputs.push_back(argument_of(call, value, callable.types[i], best->flags[i], *schema.arguments[i].type, tensor));
     }
   }
   auto* node = graph.insertNode(graph.create(c10::Symbol::fromQualString(schema.name), inputs, 0));
