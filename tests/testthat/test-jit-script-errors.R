@@ -1,0 +1,100 @@
+# What jit_script() refuses, and errors of programs that run: both tell the place in the R code.
+
+test_that("what is not compiled is told at its place", {
+  skip_if_no_torch()
+  x <- torch_tensor(c(1, 2))
+  refused <- list(
+    function(x) x <<- 1, function(x, s = "a") x + s, function(x) no_such_function(x), function(x) cut(x, 3),
+    function(x) lapply(torch_unbind(x), no_such_function), function(x) list(1, x)[[x]], function(x) x$no_such_method(), function(x) x$shape[1, 2],
+    function(x) { f <- function(n) if (n > 0) f(n - 1) else 0; f(3) }, function(x) c("a", x), function(x) 1:x,
+    function(x) { g <- abs; g }, function(x) ~x, function(x) x[0], function(x) if ("a") x else x
+  )
+  expect_error(jit_script(function(x) {
+    g <- function(z) z
+    g + 1
+  }, x), "a function, a number", class = "torch_error")
+  # Lines of this file move.
+  for (f in refused) expect_snapshot(error = TRUE, jit_script(f, x), transform = without_lines)
+})
+
+test_that("an error of the running program shows the R code", {
+  skip_if_no_torch()
+  f <- jit_script(function(x) {
+    if (as.logical(x$sum() > 0)) stop("the sum is ", 3L, "!")
+    x$matmul(torch_ones(7, 7))
+  }, torch_ones(2))
+  expect_error(f(torch_ones(2)), "the sum is 3!", fixed = TRUE, class = "torch_runtime_error")
+  expect_error(f(-torch_ones(2)), "x$matmul(torch_ones(7, 7))", fixed = TRUE, class = "torch_runtime_error")
+  checked <- jit_script(function(n = 1L) {
+    stopifnot(n > 0L, "n is small" = n < 5L)
+    n
+  })
+  expect_equal(checked(3L), 3L)
+  expect_error(checked(0L), "n > 0L is not TRUE", fixed = TRUE)
+  expect_error(checked(7L), "n is small", fixed = TRUE)
+})
+
+test_that("a function gives one type, and says where it does not", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, jit_script(function(n) {
+    if (n > 2) return("large")
+    n
+  }, 1), transform = without_lines)
+})
+
+# A file with its functions, as a user has it.
+sourced <- function(keep, env = parent.frame()) {
+  lines <- c(
+    "outer <- function(x) {", "  y <- x * 2", "  if (as.logical(x$sum() > 0)) stop(\"the sum is \", 3L)", "  inner <- function(z) {",
+    "    stopifnot(z$size(1) > 2)", "    z", "  }", "  for (i in 1:2) y <- y + inner(x)", "  below(y)", "}",
+    "below <- function(n) {", "  v <- c(1, 2)", "  v[[as.integer(n[1]) + 10L]]", "}"
+  )
+  file <- file.path(withr::local_tempdir(.local_envir = env), "sums.R")
+  writeLines(lines, file)
+  home <- new.env()
+  source(file, home, keep.source = keep)
+  home$outer
+}
+
+test_that("errors that a program raises itself tell their place, in R, in Python and of functions without sources", {
+  skip_if_no_torch()
+  inputs <- list(c(1, 1), c(-1, -1), c(-1, -1, -1))
+  problems <- c("the sum is 3", "z$size(1) > 2 is not TRUE", "subscript out of bounds: position 6 of 2")
+  code <- c("stop(\"the sum is \", 3L)", "z$size(1) > 2", "v[[as.integer(n[1]) + 10L]]")
+  for (keep in c(TRUE, FALSE)) {
+    program <- jit_script(sourced(keep), torch_ones(2))
+    path <- withr::local_tempfile(fileext = ".pt")
+    jit_save(program, path)
+    loaded <- jit_load(path)
+    said <- python_eval("
+m = torch.jit.load(path)
+result = []
+for x in inputs:
+  try: m(torch.tensor(x))
+  except Exception as e: result.append(str(e))
+", path = path, inputs = inputs)
+    # Without sources lines are those of the function as R writes it.
+    lines <- if (keep) c(3, 5, 13) else c(5, 7, 4)
+    file <- if (keep) "sums.R" else "<R function>"
+    for (i in seq_along(inputs)) {
+      told <- list(tryCatch(program(torch_tensor(inputs[[i]])), error = conditionMessage), tryCatch(loaded(torch_tensor(inputs[[i]])), error = conditionMessage))
+      for (text in c(told, said[[i]])) {
+        expect_match(text, problems[i], fixed = TRUE)
+        expect_match(text, sprintf("File \"%s\", line %d", file, lines[i]), fixed = TRUE, info = keep)
+        expect_match(text, code[i], fixed = TRUE)
+        expect_match(text, "~~~ <--- HERE", fixed = TRUE)
+      }
+    }
+  }
+  # In loops of numbers too, which are machine code where they can be.
+  counting <- eval(parse(text = c(
+    "function(n) {", "  total <- 0", "  for (i in seq_len(n)) {", "    if (total > 1e5) stop(\"too many\")", "    total <- total + 1",
+    "  }", "  total", "}"
+  ), keep.source = TRUE)[[1]])
+  expect_error(jit_script(counting, 1L)(1000000L), "too many\n.*line 4.*\n *if \\(total > 1e5\\) stop\\(\"too many\"\\)")
+})
+
+test_that("what a program can't do of distributions is refused with what to write", {
+  skip_if_no_torch()
+  expect_error(jit_script(function(x) distr_normal(0, 1)), "its formula, by `dnorm()`", fixed = TRUE, class = "torch_error")
+})

@@ -1,0 +1,77 @@
+# `[`, `[[` and `$` in compiled R functions, and assignments to them. What a program gives is compared with what R gives.
+
+test_that("parts are given values, and nobody else sees it", {
+  skip_if_no_torch()
+  m <- torch_tensor(matrix(as.numeric(1:6), 2))
+  expect_same(function(m) {
+    m[1, 2] <- 5
+    m[2, ] <- m[1, ]
+    m[, 1] <- torch_tensor(c(7, 8))
+    m
+  }, m)
+  # In eager R `kept` is the same tensor; in a program it keeps its values.
+  kept <- jit_script(function(m) {
+    kept <- m
+    first <- m[1, ]
+    m[1, ] <- 0
+    list(kept, first, m)
+  }, m)(m)
+  expect_equal(plain(kept), list(plain(m), plain(m)[1, ], rbind(0, plain(m)[2, ])))
+  expect_same(function(v) {
+    other <- v
+    v[2] <- 10
+    v[length(v) + 1L] <- 7
+    c(v, other)
+  }, c(1, 2, 3))
+  expect_same(function(x) {
+    l <- list(a = x, b = 2L)
+    k <- l
+    l$a <- l$a + l$b
+    l$a[1] <- 100
+    list(l$a, k$a, l[["b"]])
+  }, torch_tensor(c(1, 2)))
+  for (mask in list(c(TRUE, FALSE, TRUE), c(FALSE, FALSE, FALSE))) expect_same(function(x, mask) {
+    x[mask] <- 0
+    x
+  }, torch_tensor(c(1, 2, 3)), torch_tensor(mask))
+  # Sizes of memory: the loop writes into the one tensor that it made.
+  filled <- jit_script(function(n) {
+    out <- torch_zeros(n)
+    for (i in seq_len(n)) out[i] <- i
+    out
+  }, 3L)
+  expect_false(grepl("clone", filled$code))
+  expect_equal(as.numeric(filled(4L)), 1:4)
+})
+
+test_that("indices mean what they mean to a tensor", {
+  skip_if_no_torch()
+  x <- torch_tensor(array(as.numeric(1:24), c(2, 3, 4)))
+  cases <- list(
+    function(x) x[1, ], function(x) x[, 2, 3], function(x) x[.., 1], function(x) x[1, .., 2], function(x) x[, 1:2, ],
+    function(x) x[-1], function(x) x[, 2:N, 1], function(x) x[, , 1:4:2], function(x) x[1, , drop = FALSE], function(x) x[newaxis, 2],
+    function(x) x[, c(1, 3), ], function(x) x[torch_tensor(c(2L, 1L)), ], function(x) x[x > 12], function(x) x[2, 3, 4],
+    function(x) x[, torch_tensor(c(TRUE, FALSE, TRUE)), c(1, 4)]
+  )
+  for (f in cases) expect_same(f, x)
+  expect_same(function(x, i) x[i, ], x, 2L)
+  expect_error(jit_script(function(x, i) x[i, ], x, 1L)(x, 0L), "Indexing in R is 1-based and found a 0", class = "torch_runtime_error")
+  slice <- jit_script(function(x, a, b) x[a:b, ]$size(1), x, 1L, 2L)
+  for (ends in list(c(1, 2), c(2, 2), c(-1, 2), c(2, -1), c(-2, -1), c(3, -1), c(2, -2), c(-9, 1))) {
+    expect_equal(slice(x, ends[1], ends[2]), dim(x[slc(ends[1], ends[2]), ])[1], info = toString(ends))
+  }
+  for (ends in list(c(2, 1), c(-1, 1), c(-1, -2), c(3, 2))) {
+    expect_error(slice(x, ends[1], ends[2]), "counts down", class = "torch_runtime_error", info = toString(ends))
+    expect_error(x[slc(ends[1], ends[2]), ], "counts down", class = "value_error", info = toString(ends))
+  }
+})
+
+test_that("what is put behind the end of a vector leaves NaN between, and is refused where that can't be", {
+  skip_if_no_torch()
+  beyond <- jit_script(function(v) { v[5] <- 1; v }, v = "List[float]")
+  expect_equal(beyond(c(1, 2)), c(1, 2, NaN, NaN, 1))
+  expect_error(jit_script(function(v) { v[5] <- 1L; v }, v = "List[int]")(1:2), "R would put NA or NULL between")
+  expect_error(jit_script(function(v) { v[4] <- "z"; v }, v = "List[str]")(c("a", "b")), "R would put NA or NULL between")
+  expect_error(jit_script(function(v, i) v[i], v = "List[float]", i = "int")(c(1, 2), -1L), "where its minus is written")
+  expect_error(jit_script(function(v) { v[[2]] <- NULL; v }, v = "List[float]"), "x <- x[-i]", fixed = TRUE)
+})
