@@ -143,7 +143,7 @@ random_arguments <- function() {
 random_tensor_expression <- function(depth) {
   if (depth == 0) return(sample(c("a", "b", "c", "a", "b", "c", "0.5", "2", "2L"), 1))
   sub <- function() random_tensor_expression(depth - 1)
-  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "view", "product", "batch"), 1),
+  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "view", "product", "batch", "part", "part"), 1),
     op = sprintf("(%s %s %s)", sub(), sample(c("+", "-", "*", "/"), 1), sub()),
     fun = sprintf("torch_%s(tensor(%s))", sample(c("tanh", "sigmoid", "relu", "exp", "abs", "neg", "sin", "erf", "floor", "expm1"), 1), sub()),
     power = sprintf("(%s)^%s", sub(), sample(c("2", "3", "2L"), 1)),
@@ -154,7 +154,8 @@ random_tensor_expression <- function(depth) {
     number = sprintf("(%s * %s)", sub(), format(round(runif(1, -2, 2), 2))),
     product = sprintf(sample(c("mixed(%s, %s)", "layer(%s, %s)"), 1), sub(), sub()),
     view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)", "turned(%s)", "folded(%s)", "moved(%s)"), 1), sub()),
-    batch = sprintf("batched(%s, %s)", sub(), sub())
+    batch = sprintf("batched(%s, %s)", sub(), sub()),
+    part = sprintf(sample(c("tail_first(%s)", "unbound(%s)", "stepped(%s)", "beside(%s, %s)", "stacked(%s, %s)", "summed(%s)"), 1), sub(), sub())
   )
 }
 
@@ -207,8 +208,43 @@ random_fused_function <- function() {
     order <- c(2:x$ndim, 1)
     x$permute(order)$contiguous()$view(c(-1, 1))$view(x$shape[order])$permute(order(order)) + 1
   }
+  # Parts that are put together again.
+  tail_first <- function(x) {
+    x <- tensor(x)
+    if (x$ndim == 0 || tail(x$shape, 1) < 2) return(x)
+    parts <- x$chunk(2, -1)
+    torch_cat(list(parts[[2]] * 2, parts[[1]]), -1)
+  }
+  unbound <- function(x) {
+    x <- tensor(x)
+    if (x$ndim == 0) return(x)
+    torch_stack(lapply(rev(torch_unbind(x, 1)), function(each) each + 1), 1)
+  }
+  stepped <- function(x) {
+    x <- tensor(x)
+    if (x$ndim == 0) return(x)
+    torch_cat(list(x$slice(1, 1, x$size(1), 2) * 2, x), 1)$narrow(1, 2, x$size(1))
+  }
+  beside <- function(x, y) {
+    x <- tensor(x)
+    y <- tensor(y)
+    if (x$ndim == 0 || !identical(x$shape, y$shape)) return(x)
+    both <- torch_cat(list(x, y, x), 1)
+    both$narrow(1, 2, x$size(1)) * both$select(1, -1)
+  }
+  stacked <- function(x, y) {
+    x <- tensor(x)
+    y <- tensor(y)
+    if (!identical(x$shape, y$shape)) return(y)
+    torch_stack(list(x, y), -1)$select(-1, 2) + x
+  }
+  summed <- function(x) {
+    x <- tensor(x)$to(dtype = torch_float())
+    if (x$ndim < 2) return(x)
+    x * 0.1 + x$sum(-2, TRUE) - x$mean(1)
+  }
   functions <- list(
-    tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
+    tail_first = tail_first, unbound = unbound, stepped = stepped, beside = beside, stacked = stacked, summed = summed, tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
     moved = moved
   )
   eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))

@@ -27,7 +27,27 @@ bool changes_dtype_only(const Node& node) {
   return inputs.size() == 5 || (inputs.size() == 8 && is_none(2) && is_none(3) && is_none(4));
 }
 
+// Whether a list of tensors is made for this node alone.
+bool is_list_for(const Value& list, const Node& node) {
+  const Node& maker = *list.node();
+  return maker.kind() == c10::prim::ListConstruct && list.uses().size() == 1 && maker.owningBlock() == node.owningBlock() &&
+         list.type()->isSubtypeOf(*c10::ListType::ofTensors());
+}
+
 }  // namespace
+
+bool gives_parts(c10::Symbol op) {
+  static const auto& all = *new std::set<std::string>{
+      "chunk", "unsafe_chunk", "split", "unsafe_split", "split_with_sizes", "unsafe_split_with_sizes", "tensor_split", "unbind"};
+  return op.is_aten() && all.count(op.toUnqualString());
+}
+
+bool gives_parts(const Node& node) {
+  if (!gives_parts(node.kind())) return false;
+  for (size_t i = 1; i < node.inputs().size(); ++i)
+    if (!torch::jit::toIValue(node.input(i))) return false;
+  return true;
+}
 
 bool has_kernel(c10::Symbol op) { return arguments_of(op) > 0 || composite_of(op); }
 
@@ -46,6 +66,7 @@ bool is_fusable(Node* node, bool exact) {
     const Value* input = node->inputs()[i];
     if (input->type()->kind() == c10::TypeKind::TensorType) continue;
     if (torch::jit::toIValue(input)) continue;
+    if (i == 0 && gathers(*node) && is_list_for(*input, *node)) continue;
     // The number is known only when the program runs.
     if (n == 0 || i >= n || !is_number_type(input->type())) return false;
     if (name == "pow") return false;
@@ -62,17 +83,17 @@ bool is_fusable(Node* node, bool exact) {
 bool is_worth_a_kernel(const Node& node) {
   const Composite* composite = composite_of(node.kind());
   const std::string name = node.kind().toUnqualString();
-  return composite ? composite->worth : node.kind().is_aten() && (name == "gelu" || name == "mish");
+  return composite ? composite->is(worth) : node.kind().is_aten() && (name == "gelu" || name == "mish");
 }
 
 bool stays_inside(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  return node.kind() == c10::aten::to || (composite && composite->inside);
+  return node.kind() == c10::aten::to || (composite && composite->is(inside));
 }
 
 bool is_step(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  return composite && (composite->product || sums_columns(node));
+  return composite && (composite->is(multiplied) || sums_columns(node));
 }
 
 bool asks_for_sizes(const Node& node) {
@@ -80,9 +101,15 @@ bool asks_for_sizes(const Node& node) {
   return composite && composite->sizes > 0;
 }
 
-bool reshapes(const Node& node) {
+bool gathers(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  return composite && composite->reshapes;
+  return composite && composite->is(gathered);
+}
+
+bool reshapes(const Node& node) {
+  if (gives_parts(node)) return true;
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->is(reshaped);
 }
 
 Program forward_program(Graph& graph, const std::vector<Argument>& arguments, const Real& real, bool exact) {

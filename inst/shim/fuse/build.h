@@ -30,6 +30,11 @@ bool stays_inside(const torch::jit::Node& node);
 bool asks_for_sizes(const torch::jit::Node& node);
 // Whether a node takes sizes apart or puts them together, as `view()` does.
 bool reshapes(const torch::jit::Node& node);
+// Whether its first argument is a list of tensors, as that of `cat()` is.
+bool gathers(const torch::jit::Node& node);
+// Whether it gives parts of a tensor as a list, as `chunk()` does, which parts being constant.
+bool gives_parts(const torch::jit::Node& node);
+bool gives_parts(c10::Symbol op);
 
 // The real sizes, by the sizes in the probe that stand for them. If there are none, the probe has the real sizes.
 using Real = std::map<int64_t, int64_t>;

@@ -182,30 +182,35 @@ Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) 
   return add(std::move(e));
 }
 
-Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape, bool batched) {
-  Expr e;
-  e.kind = Expr::product;
-  e.args = {stored_in_full(a), stored_in_full(b)};
-  e.turned[0] = turn_a;
-  e.turned[1] = turn_b;
-  e.batched = batched;
+Id Builder::step(Expr e, Sizes shape) {
+  for (Id& arg : e.args) {
+    arg = stored_in_full(arg);
+    e.level = std::max(e.level, at(arg).level);
+  }
   e.dtype = e.compute = at(e.args[0]).dtype;
   e.shape = shape;
-  e.level = std::max(at(e.args[0]).level, at(e.args[1]).level);
   const Id id = add(std::move(e));
   return tensor(slot_for(id, shape));
 }
 
-Id Builder::columns(Id a, const Sizes& shape) {
+Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape, bool batched) {
+  Expr e;
+  e.kind = Expr::product;
+  e.args = {a, b};
+  e.turned[0] = turn_a;
+  e.turned[1] = turn_b;
+  e.batched = batched;
+  return step(std::move(e), std::move(shape));
+}
+
+Id Builder::columns(Id a, int64_t begin, int64_t end, Sizes shape) {
   Expr e;
   e.kind = Expr::columns;
-  e.args = {stored_in_full(a)};
-  e.dtype = e.compute = at(e.args[0]).dtype;
-  e.space = at(e.args[0]).shape;
-  e.shape = shape;
-  e.level = at(e.args[0]).level;
-  const Id id = add(std::move(e));
-  return tensor(slot_for(id, shape));
+  e.args = {a};
+  e.space = at(a).shape;
+  e.begin = begin;
+  e.end = end;
+  return step(std::move(e), std::move(shape));
 }
 
 Id Builder::view(Id a, std::vector<int64_t> order, Sizes shape, bool packed) {
@@ -219,11 +224,24 @@ Id Builder::view(Id a, std::vector<int64_t> order, Sizes shape, bool packed) {
   e.args = {a};
   e.order = std::move(order);
   e.packed = packed;
-  e.dtype = e.compute = at(a).dtype;
-  e.shape = shape;
-  e.level = at(a).level;
-  const Id id = add(std::move(e));
-  return tensor(slot_for(id, shape));
+  return step(std::move(e), std::move(shape));
+}
+
+Id Builder::part(Id a, Cut cut, Sizes shape) {
+  Expr e;
+  e.kind = Expr::view;
+  e.args = {a};
+  e.cuts = {cut};
+  return step(std::move(e), std::move(shape));
+}
+
+Id Builder::joined(const std::vector<Id>& parts, std::vector<Cut> cuts, Sizes shape, bool gaps) {
+  Expr e;
+  e.kind = Expr::joined;
+  e.args = parts;
+  e.cuts = std::move(cuts);
+  e.gaps = gaps;
+  return step(std::move(e), std::move(shape));
 }
 
 // A tensor that lies in memory, without a dimension that is missing there.
@@ -275,7 +293,17 @@ Id Builder::summed_to(Id id, const Sizes& shape) {
   if (trimmed(row) == trimmed(shape) && row.size() == shape.size()) return reduce(Reduction::sum, full(id), false, at(id).dtype);
   const Id whole = full(id);
   const bool has_columns = at(whole).dtype == at::kFloat || at(whole).dtype == at::kDouble;
-  if (has_columns && trimmed(shape).size() <= 1 && shape.back() == from.back()) return columns(whole, shape);
+  if (has_columns && !shape.empty() && shape.back() == from.back()) {
+    // Dimensions that the shape lacks, or where it has 1.
+    const auto rank = static_cast<int64_t>(from.size()), missing = rank - static_cast<int64_t>(shape.size());
+    const auto lacks = [&](int64_t d) { return d < missing || shape[static_cast<size_t>(d - missing)] != from[static_cast<size_t>(d)]; };
+    int64_t begin = 0, end = rank - 1;
+    while (begin < end && !lacks(begin)) ++begin;
+    while (end > begin && !lacks(end - 1)) --end;
+    bool together = missing >= 0;
+    for (int64_t d = begin; together && d < end; ++d) together = lacks(d) || from[static_cast<size_t>(d)] == 1;
+    if (together) return columns(whole, begin, end, shape);
+  }
   Slot slot;
   slot.made_by = whole;
   slot.dtype = at(whole).dtype;
@@ -339,6 +367,7 @@ void Builder::schedule() {
     const Work work = e.kind == Expr::product   ? Work::product
                       : e.kind == Expr::columns ? Work::columns
                       : e.kind == Expr::view    ? Work::view
+                      : e.kind == Expr::joined  ? Work::joined
                                                 : Work::loop;
     const bool computes = work != Work::view;
     const Sizes space = computes ? trimmed(e.extent == Extent::full ? e.shape : e.space) : Sizes{};
@@ -356,12 +385,12 @@ void Builder::schedule() {
       continue;
     }
     std::set<Id> seen;
-    std::set<int> read;
+    std::vector<int> read;
     for (const Id id : kernel.values) gather(id, kernel, seen, read);
     for (const Id id : seen)
       if (at(id).kind == Expr::reduce ? trimmed(at(id).space) != key.space : at(id).kind == Expr::count && !kernel.rows)
         throw Unfusable{"it reduces other rows than those of the result"};
-    kernel.arguments.assign(read.begin(), read.end());
+    kernel.arguments = std::move(read);
     program.kernels.push_back(std::move(kernel));
   }
   // What others read than views in that order lies as operators' results do: theirs lie like it.
@@ -407,7 +436,7 @@ std::set<int> Builder::needed_slots() {
     open.pop_back();
     if (!needed.insert(slot).second || program.slots[slot].made_by < 0) continue;
     std::set<Id> seen;
-    std::set<int> read;
+    std::vector<int> read;
     Kernel nothing;
     gather(program.slots[slot].made_by, nothing, seen, read);
     open.insert(open.end(), read.begin(), read.end());
@@ -415,10 +444,10 @@ std::set<int> Builder::needed_slots() {
   return needed;
 }
 
-void Builder::gather(Id id, Kernel& kernel, std::set<Id>& seen, std::set<int>& read) {
+void Builder::gather(Id id, Kernel& kernel, std::set<Id>& seen, std::vector<int>& read) {
   if (!seen.insert(id).second) return;
   const Expr& e = at(id);
-  if (e.kind == Expr::tensor) read.insert(e.slot);
+  if (e.kind == Expr::tensor && std::find(read.begin(), read.end(), e.slot) == read.end()) read.push_back(e.slot);
   kernel.rows = kernel.rows || e.extent == Extent::row;
   kernel.whole = kernel.whole || (e.kind == Expr::reduce && e.extent == Extent::whole);
   kernel.block = kernel.block || e.block;

@@ -43,8 +43,13 @@ class Builder {
   // A value with its dimensions in another order, or, if `order` is empty, in another shape. packed: it lies in memory without gaps.
   Id view(Id a, std::vector<int64_t> order, Sizes shape, bool packed = false);
 
-  // The sums over all dimensions but the last.
-  Id columns(Id a, const Sizes& shape);
+  // A part of a value.
+  Id part(Id a, Cut cut, Sizes shape);
+  // Values side by side, each in a place of its own. gaps: between them are zeros.
+  Id joined(const std::vector<Id>& parts, std::vector<Cut> cuts, Sizes shape, bool gaps);
+
+  // The sums over the dimensions from `begin` to before `end`, the last not among them.
+  Id columns(Id a, int64_t begin, int64_t end, Sizes shape);
 
   bool is_single(Id id) const { return !at(id).shape.empty() && at(id).shape.back() == 1; }
 
@@ -82,11 +87,14 @@ class Builder {
 
  private:
   Id stored_in_full(Id id);
+  // What is made by a step of its own kind.
+  Id step(Expr e, Sizes shape);
   static bool mentions(const std::string& text, char letter);
   Id number_expr(bool integer, at::ScalarType dtype);
   Id add(Expr e);
   std::set<int> needed_slots();
-  void gather(Id id, Kernel& kernel, std::set<Id>& seen, std::set<int>& read);
+  // read: slots, in the order in which the operators name them.
+  void gather(Id id, Kernel& kernel, std::set<Id>& seen, std::vector<int>& read);
 
   std::unordered_map<Id, int> slot_of_;
   std::map<Id, Derivatives> derivatives_;

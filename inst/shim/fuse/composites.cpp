@@ -1,4 +1,4 @@
-// Operators that are no single formula: reductions, those that are made of several formulas, and views that only change a shape.
+// Operators that are no single formula: reductions, products and those that are made of several formulas.
 #include <ATen/Functions.h>
 #include <numeric>
 
@@ -23,36 +23,41 @@ std::vector<int64_t> dimensions(const c10::IValue& dims) {
   return dims.isInt() ? std::vector<int64_t>{dims.toInt()} : dims.toIntVector();
 }
 
-enum class Over { all, last, leading, others };
+// What is reduced over: everything, rows, dimensions that lie together without the last, or others.
+struct Over {
+  enum Kind { all, last, inner, others } kind;
+  int64_t begin = 0, end = 0;
+};
 Over over(const std::vector<int64_t>& dims, int64_t rank) {
   std::set<int64_t> set;
   for (const int64_t dim : dims) set.insert(dim < 0 ? dim + rank : dim);
-  if (set.empty() || static_cast<int64_t>(set.size()) == rank) return Over::all;
-  if (set.size() == 1 && *set.begin() == rank - 1) return Over::last;
-  return static_cast<int64_t>(set.size()) == rank - 1 && *set.rbegin() == rank - 2 ? Over::leading : Over::others;
+  if (set.empty() || static_cast<int64_t>(set.size()) == rank) return {Over::all};
+  if (set.size() == 1 && *set.begin() == rank - 1) return {Over::last};
+  const int64_t begin = *set.begin(), end = *set.rbegin() + 1;
+  return {end < rank && end - begin == static_cast<int64_t>(set.size()) ? Over::inner : Over::others, begin, end};
 }
 
 bool is_along_rows(const c10::IValue& dim, int64_t rank) {
   if (rank == 0) return false;
-  const Over which = over(dimensions(dim), rank);
+  const Over::Kind which = over(dimensions(dim), rank).kind;
   return which == Over::last || which == Over::all;
 }
 
 // Checks a node before there are sizes. What is found now keeps the node out of a group, and does not stop the whole group later.
-Over reduced_over(const Node& node) {
+Over::Kind reduced_over(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   if (rank < 0 || node.inputs().size() < 2) return Over::last;
   const auto dims = torch::jit::toIValue(node.input(1));
   // The overloads of these two without dimensions have the dtype where the others have the dimensions.
   const bool whole = (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && node.inputs().size() != 4;
-  return whole ? Over::all : dims ? over(dimensions(*dims), rank) : Over::last;
+  return whole ? Over::all : dims ? over(dimensions(*dims), rank).kind : Over::last;
 }
 bool reduces_well(const Node& node) { return reduced_over(node) != Over::others; }
-bool reduces_rows(const Node& node) { return reduces_well(node) && reduced_over(node) != Over::leading; }
+bool reduces_rows(const Node& node) { return reduces_well(node) && reduced_over(node) != Over::inner; }
 bool is_softmax_of_rows(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   const auto dim = torch::jit::toIValue(node.input(1));
-  return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank) == Over::last || (rank == 1 && dim->toInt() == 0);
+  return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank).kind == Over::last || (rank == 1 && dim->toInt() == 0);
 }
 bool always(const Node&) { return true; }
 bool is_one(const torch::jit::Value* value) {
@@ -71,29 +76,16 @@ bool is_packed_in_order(const Node& node) {
 bool adds(const Node& node) { return node.kind() == c10::aten::addmm || node.kind() == c10::aten::baddbmm; }
 bool multiplies(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  return composite && composite->product;
+  return composite && composite->is(multiplied);
 }
-// Whether all that read a value multiply it as a matrix.
-bool is_multiplied(const torch::jit::Value* value) {
-  for (const auto& use : value->uses()) {
-    if (use.user->kind() == fused()) {
-      if (!is_multiplied(use.user->g(c10::attr::Subgraph)->inputs()[use.offset])) return false;
-    } else if (!multiplies(*use.user) || (use.user->kind() == c10::aten::linear ? use.offset == 2 : adds(*use.user) && use.offset == 0)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 bool sums_columns(const Node& node) {
-  return (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && reduced_over(node) == Over::leading;
+  return (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && reduced_over(node) == Over::inner;
 }
 
 const Composite* composite_of(c10::Symbol op) {
   using T = Translator;
-  constexpr bool worth = true, inside = true, product = true, reshapes = true;
   static const auto& table = *new std::unordered_map<std::string, Composite>{
       {"sum", {&T::sum, reduces_well}},
       {"mean", {&T::sum, reduces_well}},
@@ -105,32 +97,38 @@ const Composite* composite_of(c10::Symbol op) {
       {"_log_softmax", {&T::softmax, is_softmax_of_rows}},
       {"_softmax_backward_data", {&T::softmax_backward, always}},
       {"_log_softmax_backward_data", {&T::softmax_backward, always}},
-      {"layer_norm", {&T::norm, always, 1, worth}},
-      {"rms_norm", {&T::norm, always, 1, worth}},
+      {"layer_norm", {&T::norm, always, worth, 1}},
+      {"rms_norm", {&T::norm, always, worth, 1}},
       {"mse_loss", {&T::mse_loss, always}},
       {"mse_loss_backward", {&T::mse_loss_backward, always}},
       {"l1_loss", {&T::l1_loss, always}},
       {"huber_loss", {&T::huber_loss, always}},
       {"smooth_l1_loss", {&T::smooth_l1_loss, always}},
       {"binary_cross_entropy_with_logits", {&T::logits_loss, always}},
-      {"linear", {&T::linear, always, 0, !worth, !inside, product}},
-      {"addmm", {&T::addmm, adds_as_it_is, 0, !worth, !inside, product}},
-      {"baddbmm", {&T::addmm, adds_as_it_is, 0, !worth, !inside, product}},
-      {"mm", {&T::mm, always, 0, !worth, !inside, product}},
-      {"bmm", {&T::mm, always, 0, !worth, !inside, product}},
-      {"matmul", {&T::mm, multiplies_matrices, 0, !worth, !inside, product}},
-      {"expand", {&T::expand, always, 1, !worth, inside}},
-      {"expand_as", {&T::expand, always, 0, !worth, inside}},
-      {"t", {&T::permute, always, 0, !worth, inside}},
-      {"transpose", {&T::permute, always, 0, !worth, inside}},
-      {"permute", {&T::permute, always, 0, !worth, inside}},
-      {"view", {&T::reshape, always, 1, !worth, inside, !product, reshapes}},
-      {"reshape", {&T::reshape, always, 1, !worth, inside, !product, reshapes}},
-      {"flatten", {&T::reshape, always, 0, !worth, inside, !product, reshapes}},
-      {"unflatten", {&T::reshape, always, 0, !worth, inside, !product, reshapes}},
-      {"unsqueeze", {&T::reshape, always, 0, !worth, inside}},
-      {"squeeze", {&T::reshape, always, 0, !worth, inside}},
-      {"contiguous", {&T::pack, is_packed_in_order, 0, !worth, inside}},
+      {"linear", {&T::linear, always, multiplied}},
+      {"addmm", {&T::addmm, adds_as_it_is, multiplied}},
+      {"baddbmm", {&T::addmm, adds_as_it_is, multiplied}},
+      {"mm", {&T::mm, always, multiplied}},
+      {"bmm", {&T::mm, always, multiplied}},
+      {"matmul", {&T::mm, multiplies_matrices, multiplied}},
+      {"expand", {&T::expand, always, inside, 1}},
+      {"expand_as", {&T::expand, always, inside}},
+      {"t", {&T::permute, always, inside}},
+      {"transpose", {&T::permute, always, inside}},
+      {"permute", {&T::permute, always, inside}},
+      {"view", {&T::reshape, always, inside | reshaped, 1}},
+      {"reshape", {&T::reshape, always, inside | reshaped, 1}},
+      {"flatten", {&T::reshape, always, inside | reshaped}},
+      {"unflatten", {&T::reshape, always, inside | reshaped}},
+      {"unsqueeze", {&T::reshape, always, inside}},
+      {"squeeze", {&T::reshape, always, inside}},
+      {"contiguous", {&T::pack, is_packed_in_order, inside}},
+      {"select", {&T::select, always, inside | reshaped}},
+      {"slice", {&T::slice, always, inside | reshaped}},
+      {"narrow", {&T::slice, always, inside | reshaped}},
+      {"cat", {&T::cat, always, reshaped | gathered}},
+      {"concat", {&T::cat, always, reshaped | gathered}},
+      {"stack", {&T::cat, always, reshaped | gathered}},
   };
   if (!op.is_aten()) return nullptr;
   const auto found = table.find(op.toUnqualString());
@@ -147,17 +145,19 @@ Id Translator::formula(const char* text, std::vector<const char*> derivatives, s
 }
 
 Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean) {
-  const Over which = over(dimensions(dims), static_cast<int64_t>(b_.at(a).shape.size()));
-  if (which == Over::leading && reduction == Reduction::sum) {
+  const auto rank = static_cast<int64_t>(b_.at(a).shape.size());
+  const Over which = over(dimensions(dims), rank);
+  if (which.kind == Over::inner && reduction == Reduction::sum) {
     const Sizes shape = b_.at(a).shape;
-    Sizes to(keep ? shape.size() - 1 : 0, 1);
-    to.push_back(shape.back());
-    const Id sums = b_.columns(a, to);
-    if (!mean) return sums;
-    return formula("a * b", {"g * b"}, {sums, b_.inverse_count(Sizes(shape.begin(), shape.end() - 1), dtype)}, dtype);
+    const auto from = shape.begin() + which.begin, until = shape.begin() + which.end;
+    Sizes to(shape.begin(), from);
+    if (keep) to.insert(to.end(), static_cast<size_t>(until - from), 1);
+    to.insert(to.end(), until, shape.end());
+    const Id sums = b_.columns(a, which.begin, which.end, std::move(to));
+    return mean ? formula("a * b", {"g * b"}, {sums, b_.inverse_count(Sizes(from, until), dtype)}, dtype) : sums;
   }
-  if (which == Over::leading || which == Over::others) throw Unfusable{"it reduces other dimensions than the last"};
-  const bool whole = which == Over::all;
+  if (which.kind == Over::inner || which.kind == Over::others) throw Unfusable{"it reduces other dimensions than the last"};
+  const bool whole = which.kind == Over::all;
   Id id = b_.reduce(reduction, a, whole, dtype);
   if (mean && whole) b_.mean_of_whole(id);
   if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.row_count(dtype)}, dtype);
@@ -323,53 +323,6 @@ Id Translator::mm(Node* node, const at::Tensor& out) {
 Id Translator::addmm(Node* node, const at::Tensor& out) {
   const Id x = product(matrix(node, 1), matrix(node, 2), out);
   return checked(formula("a + b", {"g", "g"}, {arg(node, 0), x}, out.scalar_type()), out);
-}
-
-// --- views ------------------------------------------------------------------------------------------------------------
-
-Id Translator::expand(Node* node, const at::Tensor& out) { return b_.expanded(arg(node, 0), out.sizes().vec()); }
-
-Id Translator::pack(Node* node, const at::Tensor& out) { return b_.view(needed(node), {}, out.sizes().vec(), true); }
-
-// Where only products read a matrix, these exchange its dimensions.
-Id Translator::permute(Node* node, const at::Tensor& out) {
-  const int64_t rank = out.dim();
-  std::vector<int64_t> order(static_cast<size_t>(rank));
-  std::iota(order.begin(), order.end(), 0);
-  const auto place = [&](const c10::IValue& dim) { return static_cast<size_t>(dim.toInt() < 0 ? dim.toInt() + rank : dim.toInt()); };
-  if (constant(node, 1).isIntList()) {
-    const auto dims = constant(node, 1).toIntVector();
-    for (size_t d = 0; d < dims.size(); ++d) order[d] = dims[d] < 0 ? dims[d] + rank : dims[d];
-  } else if (node->inputs().size() == 3) {
-    std::swap(order[place(constant(node, 1))], order[place(constant(node, 2))]);
-  } else if (rank == 2) {
-    std::swap(order[0], order[1]);
-  }
-  std::vector<int64_t> same(order.size());
-  std::iota(same.begin(), same.end(), 0);
-  if (order == same) return arg(node, 0);
-  std::swap(same[same.size() - 1], same[same.size() - 2]);
-  if (order == same && is_multiplied(node->output())) {
-    const auto twice = turned_.find(node->input(0));
-    if (twice != turned_.end()) return twice->second;
-    turned_[node->output()] = arg(node, 0);
-    return -1;
-  }
-  return b_.view(needed(node), std::move(order), out.sizes().vec());
-}
-
-Id Translator::reshape(Node* node, const at::Tensor& out) {
-  // A dimension of size 1 at the end of what was reduced stands for the one that is gone.
-  const auto open = open_.find(arg(node, 0));
-  if (open != open_.end() && b_.at(open->second).shape == out.sizes().vec()) return open->second;
-  return b_.view(needed(node), {}, out.sizes().vec());
-}
-
-// The first argument, as a value that may lie in memory.
-Id Translator::needed(const Node* node) const {
-  const Id id = arg(node, 0);
-  if (id < 0) throw Unfusable{"an argument that it needs is missing"};
-  return id;
 }
 
 }  // namespace shim::fuse

@@ -35,6 +35,7 @@ class Finder {
         continue;
       }
       Node* group = torch::jit::SubgraphUtils::createSingletonSubgraphAndUpdateAliasing(node, fused(), aliases_);
+      take_lists(group);
       size_t operators = 1;
       while (operators < kMostOperators && grow(group, block)) ++operators;
       groups_.push_back(group);
@@ -48,10 +49,12 @@ class Finder {
       size_t operators = 0;
       bool worth = false;
       for (const Node* node : group->g(c10::attr::Subgraph)->nodes()) {
-        operators += node->kind() != c10::prim::Constant;
+        operators += node->kind().is_aten();
         worth = worth || is_worth_a_kernel(*node);
       }
-      if (operators < 2 && !worth) {
+      bool has_list = false;
+      for (const Value* input : group->inputs()) has_list = has_list || input->type()->kind() == c10::TypeKind::ListType;
+      if ((operators < 2 && !worth) || has_list) {
         torch::jit::SubgraphUtils::unmergeSubgraph(group);
         continue;
       }
@@ -62,8 +65,30 @@ class Finder {
   }
 
  private:
-  bool may_join(Node* node) const {
-    return is_fusable(node, exact_) && (products_ == Products::join || !is_step(*node));
+  static bool is_for_one(const Value& value) { return value.uses().size() == 1; }
+
+  // A list that is made for an operator goes where it goes.
+  bool may_join(Node* node) {
+    if (node->kind() == c10::prim::ListUnpack) return !exact_ && is_for_one(*node->input()) && gives_parts(*node->input()->node());
+    return is_fusable(node, exact_) && (products_ == Products::join || !is_step(*node)) &&
+           (!gathers(*node) || aliases_.moveBeforeTopologicallyValid(node->input(0)->node(), node));
+  }
+
+  bool take(Node* maker, Node* group) {
+    if (!aliases_.moveBeforeTopologicallyValid(maker, group)) return false;
+    torch::jit::SubgraphUtils::mergeNodeIntoSubgraphAndUpdateAliasing(maker, group, aliases_);
+    return true;
+  }
+
+  // Lists must not lead into a group. A group into which one does in the end is dissolved.
+  void take_lists(Node* group) {
+    for (size_t i = 0; i < group->inputs().size(); ++i) {
+      Value& input = *group->input(i);
+      Node* maker = input.node();
+      const bool joins = maker->owningBlock() == group->owningBlock() && is_for_one(input) &&
+                         (maker->kind() == c10::prim::ListConstruct || gives_parts(*maker));
+      if (joins && input.type()->kind() == c10::TypeKind::ListType && take(maker, group)) i = 0;
+    }
   }
 
   bool grow(Node* group, Block* block) {
@@ -74,13 +99,14 @@ class Finder {
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {
-      if (stays_inside(*maker)) {
+      if (maker->kind() == c10::prim::ListUnpack || stays_inside(*maker)) {
         bool inside = true;
-        for (const auto& use : maker->output()->uses()) inside = inside && use.user == group;
+        for (const Value* output : maker->outputs())
+          for (const auto& use : output->uses()) inside = inside && use.user == group;
         if (!inside) continue;
       }
-      if (!aliases_.moveBeforeTopologicallyValid(maker, group)) continue;
-      torch::jit::SubgraphUtils::mergeNodeIntoSubgraphAndUpdateAliasing(maker, group, aliases_);
+      if (!take(maker, group)) continue;
+      take_lists(group);
       return true;
     }
     return false;

@@ -48,13 +48,16 @@ class Gradients {
 
   void go_back() {
     for (Id id = last_ - 1; id >= 0; --id) {
-      if (!leads_[id] || !adjoints_.count(id)) continue;
+      if (!leads_[id]) continue;
+      join_parts(id);
+      if (!adjoints_.count(id)) continue;
       const Expr e = b_.at(id);
       const Id g = arrived(id, e);
       if (e.kind == Expr::tensor) at_tensor(e, g);
       else if (e.kind == Expr::product) through_product(e, g);
       else if (e.kind == Expr::view) through_view(e, g);
-      else if (e.kind == Expr::columns) adjoints_[e.args[0]].push_back(b_.repeated(g, e.space));
+      else if (e.kind == Expr::joined) through_joined(e, g);
+      else if (e.kind == Expr::columns) through_columns(e, g);
       else if (e.kind == Expr::reduce) through_reduction(id, e, g);
       else if (translator_.softmaxes.count(id)) through_softmax(id, e, g);
       else if (e.kind == Expr::formula) through_formula(id, e, g);
@@ -135,9 +138,54 @@ class Gradients {
   }
 
   void through_view(const Expr& e, Id g) {
+    if (!e.cuts.empty()) {
+      parts_[e.args[0]].push_back({in_shape(g, e.shape), e.cuts[0]});
+      return;
+    }
     std::vector<int64_t> back(e.order.size());
     for (size_t d = 0; d < back.size(); ++d) back[static_cast<size_t>(e.order[d])] = static_cast<int64_t>(d);
     adjoints_[e.args[0]].push_back(b_.view(in_shape(g, e.shape), std::move(back), b_.at(e.args[0]).shape));
+  }
+
+  void through_columns(const Expr& e, Id g) {
+    Sizes kept = e.space;
+    std::fill(kept.begin() + e.begin, kept.begin() + e.end, 1);
+    if (trimmed(kept) != trimmed(b_.at(g).shape)) g = b_.view(in_shape(g, e.shape), {}, std::move(kept));
+    adjoints_[e.args[0]].push_back(b_.repeated(g, e.space));
+  }
+
+  // The gradients of parts of a value that do not overlap are put side by side.
+  void join_parts(Id id) {
+    auto& open = parts_[id];
+    const Sizes shape = b_.at(id).shape;
+    while (!open.empty()) {
+      const int64_t dim = open[0].cut.dim, size = shape[static_cast<size_t>(dim)];
+      std::vector<bool> taken(static_cast<size_t>(size), false);
+      std::vector<Id> here;
+      std::vector<Cut> cuts;
+      std::vector<Part> later;
+      for (const Part& part : open) {
+        const int64_t n = b_.at(part.g).shape[static_cast<size_t>(dim)];
+        bool fits = part.cut.dim == dim;
+        for (int64_t i = 0; fits && i < n; ++i) fits = !taken[static_cast<size_t>(part.cut.start + i * part.cut.step)];
+        if (!fits) {
+          later.push_back(part);
+          continue;
+        }
+        for (int64_t i = 0; i < n; ++i) taken[static_cast<size_t>(part.cut.start + i * part.cut.step)] = true;
+        here.push_back(part.g);
+        cuts.push_back(part.cut);
+      }
+      const bool gaps = std::find(taken.begin(), taken.end(), false) != taken.end();
+      adjoints_[id].push_back(b_.joined(here, std::move(cuts), shape, gaps));
+      open = std::move(later);
+    }
+  }
+
+  void through_joined(const Expr& e, Id g) {
+    g = in_shape(g, e.shape);
+    for (size_t i = 0; i < e.args.size(); ++i)
+      if (leads_[e.args[i]]) adjoints_[e.args[i]].push_back(b_.part(g, e.cuts[i], b_.at(e.args[i]).shape));
   }
 
   void through_reduction(Id id, const Expr& e, Id g) {
@@ -208,6 +256,11 @@ class Gradients {
   std::vector<int> products_;  // slots
   std::map<Id, Id> saved_;
   std::map<Id, std::vector<Id>> adjoints_;
+  struct Part {
+    Id g;
+    Cut cut;
+  };
+  std::map<Id, std::vector<Part>> parts_;  // of values, the gradients that arrive at parts of them
   std::vector<bool> leads_;
   std::map<int, size_t> wanted_slot_;
 };

@@ -29,10 +29,13 @@ Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arg
     }
     const std::vector<int64_t> space = real_sizes(kernel.space);
     place_results(kernel, space);
-    if (kernel.work == Work::product)
-      steps_.emplace_back(Product(program_->exprs[kernel.values[0]], places_[kernel.arguments[0]], places_[kernel.arguments[1]],
-                                  places_[kernel.results[0]]));
-    else if (kernel.work == Work::columns) steps_.emplace_back(Columns(kernel, places_));
+    const Expr& made = program_->exprs[kernel.values[0]];
+    const Place& out = places_[kernel.results[0]];
+    std::vector<Place> read;
+    for (const int slot : kernel.arguments) read.push_back(places_[slot]);
+    if (kernel.work == Work::product) steps_.emplace_back(Product(made, read[0], read[1], out));
+    else if (kernel.work == Work::columns) steps_.emplace_back(Columns(made, read[0]));
+    else if (kernel.work == Work::joined) steps_.emplace_back(Joined(made, read, out));
     else steps_.emplace_back(Nest(*program_, kernel, places_, space));
     place_sums(kernel);
   }
@@ -86,13 +89,17 @@ void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space
 void Plan::place_view(const Kernel& kernel) {
   const Expr& e = program_->exprs[kernel.values[0]];
   const Place& from = places_[static_cast<size_t>(kernel.arguments[0])];
-  Place to{from.dtype, real_sizes(e.shape), {}};
+  Place to{from.dtype, real_sizes(e.shape), {}, from.offset};
   bool copies = false;
-  for (const int64_t d : e.order) to.strides.push_back(from.strides[static_cast<size_t>(d)]);
-  if (e.order.empty()) {
+  if (!e.cuts.empty()) {
+    to = part_of(from, e.cuts[0], to.sizes);
+  } else if (!e.order.empty()) {
+    for (const int64_t d : e.order) to.strides.push_back(from.strides[static_cast<size_t>(d)]);
+  } else {
     const auto strides = at::detail::computeStride(from.sizes, from.strides, to.sizes);
     copies = !strides || (e.packed && !at::is_contiguous_strides(from.sizes, from.strides));
     to.strides = copies ? contiguous(to.sizes) : std::vector<int64_t>(strides->begin(), strides->end());
+    if (copies) to.offset = 0;
   }
   const auto slot = static_cast<size_t>(kernel.results[0]);
   steps_.emplace_back(View{from, copies});
@@ -120,7 +127,7 @@ double Plan::operations() const {
   for (size_t step = 0; step < steps_.size(); ++step) {
     const Kernel& kernel = program_->kernels[step];
     if (const Product* it = std::get_if<Product>(&steps_[step])) sum += it->operations();
-    else if (kernel.work != Work::view)
+    else if (kernel.work == Work::loop || kernel.work == Work::columns)
       sum += static_cast<double>(product(real_sizes(kernel.space))) * std::max(1, kernel.light + kernel.heavy);
   }
   return sum;
@@ -151,7 +158,7 @@ at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>
   for (size_t i = 0; may_take && i < dying_[step].size(); ++i) {
     const auto other = static_cast<size_t>(dying_[step][i]);
     const Place& free = places_[other];
-    const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides;
+    const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides && free.offset == 0;
     // The tensor of a view has other sizes than its place.
     if (fits && slots[other].use_count() == 1) return as_placed(slots[other], place);
   }
@@ -162,7 +169,11 @@ void Plan::run_kernel(const Nest& nest, size_t step, std::vector<at::Tensor>& sl
   const Kernel& kernel = nest.kernel();
   const auto expr_of = [&](size_t r) -> const Expr& { return program_->exprs[kernel.values[r]]; };
   c10::SmallVector<char*, 16> pointers;
-  for (const int slot : kernel.arguments) pointers.push_back(static_cast<char*>(slots[slot].data_ptr()));
+  for (const int slot : kernel.arguments) {
+    const Place& place = places_[static_cast<size_t>(slot)];
+    const int64_t skipped = place.offset * static_cast<int64_t>(c10::elementSize(place.dtype));
+    pointers.push_back(static_cast<char*>(slots[slot].data_ptr()) + skipped);
+  }
   for (size_t r = 0; r < kernel.results.size(); ++r) {
     const int slot = kernel.results[r];
     if (expr_of(r).extent == Extent::whole)
@@ -215,7 +226,7 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
   }
   for (size_t step = 0; step < steps_.size(); ++step) {
     const Kernel& kernel = program_->kernels[step];
-    if ((kernel.work == Work::product || kernel.work == Work::columns) && !slots[kernel.results[0]].defined())
+    if (kernel.work != Work::loop && kernel.work != Work::view && !slots[kernel.results[0]].defined())
       slots[kernel.results[0]] = memory_for(kernel.results[0], step, slots, false);
     if (const Nest* nest = std::get_if<Nest>(&steps_[step])) {
       run_kernel(*nest, step, slots, given.data());
@@ -223,6 +234,10 @@ std::vector<at::Tensor> Plan::run(std::vector<at::Tensor> arguments, const torch
       slots[kernel.results[0]] = view->run(slots[kernel.arguments[0]]);
     } else if (const Columns* columns = std::get_if<Columns>(&steps_[step])) {
       columns->run(slots[kernel.arguments[0]], slots[kernel.results[0]]);
+    } else if (const Joined* joined = std::get_if<Joined>(&steps_[step])) {
+      std::vector<const at::Tensor*> parts;
+      for (const int slot : kernel.arguments) parts.push_back(&slots[slot]);
+      joined->run(parts, slots[kernel.results[0]]);
     } else {
       const at::Tensor& made = slots[kernel.results[0]];
       std::get<Product>(steps_[step]).run(slots[kernel.arguments[0]], slots[kernel.arguments[1]], made);

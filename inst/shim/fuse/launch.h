@@ -1,6 +1,7 @@
 // Runs the kernels of a program on tensors of given sizes and strides, in memory that it allocates.
 #pragma once
 #include "fuse/product.h"
+#include "fuse/views.h"
 
 #include <map>
 #include <variant>
@@ -44,7 +45,7 @@ class Plan {
   Real real_;
   std::vector<Place> places_;   // of slots, as they are read
   std::vector<Place> written_;  // as kernels write them: some are summed up afterwards
-  std::vector<std::variant<Nest, Product, Columns, View>> steps_;
+  std::vector<std::variant<Nest, Product, Columns, View, Joined>> steps_;
   std::vector<std::vector<int>> dying_;  // of each step, the slots between steps that it reads last
 };
 

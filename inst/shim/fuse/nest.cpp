@@ -51,12 +51,44 @@ std::vector<int64_t> lying_in(const std::vector<int64_t>& sizes, const std::vect
 }
 
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space) {
+  if (kernel.rows) return contiguous(space);
+  std::vector<std::vector<int64_t>> all;
   for (const int slot : kernel.arguments) {
-    if (kernel.rows || places[slot].sizes != space) continue;
-    if (!is_repeated(places[slot])) return at::infer_dense_strides(places[slot].sizes, places[slot].strides);
-    break;
+    const Place& place = places[slot];
+    if (all.empty() && place.sizes == space && !is_repeated(place)) return at::infer_dense_strides(place.sizes, place.strides);
+    if (place.sizes.size() > space.size()) continue;
+    std::vector<int64_t> strides(space.size(), 0);
+    const size_t missing = space.size() - place.sizes.size();
+    for (size_t d = missing; d < space.size(); ++d)
+      if (place.sizes[d - missing] == space[d]) strides[d] = place.strides[d - missing];
+    all.push_back(std::move(strides));
   }
-  return contiguous(space);
+  // As LibTorch orders them: a pair of dimensions by the first argument that has both.
+  const auto lies_outside = [&](size_t a, size_t b) {
+    for (const auto& strides : all) {
+      if (strides[a] == 0 || strides[b] == 0) continue;
+      if (strides[a] != strides[b]) return strides[a] > strides[b] ? 1 : -1;
+      if (space[a] > space[b]) return 1;
+    }
+    return 0;
+  };
+  std::vector<size_t> order(space.size());
+  for (size_t d = 0; d < order.size(); ++d) order[d] = order.size() - 1 - d;
+  for (size_t i = 1; i < order.size(); ++i)
+    for (size_t here = i, k = i; k-- > 0;) {
+      const int which = lies_outside(order[k], order[here]);
+      if (which < 0) break;
+      if (which == 0) continue;
+      std::swap(order[k], order[here]);
+      here = k;
+    }
+  std::vector<int64_t> out(space.size());
+  int64_t next = 1;
+  for (const size_t d : order) {
+    out[d] = next;
+    next *= space[d];
+  }
+  return out;
 }
 
 Nest::Nest(const Program& program, const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space)

@@ -5,14 +5,15 @@
 
 namespace shim::fuse {
 
-// Sizes, strides and dtype of a tensor that a kernel reads or writes.
+// Dtype, sizes and strides of what a kernel reads or writes, and how many numbers behind the beginning of its tensor it begins.
 struct Place {
   at::ScalarType dtype;
   std::vector<int64_t> sizes, strides;
+  int64_t offset = 0;
 };
 
-// The strides of results that fill the whole space: their dimensions lie in the order of the first argument that does so, without
-// gaps.
+// The strides of results that fill the whole space, without gaps: their dimensions lie in the order of the first argument if it does
+// so, or of those that tell.
 std::vector<int64_t> strides_like(const Kernel& kernel, const std::vector<Place>& places, const std::vector<int64_t>& space);
 int64_t product(const std::vector<int64_t>& sizes);
 std::vector<int64_t> contiguous(const std::vector<int64_t>& sizes);

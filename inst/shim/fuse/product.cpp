@@ -1,6 +1,7 @@
 #include "fuse/product.h"
 
 #include "fuse/threads.h"
+#include "fuse/views.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -77,11 +78,6 @@ Matrix::Matrix(const Place& place, bool turned)
   if (turned) std::swap(rows, columns);
 }
 
-at::Tensor as_placed(const at::Tensor& tensor, const Place& place) {
-  const bool is_so = tensor.sizes() == at::IntArrayRef(place.sizes) && tensor.strides() == at::IntArrayRef(place.strides);
-  return is_so ? tensor : tensor.as_strided(place.sizes, place.strides);
-}
-
 namespace {
 
 // The first of the matrices of a place, or all as one.
@@ -102,7 +98,12 @@ Product::Operand::Operand(const Place& at, bool turned, bool batched, size_t tur
     if (at.sizes[at.sizes.size() - back] != 1) apart[turns + 2 - back] = strides[strides.size() - back];
 }
 
-at::Tensor Product::Operand::read(const at::Tensor& it) const { return copied ? as_placed(it, place).contiguous() : it; }
+at::Tensor Product::Operand::read(const at::Tensor& it, const void*& first) const {
+  const at::Tensor read = copied ? as_placed(it, place).contiguous() : it;
+  const auto skipped = copied ? 0 : place.offset * static_cast<int64_t>(c10::elementSize(place.dtype));
+  first = static_cast<const char*>(read.data_ptr()) + skipped;
+  return read;
+}
 
 Product::Product(const Expr& e, const Place& a, const Place& b, const Place& out)
     : dtype_(a.dtype), turns_(out.sizes.begin(), e.batched ? out.sizes.end() - 2 : out.sizes.begin()),
@@ -137,7 +138,8 @@ void Product::run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ou
   const bool is_known = dtype_ == at::kFloat ? single != nullptr : dtype_ == at::kDouble && twice;
   const int64_t largest = std::max({a_.matrix.rows, a_.matrix.columns, b_.matrix.columns, a_.matrix.step, b_.matrix.step});
   if (!is_known || largest > std::numeric_limits<int>::max()) return run_slowly(a, b, out);
-  const at::Tensor from_a = a_.read(a), from_b = b_.read(b);
+  const void *begin_a, *begin_b;
+  const at::Tensor from_a = a_.read(a, begin_a), from_b = b_.read(b, begin_b);
   const char how_a = a_.matrix.exchanged ? 'T' : 'N', how_b = b_.matrix.exchanged ? 'T' : 'N';
   const int m = static_cast<int>(a_.matrix.rows), n = static_cast<int>(b_.matrix.columns), k = static_cast<int>(a_.matrix.columns),
             step_a = static_cast<int>(a_.matrix.step), step_b = static_cast<int>(b_.matrix.step);
@@ -145,7 +147,7 @@ void Product::run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ou
   const auto multiply = [&](auto function, auto one) {
     using T = decltype(one);
     const T zero = 0;
-    const T *const first_a = static_cast<const T*>(from_a.data_ptr()), *const first_b = static_cast<const T*>(from_b.data_ptr());
+    const T *const first_a = static_cast<const T*>(begin_a), *const first_b = static_cast<const T*>(begin_b);
     T* const first = static_cast<T*>(out.data_ptr());
     const auto one_of = [&](int64_t turn) {
       int64_t at_a = 0, at_b = 0, at = 0;
@@ -168,25 +170,47 @@ void Product::run(const at::Tensor& a, const at::Tensor& b, const at::Tensor& ou
   else multiply(twice, 1.0);
 }
 
-Columns::Columns(const Kernel& kernel, const std::vector<Place>& places)
-    : place_(places[kernel.arguments[0]]), matrix_(place_, false) {
+Columns::Columns(const Expr& e, Place place) : place_(std::move(place)) {
   if (place_.dtype != at::kFloat && place_.dtype != at::kDouble) throw Unfusable{"sums of columns of another dtype"};
+  const auto rank = static_cast<int64_t>(place_.sizes.size());
+  outer_ = loop(0, e.begin);
+  rows_ = loop(e.begin, e.end);
+  columns_ = loop(e.end, rank);
+  copied_ = copied_ || columns_.apart != 1;
+  if (copied_) {
+    columns_.apart = 1;
+    rows_.apart = columns_.turns;
+    outer_.apart = rows_.turns * columns_.turns;
+  }
+}
+
+Columns::Loop Columns::loop(int64_t begin, int64_t end) {
+  Loop out{1, 1};
+  for (int64_t d = end; d-- > begin;) {
+    const int64_t size = place_.sizes[static_cast<size_t>(d)], stride = place_.strides[static_cast<size_t>(d)];
+    if (size == 1) continue;
+    if (out.turns == 1) out.apart = stride;
+    else if (stride != out.apart * out.turns) copied_ = true;
+    out.turns *= size;
+  }
+  return out;
 }
 
 void Columns::run(const at::Tensor& a, const at::Tensor& out) const {
-  const bool as_it_is = matrix_.step > 0 && !matrix_.exchanged;
-  const at::Tensor it = as_it_is ? a : as_placed(a, place_).contiguous();
-  const int64_t step = as_it_is ? matrix_.step : matrix_.columns, unit = 32;
-  const int64_t units = (matrix_.columns + unit - 1) / unit;
-  const double cost = 0.25 * static_cast<double>(matrix_.rows) * static_cast<double>(matrix_.columns);
+  const at::Tensor it = copied_ ? as_placed(a, place_).contiguous() : a;
+  const int64_t skipped = copied_ ? 0 : place_.offset, unit = 32, units = (columns_.turns + unit - 1) / unit;
+  const double cost = 0.25 * static_cast<double>(outer_.turns) * static_cast<double>(rows_.turns) * static_cast<double>(columns_.turns);
   const auto add = [&](auto* from, auto* to) {
-    in_parallel(shares_of(units, cost), units, [&](int, int64_t begin, int64_t end) {
-      const int64_t first = begin * unit, last = std::min(end * unit, matrix_.columns);
-      add_columns(from + first, step, matrix_.rows, last - first, to + first);
+    in_parallel(shares_of(outer_.turns * units, cost), outer_.turns * units, [&](int, int64_t begin, int64_t end) {
+      for (int64_t turn = begin / units; turn * units < end; ++turn) {
+        const int64_t first = std::max<int64_t>(0, begin - turn * units) * unit;
+        const int64_t last = std::min(columns_.turns, (end - turn * units) * unit);
+        add_columns(from + turn * outer_.apart + first, rows_.apart, rows_.turns, last - first, to + turn * columns_.turns + first);
+      }
     });
   };
-  if (place_.dtype == at::kFloat) add(it.data_ptr<float>(), out.data_ptr<float>());
-  else add(it.data_ptr<double>(), out.data_ptr<double>());
+  if (place_.dtype == at::kFloat) add(it.data_ptr<float>() + skipped, out.data_ptr<float>());
+  else add(it.data_ptr<double>() + skipped, out.data_ptr<double>());
 }
 
 }  // namespace shim::fuse

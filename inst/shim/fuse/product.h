@@ -1,12 +1,9 @@
 // Steps between kernels that are no loops written for them: products of matrices, by the BLAS that LibTorch computes with, without
-// LibTorch's way there; sums of columns; views.
+// LibTorch's way there; sums of columns.
 #pragma once
 #include "fuse/nest.h"
 
 namespace shim::fuse {
-
-// A tensor with sizes and strides of its own, which are those of a place if it is another.
-at::Tensor as_placed(const at::Tensor& tensor, const Place& place);
 
 // A tensor as a matrix, after its dimensions are exchanged if it is `turned`; leading dimensions count as one. For BLAS: numbers
 // from one of its columns to the next, 0 for a tensor that does not lie in memory as a matrix and is copied first; and whether
@@ -31,7 +28,8 @@ class Product {
   // An operand: the first of its matrices, and how far apart they are in each leading dimension of the result.
   struct Operand {
     Operand(const Place& place, bool turned, bool batched, size_t turns);
-    at::Tensor read(const at::Tensor& it) const;
+    // What `it` keeps alive, where the first matrix begins.
+    at::Tensor read(const at::Tensor& it, const void*& first) const;
 
     Place place;
     bool copied;
@@ -47,26 +45,25 @@ class Product {
   int step_ = 0;  // numbers from row to row of the result
 };
 
-// Sums over all dimensions but the last.
+// Sums over dimensions that lie together, the last not among them.
 class Columns {
  public:
-  Columns(const Kernel& kernel, const std::vector<Place>& places);
+  Columns(const Expr& columns, Place place);
 
   // Writes into `out`, which is contiguous. Any thread.
   void run(const at::Tensor& a, const at::Tensor& out) const;
 
  private:
+  // Dimensions that count as one: how often, and how many numbers apart.
+  struct Loop {
+    int64_t turns, apart;
+  };
+  // Of the dimensions from `begin` to before `end`. Those that do not lie behind each other make `place_` one to copy.
+  Loop loop(int64_t begin, int64_t end);
+
   Place place_;
-  Matrix matrix_;
-};
-
-// Memory that is read with other sizes and strides, which those who read it know. `from` is how it lies.
-struct View {
-  // The same tensor, or a copy without gaps.
-  at::Tensor run(const at::Tensor& it) const { return copies ? as_placed(it, from).clone(at::MemoryFormat::Contiguous) : it; }
-
-  Place from;
-  bool copies;
+  bool copied_ = false;
+  Loop outer_, rows_, columns_;
 };
 
 }  // namespace shim::fuse

@@ -24,12 +24,17 @@ enum class Reduction { none, sum, max, min };
 enum class Extent { full, row, whole };
 
 // How a kernel computes: by a loop that is written for it; or as a step of its own kind, for a product of matrices, for the sums
-// of columns, or for a view, which computes nothing and shows memory with other sizes.
-enum class Work { loop, product, columns, view };
+// of columns, for a view, which computes nothing and shows memory in another way, or for values that are put side by side.
+enum class Work { loop, product, columns, view, joined };
+
+// A part of a value: of one dimension every `step`th place from `start` on.
+struct Cut {
+  int64_t dim = 0, start = 0, step = 1;
+};
 
 struct Expr {
-  // columns: sums over all dimensions but the last.
-  enum Kind { tensor, number, count, formula, reduce, product, columns, view } kind;
+  // columns: sums over dimensions that lie together, the last not among them.
+  enum Kind { tensor, number, count, formula, reduce, product, columns, view, joined } kind;
   int slot = -1;       // of a tensor its place in Program::slots, of a number in Program::numbers
   bool integer = false;  // whether a number is a whole one
   std::string text;    // the formula
@@ -46,6 +51,9 @@ struct Expr {
   bool batched = false;             // product: the dimensions before the last two count matrices, of which one may be repeated
   std::vector<int64_t> order;       // view: the dimensions in their new order; if it is empty, memory is read in another shape
   bool packed = false;              // view: what is read lies without gaps, in the order of its dimensions
+  int64_t begin = 0, end = 0;       // columns: the dimensions that are summed over, up to `end`
+  std::vector<Cut> cuts;            // view: the part that is shown, if it is one; joined: where each argument goes
+  bool gaps = false;                // joined: something is left, which is zero
   int level = 0;       // kernels that have to run before
 };
 

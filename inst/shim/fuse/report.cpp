@@ -48,7 +48,8 @@ std::string reason_of(const std::string& kind) {
   const auto symbol = c10::Symbol::fromQualString(kind);
   if (!symbol.is_aten()) return "";
   if (kind.size() > 2 && kind.back() == '_' && kind[kind.size() - 2] != '_') return "it writes into its argument";
-  if (const Composite* composite = composite_of(symbol); composite && composite->inside)
+  const Composite* const composite = composite_of(symbol);
+  if (gives_parts(symbol) || (composite && composite->is(inside)))
     return "it only shows memory in another way";
   if (has_kernel(symbol)) return "";
   return "kernels do not compute it";

@@ -82,6 +82,13 @@ void Translator::translate(Node* node) {
     }
     return;
   }
+  if (node->kind() == c10::prim::ListUnpack) return unpack(node);
+  if (node->kind() == c10::prim::ListConstruct) {
+    c10::List<at::Tensor> list;
+    for (const Value* input : node->inputs()) list.push_back(probed(input));
+    probe_[node->output()] = list;
+    return;
+  }
   torch::jit::Stack stack;
   for (const Value* input : node->inputs()) stack.push_back(probe_.at(input));
   const Composite* composite = composite_of(node->kind());
@@ -92,6 +99,7 @@ void Translator::translate(Node* node) {
   }
   run(*node, stack);
   for (size_t i = 0; i < node->outputs().size(); ++i) probe_[node->outputs()[i]] = stack[stack.size() - node->outputs().size() + i];
+  if (gives_parts(*node)) return;
   if (const Id id = compute(node); id >= 0) id_[node->output()] = id;
 }
 

@@ -7,16 +7,25 @@ namespace shim::fuse {
 
 class Translator;
 
+// What is told of an operator that is no single formula.
+enum Trait : unsigned {
+  plainly = 0,
+  worth = 1,      // it is worth a kernel even if it is alone
+  inside = 2,     // it is a view, which must not leave the group
+  multiplied = 4, // it is a product of matrices
+  reshaped = 8,   // it takes sizes apart or puts them together
+  gathered = 16,  // its first argument is a list of tensors
+};
+
 // An operator that is no single formula.
 struct Composite {
   Id (Translator::*write)(torch::jit::Node* node, const at::Tensor& out);
   // Whether the node can be translated, by what the graph tells before there are sizes.
   bool (*fits)(const torch::jit::Node& node);
-  int sizes = 0;        // the argument that holds sizes as numbers; 0 if there is none
-  bool worth = false;   // it is worth a kernel even if it is alone
-  bool inside = false;  // it is a view, which must not leave the group
-  bool product = false; // of matrices
-  bool reshapes = false; // it takes sizes apart or puts them together
+  unsigned traits = plainly;
+  int sizes = 0;  // the argument that holds sizes as numbers; 0 if there is none
+
+  bool is(Trait trait) const { return (traits & trait) != 0; }
 };
 const Composite* composite_of(c10::Symbol op);
 // Whether it sums over all dimensions but the last, as far as the graph tells.
@@ -92,7 +101,14 @@ class Translator {
   Id pack(torch::jit::Node* node, const at::Tensor& out);
   Id permute(torch::jit::Node* node, const at::Tensor& out);
   Id reshape(torch::jit::Node* node, const at::Tensor& out);
+  Id select(torch::jit::Node* node, const at::Tensor& out);
+  Id slice(torch::jit::Node* node, const at::Tensor& out);
+  Id cat(torch::jit::Node* node, const at::Tensor& out);
   Id needed(const torch::jit::Node* node) const;
+  // The first argument in the sizes that LibTorch gives it.
+  Id whole(const torch::jit::Node* node);
+  // The parts of a tensor that an operator gives as a list.
+  void unpack(torch::jit::Node* node);
 
   Builder& b_;
   const Real& real_;

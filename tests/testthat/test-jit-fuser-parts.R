@@ -1,0 +1,110 @@
+# Parts of tensors, and tensors put side by side, as parts of groups: where a value begins in memory, and gradients of parts.
+
+# Functions of two tensors of 4 x 6 x 8 numbers and a matrix of 8 x 8.
+part_functions <- list(
+  slice = function(x, y, w) torch_exp(x[, 2:4, ]) * y[, 1:3, ], slice_last = function(x, y, w) x[, , 3:6] * 2 + y[, , 1:4],
+  slice_first = function(x, y, w) torch_tanh(x * 2)[2:3, , ] + y[1:2, , ], step = function(x, y, w) (x * y)[, slc(1, 6, 2), ] + 1,
+  to_the_end = function(x, y, w) torch_tanh(x[, 3:N, ] * 2), negative = function(x, y, w) (x * y)$slice(2, -3, -1) * 2,
+  of_all = function(x, y, w) torch_exp(x[, 1:6, ] / 3) * y, beyond = function(x, y, w) (x * y)$slice(3, 2, 100) + 1,
+  select = function(x, y, w) x[, 2, ] * y[, 5, ] + 1, select_first = function(x, y, w) torch_tanh(x * y)[3, , ] * 2,
+  select_last = function(x, y, w) torch_exp(x)[, , -1] + y[, , 1], to_one = function(x, y, w) (x * y)[1, 2, 3] * 2 + 1,
+  narrow = function(x, y, w) torch_exp(x$narrow(2, 2, 3)) * y$narrow(2, 3, 3), part_of_part = function(x, y, w) (x * 2)[2:4, 3:6, ][, 2:3, 2:5] + 1,
+  chunk = function(x, y, w) {
+    parts <- (x * 2)$chunk(4, 3)
+    torch_sigmoid(parts[[1]]) * parts[[2]] + torch_tanh(parts[[3]]) * parts[[4]]
+  },
+  some_chunks = function(x, y, w) {
+    parts <- torch_exp(x)$chunk(2, 2)
+    parts[[2]] * 2 + 1
+  },
+  split = function(x, y, w) {
+    parts <- torch_split(x + y, 4, 2)
+    torch_mean(parts[[1]] * 2) + parts[[2]] * 3
+  },
+  split_sizes = function(x, y, w) {
+    parts <- (x + y)$split_with_sizes(c(1, 3, 2), 2)
+    parts[[1]] * parts[[2]] + torch_mean(parts[[3]])
+  },
+  unbind = function(x, y, w) {
+    parts <- torch_unbind(x[1:2, , ] * 2, 1)
+    parts[[1]] * parts[[2]]
+  },
+  of_argument = function(x, y, w) {
+    parts <- x$chunk(2, 3)
+    parts[[1]] * torch_sigmoid(parts[[2]])
+  },
+  overlap = function(x, y, w) {
+    z <- torch_tanh(x)
+    z[, 1:4, ] * z[, 3:6, ] + z[, 2:5, ]
+  },
+  other_dimensions = function(x, y, w) {
+    z <- torch_tanh(x)
+    torch_sum(z[, 1:3, ] * 2) + torch_sum(z[2:4, , ]) + z[, , 1:2]
+  },
+  part_and_whole = function(x, y, w) {
+    z <- torch_tanh(x)
+    torch_sum(z[, 1:3, ] * 2) + z * y
+  },
+  product = function(x, y, w) torch_matmul(x[, 2:4, ] * 2, w) + torch_matmul(y[, 1:3, 3:6], w[3:6, ]),
+  product_parts = function(x, y, w) {
+    parts <- torch_matmul(x, w)$chunk(2, 3)
+    torch_sigmoid(parts[[1]]) * parts[[2]]
+  },
+  heads = function(x, y, w) {
+    qkv <- torch_matmul(x, torch_cat(list(w, w * 2, w + 1), 2))$chunk(3, 3)
+    heads <- function(z) z$view(c(4, 6, 2, 4))$transpose(2, 3)
+    scores <- torch_matmul(heads(qkv[[1]]), heads(qkv[[2]])$transpose(3, 4)) / 2
+    torch_matmul(nnf_softmax(scores, -1), heads(qkv[[3]]))$transpose(2, 3)$reshape(c(4, 6, 8)) + 1
+  },
+  columns = function(x, y, w) torch_sum((x * y)[, , 3:6], c(1, 2)) * 2, softmax = function(x, y, w) nnf_softmax(x[, 2:5, ] * 2, -1) * y[, 1:4, ],
+  row_sums = function(x, y, w) torch_sum(x * y, 3, TRUE)[, 2:4, ] * y[, 1:3, ], row_sums_open = function(x, y, w) torch_sum(x * y, 3)[, 2:4] * 2,
+  turned = function(x, y, w) (x * 2)$transpose(1, 3)[2:5, , ] + y$transpose(1, 3)[1:4, , ],
+  cat = function(x, y, w) torch_tanh(torch_cat(list(x * 2, y), 2)), cat_first = function(x, y, w) torch_cat(list(x * 2, torch_exp(y), x), 1) + 1,
+  cat_last = function(x, y, w) torch_cat(list(x[, , 1:3] * 2, y), 3)$tanh(), cat_alone = function(x, y, w) torch_cat(list(x * 2, y + 1), -1),
+  cat_itself = function(x, y, w) torch_cat(list(x, x), 3) * 2, cat_one = function(x, y, w) torch_cat(list(x * 2), 3) * y,
+  stack = function(x, y, w) torch_stack(list(x * 2, y), 2) + 1, stack_last = function(x, y, w) torch_exp(torch_stack(list(x, y + 1, x * y), -1)),
+  rotary = function(x, y, w) {
+    halves <- x$chunk(2, -1)
+    x * torch_cos(y) + torch_cat(list(-halves[[2]], halves[[1]]), -1) * torch_sin(y)
+  },
+  inner_sum = function(x, y, w) torch_sum(x * y, 2) * 2, inner_sum_kept = function(x, y, w) torch_sum(x * y, 2, TRUE) * x,
+  inner_mean = function(x, y, w) torch_mean(x * y, 2) + y[, 2, ], first_sum = function(x, y, w) torch_sum(x * y, 1) * x,
+  inner_sum_of_parts = function(x, y, w) torch_sum(x[, 2:4, 3:6], 2) * torch_exp(y[, 1, 1:4]),
+  inner_sum_turned = function(x, y, w) torch_mean(x$transpose(1, 3) * 2, c(1, 2)) + torch_sum(torch_exp(y), 2)[, 1:4]$sum(1),
+  broadcast_inner = function(x, y, w) x * torch_tanh(y[, 1:1, ]) + y[1:1, , ] * 2, attention = function(x, y, w) (nnf_softmax(x, -1) * y)$sum(2),
+  cat_of_parts = function(x, y, w) torch_cat(list(x[, 4:6, ], y[, 1:2, ], x[, 1:1, ] * 2), 2) * y,
+  cat_sum = function(x, y, w) torch_cat(list(torch_sum(x * y, 3, TRUE), x), 3) * 2, cat_broadcast = function(x, y, w) torch_cat(list(x$mean(2, TRUE), y), 2) * x[, 1:1, ],
+  cell = function(x, y, w) {
+    gates <- torch_cat(list(x[1, , ], y[1, , ]), 2)$matmul(torch_cat(list(w, w), 1))$chunk(4, 2)
+    state <- torch_sigmoid(gates[[2]]) * x[2, , 1:2] + torch_sigmoid(gates[[1]]) * torch_tanh(gates[[3]])
+    torch_stack(list(torch_sigmoid(gates[[4]]) * torch_tanh(state), state), 1) * 1
+  }
+)
+part_arguments <- function(dtype = "float", layout = identity) {
+  torch_manual_seed(5)
+  one <- function(...) layout(torch_randn(...)$to(dtype = dtype))
+  list(one(4, 6, 8), one(4, 6, 8), one(8, 8))
+}
+
+test_that("parts of tensors and tensors side by side give in a group what the operators give, and the same gradients", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  expect_fused_alike(part_functions, part_arguments)
+})
+
+test_that("their results lie in memory as those of the operators do, whatever the arguments' layout", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  layouts <- list(
+    identity, function(it) it$transpose(1, 2)$contiguous()$transpose(1, 2), function(it) torch_cat(list(it, it), 2)$narrow(2, 2, it$size(2))
+  )
+  for (layout in layouts) for (name in names(part_functions)) {
+    arguments <- part_arguments(layout = layout)
+    fused <- do.call(jit_trace, c(list(part_functions[[name]]), arguments))
+    for (i in 1:2) got <- do.call(fused, arguments)
+    wanted <- do.call(part_functions[[name]], arguments)
+    expect_identical(got$stride(), wanted$stride(), label = name)
+    expect_equal(as_array(got), as_array(wanted), tolerance = 1e-5, label = name)
+  }
+})
