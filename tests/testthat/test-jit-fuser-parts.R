@@ -108,3 +108,99 @@ test_that("their results lie in memory as those of the operators do, whatever th
     expect_equal(as_array(got), as_array(wanted), tolerance = 1e-5, label = name)
   }
 })
+
+test_that("what is written to in place is seen by the parts that share its memory, and parts that leave stay views", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  functions <- list(
+    through_a_part = function(x, y) {
+      z <- x * 2
+      z[1:2, ]$add_(1)
+      torch_tanh(z) * y + z
+    },
+    under_the_parts = function(x, y) {
+      z <- x * 2
+      parts <- z$chunk(2, 1)
+      z$mul_(3)
+      torch_tanh(parts[[1]]) * parts[[2]] + 1
+    },
+    a_part_of_two = function(x, y) {
+      parts <- (x * 2)$chunk(2, 1)
+      r <- torch_tanh(parts[[1]]) * parts[[2]] + 1
+      parts[[1]]$add_(5)
+      r + parts[[1]]
+    },
+    after_it_was_copied = function(x, y) {
+      z <- x * 2
+      both <- torch_cat(list(z, y * 3), 1)
+      z$add_(1)
+      torch_exp(both * 0.1) * 2 + torch_cat(list(z, y), 1)
+    },
+    assigned = function(x, y) {
+      z <- torch_zeros(4, 6)
+      z[, 1:3] <- x[, 1:3] * 2
+      z[, 4:6] <- torch_exp(y[, 1:3])
+      z * 2 + 1
+    },
+    returned = function(x, y) {
+      parts <- (x * 2)$chunk(2, 2)
+      list(parts[[1]] * parts[[2]] + 1, parts[[1]])
+    },
+    list_returned = function(x, y) {
+      parts <- torch_tanh(x)$chunk(2, 2)
+      list(parts[[1]] * parts[[2]] + 1, parts)
+    }
+  )
+  flat <- function(r) if (is.list(r)) lapply(r, flat) else as_array(r)
+  torch_manual_seed(1)
+  x <- torch_randn(4, 6)
+  y <- torch_randn(4, 6)
+  for (name in names(functions)) {
+    fused <- jit_trace(functions[[name]], x, y)
+    for (i in 1:2) got <- flat(fused(x, y))
+    expect_equal(got, flat(functions[[name]](x, y)), tolerance = 1e-6, label = name)
+  }
+})
+
+test_that("parts of another number, without elements or of other sizes are the operators' affair", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  f <- function(x) {
+    parts <- torch_split(x, 2, 1)
+    torch_tanh(parts[[1]]) * 2 + parts[[2]]
+  }
+  fused <- jit_trace(f, torch_randn(4, 3))
+  for (i in 1:2) expect_equal(as_array(fused(torch_ones(4, 3))), as_array(f(torch_ones(4, 3))), tolerance = 1e-6)
+  expect_error(fused(torch_ones(6, 3)), "Expected 2 elements in a list but found 3")
+  expect_error(fused(torch_ones(2, 3)), "Expected 2 elements in a list but found 1")
+  g <- function(x) torch_cat(list(x[, 1:3] * 2, x$narrow(2, 1, 0) * 2 + 1), 2) + 1
+  fused <- jit_trace(g, torch_randn(4, 5))
+  for (n in c(4, 1, 7)) for (i in 1:2) {
+    x <- torch_randn(n, 5)
+    expect_equal(as_array(fused(x)), as_array(g(x)), tolerance = 1e-6)
+  }
+  h <- function(x, y) torch_cat(list((x * 10)$to(dtype = "long")[, 1:2], y[, 3:4] > 0), 2) * 2L
+  fused <- jit_trace(h, torch_randn(4, 5), torch_randn(4, 5))
+  x <- torch_randn(3, 5)
+  for (i in 1:2) expect_equal(fused(x, x), h(x, x))
+})
+
+test_that("a cell of a recurrent network is one group, and its gates cost no operator of LibTorch's", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  cell <- function(x, h, c, w, b) {
+    gates <- nnf_linear(torch_cat(list(x, h), 2), w, b)$chunk(4, 2)
+    state <- torch_sigmoid(gates[[2]]) * c + torch_sigmoid(gates[[1]]) * torch_tanh(gates[[3]])
+    torch_cat(list(torch_sigmoid(gates[[4]]) * torch_tanh(state), state), 2)
+  }
+  arguments <- list(torch_randn(5, 3), torch_randn(5, 4), torch_randn(5, 4), torch_randn(16, 7), torch_randn(16))
+  fused <- do.call(jit_trace, c(list(cell), arguments))
+  do.call(fused, arguments)
+  expect_identical(fused_groups(fused), "")
+  operators <- strsplit(fused_operators(fused), " ")[[1]]
+  expect_true(all(c("aten::cat", "aten::linear", "aten::chunk") %in% operators))
+  expect_length(operators, 15)
+})

@@ -30,7 +30,7 @@ class Finder {
     for (auto it = block->nodes().rbegin(); it != block->nodes().rend();) {
       Node* node = *it;
       for (Block* inner : node->blocks()) look_at(inner);
-      if (!may_join(node) || stays_inside(*node)) {
+      if (shows_memory(*node) || !may_join(node)) {
         ++it;
         continue;
       }
@@ -65,6 +65,9 @@ class Finder {
   }
 
  private:
+  // Its results may share memory with others: they must not leave a group.
+  static bool shows_memory(const Node& node) { return node.kind() == c10::prim::ListUnpack || stays_inside(node); }
+
   static bool is_for_one(const Value& value) { return value.uses().size() == 1; }
 
   // A list that is made for an operator goes where it goes.
@@ -99,7 +102,7 @@ class Finder {
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {
-      if (maker->kind() == c10::prim::ListUnpack || stays_inside(*maker)) {
+      if (shows_memory(*maker)) {
         bool inside = true;
         for (const Value* output : maker->outputs())
           for (const auto& use : output->uses()) inside = inside && use.user == group;
