@@ -202,5 +202,5 @@ test_that("a cell of a recurrent network is one group, and its gates cost no ope
   expect_identical(fused_groups(fused), "")
   operators <- strsplit(fused_operators(fused), " ")[[1]]
   expect_true(all(c("aten::cat", "aten::linear", "aten::chunk") %in% operators))
-  expect_length(operators, 15)
+  expect_equal(sum(startsWith(operators, "aten::")), 13)
 })
