@@ -45,7 +45,10 @@ fused_functions <- list(
   l1_loss = function(x, y) nnf_l1_loss(x * 2, y), smooth_l1_loss = function(x, y) nnf_smooth_l1_loss(x * 2, y),
   cross_entropy = function(x, y) nnf_binary_cross_entropy_with_logits(x * 2, torch_sigmoid(y)), gelu_alone = function(x, y) nnf_gelu(x),
   likelihood = function(x, y) torch_sum(-0.5 * ((x - y[1, 1]) / torch_exp(y[1, 2]))^2 - y[1, 2] - 0.9),
-  broadcast = function(x, y) (x + y[1, ]) * torch_exp(y[, 1:1]), sums_inside = function(x, y) x * y[, 2:2] + torch_sum(x * y)
+  broadcast = function(x, y) (x + y[1, ]) * torch_exp(y[, 1:1]), sums_inside = function(x, y) x * y[, 2:2] + torch_sum(x * y),
+  var = function(x, y) torch_var(x * y) * 2, std = function(x, y) torch_std(x * y, unbiased = FALSE) + x, row_var = function(x, y) torch_var(x * y, 2),
+  row_std = function(x, y) torch_std(x * y, 2, unbiased = FALSE, keepdim = TRUE) * x, column_var = function(x, y) torch_var(x * y, 1) * 2,
+  scaled = function(x, y) (x - torch_mean(x, 1)) / (torch_std(x, 1, keepdim = TRUE) + 0.1) * y
 )
 
 # What became of the groups of a traced or compiled function at its last call: "" where kernels ran.
@@ -143,7 +146,7 @@ random_arguments <- function() {
 random_tensor_expression <- function(depth) {
   if (depth == 0) return(sample(c("a", "b", "c", "a", "b", "c", "0.5", "2", "2L"), 1))
   sub <- function() random_tensor_expression(depth - 1)
-  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "view", "product", "batch", "part", "part"), 1),
+  switch(sample(c("op", "op", "op", "fun", "fun", "power", "where", "compare", "two", "reduce", "number", "view", "view", "product", "batch", "part", "side"), 1),
     op = sprintf("(%s %s %s)", sub(), sample(c("+", "-", "*", "/"), 1), sub()),
     fun = sprintf("torch_%s(tensor(%s))", sample(c("tanh", "sigmoid", "relu", "exp", "abs", "neg", "sin", "erf", "floor", "expm1"), 1), sub()),
     power = sprintf("(%s)^%s", sub(), sample(c("2", "3", "2L"), 1)),
@@ -155,7 +158,8 @@ random_tensor_expression <- function(depth) {
     product = sprintf(sample(c("mixed(%s, %s)", "layer(%s, %s)"), 1), sub(), sub()),
     view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)", "turned(%s)", "folded(%s)", "moved(%s)"), 1), sub()),
     batch = sprintf("batched(%s, %s)", sub(), sub()),
-    part = sprintf(sample(c("tail_first(%s)", "unbound(%s)", "stepped(%s)", "beside(%s, %s)", "stacked(%s, %s)", "summed(%s)"), 1), sub(), sub())
+    part = sprintf(sample(c("tail_first(%s)", "unbound(%s)", "stepped(%s)", "summed(%s)", "spread(%s)"), 1), sub()),
+    side = sprintf(sample(c("beside(%s, %s)", "stacked(%s, %s)"), 1), sub(), sub())
   )
 }
 
@@ -245,8 +249,13 @@ random_fused_function <- function() {
     if (x$ndim < 2) return(x)
     x * 0.1 + x$sum(-2, TRUE) - x$mean(1)
   }
+  spread <- function(x) {
+    x <- tensor(x)$to(dtype = torch_float())
+    if (x$ndim == 0 || tail(x$shape, 1) < 2) return(x)
+    x / (torch_std(x, -1, keepdim = TRUE) + 1) - torch_var(x, 1, unbiased = FALSE)
+  }
   functions <- list(
-    tail_first = tail_first, unbound = unbound, stepped = stepped, beside = beside, stacked = stacked, summed = summed, tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
+    spread = spread, tail_first = tail_first, unbound = unbound, stepped = stepped, beside = beside, stacked = stacked, summed = summed, tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
     moved = moved
   )
   eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))

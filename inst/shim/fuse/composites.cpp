@@ -44,12 +44,15 @@ bool is_along_rows(const c10::IValue& dim, int64_t rank) {
 }
 
 // Checks a node before there are sizes. What is found now keeps the node out of a group, and does not stop the whole group later.
+bool adds_up(const Node& node) {
+  return node.kind() == c10::aten::sum || node.kind() == c10::aten::mean || node.kind() == c10::aten::var || node.kind() == c10::aten::std;
+}
 Over::Kind reduced_over(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
   if (rank < 0 || node.inputs().size() < 2) return Over::last;
   const auto dims = torch::jit::toIValue(node.input(1));
-  // The overloads of these two without dimensions have the dtype where the others have the dimensions.
-  const bool whole = (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && node.inputs().size() != 4;
+  // The overloads of these without dimensions have something else where the others have the dimensions.
+  const bool whole = adds_up(node) && node.inputs().size() != 4;
   return whole ? Over::all : dims ? over(dimensions(*dims), rank).kind : Over::last;
 }
 bool reduces_well(const Node& node) { return reduced_over(node) != Over::others; }
@@ -81,7 +84,7 @@ bool multiplies(const Node& node) {
 }  // namespace
 
 bool sums_columns(const Node& node) {
-  return (node.kind() == c10::aten::sum || node.kind() == c10::aten::mean) && reduced_over(node) == Over::inner;
+  return adds_up(node) && reduced_over(node) == Over::inner;
 }
 
 const Composite* composite_of(c10::Symbol op) {
@@ -89,6 +92,8 @@ const Composite* composite_of(c10::Symbol op) {
   static const auto& table = *new std::unordered_map<std::string, Composite>{
       {"sum", {&T::sum, reduces_well}},
       {"mean", {&T::sum, reduces_well}},
+      {"var", {&T::variance, reduces_well}},
+      {"std", {&T::variance, reduces_well}},
       {"amax", {&T::extreme, reduces_rows}},
       {"amin", {&T::extreme, reduces_rows}},
       {"softmax", {&T::softmax, is_softmax_of_rows}},
@@ -161,14 +166,15 @@ Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool 
   Id id = b_.reduce(reduction, a, whole, dtype);
   if (mean && whole) b_.mean_of_whole(id);
   if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.row_count(dtype)}, dtype);
-  if (!whole && !keep) {
-    // It may only be a result: a formula that read it would see one dimension more.
-    const Id open = id;
-    id = b_.formula(same(), {id}, dtype, dtype);
-    b_.close(id);
-    open_[id] = open;
-  }
-  return id;
+  return whole || keep ? id : without_last(id);
+}
+
+// It may only be a result: a formula that read it would see one dimension more.
+Id Translator::without_last(Id id) {
+  const Id closed = b_.formula(same(), {id}, b_.at(id).dtype, b_.at(id).dtype);
+  b_.close(closed);
+  open_[closed] = id;
+  return closed;
 }
 
 Id Translator::sum(Node* node, const at::Tensor& out) {
@@ -183,6 +189,32 @@ Id Translator::extreme(Node* node, const at::Tensor& out) {
   const bool most = std::string(node->kind().toUnqualString()) == "amax";
   return reduced(most ? Reduction::max : Reduction::min, arg(node, 0), constant(node, 1), constant(node, 2).toBool(),
                  out.scalar_type(), false);
+}
+
+// Of the squares of what is left without the mean, as LibTorch has it with a correction of n.
+Id Translator::variance(Node* node, const at::Tensor& out) {
+  const at::ScalarType dtype = out.scalar_type();
+  if (dtype != at::kFloat && dtype != at::kDouble) throw Unfusable{"the variance of another dtype"};
+  const bool has_dims = node->inputs().size() == 4;
+  const c10::IValue dims = has_dims ? constant(node, 1) : c10::IValue(), how = constant(node, has_dims ? 2 : 1);
+  const double correction = how.isBool() ? how.toBool() : how.isNone() ? 1 : how.toScalar().toDouble();
+  const bool keep = has_dims && constant(node, 3).toBool();
+  const Id x = arg(node, 0);
+  const Sizes shape = b_.at(x).shape;
+  const Over which = over(dimensions(dims), static_cast<int64_t>(shape.size()));
+  if (which.kind == Over::last && b_.is_single(x)) throw Unfusable{"the variance of one element"};
+  const bool closes = which.kind == Over::last && !keep;
+  const Id mean = reduced(Reduction::sum, x, dims, true, dtype, true);
+  const Id centred = formula("a - b", {"g", "-g"}, {x, mean}, dtype);
+  const Id squares = formula("a * a", {"g * (a + a)"}, {centred}, dtype);
+  const Id each = reduced(Reduction::sum, squares, dims, keep || closes, dtype, true);
+  const Sizes counted = which.kind == Over::inner  ? Sizes(shape.begin() + which.begin, shape.begin() + which.end)
+                        : which.kind == Over::last ? Sizes{shape.back()}
+                                                   : shape;
+  const Id one_of = b_.inverse_count(counted, dtype), less = b_.number(correction, -1);
+  Id result = formula("a / (1 - b * c)", {"g / (1 - b * c)"}, {each, one_of, less}, dtype);
+  if (node->kind() == c10::aten::std) result = formula("sqrt$(a)", {"r == 0 ? 0 * g : g / (r + r)"}, {result}, dtype);
+  return closes ? without_last(result) : result;
 }
 
 // --- along rows -------------------------------------------------------------------------------------------------------

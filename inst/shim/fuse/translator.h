@@ -71,6 +71,8 @@ class Translator {
   }
   Id cast(Id id, at::ScalarType dtype);
   Id formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type);
+  // A value of each row without the dimension that was reduced.
+  Id without_last(Id id);
   Id reduced(Reduction reduction, Id a, const c10::IValue& dims, bool keep, at::ScalarType dtype, bool mean);
   // beta, reduction_at: which arguments of the operator these are. beta is 0 if it has none.
   Id loss(torch::jit::Node* node, const at::Tensor& out, const char* text, std::vector<const char*> derivatives, size_t beta,
@@ -79,6 +81,7 @@ class Translator {
   friend const Composite* composite_of(c10::Symbol op);
   Id sum(torch::jit::Node* node, const at::Tensor& out);
   Id extreme(torch::jit::Node* node, const at::Tensor& out);
+  Id variance(torch::jit::Node* node, const at::Tensor& out);
   Id softmax(torch::jit::Node* node, const at::Tensor& out);
   Id softmax_backward(torch::jit::Node* node, const at::Tensor& out);
   Id norm(torch::jit::Node* node, const at::Tensor& out);
