@@ -71,8 +71,15 @@ script_shadowed <- function(name, env, program) {
 script_constant <- function(value, name, env, program) {
   if (!is_constant_value(value)) return(list(refused = refused_value(value)))
   steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
-  program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
+  if (!bindingIsLocked(steps[1], home_of(steps[1], env))) {
+    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
+  }
   list(value = script_value(value))
+}
+
+home_of <- function(name, env) {
+  while (!exists(name, env, inherits = FALSE)) env <- parent.env(env)
+  env
 }
 
 refused_value <- function(value) {

@@ -62,6 +62,7 @@
 #' * **Tensors** have no elements that a loop goes through as numbers: `lapply(x, f)` and its like are refused, `as.vector(x)`
 #'   gives the numbers in R's order, `torch_unbind(x)` the parts along the first dimension, which `for` takes as well. A variable
 #'   that is a number in one branch and a tensor in the other is a float32 tensor.
+#' * **`%%`** is exact where R's loses digits, from quotients of about 1e12 on.
 #' * **-0** that LibTorch computes of constants may become 0: it takes both for one constant.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
@@ -237,7 +238,7 @@ script_module <- function(mod, given, methods, call = caller_env()) {
     cpp_script_define(made, method, asked$types, asked$examples)
     add_r_names(handle, method, asked$names)
   }
-  new_script_module(handle)
+  watching(new_script_module(handle), program$watched)
 }
 
 # The methods of a module that are its classes' own, and the fields that they read.
@@ -481,6 +482,17 @@ new_scripted_function <- function(handle, watched) {
     .External2(C_call, handle, ...)
   }
   structure(f, class = "script_function", handle = handle)
+}
+
+watching <- function(module, watched) {
+  if (!length(watched)) return(module)
+  forward <- unclass(module)
+  f <- function(...) {
+    tell_changed(watched)
+    forward(...)
+  }
+  attributes(f) <- attributes(module)
+  f
 }
 
 tell_changed <- function(watched) {

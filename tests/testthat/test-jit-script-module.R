@@ -65,6 +65,16 @@ result = [trained.flatten().tolist(), m(torch.tensor(x)).flatten().tolist()]
   }
 })
 
+test_that("what a module found outside is noticed when it changes", {
+  skip_if_no_torch()
+  scale <- 2
+  net <- nn_module("net", initialize = function() NULL, forward = function(x) x * scale)
+  program <- jit_script(net(), torch_ones(1))
+  expect_silent(program(torch_ones(1)))
+  scale <- 3
+  expect_warning(expect_equal(as.numeric(program(torch_ones(1))), 2), "`scale`", class = "torch_script_changed_warning")
+})
+
 test_that("a traced child stays a call in a compiled parent", {
   skip_if_no_torch()
   x <- torch_randn(2, 3)

@@ -190,8 +190,7 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   auto* places = many_positions(call, whole, entry);
   // `x[i] <- list(y)` puts y there.
   const bool several = is_list(value) && cost(value, element_type(whole)) < 0;
-  if (!places && several)
-    places = list_of(call, c10::IntType::get(), {call.whole(entry.values[0], "a position")});
+  if (!places && several) places = list_of(call, c10::IntType::get(), {call.whole(entry.values[0], "a position")});
   const bool many = places && is_list(value);
   auto* fit = fitting(call, whole, detached(call, value), variable, many);
   if (!places) return call.builtin("inner:put2", {whole, call.whole(entry.values[0], "a position"), fit});

@@ -285,15 +285,15 @@ SugaredValuePtr push(Call& call) {
 SugaredValuePtr elements(Call& call) {
   auto* value = call.inputs.at(0);
   if (is_tensor(value))
-    call.fail("R goes through all numbers of a tensor here, one by one: `as.vector(x)` gives them, `torch_unbind(x)` "
-              "the parts along the first dimension");
+    call.fail(
+        "R goes through all numbers of a tensor here, one by one: `as.vector(x)` gives them, `torch_unbind(x)` "
+        "the parts along the first dimension");
   const auto kind = value->type()->kind();
   const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
                       kind == TypeKind::StringType;
   const auto list = std::find_if(call.inputs.begin(), call.inputs.end(), is_list);
   if (!single || list == call.inputs.end()) return items(call);
-  return call.give(
-      call.op("aten::mul", {list_of(call, value->type(), {value}), call.builtin("length", {*list})}));
+  return call.give(call.op("aten::mul", {list_of(call, value->type(), {value}), call.builtin("length", {*list})}));
 }
 
 // `as.list()` of a module gives its children.
