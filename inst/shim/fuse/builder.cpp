@@ -257,7 +257,9 @@ Id Builder::materialised(Id id) {
   const auto known = slot_of_.find(id);
   Sizes shape = at(id).shape;
   if (at(id).closed) shape.pop_back();
-  return tensor(known != slot_of_.end() ? known->second : slot_for(id, shape));
+  const int slot = known != slot_of_.end() ? known->second : slot_for(id, shape);
+  const auto stored = stored_.find(slot);
+  return stored != stored_.end() ? stored->second : stored_[slot] = tensor(slot);
 }
 
 Id Builder::unsqueezed(Id id) {

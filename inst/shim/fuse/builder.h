@@ -97,6 +97,7 @@ class Builder {
   void gather(Id id, Kernel& kernel, std::set<Id>& seen, std::vector<int>& read);
 
   std::unordered_map<Id, int> slot_of_;
+  std::unordered_map<int, Id> stored_;  // what reads a slot: one expression, so that gradients of its parts meet
   std::map<Id, Derivatives> derivatives_;
   std::set<Id> means_;
 };
