@@ -102,8 +102,22 @@ test_that("loops that change what the round before left give what R gives, in Py
     }
     total
   }
+  branch_before <- function(n, s) {
+    for (turn in 1:3) {
+      n <- if (s == "") 5L else nchar(s)
+      for (k in seq_len(1)) {
+        s <- paste0(s, s)
+        n <- nchar(s)
+      }
+    }
+    if (s == "bc") {
+      n <- 2L * n
+      s <- paste0(s, "a")
+    }
+    n + nchar(s)
+  }
   programs <- list(
-    list(in_while, c(1, 2), 1L), list(in_place, torch_ones(2), 3L), list(dictionary, 3L), list(behind, 1, TRUE),
+    list(branch_before, 5L, "b"), list(in_while, c(1, 2), 1L), list(in_place, torch_ones(2), 3L), list(dictionary, 3L), list(behind, 1, TRUE),
     list(summed, c(1, 2, 3), TRUE)
   )
   for (it in programs) {

@@ -227,10 +227,13 @@ Expr Lower::iterated(const ts_code& code, const char* items) {
 
 // Adds a loop with a barrier behind it. LibTorch's interpreter may move a loop of one result to where that is used,
 // behind other inputs of that place, and then frees what both read in the loop's first turn. It moves nothing past an
-// operator with effects.
+// operator with effects. In the same way a branch of one result is moved into the values that a loop begins with, behind
+// others of these: a barrier stands before each loop as well.
 void Lower::add_loop(const Stmt& loop) {
+  const auto barrier = [&] { add(ExprStmt::create(loop.range(), apply("inner:barrier", loop.range(), {}))); };
+  barrier();
   add(loop);
-  add(ExprStmt::create(loop.range(), apply("inner:barrier", loop.range(), {})));
+  barrier();
 }
 
 void Lower::for_loop(const ts_code& code) {
