@@ -13,6 +13,9 @@
 #' warning of class `torch_tracer_warning` says that they are constants of the program. Outside of traces sizes are plain
 #' integers.
 #'
+#' `identical()` looks at the class too: `identical(x$shape, c(2L, 3L))` is `FALSE` while a trace runs, whatever the shape. Write
+#' `all(x$shape == c(2, 3))`.
+#'
 #' @seealso [jit_trace()]
 #' @examplesIf torch::torch_is_installed()
 #' f <- jit_trace(function(x) x$view(c(x$size(1), -1)), torch_randn(2, 3, 4))
