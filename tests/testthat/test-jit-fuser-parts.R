@@ -72,6 +72,14 @@ part_functions <- list(
   inner_sum_of_parts = function(x, y, w) torch_sum(x[, 2:4, 3:6], 2) * torch_exp(y[, 1, 1:4]),
   inner_sum_turned = function(x, y, w) torch_mean(x$transpose(1, 3) * 2, c(1, 2)) + torch_sum(torch_exp(y), 2)[, 1:4]$sum(1),
   broadcast_inner = function(x, y, w) x * torch_tanh(y[, 1:1, ]) + y[1:1, , ] * 2, attention = function(x, y, w) (nnf_softmax(x, -1) * y)$sum(2),
+  rows_by_column = function(x, y, w) torch_mean(x * x, 3, TRUE) * y[1, , 1:1], rows_by_first = function(x, y, w) torch_std(x, 3, keepdim = TRUE) * y[, 1:1, 1:1],
+  rows_by_one = function(x, y, w) torch_amax(x * 2, 3, TRUE) * w[1, 1:1], sum_of_sums = function(x, y, w) torch_sum(torch_sum(x * 2, 3), 2) * 2,
+  first_of_sums = function(x, y, w) torch_sum(torch_sum(x * y, 3), 1) * w[1, 1:6],
+  var_of_sums = function(x, y, w) torch_var(torch_sum(x * y, 3), 1) * 2, std_of_sums = function(x, y, w) torch_std(torch_sum(x * 2, 3), 2) + 1,
+  most_of_sums = function(x, y, w) torch_amax(torch_sum(x * y, 3), 2) * 2, softmax_of_sums = function(x, y, w) nnf_softmax(torch_sum(x * y, 3), 2) * 2,
+  norm_of_sums = function(x, y, w) nnf_layer_norm(torch_sum(x * y, 3), 6) * 2, product_of_sums = function(x, y, w) torch_matmul(torch_sum(x * y, 3), w[1:6, ]) * 2,
+  by_sums = function(x, y, w) torch_matmul(w[, 1:4], torch_sum(x * y, 3)) + 1, cat_of_sums = function(x, y, w) torch_cat(list(torch_sum(x * y, 3), x[, , 1] * 2), 2) * 2,
+  pooled = function(x, y, w) torch_sum(nnf_softmax(torch_sum(x * y, 3), 2)$unsqueeze(3) * x, 2) * 2,
   cat_of_parts = function(x, y, w) torch_cat(list(x[, 4:6, ], y[, 1:2, ], x[, 1:1, ] * 2), 2) * y,
   cat_sum = function(x, y, w) torch_cat(list(torch_sum(x * y, 3, TRUE), x), 3) * 2, cat_broadcast = function(x, y, w) torch_cat(list(x$mean(2, TRUE), y), 2) * x[, 1:1, ],
   cell = function(x, y, w) {
@@ -107,6 +115,60 @@ test_that("their results lie in memory as those of the operators do, whatever th
     expect_identical(got$stride(), wanted$stride(), label = name)
     expect_equal(as_array(got), as_array(wanted), tolerance = 1e-5, label = name)
   }
+})
+
+test_that("variances with any correction are LibTorch's, infinite ones too, and a standard deviation of zero has no slope", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  for (n in c(1, 2, 3, 41, 1000)) for (correction in c(0, 1, 3, 41, 999)) {
+    x <- torch_randn(4, n)
+    for (op in c("var", "std")) {
+      f <- function(x) jit_ops$aten[[op]](x * 2, 1L, correction = correction, keepdim = TRUE) * 1
+      # LibTorch warns where nothing is left.
+      suppressWarnings({
+        fused <- jit_trace(f, x)
+        for (i in 1:2) got <- as_array(fused(x))
+        wanted <- as_array(f(x))
+      })
+      expect_equal(got, wanted, tolerance = 1e-5, label = paste(op, n, correction))
+    }
+  }
+  x <- torch_ones(3, 4, requires_grad = TRUE)
+  f <- function(x) torch_std(x * 2, 2) * Inf
+  fused <- jit_trace(f, x)
+  for (i in 1:2) slope <- autograd_grad(fused(x)$sum(), x)[[1]]
+  expect_equal(as_array(slope), as_array(autograd_grad(f(x)$sum(), x)[[1]]))
+})
+
+test_that("the mean of sums of rows divides, whoever computes its gradient", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  f <- function(x) torch_mean(torch_sum(x * 2, 3), -1) + 1
+  found <- fused_distances(f, torch_randn(4, 6, 8))
+  expect_lt(max(found$value, found$gradients), 1e-4)
+})
+
+test_that("images whose channels lie innermost stay so side by side, and results are no views", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  image <- function() torch_randn(2, 3, 4, 5)$to(memory_format = torch_channels_last_format())
+  x <- image()
+  y <- image()
+  f <- function(x, y) torch_cat(list(x * 2, y * 3), 2) * 1
+  fused <- jit_trace(f, x, y)
+  for (i in 1:2) got <- fused(x, y)
+  expect_identical(got$stride(), f(x, y)$stride())
+  expect_equal(as_array(got), as_array(f(x, y)), tolerance = 1e-6)
+  x <- torch_randn(4, 16, requires_grad = TRUE)
+  g <- function(x) nnf_relu((x * 2)$view(c(8, 8)))
+  fused <- jit_trace(g, x)
+  for (i in 1:2) {
+    got <- fused(x)
+    got$add_(1)
+  }
+  expect_equal(as_array(got$detach()), as_array(g(x)$detach()) + 1, tolerance = 1e-6)
 })
 
 test_that("what is written to in place is seen by the parts that share its memory, and parts that leave stay views", {

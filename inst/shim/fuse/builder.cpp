@@ -83,6 +83,13 @@ Id Builder::inverse_count(const Sizes& shape, at::ScalarType dtype) {
   return id;
 }
 
+Id Builder::corrected_count(const Sizes& shape, double correction, at::ScalarType dtype) {
+  const Id id = inverse_count(shape, dtype);
+  program.numbers.back().corrected = true;
+  program.numbers.back().d = correction;
+  return id;
+}
+
 Id Builder::row_count(at::ScalarType dtype) {
   Expr e;
   e.kind = Expr::count;
@@ -204,6 +211,7 @@ Id Builder::product(Id a, bool turn_a, Id b, bool turn_b, Sizes shape, bool batc
 }
 
 Id Builder::columns(Id a, int64_t begin, int64_t end, Sizes shape) {
+  a = stored_in_full(a);
   Expr e;
   e.kind = Expr::columns;
   e.args = {a};
@@ -285,7 +293,14 @@ Id Builder::mean_of_whole(Id sum) {
 
 Id Builder::summed_to(Id id, const Sizes& shape) {
   if (at(id).shape == shape) return id;
+  // What lives once a row is summed as it lies in memory, not as often as the row has elements.
+  if (at(id).extent != Extent::full) id = materialised(id);
   const Sizes from = at(id).shape;
+  if (from == shape) return id;
+  if (from.size() < shape.size()) {
+    if (trimmed(from) != trimmed(shape)) throw Unfusable{"a gradient has fewer dimensions"};
+    return repeated(id, shape);
+  }
   if (count(shape) == 1) {
     const Id sum = reduce(Reduction::sum, full(id), true, at(id).dtype);
     return tensor(slot_for(sum, shape));
@@ -302,7 +317,7 @@ Id Builder::summed_to(Id id, const Sizes& shape) {
     int64_t begin = 0, end = rank - 1;
     while (begin < end && !lacks(begin)) ++begin;
     while (end > begin && !lacks(end - 1)) --end;
-    bool together = missing >= 0;
+    bool together = true;
     for (int64_t d = begin; together && d < end; ++d) together = lacks(d) || from[static_cast<size_t>(d)] == 1;
     if (together) return columns(whole, begin, end, shape);
   }

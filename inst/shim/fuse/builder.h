@@ -29,6 +29,8 @@ class Builder {
   Id number(const c10::IValue& value, int input);
   // One over the number of elements of a shape.
   Id inverse_count(const Sizes& shape, at::ScalarType dtype);
+  // The number of elements of a shape over that number less a correction, or over 0 if it is smaller.
+  Id corrected_count(const Sizes& shape, double correction, at::ScalarType dtype);
   Id row_count(at::ScalarType dtype);
 
   Id formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,

@@ -55,7 +55,13 @@ Over::Kind reduced_over(const Node& node) {
   const bool whole = adds_up(node) && node.inputs().size() != 4;
   return whole ? Over::all : dims ? over(dimensions(*dims), rank).kind : Over::last;
 }
-bool reduces_well(const Node& node) { return reduced_over(node) != Over::others; }
+bool reduces_well(const Node& node) {
+  const Over::Kind which = reduced_over(node);
+  if (which != Over::inner) return which != Over::others;
+  const auto type = node.output()->type()->cast<c10::TensorType>();
+  const auto dtype = type ? type->scalarType() : c10::nullopt;
+  return !dtype || *dtype == at::kFloat || *dtype == at::kDouble;
+}
 bool reduces_rows(const Node& node) { return reduces_well(node) && reduced_over(node) != Over::inner; }
 bool is_softmax_of_rows(const Node& node) {
   const int64_t rank = rank_of(node.input(0));
@@ -142,7 +148,11 @@ const Composite* composite_of(c10::Symbol op) {
 
 // --- reductions -------------------------------------------------------------------------------------------------------
 
-Id Translator::cast(Id id, at::ScalarType dtype) { return b_.at(id).dtype == dtype ? id : b_.formula(same(), {id}, dtype, dtype); }
+// Rows without the dimension that was reduced are read as they lie in memory: their expression still has it.
+Id Translator::cast(Id id, at::ScalarType dtype) {
+  if (b_.at(id).closed) id = b_.materialised(id);
+  return b_.at(id).dtype == dtype ? id : b_.formula(same(), {id}, dtype, dtype);
+}
 
 Id Translator::formula(const char* text, std::vector<const char*> derivatives, std::vector<Id> args, at::ScalarType type) {
   // Texts live as long as the program: they are constants of this file.
@@ -187,7 +197,7 @@ Id Translator::sum(Node* node, const at::Tensor& out) {
 Id Translator::extreme(Node* node, const at::Tensor& out) {
   expect_floating(out);
   const bool most = std::string(node->kind().toUnqualString()) == "amax";
-  return reduced(most ? Reduction::max : Reduction::min, arg(node, 0), constant(node, 1), constant(node, 2).toBool(),
+  return reduced(most ? Reduction::max : Reduction::min, cast(arg(node, 0), out.scalar_type()), constant(node, 1), constant(node, 2).toBool(),
                  out.scalar_type(), false);
 }
 
@@ -199,7 +209,7 @@ Id Translator::variance(Node* node, const at::Tensor& out) {
   const c10::IValue dims = has_dims ? constant(node, 1) : c10::IValue(), how = constant(node, has_dims ? 2 : 1);
   const double correction = how.isBool() ? how.toBool() : how.isNone() ? 1 : how.toScalar().toDouble();
   const bool keep = has_dims && constant(node, 3).toBool();
-  const Id x = arg(node, 0);
+  const Id x = cast(arg(node, 0), dtype);
   const Sizes shape = b_.at(x).shape;
   const Over which = over(dimensions(dims), static_cast<int64_t>(shape.size()));
   if (which.kind == Over::last && b_.is_single(x)) throw Unfusable{"the variance of one element"};
@@ -211,9 +221,8 @@ Id Translator::variance(Node* node, const at::Tensor& out) {
   const Sizes counted = which.kind == Over::inner  ? Sizes(shape.begin() + which.begin, shape.begin() + which.end)
                         : which.kind == Over::last ? Sizes{shape.back()}
                                                    : shape;
-  const Id one_of = b_.inverse_count(counted, dtype), less = b_.number(correction, -1);
-  Id result = formula("a / (1 - b * c)", {"g / (1 - b * c)"}, {each, one_of, less}, dtype);
-  if (node->kind() == c10::aten::std) result = formula("sqrt$(a)", {"r == 0 ? 0 * g : g / (r + r)"}, {result}, dtype);
+  Id result = formula("a * b", {"g * b"}, {each, b_.corrected_count(counted, correction, dtype)}, dtype);
+  if (node->kind() == c10::aten::std) result = formula("sqrt$(a)", {"r == 0 ? 0 : g / (r + r)"}, {result}, dtype);
   return closes ? without_last(result) : result;
 }
 
@@ -250,11 +259,10 @@ Id Translator::softmax_backward(Node* node, const at::Tensor& out) {
 Id Translator::norm(Node* node, const at::Tensor& out) {
   expect_floating(out);
   const at::ScalarType dtype = out.scalar_type();
-  const Id a = arg(node, 0);
   const std::vector<int64_t> sizes = constant(node, 1).toIntVector();
   if (sizes.size() != 1) throw Unfusable{"it goes over other sizes"};
-  if (b_.is_single(a)) throw Unfusable{"it goes over one element"};
-  const Id x = cast(a, dtype), n = b_.row_count(dtype);
+  const Id x = cast(arg(node, 0), dtype), n = b_.row_count(dtype);
+  if (b_.is_single(x)) throw Unfusable{"it goes over one element"};
   const bool layer = node->kind() == c10::aten::layer_norm;
   Id centred = x;
   if (layer) {
@@ -327,8 +335,9 @@ Id Translator::logits_loss(Node* node, const at::Tensor& out) {
 
 Translator::Matrix Translator::matrix(const Node* node, size_t i) const {
   const auto turned = turned_.find(node->input(i));
-  const Matrix it = turned == turned_.end() ? Matrix{arg(node, i), false} : Matrix{turned->second, true};
+  Matrix it = turned == turned_.end() ? Matrix{arg(node, i), false} : Matrix{turned->second, true};
   if (it.id < 0) throw Unfusable{"an argument that it needs is missing"};
+  if (b_.at(it.id).closed) it.id = b_.materialised(it.id);
   return it;
 }
 

@@ -85,12 +85,12 @@ class Finder {
 
   // Lists must not lead into a group. A group into which one does in the end is dissolved.
   void take_lists(Node* group) {
-    for (size_t i = 0; i < group->inputs().size(); ++i) {
+    for (size_t i = 0; i < group->inputs().size();) {
       Value& input = *group->input(i);
       Node* maker = input.node();
       const bool joins = maker->owningBlock() == group->owningBlock() && is_for_one(input) &&
                          (maker->kind() == c10::prim::ListConstruct || gives_parts(*maker));
-      if (joins && input.type()->kind() == c10::TypeKind::ListType && take(maker, group)) i = 0;
+      i = joins && input.type()->kind() == c10::TypeKind::ListType && take(maker, group) ? 0 : i + 1;
     }
   }
 

@@ -148,6 +148,7 @@ class Gradients {
   }
 
   void through_columns(const Expr& e, Id g) {
+    if (b_.at(g).extent == Extent::row) g = b_.materialised(g);
     Sizes kept = e.space;
     std::fill(kept.begin() + e.begin, kept.begin() + e.end, 1);
     if (trimmed(kept) != trimmed(b_.at(g).shape)) g = b_.view(in_shape(g, e.shape), {}, std::move(kept));

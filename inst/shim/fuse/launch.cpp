@@ -74,9 +74,19 @@ Plan::State Plan::state() const {
   return state;
 }
 
+// Whether the channels lie innermost in all that is put side by side. Then they do so in the result of LibTorch's operator too.
+bool Plan::lie_by_channels(const Kernel& kernel) const {
+  if (kernel.work != Work::joined) return false;
+  return std::all_of(kernel.arguments.begin(), kernel.arguments.end(), [&](int slot) {
+    const Place& it = places_[static_cast<size_t>(slot)];
+    return it.sizes.size() == 4 && c10::is_channels_last_strides_2d(it.sizes, it.strides);
+  });
+}
+
 void Plan::place_results(const Kernel& kernel, const std::vector<int64_t>& space) {
   const std::vector<int64_t> like = kernel.work == Work::product ? lying_in(space, program_->slots[kernel.results[0]].order)
                                     : kernel.work == Work::loop  ? strides_like(kernel, places_, space)
+                                    : lie_by_channels(kernel)    ? c10::get_channels_last_strides_2d(space)
                                                                  : contiguous(space);
   for (const int slot : kernel.results) {
     const Slot& it = program_->slots[slot];
@@ -158,9 +168,10 @@ at::Tensor Plan::memory_for(int slot, size_t step, const std::vector<at::Tensor>
   for (size_t i = 0; may_take && i < dying_[step].size(); ++i) {
     const auto other = static_cast<size_t>(dying_[step][i]);
     const Place& free = places_[other];
-    const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides && free.offset == 0;
-    // The tensor of a view has other sizes than its place.
-    if (fits && slots[other].use_count() == 1) return as_placed(slots[other], place);
+    // The tensor of a view has other sizes than its place. It is left alone: what leaves the group must not be a view.
+    const bool fits = free.dtype == place.dtype && free.sizes == place.sizes && free.strides == place.strides &&
+                      slots[other].sizes() == at::IntArrayRef(place.sizes) && slots[other].strides() == at::IntArrayRef(place.strides);
+    if (fits && slots[other].use_count() == 1) return slots[other];
   }
   return at::empty_strided(place.sizes, place.strides, at::TensorOptions().dtype(place.dtype));
 }
@@ -197,7 +208,8 @@ std::vector<KernelNumber> Plan::numbers(const torch::jit::Stack& inputs) const {
     KernelNumber it;
     it.i = number.i;
     if (number.inverse) {
-      it.d = 1.0 / static_cast<double>(product(real_sizes(number.of)));
+      const auto n = static_cast<double>(product(real_sizes(number.of)));
+      it.d = number.corrected ? n / std::max(0.0, n - number.d) : 1.0 / n;
     } else if (number.input >= 0) {
       const c10::IValue& value = inputs[static_cast<size_t>(number.input)];
       if (value.isDouble()) it.d = value.toDouble();

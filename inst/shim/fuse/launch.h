@@ -31,6 +31,7 @@ class Plan {
  private:
   std::vector<int64_t> real_sizes(const Sizes& shape) const;
   void place_view(const Kernel& kernel);
+  bool lie_by_channels(const Kernel& kernel) const;
   std::vector<KernelNumber> numbers(const torch::jit::Stack& inputs) const;
   void place_results(const Kernel& kernel, const std::vector<int64_t>& space);
   at::Tensor reduced_to_one(const at::Tensor& partials, const Slot& slot, const Expr& expr) const;

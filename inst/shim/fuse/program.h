@@ -75,6 +75,7 @@ struct Number {
   int64_t i = 0;
   Sizes of;          // if `inverse`: it is one over the number of elements of this shape
   bool inverse = false;
+  bool corrected = false;  // it is their number over that number less `d`
 };
 
 // What is computed by one kernel: all that has the same space and can be had at the same time; or one step of another kind.
