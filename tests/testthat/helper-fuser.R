@@ -158,8 +158,8 @@ random_tensor_expression <- function(depth) {
     product = sprintf(sample(c("mixed(%s, %s)", "layer(%s, %s)"), 1), sub(), sub()),
     view = sprintf(sample(c("tensor(%s)$unsqueeze(1)$squeeze(1)", "tensor(%s)$expand_as(a)", "turned(%s)", "folded(%s)", "moved(%s)"), 1), sub()),
     batch = sprintf("batched(%s, %s)", sub(), sub()),
-    part = sprintf(sample(c("tail_first(%s)", "unbound(%s)", "stepped(%s)", "summed(%s)", "spread(%s)"), 1), sub()),
-    side = sprintf(sample(c("beside(%s, %s)", "stacked(%s, %s)"), 1), sub(), sub())
+    part = sprintf(sample(c("tail_first(%s)", "unbound(%s)", "stepped(%s)", "summed(%s)", "spread(%s)", "twice_summed(%s)"), 1), sub()),
+    side = sprintf(sample(c("beside(%s, %s)", "stacked(%s, %s)", "gated(%s, %s)"), 1), sub(), sub())
   )
 }
 
@@ -254,8 +254,21 @@ random_fused_function <- function() {
     if (x$ndim == 0 || tail(x$shape, 1) < 2) return(x)
     x / (torch_std(x, -1, keepdim = TRUE) + 1) - torch_var(x, 1, unbiased = FALSE)
   }
+  twice_summed <- function(x) {
+    x <- tensor(x)$to(dtype = torch_float())
+    if (x$ndim < 2) return(x)
+    inner <- torch_sum(x * 0.1, -1)
+    x * 0.1 + (torch_mean(inner, -1) + torch_sum(nnf_softmax(inner, -1) * inner, -1))$unsqueeze(-1)$unsqueeze(-1)
+  }
+  # Rows times what is smaller.
+  gated <- function(x, y) {
+    x <- tensor(x)$to(dtype = torch_float())
+    y <- tensor(y)$to(dtype = torch_float())
+    if (x$ndim < 2 || !same_shape(x, y)) return(x)
+    x * 0.1 + torch_mean(x, -1, TRUE) * y$narrow(1, 1, 1)$narrow(-1, 1, 1)
+  }
   functions <- list(
-    spread = spread, tail_first = tail_first, unbound = unbound, stepped = stepped, beside = beside, stacked = stacked, summed = summed, tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
+    twice_summed = twice_summed, gated = gated, spread = spread, tail_first = tail_first, unbound = unbound, stepped = stepped, beside = beside, stacked = stacked, summed = summed, tensor = tensor, last = last, centred = centred, mixed = mixed, layer = layer, batched = batched, turned = turned, folded = folded,
     moved = moved
   )
   eval(parse(text = text, keep.source = FALSE), list2env(functions, parent = asNamespace("torch")))
