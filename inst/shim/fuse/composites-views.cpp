@@ -41,12 +41,11 @@ Id Translator::permute(Node* node, const at::Tensor& out) {
   const int64_t rank = out.dim();
   std::vector<int64_t> order(static_cast<size_t>(rank));
   std::iota(order.begin(), order.end(), 0);
-  const auto place = [&](const c10::IValue& dim) { return static_cast<size_t>(dim.toInt() < 0 ? dim.toInt() + rank : dim.toInt()); };
   if (constant(node, 1).isIntList()) {
     const auto dims = constant(node, 1).toIntVector();
     for (size_t d = 0; d < dims.size(); ++d) order[d] = dims[d] < 0 ? dims[d] + rank : dims[d];
   } else if (node->inputs().size() == 3) {
-    std::swap(order[place(constant(node, 1))], order[place(constant(node, 2))]);
+    std::swap(order[place_of(constant(node, 1), rank)], order[place_of(constant(node, 2), rank)]);
   } else if (rank == 2) {
     std::swap(order[0], order[1]);
   }

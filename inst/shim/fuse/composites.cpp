@@ -1,8 +1,6 @@
 // Operators that are no single formula: reductions, products and those that are made of several formulas.
 #include <ATen/Functions.h>
-#include <numeric>
 
-#include "fuse/fused.h"
 #include "fuse/translator.h"
 
 namespace shim::fuse {
@@ -81,11 +79,6 @@ bool multiplies_matrices(const Node& node) {
 bool is_packed_in_order(const Node& node) {
   const auto format = torch::jit::toIValue(node.input(1));
   return format && (format->isNone() || (format->isInt() && format->toMemoryFormat() == at::MemoryFormat::Contiguous));
-}
-bool adds(const Node& node) { return node.kind() == c10::aten::addmm || node.kind() == c10::aten::baddbmm; }
-bool multiplies(const Node& node) {
-  const Composite* composite = composite_of(node.kind());
-  return composite && composite->is(multiplied);
 }
 }  // namespace
 
