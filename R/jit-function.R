@@ -13,6 +13,7 @@ signature_in_r <- function(signature, name = signature$name) {
 }
 
 value_in_r <- function(value) {
+  if (is_torch_tensor(value) && value$numel() == 1) value <- as_array(value)
   if (is_torch_tensor(value) || inherits(value, "torch_enum")) return(format(value))
   if (is.function(value) || typeof(value) == "externalptr") friendly_type(value) else deparse1(value)
 }

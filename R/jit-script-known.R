@@ -27,9 +27,11 @@ script_known <- function(name, env, program, locals = character()) {
   if (is.null(value) || is.function(value)) {
     f <- as_function()
     if (is.null(f)) return(if (is.null(value) && exists(name, env) && !name %in% locals) list(name = name, is_function = FALSE))
+    if (length(parts) == 1) watch(f, name, name, env, program)
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }
-  c(list(name = name, is_function = FALSE), script_constant(value, name, env, program), script_shadowed(name, env, program))
+  watch(value, name, name, env, program)
+  c(list(name = name, is_function = FALSE), script_constant(value), script_shadowed(name, env, program))
 }
 
 # A part of a list or compilation unit that a function finds outside of itself: of those that can be no constant as a whole,
@@ -39,12 +41,24 @@ script_part <- function(path, env, program, locals) {
   if (steps[1] %in% locals) return(NULL)
   value <- value_at(steps, env)
   if (is.null(value)) return(NULL)
+  watch(value, path, steps, env, program)
   known <- list(name = path, is_function = is.function(value))
-  c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value, path, env, program))
+  c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value))
 }
 
-value_at <- function(steps, env) {
-  value <- get0(steps[1], env)
+# Notes a value that the program holds as it is now, unless it can't change.
+watch <- function(value, name, steps, env, program) {
+  if (!is.function(value) && !is_constant_value(value)) return()
+  home <- home_of(steps[1], env, mode_of(value, steps))
+  if (is.null(home) || bindingIsLocked(steps[1], home)) return()
+  program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
+}
+
+# Where R looks for a function, it goes past values of the same name.
+mode_of <- function(value, steps) if (is.function(value) && length(steps) == 1) "function" else "any"
+
+value_at <- function(steps, env, mode = "any") {
+  value <- get0(steps[1], env, mode = mode)
   for (step in steps[-1]) {
     if (!is_unit(value) && !is_bare_list(value)) return(NULL)
     value <- value[[step]]
@@ -68,17 +82,16 @@ script_shadowed <- function(name, env, program) {
   known[setdiff(names(known), if (!is.null(known$refused)) c("refused", "closure"))]
 }
 
-script_constant <- function(value, name, env, program) {
+script_constant <- function(value) {
   if (!is_constant_value(value)) return(list(refused = refused_value(value)))
-  steps <- if (exists(name, env)) name else strsplit(name, "$", fixed = TRUE)[[1]]
-  if (!bindingIsLocked(steps[1], home_of(steps[1], env))) {
-    program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
-  }
   list(value = script_value(value))
 }
 
-home_of <- function(name, env) {
-  while (!exists(name, env, inherits = FALSE)) env <- parent.env(env)
+home_of <- function(name, env, mode) {
+  while (!exists(name, env, mode = mode, inherits = FALSE)) {
+    if (identical(env, emptyenv())) return(NULL)
+    env <- parent.env(env)
+  }
   env
 }
 

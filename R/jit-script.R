@@ -36,8 +36,8 @@
 #' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
-#' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable there has another
-#' value since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable or a function
+#' there is another one since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
 #' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
@@ -497,9 +497,10 @@ watching <- function(module, watched) {
 
 tell_changed <- function(watched) {
   for (it in watched) {
-    if (identical(value_at(it$steps, it$env), it$value)) next
+    if (identical(value_at(it$steps, it$env, mode_of(it$value, it$steps)), it$value)) next
     warn(sprintf(
-      "`%s` is another value now than when the function was compiled: the program holds the old one. Compile it again.", it$name
+      "`%s` is another %s now than when the function was compiled: the program holds the old one. Compile it again.",
+      it$name, if (is.function(it$value)) "function" else "value"
     ), class = "torch_script_changed_warning")
   }
 }

@@ -35,6 +35,14 @@ message_rules <- list(
     )
   ),
   list("Hint: [^\n]*torch\\.autograd\\.set_detect_anomaly[^\n]*", function() "`with_detect_anomaly()` tells which operator it was."),
+  list(
+    "a Tensor with (\\d+) elements cannot be converted to Scalar",
+    function(n) sprintf("A tensor with %s elements is no single number: take one (`x[1]`), or all (`as_array(x)`; in programs `as.vector(x)`).", n)
+  ),
+  list(
+    "Boolean value of Tensor with (?:more than one|no) values? is ambiguous",
+    function() "A tensor that has not one element is neither TRUE nor FALSE: ask `x$all()` or `x$any()`."
+  ),
   list("^index out of range in self$", function() "An index is beyond the size of the dimension in which it counts."),
   # What C++'s own library throws names a function of that library, which means nothing to users of R.
   list(

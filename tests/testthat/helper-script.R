@@ -1,5 +1,5 @@
 # Lines of the test files move.
-without_lines <- function(lines) sub("line [0-9]+", "line N", lines)
+without_lines <- function(lines) gsub("line [0-9]+", "line N", lines)
 
 plain <- function(value) {
   if (is_torch_tensor(value)) return(as_array(value$detach()))

@@ -42,6 +42,115 @@ test_that("a function gives one type, and says where it does not", {
   }, 1), transform = without_lines)
 })
 
+test_that("two types of one variable are told with both places", {
+  skip_if_no_torch()
+  refused <- list(
+    branches = function(n = 1L) {
+      if (n > 2L) y <- torch_ones(2) else y <- "a"
+      y
+    },
+    loop = function(n = 1L) {
+      y <- torch_ones(2)
+      for (i in 1:3) y <- "a"
+      y
+    },
+    value = function(n = 1L) {
+      y <- if (n > 2L) torch_ones(2) else "a"
+      y
+    },
+    argument = function(n = 1L) {
+      for (i in 1:3) n <- "a"
+      n
+    },
+    element = function(n = 1L) {
+      y <- c(1, 2)
+      y[1] <- torch_ones(2)
+      y
+    },
+    one_branch = function(n = 1L) {
+      if (n > 2L) y <- torch_ones(2)
+      for (i in 1:3) y <- "a"
+      y
+    },
+    several_lines = function(n = 1L) {
+      y <- torch_ones(
+        2
+      )
+      repeat {
+        y <- list(a = 1)
+        break
+      }
+      y
+    },
+    # The first two may differ: no branch or loop stands between.
+    third = function(n = 1L) {
+      y <- 1
+      y <- "a"
+      if (n > 2L) y <- torch_ones(2)
+      y
+    }
+  )
+  for (f in refused) expect_snapshot(error = TRUE, jit_script(f), transform = without_lines)
+})
+
+test_that("an argument whose default is of a narrower type takes the wider one", {
+  skip_if_no_torch()
+  f <- jit_script(function(n = 1L) {
+    if (n > 2L) n <- torch_ones(2)
+    n
+  })
+  expect_equal(as_array(f()), 1)
+  expect_equal(f()$dtype, torch_int64())
+  expect_equal(as_array(f(torch_tensor(3L))), c(1, 1))
+  g <- jit_script(function(n = 1L) {
+    n <- n + 0.5
+    n
+  })
+  expect_identical(g(), 1.5)
+})
+
+test_that("a variable without a value is told with the branch that gives it one", {
+  skip_if_no_torch()
+  expect_snapshot(error = TRUE, {
+    jit_script(function(x = 1) {
+      if (x > 0) y <- 1
+      y
+    })(-1)
+    jit_script(function(x = 1) {
+      if (x > 0) y <- 1 else if (x < -5) y <- 2 else z <- 3
+      y
+    })(-1)
+    jit_script(function(n = 1L) {
+      for (i in seq_len(n)) {
+        last <- i
+      }
+      last
+    })(0L)
+    jit_script(function(n = 1L) {
+      while (n > 0L) {
+        if (n == 3L) y <- n
+        n <- n - 1L
+      }
+      y
+    })(2L)
+  })
+  # What is not used afterwards need have no value.
+  expect_equal(jit_script(function(x = 1) {
+    if (x > 0) y <- x * 2
+    x
+  })(-1), -1)
+})
+
+test_that("one number is asked of a tensor of several", {
+  skip_if_no_torch()
+  for (f in list(function(x) as.numeric(x), function(x) as.integer(x), function(x) x$item())) {
+    expect_error(jit_script(f, torch_ones(3))(torch_ones(3)), "A tensor with 3 elements is no single number", class = "torch_runtime_error")
+  }
+  for (f in list(function(x) as.logical(x), function(x) if (x) 1 else 2)) {
+    for (n in c(0, 3)) expect_error(jit_script(f, torch_ones(3))(torch_ones(n)), "is neither TRUE nor FALSE", class = "torch_runtime_error")
+  }
+})
+
 # A file with its functions, as a user has it.
 sourced <- function(keep, env = parent.frame()) {
   lines <- c(

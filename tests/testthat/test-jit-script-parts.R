@@ -44,6 +44,55 @@ test_that("parts are given values, and nobody else sees it", {
   expect_equal(as.numeric(filled(4L)), 1:4)
 })
 
+test_that("a loop that fills what it made takes memory for it once", {
+  skip_if_no_torch()
+  # Bytes that tensors took while it ran, once warm.
+  taken <- function(f, ...) {
+    for (i in 1:3) f(...)
+    before <- torch:::cpp_memory_stats(FALSE)[["allocated"]]
+    f(...)
+    torch:::cpp_memory_stats(FALSE)[["allocated"]] - before
+  }
+  size <- 1e5
+  programs <- list(
+    jit_script(function(n, size) {
+      out <- torch_zeros(size)
+      for (i in seq_len(n)) out[i] <- i
+      out
+    }, 1L, 1L),
+    jit_script(function(n, size) {
+      out <- torch_zeros(2L, size)
+      for (i in seq_len(n)) out[1, i] <- out[2, i] + 1
+      out
+    }, 1L, 1L),
+    jit_script(function(n, size) {
+      state <- list(sum = torch_zeros(size), n = 0L)
+      for (i in seq_len(n)) {
+        state$sum[i] <- 1
+        state$n <- state$n + 1L
+      }
+      state$sum
+    }, 1L, 1L)
+  )
+  for (program in programs) {
+    once <- taken(program, 1L, as.integer(size))
+    # A turn takes the few bytes of single elements.
+    expect_lt(taken(program, 100L, as.integer(size)) - once, 100 * 1024)
+    expect_gte(once, size * 4)
+  }
+  # The measure sees a copy where there is one: `kept` is another value.
+  copying <- jit_script(function(n, size) {
+    out <- torch_zeros(size)
+    kept <- out
+    for (i in seq_len(n)) {
+      kept <- out
+      out[i] <- i
+    }
+    list(kept, out)
+  }, 1L, 1L)
+  expect_gt(taken(copying, 100L, as.integer(size)), 100 * size * 4)
+})
+
 test_that("indices mean what they mean to a tensor", {
   skip_if_no_torch()
   x <- torch_tensor(array(as.numeric(1:24), c(2, 3, 4)))

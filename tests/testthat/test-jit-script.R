@@ -63,6 +63,26 @@ test_that("what a program found outside is noticed when it changes", {
   expect_warning(g(torch_ones(1)), "`bias`", class = "torch_script_changed_warning")
 })
 
+test_that("a function that a program found outside is noticed when it changes", {
+  skip_if_no_torch()
+  twice <- function(x) x * 2
+  inner <- function(x) twice(x) + 1
+  tools <- list(half = function(x) x / 2)
+  f <- jit_script(function(x) tools$half(inner(x)), torch_ones(1))
+  expect_silent(f(torch_ones(1)))
+  # The same function, written anew.
+  twice <- function(x) x * 2
+  expect_silent(f(torch_ones(1)))
+  twice <- function(x) x * 3
+  expect_warning(expect_equal(as.numeric(f(torch_ones(1))), 1.5), "`twice` is another function now", class = "torch_script_changed_warning")
+  twice <- function(x) x * 2
+  tools$half <- function(x) x / 4
+  expect_warning(f(torch_ones(1)), "`tools$half`", fixed = TRUE, class = "torch_script_changed_warning")
+  tools$half <- function(x) x / 2
+  rm(twice)
+  expect_warning(f(torch_ones(1)), "`twice`", class = "torch_script_changed_warning")
+})
+
 test_that("types are said by examples, strings, declare() and defaults", {
   skip_if_no_torch()
   signature <- function(...) jit_script(...)$schema

@@ -27,9 +27,9 @@ def f(x: Dict[K, T]) -> Dict[K, T]:
 def f(x: Tensor) -> Tensor:
   return x.clone()
 ## inner:defined
-def f(x: Optional[T], name: str) -> T:
+def f(x: Optional[T], message: str) -> T:
   if x is None:
-    raise Exception("object '" + name + "' not found")
+    raise Exception(message)
   return x
 ## inner:not_null
 def f(x: Optional[T]) -> T:
@@ -180,202 +180,6 @@ def f(x: List[T], n: int = 6) -> List[T]:
   return x[max(len(x) - n, 0):] if n >= 0 else x[-n:]
 def f(x: Tensor, n: int = 6) -> Tensor:
   return x[max(x.size(0) - n, 0):] if n >= 0 else x[-n:]
-## sort
-def f(x: List[S], decreasing: bool = False) -> List[S]:
-  out: List[S] = []
-  for one in x:
-    if not is_nan(one):
-      out.append(one)
-  out.sort(decreasing)
-  return out
-def f(x: Tensor, decreasing: bool = False) -> Tensor:
-  return torch.sort(x, 0, decreasing)[0]
-## order
-def f(x: List[S], decreasing: bool = False) -> List[int]:
-  # Equal values stand in the order of their positions, and NaN last, whatever the order.
-  keys: List[Tuple[S, int]] = []
-  last: List[int] = []
-  for i in range(len(x)):
-    if is_nan(x[i]):
-      last.append(i + 1)
-    else:
-      keys.append((x[i], -i - 1 if decreasing else i + 1))
-  keys.sort(decreasing)
-  return [abs(key[1]) for key in keys] + last
-## unique
-def f(x: List[S]) -> List[S]:
-  out: List[S] = []
-  seen: Dict[S, bool] = {}
-  no_nan = True
-  for one in x:
-    if is_nan(one):
-      if no_nan:
-        out.append(one)
-      no_nan = False
-    elif one not in seen:
-      seen[one] = True
-      out.append(one)
-  return out
-## duplicated
-def f(x: List[S]) -> List[bool]:
-  out: List[bool] = []
-  seen: Dict[S, bool] = {}
-  no_nan = True
-  for one in x:
-    if is_nan(one):
-      out.append(not no_nan)
-      no_nan = False
-    else:
-      out.append(one in seen)
-      seen[one] = True
-  return out
-## diff
-def f(x: List[N]) -> List[N]:
-  return [x[i] - x[i - 1] for i in range(1, len(x))]
-## cumprod
-def f(x: Tensor) -> Tensor:
-  return torch.cumprod(x, 0)
-def f(x: List[float]) -> List[float]:
-  out: List[float] = []
-  n = 1.0
-  for one in x:
-    n *= one
-    out.append(n)
-  return out
-## cummax
-def f(x: Tensor) -> Tensor:
-  return torch.cummax(x, 0)[0]
-def f(x: List[N]) -> List[N]:
-  out: List[N] = []
-  for one in x:
-    last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one >= last else last)
-  return out
-## cummin
-def f(x: Tensor) -> Tensor:
-  return torch.cummin(x, 0)[0]
-def f(x: List[N]) -> List[N]:
-  out: List[N] = []
-  for one in x:
-    last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one <= last else last)
-  return out
-## union
-def f(x: List[S], y: List[S]) -> List[S]:
-  out: List[S] = []
-  seen: Dict[S, bool] = {}
-  no_nan = True
-  for one in x + y:
-    if is_nan(one):
-      if no_nan:
-        out.append(one)
-      no_nan = False
-    elif one not in seen:
-      seen[one] = True
-      out.append(one)
-  return out
-## intersect
-def f(x: List[S], y: List[S]) -> List[S]:
-  out: List[S] = []
-  open: Dict[S, bool] = {}
-  nan_open = False
-  for one in y:
-    if is_nan(one):
-      nan_open = True
-    else:
-      open[one] = True
-  for one in x:
-    if is_nan(one):
-      if nan_open:
-        out.append(one)
-      nan_open = False
-    elif one in open:
-      if open[one]:
-        out.append(one)
-      open[one] = False
-  return out
-## setdiff
-def f(x: List[S], y: List[S]) -> List[S]:
-  out: List[S] = []
-  seen: Dict[S, bool] = {}
-  no_nan = True
-  for one in y:
-    if is_nan(one):
-      no_nan = False
-    else:
-      seen[one] = True
-  for one in x:
-    if is_nan(one):
-      if no_nan:
-        out.append(one)
-      no_nan = False
-    elif one not in seen:
-      seen[one] = True
-      out.append(one)
-  return out
-## var
-def f(x: List[float]) -> float:
-  if len(x) < 2:
-    return nan
-  mean = 0.0
-  for one in x:
-    mean += one
-  mean /= float(len(x))
-  n = 0.0
-  for one in x:
-    n += (one - mean) * (one - mean)
-  return n / float(len(x) - 1)
-## sd
-def f(x: List[float]) -> float:
-  if len(x) < 2:
-    return nan
-  mean = 0.0
-  for one in x:
-    mean += one
-  mean /= float(len(x))
-  n = 0.0
-  for one in x:
-    n += (one - mean) * (one - mean)
-  return math.sqrt(n / float(len(x) - 1))
-def f(x: Tensor) -> Tensor:
-  return torch.std(as_real(x))
-## which.max
-def f(x: List[float]) -> int:
-  at = -1
-  for i in range(len(x)):
-    if not math.isnan(x[i]) and (at < 0 or x[i] > x[at]):
-      at = i
-  if at < 0:
-    raise Exception("`which.max()` of no numbers")
-  return at + 1
-def f(x: Tensor) -> Tensor:
-  if x.dim() != 1:
-    raise Exception("`which.max()` takes a tensor of one dimension. Use `torch_argmax(x, dim = )`.")
-  return torch.argmax(x) + 1
-## which.min
-def f(x: List[float]) -> int:
-  at = -1
-  for i in range(len(x)):
-    if not math.isnan(x[i]) and (at < 0 or x[i] < x[at]):
-      at = i
-  if at < 0:
-    raise Exception("`which.min()` of no numbers")
-  return at + 1
-def f(x: Tensor) -> Tensor:
-  if x.dim() != 1:
-    raise Exception("`which.min()` takes a tensor of one dimension. Use `torch_argmin(x, dim = )`.")
-  return torch.argmin(x) + 1
-## which
-def f(x: List[bool]) -> List[int]:
-  out: List[int] = []
-  for i in range(len(x)):
-    if x[i]:
-      out.append(i + 1)
-  return out
-def f(x: Tensor) -> Tensor:
-  if x.dtype != torch.bool or x.dim() != 1:
-    raise Exception("`which()` takes a bool tensor of one dimension. Use `torch_nonzero(x)`.")
-  return torch.nonzero(x).squeeze(1) + 1
 ## any
 def f(x: List[bool]) -> bool:
   for one in x:
@@ -392,16 +196,6 @@ def f(x: List[bool]) -> bool:
   return True
 def f(x: Tensor) -> Tensor:
   return torch.all(x)
-## cumsum
-def f(x: List[N]) -> List[N]:
-  out: List[N] = []
-  n = N(0)
-  for one in x:
-    n += one
-    out.append(n)
-  return out
-def f(x: Tensor) -> Tensor:
-  return torch.cumsum(x, 0)
 ## numeric double
 def f(length: int = 0) -> List[float]:
   return [0.0] * length
@@ -442,57 +236,12 @@ def f(x: List[T], times: int, *, each: int) -> List[T]:
   return out * times
 def f(x: List[T], *, length_out: int) -> List[T]:
   return [x[i % len(x)] for i in range(length_out)]
-## %in%
-def f(x: S, table: List[S]) -> bool:
-  if is_nan(x):
-    for one in table:
-      if is_nan(one):
-        return True
-  return x in table
-def f(x: str, table: Dict[str, T]) -> bool:
-  return x in table
-def f(x: List[S], table: List[S]) -> List[bool]:
-  seen: Dict[S, bool] = {}
-  nan_in = False
-  for one in table:
-    if is_nan(one):
-      nan_in = True
-    else:
-      seen[one] = True
-  return [one in seen or (nan_in and is_nan(one)) for one in x]
 ## inner:or_empty
 def f(x: Optional[List[T]]) -> List[T]:
   if x is None:
     out: List[T] = []
     return out
   return x
-## match
-def f(x: S, table: List[S], nomatch: Optional[int] = None) -> int:
-  for i in range(len(table)):
-    if table[i] == x or (is_nan(x) and is_nan(table[i])):
-      return i + 1
-  if nomatch is None:
-    raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
-  return nomatch
-def f(x: List[S], table: List[S], nomatch: Optional[int] = None) -> List[int]:
-  out: List[int] = []
-  places: Dict[S, int] = {}
-  place_of_nan = 0
-  for i in range(len(table) - 1, -1, -1):
-    if is_nan(table[i]):
-      place_of_nan = i + 1
-    else:
-      places[table[i]] = i + 1
-  for one in x:
-    at = place_of_nan if is_nan(one) else 0
-    if one in places:
-      at = places[one]
-    if at == 0:
-      if nomatch is None:
-        raise Exception("`match()` finds nothing, which is NA in R: say `nomatch`, or ask `%in%` before")
-      at = nomatch
-    out.append(at)
-  return out
 ## names
 def f(x: Dict[K, T]) -> List[K]:
   return list(x.keys())

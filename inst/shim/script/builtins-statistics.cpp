@@ -291,6 +291,73 @@ def f(bin: List[int]) -> List[int]:
     if one >= 1:
       out[one - 1] += 1
   return out
+## diff
+def f(x: List[N]) -> List[N]:
+  return [x[i] - x[i - 1] for i in range(1, len(x))]
+## cumprod
+def f(x: Tensor) -> Tensor:
+  return torch.cumprod(x, 0)
+def f(x: List[float]) -> List[float]:
+  out: List[float] = []
+  n = 1.0
+  for one in x:
+    n *= one
+    out.append(n)
+  return out
+## cummax
+def f(x: Tensor) -> Tensor:
+  return torch.cummax(x, 0)[0]
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  for one in x:
+    last = out[-1] if len(out) > 0 else one
+    out.append(one if is_nan(one) or one >= last else last)
+  return out
+## cummin
+def f(x: Tensor) -> Tensor:
+  return torch.cummin(x, 0)[0]
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  for one in x:
+    last = out[-1] if len(out) > 0 else one
+    out.append(one if is_nan(one) or one <= last else last)
+  return out
+## cumsum
+def f(x: List[N]) -> List[N]:
+  out: List[N] = []
+  n = N(0)
+  for one in x:
+    n += one
+    out.append(n)
+  return out
+def f(x: Tensor) -> Tensor:
+  return torch.cumsum(x, 0)
+## var
+def f(x: List[float]) -> float:
+  if len(x) < 2:
+    return nan
+  mean = 0.0
+  for one in x:
+    mean += one
+  mean /= float(len(x))
+  n = 0.0
+  for one in x:
+    n += (one - mean) * (one - mean)
+  return n / float(len(x) - 1)
+## sd
+def f(x: List[float]) -> float:
+  if len(x) < 2:
+    return nan
+  mean = 0.0
+  for one in x:
+    mean += one
+  mean /= float(len(x))
+  n = 0.0
+  for one in x:
+    n += (one - mean) * (one - mean)
+  return math.sqrt(n / float(len(x) - 1))
+def f(x: Tensor) -> Tensor:
+  return torch.std(as_real(x))
 )";
 
 }  // namespace shim::script

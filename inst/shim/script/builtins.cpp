@@ -34,6 +34,7 @@ struct Form {
   std::vector<Formal> formals;
   std::map<std::string, GraphFunction*> made = {};  // by the types that T and K stand for
   std::optional<size_t> each = std::nullopt;        // of vectors: the form that it calls for each element
+  size_t letter = 0;                                // which of the types it is that N or S stands for
 };
 
 // Holds the forms that were compiled. Graphs point into it, so that it is never freed.
@@ -61,11 +62,12 @@ std::string identity(const TypePtr& type) {
   return text;
 }
 
-GraphFunction* helper(const std::string& name);
+GraphFunction* helper(const std::string& name, size_t letter);
 
-// The names that a form may use. `each`: the form for single values, which a form for vectors calls.
+// The names that a form may use. `each`: the form for single values, which a form for vectors calls. `letter`: a helper
+// with N or S is called for the type that the form itself is for.
 struct Names : Resolver {
-  Names(const Stands& stands, GraphFunction* each) : stands(stands), each(each) {}
+  Names(const Stands& stands, GraphFunction* each, size_t letter) : stands(stands), each(each), letter(letter) {}
   TypePtr resolveType(const std::string& name, const SourceRange&) override {
     for (const auto& it : stands)
       if (auto found = part_named(it.second, name)) return found;
@@ -74,11 +76,12 @@ struct Names : Resolver {
   SugaredValuePtr resolveValue(const std::string& name, GraphFunction& function, const SourceRange& place) override {
     if (name == "each" && each) return std::make_shared<FunctionValue>(each);
     if (auto known = builtin_name(name, function, place)) return known;
-    auto* found = helper("inner:" + name);
+    auto* found = helper("inner:" + name, letter);
     return found ? std::make_shared<FunctionValue>(found) : nullptr;
   }
   Stands stands;
   GraphFunction* each;
+  size_t letter;
 };
 
 Form form_of(std::string text) {
@@ -161,7 +164,11 @@ void read(const char* text, Table& table) {
   std::shared_ptr<std::vector<Form>> forms;
   bool each = false;
   const auto finish = [&] {
-    for (const auto& text : spelled_out(def)) forms->push_back(form_of(text));
+    const auto texts = spelled_out(def);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      forms->push_back(form_of(texts[i]));
+      forms->back().letter = i;
+    }
     def.clear();
   };
   const auto finish_builtin = [&] {
@@ -197,7 +204,7 @@ const Table& table() {
   static const Table& it = *new Table([] {
     Table made;
     for (const char* text :
-         {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfStatistics, kBuiltinsOfStrings,
+         {kBuiltinsOfNumbers, kBuiltinsOfFunctions, kBuiltinsOfLists, kBuiltinsOfSets, kBuiltinsOfStatistics, kBuiltinsOfStrings,
           kBuiltinsOfTensors})
       read(text, made);
     return made;
@@ -310,16 +317,19 @@ GraphFunction* made(const std::string& builtin, std::vector<Form>& forms, Form& 
         std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
     Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
     const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
-                                   {std::make_shared<Names>(stands, each)}, nullptr);
+                                   {std::make_shared<Names>(stands, each, form.letter)}, nullptr);
     function = static_cast<GraphFunction*>(all.front());
   }
   return function;
 }
 
-// The first form of a builtin, NULL if there is none of this name.
-GraphFunction* helper(const std::string& name) {
+// A builtin's form for a type that N or S stands for; the first form if it has none of these. NULL if there is no builtin
+// of this name.
+GraphFunction* helper(const std::string& name, size_t letter) {
   const auto found = table().find(name);
-  return found == table().end() ? nullptr : made(name, *found->second, found->second->front(), {});
+  if (found == table().end()) return nullptr;
+  auto& forms = *found->second;
+  return made(name, forms, forms[letter < forms.size() ? letter : 0], {});
 }
 
 // Gives the place of the call to all nodes from `before` on to where new ones are inserted, and to the nodes inside of

@@ -21,6 +21,7 @@ std::vector<std::string> builtin_names();
 extern const char* const kBuiltinsOfNumbers;
 extern const char* const kBuiltinsOfFunctions;
 extern const char* const kBuiltinsOfLists;
+extern const char* const kBuiltinsOfSets;
 extern const char* const kBuiltinsOfStatistics;
 extern const char* const kBuiltinsOfStrings;
 extern const char* const kBuiltinsOfTensors;

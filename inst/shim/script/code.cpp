@@ -20,6 +20,15 @@ std::string callee(const ts_code& code) {
   return "";
 }
 
+std::string cited(const torch::jit::SourceRange& place) {
+  const auto at = place.file_line_col();
+  if (!at) return "";
+  const std::string text = place.text().str();
+  const auto end = text.find('\n');
+  const std::string first = end == std::string::npos ? text : text.substr(0, text.find_last_not_of(" \n{", end) + 1) + " ...";
+  return "`" + first + "` (line " + std::to_string(std::get<1>(*at)) + ")";
+}
+
 bool is_assignment(const ts_code& code) {
   const std::string name = callee(code);
   return code.n == 3 && (name == "<-" || name == "=");

@@ -25,6 +25,9 @@ bool is_assignment(const ts_code& code);
 // The variable that a place such as `x$a[i]` is a part of; NULL if it is part of none.
 const ts_code* base_of(const ts_code& place);
 
+// Code as messages speak of it: "`y <- 1` (line 4)". A place without a source is cited as "".
+std::string cited(const torch::jit::SourceRange& place);
+
 // A function that a program holds: the one that is compiled, one that it calls, or one written inside of another.
 struct Function {
   Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name, bool is_method = false);

@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/frontend/resolver.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/callable.h"
@@ -114,12 +115,42 @@ c10::TupleTypePtr Compiler::named_tuple(const std::vector<std::string>& names, c
   return made;
 }
 
-void Compiler::declare(Instance& instance, const std::string& variable, const TypePtr& type) {
-  const auto found = instance.declared.find(variable);
-  if (found != instance.declared.end() && *found->second == *type) return;
-  instance.declared[variable] = type;
+void Compiler::declare(const Call& call, const std::string& variable, const TypePtr& type) {
+  auto& declared = call.instance.declared;
+  const auto found = declared.find(variable);
+  if (found != declared.end() && *found->second.type == *type) return;
+  declared[variable] = {type, call.place};
   throw Again{};
 }
+
+void fail_of_types(const std::string& variable, const Typed& here, const Typed& elsewhere) {
+  const std::string code = cited(elsewhere.place);
+  const std::string types = words(here.type) + " here, and " + words(elsewhere.type) +
+                            (code.empty() ? " as an argument" : " in " + code);
+  if (variable == "return")
+    throw ErrorReport(here.place) << "the function gives " << types << ": what a program gives is of one type";
+  // What an `if` gives is kept in a variable that the user has not named.
+  if (variable.rfind("R.", 0) == 0)
+    throw ErrorReport(here.place) << "the value is " << types << ": in a program a value is of one type";
+  throw ErrorReport(here.place) << "`" << variable << "` is " << types
+                                << ": in a program a variable is of one type. Give one of them another name";
+}
+
+namespace {
+
+// The type of all values that a variable was given. Fails if there is none: it is the last value that does not fit.
+TypePtr joined_of(const std::string& variable, const std::vector<Typed>& seen) {
+  TypePtr type = seen.front().type;
+  for (const auto& one : seen)
+    if (type) type = joined(type, one.type);
+  if (type) return type;
+  const auto& last = seen.back();
+  for (auto other = seen.rbegin(); other != seen.rend(); ++other)
+    if (!joined(other->type, last.type)) fail_of_types(variable, last, *other);
+  fail_of_types(variable, last, seen.front());
+}
+
+}  // namespace
 
 namespace {
 
@@ -154,10 +185,9 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   if (!missing.empty()) {
     const auto seen = instance.seen.find(missing);
     if (seen == instance.seen.end() || !instance.open.insert(missing).second) return false;
-    TypePtr type = c10::NoneType::get();
-    for (const auto& other : seen->second)
-      if (!(type = joined(type, other))) return false;
-    instance.declared[missing] = type;
+    const TypePtr type = joined(c10::NoneType::get(), joined_of(missing, seen->second));
+    if (!type) return false;
+    instance.declared[missing] = {type, seen->second.front().place};
     return true;
   }
   std::string variable = word_between(text, "Variable '", "' previously had type");
@@ -165,14 +195,14 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   if (text.find("Previous return statement returned") != std::string::npos) variable = "return";
   const auto seen = instance.seen.find(r_variable(variable));
   if (seen == instance.seen.end()) return false;
-  TypePtr type = seen->second.front();
-  for (const auto& other : seen->second) {
-    type = joined(type, other);
-    if (!type) return false;
-  }
+  if (seen->second.empty()) return false;
+  const TypePtr type = joined_of(seen->first, seen->second);
   const auto known = instance.declared.find(seen->first);
-  if (known != instance.declared.end() && *known->second == *type) return false;
-  instance.declared[seen->first] = type;
+  if (known != instance.declared.end() && *known->second.type == *type) return false;
+  // The value that asks for the wider type.
+  const auto asks = std::find_if(seen->second.rbegin(), seen->second.rend(),
+                                 [&](const Typed& one) { return !(*one.type == *seen->second.front().type); });
+  instance.declared[seen->first] = {type, (asks == seen->second.rend() ? seen->second.back() : *asks).place};
   return true;
 }
 
@@ -206,12 +236,15 @@ void Compiler::compile(Instance& instance) {
     instance.signature.open = instance.open;
     for (auto& parameter : instance.signature.parameters) {
       const auto wider = instance.declared.find(parameter.name);
-      if (wider != instance.declared.end()) parameter.type = key_of(wider->second);
-      instance.seen[parameter.name] = {type_of(parameter.type)};
+      if (wider != instance.declared.end()) {
+        parameter.type = key_of(wider->second.type);
+        parameter.default_value = default_as(parameter.default_value, wider->second.type);
+      }
+      instance.seen[parameter.name] = {{type_of(parameter.type), SourceRange()}};
     }
     if (instance.self)
       instance.signature.setting = [&](const std::string& field) { return setting(instance.self, field); };
-    for (const auto& it : instance.declared) instance.signature.declared[it.first] = key_of(it.second);
+    for (const auto& it : instance.declared) instance.signature.declared[it.first] = key_of(it.second.type);
     try {
       const auto def = lower(*instance.written, instance.signature, *this);
       const ResolverPtr names = std::make_shared<Names>(*this, instance);

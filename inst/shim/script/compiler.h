@@ -6,6 +6,18 @@
 
 namespace shim::script {
 
+// A type, and the code that it comes from. An argument's type comes from no code.
+struct Typed {
+  TypePtr type;
+  torch::jit::SourceRange place;
+};
+
+// Says that a variable has two types that no type joins, and where each comes from. "return" is what the function gives.
+[[noreturn]] void fail_of_types(const std::string& variable, const Typed& here, const Typed& elsewhere);
+
+// A default as a value of the parameter's type. Nothing if it can be none.
+std::optional<c10::IValue> default_as(const std::optional<c10::IValue>& given, const TypePtr& type);
+
 // A function compiled for arguments of certain types: called with others, it is another instance.
 struct Instance {
   Function* written;
@@ -13,8 +25,8 @@ struct Instance {
   Signature signature;
   // Types of variables, by their names in R; "return" stands for what the function gives. `seen`: those of the values
   // that were assigned in this attempt. `declared`: those that the next attempt declares.
-  std::map<std::string, std::vector<TypePtr>> seen;
-  std::map<std::string, TypePtr> declared;
+  std::map<std::string, std::vector<Typed>> seen;
+  std::map<std::string, Typed> declared;
   std::set<std::string> open;  // variables that may be read before they have a value
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
@@ -51,8 +63,8 @@ class Compiler : public Numbers {
   size_t number_of(Function& function) override;
   size_t number_of(const c10::IValue& constant) override;
 
-  // Notes the type of a variable. Throws Again if it was not declared as that.
-  void declare(Instance& instance, const std::string& variable, const TypePtr& type);
+  // Notes the type of a variable, which the call asks for. Throws Again if it was not declared as that.
+  void declare(const Call& call, const std::string& variable, const TypePtr& type);
 
   const ts_known* known(const Instance& instance, const std::string& name) const;
   const ts_known* member(const std::string& name) const;

@@ -161,11 +161,11 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   const auto& declared = call.instance.declared;
   const auto known = declared.find(variable);
   if (known != declared.end()) {
-    const auto list = known->second->cast<c10::ListType>();
+    const auto list = known->second.type->cast<c10::ListType>();
     wider = list ? joined(list->getElementType(), given) : nullptr;
     if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(given));
   }
-  call.compiler.declare(call.instance, variable, c10::ListType::create(wider));
+  call.compiler.declare(call, variable, c10::ListType::create(wider));
   return nullptr;
 }
 
@@ -370,14 +370,14 @@ Value* put_element(Call& call) {
   }
   // A list that gets elements by their names is a dictionary.
   if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
-    call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+    call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
   if (variable.empty()) whole = own(call, present(call, whole));
   if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
     call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (cost(value, dict->getValueType()) < 0 && !variable.empty()) {
       const auto wider = joined(dict->getValueType(), value->type());
-      if (wider) call.compiler.declare(call.instance, variable, c10::DictType::create(dict->getKeyType(), wider));
+      if (wider) call.compiler.declare(call, variable, c10::DictType::create(dict->getKeyType(), wider));
     }
     return call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
   }

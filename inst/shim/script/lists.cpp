@@ -104,7 +104,7 @@ void learn(Call& call, const Value* list) {
   for (const auto* other : call.inputs) {
     const auto type = is_list(other) ? element_type(other) : other->type();
     const bool says_nothing = type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == TypeKind::NoneType;
-    if (!says_nothing) call.compiler.declare(call.instance, variable, c10::ListType::create(type));
+    if (!says_nothing) call.compiler.declare(call, variable, c10::ListType::create(type));
   }
 }
 

@@ -42,9 +42,17 @@ Expr Lower::named_value(const ts_code& code) {
   if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
   if (const auto value = known_constant(code)) return constant(*value, range);
   if (text == "private" && knows("self")) return variable("self", range);
-  if (signature_.open.count(text)) return apply("defined:" + text, range, {variable(text, range)});
+  if (signature_.open.count(text))
+    return apply("defined", range, {variable(text, range), string(not_found(text), range)});
   if (knows(text)) return variable(text, range);
   return name("R:var:" + text, range);
+}
+
+// What is said where the variable has no value yet.
+std::string Lower::not_found(const std::string& variable) {
+  std::string places;
+  for (const auto& it : only_in_[variable]) places += (places.empty() ? "" : ", or ") + it;
+  return "object '" + variable + "' not found" + (places.empty() ? "" : ": it gets a value only " + places);
 }
 
 // A function as a value: it holds the variables that it reads as they are now. `kept`: it may be called later, when R

@@ -1,4 +1,5 @@
 // Lowers statements: control flow, assignments, what the function gives.
+#include <algorithm>
 #include <cmath>
 
 #include "script/lowering.h"
@@ -19,6 +20,10 @@ void Lower::assign(const std::string& to, const Expr& value, const SourceRange& 
   const bool inside = defined_.count(to) && !defined_here_.count(to);
   const Expr noted = apply((owned ? "reassign:" : inside ? "assign_inside:" : "assign:") + to, place, {value});
   add(Assign::create(place, List<Expr>::create(place, {variable(to, place)}), Maybe<Expr>::create(place, noted), type));
+  if (!within_.empty() && signature_.open.count(to)) {
+    auto& places = only_in_[to];
+    if (std::find(places.begin(), places.end(), within_) == places.end()) places.push_back(within_);
+  }
   defined_.insert(to);
   defined_here_.insert(to);
   if (loops_ && !owned && (function_.changed.count(to) || function_.written.count(to)))

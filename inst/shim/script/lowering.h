@@ -48,6 +48,7 @@ class Lower {
     std::vector<Stmt> made;
     auto* outer = out_;
     const auto defined = defined_;
+    const auto within = within_;
     std::set<std::string> here;
     here.swap(defined_here_);
     out_ = &made;
@@ -56,6 +57,7 @@ class Lower {
     --blocks_;
     out_ = outer;
     defined_ = defined;
+    within_ = within;
     defined_here_.swap(here);
     return made;
   }
@@ -85,8 +87,13 @@ class Lower {
       return otherwise();
     }
     const Expr asked = condition(code.items[1]);
-    const auto yes = block([&] { then(code.items[2]); });
+    const auto where = [&](const char* is) { within_ = "where " + cited(function_.range(code.items[1])) + is; };
+    const auto yes = block([&] {
+      where(" is TRUE");
+      then(code.items[2]);
+    });
     const auto no = block([&] {
+      where(" is FALSE");
       if (code.n > 3)
         then(code.items[3]);
       else
@@ -99,7 +106,10 @@ class Lower {
   template <class Body>
   List<Stmt> repeated(Body&& body, const SourceRange& place) {
     ++loops_;
-    const auto made = block(body);
+    const auto made = block([&] {
+      within_ = "in the loop " + cited(place);
+      body();
+    });
     --loops_;
     return list_of(made, place);
   }
@@ -115,6 +125,7 @@ class Lower {
   // Expressions.
   Expr expression(const ts_code& code);
   Expr named_value(const ts_code& code);
+  std::string not_found(const std::string& variable);
   Expr function_value(Function& inner, const ts_code& code, bool kept = true);
   bool knows(const std::string& text);
   Expr computed(const ts_code& code);
@@ -170,6 +181,8 @@ class Lower {
   Numbers& numbers_;
   std::vector<Stmt>* out_ = nullptr;
   std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
+  std::string within_;                            // the innermost branch or loop, in words
+  std::map<std::string, std::vector<std::string>> only_in_;  // of open variables: the branches and loops that give values
   std::set<size_t> waiting_;                      // formals whose defaults are not computed yet
   std::vector<std::string> computing_;            // formals whose defaults are being computed
   bool in_index_ = false;

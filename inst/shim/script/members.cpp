@@ -123,7 +123,7 @@ SugaredValuePtr put_field(Call& call) {
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (variable.empty()) whole = own(call, whole);
     if (cost(value, dict->getValueType()) < 0 && !variable.empty())
-      call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+      call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
     return call.give(call.builtin("inner:put2", {whole, call.constant(name), call.as(value, dict->getValueType())}));
   }
   if (whole->type()->kind() == TypeKind::ClassType) {
@@ -137,7 +137,7 @@ SugaredValuePtr put_field(Call& call) {
   }
   // An empty list that gets elements by their names is a dictionary.
   if (is_list(whole) && !variable.empty())
-    call.compiler.declare(call.instance, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+    call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
   const auto tuple = whole->type()->cast<c10::TupleType>();
   if (!tuple || !tuple->schema()) call.fail(words(whole->type()) + " has no parts with names");
   const auto parts = createTupleUnpack(whole);

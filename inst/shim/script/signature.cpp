@@ -73,6 +73,20 @@ std::optional<c10::IValue> default_value(const ts_code& code) {
 
 }  // namespace
 
+std::optional<c10::IValue> default_as(const std::optional<c10::IValue>& given, const TypePtr& type) {
+  if (!given || given->type()->isSubtypeOf(*type)) return given;
+  if (const auto optional = type->cast<c10::OptionalType>()) return default_as(given, optional->getElementType());
+  const auto kind = type->kind();
+  if (kind == c10::TypeKind::FloatType && given->isInt()) return c10::IValue(static_cast<double>(given->toInt()));
+  if (kind == c10::TypeKind::IntType && given->isDouble()) return c10::IValue(static_cast<int64_t>(given->toDouble()));
+  if (kind == c10::TypeKind::TensorType && given->isInt()) return c10::IValue(at::scalar_tensor(given->toInt(), at::kLong));
+  if (kind == c10::TypeKind::TensorType && given->isDouble())
+    return c10::IValue(at::scalar_tensor(given->toDouble(), at::kFloat));
+  if (kind == c10::TypeKind::TensorType && given->isBool())
+    return c10::IValue(at::scalar_tensor(given->toBool(), at::kBool));
+  return std::nullopt;
+}
+
 // The parameters of the function that the host calls.
 Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types) {
   Signature signature;
@@ -109,13 +123,7 @@ Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types)
     }
     if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
     if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
-    // The default is converted to the type that is asked for.
-    if (given && type->kind() == c10::TypeKind::FloatType && given->isInt())
-      given = static_cast<double>(given->toInt());
-    if (given && type->kind() == c10::TypeKind::IntType && given->isDouble())
-      given = static_cast<int64_t>(given->toDouble());
-    if (given && !given->isNone() && !given->type()->isSubtypeOf(*type)) given.reset();
-    signature.parameters.push_back({function.formals[i], key_of(type), given});
+    signature.parameters.push_back({function.formals[i], key_of(type), default_as(given, type)});
   }
   return signature;
 }

@@ -56,10 +56,10 @@ Value* empty_of(Call& call, const TypePtr& type) {
 }
 
 Value* note_list(Call& call, const std::string& variable, Value* list) {
-  const auto& declared = call.instance.declared.at(variable);
+  const auto& declared = call.instance.declared.at(variable).type;
   if (*list->type() == *declared) return list;
   // The variable was declared as a list without NULLs.
-  call.compiler.declare(call.instance, variable, list->type());
+  call.compiler.declare(call, variable, list->type());
   return list;
 }
 
@@ -67,22 +67,23 @@ Value* note(Call& call, const std::string& variable, Value* value) {
   auto& instance = call.instance;
   const auto declared = instance.declared.find(variable);
   if (is_empty_list(value)) {
-    auto* empty = declared == instance.declared.end() ? nullptr : empty_of(call, declared->second);
+    auto* empty = declared == instance.declared.end() ? nullptr : empty_of(call, declared->second.type);
     return empty ? empty : value;
   }
   if (auto* n = count_of_places(value)) {
-    const auto list = declared == instance.declared.end() ? nullptr : declared->second->cast<c10::ListType>();
+    const auto list = declared == instance.declared.end() ? nullptr : declared->second.type->cast<c10::ListType>();
     if (list) return note_list(call, variable, places_of(call, list->getElementType(), n));
     if (declared == instance.declared.end()) return value;
   }
-  instance.seen[variable].push_back(value->type());
+  const Typed here = {value->type(), call.place};
+  instance.seen[variable].push_back(here);
   if (declared == instance.declared.end()) return value;
-  if (cost(value, declared->second) < 0) {
-    const auto wider = joined(declared->second, value->type());
-    if (wider) call.compiler.declare(instance, variable, wider);
-    call.fail("`" + variable + "` is " + words(value->type()) + " here, and " + words(declared->second) + " elsewhere");
+  if (cost(value, declared->second.type) < 0) {
+    const auto wider = joined(declared->second.type, value->type());
+    if (wider) call.compiler.declare(call, variable, wider);
+    fail_of_types(variable, here, declared->second);
   }
-  return call.as(value, declared->second);
+  return call.as(value, declared->second.type);
 }
 
 }  // namespace
@@ -100,28 +101,28 @@ SugaredValuePtr assign_inside(Call& call) {
   auto& instance = call.instance;
   const auto& seen = instance.seen[call.payload];
   if (!seen.empty() && !instance.declared.count(call.payload) && !is_empty_list(call.inputs.at(0))) {
-    const auto type = joined(seen.front(), call.inputs.at(0)->type());
-    if (type && !(*type == *seen.front())) call.compiler.declare(instance, call.payload, type);
+    const Typed here = {call.inputs.at(0)->type(), call.place};
+    const auto type = joined(seen.back().type, here.type);
+    if (type && !(*type == *seen.back().type)) call.compiler.declare(call, call.payload, type);
   }
   return assign(call);
 }
 
 SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
 
-// A read of a variable that may have no value yet.
+// A read of a variable that may have no value yet, and what is said then.
 SugaredValuePtr defined(Call& call) {
   auto* value = call.inputs.at(0);
   const auto optional = value->type()->cast<c10::OptionalType>();
   if (!optional) return call.give(value);
-  return call.give(call.builtin("inner:defined", {value, call.constant(call.payload)}));
+  return call.give(call.builtin("inner:defined", {value, call.inputs.at(1)}));
 }
 
 SugaredValuePtr give_back(Call& call) {
   const auto& given = call.instance.seen["return"];
   const auto& type = call.inputs.at(0)->type();
-  if (!given.empty() && !is_empty_list(call.inputs[0]) && !joined(given.front(), type))
-    call.fail("the function gives " + words(type) + " here, and " + words(given.front()) +
-              " elsewhere: a program's results are of one type");
+  if (!given.empty() && !is_empty_list(call.inputs[0]) && !joined(given.front().type, type))
+    fail_of_types("return", {type, call.place}, given.front());
   if (call.instance.is_root && is_function(call.inputs.at(0)->type())) call.fail("a program can't give a function");
   return call.give(note(call, "return", call.inputs.at(0)));
 }
