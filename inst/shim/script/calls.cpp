@@ -280,8 +280,8 @@ Value* call_one_of(const Call& call, const Callables& all, size_t i, Value* at) 
     block->registerOutput(given[!here]);
   }
   if (!(*given[0]->type() == *given[1]->type()))
-    call.fail("which of these is called is known only when the program runs, and one gives " + words(given[0]->type()) +
-              ", another one " + words(given[1]->type()));
+    call.fail("which of these is called is known only when the program runs, and one gives " + call.words_of(given[0]) +
+              ", another one " + call.words_of(given[1]));
   return node->addOutput()->setType(given[0]->type());
 }
 
@@ -314,7 +314,7 @@ SugaredValuePtr invoke(Call& call) {
   }
   if (call.inputs[0]->type()->kind() == TypeKind::TupleType)
     call.fail("which function this is must be known before the program runs: call each where it is chosen");
-  if (call.payload.empty()) call.fail("what is called here is no function: it is " + words(call.inputs[0]->type()));
+  if (call.payload.empty()) call.fail("what is called here is no function: it is " + call.words_of(call.inputs[0]));
   call.inputs.erase(call.inputs.begin());
   return call_function(call);
 }

@@ -123,6 +123,20 @@ void Compiler::declare(const Call& call, const std::string& variable, const Type
   throw Again{};
 }
 
+std::string Call::words_of(const Value* value) const {
+  const std::string type = words(value->type());
+  if (value->node()->kind() != c10::prim::Load) return type;
+  const std::string variable = r_variable(value->node()->s(c10::attr::name));
+  const auto seen = instance.seen.find(variable);
+  if (seen == instance.seen.end()) return type;
+  for (auto it = seen->second.rbegin(); it != seen->second.rend(); ++it) {
+    if (!(*it->type == *value->type())) continue;
+    const std::string code = cited(it->place);
+    return type + " from " + (code.empty() ? "the argument `" + variable + "`" : code);
+  }
+  return type;
+}
+
 void fail_of_types(const std::string& variable, const Typed& here, const Typed& elsewhere) {
   const std::string code = cited(elsewhere.place);
   const std::string types = words(here.type) + " here, and " + words(elsewhere.type) +

@@ -239,11 +239,11 @@ std::string Call::misfit(const std::string& name) const {
   std::string text = "`" + name + "()` takes no such arguments:";
   const char* between = " ";
   for (auto* value : inputs) {
-    text += between + words(value->type());
+    text += between + words_of(value);
     between = ", ";
   }
   for (const auto& given : named) {
-    text += between + ("`" + given.first + "` = ") + words(given.second->type());
+    text += between + ("`" + given.first + "` = ") + words_of(given.second);
     between = ", ";
   }
   return text;
@@ -311,7 +311,7 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       return node->output();
     }
     default:
-      fail("this is " + words(have) + ", where " + words(type) + " is wanted");
+      fail("this is " + words_of(value) + ", where " + words(type) + " is wanted");
   }
 }
 
@@ -321,12 +321,12 @@ Value* Call::as_beside(Value* value, const TypePtr& type, Value* other) const {
 }
 
 Value* Call::whole(Value* value, const char* what) const {
-  if (cost(value, IntType::get()) < 0) fail(std::string(what) + " must be a whole number, not " + words(value->type()));
+  if (cost(value, IntType::get()) < 0) fail(std::string(what) + " must be a whole number, not " + words_of(value));
   return as(value, IntType::get());
 }
 
 Value* Call::position(Value* value, bool known) const {
-  if (cost(value, IntType::get()) < 0) fail("a position must be a whole number, not " + words(value->type()));
+  if (cost(value, IntType::get()) < 0) fail("a position must be a whole number, not " + words_of(value));
   if (const auto it = known_whole(value)) {
     if (*it == 0) fail("Indexing in R is 1-based and found a 0");
     return constant(*it > 0 ? *it - 1 : *it);

@@ -48,6 +48,9 @@ struct Call {
 
   Graph& graph() const { return *function.graph(); }
   [[noreturn]] void fail(const std::string& message) const { throw torch::jit::ErrorReport(place) << message; }
+  // The type of a value in R's words, and where the value comes from if it is a variable's: "a string from `s <- "a"`
+  // (line 2)".
+  std::string words_of(const Value* value) const;
   // The message that `name` does not take the arguments of this call.
   std::string misfit(const std::string& name) const;
   Value* constant(const c10::IValue& value) const;

@@ -118,7 +118,7 @@ class Format {
     Call inner = call_.with(name, {value, kind, flags, width, digits});
     if (auto* made = call_builtin(inner)) return made;
     call_.fail("`" + piece.text + "` writes " + (whole ? "whole numbers" : "numbers") + ", not " +
-               words(value->type()));
+               call_.words_of(value));
   }
 
   Call& call_;

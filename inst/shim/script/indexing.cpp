@@ -256,7 +256,7 @@ Value* get_part(Call& call, bool keep_dims) {
     return part_of_list(call, call.graph().insertNode(call.graph().createList(value->type(), {value}))->output(),
                         entries);
   }
-  call.fail(words(value->type()) + " has no parts");
+  call.fail(call.words_of(value) + " has no parts");
 }
 
 Value* get_element(Call& call) {
@@ -313,7 +313,7 @@ Value* get_element(Call& call) {
   }
   const auto kind = value->type()->kind();
   if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
-    call.fail(words(value->type()) + " has no elements: ask `is.null()` before");
+    call.fail(call.words_of(value) + " has no elements: ask `is.null()` before");
   auto* list = call.graph().insertNode(call.graph().createList(value->type(), {value}))->output();
   return call.builtin("inner:get2", {list, call.whole(at, "a position")});
 }
@@ -325,7 +325,7 @@ Value* put_part(Call& call) {
   const auto entries = entries_of(call, call.payload, 1);
   if (variable.empty()) whole = own(call, present(call, whole));
   if (is_list(whole)) return put_into_list(call, whole, entries, value, variable);
-  if (!is_tensor(whole)) call.fail("parts of " + words(whole->type()) + " can't be given values by `[`");
+  if (!is_tensor(whole)) call.fail("parts of " + call.words_of(whole) + " can't be given values by `[`");
   bool vectors = false;
   for (const auto& entry : entries)
     vectors = vectors || ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0]));
@@ -381,7 +381,7 @@ Value* put_element(Call& call) {
     }
     return call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
   }
-  if (!is_list(whole)) call.fail("the elements of " + words(whole->type()) + " can't be given values");
+  if (!is_list(whole)) call.fail("the elements of " + call.words_of(whole) + " can't be given values");
   auto* fit = fitting(call, whole, detached(call, value), variable);
   return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
 }

@@ -39,7 +39,7 @@ std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, V
     return parts;
   }
   const auto* made = elements_known(list);
-  if (!made) call.fail("how many elements " + words(list->type()) + " has is not known before the program runs");
+  if (!made) call.fail("how many elements " + call.words_of(list) + " has is not known before the program runs");
   for (auto* value : made->node()->inputs()) parts.emplace_back("", const_cast<Value*>(value));
   return parts;
 }
@@ -271,7 +271,7 @@ SugaredValuePtr items(Call& call) {
     return std::make_shared<SugaredTupleValue>(std::move(children));
   }
   if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
-    call.fail("a loop can't go through " + words(value->type()) + ": ask `is.null()` before");
+    call.fail("a loop can't go through " + call.words_of(value) + ": ask `is.null()` before");
   return call.give(list_of(call, value->type(), {value}));
 }
 

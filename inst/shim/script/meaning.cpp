@@ -89,7 +89,7 @@ SugaredValuePtr inner(Call& call) {
     if (value->type()->kind() == TypeKind::BoolType) return call.give(value);
     call.payload = "inner:condition";
     if (auto* made = call_builtin(call)) return call.give(made);
-    call.fail("a condition must be TRUE or FALSE, not " + words(value->type()));
+    call.fail("a condition must be TRUE or FALSE, not " + call.words_of(value));
   }
   call.payload = "inner:" + call.payload;
   std::string why;

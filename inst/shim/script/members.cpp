@@ -70,7 +70,7 @@ SugaredValuePtr field(Call& call) {
     value = call.as(value, optional->getElementType());
   if (auto found = field_of(call, value, call.payload)) return found;
   if (cost(value, c10::TensorType::get()) == 9) value = call.as(value, c10::TensorType::get());
-  if (!is_tensor(value)) call.fail(words(value->type()) + " has no `$" + call.payload + "`");
+  if (!is_tensor(value)) call.fail(call.words_of(value) + " has no `$" + call.payload + "`");
   Call inner = call.with("$" + call.payload, {value});
   if (auto* made = call_builtin(inner)) return call.give(made);
   call.fail("`" + call.payload + "` is no field of a tensor that a program knows");
@@ -100,7 +100,7 @@ SugaredValuePtr method(Call& call) {
     return invoke(call);
   }
   if (cost(self, c10::TensorType::get()) == 9) call.inputs[0] = self = call.as(self, c10::TensorType::get());
-  if (!is_tensor(self)) call.fail(words(self->type()) + " has no method `$" + name + "()`");
+  if (!is_tensor(self)) call.fail(call.words_of(self) + " has no method `$" + name + "()`");
   call.payload = "$" + name;
   if (name == "item" && holds_logicals(self)) call.payload = "as.logical";
   std::string why;
@@ -131,7 +131,7 @@ SugaredValuePtr put_field(Call& call) {
     const auto slot = type->findAttributeSlot(name);
     if (!slot) call.fail("`" + name + "` is no attribute: give it a value in `initialize`");
     if (cost(value, type->getAttribute(*slot)) < 0)
-      call.fail("`" + name + "` is " + words(type->getAttribute(*slot)) + ", not " + words(value->type()));
+      call.fail("`" + name + "` is " + words(type->getAttribute(*slot)) + ", not " + call.words_of(value));
     SimpleValue(whole).setAttr(call.place, call.function, name, call.as(value, type->getAttribute(*slot)));
     return call.give(whole);
   }
@@ -139,14 +139,14 @@ SugaredValuePtr put_field(Call& call) {
   if (is_list(whole) && !variable.empty())
     call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
   const auto tuple = whole->type()->cast<c10::TupleType>();
-  if (!tuple || !tuple->schema()) call.fail(words(whole->type()) + " has no parts with names");
+  if (!tuple || !tuple->schema()) call.fail(call.words_of(whole) + " has no parts with names");
   const auto parts = createTupleUnpack(whole);
   std::vector<Value*> values(parts.begin(), parts.end());
   const auto& fields = tuple->schema()->arguments();
   for (size_t i = 0; i < fields.size(); ++i) {
     if (fields[i].name() != name) continue;
     if (cost(value, fields[i].type()) < 0)
-      call.fail("`" + name + "` is " + words(fields[i].type()) + ", not " + words(value->type()));
+      call.fail("`" + name + "` is " + words(fields[i].type()) + ", not " + call.words_of(value));
     values[i] = call.as(value, fields[i].type());
     return call.give(tuple_of(call, values, tuple));
   }
