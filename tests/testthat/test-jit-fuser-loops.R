@@ -400,3 +400,94 @@ test_that("a second session compiles no loop again, and without a compiler all g
   expect_equal(second[[2]][1:2], c(0, 1))
   expect_equal(without[[2]], numeric(5))
 })
+
+test_that("several turns of a loop on tensors run as one kernel, with gradients", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  functions <- list(
+    one = function(x, n) {
+      for (i in seq_len(n)) x <- x * 0.5 + 1
+      x
+    },
+    counting = function(x, n) {
+      for (i in seq_len(n)) x <- x * 0.9 + i
+      x
+    },
+    from_three = function(x, n) {
+      for (i in 3:(n + 3L)) x <- torch_tanh(x) * i
+      x
+    },
+    several = function(x, n) {
+      speed <- torch_zeros_like(x)
+      for (i in seq_len(n)) {
+        speed <- speed * 0.9 - x * 0.1
+        x <- x + speed
+      }
+      list(x, speed)
+    },
+    # The state grows by broadcasting in the first turn, or gets another dtype.
+    grows = function(x, n) {
+      state <- torch_zeros(1)
+      for (i in seq_len(n)) state <- state * 0.5 + x
+      state
+    },
+    turns_float = function(x, n) {
+      state <- torch_ones(3, dtype = "long")
+      for (i in seq_len(n)) state <- state * 2L + x
+      state
+    },
+    # What the turn before was is handed on; a state that no turn changes.
+    swapped = function(x, n) {
+      before <- x
+      fixed <- x * 3
+      for (i in seq_len(n)) {
+        kept <- x
+        x <- x * 0.5 + before
+        before <- kept
+      }
+      x + before + fixed
+    },
+    nested = function(x, n) {
+      for (i in seq_len(n)) {
+        for (j in seq_len(i)) x <- torch_sin(x) + j * 0.1
+        x <- x * 1.5
+      }
+      x
+    }
+  )
+  plain_of <- function(value) if (is.list(value)) lapply(value, function(one) as_array(one$detach())) else as_array(value$detach())
+  for (name in names(functions)) {
+    f <- functions[[name]]
+    compiled <- jit_script(f, torch_ones(3), 1L)
+    for (n in c(0:9, 16, 17, 31)) {
+      x <- torch_tensor(c(-1.5, 0.25, 2))
+      leaves <- list(x$clone()$requires_grad_(), x$clone()$requires_grad_())
+      wanted <- f(leaves[[1]], as.integer(n))
+      got <- compiled(leaves[[2]], as.integer(n))
+      expect_equal(plain_of(got), plain_of(wanted), tolerance = 1e-5, info = paste(name, n))
+      expect_equal(plain_of(compiled(x, as.integer(n))), plain_of(wanted), tolerance = 1e-5, info = paste(name, n))
+      if (n == 0 && name %in% c("grows", "turns_float")) next
+      total <- function(value) if (is.list(value)) Reduce(`+`, lapply(value, function(one) one$sum())) else value$sum()
+      total(wanted)$backward()
+      total(got)$backward()
+      expect_equal(as_array(leaves[[2]]$grad), as_array(leaves[[1]]$grad), tolerance = 1e-5, info = paste(name, n))
+    }
+  }
+  # Eight turns of two operators are one group.
+  one <- jit_script(functions$one, torch_ones(3), 1L)
+  for (i in 1:3) one(torch_ones(3), 20L)
+  groups <- vapply(cpp_fuser_groups(attr(one, "handle")), function(group) length(gregexpr("aten::", group[[2]])[[1]]), 1L)
+  expect_equal(max(groups), 16L)
+  # A turn that draws numbers, changes something in place, or is long, stays as it is.
+  plain <- jit_script(function(x, n) {
+    for (i in seq_len(n)) x <- torch_rand_like(x) + x
+    x
+  }, torch_ones(3), 1L)
+  torch_manual_seed(1)
+  first <- as_array(plain(torch_zeros(3), 20L))
+  torch_manual_seed(1)
+  x <- torch_zeros(3)
+  for (i in 1:20) x <- torch_rand_like(x) + x
+  expect_equal(first, as_array(x), tolerance = 1e-6)
+})

@@ -225,6 +225,7 @@ bool may_fuse(const torch::jit::Stack& arguments) {
 
 void form_groups_and_loops(const std::shared_ptr<Graph>& graph, const std::string& function) {
   form_loops(graph, function);
+  unroll_loops(*graph, mode() == Mode::exact);
   form_groups(graph, function, Products::join);
 }
 

@@ -91,5 +91,7 @@ class Loop : public Fused {
 
 // Puts the loops of a graph that compute with numbers alone into nodes of their own.
 void form_loops(const std::shared_ptr<torch::jit::Graph>& graph, const std::string& function);
+// Makes one turn of several, of loops whose turns are a few operators on tensors.
+void unroll_loops(torch::jit::Graph& graph, bool exact);
 
 }  // namespace shim::fuse
