@@ -353,6 +353,10 @@ cpp_script_builtins <- function() {
     .Call(`_torch_cpp_script_builtins`)
 }
 
+cpp_same_code <- function(one, other) {
+    .Call(`_torch_cpp_same_code`, one, other)
+}
+
 cpp_trace <- function(func, inputs, names, module, method) {
     .Call(`_torch_cpp_trace`, func, inputs, names, module, method)
 }

@@ -346,11 +346,6 @@ script_closure <- function(f, name, program) {
   )
 }
 
-# Functions inside hold their places as a part of the code, which takes stack to look for: deep code is compared as it is.
-is_written_so <- function(f, g) {
-  identical(f, g) || tryCatch(identical(rlang::zap_srcref(f), rlang::zap_srcref(g)), error = function(e) FALSE)
-}
-
 without_declaration <- function(code) {
   # NULL keeps the other statements where they stand in the text.
   if (!is.null(declaration(code[[3]]))) code[[3]][2] <- list(NULL)
@@ -367,9 +362,8 @@ function_source <- function(f) {
   attributes(plain) <- NULL
   # What a compiler or a debugger has changed is not what the text says any more. The places that functions and `{` keep are
   # not compared.
-  written <- if (!is.null(source)) eval(source$code, environment(f))
-  attributes(written) <- NULL
-  if (is.null(source) || !is_written_so(written, plain)) {
+  as_written <- !is.null(source) && cpp_same_code(source$code[[2]], formals(f)) && cpp_same_code(source$code[[3]], body(f))
+  if (!as_written) {
     reference <- NULL
     source <- deparsed_source(plain)
   }

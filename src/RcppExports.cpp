@@ -963,6 +963,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_same_code
+SEXP cpp_same_code(SEXP one, SEXP other);
+RcppExport SEXP _torch_cpp_same_code(SEXP oneSEXP, SEXP otherSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type one(oneSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type other(otherSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_same_code(one, other));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_trace
 SEXP cpp_trace(SEXP func, SEXP inputs, SEXP names, SEXP module, SEXP method);
 RcppExport SEXP _torch_cpp_trace(SEXP funcSEXP, SEXP inputsSEXP, SEXP namesSEXP, SEXP moduleSEXP, SEXP methodSEXP) {
@@ -1779,6 +1790,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_script_compile", (DL_FUNC) &_torch_cpp_script_compile, 3},
     {"_torch_cpp_script_define", (DL_FUNC) &_torch_cpp_script_define, 4},
     {"_torch_cpp_script_builtins", (DL_FUNC) &_torch_cpp_script_builtins, 0},
+    {"_torch_cpp_same_code", (DL_FUNC) &_torch_cpp_same_code, 2},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
     {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
     {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},

@@ -2,6 +2,8 @@
 // of it.
 #include <cmath>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "jit.h"
 #include "op.h"
@@ -326,4 +328,29 @@ SEXP cpp_script_define(SEXP program, SEXP method, SEXP types, SEXP examples) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_script_builtins() {
   return answered([](ts_value* out, ts_arena** arena) { return shim().ts_script_builtins(out, arena); });
+}
+
+// Whether two trees of code are the same but for what the parser notes of places: attributes of calls, and the fourth part
+// of `function`. Code may be nested deeper than C++ functions may call themselves, so that what is open is kept in a list.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_same_code(SEXP one, SEXP other) {
+  std::vector<std::pair<SEXP, SEXP>> open = {{one, other}};
+  while (!open.empty()) {
+    auto [x, y] = open.back();
+    open.pop_back();
+    if (x == y) continue;
+    if (TYPEOF(x) != TYPEOF(y)) return Rf_ScalarLogical(FALSE);
+    if (TYPEOF(x) != LANGSXP && TYPEOF(x) != LISTSXP) {
+      if (!R_compute_identical(x, y, 16)) return Rf_ScalarLogical(FALSE);
+      continue;
+    }
+    const bool is_function = TYPEOF(x) == LANGSXP && CAR(x) == Rf_install("function");
+    int i = 0;
+    for (; x != R_NilValue && y != R_NilValue && !(is_function && i == 3); x = CDR(x), y = CDR(y), ++i) {
+      if (TAG(x) != TAG(y)) return Rf_ScalarLogical(FALSE);
+      open.emplace_back(CAR(x), CAR(y));
+    }
+    if (x != y && !(is_function && i == 3)) return Rf_ScalarLogical(FALSE);
+  }
+  return Rf_ScalarLogical(TRUE);
 }
