@@ -183,3 +183,15 @@ test_that("numbers become text as in R", {
   expect_same(function(s) paste(gsub("an", "AN", s), sub("an", "", s), gsub("", "", s)), "banana")
   expect_error(jit_script(function(s) gsub("a+", "", s), s = "str")("a"), "fixed = TRUE")
 })
+
+test_that("letters are counted and cut as in R, whatever they are", {
+  skip_if_no_torch()
+  words <- c("", "a", "abc", "h\u00e9llo", "\u65e5\u672c\u8a9e", "a\"b\\c", "tab\there\nnew\r", "\001x", "~ }", "one \U1F600!")
+  cut <- jit_script(function(x, a, b) list(nchar(x), substr(x, a, b)), x = "str", a = "int", b = "int")
+  for (x in words) for (a in c(-1L, 0L, 1L, 2L, 5L)) for (b in c(-1L, 0L, 1L, 3L, 9L)) {
+    expect_equal(cut(x, a, b), list(nchar(x), substr(x, a, b)), info = paste(x, a, b))
+  }
+  cased <- jit_script(function(x) paste(toupper(x), tolower(x)), x = "str")
+  for (x in c("", "aB1", "\001q")) expect_equal(cased(x), paste(toupper(x), tolower(x)))
+  expect_error(cased("\u00e9"), "`toupper()` knows the letters", fixed = TRUE)
+})

@@ -99,8 +99,14 @@ def f(x: Dict[K, T]) -> str:
 ## inner:shown
 def f(x: List[T]) -> str:
   return str(x)
+## inner:is_plain
+def f(x: str) -> bool:
+  # One operator that looks for letters of one byte. A loop over bytes takes 100 ns for each.
+  return len(x.lstrip("\t\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~")) == 0
 ## nchar inner:letters [each]
 def f(x: str) -> int:
+  if is_plain(x):
+    return len(x)
   n = 0
   for i in range(len(x)):
     if ord(x[i]) & 192 != 128:
@@ -111,18 +117,23 @@ def f(x: str) -> bool:
   return len(x) > 0
 ## toupper [each]
 def f(x: str) -> str:
-  for i in range(len(x)):
-    if ord(x[i]) > 127:
-      raise Exception("`toupper()` knows the letters from a to z alone in a program")
+  if not is_plain(x):
+    for i in range(len(x)):
+      if ord(x[i]) > 127:
+        raise Exception("`toupper()` knows the letters from a to z alone in a program")
   return x.upper()
 ## tolower [each]
 def f(x: str) -> str:
-  for i in range(len(x)):
-    if ord(x[i]) > 127:
-      raise Exception("`tolower()` knows the letters from A to Z alone in a program")
+  if not is_plain(x):
+    for i in range(len(x)):
+      if ord(x[i]) > 127:
+        raise Exception("`tolower()` knows the letters from A to Z alone in a program")
   return x.lower()
 ## substr substring inner:letters_of [each]
 def f(x: str, start: int, stop: int) -> str:
+  if is_plain(x):
+    first = max(start, 1) - 1
+    return x[first:stop] if first < stop else ""
   n = 0
   begin = len(x)
   end = len(x)
