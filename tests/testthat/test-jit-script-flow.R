@@ -168,3 +168,70 @@ test_that("a variable finds the type that all its values have", {
     words[["one"]] + words[["two"]]
   }, 3L)
 })
+
+test_that("numbers that get their first value in a loop or branch are numbers, and missed where they have none", {
+  skip_if_no_torch()
+  programs <- list(
+    repeated = function(n) {
+      i <- 0L
+      repeat {
+        i <- i + 1L
+        last <- i * 0.5
+        if (i >= n) break
+      }
+      last
+    },
+    skipped = function(n) {
+      for (i in seq_len(n)) {
+        if (i %% 2L == 0L) next
+        odd <- i
+      }
+      odd
+    },
+    logical = function(n) {
+      if (n > 2L) big <- n > 3L
+      if (n > 2L && big) 1L else 0L
+    },
+    wider = function(n) {
+      if (n > 3L) y <- 1L else if (n > 0L) y <- 2.5
+      y
+    },
+    inner = function(n) {
+      if (n > 1L) y <- n * 2L
+      add <- function(a) a + y
+      add(1L)
+    },
+    nested = function(n) {
+      for (i in seq_len(n)) {
+        for (j in seq_len(i - 1L)) found <- i * 10L + j
+      }
+      found
+    },
+    both = function(n) {
+      if (n > 1L) y <- 1L else z <- 2L
+      if (n > 1L) y else z
+    }
+  )
+  for (name in names(programs)) {
+    program <- jit_script(programs[[name]], 1L)
+    for (n in 0:5) {
+      wanted <- tryCatch(programs[[name]](n), error = function(e) "no value")
+      got <- tryCatch(program(n), error = function(e) if (grepl("^object '.*' not found", conditionMessage(e))) "no value" else e)
+      expect_equal(got, wanted, info = paste(name, n))
+    }
+    expect_false(grepl("Optional", program$code), info = name)
+  }
+  expect_error(jit_script(function(n) {
+    total <- 0
+    for (i in seq_len(n)) {
+      if (i > 1L) total <- total + before
+      before <- i * 2
+    }
+    total
+  }, 1L), "`before` is asked for before it is given a value", class = "torch_error")
+  # What is no number is NULL until it has a value.
+  expect_error(jit_script(function(n) {
+    if (n > 1L) y <- torch_ones(2)
+    y
+  }, 1L)(1L), "object 'y' not found")
+})

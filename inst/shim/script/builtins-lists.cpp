@@ -31,6 +31,11 @@ def f(x: Optional[T], message: str) -> T:
   if x is None:
     raise Exception(message)
   return x
+## inner:marked
+def f(x: T, has_value: bool, message: str) -> T:
+  if not has_value:
+    raise Exception(message)
+  return x
 ## inner:not_null
 def f(x: Optional[T]) -> T:
   if x is None:

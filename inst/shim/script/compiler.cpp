@@ -168,6 +168,21 @@ TypePtr joined_of(const std::string& variable, const std::vector<Typed>& seen) {
 
 namespace {
 
+// What a variable of this type holds before it has a value. Numbers stay numbers: a loop that holds nothing else can be
+// machine code.
+c10::IValue nothing_of(const TypePtr& type) {
+  switch (type->kind()) {
+    case c10::TypeKind::IntType:
+      return int64_t{0};
+    case c10::TypeKind::FloatType:
+      return 0.0;
+    case c10::TypeKind::BoolType:
+      return false;
+    default:
+      return {};
+  }
+}
+
 // The word that stands between two parts of a message. "" if there is none.
 std::string word_between(const std::string& message, const std::string& before, const std::string& after) {
   const auto start = message.find(before);
@@ -198,9 +213,12 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   missing = r_variable(missing);
   if (!missing.empty()) {
     const auto seen = instance.seen.find(missing);
-    if (seen == instance.seen.end() || !instance.open.insert(missing).second) return false;
-    const TypePtr type = joined(c10::NoneType::get(), joined_of(missing, seen->second));
+    if (seen == instance.seen.end() || instance.open.count(missing)) return false;
+    TypePtr type = joined_of(missing, seen->second);
+    const auto nothing = nothing_of(type);
+    if (nothing.isNone()) type = joined(nothing.type(), type);
     if (!type) return false;
+    instance.open[missing] = nothing;
     instance.declared[missing] = {type, seen->second.front().place};
     return true;
   }

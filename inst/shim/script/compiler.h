@@ -27,7 +27,7 @@ struct Instance {
   // that were assigned in this attempt. `declared`: those that the next attempt declares.
   std::map<std::string, std::vector<Typed>> seen;
   std::map<std::string, Typed> declared;
-  std::set<std::string> open;  // variables that may be read before they have a value
+  std::map<std::string, c10::IValue> open;  // Signature::open
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
   bool is_root = false;  // the host calls it, no function of the program

@@ -52,7 +52,7 @@ void Lower::take_captured(Function& called_function, const SourceRange& range, G
       given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(*known, range)));
       continue;
     }
-    given.named.push_back(Attribute::create(range, Ident::create(range, captured), variable(captured, range)));
+    given.named.push_back(Attribute::create(range, Ident::create(range, captured), value_of(captured, range)));
   }
 }
 

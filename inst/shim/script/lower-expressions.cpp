@@ -42,10 +42,20 @@ Expr Lower::named_value(const ts_code& code) {
   if (in_index_ && text == "N" && !function_.locals.count("N")) return number(-1, true, range);
   if (const auto value = known_constant(code)) return constant(*value, range);
   if (text == "private" && knows("self")) return variable("self", range);
-  if (signature_.open.count(text))
-    return apply("defined", range, {variable(text, range), string(not_found(text), range)});
-  if (knows(text)) return variable(text, range);
+  if (function_.locals.count(text) && !met_.count(text))
+    refuse(code, "`" + text + "` is asked for before it is given a value: give it one above, and outside of a loop that both stand in");
+  if (knows(text)) return value_of(text, range);
   return name("R:var:" + text, range);
+}
+
+// The value of a variable. The program looks whether it has one, if that is not certain.
+Expr Lower::value_of(const std::string& text, const SourceRange& range) {
+  const auto open = signature_.open.find(text);
+  if (open == signature_.open.end()) return variable(text, range);
+  const auto message = string(not_found(text), range);
+  if (open->second.isNone()) return apply("defined", range, {variable(text, range), message});
+  if (certain_.count(text)) return variable(text, range);
+  return apply("inner:marked", range, {variable(text, range), name(mark_of(text), range), message});
 }
 
 // What is said where the variable has no value yet.

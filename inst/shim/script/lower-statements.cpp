@@ -20,6 +20,9 @@ void Lower::assign(const std::string& to, const Expr& value, const SourceRange& 
   const bool inside = defined_.count(to) && !defined_here_.count(to);
   const Expr noted = apply((owned ? "reassign:" : inside ? "assign_inside:" : "assign:") + to, place, {value});
   add(Assign::create(place, List<Expr>::create(place, {variable(to, place)}), Maybe<Expr>::create(place, noted), type));
+  mark(to, true, place);
+  certain_.insert(to);
+  met_.insert(to);
   if (!within_.empty() && signature_.open.count(to)) {
     auto& places = only_in_[to];
     if (std::find(places.begin(), places.end(), within_) == places.end()) places.push_back(within_);
@@ -28,6 +31,14 @@ void Lower::assign(const std::string& to, const Expr& value, const SourceRange& 
   defined_here_.insert(to);
   if (loops_ && !owned && (function_.changed.count(to) || function_.written.count(to)))
     add(ExprStmt::create(place, apply("inner:written", place, {variable(to, place)})));
+}
+
+// Notes whether an open variable has a value, if what it holds does not tell.
+void Lower::mark(const std::string& variable, bool has_value, const SourceRange& place) {
+  const auto open = signature_.open.find(variable);
+  if (open == signature_.open.end() || open->second.isNone()) return;
+  add(Assign::create(place, List<Expr>::create(place, {name(mark_of(variable), place)}),
+                     Maybe<Expr>::create(place, logical(has_value, place)), Maybe<Expr>::create(place)));
 }
 
 // Lowers `place <- value`. As in R, `x[i] <- value` is `x <- "[<-"(x, i, value)`.

@@ -33,6 +33,7 @@ Def Lower::run() {
     parameters.push_back(Param::create(place, Ident::create(place, "self"), Maybe<Expr>::create(place),
                                        Maybe<Expr>::create(place), false));
     defined_.insert("self");
+    met_.insert("self");
   }
   for (const auto& parameter : signature_.parameters) {
     const auto type = Maybe<Expr>::create(place, type_expression(parameter.type));
@@ -41,12 +42,16 @@ Def Lower::run() {
     parameters.push_back(Param::create(place, Ident::create(place, variable_name(parameter.name)), type, value, false));
     defined_.insert(parameter.name);
     defined_here_.insert(parameter.name);
+    met_.insert(parameter.name);
     // The caller's value never changes: the function changes a variable that owns a copy.
     if (function_.changed.count(parameter.name)) assign(parameter.name, variable(parameter.name, place), place);
   }
   // LibTorch's compiler wants a value for a variable that a loop or a branch may leave without one.
-  for (const auto& open : signature_.open)
-    if (!defined_.count(open)) assign(open, none(place), place);
+  for (const auto& [open, nothing] : signature_.open) {
+    assign(open, constant(nothing, place), place);
+    mark(open, false, place);
+  }
+  certain_.clear();
   for (const size_t formal : signature_.defaults) waiting_.insert(formal);
   for (const size_t formal : signature_.defaults)
     if (waiting_.count(formal) && !is_late(formal)) compute_default(formal);

@@ -30,7 +30,9 @@ struct Signature {
   std::vector<size_t> defaults;                 // formals that are not given, and whose defaults the function computes
   std::set<std::string> missing;                // formals that are not given, for `missing()`
   std::map<std::string, std::string> declared;  // types of variables, as Compiler::key_of() names them
-  std::set<std::string> open;                   // declared variables that may be read before they have a value
+  // Declared variables that may be read before they have a value, and what they hold then: NULL, or a number. Beside a
+  // number a logical tells whether it is the variable's value.
+  std::map<std::string, c10::IValue> open;
 };
 
 // Gives numbers to what a tree can't hold, and names of lower.h refer to: functions that are written inside of others,

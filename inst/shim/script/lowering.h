@@ -49,6 +49,7 @@ class Lower {
     auto* outer = out_;
     const auto defined = defined_;
     const auto within = within_;
+    const auto certain = certain_;
     std::set<std::string> here;
     here.swap(defined_here_);
     out_ = &made;
@@ -58,11 +59,14 @@ class Lower {
     out_ = outer;
     defined_ = defined;
     within_ = within;
+    certain_ = certain;
     defined_here_.swap(here);
     return made;
   }
   List<Stmt> list_of(const std::vector<Stmt>& statements, const SourceRange& place);
   void assign(const std::string& to, const Expr& value, const SourceRange& place, bool owned = false);
+  void mark(const std::string& variable, bool has_value, const SourceRange& place);
+  static std::string mark_of(const std::string& variable) { return "R.has." + variable; }
   void assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned = false);
   std::string field_of(const ts_code& code);
   bool is_own(const std::string& head) { return function_.function_named(head) != nullptr; }
@@ -125,6 +129,7 @@ class Lower {
   // Expressions.
   Expr expression(const ts_code& code);
   Expr named_value(const ts_code& code);
+  Expr value_of(const std::string& text, const SourceRange& range);
   std::string not_found(const std::string& variable);
   Expr function_value(Function& inner, const ts_code& code, bool kept = true);
   bool knows(const std::string& text);
@@ -181,6 +186,8 @@ class Lower {
   Numbers& numbers_;
   std::vector<Stmt>* out_ = nullptr;
   std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
+  std::set<std::string> met_;                     // variables that are given a value somewhere before in the text
+  std::set<std::string> certain_;                 // variables that have got a value on the way to here
   std::string within_;                            // the innermost branch or loop, in words
   std::map<std::string, std::vector<std::string>> only_in_;  // of open variables: the branches and loops that give values
   std::set<size_t> waiting_;                      // formals whose defaults are not computed yet
