@@ -1,5 +1,24 @@
 # Rows of compiled R functions. Most are against R itself: `other` is what R does for the same.
 
+# The programs of the tests, against the same functions as R's byte code.
+program_rows <- function() {
+  here <- new.env(parent = asNamespace("torch"))
+  sys.source(file.path(folder, "..", "tests", "testthat", "helper-script.R"), here)
+  programs <- here$script_programs()
+  # What takes R a few microseconds only is given more to do.
+  more <- list(newton = list(1e60), slice_sampler = list(0.5, c(1e-200, 0.7, 0.95, 0.05, 0.5, 0.4)))
+  rows <- lapply(names(programs), function(name) {
+    f <- compiler::cmpfun(programs[[name]][[1]])
+    arguments <- if (name %in% names(more)) more[[name]] else programs[[name]][[2]][[1]]
+    compiled <- do.call(jit_script, c(list(programs[[name]][[1]]), lapply(arguments, here$example_of)))
+    list(
+      work = function() do.call(compiled, arguments), other = function() do.call(f, arguments),
+      says = sprintf("compiled program `%s`, against R", name), n = 200, goal = 1
+    )
+  })
+  setNames(rows, paste0("program_", names(programs)))
+}
+
 script_rows <- function() {
   # Collatz with a sum: whole numbers and numbers in each step.
   scalars <- function(steps) {
@@ -66,7 +85,7 @@ script_rows <- function() {
     "  torch_stack(out)", "}"
   )
   fifty <- eval(parse(text = lines, keep.source = TRUE)[[1]])
-  list(
+  c(list(
     script_scalars = list(
       work = function() scalars_compiled(1000000L), other = function() byte_code(1000000L),
       says = "compiled loop of 1e6 steps of numbers, against R's byte code", n = 1, goal = 1
@@ -86,5 +105,5 @@ script_rows <- function() {
       work = function() jit_script(fifty, torch_zeros(2), 3L), other = 0.02, says = "`jit_script()` of 50 lines, against 20 ms",
       n = 5, goal = 1
     )
-  )
+  ), program_rows())
 }
