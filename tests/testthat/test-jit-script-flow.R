@@ -228,7 +228,11 @@ test_that("numbers that get their first value in a loop or branch are numbers, a
       before <- i * 2
     }
     total
-  }, 1L), "`before` is asked for before it is given a value", class = "torch_error")
+  }, 1L), "`before` has no value here", class = "torch_error")
+  expect_error(jit_script(function(n) {
+    if (n > 1L && FALSE) y <- n
+    n + y
+  }, 1L), "`y` has no value here", class = "torch_error")
   # What is no number is NULL until it has a value.
   expect_error(jit_script(function(n) {
     if (n > 1L) y <- torch_ones(2)

@@ -28,6 +28,11 @@ const ts_code* base_of(const ts_code& place);
 // Code as messages speak of it: "`y <- 1` (line 4)". A place without a source is cited as "".
 std::string cited(const torch::jit::SourceRange& place);
 
+// What is said of a variable that nothing can have given a value.
+inline std::string no_value(const std::string& variable) {
+  return "`" + variable + "` has no value here: it is given one further down, or in code that is never run. Give it one before";
+}
+
 // A function that a program holds: the one that is compiled, one that it calls, or one written inside of another.
 struct Function {
   Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name, bool is_method = false);

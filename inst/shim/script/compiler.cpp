@@ -213,6 +213,8 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   missing = r_variable(missing);
   if (!missing.empty()) {
     const auto seen = instance.seen.find(missing);
+    if (seen == instance.seen.end() && instance.written->locals.count(missing) && instance.unknown.first == missing)
+      throw ErrorReport(instance.unknown.second) << no_value(missing);
     if (seen == instance.seen.end() || instance.open.count(missing)) return false;
     TypePtr type = joined_of(missing, seen->second);
     const auto nothing = nothing_of(type);
@@ -329,7 +331,10 @@ void Compiler::define(const std::string& method, std::vector<TypePtr> types) {
 
 SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, GraphFunction& function,
                                   const SourceRange& place) {
-  if (name.rfind("R:", 0) != 0) return nullptr;
+  if (name.rfind("R:", 0) != 0) {
+    instance.unknown = {name, place};
+    return nullptr;
+  }
   const auto colon = name.find(':', 2);
   const std::string kind = name.substr(2, colon == std::string::npos ? std::string::npos : colon - 2);
   const std::string payload = colon == std::string::npos ? "" : name.substr(colon + 1);

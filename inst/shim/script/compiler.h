@@ -28,6 +28,7 @@ struct Instance {
   std::map<std::string, std::vector<Typed>> seen;
   std::map<std::string, Typed> declared;
   std::map<std::string, c10::IValue> open;  // Signature::open
+  std::pair<std::string, torch::jit::SourceRange> unknown;  // the last name that was asked for and has no meaning
   torch::jit::Function* compiled = nullptr;
   bool compiling = false;
   bool is_root = false;  // the host calls it, no function of the program

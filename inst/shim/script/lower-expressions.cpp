@@ -43,7 +43,7 @@ Expr Lower::named_value(const ts_code& code) {
   if (const auto value = known_constant(code)) return constant(*value, range);
   if (text == "private" && knows("self")) return variable("self", range);
   if (function_.locals.count(text) && !met_.count(text))
-    refuse(code, "`" + text + "` is asked for before it is given a value: give it one above, and outside of a loop that both stand in");
+    refuse(code, no_value(text));
   if (knows(text)) return value_of(text, range);
   return name("R:var:" + text, range);
 }
