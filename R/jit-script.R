@@ -64,6 +64,7 @@
 #'   that is a number in one branch and a tensor in the other is a float32 tensor.
 #' * **`%%`** is exact where R's loses digits, from quotients of about 1e12 on.
 #' * **-0** that LibTorch computes of constants may become 0: it takes both for one constant.
+#' * **First values** stand above what reads them: a variable that only the turn before has given a value is refused.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
 #'
