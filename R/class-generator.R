@@ -7,26 +7,13 @@
 # A function with the formals of `initialize` which hands the call as it was written to `new`. The call is passed on
 # unevaluated: any argument name is possible, missing arguments stay missing, and defaults are evaluated by
 # `initialize` itself, where they may use `self`.
-# `checked`: an argument that has no default must be given.
-generator_function <- function(generator, new, checked = FALSE) {
+generator_function <- function(generator, new) {
   relay <- function(call, env) {
     # Errors show the call as the user wrote it.
     call[[1L]] <- structure(new, written = call[[1L]])
     eval(call, env)
   }
-  make <- expr((!!relay)(sys.call(), parent.frame()))
-  if (checked) make <- expr({
-    (!!check_given)(environment())
-    !!make
-  })
-  new_function(r6_initialize_formals(generator), make)
-}
-
-check_given <- function(frame) {
-  formals <- formals(sys.function(-1L))
-  for (name in setdiff(names(formals), "...")) {
-    if (is_missing(formals[[name]]) && eval(call("missing", as.name(name)), frame)) value_error(sprintf("`%s` is missing.", name), frame)
-  }
+  new_function(r6_initialize_formals(generator), expr((!!relay)(sys.call(), parent.frame())))
 }
 
 r6_initialize_formals <- function(generator) {
@@ -120,8 +107,7 @@ new_generator <- function(name, inherit, base, members, private, active, parent_
   kind <- sub("^torch_", "", sub("_generator$", "", generator_class))
   name <- free_class_name(name, kind, r6_class_names(parent), parent_env, call = call)
   r6_class <- new_r6_class(name, parent, base, members, private, active, parent_env, helpers = helpers)
-  checked <- identical(topenv(parent_env), topenv())
-  structure(generator_function(r6_class, r6_class$new, checked), class = c(name, generator_class), r6_class = r6_class)
+  structure(generator_function(r6_class, r6_class$new), class = c(name, generator_class), r6_class = r6_class)
 }
 
 # What cpp_new_instance() needs to make an object of an R6 class without a class attribute. It is NULL if the class

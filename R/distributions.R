@@ -323,7 +323,7 @@ new_distribution <- function(class, frame) {
   call <- frame
   values <- mget(names(class$parameters), frame)
   for (name in names(values)) {
-    if (identical(values[[name]], quote(expr = ))) value_error(sprintf("`%s` must be given.", name), call)
+    if (identical(values[[name]], quote(expr = ))) value_error(sprintf("`%s` is missing.", name), call)
   }
   validate <- !isFALSE(frame$validate_args %||% getOption("torch.validate_args"))
   if (length(class$one_of)) {

@@ -45,7 +45,7 @@
 #' unit$count(torch_tensor(c(1, 2, 3)), by = 2)
 #' @export
 jit_compile <- function(source, file = NULL, units = NULL) {
-  text <- script_text(source, file, sys.call())
+  text <- script_text(if (!missing(source)) source, file, sys.call())
   used <- used_units(units)
   new_compilation_unit(cpp_unit_compile(text$text, text$file, text$line, used$handles, used$names))
 }
@@ -59,12 +59,12 @@ new_compilation_unit <- function(handle) {
 # keeps sources.
 script_text <- function(source, file = NULL, statement = NULL, call = caller_env()) {
   if (!is.null(file)) {
-    if (!is_missing(maybe_missing(source))) value_error("Only one of `source` and `file` can be given.", call)
+    if (!is.null(source)) value_error("Only one of `source` and `file` can be given.", call)
     if (!is_string(file)) type_error(sprintf("`file` must be the path of a file, not %s.", friendly_type(file)), call)
     if (!file.exists(file) || dir.exists(file)) value_error(sprintf("There is no file `%s`.", file), call)
     return(list(text = script_lines(readLines(file, warn = FALSE, encoding = "UTF-8")), file = file, line = 1L))
   }
-  if (is_missing(maybe_missing(source))) value_error("One of `source` and `file` must be given.", call)
+  if (is.null(source)) value_error("One of `source` and `file` must be given.", call)
   if (inherits(source, "connection")) {
     name <- summary(source)$description
     return(list(text = script_lines(readLines(source, warn = FALSE, encoding = "UTF-8")), file = name, line = 1L))

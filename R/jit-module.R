@@ -127,7 +127,7 @@ script_fields <- list(
     invisible(x)
   },
   define = function(x) function(source, file = NULL) {
-    text <- script_text(source, file, sys.call())
+    text <- script_text(if (!missing(source)) source, file, sys.call())
     cpp_module_define(script_handle(x), text$text, text$file, text$line)
     invisible(x)
   },

@@ -334,7 +334,7 @@ self_names <- function(code) {
 script_value <- function(value) if (is.atomic(value) && length(value) == 1) jit_scalar(value) else value
 
 script_closure <- function(f, name, program) {
-  source <- function_source(f)
+  source <- function_source(without_asking(f))
   code <- without_declaration(source$code)
   names <- code_names(code)
   known <- lapply(names$names, script_known, environment(f), program, names$locals)

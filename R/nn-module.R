@@ -301,9 +301,6 @@ keep_settings <- function(except = character(), checks = list()) {
   formals <- formals(sys.function(sys.parent()))
   for (name in names(formals)) {
     if (name == "...") next
-    if (is_missing(formals[[name]]) && eval(call("missing", as.name(name)), frame)) {
-      value_error(sprintf("`%s` is missing.", name), frame)
-    }
     value <- get(name, frame)
     plain <- if (name %in% tensor_settings) value else plain_setting(value)
     if (!identical(plain, value)) assign(name, value <- plain, frame)

@@ -159,7 +159,6 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 #' load_safetensors(file)
 #' @export
 save_safetensors <- function(tensors, path, metadata = NULL) {
-  check_given(current_env())
   if (!is.list(tensors) || !all(vapply(tensors, is_torch_tensor, NA)) || (length(tensors) && !is_named(tensors))) {
     type_error(sprintf("`tensors` must be a list of tensors with names, not %s.", friendly_type(tensors)))
   }
@@ -184,7 +183,6 @@ is_special_layout <- function(x) layout_names[unclass(x$layout) + 1L] != "stride
 #' @rdname save_safetensors
 #' @export
 load_safetensors <- function(path, device = "cpu", names = NULL) {
-  check_given(current_env())
   device <- as_device(device)
   source <- source_to_read(path)
   what <- source_name(path)
@@ -226,7 +224,6 @@ load_sharded <- function(index, device, names, call = caller_env()) {
 #' @rdname save_safetensors
 #' @export
 safetensors_metadata <- function(path) {
-  check_given(current_env())
   source <- source_to_read(path)
   header <- about_file(read_safetensors_header(source), source_name(path), current_env())
   structure(

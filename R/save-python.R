@@ -51,7 +51,6 @@
 #' opt$load_state_dict(checkpoint$opt)
 #' @export
 load_state_dict <- function(path, ..., legacy_stream = FALSE, device = "cpu") {
-  check_given(current_env())
   device <- as_device(device)
   source <- source_to_read(path)
   about_file(read_object(source, device, foreign = TRUE), source_name(path), current_env())
@@ -60,7 +59,6 @@ load_state_dict <- function(path, ..., legacy_stream = FALSE, device = "cpu") {
 #' @rdname load_state_dict
 #' @export
 save_state_dict <- function(obj, path, ...) {
-  check_given(current_env())
   if (inherits(path, "connection")) {
     write_to_connection(cpp_values_write(NULL, values_table(obj, current_env())), path)
     return(invisible(obj))

@@ -44,7 +44,6 @@
 #' torch_load(file)$model
 #' @export
 torch_save <- function(obj, path, ..., compress = TRUE) {
-  check_given(current_env())
   if (inherits(path, "connection")) {
     write_to_connection(write_object(obj), path)
     return(invisible(obj))
@@ -63,7 +62,6 @@ write_to_connection <- function(bytes, connection, call = caller_env()) {
 #' @rdname torch_save
 #' @export
 torch_serialize <- function(obj, ...) {
-  check_given(current_env())
   write_object(obj)
 }
 
@@ -268,7 +266,6 @@ package_version_text <- function() getNamespaceVersion(topenv())[[1L]]
 #' @rdname torch_save
 #' @export
 torch_load <- function(path, device = "cpu") {
-  check_given(current_env())
   if (is.null(device)) value_error("Unexpected device: `device` must be a device or its name, not NULL.")
   device <- as_device(device)
   source <- source_to_read(path)

@@ -128,8 +128,11 @@ tensor_fields <- list(
 # Methods that are no operators, or whose arguments R users write in another way. `$` binds `self` each time.
 tensor_methods <- list(
   dim = self_fact("ndim"),
-  size = function(dim) tensor_extent(.Call(C_size, self), dim),
-  stride = function(dim) tensor_extent(.Call(C_field, self, tensor_facts[["strides"]]), dim),
+  size = function(dim) if (missing(dim)) .Call(C_size, self) else tensor_extent(.Call(C_size, self), dim),
+  stride = function(dim) {
+    strides <- .Call(C_field, self, tensor_facts[["strides"]])
+    if (missing(dim)) strides else tensor_extent(strides, dim)
+  },
   numel = function() .Call(C_numel, self),
   item = function() .Call(C_item, self),
   is_sparse = self_fact("is_sparse"),
@@ -246,7 +249,6 @@ tensor_to <- function(x, dtype = NULL, device = NULL, other = NULL, non_blocking
 }
 
 tensor_extent <- function(all, dim, call = caller_env()) {
-  if (missing(dim)) return(all)
   n <- length(all)
   if (!is_whole_number(dim)) value_error(sprintf("`dim` must be a whole number, not %s.", friendly_type(dim)), call)
   if (dim == 0) value_error("Indexing starts at 1 but found a 0.", call)

@@ -28,6 +28,7 @@ make_creation_functions(environment())
 make_r_methods(environment())
 # Makes the operators' functions. Everything above that has the name of an operator is written by hand.
 make_op_functions(environment(), by_hand = ls(environment()))
+ask_for_arguments(environment())
 
 .onLoad <- function(libname, pkgname) {
   if (getRversion() >= "4.3.0") registerS3method("%*%", "torch_tensor", matmul_torch_tensor, envir = asNamespace("base"))

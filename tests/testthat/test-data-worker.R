@@ -215,7 +215,7 @@ test_that("whatever ends the code of a data set is told", {
   condition <- function(classes, message) structure(class = c(classes, "condition"), list(message = message, call = NULL))
   expect_snapshot_error(loaded_by(function(i) stop(condition(c("mine", "error"), NULL))))
   expect_snapshot_error(loaded_by(function(i) stop(condition(c("mine", "error"), c("one line", "another")))))
-  expect_error(loaded_by(function(i) invokeRestart("abort")), "Worker 1 .* jumped out of the code", class = "runtime_error")
+  expect_error(loaded_by(function(i) invokeRestart("abort")), "Worker [12] .* jumped out of the code", class = "runtime_error")
   expect_error(loaded_by(function(i) numeric(1e13)), "Worker 1 can't make batch 1: cannot allocate", class = "runtime_error")
   expect_error(loaded_by(identity, worker_packages = "nosuchpackage"), "no package called .nosuchpackage", class = "runtime_error")
 })
