@@ -19,16 +19,28 @@ collate_items <- function(items, field = "") {
   # Items of most datasets are rows of one matrix, which then is the batch.
   if (!is.character(first) && .Call(C_are_rows, items)) {
     values <- unlist(items, use.names = FALSE)
-    return(torch_tensor(if (length(first) == 1L) values else matrix(values, length(items), byrow = TRUE)))
+    return(tensor_of_items(torch_tensor(if (length(first) == 1L) values else matrix(values, length(items), byrow = TRUE)), items, field))
   }
   check_vectors(items, field)
   if (is.character(first)) {
     return(unlist(items))
   }
   if (length(first) == 1L && is.null(dim(first))) {
-    return(torch_tensor(do.call(c, items)))
+    return(tensor_of_items(torch_tensor(do.call(c, items)), items, field))
   }
-  torch_stack(lapply(items, torch_tensor))
+  tensor_of_items(torch_stack(lapply(items, torch_tensor)), items, field)
+}
+
+# Whole numbers and logical values have no NA in tensors.
+tensor_of_items <- function(make, items, field) {
+  tryCatch(make, error = function(e) {
+    lacking <- Position(anyNA, items)
+    if (is.na(lacking)) cnd_signal(e)
+    value_error(sprintf(
+      "The items of a batch must not hold NA where they are not floating-point numbers: %sitem %d does. Use `as.numeric()`.",
+      if (nzchar(field)) sprintf("in `%s`, ", field) else "", lacking
+    ), call = NULL)
+  })
 }
 
 # `is` describes item `i`, and `wanted` describes the first item in the same words.
@@ -114,18 +126,30 @@ check_vectors <- function(items, field) {
   }
 }
 
-# Makes tensors of what a dataset gave as a batch.
-convert_batch <- function(batch) {
-  if (is_torch_tensor(batch)) {
+# Makes tensors of what a dataset gave as a batch. Strings stay what they are, as in collate_items().
+convert_batch <- function(batch, field = "") {
+  if (is_torch_tensor(batch) || is.character(batch)) {
     return(batch)
   }
   if (is.list(batch)) {
-    return(lapply(batch, convert_batch))
+    return(each_field(batch, field, convert_batch))
   }
+  where <- if (nzchar(field)) sprintf(" (`%s`)", field) else ""
   if (!is_data(batch)) {
-    value_error(sprintf("Can't convert data of class %s to a tensor.", paste(class(batch), collapse = "/")), call = NULL)
+    value_error(sprintf("Can't make a tensor of data of class <%s>%s.", paste(class(batch), collapse = "/"), where), call = NULL)
   }
-  torch_tensor(batch)
+  tryCatch(torch_tensor(batch), value_error = function(e) {
+    value_error(sprintf("Can't make a tensor of what the dataset gave%s: %s", where, conditionMessage(e)), call = NULL)
+  })
+}
+
+# `f` of each element of a list and of the path to it, such as `a$b` or `[[1]]`, which is computed where it is needed.
+each_field <- function(batch, field, f) {
+  names <- names2(batch)
+  step <- function(i) if (nzchar(names[[i]])) paste0(if (nzchar(field)) "$", names[[i]]) else sprintf("[[%d]]", i)
+  out <- lapply(seq_along(batch), function(i) f(batch[[i]], paste0(field, step(i))))
+  names(out) <- names(batch)
+  out
 }
 
 is_data <- function(x) is.numeric(x) || is.logical(x) || is.complex(x) || is.raw(x) || inherits(x, "integer64")

@@ -161,7 +161,7 @@ print.dataloader_iter <- function(x, ...) {
 }
 
 iterate_items <- function(loader, skip) {
-  next_index <- without_first(loader$.index_sampler$.iter(), skip)
+  next_index <- without_first(own_iterator(loader$.index_sampler, "sampler"), skip)
   fetch <- item_fetcher(loader_parts(loader))
   function() {
     index <- next_index()
@@ -176,12 +176,23 @@ item_fetcher <- function(parts) {
   getbatch <- parts$dataset$.getbatch
   getitem <- parts$dataset$.getitem
   if (is.function(getbatch)) {
-    function(index) collate(getbatch(as.integer(index)))
+    function(index) collate(getbatch(given_positions(index)))
   } else if (!parts$in_batches) {
-    function(index) collate(getitem(as.integer(index)))
+    function(index) collate(getitem(given_positions(index)))
   } else {
-    function(index) collate(lapply(as.integer(index), getitem))
+    function(index) collate(lapply(given_positions(index), getitem))
   }
+}
+
+# What a sampler gave, as integers. Many datasets would take other numbers for some other item.
+given_positions <- function(index) {
+  if (is.integer(index) && !anyNA(index) && all(index >= 1L)) return(index)
+  given <- if (is.list(index)) unlist(lapply(index, plain_number)) else if (is_torch_tensor(index)) as.numeric(index) else index
+  if (is.null(given)) return(integer())
+  is_right <- if (is.numeric(given)) !is.na(given) & given >= 1 & given <= .Machine$integer.max & given == trunc(given) else FALSE
+  if (all(is_right)) return(as.integer(given))
+  wrong <- if (is.atomic(given)) given[!is_right][1L] else given
+  value_error(sprintf("A sampler must give positions of items, whole numbers from 1 on, not %s.", friendly_type(wrong)), call = NULL)
 }
 
 iterate_stream <- function(loader, skip) {
@@ -289,11 +300,12 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (is.null(batch_size) && drop_last) {
     value_error("`drop_last` needs a `batch_size`.")
   }
-  if (inherits(batch_size, "integer64")) batch_size <- as.double(batch_size)
+  batch_size <- plain_number(batch_size)
+  timeout <- plain_number(timeout)
   if (!is.null(batch_size) && !(is_whole_number(batch_size) && batch_size >= 1)) {
     value_error(sprintf("`batch_size` must be a positive whole number or NULL, not %s.", friendly_type(batch_size)))
   }
-  check_count_of(num_workers, "num_workers", least = 0)
+  num_workers <- as_count(num_workers, "num_workers", least = 0)
   if (!is_number(timeout)) {
     value_error(sprintf("`timeout` must be a number of milliseconds, not %s.", friendly_type(timeout)))
   }
@@ -303,7 +315,7 @@ dataloader <- function(dataset, batch_size = 1, shuffle = FALSE, sampler = NULL,
   if (!is.null(worker_packages) && !is.character(worker_packages)) {
     type_error(sprintf("`worker_packages` must be names of packages or NULL, not %s.", friendly_type(worker_packages)))
   }
-  check_count_of(prefetch_factor, "prefetch_factor")
+  prefetch_factor <- as_count(prefetch_factor, "prefetch_factor")
   check_switch(persistent_workers, "persistent_workers")
   if (num_workers > 0 && .Platform$OS.type == "windows") {
     inform(

@@ -107,7 +107,7 @@ print.dataset <- function(x, ...) print_object(x, dataset_title(x))
 # positions.
 item_positions <- function(x, arg = "An index of items", call = entry_call(sys.nframe() - 1L)) {
   given <- if (is_torch_tensor(x)) as.numeric(x) else x
-  if (!is.numeric(given) || anyNA(given) || any(given != trunc(given))) {
+  if (!is.numeric(given) || anyNA(given) || any(given != trunc(given)) || any(abs(given) > .Machine$integer.max)) {
     value_error(sprintf("%s must be whole numbers, not %s.", arg, friendly_type(x)), call)
   }
   as.integer(given)

@@ -135,8 +135,8 @@ dataset_from_series <- dataset(
     if (!is.numeric(x) || length(dim(x)) > 2L) {
       type_error(sprintf("`x` must be a vector or matrix of numbers, not %s.", friendly_type(x)), call)
     }
-    check_count_of(steps, "steps", call = call)
-    check_count_of(ahead, "ahead", call = call)
+    steps <- as_count(steps, "steps", call = call)
+    ahead <- as_count(ahead, "ahead", call = call)
     if (NROW(x) < steps + ahead) {
       value_error(sprintf("`x` must have at least %d times, `steps` and `ahead`, not %d.", steps + ahead, NROW(x)), call)
     }
@@ -291,6 +291,7 @@ random_split <- function(dataset, lengths, generator = NULL) {
   check_dataset(dataset)
   check_generator(generator)
   n <- length(dataset)
+  lengths <- without_bit64(lengths)
   if (!is.numeric(lengths) || !length(lengths) || anyNA(lengths) || any(lengths < 0)) {
     value_error(sprintf("`lengths` must be numbers from 0 on, not %s.", friendly_type(lengths)))
   }

@@ -93,14 +93,18 @@ as_iterator.dataset <- function(x) {
 }
 
 #' @export
-as_iterator.iterable_dataset <- function(x) {
+as_iterator.iterable_dataset <- function(x) own_iterator(x, "dataset")
+
+own_iterator <- function(x, what) {
   iterator <- x$.iter()
   if (is.function(iterator)) return(iterator)
-  type_error(sprintf("The `.iter()` of a dataset must give a function, as `as_iterator()` does, not %s.", friendly_type(iterator)), call = NULL)
+  type_error(
+    sprintf("The `.iter()` of a %s must give a function, as `as_iterator()` does, not %s.", what, friendly_type(iterator)), call = NULL
+  )
 }
 
 #' @export
-as_iterator.utils_sampler <- function(x) x$.iter()
+as_iterator.utils_sampler <- function(x) own_iterator(x, "sampler")
 
 # The modules in a module, which is itself a function.
 #' @export
@@ -149,7 +153,7 @@ print.torch_iterator <- function(x, ...) {
 # All that an iterator still gives, as a list.
 iterator_elements <- function(iterator) {
   elements <- list()
-  while (!is_exhausted(element <- iterator())) elements[[length(elements) + 1L]] <- element
+  while (!is_exhausted(element <- iterator())) elements[length(elements) + 1L] <- list(element)
   elements
 }
 

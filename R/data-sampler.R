@@ -7,6 +7,9 @@ Sampler <- R6::R6Class(
     initialize = function(data_source) {},
     .iter = function() {
       not_implemented_error("This sampler has no `.iter` method.")
+    },
+    .length = function() {
+      not_implemented_error("This sampler has no `.length` method.")
     }
   )
 )
@@ -45,7 +48,7 @@ sampler <- function(name = NULL, inherit = Sampler, ..., private = NULL, active 
 length.utils_sampler <- function(x) x$.length()
 
 #' @export
-as.list.utils_sampler <- function(x, ...) iterator_elements(x$.iter())
+as.list.utils_sampler <- function(x, ...) iterator_elements(as_iterator(x))
 
 #' @export
 print.utils_sampler <- function(x, ...) print_object(x, sampler_title(x))
@@ -55,13 +58,14 @@ print.sampler_generator <- function(x, ...) print_class(x, "sampler_generator")
 
 # Gives the elements of `order` in pieces.
 iterate_batches <- function(order, batch_size) {
-  at <- 0L
+  # Not in integers: a batch may be larger than all that there is.
+  at <- 0
   n <- length(order)
   function() {
     if (at >= n) {
       return(exhausted())
     }
-    from <- at + 1L
+    from <- at + 1
     at <<- min(at + batch_size, n)
     order[from:at]
   }
@@ -104,10 +108,13 @@ check_switch <- function(x, arg, call = caller_env()) {
   if (!is_bool(x)) value_error(sprintf("`%s` must be TRUE or FALSE, not %s.", arg, friendly_type(x)), call)
 }
 
-check_count_of <- function(n, arg, least = 1, call = caller_env()) {
-  if (!is_whole_number(n) || n < least) {
+# A number of things, which may be given as an integer64 or a tensor too.
+as_count <- function(n, arg, least = 1, call = caller_env()) {
+  plain <- plain_number(n)
+  if (!is_whole_number(plain) || plain < least) {
     value_error(sprintf("`%s` must be a whole number from %d on, not %s.", arg, least, friendly_type(n)), call)
   }
+  plain
 }
 
 #' Samplers
@@ -169,7 +176,7 @@ random_sampler <- sampler(
   OrderSampler,
   initialize = function(data_source, replacement = FALSE, num_samples = NULL, generator = NULL) {
     check_switch(replacement, "replacement")
-    if (!is.null(num_samples)) check_count_of(num_samples, "num_samples")
+    if (!is.null(num_samples)) num_samples <- as_count(num_samples, "num_samples")
     check_generator(generator)
     self$data_source <- data_source
     self$replacement <- replacement
@@ -205,6 +212,7 @@ subset_random_sampler <- sampler(
   initialize = function(indices, generator = NULL) {
     check_generator(generator)
     indices <- item_positions(indices, "`indices`", current_env())
+    if (any(indices < 1L)) value_error(sprintf("`indices` must be positions from 1, not %d.", indices[indices < 1L][1L]))
     self$indices <- indices
     self$num_samples <- length(indices)
     self$generator <- generator
@@ -227,7 +235,8 @@ weighted_random_sampler <- sampler(
     if (!length(values) || anyNA(values) || any(values < 0) || any(is.infinite(values))) {
       value_error("`weights` must be finite numbers from 0 on.")
     }
-    check_count_of(num_samples, "num_samples")
+    if (length(values) > 2^24) value_error(sprintf("`weights` must be at most 2^24 numbers, not %s.", format(length(values))))
+    num_samples <- as_count(num_samples, "num_samples")
     check_switch(replacement, "replacement")
     check_generator(generator)
     possible <- if (replacement) Inf * any(values > 0) else sum(values > 0)
@@ -252,8 +261,8 @@ distributed_sampler <- sampler(
   "utils_sampler_distributed",
   OrderSampler,
   initialize = function(dataset, num_replicas, rank, shuffle = TRUE, seed = 0, drop_last = FALSE) {
-    check_count_of(num_replicas, "num_replicas")
-    check_count_of(rank, "rank")
+    num_replicas <- as_count(num_replicas, "num_replicas")
+    rank <- as_count(rank, "rank")
     if (rank > num_replicas) {
       value_error(sprintf("`rank` must be a number from 1 to %s, not %s.", format(num_replicas), format(rank)))
     }
@@ -268,8 +277,7 @@ distributed_sampler <- sampler(
     self$epoch <- 0
   },
   set_epoch = function(epoch) {
-    check_count_of(epoch, "epoch", 0)
-    self$epoch <- epoch
+    self$epoch <- as_count(epoch, "epoch", 0)
     invisible(self)
   },
   .order = function() {
@@ -296,17 +304,17 @@ batch_sampler <- sampler(
   "utils_sampler_batch",
   initialize = function(sampler, batch_size, drop_last = FALSE) {
     check_sampler(sampler, "sampler", or_null = FALSE)
-    check_count_of(batch_size, "batch_size")
+    batch_size <- as_count(batch_size, "batch_size")
     check_switch(drop_last, "drop_last")
     self$sampler <- sampler
-    self$batch_size <- as.integer(batch_size)
+    self$batch_size <- as.integer(min(batch_size, .Machine$integer.max))
     self$drop_last <- drop_last
   },
   .iter = function() {
     sampler <- self$sampler
     size <- self$batch_size
     drop_last <- self$drop_last
-    batches <- if (is.function(sampler$.iter_batch)) sampler$.iter_batch(size) else gather_batches(sampler$.iter(), size)
+    batches <- if (is.function(sampler$.iter_batch)) sampler$.iter_batch(size) else gather_batches(as_iterator(sampler), size)
     function() {
       batch <- batches()
       if (drop_last && length(batch) < size) exhausted() else batch
@@ -323,7 +331,8 @@ gather_batches <- function(iterator, size) {
   function() {
     batch <- list()
     while (length(batch) < size && !is_exhausted(element <- iterator())) {
-      batch <- c(batch, list(element))
+      # R makes room for more than one element, as it does not in `c()`.
+      batch[length(batch) + 1L] <- list(element)
     }
     if (length(batch) == 0L) exhausted() else batch
   }

@@ -339,7 +339,7 @@ begin_run <- function(pool, seeds) {
 # An iterator over the batches of a loader that has workers.
 iterate_workers <- function(loader, seed, skip) {
   is_iterable <- inherits(loader$dataset, "iterable_dataset")
-  next_index <- if (is_iterable) function() NULL else without_first(loader$.index_sampler$.iter(), skip)
+  next_index <- if (is_iterable) function() NULL else without_first(own_iterator(loader$.index_sampler, "sampler"), skip)
   # The seeds of R's and of torch's random numbers in the workers.
   seeds <- list(sample.int(2147480000L, 1L), seed)
   pool <- loader$.workers

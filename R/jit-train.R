@@ -36,7 +36,7 @@ jit_train <- function(model, data, loss, optimizer, epochs = 1, batch_size = 32,
                       checkpoint = NULL, progress = FALSE) {
   trainer <- new_trainer(model, loss, optimizer, clip_norm, clip_value)
   loader <- training_loader(data, "data", batch_size, shuffle, drop_last)
-  check_count_of(epochs, "epochs", least = 0)
+  epochs <- as_count(epochs, "epochs", least = 0)
   if (!(identical(every, Inf) || (is_whole_number(every) && every >= 1))) {
     value_error(sprintf("`every` must be a positive whole number or Inf, not %s.", friendly_type(every)))
   }

@@ -69,10 +69,12 @@ test_that("datasets that make batches, and single items, are only converted", {
   expect_equal(as_array(b$y[[2]]), 1:3)
   single <- batches_of(dataloader(tensor_dataset(torch_arange(1, 3)), batch_size = NULL))
   expect_length(single, 3)
-  words <- dataset(.getbatch = function(i) "a", .length = function() 1)()
-  expect_error(batches_of(dataloader(words)), "Can't convert data of class", class = "value_error")
-  kept <- batches_of(dataloader(words, collate_fn = identity))
-  expect_identical(kept, list("a"))
+  giving <- function(batch, ...) batches_of(dataloader(dataset(.getbatch = function(i) batch, .length = function() 1)(), ...))
+  expect_identical(giving("a"), list("a"))
+  expect_identical(giving(quote(a), collate_fn = identity), list(quote(a)))
+  expect_error(giving(NULL), "^Can't make a tensor of data of class <NULL>\\.", class = "value_error")
+  expect_error(giving(list(a = 1, list(b = 2, c = factor("x")))), "<factor> (`[[2]]$c`)", fixed = TRUE, class = "value_error")
+  expect_error(giving(list(n = c(1L, NA))), "gave (`n`): `data` must not hold NA (element 2)", fixed = TRUE, class = "value_error")
 })
 
 test_that("vectors become the rows of a batch, in their own dtype", {
@@ -83,4 +85,16 @@ test_that("vectors become the rows of a batch, in their own dtype", {
   )) {
     expect_equal(collate_items(items), if (length(items[[1]]) == 1) torch_tensor(do.call(c, items)) else torch_stack(lapply(items, torch_tensor)))
   }
+})
+
+test_that("NA is NaN among numbers, and elsewhere told by item and field", {
+  skip_if_no_torch()
+  of <- function(...) batches_of(dataloader(dataset(.getitem = function(i) list(...)[[i]], .length = function() ...length())(), batch_size = 9))
+  expect_identical(as.vector(of(1, NA)[[1]]), c(1, NaN))
+  expect_identical(as.vector(of(NA, 2L, 0.5)[[1]]), c(NaN, 2, 0.5))
+  whole <- bit64::as.integer64(2)
+  for (items in list(list(1L, NA), list(TRUE, NA), list(c(1L, 2L), c(3L, NA)), list(whole, bit64::NA_integer64_), list(array(1:2), array(c(NA, 1L))))) {
+    expect_error(inject(of(!!!items)), "must not hold NA.*: item 2 does", class = "value_error")
+  }
+  expect_error(of(list(a = list(b = 1L)), list(a = list(b = NA))), "in `a$b`, item 2 does", fixed = TRUE, class = "value_error")
 })

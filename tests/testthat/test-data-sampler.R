@@ -128,3 +128,64 @@ test_that("wrong arguments of samplers are told", {
     batch_sampler(sequential_sampler(1:3), 0)
   })
 })
+
+test_that("a sampler of the user's gives positions in any form, and nothing else", {
+  skip_if_no_torch()
+  of <- function(positions) sampler(.iter = function() as_iterator(positions), .length = function() length(positions))()
+  data <- tensor_dataset(torch_arange(1, 5))
+  batched <- function(positions) as.vector(batches_of(dataloader(data, sampler = of(positions), batch_size = 9))[[1]][[1]])
+  whole <- bit64::as.integer64(c(3, 1))
+  for (positions in list(c(3L, 1L), c(3, 1), whole, list(3L, 1), list(torch_tensor(3L), torch_tensor(1)))) {
+    expect_identical(batched(positions), c(3, 1))
+  }
+  batches <- list(2:3, c(1, 2), bit64::as.integer64(4:5), torch_tensor(5), NULL)
+  expect_identical(
+    lapply(batches_of(dataloader(data, batch_sampler = of(batches))), function(b) as.vector(b[[1]])),
+    list(c(2, 3), c(1, 2), c(4, 5), 5, numeric())
+  )
+  # A list or an array in the dataset would take some of these for another item.
+  for (wrong in list(0L, -1, 1.5, NA, NA_real_, Inf, 2^31, "a", TRUE)) {
+    expect_error(batched(list(wrong)), "^A sampler must give positions of items, whole numbers from 1 on, not", class = "value_error")
+    expect_error(batches_of(dataloader(data, sampler = of(wrong), batch_size = NULL)), "must give positions", class = "value_error")
+  }
+  expect_error(
+    batches_of(dataloader(data, sampler = of(0), num_workers = 1)), "Worker 1 can't make batch 1: A sampler must give",
+    class = "runtime_error"
+  )
+})
+
+test_that("samplers that lack what they must have are told", {
+  skip_if_no_torch()
+  data <- tensor_dataset(torch_arange(1, 5))
+  for (it in list(1:2, NULL, sequential_sampler(2))) {
+    wrong <- sampler(.iter = function() it, .length = function() 2)()
+    expect_error(as.list(wrong), "^The `.iter\\(\\)` of a sampler must give a function", class = "type_error")
+    for (loader in list(dataloader(data, sampler = wrong), dataloader(data, sampler = wrong, batch_size = NULL), dataloader(data, batch_sampler = wrong))) {
+      expect_error(batches_of(loader), "^The `.iter\\(\\)` of a sampler must give a function", class = "type_error")
+    }
+  }
+  endless <- sampler(.iter = function() as_iterator(1:2))()
+  expect_error(length(endless), "has no `.length` method", class = "not_implemented_error")
+  expect_length(batches_of(dataloader(data, sampler = endless)), 2)
+})
+
+test_that("counts are integer64 and tensors too, and a batch may be larger than all that there is", {
+  skip_if_no_torch()
+  two <- list(bit64::as.integer64(2), torch_tensor(2L))
+  data <- tensor_dataset(torch_arange(1, 5))
+  for (n in two) {
+    expect_length(random_sampler(data, num_samples = n), 2)
+    expect_length(weighted_random_sampler(1:3, n), 2)
+    expect_identical(as.list(batch_sampler(sequential_sampler(1:3), n)), list(1:2, 3L))
+    expect_identical(as.list(distributed_sampler(1:4, n, n, shuffle = FALSE)), list(2L, 4L))
+    expect_length(batches_of(dataloader(data, n, num_workers = n, prefetch_factor = n, timeout = bit64::as.integer64(60000))), 3)
+  }
+  expect_identical(as.list(batch_sampler(sequential_sampler(1:3), 1e10)), list(1:3))
+  expect_length(batches_of(dataloader(data, 1e10)), 1)
+  expect_identical(vapply(random_split(data, bit64::as.integer64(c(2, 3))), length, 0L), c(2L, 3L))
+})
+
+test_that("positions and weights that can't be are told where they are given", {
+  for (wrong in list(0, -1, c(1, 0), 2^33, NA)) expect_error(subset_random_sampler(wrong), "^`indices` must be", class = "value_error")
+  expect_error(weighted_random_sampler(rep(1, 2^24 + 1), 1), "^`weights` must be at most 2\\^24 numbers, not 16777217", class = "value_error")
+})
