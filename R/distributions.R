@@ -9,7 +9,7 @@
 # (`private`), and between them the scope in which formulas are evaluated and parameters live. What is derived is a promise
 # in that scope.
 
-#' @include distributions-constraints.R
+#' @include distributions-constraints.R given.R
 NULL
 
 # ---- Formulas ----
@@ -100,6 +100,9 @@ distribution_methods <- list(
   .validate_sample = function(value) check_value(self, private, value),
   print = function() print.torch_Distribution(self)
 )
+
+# Classes take them before the functions of the package come to ask.
+distribution_methods <- lapply(distribution_methods, asking)
 
 distribution_fields <- local({
   formula <- function(name) new_function(alist(value = ), expr({

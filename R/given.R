@@ -14,6 +14,7 @@ ask_for_arguments <- function(env) {
     }
   }
   for (table in c("tensor_methods", "more_members", "dict_members")) assign(table, lapply(env[[table]], asking), envir = env)
+  assign("script_fields", lapply(env$script_fields, making_asking), envir = env)
 }
 
 # The glue tells what is missing in the frame of a function that it serves, and such functions must be quick. It sees too late
@@ -41,6 +42,14 @@ asking <- function(f) {
     !!code
   })
   attributes(f) <- kept
+  f
+}
+
+# The same of a function that does nothing but make one.
+making_asking <- function(f) {
+  code <- body(f)
+  if (is_call(code, "function")) code[[3L]] <- body(asking(new_function(as.pairlist(code[[2L]]), code[[3L]])))
+  body(f) <- code
   f
 }
 

@@ -51,13 +51,15 @@ test_that("methods say the same", {
   net <- nn_linear(2, 2)
   objects <- list(
     net = net, list = nn_module_list(), dict = nn_module_dict(list(a = net)), x = torch_ones(2, 2),
-    optimizer = optim_sgd(net$parameters, lr = 1), data = tensor_dataset(torch_ones(3, 2))
+    optimizer = optim_sgd(net$parameters, lr = 1), data = tensor_dataset(torch_ones(3, 2)), normal = distr_normal(0, 1),
+    traced = jit_trace(net, torch_ones(1, 2))
   )
   objects$scheduler <- lr_step(objects$optimizer, 1)
   methods <- list(
     net = c("forward", "apply", "load_state_dict", "register_buffer", "register_parameter", "get_submodule", "register_forward_hook"),
     list = c("append", "insert", "extend"), dict = c("update", "pop"), x = c("new_zeros", "register_hook", "where", "set_grad_"),
-    optimizer = c("load_state_dict", "add_param_group"), data = c(".getitem", ".getbatch"), scheduler = "load_state_dict"
+    optimizer = c("load_state_dict", "add_param_group"), data = c(".getitem", ".getbatch"), scheduler = "load_state_dict",
+    normal = "expand", traced = c("register_buffer", "add_module", "add_constant", "find_method", "load_state_dict", "apply")
   )
   all_told(lapply(names(methods), function(of) lapply(methods[[of]], function(name) {
     f <- objects[[of]]
