@@ -128,6 +128,7 @@ SugaredValuePtr combine(Call& call) {
   // A program has no vectors with names: it is a list with names.
   if (!call.named.empty()) return make_list(call);
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
+  const auto type_in = [](const Value* value) { return is_list(value) ? element_type(value) : value->type(); };
   TypePtr element;
   // NULL adds nothing.
   std::vector<Value*> given;
@@ -141,9 +142,14 @@ SugaredValuePtr combine(Call& call) {
   call.inputs = given;
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   for (auto* value : call.inputs) {
-    const auto type = is_list(value) ? element_type(value) : value->type();
-    const auto wider = element ? joined(element, type) : type;
-    if (!wider) call.fail("`c()` can't hold both " + words(element) + " and " + words(type));
+    const auto wider = element ? joined(element, type_in(value)) : type_in(value);
+    if (!wider) {
+      const auto* other = *std::find_if(call.inputs.begin(), call.inputs.end(), [&](const Value* one) {
+        return one == value || !joined(type_in(one), type_in(value));
+      });
+      call.fail("`" + call.payload + "()` can't hold both " + call.words_of(other) + " and " + call.words_of(value) +
+                ": in a program elements are of one type. Convert one of them, or make a `list()` of both");
+    }
     element = wider;
   }
   // Single values that follow each other become one list.
@@ -201,7 +207,7 @@ SugaredValuePtr append(Call& call) {
   if (!values[0] || !values[1]) call.fail("`append()` needs what is appended, and to what");
   if (values[2])
     return call.give(call.builtin("inner:inserted", {values[0], values[1], call.whole(values[2], "`after`")}));
-  Call all = call.with("c", {values[0], values[1]});
+  Call all = call.with("append", {values[0], values[1]});
   return combine(all);
 }
 
