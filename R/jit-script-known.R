@@ -26,7 +26,11 @@ script_known <- function(name, env, program, locals = character()) {
   value <- if (length(parts) == 1 && !name %in% locals) get0(name, env)
   if (is.null(value) || is.function(value)) {
     f <- as_function()
-    if (is.null(f)) return(if (is.null(value) && exists(name, env) && !name %in% locals) list(name = name, is_function = FALSE))
+    if (is.null(f)) {
+      if (!is.null(value) || !exists(name, env) || name %in% locals) return(NULL)
+      watch(NULL, name, name, env, program)
+      return(list(name = name, is_function = FALSE))
+    }
     if (length(parts) == 1) watch(f, name, name, env, program)
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }

@@ -65,6 +65,12 @@
 #' * **`%%`** is exact where R's loses digits, from quotients of about 1e12 on.
 #' * **-0** that LibTorch computes of constants may become 0: it takes both for one constant.
 #' * **First values** stand above what reads them: a variable that only the turn before has given a value is refused.
+#' * **Arguments** of functions inside and outside are computed when the function is called, in their order, whether it asks for
+#'   them or not.
+#' * **Tensors are values**, as R's vectors are: after `y <- x`, `y[1] <- 0` changes `y` alone, and nothing that the caller holds.
+#'   When R runs the same lines, `x` changes as well.
+#' * `sapply()` of functions that give vectors gives a list; `cat()` and `print()` end their line and write numbers with up to 15
+#'   digits, `message()` writes and is no condition.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
 #'

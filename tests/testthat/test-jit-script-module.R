@@ -169,3 +169,23 @@ test_that("hooks, and members that go by variables, are no program", {
     jit_script(nn_utils_parametrizations_weight_norm(nn_lstm(2, 2), "weight_hh_l1"), torch_ones(3, 1, 2))
   })
 })
+
+test_that("a loop goes over the positions and names of children", {
+  skip_if_no_torch()
+  net <- nn_module(
+    initialize = function() {
+      self$layers <- nn_module_list(lapply(1:3, function(i) nn_linear(1, 1)))
+      self$named <- nn_module_dict(list(a = nn_linear(1, 1), b = nn_tanh()))
+      self$chain <- nn_sequential(nn_linear(1, 1), nn_relu())
+    },
+    forward = function(x) {
+      for (i in seq_along(self$layers)) x <- self$layers[[i]](x)
+      for (i in rev(seq_along(self$layers))) x <- self$layers[[i]](x) * i
+      for (name in names(self$named)) x <- self$named[[name]](x)
+      x + length(self$layers) + 10 * length(self$named) + 100 * length(self$chain)
+    }
+  )
+  model <- net()
+  program <- jit_script(model, torch_ones(1))
+  expect_equal(as.numeric(program(torch_ones(1))), as.numeric(model(torch_ones(1))), tolerance = 1e-6)
+})

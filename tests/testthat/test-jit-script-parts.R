@@ -93,6 +93,102 @@ test_that("a loop that fills what it made takes memory for it once", {
   expect_gt(taken(copying, 100L, as.integer(size)), 100 * size * 4)
 })
 
+test_that("parts of parts are given values, and nobody else sees it", {
+  skip_if_no_torch()
+  expect_same(function(x) {
+    p <- list(v = c(1, 2))
+    q <- p
+    q$v[1] <- x
+    list(p$v, q$v)
+  }, 5)
+  expect_same(function(x) {
+    start <- list(v = c(0, 0), n = 0L)
+    step <- function(s, i) {
+      s$v[1] <- s$v[1] + i
+      s$n <- s$n + 1L
+      s
+    }
+    a <- step(start, 1)
+    b <- step(start, x)
+    list(a$v, b$v, start$v, b$n)
+  }, 2)
+  expect_same(function(x) {
+    v <- c(1, 2)
+    l <- list(b = v, k = "q")
+    l$b[2] <- x
+    l[["b"]][1] <- 3
+    list(l$b, v)
+  }, 7)
+  expect_same(function(x) {
+    l <- list(a = c(1, 2), b = c(3, 4))
+    l$b <- l$a
+    l$a[1] <- x
+    list(l$a, l$b)
+  }, 9)
+  expect_same(function(x) {
+    l <- list(a = list(b = c(1, 2), q = "s"))
+    out <- list()
+    for (i in 1:3) {
+      out[[i]] <- l$a$b
+      l$a$b[1] <- l$a$b[1] * x
+    }
+    out
+  }, 10)
+  expect_same(function(x) {
+    all <- list(list(s = 0, k = c(1, 2)), list(s = 1, k = c(3, 4)))
+    other <- all
+    other[[1]]$k[1] <- x
+    list(all[[1]]$k, other[[1]]$k)
+  }, -1)
+  expect_same(function(x) {
+    l <- list(a = list(b = c(1, 2), c = 1), d = "x")
+    v <- c(7, 8)
+    l$a$b <- v
+    l$a$b[1] <- x
+    list(v, l$a$b)
+  }, 0)
+  expect_same(function(x) {
+    l <- list(a = c(1, 2), k = 0)
+    for (i in 1:3) {
+      m <- l
+      l$a[1] <- l$a[1] + x
+      l <- list(a = m$a, k = l$a[1])
+      l$a[2] <- l$a[2] * 2
+    }
+    list(l$a, l$k)
+  }, 1)
+  dictionary <- jit_script(function(x) {
+    d <- jit_dict(c("a"), list(c(1, 2)))
+    l <- list(d = d, k = 1)
+    l$d[["a"]] <- c(5, 5)
+    list(d[["a"]], l$d[["a"]])
+  }, 1)
+  expect_equal(dictionary(1), list(c(1, 2), c(5, 5)))
+  # Neither the caller's tensor, nor a module's field, nor a constant of the program.
+  x <- torch_zeros(2)
+  inside <- jit_script(function(x) {
+    l <- list(a = x)
+    l$a[1] <- 9
+    l$a
+  }, x)
+  expect_equal(as_array(inside(x)), c(9, 0))
+  expect_equal(as_array(x), c(0, 0))
+  holder <- nn_module(initialize = function() self$v <- c(1, 2), forward = function(x) {
+    s <- list(v = self$v)
+    s$v[2] <- 100
+    self$v
+  })
+  expect_equal(jit_script(holder())(torch_ones(1)), c(1, 2))
+  outside <- torch_zeros(2)
+  constant <- jit_script(function(x) {
+    s <- list(w = outside, n = 1)
+    s$w[1] <- s$w[1] + 1
+    s$w$sum() + x
+  })
+  for (i in 1:2) expect_equal(as.numeric(constant(torch_ones(1))), 2)
+  expect_equal(as_array(outside), c(0, 0))
+})
+
 test_that("indices mean what they mean to a tensor", {
   skip_if_no_torch()
   x <- torch_tensor(array(as.numeric(1:24), c(2, 3, 4)))

@@ -195,3 +195,47 @@ test_that("letters are counted and cut as in R, whatever they are", {
   for (x in c("", "aB1", "\001q")) expect_equal(cased(x), paste(toupper(x), tolower(x)))
   expect_error(cased("\u00e9"), "`toupper()` knows the letters", fixed = TRUE)
 })
+
+test_that("a vector that begins as NULL is a vector without elements", {
+  skip_if_no_torch()
+  functions <- list(
+    function(n) {
+      v <- NULL
+      for (i in seq_len(n)) v <- c(v, i * 1.0)
+      list(length(v), sum(v), seq_along(v))
+    },
+    function(n) {
+      v <- NULL
+      while (length(v) < n) v <- c(v, 1.5)
+      v
+    },
+    function(n) {
+      v <- NULL
+      for (i in seq_len(n)) v <- c(v, i / 2)
+      total <- 0
+      for (one in v) total <- total + one
+      for (i in seq_along(v)) total <- total + v[[i]] * i
+      total
+    }
+  )
+  for (f in functions) for (n in c(0L, 1L, 3L)) expect_equal(plain(jit_script(f, 1L)(n)), plain(f(n)), info = n)
+  expect_same(function(n) {
+    v <- NULL
+    for (i in seq_len(n)) v <- c(v, i / 2)
+    rev(v)
+  }, 3L)
+  counted <- jit_script(function(x) length(x), x = "Optional[List[int]]")
+  expect_equal(list(counted(1:3), counted(NULL)), list(3L, 0L))
+  named <- jit_script(function(x) length(x), x = "Optional[str]")
+  expect_equal(list(named("abc"), named(NULL)), list(1L, 0L))
+})
+
+test_that("a single logical is a vector of one", {
+  skip_if_no_torch()
+  functions <- list(
+    function(a) sum(a > 1), function(a) paste("n:", sum(a > 1)), function(a) which(a > 1), function(a) mean(a > 1), function(a) prod(a > 1),
+    function(a) c(5, 6)[sum(a > 1) + 1L], function(a) list(any(a > 1), all(a > 1), max(a), min(a), sum(a), prod(a))
+  )
+  for (f in functions) for (a in c(0, 2)) expect_same(f, a)
+  for (n in c(1.5, 2.9, 1, 3)) expect_equal(jit_script(function(n) switch(n, "a", "b"), 1)(n), switch(n, "a", "b"))
+})

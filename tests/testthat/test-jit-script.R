@@ -81,6 +81,11 @@ test_that("a function that a program found outside is noticed when it changes", 
   tools$half <- function(x) x / 2
   rm(twice)
   expect_warning(f(torch_ones(1)), "`twice`", class = "torch_script_changed_warning")
+  nothing <- NULL
+  g <- jit_script(function(x) is.null(nothing))
+  expect_silent(g(torch_ones(1)))
+  nothing <- 5
+  expect_warning(g(torch_ones(1)), "`nothing`", class = "torch_script_changed_warning")
 })
 
 test_that("types are said by examples, strings, declare() and defaults", {

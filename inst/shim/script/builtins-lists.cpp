@@ -100,11 +100,6 @@ def f(length_out: int) -> List[int]:
   if length_out < 0:
     raise Exception("`seq_len()` needs a number from 0 on, not " + str(length_out))
   return [one for one in range(1, length_out + 1)]
-## seq_along
-def f(along_with: List[T]) -> List[int]:
-  return [one for one in range(1, len(along_with) + 1)]
-def f(along_with: Tensor) -> List[int]:
-  return [one for one in range(1, along_with.numel() + 1)]
 ## seq seq.int
 def f(from_: int, to: int) -> List[int]:
   if to >= from_:
@@ -162,6 +157,8 @@ def f(x: Dict[K, T]) -> int:
   return len(x)
 def f(x: Tensor) -> int:
   return x.numel()
+def f(x: Optional[T]) -> int:
+  return 0 if x is None else 1
 ## rev
 def f(x: List[T]) -> List[T]:
   out: List[T] = []

@@ -296,6 +296,19 @@ bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values
   return true;
 }
 
+bool is_single(const TypePtr& type) {
+  const auto kind = type->kind();
+  return kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
+         kind == TypeKind::StringType;
+}
+
+// Whether it is a function that R itself has.
+bool is_function_of_r(const std::string& name) {
+  for (const char* other : {"inner:", "$", "torch_", "nnf_", "linalg_"})
+    if (name.rfind(other, 0) == 0) return false;
+  return true;
+}
+
 // Strings that name a dtype become the number that LibTorch has for it.
 void read_words(const Form& form, const Call& call, std::vector<Value*>& values) {
   for (size_t i = 0; i < values.size(); ++i)
@@ -428,6 +441,16 @@ std::vector<std::string> builtin_names() {
 Value* call_builtin(Call& call, std::string* why) {
   const auto found = table().find(call.payload);
   if (found == table().end()) return nullptr;
+  // To R's functions NULL is a vector without elements.
+  const auto as_vector = [&](Value*& value) {
+    const auto optional = value->type()->cast<OptionalType>();
+    if (optional && optional->getElementType()->kind() == TypeKind::ListType)
+      value = call.builtin("inner:or_empty", {value});
+  };
+  if (is_function_of_r(call.payload)) {
+    for (auto*& value : call.inputs) as_vector(value);
+    for (auto& given : call.named) as_vector(given.second);
+  }
   Form* best = nullptr;
   int least = 0;
   std::vector<Value*> best_values;
@@ -445,11 +468,13 @@ Value* call_builtin(Call& call, std::string* why) {
       if (holds_variable(type)) {
         price = stand_for(type, values[i]->type(), stands) ? 1 : -1;
         // As R's numbers are vectors of one, a single value is taken for a list of one. A tensor is a vector itself.
-        if (price < 0 && type == "List[T]" && values[i]->type()->kind() != TypeKind::TupleType &&
-            !is_tensor(values[i]) && stand_for("T", values[i]->type(), stands))
+        if (price < 0 && type == "List[T]" && is_single(values[i]->type()) && stand_for("T", values[i]->type(), stands))
           price = 12;
       } else {
-        price = cost(values[i], ScriptTypeParser().parseType(type));
+        const auto wanted = ScriptTypeParser().parseType(type);
+        price = cost(values[i], wanted);
+        // Such a list costs less than a tensor.
+        if (const auto list = wanted->cast<ListType>(); list && *list->getElementType() == *values[i]->type()) price = 5;
       }
       total = price < 0 ? -1 : total + price;
     }

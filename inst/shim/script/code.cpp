@@ -147,6 +147,7 @@ void Function::assign(const ts_code& place) {
   locals.insert(base->text);
   assigned.insert(base->text);
   changed.insert(base->text);
+  if (!is_name(place.items[1])) deep.insert(base->text);
   read(place);
 }
 

@@ -47,6 +47,7 @@ struct Function {
   std::set<std::string> locals;    // all variables: the formals, and what is assigned
   std::set<std::string> assigned;  // variables that are assigned; a formal that keeps its value is none
   std::set<std::string> changed;   // variables of which parts are assigned: `x[i] <- 1`
+  std::set<std::string> deep;      // those of which parts of parts are assigned: `x$a[i] <- 1`
   std::set<std::string> written;   // variables whose contents a method changes in place: `x$add_(1)`
   std::set<std::string> called;    // names that stand before brackets
   std::set<std::string> counters;  // variables of `for` that are 1 or more for sure: positions without a check

@@ -353,7 +353,9 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
       return here.give(function_value(here, {nullptr, it, payload, {}, {}}, {}));
     }
     try {
-      return std::make_shared<SimpleValue>(function.graph()->insertConstant(to_natural_ivalue(it->value), place));
+      auto* value = function.graph()->insertConstant(to_natural_ivalue(it->value), place);
+      // LibTorch gives a constant the type of tensors of its sizes, which other tensors do not have.
+      return std::make_shared<SimpleValue>(value->setType(c10::unshapedType(value->type())));
     } catch (const c10::Error&) {
       throw ErrorReport(place) << "`" << payload << "` is no value that a program can hold as a constant";
     }

@@ -133,6 +133,8 @@ SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* wh
 
 // The value itself if nothing else holds it for sure, else a copy.
 Value* own(const Call& call, Value* value);
+// The same of the parts of a list with names, and of their parts.
+Value* own_parts(const Call& call, Value* value);
 // A copy if the value may be, or be a part of, a variable whose parts are assigned; else the value itself.
 Value* detached(const Call& call, Value* value);
 

@@ -171,7 +171,7 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
 
 // The positions that an entry stands for, if it may stand for several: NULL for a single one.
 Value* many_positions(Call& call, Value* whole, const Entry& entry) {
-  if (entry.kind == 'm') return call.builtin("seq_along", {whole});
+  if (entry.kind == 'm') return call.builtin("seq_len", {call.builtin("length", {whole})});
   if (entry.kind == 's') {
     // `a:b:step` counts from `a` on in steps.
     const auto step = known_value(entry.values[2]);
@@ -318,12 +318,18 @@ Value* get_element(Call& call) {
   return call.builtin("inner:get2", {list, call.whole(at, "a position")});
 }
 
+// Whether the whole is a part of a variable that owns its parts.
+static bool is_owned(const Call& call, const Value* whole) {
+  const bool is_part = whole->node()->kind() == c10::prim::TupleIndex;
+  return is_part && call.instance.written->deep.count(variable_holding(whole)) > 0;
+}
+
 Value* put_part(Call& call) {
   const std::string variable = variable_of(call.payload);
   auto* whole = call.inputs.at(0);
   auto* value = call.inputs.back();
   const auto entries = entries_of(call, call.payload, 1);
-  if (variable.empty()) whole = own(call, present(call, whole));
+  if (variable.empty() && !is_owned(call, whole)) whole = own(call, present(call, whole));
   if (is_list(whole)) return put_into_list(call, whole, entries, value, variable);
   if (!is_tensor(whole)) call.fail("parts of " + call.words_of(whole) + " can't be given values by `[`");
   bool vectors = false;
@@ -371,7 +377,7 @@ Value* put_element(Call& call) {
   // A list that gets elements by their names is a dictionary.
   if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
     call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
-  if (variable.empty()) whole = own(call, present(call, whole));
+  if (variable.empty() && !is_owned(call, whole)) whole = own(call, present(call, whole));
   if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
     call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
   if (const auto dict = whole->type()->cast<c10::DictType>()) {

@@ -248,11 +248,16 @@ SugaredValuePtr seq_len(Call& call) {
   return count(call, call.builtin("inner:count", {call.whole(call.inputs.at(0), "`seq_len()`")}));
 }
 
-SugaredValuePtr seq_along(Call& call) { return count(call, call.builtin("length", {call.inputs.at(0)})); }
+SugaredValuePtr seq_along(Call& call) {
+  Call length = call.with("length", {call.inputs.at(0)});
+  return count(call, length_of(length)->asValue(call.place, call.function));
+}
 
 // What `for` goes through. The loop may change the variable, but R goes through the value that it had before.
 SugaredValuePtr items(Call& call) {
   auto* value = call.inputs.at(0);
+  if (const auto optional = value->type()->cast<c10::OptionalType>())
+    if (optional->getElementType()->kind() == TypeKind::ListType) value = call.builtin("inner:or_empty", {value});
   const auto kind = value->type()->kind();
   if (kind == TypeKind::DictType) return call.give(call.op("aten::values", {value}));
   // A loop over strings that are known is unrolled: they may be names of parameters.
@@ -263,7 +268,7 @@ SugaredValuePtr items(Call& call) {
     return std::make_shared<SugaredTupleValue>(std::move(parts));
   }
   if (kind == TypeKind::ListType || is_tensor(value))
-    return call.give(is_part_of_changed(call.instance, value) ? copy_of(call, value) : value);
+    return call.give(detached(call, value));
   if (kind == TypeKind::TupleType) {
     std::vector<SugaredValuePtr> parts;
     for (auto* part : createTupleUnpack(value)) parts.push_back(std::make_shared<SimpleValue>(part));
@@ -318,20 +323,38 @@ SugaredValuePtr same_length(Call& call) {
 }
 
 // `length()` is a constant if the elements are known.
+// The names of a module's children.
+static std::vector<std::string> children_of(const c10::Type& module) {
+  std::vector<std::string> names;
+  const auto& type = module.expectRef<c10::ClassType>();
+  for (size_t i = 0; i < type.numAttributes(); ++i)
+    if (type.getAttribute(i)->is_module()) names.push_back(type.getAttributeName(i));
+  return names;
+}
+
 SugaredValuePtr length_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
   if (tuple && !call.compiler.callee_of(tuple))
     return call.give(call.constant(static_cast<int64_t>(tuple->elements().size())));
   const auto kind = call.inputs.size() == 1 ? call.inputs[0]->type()->kind() : TypeKind::AnyType;
   if (kind == TypeKind::NoneType) return call.give(call.constant(int64_t{0}));
+  if (kind == TypeKind::ClassType && call.inputs[0]->type()->is_module())
+    return call.give(call.constant(static_cast<int64_t>(children_of(*call.inputs[0]->type()).size())));
   const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
                       kind == TypeKind::StringType;
   if (single) return call.give(call.constant(int64_t{1}));
   return call.give(call.builtin("length", call.inputs));
 }
 
+SugaredValuePtr positions_along(Call& call) {
+  Call length = call.with("length", call.inputs);
+  return call.give(call.builtin("seq_len", {length_of(length)->asValue(call.place, call.function)}));
+}
+
 SugaredValuePtr names_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
+  if (call.inputs.size() == 1 && call.inputs[0]->type()->is_module())
+    return call.give(call.constant(c10::List<std::string>(children_of(*call.inputs[0]->type()))));
   if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple))
     return call.give(call.builtin("names", call.inputs));
   c10::List<std::string> names;

@@ -364,10 +364,12 @@ const ts_code& Lower::choice(const ts_code& code) {
     return chosen(code, value->toStringRef());
   const std::string asked = new_name();
   const auto range = function_.range(code.items[1]);
-  assign(asked, expression(code.items[1]), range);
-  const auto& asked_code = written(code.items[1], TS_CODE_NAME, keep(asked));
   bool by_name = false;
   for (size_t i = 2; i < code.n; ++i) by_name = by_name || code.names[i];
+  // A number chooses by its whole part.
+  const Expr wanted = expression(code.items[1]);
+  assign(asked, by_name ? wanted : apply("call:trunc", range, {wanted}), range);
+  const auto& asked_code = written(code.items[1], TS_CODE_NAME, keep(asked));
   const ts_code* rest = nullptr;
   std::vector<std::pair<const ts_code*, const ts_code*>> cases;  // test, value
   const ts_code* tests = nullptr;

@@ -53,6 +53,7 @@ const std::unordered_map<std::string, Handler>& handlers() {
                                                                {"is_torch_tensor", is_kind},
                                                                {"as.list", as_list},
                                                                {"length", length_of},
+                                                               {"seq_along", positions_along},
                                                                {"names", names_of}};
   return all;
 }

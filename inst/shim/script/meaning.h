@@ -15,7 +15,10 @@ SugaredValuePtr defined(Call& call);
 SugaredValuePtr give_back(Call& call);
 SugaredValuePtr written(Call& call);
 Value* copy_of(const Call& call, Value* value);
-bool is_part_of_changed(const Instance& instance, const Value* value, int depth = 0);
+// Whether a value may be, or be a part of, what is changed in place. `in_tuple`: the question is about a part of it.
+bool is_part_of_changed(const Instance& instance, const Value* value, bool in_tuple = false, int depth = 0);
+// The variable of which a value is a part, by names or positions that are known. "" if it is of none.
+std::string variable_holding(const Value* value);
 
 // lists.cpp
 SugaredValuePtr make_list(Call& call);
@@ -31,6 +34,7 @@ SugaredValuePtr same_length(Call& call);
 SugaredValuePtr push(Call& call);
 SugaredValuePtr as_list(Call& call);
 SugaredValuePtr length_of(Call& call);
+SugaredValuePtr positions_along(Call& call);
 SugaredValuePtr names_of(Call& call);
 // The value that a list is made as, if its elements are known: nothing is put into it afterwards. NULL if they are not.
 const Value* elements_known(const Value* list);

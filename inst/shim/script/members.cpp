@@ -114,14 +114,38 @@ SugaredValuePtr method(Call& call) {
   call.fail("`" + name + "` is no method of a tensor that a program knows");
 }
 
+// Whether two values are one place: the same variable, or the same part of one.
+static bool is_same_place(const Value& one, const Value& other) {
+  const Node &a = *one.node(), &b = *other.node();
+  if (&one == &other) return true;
+  if (a.kind() != b.kind()) return false;
+  if (a.kind() == c10::prim::Load) return a.s(c10::attr::name) == b.s(c10::attr::name);
+  return a.kind() == c10::prim::TupleIndex && known_value(a.input(1))->toInt() == known_value(b.input(1))->toInt() &&
+         is_same_place(*a.input(0), *b.input(0));
+}
+
+// Whether the value is what stands in the whole by this name, where it may have been changed in place.
+static bool is_part_named(const Value& value, const Value& whole, const std::string& name) {
+  const auto type = whole.type()->cast<c10::TupleType>();
+  if (!type || !type->schema() || value.node()->kind() != c10::prim::TupleIndex) return false;
+  const auto index = known_value(value.node()->input(1));
+  const auto& fields = type->schema()->arguments();
+  const auto at = index ? static_cast<size_t>(index->toInt()) : fields.size();
+  return at < fields.size() && fields[at].name() == name &&
+         is_same_place(*value.node()->input(0), whole);
+}
+
 // `x$name <- value`. The payload is the name and, behind a colon, the variable that x is, if it is one.
 SugaredValuePtr put_field(Call& call) {
   const auto colon = call.payload.rfind(':');
   const std::string name = call.payload.substr(0, colon), variable = call.payload.substr(colon + 1);
   auto* whole = call.inputs.at(0);
-  auto* value = detached(call, call.inputs.at(1));
+  // A variable of which parts of parts are assigned owns what it holds.
+  const bool owns = call.instance.written->deep.count(variable_holding(whole)) > 0;
+  auto* value = call.inputs.at(1);
+  if (!is_part_named(*value, *whole, name)) value = owns ? own_parts(call, value) : detached(call, value);
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
-    if (variable.empty()) whole = own(call, whole);
+    if (variable.empty() && !owns) whole = own(call, whole);
     if (cost(value, dict->getValueType()) < 0 && !variable.empty())
       call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
     return call.give(call.builtin("inner:put2", {whole, call.constant(name), call.as(value, dict->getValueType())}));

@@ -17,25 +17,37 @@ bool is_mutable(const TypePtr& type) {
 // Whether a result of a node may share memory with one of its inputs, or be one of them.
 bool may_alias(const Node* node, const Value* value) {
   const auto* schema = node->maybeSchema();
-  if (!schema) return node->kind() != c10::prim::ListConstruct && node->kind() != c10::prim::DictConstruct;
+  if (!schema || node->kind().is_prim())
+    return node->kind() != c10::prim::ListConstruct && node->kind() != c10::prim::DictConstruct;
   if (value->offset() >= schema->returns().size()) return true;
   return schema->returns()[value->offset()].alias_info() != nullptr;
 }
 
+bool is_tuple(const Value* value) { return value->type()->kind() == TypeKind::TupleType; }
+
 }  // namespace
 
-bool is_part_of_changed(const Instance& instance, const Value* value, int depth) {
-  if (!is_mutable(value->type()) && value->type()->kind() != TypeKind::TupleType) return false;
+// A list with names is made anew where a part of it is assigned. Its parts are changed in place only where parts of parts
+// are assigned.
+bool is_part_of_changed(const Instance& instance, const Value* value, bool in_tuple, int depth) {
+  if (!is_mutable(value->type()) && !is_tuple(value)) return false;
   const Node* node = value->node();
   if (depth > 50) return true;
+  in_tuple = in_tuple || is_tuple(value);
+  const auto& changed = in_tuple ? instance.written->deep : instance.written->changed;
   if (node->kind() == c10::prim::Load) {
     const std::string name = node->s(c10::attr::name);
-    return instance.written->changed.count(r_variable(name)) > 0 || name.rfind("R.v", 0) == 0;
+    return changed.count(r_variable(name)) > 0 || (name.rfind("R.v", 0) == 0 && !changed.empty());
   }
   if (!may_alias(node, value)) return false;
   for (const auto* input : node->inputs())
-    if (is_part_of_changed(instance, input, depth + 1)) return true;
-  return !node->blocks().empty();
+    if (is_part_of_changed(instance, input, in_tuple, depth + 1)) return true;
+  return !node->blocks().empty() && !changed.empty();
+}
+
+std::string variable_holding(const Value* value) {
+  while (value->node()->kind() == c10::prim::TupleIndex) value = value->node()->input(0);
+  return value->node()->kind() == c10::prim::Load ? r_variable(value->node()->s(c10::attr::name)) : "";
 }
 
 Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own", {value}); }
@@ -90,6 +102,7 @@ Value* note(Call& call, const std::string& variable, Value* value) {
 
 SugaredValuePtr assign(Call& call) {
   auto* value = note(call, call.payload, call.inputs.at(0));
+  if (call.instance.written->deep.count(call.payload) && is_tuple(value)) return call.give(own_parts(call, value));
   if (call.instance.written->changed.count(call.payload)) return call.give(own(call, value));
   if (!call.instance.written->changed.empty()) value = detached(call, value);
   return call.give(value);
@@ -135,9 +148,18 @@ Value* own(const Call& call, Value* value) {
   return fresh ? value : copy_of(call, value);
 }
 
+Value* own_parts(const Call& call, Value* value) {
+  if (!is_tuple(value)) return own(call, value);
+  if (call.compiler.callee_of(value->type())) return value;
+  const bool is_made_here = value->node()->kind() == c10::prim::TupleConstruct;
+  std::vector<Value*> parts = is_made_here ? value->node()->inputs().vec() : createTupleUnpack(value).vec();
+  for (auto& part : parts) part = own_parts(call, part);
+  return tuple_of(call, parts, value->type()->expect<c10::TupleType>());
+}
+
 Value* detached(const Call& call, Value* value) {
-  if (!is_mutable(value->type())) return value;
-  return is_part_of_changed(call.instance, value) ? copy_of(call, value) : value;
+  if (!is_part_of_changed(call.instance, value)) return value;
+  return is_tuple(value) ? own_parts(call, value) : copy_of(call, value);
 }
 
 // Adds an operator that changes a value by nothing. LibTorch's analysis of aliases forgets that the next turn of a loop
@@ -159,6 +181,13 @@ SugaredValuePtr written(Call& call) {
     }
     case TypeKind::TensorType:
       call.op("aten::requires_grad_", {value, call.op("prim::requires_grad", {value})});
+      break;
+    case TypeKind::TupleType:
+      if (call.instance.written->deep.empty() || call.compiler.callee_of(value->type())) break;
+      for (auto* part : createTupleUnpack(value)) {
+        Call inner = call.with(call.payload, {part});
+        written(inner);
+      }
       break;
     default:
       break;
