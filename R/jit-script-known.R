@@ -31,7 +31,7 @@ script_known <- function(name, env, program, locals = character()) {
       watch(NULL, name, name, env, program)
       return(list(name = name, is_function = FALSE))
     }
-    if (length(parts) == 1) watch(f, name, name, env, program)
+    if (length(parts) == 1 && !name %in% locals) watch(f, name, name, env, program)
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }
   watch(value, name, name, env, program)
@@ -118,6 +118,7 @@ foreign_packages <- c("base", "stats", "utils", "methods", "graphics", "grDevice
 
 # What a program can hold as a constant.
 is_constant_value <- function(value) {
+  if (is.null(value)) return(TRUE)
   if (is_torch_tensor(value) || inherits(value, c("torch_dtype", "torch_device", "torch_enum"))) return(TRUE)
   if (is.atomic(value) && !is.object(value)) {
     return(is.null(value) || (is.null(dim(value)) && !is.raw(value) && (is.double(value) || !anyNA(value))))

@@ -479,6 +479,9 @@ test_that("several turns of a loop on tensors run as one kernel, with gradients"
   for (i in 1:3) one(torch_ones(3), 20L)
   groups <- vapply(cpp_fuser_groups(attr(one, "handle")), function(group) length(gregexpr("aten::", group[[2]])[[1]]), 1L)
   expect_equal(max(groups), 16L)
+  # Python's `range()` of a negative number has no turns.
+  counted <- jit_compile("def f(x: Tensor, n: int):\n  for i in range(n):\n    x = x * 2.0\n  return x")
+  for (n in c(3L, 3L, 11L, -3L, -9L, 0L)) expect_equal(as_array(counted$f(torch_ones(2), n)), rep(2^max(n, 0), 2))
   # A turn that draws numbers, changes something in place, or is long, stays as it is.
   plain <- jit_script(function(x, n) {
     for (i in seq_len(n)) x <- torch_rand_like(x) + x

@@ -107,6 +107,11 @@ test_that("an argument whose default is of a narrower type takes the wider one",
     n
   })
   expect_identical(g(), 1.5)
+  h <- jit_script(function(x, n = 1) {
+    if (x > 0) n <- c(n, 2)
+    x * n[1]
+  }, 1)
+  expect_equal(h(3), 3)
 })
 
 test_that("a variable without a value is told with the branch that gives it one", {

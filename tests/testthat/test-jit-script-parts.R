@@ -189,6 +189,87 @@ test_that("parts of parts are given values, and nobody else sees it", {
   expect_equal(as_array(outside), c(0, 0))
 })
 
+test_that("what leaves a variable of which parts are given values keeps its own", {
+  skip_if_no_torch()
+  # One of two variables is changed as a whole, the other in a part of a part.
+  expect_same(function(x) {
+    y <- list(a = c(x, 2), n = 0)
+    k <- y
+    k$n <- 5
+    y$a[1] <- 100
+    c(k$a[1], y$a[1], k$n)
+  }, 1)
+  expect_same(function(x) {
+    l <- list(a = c(x, 2), b = c(3, 4))
+    s <- 0
+    for (p in l) {
+      l$b[1] <- 100
+      s <- s + p[1]
+    }
+    s
+  }, 1)
+  expect_same(function(x) {
+    h <- function(a) list(a = a, n = 1)
+    v <- c(x, 2)
+    t <- h(v)
+    v[1] <- 100
+    t$a[1]
+  }, 1)
+  expect_same(function(x) {
+    l <- list(a = c(x, 2), k = 0)
+    o <- lapply(1:2, function(i) l$a)
+    p <- Map(function(i) l$a, 1:2)
+    l$a[1] <- 100
+    c(o[[1]][1], p[[2]][1])
+  }, 1)
+  expect_same(function(x) {
+    v <- NULL
+    if (x > 0) v <- c(x, 2)
+    l <- list(v = v, n = 1)
+    l$v[1] <- 3
+    list(l$v, v)
+  }, 1)
+  # What may be NULL.
+  expect_same(function(n) {
+    v <- NULL
+    for (i in seq_len(n)) v <- c(v, i / 2)
+    w <- v
+    if (!is.null(v)) v[1] <- 100
+    c(c(w)[1], v[1])
+  }, 2L)
+  expect_same(function(x) {
+    y <- NULL
+    if (x > 0) y <- list(a = c(x, 2), n = 0)
+    k <- y
+    if (!is.null(k)) k$a[1] <- 100
+    if (!is.null(y)) y$a[1] else 0
+  }, 1)
+  optional <- jit_script(function(x = NULL) {
+    if (!is.null(x)) x[1] <- 0
+    x
+  }, x = "Optional[Tensor]")
+  x <- torch_ones(3)
+  expect_equal(as_array(optional(x)), c(0, 1, 1))
+  expect_equal(as_array(x), c(1, 1, 1))
+  expect_null(optional())
+  # No element beside the one that changes is copied.
+  nested <- jit_script(function(x, n) {
+    s <- list(m = list(w = x, v = c(1, 2), n = 0L), k = 0)
+    for (i in seq_len(n)) {
+      s$m$n <- s$m$n + 1L
+      s$m$v[1] <- 2
+    }
+    s$m$n
+  }, torch_zeros(2), 1L)
+  taken <- function(n) {
+    before <- torch:::cpp_memory_stats(FALSE)[["allocated"]]
+    nested(torch_zeros(1e5), n)
+    torch:::cpp_memory_stats(FALSE)[["allocated"]] - before
+  }
+  for (i in 1:3) taken(2L)
+  expect_lt(taken(100L) - taken(1L), 1e5)
+})
+
 test_that("indices mean what they mean to a tensor", {
   skip_if_no_torch()
   x <- torch_tensor(array(as.numeric(1:24), c(2, 3, 4)))

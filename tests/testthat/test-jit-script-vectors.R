@@ -226,6 +226,8 @@ test_that("a vector that begins as NULL is a vector without elements", {
   }, 3L)
   counted <- jit_script(function(x) length(x), x = "Optional[List[int]]")
   expect_equal(list(counted(1:3), counted(NULL)), list(3L, 0L))
+  expect_equal(jit_script(function(x) length(x), x = "Optional[Tensor]")(torch_ones(5)), 5)
+  expect_same(function(v) seq_along(along.with = v), c(4, 5, 6))
   named <- jit_script(function(x) length(x), x = "Optional[str]")
   expect_equal(list(named("abc"), named(NULL)), list(1L, 0L))
 })

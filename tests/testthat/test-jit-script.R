@@ -81,6 +81,14 @@ test_that("a function that a program found outside is noticed when it changes", 
   tools$half <- function(x) x / 2
   rm(twice)
   expect_warning(f(torch_ones(1)), "`twice`", class = "torch_script_changed_warning")
+  # The function has a variable of that name.
+  twice <- function(x) x
+  own <- jit_script(function(x) {
+    twice <- x * 2
+    twice
+  }, torch_ones(1))
+  twice <- 3
+  expect_silent(own(torch_ones(1)))
   nothing <- NULL
   g <- jit_script(function(x) is.null(nothing))
   expect_silent(g(torch_ones(1)))

@@ -49,7 +49,7 @@ void unroll(Node* loop, int64_t n) {
   Block& body = *loop->blocks()[0];
   const torch::jit::WithInsertPoint before(loop);
   Value* const turns = graph.insertConstant(n);
-  Value* const rounds = whole(graph, "floordiv", loop->input(0), turns);
+  Value* const rounds = whole(graph, "__round_to_zero_floordiv", loop->input(0), turns);
   Value* const done = whole(graph, "mul", rounds, turns);
   std::vector<Value*> inputs = loop->inputs().vec();
   inputs[0] = rounds;

@@ -26,6 +26,18 @@ def f(x: Dict[K, T]) -> Dict[K, T]:
   return x.copy()
 def f(x: Tensor) -> Tensor:
   return x.clone()
+def f(x: Optional[Tensor]) -> Optional[Tensor]:
+  if x is None:
+    return None
+  return x.clone()
+def f(x: Optional[List[T]]) -> Optional[List[T]]:
+  if x is None:
+    return None
+  return x[:]
+def f(x: Optional[Dict[K, T]]) -> Optional[Dict[K, T]]:
+  if x is None:
+    return None
+  return x.copy()
 ## inner:defined
 def f(x: Optional[T], message: str) -> T:
   if x is None:
@@ -157,7 +169,13 @@ def f(x: Dict[K, T]) -> int:
   return len(x)
 def f(x: Tensor) -> int:
   return x.numel()
-def f(x: Optional[T]) -> int:
+def f(x: Optional[int]) -> int:
+  return 0 if x is None else 1
+def f(x: Optional[float]) -> int:
+  return 0 if x is None else 1
+def f(x: Optional[bool]) -> int:
+  return 0 if x is None else 1
+def f(x: Optional[str]) -> int:
   return 0 if x is None else 1
 ## rev
 def f(x: List[T]) -> List[T]:

@@ -318,19 +318,17 @@ Value* get_element(Call& call) {
   return call.builtin("inner:get2", {list, call.whole(at, "a position")});
 }
 
-// Whether the whole is a part of a variable that owns its parts.
-static bool is_owned(const Call& call, const Value* whole) {
-  const bool is_part = whole->node()->kind() == c10::prim::TupleIndex;
-  return is_part && call.instance.written->deep.count(variable_holding(whole)) > 0;
-}
-
 Value* put_part(Call& call) {
   const std::string variable = variable_of(call.payload);
   auto* whole = call.inputs.at(0);
   auto* value = call.inputs.back();
   const auto entries = entries_of(call, call.payload, 1);
-  if (variable.empty() && !is_owned(call, whole)) whole = own(call, present(call, whole));
-  if (is_list(whole)) return put_into_list(call, whole, entries, value, variable);
+  const bool is_owned = owner_holds(call.instance, whole);
+  if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
+  if (is_list(whole)) {
+    auto* made = put_into_list(call, whole, entries, value, variable);
+    return is_owned && made ? whole : made;
+  }
   if (!is_tensor(whole)) call.fail("parts of " + call.words_of(whole) + " can't be given values by `[`");
   bool vectors = false;
   for (const auto& entry : entries)
@@ -377,7 +375,8 @@ Value* put_element(Call& call) {
   // A list that gets elements by their names is a dictionary.
   if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
     call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
-  if (variable.empty() && !is_owned(call, whole)) whole = own(call, present(call, whole));
+  const bool is_owned = owner_holds(call.instance, whole);
+  if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
   if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
     call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
@@ -385,11 +384,13 @@ Value* put_element(Call& call) {
       const auto wider = joined(dict->getValueType(), value->type());
       if (wider) call.compiler.declare(call, variable, c10::DictType::create(dict->getKeyType(), wider));
     }
-    return call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
+    auto* made = call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
+    return is_owned ? whole : made;
   }
   if (!is_list(whole)) call.fail("the elements of " + call.words_of(whole) + " can't be given values");
   auto* fit = fitting(call, whole, detached(call, value), variable);
-  return call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
+  auto* made = call.builtin("inner:put2", {whole, call.whole(at, "a position"), fit});
+  return is_owned ? whole : made;
 }
 
 }  // namespace shim::script

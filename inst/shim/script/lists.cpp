@@ -271,7 +271,7 @@ SugaredValuePtr items(Call& call) {
     return call.give(detached(call, value));
   if (kind == TypeKind::TupleType) {
     std::vector<SugaredValuePtr> parts;
-    for (auto* part : createTupleUnpack(value)) parts.push_back(std::make_shared<SimpleValue>(part));
+    for (auto* part : createTupleUnpack(detached(call, value))) parts.push_back(std::make_shared<SimpleValue>(part));
     return std::make_shared<SugaredTupleValue>(std::move(parts));
   }
   if (const auto type = value->type()->cast<c10::ClassType>(); type && type->is_module()) {
@@ -347,7 +347,8 @@ SugaredValuePtr length_of(Call& call) {
 }
 
 SugaredValuePtr positions_along(Call& call) {
-  Call length = call.with("length", call.inputs);
+  const bool by_name = call.inputs.empty() && call.named.size() == 1;
+  Call length = call.with("length", by_name ? std::vector<Value*>{call.named[0].second} : call.inputs);
   return call.give(call.builtin("seq_len", {length_of(length)->asValue(call.place, call.function)}));
 }
 

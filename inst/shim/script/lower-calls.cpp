@@ -234,7 +234,8 @@ Expr Lower::each(const ts_code& code) {
       given.push_back(i);
   const std::string item = new_name();
   const Expr over = iterated(needed(bound[0], code, "X"), "inner:elements");
-  const Expr element = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
+  const Expr given_back = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
+  const Expr element = apply("inner:detached", range, {given_back});
   return apply("inner:whole", range, {ListComp::create(range, element, name(item, range), over)});
 }
 
@@ -272,7 +273,7 @@ Expr Lower::each_of(const ts_code& code) {
     over.push_back(apply("inner:elements", range, with_all));
   }
   const std::string target = target_of(needed(bound[0], code, is_map ? "f" : "FUN"), range, given);
-  const Expr element = apply(target, range, given.inputs, given.named);
+  const Expr element = apply("inner:detached", range, {apply(target, range, given.inputs, given.named)});
   if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
   const Expr zipped =
       Apply::create(range, name("zip", range), List<Expr>::create(range, over), List<Attribute>::create(range, {}));

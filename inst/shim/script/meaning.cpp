@@ -67,7 +67,7 @@ Handler inner_handler_of(const std::string& name) {
   static const std::unordered_map<std::string, Handler> handlers = {
       {"range", range},       {"seq_len", seq_len},         {"seq_along", seq_along}, {"items", items},
       {"elements", elements}, {"same_length", same_length}, {"error", error},         {"push", push},
-      {"barrier", barrier},   {"written", written}};
+      {"barrier", barrier},   {"written", written},         {"detached", detach}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }

@@ -15,10 +15,11 @@ SugaredValuePtr defined(Call& call);
 SugaredValuePtr give_back(Call& call);
 SugaredValuePtr written(Call& call);
 Value* copy_of(const Call& call, Value* value);
-// Whether a value may be, or be a part of, what is changed in place. `in_tuple`: the question is about a part of it.
-bool is_part_of_changed(const Instance& instance, const Value* value, bool in_tuple = false, int depth = 0);
-// The variable of which a value is a part, by names or positions that are known. "" if it is of none.
-std::string variable_holding(const Value* value);
+// Whether a value may be, or be a part of, what is changed in place.
+bool is_part_of_changed(const Instance& instance, const Value* value, int depth = 0);
+// Whether a value is, or is a part of, a variable that owns its parts: they may be changed in place.
+bool owner_holds(const Instance& instance, const Value* value);
+SugaredValuePtr detach(Call& call);
 
 // lists.cpp
 SugaredValuePtr make_list(Call& call);

@@ -135,15 +135,29 @@ static bool is_part_named(const Value& value, const Value& whole, const std::str
          is_same_place(*value.node()->input(0), whole);
 }
 
+// Of a list with names that stands in the whole by this name, and of which a part has been given a value: the parts that
+// were there before are owned already.
+static Value* own_new_parts(const Call& call, Value* value, const Value& whole, const std::string& name) {
+  if (value->node()->kind() != c10::prim::TupleConstruct) return own_parts(call, value);
+  std::vector<Value*> parts = value->node()->inputs().vec();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Node& maker = *parts[i]->node();
+    const bool was_there = maker.kind() == c10::prim::TupleUnpack && parts[i]->offset() == i &&
+                           is_part_named(*maker.input(0), whole, name);
+    if (!was_there) parts[i] = own_parts(call, parts[i]);
+  }
+  return tuple_of(call, parts, value->type()->expect<c10::TupleType>());
+}
+
 // `x$name <- value`. The payload is the name and, behind a colon, the variable that x is, if it is one.
 SugaredValuePtr put_field(Call& call) {
   const auto colon = call.payload.rfind(':');
   const std::string name = call.payload.substr(0, colon), variable = call.payload.substr(colon + 1);
   auto* whole = call.inputs.at(0);
   // A variable of which parts of parts are assigned owns what it holds.
-  const bool owns = call.instance.written->deep.count(variable_holding(whole)) > 0;
+  const bool owns = owner_holds(call.instance, whole);
   auto* value = call.inputs.at(1);
-  if (!is_part_named(*value, *whole, name)) value = owns ? own_parts(call, value) : detached(call, value);
+  if (!is_part_named(*value, *whole, name)) value = owns ? own_new_parts(call, value, *whole, name) : detached(call, value);
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (variable.empty() && !owns) whole = own(call, whole);
     if (cost(value, dict->getValueType()) < 0 && !variable.empty())

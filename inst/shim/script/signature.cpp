@@ -84,6 +84,11 @@ std::optional<c10::IValue> default_as(const std::optional<c10::IValue>& given, c
     return c10::IValue(at::scalar_tensor(given->toDouble(), at::kFloat));
   if (kind == c10::TypeKind::TensorType && given->isBool())
     return c10::IValue(at::scalar_tensor(given->toBool(), at::kBool));
+  const auto list = type->cast<c10::ListType>();
+  const auto one = list ? default_as(given, list->getElementType()) : std::nullopt;
+  if (one && one->isDouble()) return c10::IValue(std::vector<double>{one->toDouble()});
+  if (one && one->isInt()) return c10::IValue(std::vector<int64_t>{one->toInt()});
+  if (one && one->isString()) return c10::IValue(c10::List<std::string>({one->toStringRef()}));
   return std::nullopt;
 }
 

@@ -27,27 +27,37 @@ bool is_tuple(const Value* value) { return value->type()->kind() == TypeKind::Tu
 
 }  // namespace
 
-// A list with names is made anew where a part of it is assigned. Its parts are changed in place only where parts of parts
-// are assigned.
-bool is_part_of_changed(const Instance& instance, const Value* value, bool in_tuple, int depth) {
-  if (!is_mutable(value->type()) && !is_tuple(value)) return false;
+bool is_part_of_changed(const Instance& instance, const Value* value, int depth) {
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  const auto& type = optional ? optional->getElementType() : value->type();
+  if (!is_mutable(type) && type->kind() != TypeKind::TupleType) return false;
   const Node* node = value->node();
   if (depth > 50) return true;
-  in_tuple = in_tuple || is_tuple(value);
-  const auto& changed = in_tuple ? instance.written->deep : instance.written->changed;
   if (node->kind() == c10::prim::Load) {
+    // A list with names is made anew where a part of it is assigned. Its parts are changed in place only where parts of
+    // parts are assigned.
+    const auto& changed = type->kind() == TypeKind::TupleType ? instance.written->deep : instance.written->changed;
     const std::string name = node->s(c10::attr::name);
     return changed.count(r_variable(name)) > 0 || (name.rfind("R.v", 0) == 0 && !changed.empty());
   }
   if (!may_alias(node, value)) return false;
   for (const auto* input : node->inputs())
-    if (is_part_of_changed(instance, input, in_tuple, depth + 1)) return true;
-  return !node->blocks().empty() && !changed.empty();
+    if (is_part_of_changed(instance, input, depth + 1)) return true;
+  return !node->blocks().empty() && !instance.written->changed.empty();
 }
 
-std::string variable_holding(const Value* value) {
+bool owner_holds(const Instance& instance, const Value* value) {
+  if (value->type()->kind() == TypeKind::OptionalType) return false;
   while (value->node()->kind() == c10::prim::TupleIndex) value = value->node()->input(0);
-  return value->node()->kind() == c10::prim::Load ? r_variable(value->node()->s(c10::attr::name)) : "";
+  if (value->node()->kind() != c10::prim::Load) return false;
+  const std::string variable = r_variable(value->node()->s(c10::attr::name));
+  const auto seen = instance.seen.find(variable);
+  if (!instance.written->deep.count(variable) || seen == instance.seen.end()) return false;
+  // What may be NULL is not taken apart when it is assigned.
+  for (const auto& it : seen->second)
+    if (it.type->kind() != TypeKind::TupleType) return false;
+  const auto declared = instance.declared.find(variable);
+  return declared == instance.declared.end() || declared->second.type->kind() == TypeKind::TupleType;
 }
 
 Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own", {value}); }
@@ -103,7 +113,7 @@ Value* note(Call& call, const std::string& variable, Value* value) {
 SugaredValuePtr assign(Call& call) {
   auto* value = note(call, call.payload, call.inputs.at(0));
   if (call.instance.written->deep.count(call.payload) && is_tuple(value)) return call.give(own_parts(call, value));
-  if (call.instance.written->changed.count(call.payload)) return call.give(own(call, value));
+  if (call.instance.written->changed.count(call.payload) && !is_tuple(value)) return call.give(own(call, value));
   if (!call.instance.written->changed.empty()) value = detached(call, value);
   return call.give(value);
 }
@@ -141,6 +151,8 @@ SugaredValuePtr give_back(Call& call) {
 }
 
 Value* own(const Call& call, Value* value) {
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  if (optional && is_mutable(optional->getElementType())) return copy_of(call, value);
   if (!is_mutable(value->type())) return value;
   const auto kind = value->node()->kind();
   const bool fresh = value->node()->blocks().empty() && !may_alias(value->node(), value) && kind != c10::prim::Load &&
@@ -158,9 +170,10 @@ Value* own_parts(const Call& call, Value* value) {
 }
 
 Value* detached(const Call& call, Value* value) {
-  if (!is_part_of_changed(call.instance, value)) return value;
-  return is_tuple(value) ? own_parts(call, value) : copy_of(call, value);
+  return is_part_of_changed(call.instance, value) ? own_parts(call, value) : value;
 }
+
+SugaredValuePtr detach(Call& call) { return call.give(detached(call, call.inputs.at(0))); }
 
 // Adds an operator that changes a value by nothing. LibTorch's analysis of aliases forgets that the next turn of a loop
 // goes on with what this one leaves. A value that a variable gets in one turn and that is changed in the next one it
