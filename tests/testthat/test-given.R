@@ -20,6 +20,8 @@ not_told <- function(call, missing, env = globalenv()) {
   }, error = identity)
   text <- deparse(call, nlines = 1L)
   if (is.null(error)) return(paste0(text, ": no error"))
+  # What this LibTorch lacks is told before anything else.
+  if (grepl("needs LibTorch", conditionMessage(error), fixed = TRUE)) return(NULL)
   names <- any(vapply(missing, function(it) grepl(paste0("\\b", it, "\\b"), conditionMessage(error)), NA))
   if (names && inherits(error, "torch_error") && identical(conditionCall(error)[[1]], call[[1]])) return(NULL)
   sprintf("%s: %s, of %s", text, conditionMessage(error), deparse(conditionCall(error), nlines = 1L))
