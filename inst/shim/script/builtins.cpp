@@ -296,12 +296,6 @@ bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values
   return true;
 }
 
-bool is_single(const TypePtr& type) {
-  const auto kind = type->kind();
-  return kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
-         kind == TypeKind::StringType;
-}
-
 // Whether it is a function that R itself has.
 bool is_function_of_r(const std::string& name) {
   for (const char* other : {"inner:", "$", "torch_", "nnf_", "linalg_"})
@@ -441,15 +435,9 @@ std::vector<std::string> builtin_names() {
 Value* call_builtin(Call& call, std::string* why) {
   const auto found = table().find(call.payload);
   if (found == table().end()) return nullptr;
-  // To R's functions NULL is a vector without elements.
-  const auto as_vector = [&](Value*& value) {
-    const auto optional = value->type()->cast<OptionalType>();
-    if (optional && optional->getElementType()->kind() == TypeKind::ListType)
-      value = call.builtin("inner:or_empty", {value});
-  };
   if (is_function_of_r(call.payload)) {
-    for (auto*& value : call.inputs) as_vector(value);
-    for (auto& given : call.named) as_vector(given.second);
+    for (auto*& value : call.inputs) value = call.or_empty(value);
+    for (auto& given : call.named) given.second = call.or_empty(given.second);
   }
   Form* best = nullptr;
   int least = 0;

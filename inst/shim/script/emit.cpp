@@ -260,6 +260,11 @@ Value* Call::builtin(const std::string& name, std::vector<Value*> values) const 
   return made;
 }
 
+Value* Call::or_empty(Value* value) const {
+  const auto optional = value->type()->cast<OptionalType>();
+  return optional && optional->getElementType()->kind() == TypeKind::ListType ? builtin("inner:or_empty", {value}) : value;
+}
+
 Value* Call::constant(const IValue& value) const {
   if (value.isDouble() && value.toDouble() == 0 && std::signbit(value.toDouble()))
     return builtin("inner:negative_zero", {});

@@ -72,6 +72,8 @@ struct Call {
   // checked.
   Value* position(Value* value, bool known = false) const;
   SugaredValuePtr give(Value* value) const { return std::make_shared<torch::jit::SimpleValue>(value); }
+  // A vector that may be NULL as one without elements, which NULL is to R's functions. All other values stay.
+  Value* or_empty(Value* value) const;
   // A call at the same place, with another payload and other values.
   Call with(std::string payload, std::vector<Value*> inputs) const {
     return {compiler, instance, function, place, std::move(payload), std::move(inputs), {}};
@@ -84,6 +86,12 @@ inline Value* first_tensor(const std::vector<Value*>& values) {
   for (auto* value : values)
     if (value && is_tensor(value)) return value;
   return nullptr;
+}
+// Whether a value of this type is one number, logical or string.
+inline bool is_single(const TypePtr& type) {
+  const auto kind = type->kind();
+  return kind == c10::TypeKind::IntType || kind == c10::TypeKind::FloatType || kind == c10::TypeKind::BoolType ||
+         kind == c10::TypeKind::StringType;
 }
 inline bool is_list(const Value* value) { return value->type()->kind() == c10::TypeKind::ListType; }
 inline TypePtr element_type(const Value* value) { return value->type()->expectRef<c10::ListType>().getElementType(); }

@@ -133,11 +133,7 @@ SugaredValuePtr combine(Call& call) {
   // NULL adds nothing.
   std::vector<Value*> given;
   for (auto* value : call.inputs) {
-    const auto optional = value->type()->cast<c10::OptionalType>();
-    if (value->type()->kind() == TypeKind::NoneType) continue;
-    if (optional && optional->getElementType()->kind() == TypeKind::ListType)
-      value = call.builtin("inner:or_empty", {value});
-    given.push_back(value);
+    if (value->type()->kind() != TypeKind::NoneType) given.push_back(call.or_empty(value));
   }
   call.inputs = given;
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
@@ -255,9 +251,7 @@ SugaredValuePtr seq_along(Call& call) {
 
 // What `for` goes through. The loop may change the variable, but R goes through the value that it had before.
 SugaredValuePtr items(Call& call) {
-  auto* value = call.inputs.at(0);
-  if (const auto optional = value->type()->cast<c10::OptionalType>())
-    if (optional->getElementType()->kind() == TypeKind::ListType) value = call.builtin("inner:or_empty", {value});
+  auto* value = call.or_empty(call.inputs.at(0));
   const auto kind = value->type()->kind();
   if (kind == TypeKind::DictType) return call.give(call.op("aten::values", {value}));
   // A loop over strings that are known is unrolled: they may be names of parameters.
@@ -340,9 +334,7 @@ SugaredValuePtr length_of(Call& call) {
   if (kind == TypeKind::NoneType) return call.give(call.constant(int64_t{0}));
   if (kind == TypeKind::ClassType && call.inputs[0]->type()->is_module())
     return call.give(call.constant(static_cast<int64_t>(children_of(*call.inputs[0]->type()).size())));
-  const bool single = kind == TypeKind::IntType || kind == TypeKind::FloatType || kind == TypeKind::BoolType ||
-                      kind == TypeKind::StringType;
-  if (single) return call.give(call.constant(int64_t{1}));
+  if (call.inputs.size() == 1 && is_single(call.inputs[0]->type())) return call.give(call.constant(int64_t{1}));
   return call.give(call.builtin("length", call.inputs));
 }
 
