@@ -349,6 +349,10 @@ cpp_script_define <- function(program, method, types, examples) {
     .Call(`_torch_cpp_script_define`, program, method, types, examples)
 }
 
+cpp_script_outside <- function(closure) {
+    .Call(`_torch_cpp_script_outside`, closure)
+}
+
 cpp_script_builtins <- function() {
     .Call(`_torch_cpp_script_builtins`)
 }

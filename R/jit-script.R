@@ -343,14 +343,16 @@ script_closure <- function(f, name, program) {
   source <- function_source(without_asking(f))
   code <- without_declaration(source$code)
   names <- code_names(code)
-  known <- lapply(names$names, script_known, environment(f), program, names$locals)
+  closure <- list(name = name, file = source$file, text = source$text, line = source$line, code = code, places = source$places)
+  # Of a variable of its own a function may read before it gives it a value what stands outside.
+  locals <- names$locals
+  if (any(vapply(locals, exists, NA, environment(f)))) locals <- setdiff(locals, as.character(cpp_script_outside(closure)))
+  known <- lapply(names$names, script_known, environment(f), program, locals)
   for (member in setdiff(names$members, names(program$members))) {
     program$members[[member]] <- script_member(member, program)
   }
-  list(
-    name = name, file = source$file, text = source$text, line = source$line, code = code, places = source$places,
-    known = Filter(Negate(is.null), known)
-  )
+  closure$known <- Filter(Negate(is.null), known)
+  closure
 }
 
 without_declaration <- function(code) {

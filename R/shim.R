@@ -76,7 +76,15 @@ torch_build_shim <- function(quiet = FALSE, force = FALSE) {
       paste(utils::tail(readLines(log, warn = FALSE), 15), collapse = "\n")
     ))
   }
-  shim_keep(list.files(build, paste0("^", shim_file(), "$"), recursive = TRUE, full.names = TRUE)[[1]], target)
+  built <- list.files(build, paste0("^", shim_file(), "$"), recursive = TRUE, full.names = TRUE)[[1]]
+  if (shim_has_own_library(built)) {
+    compiler <- Sys.getenv("CXX", "c++")
+    runtime_error(paste0(
+      "The shim can't be used: `", compiler, "` puts its own copy of the C++ library into it, and LibTorch has another. ",
+      "Name a compiler that does not in the environment variable `CXX`, and try again."
+    ))
+  }
+  shim_keep(built, target)
   shim_forget_old()
   invisible(target)
 }
@@ -151,7 +159,29 @@ shim_compile <- function(lt, build, log) {
     paste0("-DTORCH_CXX11_ABI=", lt$cxx11_abi),
     paste0("-DTORCH_VERSION=", lt$version),
     if (nzchar(Sys.which("ccache"))) shQuote(paste0("-DCMAKE_CXX_COMPILER_LAUNCHER=", ccache))
-  ) && run("--build", shQuote(out), "--config", "Release", "--parallel", "2")
+  ) && run("--build", shQuote(out), "--config", "Release", "--parallel", build_jobs())
+}
+
+# How many files are compiled at a time. Each takes a gigabyte of memory, and a container may have less of that than the
+# machine says.
+build_jobs <- function() {
+  asked <- Sys.getenv("CMAKE_BUILD_PARALLEL_LEVEL")
+  if (nzchar(asked)) return(asked)
+  cores <- if (nzchar(Sys.getenv("_R_CHECK_LIMIT_CORES_"))) 2L else parallel::detectCores()
+  number_in <- function(file, pattern) {
+    lines <- if (file.exists(file)) grep(pattern, readLines(file, warn = FALSE), value = TRUE)
+    if (length(lines)) as.numeric(gsub("[^0-9]", "", lines[[1]]))
+  }
+  bytes <- c(number_in("/proc/meminfo", "^MemAvailable:") * 1024, number_in("/sys/fs/cgroup/memory.max", "^[0-9]+$"))
+  as.character(max(1, min(8, cores, bytes %/% 2^30, na.rm = TRUE)))
+}
+
+# A compiler may put a C++ library of its own into what it builds. Beside that of LibTorch it would end R.
+shim_has_own_library <- function(file) {
+  if (os_name() != "linux") return(FALSE)
+  content <- readBin(file, "raw", file.size(file))
+  # A message of libstdc++ that no header holds.
+  length(grepRaw("locale::facet::_S_create_c_locale", content, fixed = TRUE)) > 0
 }
 
 # ccache leaves out files that use a precompiled header unless it gets these settings.

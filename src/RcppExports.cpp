@@ -954,6 +954,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_script_outside
+SEXP cpp_script_outside(SEXP closure);
+RcppExport SEXP _torch_cpp_script_outside(SEXP closureSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type closure(closureSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_script_outside(closure));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_script_builtins
 SEXP cpp_script_builtins();
 RcppExport SEXP _torch_cpp_script_builtins() {
@@ -1789,6 +1799,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_set_rules", (DL_FUNC) &_torch_cpp_set_rules, 2},
     {"_torch_cpp_script_compile", (DL_FUNC) &_torch_cpp_script_compile, 3},
     {"_torch_cpp_script_define", (DL_FUNC) &_torch_cpp_script_define, 4},
+    {"_torch_cpp_script_outside", (DL_FUNC) &_torch_cpp_script_outside, 1},
     {"_torch_cpp_script_builtins", (DL_FUNC) &_torch_cpp_script_builtins, 0},
     {"_torch_cpp_same_code", (DL_FUNC) &_torch_cpp_same_code, 2},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},

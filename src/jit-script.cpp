@@ -198,7 +198,7 @@ const ts_known* read_all_known(SEXP list, Keeper& keeper) {
   return known;
 }
 
-void read_closure(SEXP x, ts_closure* closure, Keeper& keeper) {
+void read_code_of(SEXP x, ts_closure* closure) {
   closure->name = text_in(x, "name");
   closure->file = text_in(x, "file");
   closure->text = text_in(x, "text");
@@ -207,6 +207,10 @@ void read_closure(SEXP x, ts_closure* closure, Keeper& keeper) {
   auto* code = allocate<ts_code>(1);
   read_code(element_of(x, "code"), places.root(), places, code);
   closure->code = code;
+}
+
+void read_closure(SEXP x, ts_closure* closure, Keeper& keeper) {
+  read_code_of(x, closure);
   SEXP known = element_of(x, "known");
   closure->n_known = static_cast<size_t>(Rf_xlength(known));
   closure->known = read_all_known(known, keeper);
@@ -323,6 +327,17 @@ SEXP cpp_script_define(SEXP program, SEXP method, SEXP types, SEXP examples) {
   keeper.release();
   vmaxset(memory);
   return R_NilValue;
+}
+
+// The names that the code of a closure may look for outside of it.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_script_outside(SEXP closure) {
+  const void* memory = vmaxget();
+  ts_closure it{};
+  read_code_of(closure, &it);
+  SEXP names = answered([&](ts_value* out, ts_arena** arena) { return shim().ts_script_outside(&it, out, arena); });
+  vmaxset(memory);
+  return names;
 }
 
 // [[Rcpp::export(rng = false)]]

@@ -51,7 +51,7 @@ test_that("no memory is an error after one collection, and nothing else", {
   })
   error <- tryCatch(torch_empty(2^44, dtype = torch_uint8(), device = "cuda"), error = identity)
   expect_s3_class(error, c("torch_memory_error", "torch_error"))
-  expect_match(conditionMessage(error), "out of memory")
+  expect_match(conditionMessage(error), "not enough memory of the CUDA device")
   expect_true(collected)
   expect_equal(conditionCall(error)[[1]], quote(torch_empty))
   expect_equal(as.numeric(torch_ones(2, device = "cuda") + 1), c(2, 2))

@@ -40,7 +40,7 @@ cuda_programs <- list(
         at <- i
       }
     }
-    list(best, at, which.max(as.numeric(x)))
+    list(best, at)
   }),
   named = list(function(x) {
     state <- list(mean = x$mean(), sum = torch_zeros(3L, device = x$device))

@@ -67,3 +67,27 @@ test_that("without LibTorch there is nothing to build for", {
   local_machine()
   expect_snapshot(show_error(torch_build_shim()))
 })
+
+test_that("a compiler with a C++ library of its own is named, and its shim is not kept", {
+  skip_on_os(c("windows", "mac"))
+  skip_if(!nzchar(Sys.which("g++")), "g++ is not installed")
+  folder <- withr::local_tempdir()
+  source <- file.path(folder, "a.cpp")
+  writeLines("#include <iostream>\nvoid f(int n) { std::cout << n; }", source)
+  built <- function(...) {
+    file <- file.path(folder, "a.so")
+    expect_equal(system2("g++", c("-shared", "-fPIC", ..., "-o", file, source)), 0)
+    file
+  }
+  expect_false(shim_has_own_library(built()))
+  expect_true(shim_has_own_library(built("-static-libstdc++")))
+})
+
+test_that("as many files are compiled at a time as there are cores and gigabytes, or as is asked for", {
+  withr::local_envvar(CMAKE_BUILD_PARALLEL_LEVEL = "3")
+  expect_identical(build_jobs(), "3")
+  withr::local_envvar(CMAKE_BUILD_PARALLEL_LEVEL = NA, `_R_CHECK_LIMIT_CORES_` = "TRUE")
+  expect_true(build_jobs() %in% c("1", "2"))
+  withr::local_envvar(`_R_CHECK_LIMIT_CORES_` = NA)
+  expect_true(as.numeric(build_jobs()) %in% 1:8)
+})

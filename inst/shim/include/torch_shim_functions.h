@@ -251,6 +251,9 @@ TS_FUNCTION(int, ts_script_compile, (const ts_program *program, const char *cons
 /* Compiles a method of the program's first module, and what it calls of the other modules. Types and examples are as
  * above. */
 TS_FUNCTION(int, ts_script_define, (const ts_program *program, const char *method, const char *const *types, const ts_value *examples, size_t n))
+/* The names that a function may look for outside of itself, also those of its own variables that it may read before they
+ * have a value: a list of strings. Of the closure its code is read. */
+TS_FUNCTION(int, ts_script_outside, (const ts_closure *closure, ts_value *out, ts_arena **arena))
 /* The functions of base R and of the host's package that programs may call: a list of strings. */
 TS_FUNCTION(int, ts_script_builtins, (ts_value *out, ts_arena **arena))
 

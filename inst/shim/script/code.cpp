@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "script/flow.h"
+
 namespace shim::script {
 
 using torch::jit::ErrorReport;
@@ -56,22 +58,25 @@ Function::Function(const ts_closure& home, const ts_code& code, Function* parent
   }
   for (const auto& formal : formals) ++given[formal];
   count_given(body(), 1);
+  // A function that is written in this one may read what is assigned further down.
+  for (const auto& [variable, times] : given)
+    if (!variable.empty() && written_once_[variable] != 1) locals.insert(variable);
   for (size_t i = 0; i + 1 < code.n; ++i) read(default_of(i));
   read(body());
   for (const auto& variable : other_) counters.erase(variable);
   // All variables of this function are known now. Other names that it reads may be variables of the functions around.
-  std::set<std::string> seen;
   std::vector<std::string> names;
   names.swap(captured);
+  early = early_reads(*this);
+  for (const auto& it : early) ++given[it.first];
+  std::set<std::string> seen;
   for (const auto& variable : names) {
-    if (locals.count(variable) || !seen.insert(variable).second) continue;
-    for (auto* around = parent; around; around = around->parent) {
-      // A variable that is one function need not be handed on: what that function reads was noted where it is written.
-      if (around->functions.count(variable)) break;
-      if (!around->locals.count(variable)) continue;
-      captured.push_back(variable);
-      break;
-    }
+    if ((locals.count(variable) && !early.count(variable)) || !seen.insert(variable).second) continue;
+    // A variable that is one function need not be handed on: what that function reads was noted where it is written.
+    auto* around = parent;
+    while (around && !around->functions.count(variable) && !around->locals.count(variable)) around = around->parent;
+    if (!around) outside.insert(variable);
+    if (around && !around->functions.count(variable)) captured.push_back(variable);
   }
 }
 

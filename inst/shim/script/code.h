@@ -33,6 +33,12 @@ inline std::string no_value(const std::string& variable) {
   return "`" + variable + "` has no value here: it is given one further down, or in code that is never run. Give it one before";
 }
 
+// A read of a variable that the function may not have given a value yet, but gives one elsewhere.
+struct EarlyRead {
+  bool certain;  // no assignment can come before
+  const ts_code* read;
+};
+
 // A function that a program holds: the one that is compiled, one that it calls, or one written inside of another.
 struct Function {
   Function(const ts_closure& home, const ts_code& code, Function* parent, std::string name, bool is_method = false);
@@ -58,8 +64,11 @@ struct Function {
   std::map<std::string, Function*> functions;
   // How many assignments a variable has. One inside of a loop counts twice.
   std::map<std::string, int> given;
-  // Variables of the functions around this one that it reads.
+  // Variables of the functions around this one that it reads, and other names that it reads and does not have.
   std::vector<std::string> captured;
+  std::set<std::string> outside;
+  // Variables that begin with the values that R finds around the function, if there are any.
+  std::map<std::string, EarlyRead> early;
 
   const ts_code& body() const { return code.items[code.n - 1]; }
   const ts_code& default_of(size_t formal) const { return code.items[formal]; }

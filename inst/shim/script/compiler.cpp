@@ -266,9 +266,11 @@ void Compiler::compile(Instance& instance) {
   };
   for (int attempt = 0;; ++attempt) {
     instance.seen.clear();
+    instance.begun.clear();
     instance.signature.declared.clear();
     instance.signature.open = instance.open;
     for (auto& parameter : instance.signature.parameters) {
+      if (instance.written->early.count(parameter.name)) continue;
       const auto wider = instance.declared.find(parameter.name);
       if (wider != instance.declared.end()) {
         parameter.type = key_of(wider->second.type);

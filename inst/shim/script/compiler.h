@@ -27,6 +27,7 @@ struct Instance {
   // that were assigned in this attempt. `declared`: those that the next attempt declares.
   std::map<std::string, std::vector<Typed>> seen;
   std::map<std::string, Typed> declared;
+  std::map<std::string, TypePtr> begun;  // of variables that begin with a value from around, and may get another first
   std::map<std::string, c10::IValue> open;  // Signature::open
   std::pair<std::string, torch::jit::SourceRange> unknown;  // the last name that was asked for and has no meaning
   torch::jit::Function* compiled = nullptr;

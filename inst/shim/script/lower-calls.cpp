@@ -45,6 +45,16 @@ Expr Lower::argument_value(const ts_code& call, const ts_code& value) {
 void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
   for (const auto& captured : called_function.captured) {
     if (!knows(captured)) continue;
+    for (auto* around = &function_; around && around != called_function.parent; around = around->parent)
+      if (around->locals.count(captured))
+        throw ErrorReport(range) << "`" << called_function.name << "()` reads `" << captured
+                                 << "` of the function around, and `" << around->name
+                                 << "()` has a variable of that name. Give one of them another name";
+    // A value that comes later here is none of those that the function may begin with.
+    const auto early = called_function.early.find(captured);
+    if (early != called_function.early.end() && !early->second.certain && function_.locals.count(captured) &&
+        !met_.count(captured))
+      continue;
     // A name that is called before the variable has a value is that of a function elsewhere.
     if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured))
       continue;

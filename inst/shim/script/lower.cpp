@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "script/lowering.h"
@@ -39,6 +40,11 @@ Def Lower::run() {
     const auto type = Maybe<Expr>::create(place, type_expression(parameter.type));
     const auto value = parameter.default_value ? Maybe<Expr>::create(place, constant(*parameter.default_value, place))
                                                : Maybe<Expr>::create(place);
+    if (function_.early.count(parameter.name)) {
+      const auto ident = Ident::create(place, begin_of(parameter.name));
+      parameters.push_back(Param::create(place, ident, type, value, false));
+      continue;
+    }
     parameters.push_back(Param::create(place, Ident::create(place, variable_name(parameter.name)), type, value, false));
     defined_.insert(parameter.name);
     defined_here_.insert(parameter.name);
@@ -46,6 +52,7 @@ Def Lower::run() {
     // The caller's value never changes: the function changes a variable that owns a copy.
     if (function_.changed.count(parameter.name)) assign(parameter.name, variable(parameter.name, place), place);
   }
+  begin_variables();
   // LibTorch's compiler wants a value for a variable that a loop or a branch may leave without one.
   for (const auto& [open, nothing] : signature_.open) {
     assign(open, constant(nothing, place), place);
@@ -58,6 +65,24 @@ Def Lower::run() {
   tail(function_.body());
   const auto decl = Decl::create(place, List<Param>::create(place, parameters), Maybe<Expr>::create(place));
   return Def::create(place, Ident::create(place, signature_.name), decl, List<Stmt>::create(place, body));
+}
+
+// Gives variables that are read before the function assigns them the values that R finds around it.
+void Lower::begin_variables() {
+  for (const auto& [variable, read] : function_.early) {
+    if (signature_.without.count(variable)) continue;
+    const auto& given = signature_.parameters;
+    const bool is_captured =
+        std::any_of(given.begin(), given.end(), [&](const Parameter& it) { return it.name == variable; });
+    const auto& home = function_.home;
+    const bool is_known = std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) {
+      return variable == it.name && !it.is_function && (read.certain || !it.refused);
+    });
+    if (!is_captured && !is_known) continue;
+    const auto place = function_.range(*read.read);
+    const Expr value = name(is_captured ? begin_of(variable) : "R:var:" + variable, place);
+    assign(variable, read.certain ? value : apply("begin:" + variable, place, {value}), place);
+  }
 }
 
 // Whether the code reads the variable, or what is written inside of it may.

@@ -33,6 +33,7 @@ struct Signature {
   // Declared variables that may be read before they have a value, and what they hold then: NULL, or a number. Beside a
   // number a logical tells whether it is the variable's value.
   std::map<std::string, c10::IValue> open;
+  std::set<std::string> without;  // variables that don't begin with what R finds around the function: its type is another
 };
 
 // Gives numbers to what a tree can't hold, and names of lower.h refer to: functions that are written inside of others,
@@ -48,6 +49,8 @@ torch::jit::Def lower(Function& function, const Signature& signature, Numbers& n
 // The name in the program of a variable of R's, and back.
 std::string variable_name(const std::string& name);
 std::string r_variable(const std::string& name);
+// The parameter in which a function gets the value that one of its variables begins with.
+inline std::string begin_of(const std::string& variable) { return "R.begin." + variable; }
 
 // An expression that stands for a type by its key.
 torch::jit::Expr type_expression(const std::string& key);

@@ -42,6 +42,7 @@ class Lower {
   std::string new_name() { return "R.v" + std::to_string(++n_names_); }
 
   // Statements.
+  void begin_variables();
   void add(const Stmt& statement) { out_->push_back(statement); }
   template <class Body>
   std::vector<Stmt> block(Body&& body) {

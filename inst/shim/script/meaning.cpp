@@ -116,6 +116,7 @@ SugaredValuePtr emit(const std::string& kind, Call& call) {
   static const std::unordered_map<std::string, Handler> kinds = {{"assign", assign},
                                                                  {"assign_inside", assign_inside},
                                                                  {"reassign", reassign},
+                                                                 {"begin", begin},
                                                                  {"defined", defined},
                                                                  {"return", give_back},
                                                                  {"call", call_function},

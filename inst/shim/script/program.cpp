@@ -22,16 +22,22 @@ size_t depth_of(const ts_code& code, size_t level = 1) {
   return deepest;
 }
 
+size_t levels_of(const ts_closure& closure) {
+  const size_t depth = depth_of(*closure.code);
+  TORCH_CHECK(depth <= kDepth, "the code of `", closure.name, "` is nested more than ", kDepth, " levels deep");
+  return depth;
+}
+
 // The stack that compiling takes. A function is compiled while the one that calls it is, so that all of them add up.
 size_t stack_of(const ts_program& program) {
   size_t levels = 16;
-  for (size_t i = 0; i < program.n_closures; ++i) {
-    const size_t depth = depth_of(*program.closures[i].code);
-    TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth,
-                " levels deep");
-    levels += depth;
-  }
+  for (size_t i = 0; i < program.n_closures; ++i) levels += levels_of(program.closures[i]);
   return levels * kStackOfLevel;
+}
+
+void add_outside(const shim::script::Function& function, std::set<std::string>& names) {
+  names.insert(function.outside.begin(), function.outside.end());
+  for (const auto& it : function.inner) add_outside(*it.second, names);
 }
 
 // The types that the caller asks for, by name or by example; NULL for arguments of which nothing is said.
@@ -77,6 +83,15 @@ int ts_script_compile(const ts_program* program, const char* const* types, const
       shim::check_text(*unit);
     });
     *out = new ts_callable(function, unit);
+  });
+}
+
+int ts_script_outside(const ts_closure* closure, ts_value* out, ts_arena** arena) {
+  return guarded_result(out, arena, [&](ts_value& value, shim::Arena& own) {
+    std::set<std::string> names;
+    shim::with_stack(levels_of(*closure) * kStackOfLevel,
+                     [&] { add_outside({*closure, *closure->code, nullptr, closure->name}, names); });
+    value = shim::string_list({names.begin(), names.end()}, own);
   });
 }
 

@@ -97,6 +97,11 @@ Value* note(Call& call, const std::string& variable, Value* value) {
     if (list) return note_list(call, variable, places_of(call, list->getElementType(), n));
     if (declared == instance.declared.end()) return value;
   }
+  const auto begun = instance.begun.find(variable);
+  if (begun != instance.begun.end() && !(*begun->second == *value->type())) {
+    instance.signature.without.insert(variable);
+    throw Again{};
+  }
   const Typed here = {value->type(), call.place};
   instance.seen[variable].push_back(here);
   if (declared == instance.declared.end()) return value;
@@ -129,6 +134,14 @@ SugaredValuePtr assign_inside(Call& call) {
     if (type && !(*type == *seen.back().type)) call.compiler.declare(call, call.payload, type);
   }
   return assign(call);
+}
+
+// What R finds around the function for a variable that may be read before it is assigned. Of another type than what is
+// assigned it is left out: the workspace may hold a variable of that name by chance.
+SugaredValuePtr begin(Call& call) {
+  auto* value = call.inputs.at(0);
+  call.instance.begun[call.payload] = value->type();
+  return call.give(value);
 }
 
 SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
