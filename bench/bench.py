@@ -687,6 +687,12 @@ def fused_likelihood():
     return eager(likelihood, torch.randn(1_000_000), torch.tensor(0.1), torch.tensor(0.2))
 
 
+@row
+def fused_entropy():
+    scores, classes = torch.randn(256, 1000, requires_grad=True), torch.randint(0, 1000, (256,))
+    return lambda: torch.autograd.grad(torch.nn.functional.cross_entropy(scores, classes), scores)
+
+
 def frozen(module, *arguments):
     with torch.no_grad():
         module = torch.jit.freeze(torch.jit.trace(module.eval(), arguments))

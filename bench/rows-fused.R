@@ -80,6 +80,9 @@ fused_rows <- function() {
   jit_warmup(traced, leaf)
   result <- traced(leaf)
   above <- torch_randn(1e6)
+  scores <- torch_randn(256, 1000, requires_grad = TRUE)
+  classes <- torch_randint(1, 1001, 256, dtype = torch_long())
+  entropy <- warm(nnf_cross_entropy, scores, classes)
   list(
     fused_chain_16 = row(warm(chain, torch_randn(16)), "12 operators fused, 16 numbers", 5000, 0.3),
     fused_chain_1000 = row(warm(chain, torch_randn(1000)), "12 operators fused, 1,000 numbers", 5000, 0.3),
@@ -91,6 +94,9 @@ fused_rows <- function() {
     fused_adam = row(warm(adam, large, torch_randn(1e6), torch_randn(1e6), torch_rand(1e6)), "Adam's update of 1e6 numbers", 10, 0.33),
     fused_likelihood = row(
       warm(likelihood, large, torch_tensor(0.1), torch_tensor(0.2)), "normal log-likelihood of 1e6 numbers", 20, 0.33
+    ),
+    fused_entropy = row(
+      function() autograd_grad(entropy(), scores), "cross entropy of 256×1000 scores, forward and backward", 100, 0.5
     ),
     frozen_mlp = row(frozen$mlp, "traced MLP (10-64-64-1), 32 rows, against a frozen one", 5000, 0.9),
     frozen_cell = row(frozen$cell, "traced LSTM cell, 32 rows, 32 units, against a frozen one", 5000, 0.7),

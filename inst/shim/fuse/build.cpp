@@ -106,6 +106,11 @@ bool gathers(const Node& node) {
   return composite && composite->is(gathered);
 }
 
+bool chooses(const Node& node) {
+  const Composite* composite = composite_of(node.kind());
+  return composite && composite->is(choosing);
+}
+
 bool reshapes(const Node& node) {
   if (gives_parts(node)) return true;
   const Composite* composite = composite_of(node.kind());

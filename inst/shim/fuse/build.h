@@ -32,6 +32,8 @@ bool asks_for_sizes(const torch::jit::Node& node);
 bool reshapes(const torch::jit::Node& node);
 // Whether its first argument is a list of tensors, as that of `cat()` is.
 bool gathers(const torch::jit::Node& node);
+// Whether its second argument picks elements of rows, as that of `nll_loss()` does.
+bool chooses(const torch::jit::Node& node);
 // Whether it gives parts of a tensor as a list, as `chunk()` does, which parts being constant.
 bool gives_parts(const torch::jit::Node& node);
 bool gives_parts(c10::Symbol op);

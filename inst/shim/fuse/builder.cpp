@@ -97,6 +97,13 @@ Id Builder::row_count(at::ScalarType dtype) {
   return add(std::move(e));
 }
 
+Id Builder::position() {
+  Expr e;
+  e.kind = Expr::position;
+  e.dtype = e.compute = at::kLong;
+  return add(std::move(e));
+}
+
 Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,
            const std::string& letters) {
   Expr e;
@@ -465,7 +472,7 @@ void Builder::gather(Id id, Kernel& kernel, std::set<Id>& seen, std::vector<int>
   if (!seen.insert(id).second) return;
   const Expr& e = at(id);
   if (e.kind == Expr::tensor && std::find(read.begin(), read.end(), e.slot) == read.end()) read.push_back(e.slot);
-  kernel.rows = kernel.rows || e.extent == Extent::row;
+  kernel.rows = kernel.rows || e.extent == Extent::row || e.kind == Expr::position;
   kernel.whole = kernel.whole || (e.kind == Expr::reduce && e.extent == Extent::whole);
   kernel.block = kernel.block || e.block;
   if (e.kind == Expr::formula) ++(e.block || e.text.find('$') != std::string::npos ? kernel.heavy : kernel.light);

@@ -32,6 +32,8 @@ class Builder {
   // The number of elements of a shape over that number less a correction, or over 0 if it is smaller.
   Id corrected_count(const Sizes& shape, double correction, at::ScalarType dtype);
   Id row_count(at::ScalarType dtype);
+  // The position of an element in its row, from 0.
+  Id position();
 
   Id formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,
              const std::string& letters = "abcdefh");

@@ -67,6 +67,13 @@ bool is_softmax_of_rows(const Node& node) {
   return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank).kind == Over::last || (rank == 1 && dim->toInt() == 0);
 }
 bool always(const Node&) { return true; }
+// Numbers of classes as targets, which count alike.
+bool picks_classes(const Node& node) {
+  const auto weight = torch::jit::toIValue(node.input(2));
+  const auto type = node.input(1)->type()->cast<c10::TensorType>();
+  const auto dtype = type ? type->scalarType() : c10::nullopt;
+  return weight && weight->isNone() && (!dtype || *dtype == at::kLong);
+}
 bool is_one(const torch::jit::Value* value) {
   const auto constant = torch::jit::toIValue(value);
   return constant && constant->isScalar() && constant->toScalar().equal(1);
@@ -109,6 +116,9 @@ const Composite* composite_of(c10::Symbol op) {
       {"huber_loss", {&T::huber_loss, always}},
       {"smooth_l1_loss", {&T::smooth_l1_loss, always}},
       {"binary_cross_entropy_with_logits", {&T::logits_loss, always}},
+      {"nll_loss", {&T::class_loss, picks_classes, choosing}},
+      {"nll_loss_nd", {&T::class_loss, picks_classes, choosing}},
+      {"cross_entropy_loss", {&T::class_loss, picks_classes, worth | choosing}},
       {"linear", {&T::linear, always, multiplied}},
       {"addmm", {&T::addmm, adds_as_it_is, multiplied}},
       {"baddbmm", {&T::addmm, adds_as_it_is, multiplied}},
@@ -226,10 +236,14 @@ Id Translator::softmax(Node* node, const at::Tensor& out) {
   const at::ScalarType dtype = out.scalar_type();
   if (!is_along_rows(constant(node, 1), out.dim()))
     throw Unfusable{"it reduces other dimensions than the last"};
-  const Id x = cast(arg(node, 0), dtype), most = b_.reduce(Reduction::max, x, false, dtype);
+  const bool log = std::string(node->kind().toUnqualString()).find("log") != std::string::npos;
+  return softmax_of(cast(arg(node, 0), dtype), log, dtype);
+}
+
+Id Translator::softmax_of(Id x, bool log, at::ScalarType dtype) {
+  const Id most = b_.reduce(Reduction::max, x, false, dtype);
   const Id away = formula("a - b", {}, {x, most}, dtype), e = formula("exp_below$(a)", {}, {away}, dtype);
   const Id sum = b_.reduce(Reduction::sum, e, false, dtype);
-  const bool log = std::string(node->kind().toUnqualString()).find("log") != std::string::npos;
   const Id result = log ? formula("a - b", {}, {away, formula("log$(a)", {}, {sum}, dtype)}, dtype)
                         : formula("a * b", {}, {e, formula("1 / a", {}, {sum}, dtype)}, dtype);
   softmaxes[result] = {x, log};
@@ -322,6 +336,35 @@ Id Translator::logits_loss(Node* node, const at::Tensor& out) {
   if (!constant(node, 2).isNone() || !constant(node, 3).isNone()) throw Unfusable{"its weights"};
   return loss(node, out, "(1 - b) * a + ((a > 0 ? 0 : -a) + log1p$(exp$(-fabs$(a))))", {"g * (sigmoid$(a) - b)", "-(g * a)"},
               0, 4);
+}
+
+// input, target, weight, reduction, ignore_index, of cross_entropy_loss() also label_smoothing
+Id Translator::class_loss(Node* node, const at::Tensor& out) {
+  expect_floating(out);
+  const at::ScalarType dtype = out.scalar_type();
+  const bool takes_logits = node->kind() == c10::aten::cross_entropy_loss;
+  if (takes_logits && constant(node, 5).toDouble() != 0) throw Unfusable{"its labels are smoothed"};
+  if (constant(node, 4).toInt() >= 0) throw Unfusable{"it leaves out a class"};
+  Id x = cast(arg(node, 0), dtype);
+  const Id target = arg(node, 1);
+  const Sizes shape = b_.at(x).shape;
+  if (shape.size() != 2 || b_.is_single(x) || (dtype != at::kFloat && dtype != at::kDouble))
+    throw Unfusable{"its classes are not those of a matrix"};
+  const Expr& classes = b_.at(target);
+  if (classes.dtype != at::kLong || classes.shape != Sizes{shape[0]}) throw Unfusable{"its targets are no classes"};
+  if (classes.kind != Expr::tensor || b_.program.slots[classes.slot].made_by >= 0) throw Unfusable{"its targets are computed"};
+  b_.program.choices.push_back({classes.slot, shape.back()});
+  if (takes_logits) x = softmax_of(x, true, dtype);
+  const Id row = b_.view(target, {}, {shape[0], 1}), at = b_.position();
+  const int64_t reduction = constant(node, 3).toInt();
+  if (reduction != 1) {
+    const Id each = formula("a == b ? -c : 0", {nullptr, nullptr, "a == b ? -g : 0"}, {at, row, x}, dtype);
+    const Id sum = b_.reduce(Reduction::sum, each, reduction == 2, dtype);
+    return reduction == 2 ? sum : without_last(sum);
+  }
+  const Id share = b_.inverse_count({shape[0]}, dtype);
+  const Id each = formula("a == b ? -c * d : 0", {nullptr, nullptr, "a == b ? -g * d : 0"}, {at, row, x, share}, dtype);
+  return b_.reduce(Reduction::sum, each, true, dtype);
 }
 
 // --- products ---------------------------------------------------------------------------------------------------------

@@ -188,6 +188,7 @@ class Writer {
   // Reads a number, or an element of an argument.
   std::string leaf(Id id) {
     const Expr& e = at(id);
+    if (e.kind == Expr::position) return "j";
     if (e.kind == Expr::count) return "(" + std::string(computed(e.dtype)) + ")n";
     if (e.kind == Expr::number) {
       if (declared_.insert(id).second)
@@ -225,7 +226,7 @@ class Writer {
   // The name of a value at the place where `known` are known, writing what it needs.
   std::string value(Id id, int k, std::set<Id>& known, std::ostringstream& out) {
     const Expr& e = at(id);
-    if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::count) return leaf(id);
+    if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::count || e.kind == Expr::position) return leaf(id);
     if (e.kind == Expr::reduce || row_known_.count(id)) return name(id);
     if (saved_.count(id) && stage(id) < k) return saved(id) + "[j]";
     if (e.block) return saved(id) + "[j]";

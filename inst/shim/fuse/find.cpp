@@ -68,6 +68,14 @@ class Finder {
   // Its results may share memory with others: they must not leave a group.
   static bool shows_memory(const Node& node) { return node.kind() == c10::prim::ListUnpack || stays_inside(node); }
 
+  // What picks elements of rows for a group is made outside of it: it is looked through before kernels may run.
+  static bool is_choice(const Value& value) {
+    return std::any_of(value.uses().begin(), value.uses().end(), [](const auto& use) {
+      if (use.user->kind() == fused()) return is_choice(*use.user->g(c10::attr::Subgraph)->inputs()[use.offset]);
+      return use.offset == 1 && chooses(*use.user);
+    });
+  }
+
   static bool is_for_one(const Value& value) { return value.uses().size() == 1; }
 
   // A list that is made for an operator goes where it goes.
@@ -98,7 +106,7 @@ class Finder {
     std::vector<Node*> makers;
     for (Value* input : group->inputs()) {
       Node* maker = input->node();
-      if (maker->owningBlock() == block && may_join(maker)) makers.push_back(maker);
+      if (maker->owningBlock() == block && may_join(maker) && !is_choice(*input)) makers.push_back(maker);
     }
     std::sort(makers.begin(), makers.end(), [](Node* a, Node* b) { return a->isAfter(b); });
     for (Node* maker : makers) {

@@ -366,6 +366,11 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
                    way ? way->sources() : "", 0};
     }
   }
+  if (!plainly && !plan->can_choose(stack, first)) {
+    plainly = true;
+    const std::lock_guard<std::mutex> hold(lock_);
+    report_ = {"a target is no class", "", 0};
+  }
   if (!plainly && is_at_once()) wait_for_kernels();
   if (!plainly && plan->state() != Plan::State::ready) {
     plainly = true;

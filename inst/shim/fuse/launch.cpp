@@ -42,6 +42,24 @@ Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arg
   find_last_uses();
 }
 
+// Kernels compare positions as numbers of the dtype that they compute in.
+constexpr int64_t kMostPositions = 1 << 24;
+
+bool Plan::can_choose(const torch::jit::Stack& arguments, size_t first) const {
+  for (const Choice& choice : program_->choices) {
+    auto at = program_->arguments.begin();
+    size_t i = first;
+    while (!arguments[i].isTensor() || *at++ != choice.slot) ++i;
+    const at::Tensor& chosen = arguments[i].toTensor();
+    const int64_t step = chosen.stride(0), among = real_sizes({choice.among})[0];
+    if (among > kMostPositions) return false;
+    const auto* it = static_cast<const int64_t*>(chosen.data_ptr());
+    for (int64_t k = 0; k < chosen.numel(); ++k)
+      if (it[k * step] < 0 || it[k * step] >= among) return false;
+  }
+  return true;
+}
+
 void Plan::find_last_uses() {
   dying_.resize(steps_.size());
   std::vector<bool> stays(places_.size(), false);

@@ -21,6 +21,9 @@ class Plan {
   std::vector<at::Tensor> run(std::vector<at::Tensor> arguments, const torch::jit::Stack& numbers,
                               const std::vector<at::Tensor>* into = nullptr, std::vector<at::Tensor>* products = nullptr) const;
 
+  // Whether the numbers that pick elements of rows do so for these arguments of the group. Of others LibTorch's operators tell.
+  bool can_choose(const torch::jit::Stack& arguments, size_t first) const;
+
   const Program& program() const { return *program_; }
   const Place& result_place(size_t i) const { return places_[program_->results[i]]; }
   const Place& product_place(size_t i) const { return places_[program_->products[i]]; }

@@ -33,8 +33,8 @@ struct Cut {
 };
 
 struct Expr {
-  // columns: sums over dimensions that lie together, the last not among them.
-  enum Kind { tensor, number, count, formula, reduce, product, columns, view, joined } kind;
+  // position: that of an element in its row. columns: sums over dimensions that lie together, the last not among them.
+  enum Kind { tensor, number, count, position, formula, reduce, product, columns, view, joined } kind;
   int slot = -1;       // of a tensor its place in Program::slots, of a number in Program::numbers
   bool integer = false;  // whether a number is a whole one
   std::string text;    // the formula
@@ -103,6 +103,12 @@ struct Source {
   const Compiled* compiled = nullptr;
 };
 
+// Numbers of an argument that pick an element of a row, and how long the row is in the probe.
+struct Choice {
+  int slot;
+  int64_t among;
+};
+
 struct Program {
   bool exact = false;  // each operation is rounded as LibTorch rounds it
   std::vector<Expr> exprs;
@@ -110,6 +116,7 @@ struct Program {
   std::vector<int> arguments;   // the slots of the program's arguments
   std::vector<Number> numbers;
   std::vector<Kernel> kernels;  // in the order in which they run
+  std::vector<Choice> choices;
   std::vector<int> products;  // slots, in the order of the graph
   std::vector<bool> reached;  // in a program of gradients: which results of the group depend on a wanted argument
   std::vector<int> results;   // the slot of each output of the group, or of each wanted gradient, -1 for none

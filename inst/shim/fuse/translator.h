@@ -15,6 +15,7 @@ enum Trait : unsigned {
   multiplied = 4, // it is a product of matrices
   reshaped = 8,   // it takes sizes apart or puts them together
   gathered = 16,  // its first argument is a list of tensors
+  choosing = 32,  // its second argument picks elements of rows
 };
 
 // An operator that is no single formula.
@@ -91,6 +92,8 @@ class Translator {
   Id smooth_l1_loss(torch::jit::Node* node, const at::Tensor& out);
   Id huber_loss(torch::jit::Node* node, const at::Tensor& out);
   Id logits_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id class_loss(torch::jit::Node* node, const at::Tensor& out);
+  Id softmax_of(Id x, bool log, at::ScalarType dtype);
   struct Matrix {
     Id id;
     bool turned;
