@@ -37,7 +37,9 @@
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable or a function
-#' there is another one since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' there is another one since, the next call warns. A variable of its own that it may read before it has given it a value, as
+#' `k` in `k <- k + 1`, begins with the value outside, as in R; where another assignment may come first, only if that is of the
+#' same type. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
 #' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.

@@ -482,3 +482,18 @@ test_that("a linear layer and what reads it are one group, but under autocast", 
   for (i in 1:2) expect_equal(with_autocast(do.call(fused, arguments[1:3]), device_type = "cpu")$dtype, torch_bfloat16())
   expect_equal(do.call(fused, arguments[1:3])$dtype, torch_float())
 })
+
+test_that("means and sums of rows that are reduced again have gradients in kernels", {
+  skip_if_no_fuser()
+  x <- torch_randn(6, 4, dtype = torch_double(), requires_grad = TRUE)
+  y <- torch_randn(6, 4, dtype = torch_double())
+  for (f in list(
+    function(x, y) torch_mean(torch_sum(x * y, 2)), function(x, y) torch_sum(torch_mean(x * y, 2)^2),
+    function(x, y) torch_mean(torch_mean(torch_tanh(x) * y, 2, TRUE) * 3), function(x, y) torch_var(torch_mean(x * y, 2) * 2)
+  )) {
+    traced <- jit_trace(f, x, y)
+    jit_warmup(traced, x, y)
+    for (i in 1:2) expect_equal(as_array(autograd_grad(traced(x, y), x)[[1]]), as_array(autograd_grad(f(x, y), x)[[1]]))
+    expect_true(all(fused_groups(traced) == ""), info = deparse(f))
+  }
+})

@@ -82,8 +82,9 @@ bool is_fusable(Node* node, bool exact) {
 
 bool is_worth_a_kernel(const Node& node) {
   const Composite* composite = composite_of(node.kind());
-  const std::string name = node.kind().toUnqualString();
-  return composite ? composite->is(worth) : node.kind().is_aten() && (name == "gelu" || name == "mish");
+  // Activations: LibTorch's gradient of a program takes them apart into comparisons and products.
+  static const auto& alone = *new std::set<std::string>{"gelu", "mish", "relu", "leaky_relu", "silu", "hardswish"};
+  return composite ? composite->is(worth) : node.kind().is_aten() && alone.count(node.kind().toUnqualString());
 }
 
 bool stays_inside(const Node& node) {

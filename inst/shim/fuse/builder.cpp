@@ -74,27 +74,18 @@ Id Builder::number(const c10::IValue& value, int input) {
   return number_expr(integer, value.isDouble() ? at::kDouble : at::kLong);
 }
 
-Id Builder::inverse_count(const Sizes& shape, at::ScalarType dtype) {
+Id Builder::number_of(Number::Of of, const Sizes& shape, at::ScalarType dtype) {
   Number number;
-  number.of = shape;
-  number.inverse = true;
+  number.of = of;
+  number.shape = shape;
   program.numbers.push_back(number);
-  const Id id = number_expr(false, dtype);
-  return id;
+  return number_expr(false, dtype);
 }
 
 Id Builder::corrected_count(const Sizes& shape, double correction, at::ScalarType dtype) {
-  const Id id = inverse_count(shape, dtype);
-  program.numbers.back().corrected = true;
+  const Id id = number_of(Number::corrected, shape, dtype);
   program.numbers.back().d = correction;
   return id;
-}
-
-Id Builder::row_count(at::ScalarType dtype) {
-  Expr e;
-  e.kind = Expr::count;
-  e.dtype = e.compute = dtype;
-  return add(std::move(e));
 }
 
 Id Builder::position() {
@@ -179,7 +170,7 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
 
 Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) {
   if (at(a).extent != Extent::full || at(a).closed) a = materialised(a);
-  if (at(a).kind == Expr::number || at(a).kind == Expr::count) throw Unfusable{"a number is reduced"};
+  if (at(a).kind == Expr::number) throw Unfusable{"a number is reduced"};
   // One element needs no reduction, and the kernel may go through another space.
   if (whole ? count(at(a).shape) == 1 : is_single(a)) return formula(same(), {a}, dtype, dtype);
   Expr e;
@@ -262,7 +253,7 @@ Id Builder::joined(const std::vector<Id>& parts, std::vector<Cut> cuts, Sizes sh
 // A tensor that lies in memory, without a dimension that is missing there.
 Id Builder::stored_in_full(Id id) {
   const Expr& e = at(id);
-  if (e.kind == Expr::number || e.kind == Expr::count) throw Unfusable{"a number is multiplied as a matrix"};
+  if (e.kind == Expr::number) throw Unfusable{"a number is multiplied as a matrix"};
   if (e.kind != Expr::tensor) return materialised(id);
   if (program.slots[e.slot].unsqueeze) throw Unfusable{"a dimension that is missing is multiplied"};
   return id;
@@ -412,7 +403,7 @@ void Builder::schedule() {
     std::vector<int> read;
     for (const Id id : kernel.values) gather(id, kernel, seen, read);
     for (const Id id : seen)
-      if (at(id).kind == Expr::reduce ? trimmed(at(id).space) != key.space : at(id).kind == Expr::count && !kernel.rows)
+      if (at(id).kind == Expr::reduce && trimmed(at(id).space) != key.space)
         throw Unfusable{"it reduces other rows than those of the result"};
     kernel.arguments = std::move(read);
     program.kernels.push_back(std::move(kernel));

@@ -27,11 +27,11 @@ class Builder {
   int argument_slot(at::ScalarType dtype, const Sizes& shape, bool unsqueeze = false);
 
   Id number(const c10::IValue& value, int input);
-  // One over the number of elements of a shape.
-  Id inverse_count(const Sizes& shape, at::ScalarType dtype);
+  // The number of elements of a shape, and one over it.
+  Id count_of(const Sizes& shape, at::ScalarType dtype) { return number_of(Number::count, shape, dtype); }
+  Id inverse_count(const Sizes& shape, at::ScalarType dtype) { return number_of(Number::inverse, shape, dtype); }
   // The number of elements of a shape over that number less a correction, or over 0 if it is smaller.
   Id corrected_count(const Sizes& shape, double correction, at::ScalarType dtype);
-  Id row_count(at::ScalarType dtype);
   // The position of an element in its row, from 0.
   Id position();
 
@@ -90,6 +90,7 @@ class Builder {
   void schedule();
 
  private:
+  Id number_of(Number::Of of, const Sizes& shape, at::ScalarType dtype);
   Id stored_in_full(Id id);
   // What is made by a step of its own kind.
   Id step(Expr e, Sizes shape);

@@ -178,7 +178,7 @@ Id Translator::reduced(Reduction reduction, Id a, const c10::IValue& dims, bool 
   const bool whole = which.kind == Over::all;
   Id id = b_.reduce(reduction, a, whole, dtype);
   if (mean && whole) b_.mean_of_whole(id);
-  if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.row_count(dtype)}, dtype);
+  if (mean && !whole && !b_.is_single(a)) id = formula("a / b", {"g / b"}, {id, b_.count_of({b_.at(a).shape.back()}, dtype)}, dtype);
   return whole || keep ? id : without_last(id);
 }
 
@@ -268,8 +268,9 @@ Id Translator::norm(Node* node, const at::Tensor& out) {
   const at::ScalarType dtype = out.scalar_type();
   const std::vector<int64_t> sizes = constant(node, 1).toIntVector();
   if (sizes.size() != 1) throw Unfusable{"it goes over other sizes"};
-  const Id x = cast(arg(node, 0), dtype), n = b_.row_count(dtype);
+  const Id x = cast(arg(node, 0), dtype);
   if (b_.is_single(x)) throw Unfusable{"it goes over one element"};
+  const Id n = b_.count_of({b_.at(x).shape.back()}, dtype);
   const bool layer = node->kind() == c10::aten::layer_norm;
   Id centred = x;
   if (layer) {

@@ -114,7 +114,7 @@ class Writer {
     const auto known = once_.find(id);
     if (known != once_.end()) return known->second;
     const Expr& e = at(id);
-    bool once = is_row(id) || e.kind == Expr::number || e.kind == Expr::count ||
+    bool once = is_row(id) || e.kind == Expr::number ||
                 (e.kind == Expr::tensor && steps_[operand_.at(e.slot)] == Step::none);
     if (!once && e.kind == Expr::formula && !e.block) {
       once = true;
@@ -189,7 +189,6 @@ class Writer {
   std::string leaf(Id id) {
     const Expr& e = at(id);
     if (e.kind == Expr::position) return "j";
-    if (e.kind == Expr::count) return "(" + std::string(computed(e.dtype)) + ")n";
     if (e.kind == Expr::number) {
       if (declared_.insert(id).second)
         numbers_ << "  const " << computed(e.dtype) << " " << name(id) << " = (" << computed(e.dtype) << ")c[" << e.slot
@@ -226,7 +225,7 @@ class Writer {
   // The name of a value at the place where `known` are known, writing what it needs.
   std::string value(Id id, int k, std::set<Id>& known, std::ostringstream& out) {
     const Expr& e = at(id);
-    if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::count || e.kind == Expr::position) return leaf(id);
+    if (e.kind == Expr::tensor || e.kind == Expr::number || e.kind == Expr::position) return leaf(id);
     if (e.kind == Expr::reduce || row_known_.count(id)) return name(id);
     if (saved_.count(id) && stage(id) < k) return saved(id) + "[j]";
     if (e.block) return saved(id) + "[j]";

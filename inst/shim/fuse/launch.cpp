@@ -225,9 +225,9 @@ std::vector<KernelNumber> Plan::numbers(const torch::jit::Stack& inputs) const {
   for (const Number& number : program_->numbers) {
     KernelNumber it;
     it.i = number.i;
-    if (number.inverse) {
-      const auto n = static_cast<double>(product(real_sizes(number.of)));
-      it.d = number.corrected ? n / std::max(0.0, n - number.d) : 1.0 / n;
+    if (number.of != Number::nothing) {
+      const auto n = static_cast<double>(product(real_sizes(number.shape)));
+      it.d = number.of == Number::count ? n : number.of == Number::inverse ? 1.0 / n : n / std::max(0.0, n - number.d);
     } else if (number.input >= 0) {
       const c10::IValue& value = inputs[static_cast<size_t>(number.input)];
       if (value.isDouble()) it.d = value.toDouble();

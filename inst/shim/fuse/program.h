@@ -34,7 +34,7 @@ struct Cut {
 
 struct Expr {
   // position: that of an element in its row. columns: sums over dimensions that lie together, the last not among them.
-  enum Kind { tensor, number, count, position, formula, reduce, product, columns, view, joined } kind;
+  enum Kind { tensor, number, position, formula, reduce, product, columns, view, joined } kind;
   int slot = -1;       // of a tensor its place in Program::slots, of a number in Program::numbers
   bool integer = false;  // whether a number is a whole one
   std::string text;    // the formula
@@ -73,9 +73,9 @@ struct Number {
   int input = -1;    // the input of the group that it is, or -1
   double d = 0;      // its value, if it is a constant
   int64_t i = 0;
-  Sizes of;          // if `inverse`: it is one over the number of elements of this shape
-  bool inverse = false;
-  bool corrected = false;  // it is their number over that number less `d`
+  // What it is of the number of elements of a shape: that number itself, one over it, or it over what is left of it without `d`.
+  enum Of { nothing, count, inverse, corrected } of = nothing;
+  Sizes shape;
 };
 
 // What is computed by one kernel: all that has the same space and can be had at the same time; or one step of another kind.
