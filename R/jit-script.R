@@ -117,8 +117,8 @@ jit_script <- function(f, ..., methods = "forward") {
   if (isTRUE(getOption("torch.jit_disable"))) return(f)
   load_torch()
   program <- script_program(f, if (grepl("^[A-Za-z.][A-Za-z0-9._]*$", label)) label else "f")
-  handle <- name_in_r(cpp_script_compile(program, given$types, given$examples), given$names)
-  new_scripted_function(handle, program$watched)
+  made <- cpp_script_compile(program, given$types, given$examples)
+  new_scripted_function(name_in_r(made[[1]], given$names), watched_of(program, made[[2]]))
 }
 
 # Types and examples by the formals of the function; what goes into `...` stands last.
@@ -202,7 +202,7 @@ new_program <- function() {
   list2env(
     list(
       functions = list(), names = character(), closures = list(), operators = character(), members = list(), modules = list(),
-      watched = list()
+      watched = list(), own = character()
     ),
     parent = emptyenv()
   )
@@ -215,7 +215,7 @@ as_program <- function(program) {
     i <- i + 1L
     program$closures[[i]] <- script_closure(program$functions[[i]], program$names[[i]], program)
   }
-  as.list(program)[c("closures", "operators", "members", "modules", "watched")]
+  as.list(program)[c("closures", "operators", "members", "modules", "watched", "own")]
 }
 
 # --- modules -----------------------------------------------------------------------------------------------------------
@@ -241,13 +241,14 @@ script_module <- function(mod, given, methods, call = caller_env()) {
   unknown <- setdiff(methods, own$methods)
   if (length(unknown)) value_error(sprintf("`f` has no method `%s`.", unknown[1]), call)
   made <- as_program(program)
+  begun <- list()
   for (method in methods) {
     f <- program$functions[[own$closures[match(method, own$methods)]]]
     asked <- script_arguments(f, if (method == "forward") given else list(), call)
-    cpp_script_define(made, method, asked$types, asked$examples)
+    begun <- c(begun, cpp_script_define(made, method, asked$types, asked$examples))
     add_r_names(handle, method, asked$names)
   }
-  watching(new_script_module(handle), program$watched)
+  watching(new_script_module(handle), watched_of(program, begun))
 }
 
 # The methods of a module that are its classes' own, and the fields that they read.
@@ -347,9 +348,10 @@ script_closure <- function(f, name, program) {
   names <- code_names(code)
   closure <- list(name = name, file = source$file, text = source$text, line = source$line, code = code, places = source$places)
   # Of a variable of its own a function may read before it gives it a value what stands outside.
-  locals <- names$locals
-  if (any(vapply(locals, exists, NA, environment(f)))) locals <- setdiff(locals, as.character(cpp_script_outside(closure)))
-  known <- lapply(names$names, script_known, environment(f), program, locals)
+  own <- names$locals
+  outside <- if (any(vapply(own, exists, NA, environment(f)))) intersect(own, as.character(cpp_script_outside(closure)))
+  known <- lapply(names$names, script_known, environment(f), program, setdiff(own, outside))
+  program$own <- c(program$own, outside)
   for (member in setdiff(names$members, names(program$members))) {
     program$members[[member]] <- script_member(member, program)
   }
@@ -498,6 +500,11 @@ watching <- function(module, watched) {
   }
   attributes(f) <- attributes(module)
   f
+}
+
+# Of the values of variables that functions have of their own, those with which they begin.
+watched_of <- function(program, begun) {
+  Filter(function(it) !it$name %in% program$own || it$name %in% unlist(begun), program$watched)
 }
 
 tell_changed <- function(watched) {

@@ -78,9 +78,8 @@ torch_build_shim <- function(quiet = FALSE, force = FALSE) {
   }
   built <- list.files(build, paste0("^", shim_file(), "$"), recursive = TRUE, full.names = TRUE)[[1]]
   if (shim_has_own_library(built)) {
-    compiler <- Sys.getenv("CXX", "c++")
     runtime_error(paste0(
-      "The shim can't be used: `", compiler, "` puts its own copy of the C++ library into it, and LibTorch has another. ",
+      "The shim can't be used: the compiler puts its own copy of the C++ library into it, and LibTorch has another. ",
       "Name a compiler that does not in the environment variable `CXX`, and try again."
     ))
   }
@@ -167,7 +166,8 @@ shim_compile <- function(lt, build, log) {
 build_jobs <- function() {
   asked <- Sys.getenv("CMAKE_BUILD_PARALLEL_LEVEL")
   if (nzchar(asked)) return(asked)
-  cores <- if (nzchar(Sys.getenv("_R_CHECK_LIMIT_CORES_"))) 2L else parallel::detectCores()
+  limited <- !tolower(Sys.getenv("_R_CHECK_LIMIT_CORES_", "false")) %in% c("false", "")
+  cores <- if (limited) 2L else parallel::detectCores()
   number_in <- function(file, pattern) {
     lines <- if (file.exists(file)) grep(pattern, readLines(file, warn = FALSE), value = TRUE)
     if (length(lines)) as.numeric(gsub("[^0-9]", "", lines[[1]]))

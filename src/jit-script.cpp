@@ -299,34 +299,42 @@ struct Asked {
 
 }  // namespace
 
+// The program, and the names of variables that begin with what was found outside.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_script_compile(SEXP program, SEXP types, SEXP examples) {
   const void* memory = vmaxget();
   Keeper keeper;
   const ts_program it = read_program(program, keeper);
   const Asked asked_for(types, examples, keeper);
-  SEXP callable = asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
-    return shim().ts_script_compile(&it, asked_for.texts, asked_for.values, asked_for.n, out);
-  });
+  ts_value begun{};
+  ts_arena* arena = nullptr;
+  SEXP callable = PROTECT(asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
+    return shim().ts_script_compile(&it, asked_for.texts, asked_for.values, asked_for.n, out, &begun, &arena);
+  }));
   keeper.release();
   vmaxset(memory);
-  return callable;
+  SEXP names = PROTECT(finish(&begun, arena, Int64::exact));
+  SEXP both = PROTECT(Rf_allocVector(VECSXP, 2));
+  SET_VECTOR_ELT(both, 0, callable);
+  SET_VECTOR_ELT(both, 1, names);
+  UNPROTECT(3);
+  return both;
 }
 
-// Compiles a method of the program's first module.
+// Compiles a method of the program's first module, and gives such names.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_script_define(SEXP program, SEXP method, SEXP types, SEXP examples) {
   const void* memory = vmaxget();
   Keeper keeper;
   const ts_program it = read_program(program, keeper);
   const Asked asked_for(types, examples, keeper);
-  operate([&] {
+  SEXP names = answered([&](ts_value* out, ts_arena** arena) {
     return shim().ts_script_define(&it, Rf_translateCharUTF8(STRING_ELT(method, 0)), asked_for.texts, asked_for.values,
-                                   asked_for.n);
+                                   asked_for.n, out, arena);
   });
   keeper.release();
   vmaxset(memory);
-  return R_NilValue;
+  return names;
 }
 
 // The names that the code of a closure may look for outside of it.

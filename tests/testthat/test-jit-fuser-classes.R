@@ -56,6 +56,12 @@ test_that("targets that are no classes are LibTorch's errors, and ignored ones c
   }
   ignored <- torch_tensor(c(1L, -100L, 3L, 4L, -100L, 2L))
   expect_equal(traced(x, ignored)$item(), f(x, ignored)$item(), tolerance = 1e-6)
+  expect_true("" %in% fused_groups(traced))
+  expect_false("a target is no class" %in% fused_groups(traced))
+  expect_equal(
+    as_array(autograd_grad(traced(x, ignored), x)[[1]]), as_array(autograd_grad(f(x, ignored), x)[[1]]), tolerance = 1e-6
+  )
+  expect_true(is.nan(traced(x, torch_full(6, -100L, dtype = torch_long()))$item()))
   for (i in 1:2) expect_equal(traced(x, t)$item(), f(x, t)$item(), tolerance = 1e-6)
   # Targets that lie apart.
   apart <- torch_tensor(matrix(c(1:4, 1:2, 4:1, 2:1), 6))[, 2]
@@ -77,6 +83,22 @@ test_that("weights, smoothing and probabilities are left to the operators", {
     traced <- do.call(jit_trace, case)
     do.call(jit_warmup, c(list(traced), case[-1]))
     for (i in 1:3) expect_equal(do.call(traced, case[-1])$item(), do.call(case[[1]], case[-1])$item(), tolerance = 1e-5)
+  }
+})
+
+test_that("a loss without a kernel leaves the operators before it in theirs", {
+  x <- torch_randn(6, 4)
+  t <- torch_tensor(c(1L, 2L, 3L, 4L, 1L, 2L))
+  for (f in list(
+    function(x, t) nnf_cross_entropy(torch_tanh(x * 2) + 1, t, label_smoothing = 0.1),
+    function(x, t) nnf_cross_entropy(torch_tanh(x * 2)$reshape(c(2, 3, 4))$transpose(2, 3) + 1, t$reshape(c(2, 3)))
+  )) {
+    traced <- jit_trace(f, x, t)
+    jit_warmup(traced, x, t)
+    expect_equal(traced(x, t)$item(), f(x, t)$item(), tolerance = 1e-5)
+    explained <- jit_explain(traced, x, t)
+    expect_false(is.na(explained$kernel[explained$operator == "tanh"]))
+    expect_true(is.na(explained$kernel[explained$operator == "cross_entropy_loss"]))
   }
 })
 

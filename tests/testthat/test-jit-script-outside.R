@@ -140,12 +140,136 @@ test_that("what happens to stand outside does not disturb", {
   }), "mean")
 })
 
+test_that("what an inner function gives a value itself need not have one around it", {
+  expect_as_r(function(n = 2L) {
+    g <- function(i) {
+      if (i > 0L) tmp <- i * 2L else if (i < 0L) tmp <- -i
+      tmp
+    }
+    if (n > 5L) tmp <- 100L
+    g(n)
+  }, list(2L), list(7L), list(-3L))
+  # Where it has one, that counts.
+  expect_as_r(function(n = 2L) {
+    g <- function(i) {
+      if (i > 0L) tmp <- i * 2L
+      tmp
+    }
+    tmp <- 100L
+    g(n)
+  }, list(2L), list(-3L))
+  # Kept, it reads the one value.
+  expect_as_r(function(n = 2L) {
+    if (n > 0L) k <- 5L
+    fs <- list(function(x) x + k)
+    fs[[1]](n)
+  }, list(2L))
+})
+
+test_that("functions that are called are not variables that come later", {
+  expect_as_r(function(x = c(1, 2)) {
+    biggest <- function(v) max(v)
+    scaled <- function(v) biggest(v) * 2
+    max <- scaled(x)
+    max
+  }, list(c(1, 5)))
+  expect_as_r(function(x = c(1, 2)) {
+    biggest <- function(v) max(v)
+    twice <- function(v) {
+      max <- biggest(v)
+      max * 2
+    }
+    twice(x)
+  }, list(c(1, 5)))
+})
+
+test_that("variables that only functions inside read early begin outside", {
+  k <- 10L
+  expect_as_r(function(n = 2L) {
+    k <- sum(sapply(seq_len(n), function(i) i * k))
+    k
+  }, list(2L))
+  expect_as_r(function(n = 2L) {
+    k <- 10L
+    g <- function(m) {
+      k <- sum(sapply(seq_len(m), function(i) i * k))
+      k
+    }
+    g(n) + k
+  }, list(2L))
+  expect_as_r(function(n = 2L, m = k * 2L) {
+    r <- m + n
+    k <- r
+    k
+  }, list(2L))
+  expect_as_r(function(n = 3L) {
+    switch(n, k <- 1L, k <- 2L)
+    k
+  }, list(3L), list(1L))
+})
+
+test_that("the type of a value outside is joined with what is assigned, unless none holds both", {
+  total <- 0L
+  expect_as_r(function(x = 1) {
+    if (x > 2) total <- x
+    total
+  }, list(1), list(4))
+  expect_as_r(function(x = 1) {
+    k <- 1L
+    g <- function(i) {
+      if (i > 1) k <- i * 0.5
+      k
+    }
+    g(x)
+  }, list(1), list(4))
+  nothing <- NULL
+  expect_as_r(function(x = 1) {
+    if (x > 0) nothing <- x else nothing <- -x
+    nothing + 1
+  }, list(1), list(-4))
+  f <- jit_script(function(x = 1) {
+    if (x > 0) nothing <- x
+    nothing + 1
+  })
+  expect_equal(f(1), 2)
+  expect_error(f(-1), "object 'nothing' not found")
+})
+
+test_that("a loop without an end gives its variables values", {
+  y <- "by chance"
+  f <- jit_script(function(n = 3L) {
+    while (TRUE) {
+      y <- n
+      n <- n - 1L
+      if (n < 0L) break
+    }
+    y
+  })
+  y <- 7
+  expect_silent(expect_equal(f(3L), 0))
+})
+
 test_that("a value that a program can't hold says so, where it is surely read", {
   frame <- data.frame(a = 1)
   expect_error(jit_script(function(n = 1) {
     frame <- frame$a + n
     frame
   }), "data frame")
+  expect_as_r(function(x = 1, w = NULL) {
+    if (!is.null(w)) frame <- frame * w
+    frame <- x
+    frame
+  }, list(2))
+  leaf <- torch_ones(2, requires_grad = TRUE)
+  expect_error(jit_script(function(x) {
+    leaf <- leaf + x
+    leaf
+  }, torch_ones(2)), "give it as an argument")
+  f <- jit_script(function(x, how = "mean") {
+    if (how == "mean") leaf <- torch_mean(x) else if (how == "sum") leaf <- torch_sum(x)
+    leaf
+  }, torch_ones(2))
+  expect_equal(as.numeric(f(torch_ones(2), "sum")), 2)
 })
 
 test_that("changes outside are noticed", {
@@ -164,6 +288,13 @@ test_that("changes outside are noticed", {
   })
   k <- 6
   expect_silent(g(2))
+  y <- "by chance"
+  h <- jit_script(function(n = 2L) {
+    for (i in seq_len(n)) y <- i
+    y
+  })
+  y <- "other"
+  expect_silent(h(2L))
 })
 
 test_that("a function of the function around reads its own variable", {

@@ -67,12 +67,19 @@ bool is_softmax_of_rows(const Node& node) {
   return rank < 0 || !dim || !dim->isInt() || over({dim->toInt()}, rank).kind == Over::last || (rank == 1 && dim->toInt() == 0);
 }
 bool always(const Node&) { return true; }
-// Numbers of classes as targets, which count alike.
+// A matrix of scores, and numbers of classes as targets, which count alike; negative ones may be left out.
 bool picks_classes(const Node& node) {
-  const auto weight = torch::jit::toIValue(node.input(2));
-  const auto type = node.input(1)->type()->cast<c10::TensorType>();
-  const auto dtype = type ? type->scalarType() : c10::nullopt;
-  return weight && weight->isNone() && (!dtype || *dtype == at::kLong);
+  const auto constant = [&](size_t i) { return torch::jit::toIValue(node.input(i)); };
+  const auto dtype_of = [&](size_t i) {
+    const auto type = node.input(i)->type()->cast<c10::TensorType>();
+    return type ? type->scalarType() : c10::nullopt;
+  };
+  const auto weight = constant(2), ignored = constant(4);
+  const bool smooth = node.inputs().size() > 5 && !(constant(5) && constant(5)->toDouble() == 0);
+  const auto scores = dtype_of(0), target = dtype_of(1);
+  return weight && weight->isNone() && ignored && ignored->toInt() < 0 && !smooth &&
+         (!scores || *scores == at::kFloat || *scores == at::kDouble) && (!target || *target == at::kLong) &&
+         (rank_of(node.input(0)) < 0 || rank_of(node.input(0)) == 2);
 }
 bool is_one(const torch::jit::Value* value) {
   const auto constant = torch::jit::toIValue(value);
@@ -343,29 +350,25 @@ Id Translator::logits_loss(Node* node, const at::Tensor& out) {
 Id Translator::class_loss(Node* node, const at::Tensor& out) {
   expect_floating(out);
   const at::ScalarType dtype = out.scalar_type();
-  const bool takes_logits = node->kind() == c10::aten::cross_entropy_loss;
-  if (takes_logits && constant(node, 5).toDouble() != 0) throw Unfusable{"its labels are smoothed"};
-  if (constant(node, 4).toInt() >= 0) throw Unfusable{"it leaves out a class"};
   Id x = cast(arg(node, 0), dtype);
   const Id target = arg(node, 1);
   const Sizes shape = b_.at(x).shape;
   if (shape.size() != 2 || b_.is_single(x) || (dtype != at::kFloat && dtype != at::kDouble))
     throw Unfusable{"its classes are not those of a matrix"};
-  const Expr& classes = b_.at(target);
-  if (classes.dtype != at::kLong || classes.shape != Sizes{shape[0]}) throw Unfusable{"its targets are no classes"};
-  if (classes.kind != Expr::tensor || b_.program.slots[classes.slot].made_by >= 0) throw Unfusable{"its targets are computed"};
-  b_.program.choices.push_back({classes.slot, shape.back()});
-  if (takes_logits) x = softmax_of(x, true, dtype);
+  const int slot = b_.at(target).slot;
+  if (b_.at(target).dtype != at::kLong || b_.at(target).shape != Sizes{shape[0]}) throw Unfusable{"its targets are no classes"};
+  if (b_.at(target).kind != Expr::tensor || b_.program.slots[slot].made_by >= 0) throw Unfusable{"its targets are computed"};
+  b_.program.choices.push_back({slot, shape.back(), constant(node, 4).toInt()});
+  if (node->kind() == c10::aten::cross_entropy_loss) x = softmax_of(x, true, dtype);
   const Id row = b_.view(target, {}, {shape[0], 1}), at = b_.position();
+  const Id each = formula("a == b ? -c : 0", {nullptr, nullptr, "a == b ? -g : 0"}, {at, row, x}, dtype);
   const int64_t reduction = constant(node, 3).toInt();
-  if (reduction != 1) {
-    const Id each = formula("a == b ? -c : 0", {nullptr, nullptr, "a == b ? -g : 0"}, {at, row, x}, dtype);
-    const Id sum = b_.reduce(Reduction::sum, each, reduction == 2, dtype);
-    return reduction == 2 ? sum : without_last(sum);
-  }
-  const Id share = b_.inverse_count({shape[0]}, dtype);
-  const Id each = formula("a == b ? -c * d : 0", {nullptr, nullptr, "a == b ? -g * d : 0"}, {at, row, x, share}, dtype);
-  return b_.reduce(Reduction::sum, each, true, dtype);
+  if (reduction == 0) return without_last(b_.reduce(Reduction::sum, each, false, dtype));
+  const Id sum = b_.reduce(Reduction::sum, each, true, dtype);
+  if (reduction == 2) return sum;
+  // Targets that are left out have no class.
+  const Id counted = b_.reduce(Reduction::sum, formula("a < 0 ? 0 : 1", {}, {target}, dtype), true, dtype);
+  return formula("a / b", {"g / b"}, {sum, counted}, dtype);
 }
 
 // --- products ---------------------------------------------------------------------------------------------------------

@@ -366,17 +366,17 @@ void Group::run(Stack& stack, const std::vector<at::Tensor>* into) {
                    way ? way->sources() : "", 0};
     }
   }
-  if (!plainly && !plan->can_choose(stack, first)) {
-    plainly = true;
-    const std::lock_guard<std::mutex> hold(lock_);
-    report_ = {"a target is no class", "", 0};
-  }
   if (!plainly && is_at_once()) wait_for_kernels();
   if (!plainly && plan->state() != Plan::State::ready) {
     plainly = true;
     const std::lock_guard<std::mutex> hold(lock_);
     report_ = {plan->state() == Plan::State::waiting ? "it is being compiled" : "the compiler refused it",
                plan->sources(), 0};
+  }
+  if (!plainly && !plan->can_choose(stack, first)) {
+    plainly = true;
+    const std::lock_guard<std::mutex> hold(lock_);
+    report_ = {"a target is no class", "", 0};
   }
   if (plainly) return run_plainly(stack);
   Stack inputs(std::make_move_iterator(stack.begin() + static_cast<std::ptrdiff_t>(first)), std::make_move_iterator(stack.end()));

@@ -8,6 +8,9 @@
 namespace shim::fuse {
 namespace {
 
+// Kernels compare positions as numbers of the dtype that they compute in: these are exact in all.
+constexpr int64_t kMostPositions = 1 << 24;
+
 double pairwise_sum(const double* values, int64_t n) {
   if (n <= 8) {
     double sum = 0;
@@ -42,9 +45,6 @@ Plan::Plan(std::shared_ptr<const Program> program, const std::vector<Place>& arg
   find_last_uses();
 }
 
-// Kernels compare positions as numbers of the dtype that they compute in.
-constexpr int64_t kMostPositions = 1 << 24;
-
 bool Plan::can_choose(const torch::jit::Stack& arguments, size_t first) const {
   for (const Choice& choice : program_->choices) {
     auto at = program_->arguments.begin();
@@ -55,7 +55,7 @@ bool Plan::can_choose(const torch::jit::Stack& arguments, size_t first) const {
     if (among > kMostPositions) return false;
     const auto* it = static_cast<const int64_t*>(chosen.data_ptr());
     for (int64_t k = 0; k < chosen.numel(); ++k)
-      if (it[k * step] < 0 || it[k * step] >= among) return false;
+      if (it[k * step] >= among || (it[k * step] < 0 && it[k * step] != choice.none)) return false;
   }
   return true;
 }

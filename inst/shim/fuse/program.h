@@ -103,10 +103,11 @@ struct Source {
   const Compiled* compiled = nullptr;
 };
 
-// Numbers of an argument that pick an element of a row, and how long the row is in the probe.
+// Numbers of an argument that pick an element of a row. among: how long the row is in the probe. none: a negative number that picks
+// nothing.
 struct Choice {
   int slot;
-  int64_t among;
+  int64_t among, none;
 };
 
 struct Program {

@@ -54,6 +54,7 @@ Function::Function(const ts_closure& home, const ts_code& code, Function* parent
   for (size_t i = 0; i + 1 < code.n; ++i) {
     formals.emplace_back(code.names[i]);
     locals.insert(formals.back());
+    met_.insert(formals.back());
     other_.insert(formals.back());
   }
   for (const auto& formal : formals) ++given[formal];
@@ -68,13 +69,16 @@ Function::Function(const ts_closure& home, const ts_code& code, Function* parent
   std::vector<std::string> names;
   names.swap(captured);
   early = early_reads(*this);
-  for (const auto& it : early) ++given[it.first];
+  for (const auto& it : early) names.push_back(it.first);
   std::set<std::string> seen;
   for (const auto& variable : names) {
     if ((locals.count(variable) && !early.count(variable)) || !seen.insert(variable).second) continue;
     // A variable that is one function need not be handed on: what that function reads was noted where it is written.
+    // A name that is only called means a function, unless a variable of that name comes before.
+    const bool is_read = read_.count(variable) || early.count(variable);
+    const auto has = [&](const Function& it) { return (is_read ? it.locals : it.met_).count(variable) > 0; };
     auto* around = parent;
-    while (around && !around->functions.count(variable) && !around->locals.count(variable)) around = around->parent;
+    while (around && !around->functions.count(variable) && !has(*around)) around = around->parent;
     if (!around) outside.insert(variable);
     if (around && !around->functions.count(variable)) captured.push_back(variable);
   }
@@ -86,7 +90,13 @@ torch::jit::SourceRange Function::range(const ts_code& part) const {
   return {source, begin, std::min(std::max(part.end, begin), size)};
 }
 
-Function* Function::function_named(const std::string& variable) {
+const ts_known* Function::known(const std::string& outside) const {
+  const auto* end = home.known + home.n_known;
+  const auto* found = std::find_if(home.known, end, [&](const ts_known& it) { return outside == it.name; });
+  return found == end ? nullptr : found;
+}
+
+Function* Function::function_named(const std::string& variable) const {
   for (auto* around = this; around; around = around->parent) {
     const auto found = around->functions.find(variable);
     if (found != around->functions.end()) return found->second;
@@ -100,6 +110,7 @@ void Function::count(const ts_code& loop) {
   const auto& variable = loop.items[1];
   const auto& over = loop.items[2];
   locals.insert(variable.text);
+  met_.insert(variable.text);
   assigned.insert(variable.text);
   const bool upwards = is_call(over, "seq_len") || is_call(over, "seq_along");
   const bool from_one = is_call(over, ":") && over.n == 3 && over.items[1].number >= 1 &&
@@ -120,7 +131,10 @@ void Function::read_function(const ts_code& part, const std::string& variable) {
   made = std::make_unique<Function>(home, part, this, variable.empty() ? name + "_inner" : variable);
   // What an inner function reads of the functions around this one, this one must be given.
   for (const auto& read : made->captured)
-    if (!locals.count(read)) use(read);
+    if (!locals.count(read)) {
+      use(read);
+      if (made->read_.count(read)) read_.insert(read);
+    }
   if (!variable.empty() && written_once_[variable] == 1 && !other_.count(variable))
     functions.emplace(variable, made.get());
 }
@@ -143,6 +157,7 @@ void Function::count_given(const ts_code& part, int times) {
 void Function::assign(const ts_code& place) {
   if (is_name(place) || place.kind == TS_CODE_STRING) {
     locals.insert(place.text);
+    met_.insert(place.text);
     assigned.insert(place.text);
     other_.insert(place.text);
     return;
@@ -150,6 +165,7 @@ void Function::assign(const ts_code& place) {
   const auto* base = base_of(place);
   if (!base) throw ErrorReport(range(place)) << "this is no place to assign to: it is part of no variable";
   locals.insert(base->text);
+  met_.insert(base->text);
   assigned.insert(base->text);
   changed.insert(base->text);
   if (!is_name(place.items[1])) deep.insert(base->text);
@@ -170,6 +186,7 @@ void Function::read(const ts_code& part) {
   switch (part.kind) {
     case TS_CODE_NAME:
       use(is_name(part, "private") ? "self" : part.text);
+      read_.insert(part.text);
       return;
     case TS_CODE_FUNCTION:
       read_function(part, "");
@@ -207,7 +224,10 @@ void Function::read(const ts_code& part) {
   note_written(part, head);
   // The variables that an inner function reads must be there where it is called.
   if (auto* known = head.empty() ? nullptr : function_named(head))
-    for (const auto& variable : known->captured) use(variable);
+    for (const auto& variable : known->captured) {
+      use(variable);
+      if (known->read_.count(variable)) read_.insert(variable);
+    }
   for (size_t i = 0; i < part.n; ++i)
     if (i > 0 || head.empty()) read(part.items[i]);
 }

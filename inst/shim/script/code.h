@@ -35,7 +35,7 @@ inline std::string no_value(const std::string& variable) {
 
 // A read of a variable that the function may not have given a value yet, but gives one elsewhere.
 struct EarlyRead {
-  bool certain;  // no assignment can come before
+  bool certain;  // the first time that the code runs no assignment can have come before
   const ts_code* read;
 };
 
@@ -62,6 +62,8 @@ struct Function {
   // it holds functions as values.
   std::map<const ts_code*, std::unique_ptr<Function>> inner;
   std::map<std::string, Function*> functions;
+  // What a name means outside of the function that the host gave. NULL if it means nothing there.
+  const ts_known* known(const std::string& outside) const;
   // How many assignments a variable has. One inside of a loop counts twice.
   std::map<std::string, int> given;
   // Variables of the functions around this one that it reads, and other names that it reads and does not have.
@@ -73,7 +75,7 @@ struct Function {
   const ts_code& body() const { return code.items[code.n - 1]; }
   const ts_code& default_of(size_t formal) const { return code.items[formal]; }
   // The function that a variable of this function, or of one around it, always is. NULL if it may be something else.
-  Function* function_named(const std::string& variable);
+  Function* function_named(const std::string& variable) const;
   torch::jit::SourceRange range(const ts_code& part) const;
 
  private:
@@ -87,6 +89,8 @@ struct Function {
 
   std::set<std::string>
       other_;  // variables that may be no position: a `for` from 0, or an assignment, gives them values
+  std::set<std::string> met_;   // variables that are assigned somewhere before in the code, formals included
+  std::set<std::string> read_;  // names that are read, not only called
   std::map<std::string, int> written_once_;  // 1 for a variable that is given one function and nothing else
 };
 

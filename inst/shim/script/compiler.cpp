@@ -91,10 +91,7 @@ std::string Compiler::free_name(const std::string& wanted) {
 }
 
 const ts_known* Compiler::known(const Instance& instance, const std::string& name) const {
-  const auto& home = instance.written->home;
-  for (size_t i = 0; i < home.n_known; ++i)
-    if (name == home.known[i].name) return &home.known[i];
-  return nullptr;
+  return instance.written->known(name);
 }
 
 const ts_known* Compiler::member(const std::string& name) const {
@@ -267,6 +264,7 @@ void Compiler::compile(Instance& instance) {
   for (int attempt = 0;; ++attempt) {
     instance.seen.clear();
     instance.begun.clear();
+    instance.taken.clear();
     instance.signature.declared.clear();
     instance.signature.open = instance.open;
     for (auto& parameter : instance.signature.parameters) {
@@ -288,6 +286,7 @@ void Compiler::compile(Instance& instance) {
       if (instance.self) self.emplace(instance.self);
       const auto made = unit_->define(home, {}, {}, {def}, {names}, self ? &*self : nullptr);
       instance.compiled = made.front();
+      begun_.insert(instance.taken.begin(), instance.taken.end());
       name_arguments(*instance.compiled, instance.self != nullptr);
       return;
     } catch (const Again&) {
@@ -358,7 +357,8 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
       auto* value = function.graph()->insertConstant(to_natural_ivalue(it->value), place);
       // LibTorch gives a constant the type of tensors of its sizes, which other tensors do not have.
       return std::make_shared<SimpleValue>(value->setType(c10::unshapedType(value->type())));
-    } catch (const c10::Error&) {
+    } catch (const std::exception&) {
+      // Tensors that require a gradient are refused by an error of its own kind.
       throw ErrorReport(place) << "`" << payload << "` is no value that a program can hold as a constant";
     }
   }

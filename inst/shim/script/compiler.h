@@ -27,7 +27,14 @@ struct Instance {
   // that were assigned in this attempt. `declared`: those that the next attempt declares.
   std::map<std::string, std::vector<Typed>> seen;
   std::map<std::string, Typed> declared;
-  std::map<std::string, TypePtr> begun;  // of variables that begin with a value from around, and may get another first
+  // Of variables that begin with a value from around, and may get another first: its type, and whether it stands outside of all
+  // functions of the program, by chance perhaps.
+  struct Begun {
+    TypePtr type;
+    bool by_chance;
+  };
+  std::map<std::string, Begun> begun;
+  std::set<std::string> taken;  // variables that begin with what the host found outside
   std::map<std::string, c10::IValue> open;  // Signature::open
   std::pair<std::string, torch::jit::SourceRange> unknown;  // the last name that was asked for and has no meaning
   torch::jit::Function* compiled = nullptr;
@@ -56,6 +63,9 @@ class Compiler : public Numbers {
   torch::jit::Function* compile(std::vector<TypePtr> types);
   // Compiles a method of the first module.
   void define(const std::string& method, std::vector<TypePtr> types);
+
+  // The variables that begin with what the host found outside of their functions.
+  const std::set<std::string>& begun() const { return begun_; }
 
   // The value of a name that lower.h has made ("R:..."). NULL if the name is none of these.
   SugaredValuePtr meaning(const std::string& name, Instance& instance, GraphFunction& function,
@@ -110,7 +120,7 @@ class Compiler : public Numbers {
   std::vector<c10::IValue> constants_;
   std::map<std::string, std::unique_ptr<Instance>> instances_;
   std::vector<TypePtr> types_;
-  std::set<std::string> names_;
+  std::set<std::string> names_, begun_;
   std::map<std::string, c10::TupleTypePtr> tuples_;
   std::map<std::string, c10::TupleTypePtr> function_types_;
   std::map<std::string, Callee> callees_;                      // by the names of the types of function_value()

@@ -9,7 +9,6 @@ namespace {
 struct State {
   std::set<std::string> sure, maybe;  // variables that have a value on all ways to here, and on some
   bool left = false;                  // no way leads here: behind `return()`, `break` and their like
-
 };
 
 State either(const State& one, const State& other) {
@@ -27,13 +26,16 @@ State either(const State& one, const State& other) {
 // a value is what matters.
 class Flow {
  public:
-  explicit Flow(Function& function) : function_(function) {}
+  explicit Flow(const Function& function) : function_(function) {}
 
   std::map<std::string, EarlyRead> run() {
     for (const auto& formal : function_.formals) give(formal);
     // A method has its module.
     give("self");
     give("private");
+    // R computes a default when it is first asked for, which may be later.
+    for (size_t i = 0; i < function_.formals.size(); ++i) walk(function_.default_of(i));
+    for (auto& it : found_) it.second.certain = false;
     walk(function_.body());
     return found_;
   }
@@ -90,10 +92,11 @@ class Flow {
     const State before = now_;
     State after = before;
     after.left = true;
-    bool has_rest = false;
+    bool by_name = false, has_rest = false;
+    for (size_t i = 2; i < code.n; ++i) by_name = by_name || code.names[i];
     for (size_t i = 2; i < code.n; ++i) {
       if (code.items[i].kind == TS_CODE_MISSING) continue;
-      has_rest = has_rest || !code.names[i];
+      has_rest = has_rest || (by_name && !code.names[i]);
       now_ = before;
       walk(code.items[i]);
       after = either(after, now_);
@@ -128,8 +131,9 @@ class Flow {
       return loop(code.items[3], true);
     }
     if (head == "while" && code.n == 3) {
+      const bool is_endless = code.items[1].kind == TS_CODE_LOGICAL && code.items[1].number == 1;
       walk(code.items[1]);
-      return loop(code.items[2], true);
+      return loop(code.items[2], !is_endless);
     }
     if (head == "repeat" && code.n == 2) return loop(code.items[1], false);
     if ((head == "&&" || head == "||") && code.n == 3) {
@@ -153,7 +157,7 @@ class Flow {
     if (const auto* inner = head.empty() ? nullptr : function_.function_named(head)) read_of(*inner, code);
   }
 
-  Function& function_;
+  const Function& function_;
   State now_, breaks_;
   std::set<std::string> met_;  // variables that are given a value somewhere before in the code
   std::map<std::string, EarlyRead> found_;
@@ -161,6 +165,6 @@ class Flow {
 
 }  // namespace
 
-std::map<std::string, EarlyRead> early_reads(Function& function) { return Flow(function).run(); }
+std::map<std::string, EarlyRead> early_reads(const Function& function) { return Flow(function).run(); }
 
 }  // namespace shim::script

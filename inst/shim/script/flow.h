@@ -5,6 +5,6 @@
 
 namespace shim::script {
 
-std::map<std::string, EarlyRead> early_reads(Function& function);
+std::map<std::string, EarlyRead> early_reads(const Function& function);
 
 }  // namespace shim::script

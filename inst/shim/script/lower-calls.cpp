@@ -45,19 +45,17 @@ Expr Lower::argument_value(const ts_code& call, const ts_code& value) {
 void Lower::take_captured(Function& called_function, const SourceRange& range, Given& given) {
   for (const auto& captured : called_function.captured) {
     if (!knows(captured)) continue;
+    // A name that is called before the variable has a value is that of a function elsewhere.
+    if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured))
+      continue;
     for (auto* around = &function_; around && around != called_function.parent; around = around->parent)
       if (around->locals.count(captured))
         throw ErrorReport(range) << "`" << called_function.name << "()` reads `" << captured
                                  << "` of the function around, and `" << around->name
                                  << "()` has a variable of that name. Give one of them another name";
-    // A value that comes later here is none of those that the function may begin with.
+    // What the function may give a value itself need not have one here.
     const auto early = called_function.early.find(captured);
-    if (early != called_function.early.end() && !early->second.certain && function_.locals.count(captured) &&
-        !met_.count(captured))
-      continue;
-    // A name that is called before the variable has a value is that of a function elsewhere.
-    if (called_function.called.count(captured) && function_.locals.count(captured) && !defined_.count(captured))
-      continue;
+    if (early != called_function.early.end() && !early->second.certain && !surely(captured)) continue;
     if (const auto known = known_variable(captured)) {
       given.named.push_back(Attribute::create(range, Ident::create(range, captured), constant(*known, range)));
       continue;
@@ -93,10 +91,8 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
 bool Lower::is_refused(const ts_code& code) {
   const std::string head = callee(code);
   if (is_own(head) || knows(head)) return false;
-  const auto& home = function_.home;
-  return std::any_of(home.known, home.known + home.n_known, [&](const auto& it) {
-    return it.is_function && it.refused && it.closure_at < 0 && head == it.name;
-  });
+  const auto* it = function_.known(head);
+  return it && it->is_function && it->refused && it->closure_at < 0;
 }
 
 Expr Lower::call(const ts_code& code) {

@@ -43,9 +43,17 @@ Expr Lower::named_value(const ts_code& code) {
   if (const auto value = known_constant(code)) return constant(*value, range);
   if (text == "private" && knows("self")) return variable("self", range);
   if (function_.locals.count(text) && !met_.count(text))
-    refuse(code, no_value(text));
+    refuse_without_value(code);
   if (knows(text)) return value_of(text, range);
   return name("R:var:" + text, range);
+}
+
+void Lower::refuse_without_value(const ts_code& code) {
+  const std::string text = code.text;
+  const auto* outside = function_.early.count(text) ? function_.known(text) : nullptr;
+  if (!outside || outside->is_function) refuse(code, no_value(text));
+  refuse(code, "`" + text + "` begins with the value outside of the function, which " +
+                   (outside->refused ? outside->refused : "a program can't hold as a constant: give it as an argument"));
 }
 
 // The value of a variable. The program looks whether it has one, if that is not certain.
@@ -73,7 +81,7 @@ Expr Lower::function_value(Function& inner, const ts_code& code, bool kept) {
       refuse(code, "`" + inner.name + "` passes itself on: recursion is not compiled; write a loop");
   for (const auto& variable : inner.captured) {
     const auto found = function_.given.find(variable);
-    if (kept && found != function_.given.end() && found->second > 1)
+    if (kept && found != function_.given.end() && found->second + begun_.count(variable) > 1)
       refuse(code, "this function reads `" + variable +
                        "`, which has several values in the function around: R would read the "
                        "one at the time of the call. Give it as an argument");
@@ -167,10 +175,7 @@ std::string Lower::known_part(const ts_code& code) {
   }
   if (path.empty() || !is_name(*at) || is_name(*at, "super") || knows(at->text)) return "";
   path = at->text + path;
-  const auto& home = function_.home;
-  const bool known =
-      std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) { return path == it.name; });
-  return known ? path : "";
+  return function_.known(path) ? path : "";
 }
 
 const ts_code& Lower::argument(const ts_code& code, size_t i) {

@@ -74,14 +74,13 @@ void Lower::begin_variables() {
     const auto& given = signature_.parameters;
     const bool is_captured =
         std::any_of(given.begin(), given.end(), [&](const Parameter& it) { return it.name == variable; });
-    const auto& home = function_.home;
-    const bool is_known = std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) {
-      return variable == it.name && !it.is_function && (read.certain || !it.refused);
-    });
-    if (!is_captured && !is_known) continue;
+    const auto* known = function_.known(variable);
+    if (!is_captured && (!known || known->is_function || known->refused)) continue;
     const auto place = function_.range(*read.read);
-    const Expr value = name(is_captured ? begin_of(variable) : "R:var:" + variable, place);
-    assign(variable, read.certain ? value : apply("begin:" + variable, place, {value}), place);
+    Exprs value;
+    if (is_captured) value.push_back(name(begin_of(variable), place));
+    begun_.insert(variable);
+    assign(variable, apply((read.certain ? "begin:" : "may_begin:") + variable, place, value), place);
   }
 }
 

@@ -131,6 +131,11 @@ class Lower {
   Expr expression(const ts_code& code);
   Expr named_value(const ts_code& code);
   Expr value_of(const std::string& text, const SourceRange& range);
+  [[noreturn]] void refuse_without_value(const ts_code& code);
+  // Whether the variable has a value here, whatever way led here.
+  bool surely(const std::string& variable) const {
+    return (signature_.open.count(variable) ? certain_ : defined_).count(variable) > 0;
+  }
   std::string not_found(const std::string& variable);
   Expr function_value(Function& inner, const ts_code& code, bool kept = true);
   bool knows(const std::string& text);
@@ -189,6 +194,7 @@ class Lower {
   std::set<std::string> defined_, defined_here_;  // variables that have a value, and those that got it in this block
   std::set<std::string> met_;                     // variables that are given a value somewhere before in the text
   std::set<std::string> certain_;                 // variables that have got a value on the way to here
+  std::set<std::string> begun_;                   // variables that begin with a value from around the function
   std::string within_;                            // the innermost branch or loop, in words
   std::map<std::string, std::vector<std::string>> only_in_;  // of open variables: the branches and loops that give values
   std::set<size_t> waiting_;                      // formals whose defaults are not computed yet

@@ -117,6 +117,7 @@ SugaredValuePtr emit(const std::string& kind, Call& call) {
                                                                  {"assign_inside", assign_inside},
                                                                  {"reassign", reassign},
                                                                  {"begin", begin},
+                                                                 {"may_begin", may_begin},
                                                                  {"defined", defined},
                                                                  {"return", give_back},
                                                                  {"call", call_function},

@@ -12,6 +12,7 @@ SugaredValuePtr assign(Call& call);
 SugaredValuePtr assign_inside(Call& call);
 SugaredValuePtr reassign(Call& call);
 SugaredValuePtr begin(Call& call);
+SugaredValuePtr may_begin(Call& call);
 SugaredValuePtr defined(Call& call);
 SugaredValuePtr give_back(Call& call);
 SugaredValuePtr written(Call& call);

@@ -35,6 +35,10 @@ size_t stack_of(const ts_program& program) {
   return levels * kStackOfLevel;
 }
 
+ts_value list_of(const std::set<std::string>& names, shim::Arena& own) {
+  return shim::string_list({names.begin(), names.end()}, own);
+}
+
 void add_outside(const shim::script::Function& function, std::set<std::string>& names) {
   names.insert(function.outside.begin(), function.outside.end());
   for (const auto& it : function.inner) add_outside(*it.second, names);
@@ -57,20 +61,22 @@ std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* 
 }  // namespace
 
 int ts_script_define(const ts_program* program, const char* method, const char* const* types, const ts_value* examples,
-                     size_t n) {
-  return guarded([&] {
+                     size_t n, ts_value* begun, ts_arena** arena) {
+  return guarded_result(begun, arena, [&](ts_value& names, shim::Arena& own) {
     const auto unit = program->modules[0].module->module._ivalue()->compilation_unit();
     auto asked = asked_types(types, examples, n);
     shim::with_stack(stack_of(*program), [&] {
-      shim::script::Compiler(*program, unit).define(method, std::move(asked));
+      shim::script::Compiler compiler(*program, unit);
+      compiler.define(method, std::move(asked));
+      names = list_of(compiler.begun(), own);
       shim::check_text(*unit);
     });
   });
 }
 
 int ts_script_compile(const ts_program* program, const char* const* types, const ts_value* examples, size_t n,
-                      ts_callable** out) {
-  return guarded([&] {
+                      ts_callable** out, ts_value* begun, ts_arena** arena) {
+  return guarded_result(begun, arena, [&](ts_value& names, shim::Arena& own) {
     auto unit = std::make_shared<shim::Unit>();
     for (size_t i = 0; i < program->n_closures; ++i)
       for (size_t k = 0; k < program->closures[i].n_known; ++k)
@@ -79,7 +85,9 @@ int ts_script_compile(const ts_program* program, const char* const* types, const
     auto asked = asked_types(types, examples, n);
     torch::jit::Function* function = nullptr;
     shim::with_stack(stack_of(*program), [&] {
-      function = shim::script::Compiler(*program, unit).compile(std::move(asked));
+      shim::script::Compiler compiler(*program, unit);
+      function = compiler.compile(std::move(asked));
+      names = list_of(compiler.begun(), own);
       shim::check_text(*unit);
     });
     *out = new ts_callable(function, unit);
@@ -91,7 +99,7 @@ int ts_script_outside(const ts_closure* closure, ts_value* out, ts_arena** arena
     std::set<std::string> names;
     shim::with_stack(levels_of(*closure) * kStackOfLevel,
                      [&] { add_outside({*closure, *closure->code, nullptr, closure->name}, names); });
-    value = shim::string_list({names.begin(), names.end()}, own);
+    value = list_of(names, own);
   });
 }
 

@@ -98,9 +98,13 @@ Value* note(Call& call, const std::string& variable, Value* value) {
     if (declared == instance.declared.end()) return value;
   }
   const auto begun = instance.begun.find(variable);
-  if (begun != instance.begun.end() && !(*begun->second == *value->type())) {
-    instance.signature.without.insert(variable);
-    throw Again{};
+  if (begun != instance.begun.end()) {
+    const auto& first = begun->second.type;
+    const bool is_null = first->kind() == TypeKind::NoneType && value->type()->kind() != TypeKind::NoneType;
+    if (!joined(first, value->type()) || (is_null && begun->second.by_chance)) {
+      instance.signature.without.insert(variable);
+      throw Again{};
+    }
   }
   const Typed here = {value->type(), call.place};
   instance.seen[variable].push_back(here);
@@ -136,12 +140,27 @@ SugaredValuePtr assign_inside(Call& call) {
   return assign(call);
 }
 
-// What R finds around the function for a variable that may be read before it is assigned. Of another type than what is
-// assigned it is left out: the workspace may hold a variable of that name by chance.
+// What R finds around the function for a variable that is read before it is assigned: the input, or what the host gave.
 SugaredValuePtr begin(Call& call) {
-  auto* value = call.inputs.at(0);
-  call.instance.begun[call.payload] = value->type();
-  return call.give(value);
+  if (!call.inputs.empty()) return call.give(call.inputs[0]);
+  try {
+    const auto value = call.compiler.meaning("R:var:" + call.payload, call.instance, call.function, call.place);
+    call.instance.taken.insert(call.payload);
+    return value;
+  } catch (const ErrorReport&) {
+    // The first read tells of it, if it is compiled.
+    call.instance.signature.without.insert(call.payload);
+    throw Again{};
+  }
+}
+
+// The same where another assignment may come first. Beside that of a type that does not fit it is left out: the workspace may
+// hold a variable of this name by chance.
+SugaredValuePtr may_begin(Call& call) {
+  const bool by_chance = call.inputs.empty();
+  const auto value = begin(call);
+  call.instance.begun[call.payload] = {value->asValue(call.place, call.function)->type(), by_chance};
+  return value;
 }
 
 SugaredValuePtr reassign(Call& call) { return call.give(note(call, call.payload, call.inputs.at(0))); }
