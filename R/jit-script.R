@@ -37,7 +37,10 @@
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable or a function
-#' there is another one since, the next call warns. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' there is another one since, R's own functions and operators included, the next call warns. Where R's functions were redefined
+#' before, the program has the new ones; the words of the language (`if`, `{`, `<-`, `[`, ...) can't be redefined. Compiling
+#' runs nothing of what is found: an active binding is refused. Only an argument of the function around that nobody has asked for
+#' yet is computed then, and stays what it is. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
 #' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
@@ -69,10 +72,14 @@
 #'   them or not.
 #' * **Tensors are values**, as R's vectors are: after `y <- x`, `y[1] <- 0` changes `y` alone, and nothing that the caller holds.
 #'   When R runs the same lines, `x` changes as well.
-#' * `sapply()` of functions that give vectors gives a list; `cat()` and `print()` end their line and write numbers with up to 15
+#' * `sapply()` and `vapply()` of functions that give vectors give a list; `cat()` and `print()` end their line and write numbers with up to 15
 #'   digits, `message()` writes and is no condition.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
+#' * **What comes back** is what the table in [jit_values] says of its type: a list of numbers is a vector, as a program does not tell
+#'   them apart, whole numbers are doubles, and strings a list. `invisible()` does not hide it.
+#' * **Depth.** Code stands inside of other code up to 5,000 levels deep, as `a + b + c` of so many terms does, and up to 1,000
+#'   branches and loops inside of each other, of which each `else if` is one.
 #'
 #' # Modules
 #'
@@ -109,7 +116,8 @@ jit_script <- function(f, ..., methods = "forward") {
   label <- label_of(substitute(f), f)
   if (inherits(f, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.")
   if (is_nn_module(f)) return(if (isTRUE(getOption("torch.jit_disable"))) f else script_module(f, list(...), methods))
-  if (!is.function(f) || is.primitive(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
+  if (is.primitive(f)) type_error("`f` must be written in R, and this is a primitive function of R's: write `function(x)` around its call.")
+  if (!is.function(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
   if (inherits(f, "script_function")) return(f)
   given <- script_arguments(f, list(...))
   if (isTRUE(getOption("torch.jit_disable"))) return(f)
@@ -150,9 +158,26 @@ script_arguments <- function(f, given, call = caller_env()) {
     }
     out$examples[name] <- list(if (!is_type) list(script_value(value)))
   }
+  for (name in names(Filter(is.character, out$types))) check_type_text(out$types[[name]], name, call)
   out$names <- append(formals, sprintf("dots_%d", seq_len(more)), length(before))
   if (!"..." %in% all) out$names <- formals
   out
+}
+
+type_pattern <- paste0(
+  "^\\s*(?<type>(?:torch\\.)?Tensor|int|float|bool|str|complex|number|Device|Any|None|Stream|Generator|",
+  "(?:List|Optional|Future)\\[\\s*(?&type)\\s*\\]|(?:Tuple|Union)\\[\\s*(?&type)(?:\\s*,\\s*(?&type))*\\s*\\]|",
+  "Dict\\[\\s*(?:Tensor|int|float|bool|str|complex|Device)\\s*,\\s*(?&type)\\s*\\])\\s*$"
+)
+
+check_type_text <- function(text, name, call) {
+  if (grepl(type_pattern, text, perl = TRUE)) return()
+  value_error(sprintf(
+    paste0(
+      "`%s` has no type \"%s\". Types are \"Tensor\", \"int\", \"float\", \"bool\", \"str\" and what is made of them: \"List[float]\", ",
+      "\"Dict[str, Tensor]\", \"Optional[int]\", \"Tuple[int, str]\". A string is no example: that the argument is one is said by `%s = \"str\"`."
+    ), name, text, name
+  ), call)
 }
 
 # `declare(type(x = Tensor, n = int))`, the first statement.
@@ -274,15 +299,24 @@ refuse_hooks <- function(mod, self, call) {
 }
 
 methods_of_module <- function(mod, self) {
-  base <- c(names(nn_Module$public_methods), "initialize", "clone")
+  base <- c(names(nn_Module$public_methods), names(nn_Module$active), "initialize", "clone")
   functions_of <- function(env) {
-    names <- setdiff(ls(env, all.names = TRUE), c(base, names(nn_Module$active)))
-    Filter(function(value) is.function(value) && !is_nn_module(value), mget(names, env))
+    names <- setdiff(ls(env, all.names = TRUE), base)
+    is_active <- vapply(names, bindingIsActive, NA, env)
+    found <- Filter(function(value) is.function(value) && !is_nn_module(value), mget(names[!is_active], env))
+    # What the user's own give is not known before they are run. In a program they are functions, and so no values.
+    replace(found, Filter(function(name) is_users_active(name, env, self), names), list(function() NULL))
   }
   private <- self$.__enclos_env__$private
   methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
   # Its own code goes by names that may hold something else than a layer.
-  forward <- if (inherits(mod, "nn_sequential")) script_sequence else if (inherits(mod, "parametrization_list")) script_parametrization(self) else unclass_function(mod)
+  forward <- if (inherits(mod, "nn_sequential")) {
+    script_sequence
+  } else if (inherits(mod, "parametrization_list")) {
+    script_parametrization(self)
+  } else {
+    unclass_function(self$forward)
+  }
   environment(forward) <- environment(mod)
   c(list(forward = forward), methods)
 }
@@ -314,11 +348,18 @@ fields_of_module <- function(methods, self) {
   fields <- list()
   for (name in names) {
     home <- Find(function(env) is.environment(env) && exists(name, env, inherits = FALSE), list(self, private))
+    if (!is.null(home) && is_users_active(name, home, self)) next
     value <- if (!is.null(home)) home[[name]]
     if (is.null(home) || is_torch_tensor(value) || !is_constant_value(value)) next
     fields[name] <- list(script_value(value))
   }
   fields
+}
+
+# Members that run code of the user's when they are read. The base class has others, and so have parametrizations.
+is_users_active <- function(name, env, self) {
+  ours <- c(names(nn_Module$active), names(member_tables), names(self$.__enclos_env__$private$.computed))
+  bindingIsActive(name, env) && !name %in% ours
 }
 
 passes_self <- function(code) {
@@ -342,7 +383,8 @@ script_value <- function(value) if (is.atomic(value) && length(value) == 1) jit_
 script_closure <- function(f, name, program) {
   source <- function_source(without_asking(f))
   code <- without_declaration(source$code)
-  names <- code_names(code)
+  raises <- lapply(set_names(script_raises), function(name) binding_of(name, environment(f), "function")$value)
+  names <- code_names(code, names(Filter(function(it) !is.null(it) && !is_user_function(it), raises)))
   known <- lapply(names$names, script_known, environment(f), program, names$locals)
   for (member in setdiff(names$members, names(program$members))) {
     program$members[[member]] <- script_member(member, program)
@@ -423,7 +465,7 @@ parsed_places <- function(rows, lines) {
 }
 
 # Names that the code reads, of members behind `$` too, and the variables that it has itself.
-code_names <- function(code) {
+code_names <- function(code, raises = character()) {
   found <- list(names = new.env(), members = new.env(), locals = new.env())
   note <- function(kind, name) if (is.null(found[[kind]][[name]])) assign(name, length(found[[kind]]), found[[kind]])
   # With a stack of its own, pairs of what is open: code may be nested deeper than R's functions may call each other.
@@ -441,7 +483,7 @@ code_names <- function(code) {
       head <- part[[1]]
       inner <- as.list(part)
       # Of an error of this package's own a program has the text as it is written.
-      if (is.symbol(head) && as.character(head) %in% script_raises) inner <- inner[1]
+      if (is.symbol(head) && as.character(head) %in% raises) inner <- inner[1]
       if (identical(head, quote(`$`)) && length(part) == 3) {
         member <- as.character(part[[3]])[1]
         is_super <- identical(part[[2]], quote(super))
@@ -475,33 +517,37 @@ part_path <- function(code) {
 
 # --- the function ------------------------------------------------------------------------------------------------------
 
-# Values that the program holds as they were when it was compiled are looked at before each call.
+# What the program holds as it was when it was compiled is looked at before each call: the glue finds what may be another value
+# now, at a price of some 40 ns each.
 new_scripted_function <- function(handle, watched) {
   if (!length(watched)) return(new_script_function(handle))
-  f <- function(...) {
-    tell_changed(watched)
-    .External2(C_call, handle, ...)
-  }
+  attached <- parent.env(globalenv())
+  tell <- function(suspects) attached <<- tell_changed(watched[suspects], attached)
+  f <- function(...) (.External2(C_call_watched, handle, watched, attached, tell, ...))
   structure(f, class = "script_function", handle = handle)
 }
 
 watching <- function(module, watched) {
   if (!length(watched)) return(module)
   forward <- unclass(module)
+  attached <- parent.env(globalenv())
   f <- function(...) {
-    tell_changed(watched)
+    suspects <- .Call(C_script_suspects, watched, attached)
+    if (!is.null(suspects)) attached <<- tell_changed(watched[suspects], attached)
     forward(...)
   }
   attributes(f) <- attributes(module)
   f
 }
 
-tell_changed <- function(watched) {
-  for (it in watched) {
-    if (identical(value_at(it$steps, it$env, mode_of(it$value, it$steps)), it$value)) next
+# Returns what is attached first, once all is known to be as it was.
+tell_changed <- function(watched, attached) {
+  is_same <- vapply(watched, function(it) identical(value_at(it$steps, it$env, mode_of(it$value, it$steps)), it$value), NA)
+  for (it in watched[!is_same]) {
     warn(sprintf(
       "`%s` is another %s now than when the function was compiled: the program holds the old one. Compile it again.",
       it$name, if (is.function(it$value)) "function" else "value"
     ), class = "torch_script_changed_warning")
   }
+  if (all(is_same)) parent.env(globalenv()) else attached
 }

@@ -128,6 +128,9 @@ Value* get_part(Call& call, bool keep_dims);
 Value* get_element(Call& call);
 Value* put_part(Call& call);
 Value* put_element(Call& call);
+// The value as one that the dictionary holds. The first value that is put into a dictionary that was made empty tells
+// what it holds: the variable is declared.
+Value* fitting_in(Call& call, const Value* dict, Value* value, const std::string& variable);
 // Compiles a call of an operator. NULL if no form takes the arguments; `why` then tells the reason.
 SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* why);
 

@@ -1,6 +1,9 @@
 // The functions of the contract: they compile a function, or a method of a module.
+#include <torch/csrc/jit/api/function_impl.h>
+
 #include "core/callable.h"
 #include "core/stack.h"
+#include "jit/inline.h"
 #include "jit/names.h"
 #include "jit/parse.h"
 #include "script/builtins.h"
@@ -13,7 +16,7 @@ namespace {
 
 // R code may be nested to any depth, and every level takes stack here and in LibTorch's compiler. So there is a limit,
 // as there is for TorchScript text.
-constexpr size_t kDepth = 1000, kStackOfLevel = size_t{32} << 10;
+constexpr size_t kDepth = 5000, kStackOfLevel = size_t{32} << 10;
 
 size_t depth_of(const ts_code& code, size_t level = 1) {
   size_t deepest = level;
@@ -28,7 +31,7 @@ size_t stack_of(const ts_program& program) {
   for (size_t i = 0; i < program.n_closures; ++i) {
     const size_t depth = depth_of(*program.closures[i].code);
     TORCH_CHECK(depth <= kDepth, "the code of `", program.closures[i].name, "` is nested more than ", kDepth,
-                " levels deep");
+                " levels deep: give parts of it names, or make them functions of their own");
     levels += depth;
   }
   return levels * kStackOfLevel;
@@ -48,6 +51,13 @@ std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* 
   return asked;
 }
 
+// Builtins become part of the functions that call them, so that their errors tell the line of R code. A function that was
+// removed from the unit is NULL.
+void take_in_builtins(const torch::jit::CompilationUnit& unit) {
+  for (auto* function : unit.get_functions())
+    if (auto* with_graph = function ? torch::jit::tryToGraphFunction(*function) : nullptr) shim::inline_builtins(*with_graph->graph());
+}
+
 }  // namespace
 
 int ts_script_define(const ts_program* program, const char* method, const char* const* types, const ts_value* examples,
@@ -57,6 +67,7 @@ int ts_script_define(const ts_program* program, const char* method, const char* 
     auto asked = asked_types(types, examples, n);
     shim::with_stack(stack_of(*program), [&] {
       shim::script::Compiler(*program, unit).define(method, std::move(asked));
+      take_in_builtins(*unit);
       shim::check_text(*unit);
     });
   });
@@ -74,6 +85,7 @@ int ts_script_compile(const ts_program* program, const char* const* types, const
     torch::jit::Function* function = nullptr;
     shim::with_stack(stack_of(*program), [&] {
       function = shim::script::Compiler(*program, unit).compile(std::move(asked));
+      take_in_builtins(*unit);
       shim::check_text(*unit);
     });
     *out = new ts_callable(function, unit);
