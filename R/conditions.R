@@ -20,10 +20,12 @@ abort_from_glue <- function(message, class, cpp_trace) {
   if (whole) message <- cpp_trace
   # LibTorch adds an address to the names of classes.
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
+  # A program that stops with a text of its own counts as it likes.
+  is_own_text <- grepl("\nbuiltins.Exception: ", message, fixed = TRUE)
   if (!whole) message <- plain_message(problem_first(message))
   call <- entry_call(sys.nframe() - 1L)
   # The functions of `jit_ops` count positions from 0, as LibTorch does.
-  if (class == "torch_runtime_error" && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
+  if (class == "torch_runtime_error" && !is_own_text && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
     message <- count_from_one(message)
   }
   abort(message, class = c(class, "torch_error"), call = call, cpp_trace = cpp_trace)
@@ -41,7 +43,11 @@ position_patterns <- c(
 )
 
 count_from_one <- function(message) {
-  # A TorchScript program that speaks of its own code counts as that code does.
+  # A TorchScript program that speaks of its own code counts as that code does: R code from 1.
+  place <- regmatches(message, regexpr("\nIn the TorchScript program:\n(?s:.*)$", message, perl = TRUE))
+  if (length(place) && grepl("^\nIn the TorchScript program:\n *File \"(?:<R function>|[^\"]*\\.[RrQ](?:md|nw)?)\"", place)) {
+    return(paste0(count_from_one(substring(message, 1, nchar(message) - nchar(place))), place))
+  }
   if (grepl("TorchScript|torch\\.jit", message)) return(message)
   message <- sub("in its (\\d+)th output", "in its output number \\1", message)
   for (pattern in position_patterns) {

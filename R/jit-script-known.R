@@ -3,39 +3,64 @@
 
 script_raises <- c("value_error", "type_error", "runtime_error", "not_implemented_error")
 
-# What the compiler reads by itself.
+# What R's grammar is made of, and `is_null()` of rlang's, are read by their names.
+script_syntax <- c(
+  "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "is_null"
+)
+
+# What else the compiler reads by itself.
 script_words <- c(
-  "{", "(", "if", "for", "while", "repeat", "break", "next", "return", "function", "<-", "=", "&&", "||", "[", "[[", "$", "switch",
-  "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%", "%||%", "is_null",
-  "jit_fork", "missing", ".subset2", "is_packed_sequence", "with_no_grad", "with_enable_grad", script_raises
+  "switch", "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%",
+  "%||%", "jit_fork", "missing", ".subset2", "is_packed_sequence", "cpp_is_tracing", "entry_call", "with_no_grad", "with_enable_grad", script_raises
 )
 
 # What a name means where the function was written; NULL if there is nothing of that name.
 script_known <- function(name, env, program, locals = character()) {
-  if (name %in% script_words) return(NULL)
+  if (name %in% script_syntax) return(refuse_other_syntax(name, env))
   if (startsWith(name, "super$")) return(script_super(name, env, program))
   if (grepl("$", substring(name, 2), fixed = TRUE) && !exists(name, env)) return(script_part(name, env, program, locals))
   parts <- strsplit(name, "::", fixed = TRUE)[[1]]
-  as_function <- function() {
-    if (length(parts) == 2 && all(nzchar(parts))) {
-      tryCatch(getExportedValue(parts[1], parts[2]), error = function(e) NULL)
-    } else {
-      get0(name, env, mode = "function")
-    }
+  in_package <- length(parts) == 2 && all(nzchar(parts))
+  is_outside <- !in_package && !name %in% locals
+  at <- if (is_outside) binding_of(name, env)
+  if (isTRUE(at$is_active)) return(list(name = name, is_function = TRUE, refused = active_refused))
+  f <- if (in_package) {
+    tryCatch(getExportedValue(parts[1], parts[2]), error = function(e) NULL)
+  } else if (is.null(at$value) || is.function(at$value)) {
+    binding_of(name, env, "function")$value
   }
-  value <- if (length(parts) == 1 && !name %in% locals) get0(name, env)
-  if (is.null(value) || is.function(value)) {
-    f <- as_function()
-    if (is.null(f)) {
-      if (!is.null(value) || !exists(name, env) || name %in% locals) return(NULL)
-      watch(NULL, name, name, env, program)
-      return(list(name = name, is_function = FALSE))
-    }
-    if (length(parts) == 1 && !name %in% locals) watch(f, name, name, env, program)
+  if (!is.null(f)) {
+    if (is_outside) watch(f, name, name, env, program)
+    if (name %in% script_words && is_script_word(f, name)) return(NULL)
     return(c(list(name = name, is_function = TRUE), script_function_known(f, parts[length(parts)], program)))
   }
-  watch(value, name, name, env, program)
-  c(list(name = name, is_function = FALSE), script_constant(value), script_shadowed(name, env, program))
+  if (is.null(at)) return(NULL)
+  watch(at$value, name, name, env, program)
+  if (is.null(at$value)) return(list(name = name, is_function = FALSE))
+  c(list(name = name, is_function = FALSE), script_constant(at$value), script_shadowed(name, env, program))
+}
+
+active_refused <- "is computed anew each time that it is asked for, by an active binding, which a program can't do: take its value before"
+
+refuse_other_syntax <- function(name, env) {
+  f <- binding_of(name, env, "function")$value
+  if (is.primitive(f) || name == "is_null" && (is.null(f) || !is_user_function(f))) return(NULL)
+  value_error(sprintf("`%s` is not R's own where the function was written, which a program can't have: remove it.", name))
+}
+
+# Whether it is the function that the compiler reads by this name. Many packages have a `%||%` of their own.
+is_script_word <- function(f, name) {
+  if (!is_user_function(f) || identical(environmentName(topenv(environment(f))), "magrittr")) return(TRUE)
+  names <- names(formals(f))
+  name == "%||%" && length(names) == 2 && identical(
+    unbraced(body(f)), call("if", call("is.null", as.name(names[1])), as.name(names[2]), as.name(names[1]))
+  )
+}
+
+unbraced <- function(code) if (is.call(code) && identical(code[[1]], quote(`{`)) && length(code) == 2) unbraced(code[[2]]) else code
+
+is_user_function <- function(f) {
+  !is.primitive(f) && !identical(topenv(environment(f)), topenv()) && !environmentName(topenv(environment(f))) %in% foreign_packages
 }
 
 # A part of a list or compilation unit that a function finds outside of itself: of those that can be no constant as a whole,
@@ -50,19 +75,48 @@ script_part <- function(path, env, program, locals) {
   c(known, if (is.function(value)) script_function_known(value, path, program) else script_constant(value))
 }
 
-# Notes a value that the program holds as it is now, unless it can't change.
+# Where R finds a variable. Nothing of the user's is run but what R runs once, for an argument that nobody has asked for yet.
+# `open`: the environments before that one which may get a variable of this name. `by_search`: whether packages that are
+# attached later may come before.
+binding_of <- function(name, env, mode = "any") {
+  open <- list()
+  by_search <- FALSE
+  while (!identical(env, emptyenv())) {
+    if (exists(name, env, inherits = FALSE)) {
+      if (bindingIsActive(name, env)) return(list(is_active = TRUE))
+      value <- get0(name, env, inherits = FALSE)
+      if (mode == "any" || is.function(value)) return(list(value = value, home = env, open = open, by_search = by_search))
+    }
+    if (!by_search && is_open(env)) open <- c(open, env)
+    by_search <- by_search || identical(env, globalenv())
+    env <- parent.env(env)
+  }
+  NULL
+}
+
+# Nobody assigns to the environments of an object's methods.
+is_open <- function(env) !environmentIsLocked(env) && !exists("self", env, inherits = FALSE) && !exists(".classes", env, inherits = FALSE)
+
+# Notes a value that the program holds as it is now, unless it can't change. The first six are what the glue reads.
 watch <- function(value, name, steps, env, program) {
-  if (!is.function(value) && !is_constant_value(value)) return()
-  home <- home_of(steps[1], env, mode_of(value, steps))
-  if (is.null(home) || bindingIsLocked(steps[1], home)) return()
-  program$watched <- c(program$watched, list(list(name = name, steps = steps, env = env, value = value)))
+  if (!is.function(value) && !is_constant_value(value)) return(NULL)
+  at <- binding_of(steps[1], env, mode_of(value, steps))
+  is_locked <- is.null(at$home) || bindingIsLocked(steps[1], at$home)
+  if (is_locked && !length(at$open)) return(NULL)
+  it <- list(
+    symbol = as.name(steps[1]), open = at$open, by_search = at$by_search, home = if (!is_locked) at$home, whole = at$value,
+    has_parts = length(steps) > 1 && !is_bare_list(at$value), name = name, steps = steps, env = env, value = value
+  )
+  is_known <- function(other) identical(other$name, name) && identical(other[c("open", "home")], it[c("open", "home")])
+  if (is.null(Find(is_known, program$watched))) program$watched <- c(program$watched, list(it))
+  NULL
 }
 
 # Where R looks for a function, it goes past values of the same name.
 mode_of <- function(value, steps) if (is.function(value) && length(steps) == 1) "function" else "any"
 
 value_at <- function(steps, env, mode = "any") {
-  value <- get0(steps[1], env, mode = mode)
+  value <- binding_of(steps[1], env, mode)$value
   for (step in steps[-1]) {
     if (!is_unit(value) && !is_bare_list(value)) return(NULL)
     value <- value[[step]]
@@ -80,7 +134,7 @@ script_super <- function(name, env, program) {
 
 # `c` may be a number here and R's function where it is called.
 script_shadowed <- function(name, env, program) {
-  f <- get0(name, env, mode = "function")
+  f <- binding_of(name, env, "function")$value
   if (is.null(f)) return(NULL)
   known <- script_function_known(f, name, program)
   known[setdiff(names(known), if (!is.null(known$refused)) c("refused", "closure"))]
@@ -89,14 +143,6 @@ script_shadowed <- function(name, env, program) {
 script_constant <- function(value) {
   if (!is_constant_value(value)) return(list(refused = refused_value(value)))
   list(value = script_value(value))
-}
-
-home_of <- function(name, env, mode) {
-  while (!exists(name, env, mode = mode, inherits = FALSE)) {
-    if (identical(env, emptyenv())) return(NULL)
-    env <- parent.env(env)
-  }
-  env
 }
 
 refused_value <- function(value) {
@@ -183,6 +229,9 @@ script_function_known <- function(f, name, program) {
   if (inherits(f, "nn_module_generator")) {
     return(list(refused = "makes a layer, which a program can't do: make it before, and call that, in a module of your own as a rule"))
   }
+  if (is_nn_module(f)) {
+    return(list(refused = "is a module, which a function's program can't hold: call it in the `forward` of a module of your own, and compile that"))
+  }
   home <- if (is.primitive(f)) "base" else environmentName(topenv(environment(f)))
   ours <- identical(topenv(environment(f)), topenv())
   if (home %in% foreign_packages) name <- name_of_builtin(f, name, home)
@@ -191,7 +240,8 @@ script_function_known <- function(f, name, program) {
   if (ours && startsWith(name, "check_")) builtin <- "unchecked"
   # Dtypes.
   if (ours && startsWith(name, "torch_") && !length(formals(f))) builtin <- name
-  operator <- if (name %in% names(r_operators)) name else if (ours) operator_key(f)
+  is_operator <- name %in% names(r_operators) && (ours || home %in% foreign_packages)
+  operator <- if (is_operator) name else if (ours) operator_key(f)
   instead <- instead_of(name, ours)
   closure <- refused <- NULL
   if (ours && !is.null(instead)) {

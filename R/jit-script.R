@@ -37,9 +37,12 @@
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable or a function
-#' there is another one since, the next call warns. A variable of its own that it may read before it has given it a value, as
-#' `k` in `k <- k + 1`, begins with the value outside, as in R; where another assignment may come first, only if that is of the
-#' same type. Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
+#' there is another one since, R's own functions and operators included, the next call warns. Where R's functions were redefined
+#' before, the program has the new ones; the words of the language (`if`, `{`, `<-`, `[`, ...) can't be redefined. Compiling
+#' runs nothing of what is found: an active binding is refused. Only an argument of the function around that nobody has asked for
+#' yet is computed then, and stays what it is. A variable of its own that the function may read before it has given it a value, as
+#' `k` in `k <- k + 1`, begins with the value outside, as in R; where another assignment may come first, unless no type holds both.
+#' Of a list or of a unit made by [jit_compile()] each part is known that is asked for by its name:
 #' `settings$rate`, `unit$Color$RED`, `unit$Counter(5L)`.
 #'
 #' A default that is computed, `function(x, n = x$size(1))`, is no argument of the program where nothing is said of its type.
@@ -71,10 +74,14 @@
 #'   them or not.
 #' * **Tensors are values**, as R's vectors are: after `y <- x`, `y[1] <- 0` changes `y` alone, and nothing that the caller holds.
 #'   When R runs the same lines, `x` changes as well.
-#' * `sapply()` of functions that give vectors gives a list; `cat()` and `print()` end their line and write numbers with up to 15
+#' * `sapply()` and `vapply()` of functions that give vectors give a list; `cat()` and `print()` end their line and write numbers with up to 15
 #'   digits, `message()` writes and is no condition.
 #' * **Defaults** are computed when R computes them, but not in the middle of a loop or branch that changes what they read.
 #' * `sprintf()` has a format that is known before the program runs.
+#' * **What comes back** is what the table in [jit_values] says of its type: a list of numbers is a vector, as a program does not tell
+#'   them apart, whole numbers are doubles, and strings a list. `invisible()` does not hide it.
+#' * **Depth.** Code stands inside of other code up to 5,000 levels deep, as `a + b + c` of so many terms does, and up to 1,000
+#'   branches and loops inside of each other, of which each `else if` is one.
 #'
 #' # Modules
 #'
@@ -111,7 +118,8 @@ jit_script <- function(f, ..., methods = "forward") {
   label <- label_of(substitute(f), f)
   if (inherits(f, "nn_module_generator")) value_error("`f` must be an initialized module: call the generator.")
   if (is_nn_module(f)) return(if (isTRUE(getOption("torch.jit_disable"))) f else script_module(f, list(...), methods))
-  if (!is.function(f) || is.primitive(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
+  if (is.primitive(f)) type_error("`f` must be written in R, and this is a primitive function of R's: write `function(x)` around its call.")
+  if (!is.function(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
   if (inherits(f, "script_function")) return(f)
   given <- script_arguments(f, list(...))
   if (isTRUE(getOption("torch.jit_disable"))) return(f)
@@ -152,9 +160,26 @@ script_arguments <- function(f, given, call = caller_env()) {
     }
     out$examples[name] <- list(if (!is_type) list(script_value(value)))
   }
+  for (name in names(Filter(is.character, out$types))) check_type_text(out$types[[name]], name, call)
   out$names <- append(formals, sprintf("dots_%d", seq_len(more)), length(before))
   if (!"..." %in% all) out$names <- formals
   out
+}
+
+type_pattern <- paste0(
+  "^\\s*(?<type>(?:torch\\.)?Tensor|int|float|bool|str|complex|number|Device|Any|None|Stream|Generator|",
+  "(?:List|Optional|Future)\\[\\s*(?&type)\\s*\\]|(?:Tuple|Union)\\[\\s*(?&type)(?:\\s*,\\s*(?&type))*\\s*\\]|",
+  "Dict\\[\\s*(?:Tensor|int|float|bool|str|complex|Device)\\s*,\\s*(?&type)\\s*\\])\\s*$"
+)
+
+check_type_text <- function(text, name, call) {
+  if (grepl(type_pattern, text, perl = TRUE)) return()
+  value_error(sprintf(
+    paste0(
+      "`%s` has no type \"%s\". Types are \"Tensor\", \"int\", \"float\", \"bool\", \"str\" and what is made of them: \"List[float]\", ",
+      "\"Dict[str, Tensor]\", \"Optional[int]\", \"Tuple[int, str]\". A string is no example: that the argument is one is said by `%s = \"str\"`."
+    ), name, text, name
+  ), call)
 }
 
 # `declare(type(x = Tensor, n = int))`, the first statement.
@@ -241,14 +266,14 @@ script_module <- function(mod, given, methods, call = caller_env()) {
   unknown <- setdiff(methods, own$methods)
   if (length(unknown)) value_error(sprintf("`f` has no method `%s`.", unknown[1]), call)
   made <- as_program(program)
-  begun <- list()
+  held <- list()
   for (method in methods) {
     f <- program$functions[[own$closures[match(method, own$methods)]]]
     asked <- script_arguments(f, if (method == "forward") given else list(), call)
-    begun <- c(begun, cpp_script_define(made, method, asked$types, asked$examples))
+    held <- c(held, cpp_script_define(made, method, asked$types, asked$examples))
     add_r_names(handle, method, asked$names)
   }
-  watching(new_script_module(handle), watched_of(program, begun))
+  watching(new_script_module(handle), watched_of(program, held))
 }
 
 # The methods of a module that are its classes' own, and the fields that they read.
@@ -277,15 +302,24 @@ refuse_hooks <- function(mod, self, call) {
 }
 
 methods_of_module <- function(mod, self) {
-  base <- c(names(nn_Module$public_methods), "initialize", "clone")
+  base <- c(names(nn_Module$public_methods), names(nn_Module$active), "initialize", "clone")
   functions_of <- function(env) {
-    names <- setdiff(ls(env, all.names = TRUE), c(base, names(nn_Module$active)))
-    Filter(function(value) is.function(value) && !is_nn_module(value), mget(names, env))
+    names <- setdiff(ls(env, all.names = TRUE), base)
+    is_active <- vapply(names, bindingIsActive, NA, env)
+    found <- Filter(function(value) is.function(value) && !is_nn_module(value), mget(names[!is_active], env))
+    # What the user's own give is not known before they are run. In a program they are functions, and so no values.
+    replace(found, Filter(function(name) is_users_active(name, env, self), names), list(function() NULL))
   }
   private <- self$.__enclos_env__$private
   methods <- c(functions_of(self), if (is.environment(private)) functions_of(private))
   # Its own code goes by names that may hold something else than a layer.
-  forward <- if (inherits(mod, "nn_sequential")) script_sequence else if (inherits(mod, "parametrization_list")) script_parametrization(self) else unclass_function(mod)
+  forward <- if (inherits(mod, "nn_sequential")) {
+    script_sequence
+  } else if (inherits(mod, "parametrization_list")) {
+    script_parametrization(self)
+  } else {
+    unclass_function(self$forward)
+  }
   environment(forward) <- environment(mod)
   c(list(forward = forward), methods)
 }
@@ -317,11 +351,18 @@ fields_of_module <- function(methods, self) {
   fields <- list()
   for (name in names) {
     home <- Find(function(env) is.environment(env) && exists(name, env, inherits = FALSE), list(self, private))
+    if (!is.null(home) && is_users_active(name, home, self)) next
     value <- if (!is.null(home)) home[[name]]
     if (is.null(home) || is_torch_tensor(value) || !is_constant_value(value)) next
     fields[name] <- list(script_value(value))
   }
   fields
+}
+
+# Members that run code of the user's when they are read. The base class has others, and so have parametrizations.
+is_users_active <- function(name, env, self) {
+  ours <- c(names(nn_Module$active), names(member_tables), names(self$.__enclos_env__$private$.computed))
+  bindingIsActive(name, env) && !name %in% ours
 }
 
 passes_self <- function(code) {
@@ -345,7 +386,8 @@ script_value <- function(value) if (is.atomic(value) && length(value) == 1) jit_
 script_closure <- function(f, name, program) {
   source <- function_source(without_asking(f))
   code <- without_declaration(source$code)
-  names <- code_names(code)
+  raises <- lapply(set_names(script_raises), function(name) binding_of(name, environment(f), "function")$value)
+  names <- code_names(code, names(Filter(function(it) !is.null(it) && !is_user_function(it), raises)))
   closure <- list(name = name, file = source$file, text = source$text, line = source$line, code = code, places = source$places)
   # Of a variable of its own a function may read before it gives it a value what stands outside.
   own <- names$locals
@@ -429,7 +471,7 @@ parsed_places <- function(rows, lines) {
 }
 
 # Names that the code reads, of members behind `$` too, and the variables that it has itself.
-code_names <- function(code) {
+code_names <- function(code, raises = character()) {
   found <- list(names = new.env(), members = new.env(), locals = new.env())
   note <- function(kind, name) if (is.null(found[[kind]][[name]])) assign(name, length(found[[kind]]), found[[kind]])
   # With a stack of its own, pairs of what is open: code may be nested deeper than R's functions may call each other.
@@ -447,7 +489,7 @@ code_names <- function(code) {
       head <- part[[1]]
       inner <- as.list(part)
       # Of an error of this package's own a program has the text as it is written.
-      if (is.symbol(head) && as.character(head) %in% script_raises) inner <- inner[1]
+      if (is.symbol(head) && as.character(head) %in% raises) inner <- inner[1]
       if (identical(head, quote(`$`)) && length(part) == 3) {
         member <- as.character(part[[3]])[1]
         is_super <- identical(part[[2]], quote(super))
@@ -481,38 +523,42 @@ part_path <- function(code) {
 
 # --- the function ------------------------------------------------------------------------------------------------------
 
-# Values that the program holds as they were when it was compiled are looked at before each call.
+# What the program holds as it was when it was compiled is looked at before each call: the glue finds what may be another value
+# now, at a price of some 40 ns each.
 new_scripted_function <- function(handle, watched) {
   if (!length(watched)) return(new_script_function(handle))
-  f <- function(...) {
-    tell_changed(watched)
-    .External2(C_call, handle, ...)
-  }
+  attached <- parent.env(globalenv())
+  tell <- function(suspects) attached <<- tell_changed(watched[suspects], attached)
+  f <- function(...) (.External2(C_call_watched, handle, watched, attached, tell, ...))
   structure(f, class = "script_function", handle = handle)
 }
 
 watching <- function(module, watched) {
   if (!length(watched)) return(module)
   forward <- unclass(module)
+  attached <- parent.env(globalenv())
   f <- function(...) {
-    tell_changed(watched)
+    suspects <- .Call(C_script_suspects, watched, attached)
+    if (!is.null(suspects)) attached <<- tell_changed(watched[suspects], attached)
     forward(...)
   }
   attributes(f) <- attributes(module)
   f
 }
 
-# Of the values of variables that functions have of their own, those with which they begin.
-watched_of <- function(program, begun) {
-  Filter(function(it) !it$name %in% program$own || it$name %in% unlist(begun), program$watched)
+# Of values whose names are those of variables, too, what the program holds.
+watched_of <- function(program, held) {
+  Filter(function(it) is.function(it$value) || !it$name %in% program$own || it$name %in% unlist(held), program$watched)
 }
 
-tell_changed <- function(watched) {
-  for (it in watched) {
-    if (identical(value_at(it$steps, it$env, mode_of(it$value, it$steps)), it$value)) next
+# Returns what is attached first, once all is known to be as it was.
+tell_changed <- function(watched, attached) {
+  is_same <- vapply(watched, function(it) identical(value_at(it$steps, it$env, mode_of(it$value, it$steps)), it$value), NA)
+  for (it in watched[!is_same]) {
     warn(sprintf(
       "`%s` is another %s now than when the function was compiled: the program holds the old one. Compile it again.",
       it$name, if (is.function(it$value)) "function" else "value"
     ), class = "torch_script_changed_warning")
   }
+  if (all(is_same)) parent.env(globalenv()) else attached
 }

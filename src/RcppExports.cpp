@@ -1704,6 +1704,7 @@ RcppExport SEXP C_item(SEXP);
 RcppExport SEXP C_length(SEXP);
 RcppExport SEXP C_needs_gradient(SEXP);
 RcppExport SEXP C_numel(SEXP);
+RcppExport SEXP C_script_suspects(SEXP, SEXP);
 RcppExport SEXP C_shape(SEXP);
 RcppExport SEXP C_size(SEXP);
 RcppExport SEXP C_tensor_positions(SEXP);
@@ -1881,6 +1882,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"C_length",           (DL_FUNC) &C_length,            1},
     {"C_needs_gradient",   (DL_FUNC) &C_needs_gradient,    1},
     {"C_numel",            (DL_FUNC) &C_numel,             1},
+    {"C_script_suspects",  (DL_FUNC) &C_script_suspects,   2},
     {"C_shape",            (DL_FUNC) &C_shape,             1},
     {"C_size",             (DL_FUNC) &C_size,              1},
     {"C_tensor_positions", (DL_FUNC) &C_tensor_positions,  1},

@@ -75,7 +75,13 @@ inline SEXP argument_of(SEXP frame, SEXP symbol) {
   return Rf_eval(value, frame);
 }
 
-inline bool has_variable(SEXP frame, SEXP symbol) { return Rf_findVarInFrame(frame, symbol) != R_UnboundValue; }
+inline bool has_variable(SEXP frame, SEXP symbol) {
+#if R_VERSION >= R_Version(4, 2, 0)
+  return R_existsVarInFrame(frame, symbol);
+#else
+  return Rf_findVarInFrame3(frame, symbol, FALSE) != R_UnboundValue;
+#endif
+}
 
 class Dots {
  public:

@@ -9,6 +9,7 @@ SEXP reduce_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP index_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP assign_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 SEXP callable_external(SEXP call, SEXP op, SEXP args, SEXP frame);
+SEXP watched_external(SEXP call, SEXP op, SEXP args, SEXP frame);
 void register_size_class(DllInfo* dll);
 void register_serial_class(DllInfo* dll);
 SEXP call_op_external(SEXP call, SEXP op, SEXP args, SEXP frame);
@@ -26,6 +27,7 @@ void register_externals(DllInfo* dll) {
                                                   {"C_index", entry(index_external), -1},
                                                   {"C_assign", entry(assign_external), -1},
                                                   {"C_call", entry(callable_external), -1},
+                                                  {"C_call_watched", entry(watched_external), -1},
                                                   {"C_call_op", entry(call_op_external), -1},
                                                   {nullptr, nullptr, 0}};
   register_size_class(dll);

@@ -37,12 +37,8 @@ SEXP names_in_r(SEXP callable, size_t n) {
   fail_call(callable, problem);
 }
 
-}  // namespace
-
-// .External2(C_call, handle, ...): calls a TorchScript function or method with arguments by position or by name.
-SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
+SEXP call_with(SEXP handle, SEXP given) {
   const void* memory = vmaxget();
-  SEXP handle = CADR(args), given = CDDR(args);
   ts_callable* callable = callable_of(handle);
   const ts_schema& schema = *shim().ts_callable_schema(callable);
   const size_t n = schema.n_arguments;
@@ -73,6 +69,25 @@ SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) {
   keeper.release();
   vmaxset(memory);
   return result;
+}
+
+}  // namespace
+
+// .External2(C_call, handle, ...): calls a TorchScript function or method with arguments by position or by name.
+SEXP callable_external(SEXP, SEXP, SEXP args, SEXP) { return call_with(CADR(args), CDDR(args)); }
+
+// .External2(C_call_watched, handle, watched, attached, tell, ...): the same, after a look at what the program found outside
+// of itself. `tell` is called with what may be another value now.
+SEXP watched_external(SEXP, SEXP, SEXP args, SEXP) {
+  SEXP handle = CADR(args), watched = CADDR(args), attached = CADDDR(args);
+  args = CDR(CDDDR(args));
+  SEXP suspects = C_script_suspects(watched, attached);
+  if (suspects != R_NilValue) {
+    SEXP call = PROTECT(Rf_lang2(CAR(args), PROTECT(suspects)));
+    Rf_eval(call, R_BaseEnv);
+    UNPROTECT(2);
+  }
+  return call_with(handle, CDR(args));
 }
 
 namespace {

@@ -299,21 +299,21 @@ struct Asked {
 
 }  // namespace
 
-// The program, and the names of variables that begin with what was found outside.
+// The program, and the names of the values found outside that it holds.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_script_compile(SEXP program, SEXP types, SEXP examples) {
   const void* memory = vmaxget();
   Keeper keeper;
   const ts_program it = read_program(program, keeper);
   const Asked asked_for(types, examples, keeper);
-  ts_value begun{};
+  ts_value held{};
   ts_arena* arena = nullptr;
   SEXP callable = PROTECT(asked<ts_callable>(Kind::callable, [&](ts_callable** out) {
-    return shim().ts_script_compile(&it, asked_for.texts, asked_for.values, asked_for.n, out, &begun, &arena);
+    return shim().ts_script_compile(&it, asked_for.texts, asked_for.values, asked_for.n, out, &held, &arena);
   }));
   keeper.release();
   vmaxset(memory);
-  SEXP names = PROTECT(finish(&begun, arena, Int64::exact));
+  SEXP names = PROTECT(finish(&held, arena, Int64::exact));
   SEXP both = PROTECT(Rf_allocVector(VECSXP, 2));
   SET_VECTOR_ELT(both, 0, callable);
   SET_VECTOR_ELT(both, 1, names);
@@ -376,4 +376,28 @@ SEXP cpp_same_code(SEXP one, SEXP other) {
     if (x != y && !(is_function && i == 3)) return Rf_ScalarLogical(FALSE);
   }
   return Rf_ScalarLogical(TRUE);
+}
+
+// What of the outside of a program may be another value now than when it was compiled: the positions of such entries of
+// `watched` (R/jit-script-known.R), NULL if there is none. `attached` is what stood behind the workspace then.
+RcppExport SEXP C_script_suspects(SEXP watched, SEXP attached) {
+  const R_xlen_t n = XLENGTH(watched);
+  const bool is_search_new = enclosing_environment(R_GlobalEnv) != attached;
+  SEXP found = R_NilValue;
+  R_xlen_t n_found = 0;
+  for (R_xlen_t i = 0; i < n; ++i) {
+    SEXP it = VECTOR_ELT(watched, i), symbol = VECTOR_ELT(it, 0), open = VECTOR_ELT(it, 1), home = VECTOR_ELT(it, 3);
+    bool is_suspect = (is_search_new && LOGICAL(VECTOR_ELT(it, 2))[0]) || LOGICAL(VECTOR_ELT(it, 5))[0];
+    for (R_xlen_t k = 0; k < XLENGTH(open) && !is_suspect; ++k) is_suspect = has_variable(VECTOR_ELT(open, k), symbol);
+    if (!is_suspect && home != R_NilValue)
+      is_suspect = !has_variable(home, symbol) || R_BindingIsActive(symbol, home) ||
+                   argument_of(home, symbol) != VECTOR_ELT(it, 4);
+    if (!is_suspect) continue;
+    if (found == R_NilValue) found = PROTECT(Rf_allocVector(INTSXP, n));
+    INTEGER(found)[n_found++] = static_cast<int>(i) + 1;
+  }
+  if (found == R_NilValue) return found;
+  found = Rf_lengthgets(found, n_found);
+  UNPROTECT(1);
+  return found;
 }

@@ -10,6 +10,9 @@ inline ts_module* module_of(SEXP x, const char* what = "module") {
   return static_cast<ts_module*>(handle_of(x, Kind::module, what));
 }
 
+// The entries of `watched` that may be another value now; NULL if there is none.
+RcppExport SEXP C_script_suspects(SEXP watched, SEXP attached);
+
 // Shows in R what TorchScript's `print` wrote on other threads, which may not call R. R's main thread only.
 void show_printed();
 // The function that LibTorch prints with. May be called on any thread.

@@ -212,3 +212,50 @@ test_that("what a program can't do of distributions is refused with what to writ
   skip_if_no_torch()
   expect_error(jit_script(function(x) distr_normal(0, 1)), "its formula, by `dnorm()`", fixed = TRUE, class = "torch_error")
 })
+
+test_that("errors of vectors tell the line", {
+  skip_if_no_torch()
+  fails <- list(
+    list(function(a, b) { z <- 1; a + b }, c(1, 2, 3), c(1, 2)), list(function(a, b) a %/% b, c(1L, 2L), c(0L, 1L)), list(function(a, b) a %% b, c(1L, 2L), c(0L, 1L)),
+    list(function(a, m) a[m], c(1, 2, 3), c(TRUE, FALSE)), list(function(a, m) { a[m] <- 9; a }, c(1, 2, 3), c(TRUE, FALSE)), list(function(a) max(a), integer()),
+    list(function(a, b) seq(a, 10, by = b), 1, -1), list(function(a, b) seq(a, 10L, by = b), 1L, -1L), list(function(a) { a[[7]] <- "a"; a }, c("a", "b")),
+    list(function(a) rep_len(a, 3), numeric()), list(function(a, n) rep(a, n), 1, -1L), list(function(n) numeric(n), -1L), list(function(a) which.max(a), numeric())
+  )
+  for (it in fails) {
+    types <- lapply(it[-1], function(value) if (length(value) == 1) example_of(value) else sprintf("List[%s]", switch(typeof(value), integer = "int", double = "float", logical = "bool", "str")))
+    program <- do.call(jit_script, c(it[1], types))
+    message <- conditionMessage(rlang::catch_cnd(do.call(program, it[-1]), "error"))
+    expect_match(message, "^[^\n]+\nIn the TorchScript program:\n  File \"[^\n]*\", line [0-9]+, in function\n[^\n]+\n *~+ <--- HERE *$", info = message)
+  }
+  expect_error(jit_script(function(x) { lapply(1:2, function(i) { v <- c(1, 2); v[i + 5L] }); x }, 1)(1), "position 6 of 2(.|\n)*v\\[i \\+ 5L\\]")
+})
+
+test_that("positions in errors count from 1, as the program does", {
+  skip_if_no_torch()
+  x <- torch_zeros(3, 2)
+  for (it in list(
+    list(function(x, i) x[i], x, 9L), list(function(x, i) { y <- x * 1; y[i] <- 1; y }, x, 9L), list(function(x, i) x$select(1, i), x, 9L),
+    list(function(x, i) x$select(i, 1), x, 9L), list(function(x, i) x$size(i), x, 7L), list(function(x, i) x$stride(i), x, 7L), list(function(x, i) torch_sum(x, dim = i), x, 7L),
+    list(function(x, i) x[c(1L, i), 1], x, 9L), list(function(x, i) nnf_nll_loss(x, i), x, torch_tensor(c(1L, 2L, 9L)))
+  )) {
+    eager <- conditionMessage(rlang::catch_cnd(do.call(it[[1]], it[-1]), "error"))
+    program <- do.call(jit_script, c(it[1], lapply(it[-1], example_of)))
+    expect_match(conditionMessage(rlang::catch_cnd(do.call(program, it[-1]), "error")), eager, fixed = TRUE)
+  }
+  for (f in list(function(x, i) x$size(i), function(x, i) x$stride(i), function(x, i) x$narrow(i, 1, 1))) expect_error(jit_script(f, x, 0L)(x, 0L), "1-based and found a 0")
+  # A text of the user's stays as it is, as does what a program of LibTorch's own language says.
+  expect_error(jit_script(function(x) { if (x > 1) stop("Dimension 2 is out of bounds"); x }, 1)(2), "Dimension 2 is", fixed = TRUE)
+  python <- jit_compile("def f(x):\n  return x.select(0, 8)\n")
+  expect_error(python$f(x), "index 8 out of range", fixed = TRUE)
+})
+
+test_that("`break` and `next` stand in a loop, and a condition is one value", {
+  skip_if_no_torch()
+  for (f in list(function(x) { break; x }, function(x) { if (x > 0) next; x }, function(x) { for (i in 1:2) lapply(1:2, function(i) if (i > 1) break); x })) {
+    expect_error(jit_script(f, 1), "`(break|next)` stands in no loop", class = "torch_error")
+  }
+  for (f in list(function(v) if ((v > 1) && TRUE) 1 else 2, function(v) if (v > 1) 1 else 2, function(v) { while ((v > 1) || FALSE) break; 1 })) {
+    expect_error(jit_script(f, v = "List[float]")(c(1, 2)), "a condition must be one TRUE or FALSE, not 2: ask `any()` or `all()`", fixed = TRUE)
+  }
+  expect_equal(jit_script(function(v) if ((v > 1) && TRUE) 1 else 2, v = "List[float]")(3), 1)
+})

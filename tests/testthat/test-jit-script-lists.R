@@ -121,3 +121,82 @@ test_that("Map() recycles single values, and goes through nothing else of anothe
     "lists of 3 and 2 elements", class = "torch_runtime_error"
   )
 })
+
+test_that("dictionaries are what jit_dict() makes in R, and empty ones learn what they hold", {
+  skip_if_no_torch()
+  x <- torch_ones(2)
+  expect_same(function() { d <- jit_dict("a", 1); d[["b"]] <- 2; d[["a"]] + d[["b"]] })
+  expect_same(function() jit_dict(1, list("u"))[[1]])
+  expect_same(function() { d <- jit_dict(character(0), list()); d[["a"]] <- "x"; d[["b"]] <- "y"; paste0(d[["a"]], d[["b"]]) })
+  expect_same(function(n) { d <- jit_dict(character(0), list()); for (i in 1:n) d[[paste0("k", i)]] <- i; d[["k2"]] + length(d) }, 3L)
+  expect_same(function() { d <- jit_dict(numeric(0), list()); d[[2]] <- 1L; d[[3]] <- 0.5; d[[2]] + d[[3]] })
+  expect_same(function(x) { d <- jit_dict(character(0), list()); d[["b"]] <- x; d[["b"]] }, x)
+  expect_same(function(x) { d <- jit_dict("a", list(x)); d[["b"]] <- x + 1; d[["b"]] }, x)
+  expect_same(function() length(jit_dict(character(0), list())))
+  expect_same(function() {
+    put <- function(d, k) { d[[k]] <- "v"; d }
+    d <- jit_dict(character(0), list())
+    for (k in c("a", "b")) d <- put(d, k)
+    paste0(d[["a"]], length(d))
+  })
+  for (f in list(
+    function() jit_dict(c("a", "a"), c(1, 2)), function() jit_dict(c("a", "b"), 1), function() jit_dict("a", list()),
+    function() jit_dict(c("a", "b"), c(1, 2, 3))
+  )) expect_error(jit_script(f)(), conditionMessage(rlang::catch_cnd(f())), fixed = TRUE)
+  expect_snapshot(error = TRUE, jit_script(function() { d <- jit_dict("a", 1); d[["b"]] <- "s"; d }), transform = without_lines)
+})
+
+test_that("what a function puts into an empty list tells what the list holds", {
+  skip_if_no_torch()
+  expect_same(function() { put <- function(l, v) { l[[length(l) + 1]] <- v; l }; l <- list(); l <- put(l, 1); unlist(put(l, 2)) })
+  expect_same(function() { put <- function(l, v) { l[[length(l) + 1]] <- v; l }; l <- list(); for (s in c("a", "b")) l <- put(l, s); paste0(l[[1]], l[[2]]) })
+  expect_same(function() { put <- function(l, v) { l[["a"]] <- v; l }; l <- list(); l <- put(l, 1); l[["a"]] })
+  expect_same(function() sum(unlist(list())))
+  expect_same(function(x) { l <- list(x); l[[1]] <- 1; l[[1]] + 0 }, torch_tensor(5))
+  expect_same(function(v) { total <- 0; for (i in list()) total <- total + i; for (i in c()) total <- total + i; total + v }, 1)
+})
+
+test_that("functions of functions go through nothing as R does", {
+  skip_if_no_torch()
+  for (f in list(
+    function() lapply(NULL, function(i) nchar(i)), function() lapply(list(), function(i) "a"), function() length(sapply(c(), function(i) i + 1)),
+    function() Map(function(a, b) a + b, NULL, 1:2), function() Map(function(a, b) a + b, list(), list()), function() Filter(function(a) a > 1, list()),
+    function() Filter(function(a) a > 1, NULL), function() Reduce(`+`, list()), function() Reduce(`+`, NULL, 5), function() Reduce(`+`, list(), 0),
+    function() Reduce(`+`, NULL, accumulate = TRUE), function() vapply(list(), function(i) i * 2, 1), function() vapply(NULL, function(i) i, TRUE)
+  )) expect_same(f)
+  expect_equal(jit_script(function(v) length(Filter(function(i) i > 0, v)), v = "Optional[List[float]]")(NULL), 0)
+  expect_error(jit_script(function() do.call(sum, list())), "`sum()` needs arguments", fixed = TRUE, class = "torch_error")
+})
+
+test_that("vapply() gives what `FUN.VALUE` is, or fails where R does", {
+  skip_if_no_torch()
+  v <- c(1, 2)
+  for (f in list(
+    function(v) vapply(v, function(i) i * 2, 1), function(v) vapply(v, function(i) i > 1, 1), function(v) vapply(v, function(i) TRUE, 1L),
+    function(v) vapply(v, function(i) 2L, numeric(1)), function(v) vapply(v, function(i) i > 1, logical(1)), function(v) vapply(v, function(i) 1L, NA_integer_),
+    function(v) vapply(v, function(i) i, NA_real_), function(v) vapply(v, function(i) i > 1, NA), function(v) vapply(v, FUN.VALUE = 1, function(i) i)
+  )) expect_identical(jit_script(f, v = "List[float]")(v) + 0, f(v) + 0)
+  expect_same(function(v) paste(vapply(v, function(i) "a", NA_character_), collapse = ""), v)
+  expect_equal(jit_script(function(v) vapply(v, function(i) c(i, i), numeric(2)), v = "List[float]")(v), list(c(1, 1), c(2, 2)))
+  for (f in list(
+    function(v) vapply(v, function(i) i * 2, 1L), function(v) vapply(v, function(i) "a", 1), function(v) vapply(v, function(i) i, ""),
+    function(v) vapply(v, function(i) i, NA), function(v) vapply(v, function(i) c(i, i), character(2))
+  )) {
+    expect_error(f(v), "values must be type")
+    expect_error(jit_script(f, v = "List[float]"), "`FUN.VALUE` wants a .*, and the function gives .*<--- HERE", class = "torch_error")
+  }
+  for (f in list(function(v) vapply(v, function(i) c(i, i), 1), function(v) vapply(v, function(i) i, numeric(2)))) {
+    expect_error(f(v), "values must be length")
+    expect_error(jit_script(f, v = "List[float]")(v), "`FUN.VALUE` is of length", class = "torch_error")
+  }
+  expect_error(jit_script(function(v) vapply(v, function(i) i), v = "List[float]"), "`FUN.VALUE` is missing", class = "torch_error")
+  expect_error(jit_script(function(x) vapply(1:2, function(i) x$sum(), 1)), "gives a tensor: take its number, by `as.numeric()`", fixed = TRUE, class = "torch_error")
+})
+
+test_that("names() is NULL where there can be none, and refused where R may have some", {
+  skip_if_no_torch()
+  for (f in list(function() names(list(1, 2)), function() names(c(1, 2)), function() names(list()), function() names(1), function() names(list(1, "a")))) expect_same(f)
+  for (f in list(
+    function() names(Map(function(a) a, c("u", "v"))), function() names(lapply(list(a = 1, b = 2), function(i) i)), function() names(sapply(c("u", "v"), nchar))
+  )) expect_error(jit_script(f), "has no names in a program", class = "torch_error")
+})

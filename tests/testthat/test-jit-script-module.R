@@ -189,3 +189,21 @@ test_that("a loop goes over the positions and names of children", {
   program <- jit_script(model, torch_ones(1))
   expect_equal(as.numeric(program(torch_ones(1))), as.numeric(model(torch_ones(1))), tolerance = 1e-6)
 })
+
+test_that("errors show a module's own code, and members that run code are not run", {
+  skip_if_no_torch()
+  runs <- 0
+  net <- nn_module(
+    initialize = function() self$inner <- nn_module(forward = function(x) x$matmul(x))(), forward = function(x) self$inner(x) * 2, other = function() self$area,
+    active = list(area = function() { runs <<- runs + 1; 5 })
+  )
+  program <- jit_script(net(), torch_ones(1, 2))
+  message <- conditionMessage(rlang::catch_cnd(program(torch_ones(1, 2)), "error"))
+  expect_match(message, "x$matmul(x)", fixed = TRUE)
+  expect_no_match(message, ".hooks", fixed = TRUE)
+  reading <- nn_module(forward = function(x) self$area * x, active = list(area = function() { runs <<- runs + 1; 5 }))
+  expect_error(jit_script(reading(), torch_ones(1)), "a function, a tensor(.|\n)*self\\$area \\* x", class = "torch_error")
+  expect_equal(runs, 0)
+  layer <- nn_linear(1, 1)
+  expect_error(jit_script(function(x) layer(x)), "`layer()` is a module, which a function's program can't hold", fixed = TRUE, class = "torch_error")
+})

@@ -301,3 +301,63 @@ test_that("what is put behind the end of a vector leaves NaN between, and is ref
   expect_error(jit_script(function(v, i) v[i], v = "List[float]", i = "int")(c(1, 2), -1L), "where its minus is written")
   expect_error(jit_script(function(v) { v[[2]] <- NULL; v }, v = "List[float]"), "x <- x[-i]", fixed = TRUE)
 })
+
+test_that("positions that leave elements out stand alone, and 0 takes nothing", {
+  skip_if_no_torch()
+  v <- c(1, 2, 3)
+  for (f in list(
+    function(x) x[c(0, -1)], function(x) x[c(0, 2)], function(x) x[c(-1, -3)], function(x) x[-2:0], function(x) x[0:2], function(x) x[2:0],
+    function(x) x[-1:-2], function(x) x[c(-1, -1)], function(x) x[c(-1, -9)], function(x) { x[c(0, 2)] <- 5; x },
+    function(x) { x[c(0, -2)] <- 5; x }, function(x) { x[0:2] <- c(7, 8); x }, function(x) { x[-2:0] <- 7; x },
+    function(x) unlist(list(x[1], 3)[c(-2, 0)])
+  )) expect_same(f, v)
+  left_out <- function(x, i) x[-i]
+  given <- function(x, i) { x[-i] <- 5; x }
+  for (i in c(0L, 2L, 9L, -2L)) {
+    expect_same(left_out, v, i)
+    expect_same(given, v, i)
+  }
+  for (f in list(
+    function(x) x[c(-1, 2)], function(x) x[c(2, -1)], function(x) x[-1:2], function(x) x[1:-1], function(x) { x[c(-1, 2)] <- 5; x },
+    function(x) { x[-1:2] <- 5; x }, function(x) list(x, x)[c(1, -2)]
+  )) {
+    expect_error(f(v), "0's may be mixed")
+    expect_error(jit_script(f, x = "List[float]")(v), "negative positions leave elements out: they can't stand beside positive ones(.|\n)*<--- HERE")
+  }
+  # One element: no position stands for none, for several or for NA.
+  for (f in list(
+    function(x, i) x[[i]], function(x, i) { x[[i]] <- 5; x }, function(x, i) list(x, x)[[i]], function(x, i) { l <- list(x, x, x); l[[i]] <- x; l }
+  )) {
+    for (i in c(-1L, 0L)) expect_error(jit_script(f, x = "List[float]", i = "int")(v, i), "subscript out of bounds: position (-1|0) of [23](.|\n)*<--- HERE")
+    expect_error(jit_script(f, x = "List[float]", i = "float")(v, NaN), "nan is no whole number(.|\n)*<--- HERE")
+  }
+  expect_error(jit_script(function(x) x[NA], x = "List[float]"), "a position must be a whole number, not NA", class = "torch_error")
+  expect_error(jit_script(function(x) { x[[1.5]] <- 2; x }, x = "List[float]"), "a position must be a whole number, not 1.5", class = "torch_error")
+})
+
+test_that("what a function gives twice is changed once", {
+  skip_if_no_torch()
+  for (x in list(c(1, 2), torch_tensor(c(1, 2)))) {
+    changed <- list(
+      function(x) { h <- function(a) list(a, a); v <- h(x); v[[1]][1] <- 9; v[[2]] }, function(x) { h <- function(a) list(u = a, w = a); v <- h(x); v$u[1] <- 9; v$w },
+      function(x) { h <- function(a) list(u = a, w = a, n = "s"); v <- h(x); v[["u"]][1] <- 9; v$w }, function(x) { v <- rep(list(x), 2); v[[1]][1] <- 9; v[[2]] },
+      function(x) { h <- function(a) list(p = list(u = a, w = a), q = "s"); v <- h(x); v$p$u[1] <- 9; v$p$w }, function(x) { v <- lapply(1:2, function(i) x); v[[1]][1] <- 9; v[[2]] },
+      function(x) { h <- function(a) list(a, a); v <- h(x); u <- v[[2]]; v[[1]][1] <- 9; u }
+    )
+    for (f in changed) expect_equal(plain(jit_script(f, example_of(x))(x)), c(1, 2))
+  }
+})
+
+test_that("a task has its arguments as they were when it was started", {
+  skip_if_no_torch()
+  x <- torch_ones(1000)
+  for (f in list(
+    function(x) { later <- jit_fork(function(z) z * 2, x); x[1] <- 100; jit_wait(later) }, function(x) { y <- x * 1; later <- jit_fork(function(z) z * 2, y); y$add_(100); jit_wait(later) },
+    function(x) { y <- x * 1; later <- jit_fork(function(z) z * 2, z = y); y$add_(100); jit_wait(later) }, function(x) { y <- x * 1; later <- jit_fork(function() y * 2); y$add_(100); jit_wait(later) }
+  )) {
+    program <- jit_script(f, x)
+    # The task gets a copy: what it gets is not what is changed.
+    expect_match(paste(utils::capture.output(program$graph), collapse = "\n"), "aten::clone")
+    expect_equal(plain(program(x)), rep(2, 1000))
+  }
+})

@@ -241,3 +241,13 @@ test_that("a single logical is a vector of one", {
   for (f in functions) for (a in c(0, 2)) expect_same(f, a)
   for (n in c(1.5, 2.9, 1, 3)) expect_equal(jit_script(function(n) switch(n, "a", "b"), 1)(n), switch(n, "a", "b"))
 })
+
+test_that("the least and the greatest of no numbers are infinite, with a warning", {
+  skip_if_no_torch()
+  for (f in list(function(a) max(a), function(a) min(a), function(a) range(a))) {
+    expect_warning(expect_equal(jit_script(f, a = "List[float]")(numeric()), suppressWarnings(f(numeric()))), "of no numbers is -?Inf")
+  }
+  expect_same(function(a) max(a, 1), numeric())
+  for (f in list(function(a) seq(a, 1L, 0L), function(a) seq(1, 1, 0), function(a) invisible(seq(a, a, by = 0L)))) expect_same(f, 1L)
+  expect_same(function(a) { b <- invisible(); is.null(b) }, 1)
+})

@@ -106,6 +106,14 @@ test_that("types are said by examples, strings, declare() and defaults", {
     x[n]
   }), "float[] x, int n", fixed = TRUE)
   expect_match(signature(function(x, n = 2L, name = "a") x * n), "Tensor x, int n=2, str name=")
+  for (type in c("Tensor", " int", "List[ List[float] ]", "Optional[Dict[str, Tuple[int, Tensor]]]", "torch.Tensor", "Device", "Union[int, str]", "Future[Tensor]")) {
+    expect_s3_class(jit_script(function(x) 1, x = type), "script_function")
+  }
+  expect_snapshot(error = TRUE, jit_script(function(x) x, "abc"))
+  for (type in c("int foo", "List[", "List[int", "Foo", "List[Foo]", "Dict[str]", "", "int]", "List[int], int", "int?", "bool # x", "Tensor[]", "Dict[List[int], int]")) {
+    expect_error(jit_script(function(x) 1, x = type), sprintf("`x` has no type \"%s\"", type), fixed = TRUE, class = "value_error")
+  }
+  expect_error(jit_script(function(n) { declare(type(n = Foo)); n }), "`n` has no type \"Foo\"", class = "value_error")
   expect_snapshot(error = TRUE, jit_script(function(x) x, 1, 2))
   expect_snapshot(error = TRUE, jit_script(function(x) x, y = 1))
   expect_snapshot(error = TRUE, jit_script(sum))
@@ -115,8 +123,12 @@ test_that("types are said by examples, strings, declare() and defaults", {
 test_that("deep code compiles, and deeper code is refused", {
   skip_if_no_torch()
   sum_of <- function(n) eval(call("function", as.pairlist(alist(x = )), Reduce(function(a, b) call("+", a, b), rep(list(quote(x)), n))))
-  expect_equal(as.numeric(jit_script(sum_of(900), torch_ones(1))(torch_ones(1))), 900)
-  expect_error(jit_script(sum_of(2000), torch_ones(1)), "nested more than 1000 levels", class = "torch_error")
+  expect_equal(as.numeric(jit_script(sum_of(3000), torch_ones(1))(torch_ones(1))), 3000)
+  expect_error(jit_script(sum_of(6000), torch_ones(1)), "nested more than 5000 levels deep: give parts of it names", class = "torch_error")
+  # Each branch of a chain stands inside of the one before.
+  chain <- function(n) eval(parse(text = paste0("function(x) ", paste0("if (x == ", seq_len(n), ") ", seq_len(n) + 0.5, collapse = " else "), " else 0")))
+  expect_equal(jit_script(chain(900), 1)(900), 900.5)
+  expect_error(jit_script(chain(1200), 1), "more than 1000 levels of calls and blocks; each `else if` is one", class = "torch_error")
 })
 
 test_that("calls inside of each other compile that R's parser does not take", {

@@ -41,7 +41,7 @@ void check_calls(const torch::jit::CompilationUnit& unit, const char* whose) {
     // The unit has a null pointer in the place of a function that was removed.
     if (!function) continue;
     TORCH_CHECK(levels.of(function) <= kMostLevels, whose, " functions call each other too deeply: more than ",
-                kMostLevels, " levels of calls and blocks");
+                kMostLevels, " levels of calls and blocks; each `else if` is one");
   }
 }
 

@@ -246,12 +246,12 @@ TS_FUNCTION(void, ts_unit_release, (ts_unit *)) /* no status */
 TS_FUNCTION(int, ts_set_print, (ts_print_fn print))
 
 /* Compiles R code. Gives the types of the arguments either by `types`, as TorchScript writes them, or by `examples`;
- * NULL means tensors. n is the number of the function's formals. Owned. begun: the names of variables that begin with what the
- * host found outside of their functions, a list of strings. */
-TS_FUNCTION(int, ts_script_compile, (const ts_program *program, const char *const *types, const ts_value *examples, size_t n, ts_callable **out, ts_value *begun, ts_arena **arena))
+ * NULL means tensors. n is the number of the function's formals. Owned. held: the names of the values that the host found
+ * outside and that the program holds, a list of strings. */
+TS_FUNCTION(int, ts_script_compile, (const ts_program *program, const char *const *types, const ts_value *examples, size_t n, ts_callable **out, ts_value *held, ts_arena **arena))
 /* Compiles a method of the program's first module, and what it calls of the other modules. Types and examples are as
  * above. */
-TS_FUNCTION(int, ts_script_define, (const ts_program *program, const char *method, const char *const *types, const ts_value *examples, size_t n, ts_value *begun, ts_arena **arena))
+TS_FUNCTION(int, ts_script_define, (const ts_program *program, const char *method, const char *const *types, const ts_value *examples, size_t n, ts_value *held, ts_arena **arena))
 /* The names that a function may look for outside of itself, also those of its own variables that it may read before they
  * have a value: a list of strings. Of the closure its code is read. */
 TS_FUNCTION(int, ts_script_outside, (const ts_closure *closure, ts_value *out, ts_arena **arena))

@@ -22,30 +22,41 @@ bool is_builtin(const torch::jit::Function& function) {
   return function.qualname().qualifiedName().rfind("__torch__.R.", 0) == 0;
 }
 
-void inline_calls(Block* block) {
+// LibTorch's own way would note the call in each node, and errors would tell of a function that nobody knows.
+void insert_builtin(Node* call, const torch::jit::GraphFunction& function) {
+  Node* const before = call->prev();
+  const torch::jit::WithInsertPoint here(call);
+  const auto outputs = torch::jit::insertGraph(*call->owningGraph(), *function.graph(), call->inputs());
+  for (Node* it = before->next(); it != call; it = it->next()) set_place(*it, call->sourceRange());
+  call->output()->replaceAllUsesWith(outputs.at(0));
+  call->destroy();
+}
+
+void inline_calls(Block* block, bool builtins_only) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
     auto* callee = called(*node);
     auto* function = callee ? torch::jit::tryToGraphFunction(*callee) : nullptr;
-    if (!function) {
-      for (Block* inner : node->blocks()) inline_calls(inner);
+    if (!function || (builtins_only && !is_builtin(*function))) {
+      for (Block* inner : node->blocks()) inline_calls(inner, builtins_only);
+      if (builtins_only && node->hasAttribute(c10::attr::Subgraph)) inline_builtins(*node->g(c10::attr::Subgraph));
       node = node->next();
       continue;
     }
     // The inlined nodes may contain calls too, so the loop goes on with the first of them.
     Node* const before = node->prev();
-    Node* const after = node->next();
-    const auto place = node->sourceRange();
     if (node->kind() == c10::prim::CallFunction) node->removeInput(0);
-    torch::jit::inlineCallTo(node, function, /*inline_optimized_graph=*/false);
-    // An error in a file tells the line of the user's that called it.
     if (is_builtin(*function))
-      for (Node* it = before->next(); it != after; it = it->next()) set_place(*it, place);
+      insert_builtin(node, *function);
+    else
+      torch::jit::inlineCallTo(node, function, /*inline_optimized_graph=*/false);
     node = before->next();
   }
 }
 
 }  // namespace
 
-void inline_calls(torch::jit::Graph& graph) { inline_calls(graph.block()); }
+void inline_calls(torch::jit::Graph& graph) { inline_calls(graph.block(), /*builtins_only=*/false); }
+
+void inline_builtins(torch::jit::Graph& graph) { inline_calls(graph.block(), /*builtins_only=*/true); }
 
 }  // namespace shim

@@ -192,10 +192,16 @@ def f(x: Tensor) -> Tensor:
 def f(x: float) -> float:
   y = nan if x < 0.0 and (math.isinf(x) or math.fmod(x, 1.0) == 0.0) else math.gamma(x + 1.0)
   return float(math.floor(y + 0.5)) if math.fmod(x, 1.0) == 0.0 and abs(y) < 4503599627370496.0 else y
+## inner:min_of_none
+def f(n: int) -> int:
+  raise Exception("`min()` of no numbers is Inf in R, which is no whole number")
+def f(n: int) -> float:
+  torch.ops.aten.warn("`min()` of no numbers is Inf", 2)
+  return inf
 ## min
 def f(x: List[N]) -> N:
   if len(x) == 0:
-    raise Exception("`min()` of no numbers")
+    return min_of_none(0)
   total = sum(x)
   if is_nan(total):
     for one in x:
@@ -213,10 +219,16 @@ def f(x: N, y: N) -> N:
   return y if y < x else x
 def f(x: Tensor, y: Tensor) -> Tensor:
   return torch.minimum(x, y)
+## inner:max_of_none
+def f(n: int) -> int:
+  raise Exception("`max()` of no numbers is -Inf in R, which is no whole number")
+def f(n: int) -> float:
+  torch.ops.aten.warn("`max()` of no numbers is -Inf", 2)
+  return -inf
 ## max
 def f(x: List[N]) -> N:
   if len(x) == 0:
-    raise Exception("`max()` of no numbers")
+    return max_of_none(0)
   total = sum(x)
   if is_nan(total):
     for one in x:
@@ -237,7 +249,7 @@ def f(x: Tensor, y: Tensor) -> Tensor:
 ## range
 def f(x: List[N]) -> List[N]:
   if len(x) == 0:
-    raise Exception("`range()` of no numbers")
+    return [min_of_none(0), max_of_none(0)]
   for one in x:
     if is_nan(one):
       return [one, one]

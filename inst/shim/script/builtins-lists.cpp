@@ -89,6 +89,16 @@ def f(x: List[T], y: List[K]) -> bool:
   if len(x) != len(y):
     raise Exception("lists of " + str(len(x)) + " and " + str(len(y)) + " elements: only single values are recycled")
   return True
+## inner:all_of_length
+def f(x: List[List[T]], n: int) -> bool:
+  for one in x:
+    if len(one) != n:
+      raise Exception("`FUN.VALUE` is of length " + str(n) + ", and the function gives " + str(len(one)) + " elements")
+  return True
+def f(x: List[T], n: int) -> bool:
+  if n != 1 and len(x) > 0:
+    raise Exception("`FUN.VALUE` is of length " + str(n) + ", and the function gives one")
+  return True
 ## inner:rest
 def f(x: List[T]) -> List[T]:
   return x[1:]
@@ -97,11 +107,18 @@ def f(x: Tensor) -> Tensor:
 ## jit_dict
 def f(keys: List[K], values: List[T]) -> Dict[K, T]:
   if len(keys) != len(values):
-    raise Exception("a dictionary needs as many keys as values")
+    raise Exception("`values` must be as many as `keys`: " + str(len(keys)) + ", not " + str(len(values)) + ".")
   out: Dict[K, T] = {}
   for i in range(len(keys)):
     out[keys[i]] = values[i]
+  if len(out) < len(keys):
+    raise Exception("`keys` must not hold a key twice.")
   return out
+## inner:no_keys
+def f(keys: List[K]) -> bool:
+  if len(keys) != 0:
+    raise Exception("`values` must be as many as `keys`: " + str(len(keys)) + ", not 0.")
+  return True
 ## :
 def f(from_: int, to: int) -> List[int]:
   if to >= from_:
@@ -118,6 +135,8 @@ def f(from_: int, to: int) -> List[int]:
     return [one for one in range(from_, to + 1)]
   return [one for one in range(from_, to - 1, -1)]
 def f(from_: int, to: int, by: int) -> List[int]:
+  if by == 0 and to == from_:
+    return [from_]
   if by == 0 or (to - from_) * by < 0:
     raise Exception("`seq()`: `by` has the wrong sign")
   end = to + 1
@@ -125,6 +144,8 @@ def f(from_: int, to: int, by: int) -> List[int]:
     end = to - 1
   return [one for one in range(from_, end, by)]
 def f(from_: float, to: float, by: float) -> List[float]:
+  if by == 0.0 and to == from_:
+    return [from_]
   if by == 0.0 or (to - from_) / by < 0.0:
     raise Exception("`seq()`: `by` has the wrong sign")
   n = int((to - from_) / by + 1e-10)
@@ -216,46 +237,56 @@ def f(x: List[bool]) -> bool:
   return True
 def f(x: Tensor) -> Tensor:
   return torch.all(x)
+## inner:size
+def f(n: int) -> int:
+  if n < 0:
+    raise Exception("a length must be 0 or more, not " + str(n))
+  return n
+## inner:some
+def f(n: int) -> int:
+  if n == 0:
+    raise Exception("R makes NA of elements that are not there, which a program can't hold")
+  return n
 ## numeric double
 def f(length: int = 0) -> List[float]:
-  return [0.0] * length
+  return [0.0] * size(length)
 ## integer
 def f(length: int = 0) -> List[int]:
-  return [0] * length
+  return [0] * size(length)
 ## logical
 def f(length: int = 0) -> List[bool]:
-  return [False] * length
+  return [False] * size(length)
 ## character
 def f(length: int = 0) -> List[str]:
-  return [""] * length
+  return [""] * size(length)
 ## rep_len
 def f(x: List[T], length_out: int) -> List[T]:
-  return [x[i % len(x)] for i in range(length_out)]
+  return [x[i % some(len(x))] for i in range(size(length_out))]
 ## rep rep.int
 def f(x: List[T], times: int) -> List[T]:
-  return x * times
+  return x * size(times)
 def f(x: List[T], times: List[int]) -> List[T]:
   if len(times) != len(x):
     raise Exception("`rep()` needs one number of times for each of " + str(len(x)) + " elements, not " + str(len(times)))
   out: List[T] = []
   for i in range(len(x)):
-    for j in range(times[i]):
+    for j in range(size(times[i])):
       out.append(x[i])
   return out
 def f(x: List[T], *, each: int) -> List[T]:
   out: List[T] = []
   for one in x:
-    for i in range(each):
+    for i in range(size(each)):
       out.append(one)
   return out
 def f(x: List[T], times: int, *, each: int) -> List[T]:
   out: List[T] = []
   for one in x:
-    for i in range(each):
+    for i in range(size(each)):
       out.append(one)
-  return out * times
+  return out * size(times)
 def f(x: List[T], *, length_out: int) -> List[T]:
-  return [x[i % len(x)] for i in range(length_out)]
+  return [x[i % some(len(x))] for i in range(size(length_out))]
 ## inner:or_empty
 def f(x: Optional[List[T]]) -> List[T]:
   if x is None:
@@ -316,21 +347,32 @@ def f(x: List[T], i: int) -> T:
   return x[i - 1]
 ## inner:without
 def f(x: List[T], i: int) -> List[T]:
-  if i < 1:
-    raise Exception("a position to leave out must be negative")
+  if i < 0:
+    if -i > len(x):
+      raise Exception("subscript out of bounds: position " + str(-i) + " of " + str(len(x)))
+    return x[-i - 1:-i]
+  if i == 0:
+    return x[:0]
   if i > len(x):
     return x
   return x[:i - 1] + x[i:]
+## inner:is_leaving_out
+def f(i: List[int]) -> bool:
+  if len(i) == 0 or min(i) >= 0:
+    return False
+  if max(i) > 0:
+    raise Exception("negative positions leave elements out: they can't stand beside positive ones")
+  return True
 ## inner:get_many
 def f(x: List[T], i: List[int]) -> List[T]:
   out: List[T] = []
-  if len(i) > 0 and i[0] < 0:
+  if is_leaving_out(i):
     for at in range(len(x)):
       if -at - 1 not in i:
         out.append(x[at])
     return out
   for at in i:
-    if at < 0 or at > len(x):
+    if at > len(x):
       raise Exception("subscript out of bounds: position " + str(at) + " of " + str(len(x)))
     if at > 0:
       out.append(x[at - 1])
@@ -345,18 +387,16 @@ def f(x: List[T], i: List[bool]) -> List[T]:
   return out
 ## inner:get_slice
 def f(x: List[T], a: int, b: int, step: int) -> List[T]:
-  if a < 0 and b < 0:
-    return x[:-max(a, b) - 1] + x[-min(a, b):]
-  start = a if a >= 0 else len(x) + a + 1
-  end = b if b >= 0 else len(x) + b + 1
-  if start < 0 or max(start, end) > len(x):
+  if is_leaving_out([a, b]):
+    return x[:max(-max(a, b), 1) - 1] + x[-min(a, b):]
+  if max(a, b) > len(x):
     raise Exception("subscript out of bounds: " + str(a) + ":" + str(b) + " of " + str(len(x)))
-  if end < start and b >= 0:
+  if b < a:
     out: List[T] = []
-    for i in range(start, max(end, 1) - 1, -1):
+    for i in range(a, max(b, 1) - 1, -1):
       out.append(x[i - 1])
     return out
-  return x[max(start - 1, 0):end:step]
+  return x[max(a - 1, 0):b:step]
 ## inner:put2
 def f(x: List[float], i: int, value: float) -> List[float]:
   if i < 1:
@@ -381,11 +421,16 @@ def f(x: Dict[K, T], i: K, value: T) -> Dict[K, T]:
 ## inner:put_many
 def f(x: List[T], i: List[int], values: List[T]) -> List[T]:
   places = i
-  if len(i) > 0 and i[0] < 0:
+  if is_leaving_out(i):
     places = [0][:0]
     for at in range(len(x)):
       if -at - 1 not in i:
         places.append(at + 1)
+  elif len(i) > 0 and min(i) == 0:
+    places = [0][:0]
+    for at in i:
+      if at > 0:
+        places.append(at)
   if len(places) > 0 and (len(values) == 0 or len(places) % len(values) != 0):
     raise Exception(str(len(values)) + " values for " + str(len(places)) + " elements")
   for k in range(len(places)):

@@ -37,6 +37,16 @@ def f(x: float) -> bool:
   return x != 0.0
 def f(x: Tensor) -> bool:
   return bool(x)
+def f(x: List[bool]) -> bool:
+  if len(x) != 1:
+    raise Exception("a condition must be one TRUE or FALSE, not " + str(len(x)) + ": ask `any()` or `all()`")
+  return x[0]
+def f(x: List[N]) -> bool:
+  if len(x) != 1:
+    raise Exception("a condition must be one TRUE or FALSE, not " + str(len(x)) + " numbers")
+  if is_nan(x[0]):
+    raise Exception("a condition is NaN, where TRUE or FALSE is needed")
+  return x[0] != 0
 ## inner:negative_zero
 def f() -> float:
   # LibTorch takes the constants 0.0 and -0.0 for one. So this is none: where gradients are on can't be known before.

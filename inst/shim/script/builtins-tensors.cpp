@@ -280,10 +280,10 @@ def f(x: Tensor) -> Tensor:
 def f(x: Tensor) -> List[int]:
   return x.size()
 def f(x: Tensor, dim: int) -> int:
-  return x.size(dim - 1 if dim > 0 else dim)
+  return x.size(position(dim))
 ## $stride
 def f(x: Tensor, dim: int) -> int:
-  return x.stride(dim - 1 if dim > 0 else dim)
+  return x.stride(position(dim))
 ## $numel $length
 def f(x: Tensor) -> int:
   return x.numel()
@@ -343,7 +343,7 @@ def f(x: Tensor, requires_grad: bool = True) -> Tensor:
   return x.requires_grad_(requires_grad)
 ## $narrow
 def f(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-  return torch.narrow(x, dim - 1 if dim > 0 else dim, start - 1 if start > 0 else start, length)
+  return torch.narrow(x, position(dim), position(start), length)
 ## as_real inner:as_real
 def f(x: Tensor) -> Tensor:
   return x if x.is_floating_point() or x.is_complex() else x.to(torch.float32)

@@ -456,7 +456,8 @@ Value* call_builtin(Call& call, std::string* why) {
       if (holds_variable(type)) {
         price = stand_for(type, values[i]->type(), stands) ? 1 : -1;
         // As R's numbers are vectors of one, a single value is taken for a list of one. A tensor is a vector itself.
-        if (price < 0 && type == "List[T]" && is_single(values[i]->type()) && stand_for("T", values[i]->type(), stands))
+        const bool is_vector = type == "List[T]" || type == "List[K]";
+        if (price < 0 && is_vector && is_single(values[i]->type()) && stand_for(type.substr(5, 1), values[i]->type(), stands))
           price = 12;
       } else {
         const auto wanted = ScriptTypeParser().parseType(type);

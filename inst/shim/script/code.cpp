@@ -31,6 +31,13 @@ std::string cited(const torch::jit::SourceRange& place) {
   return "`" + first + "` (line " + std::to_string(std::get<1>(*at)) + ")";
 }
 
+bool is_users(const ts_closure& home, const std::string& name) {
+  return std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) {
+    const bool has_code = it.is_function && !it.builtin && !it.refused && it.operator_at < 0;
+    return has_code && (it.closure_at >= 0 || it.callable) && name == it.name;
+  });
+}
+
 bool is_assignment(const ts_code& code) {
   const std::string name = callee(code);
   return code.n == 3 && (name == "<-" || name == "=");
@@ -112,8 +119,10 @@ void Function::count(const ts_code& loop) {
   locals.insert(variable.text);
   met_.insert(variable.text);
   assigned.insert(variable.text);
-  const bool upwards = is_call(over, "seq_len") || is_call(over, "seq_along");
-  const bool from_one = is_call(over, ":") && over.n == 3 && over.items[1].number >= 1 &&
+  const std::string head = callee(over);
+  const bool is_own = function_named(head) || is_users(home, head);
+  const bool upwards = !is_own && (head == "seq_len" || head == "seq_along");
+  const bool from_one = !is_own && head == ":" && over.n == 3 && over.items[1].number >= 1 &&
                         (over.items[1].kind == TS_CODE_DOUBLE || over.items[1].kind == TS_CODE_INTEGER);
   // `1:n` runs downwards to 0 where n is 0.
   const bool may_turn = from_one && !(over.items[2].kind == TS_CODE_DOUBLE && over.items[2].number >= 1);

@@ -1,6 +1,6 @@
 // Calls of functions that are compiled themselves, of methods of modules, and functions that are values.
 #include "jit/names.h"
-#include "script/compiler.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
@@ -25,8 +25,12 @@ void Compiler::need(const Call& call, Instance& instance) {
 std::vector<NamedValue> Compiler::fitting(const Call& call, const Instance& instance,
                                           const std::vector<Value*>& values) {
   std::vector<NamedValue> given;
-  for (size_t i = 0; i < values.size(); ++i)
-    given.emplace_back(call.as(values[i], type_of(instance.signature.parameters[i].type)));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto type = type_of(instance.signature.parameters[i].type);
+    const auto unknown = unknown_variable(call, values[i]);
+    if (!unknown.empty() && !(*type == *values[i]->type())) declare(call, unknown, type);
+    given.emplace_back(call.as(values[i], type));
+  }
   return given;
 }
 

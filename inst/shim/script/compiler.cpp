@@ -264,7 +264,7 @@ void Compiler::compile(Instance& instance) {
   for (int attempt = 0;; ++attempt) {
     instance.seen.clear();
     instance.begun.clear();
-    instance.taken.clear();
+    instance.held.clear();
     instance.signature.declared.clear();
     instance.signature.open = instance.open;
     for (auto& parameter : instance.signature.parameters) {
@@ -286,7 +286,7 @@ void Compiler::compile(Instance& instance) {
       if (instance.self) self.emplace(instance.self);
       const auto made = unit_->define(home, {}, {}, {def}, {names}, self ? &*self : nullptr);
       instance.compiled = made.front();
-      begun_.insert(instance.taken.begin(), instance.taken.end());
+      held_.insert(instance.held.begin(), instance.held.end());
       name_arguments(*instance.compiled, instance.self != nullptr);
       return;
     } catch (const Again&) {
@@ -355,6 +355,7 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
     }
     try {
       auto* value = function.graph()->insertConstant(to_natural_ivalue(it->value), place);
+      instance.held.insert(payload);
       // LibTorch gives a constant the type of tensors of its sizes, which other tensors do not have.
       return std::make_shared<SimpleValue>(value->setType(c10::unshapedType(value->type())));
     } catch (const std::exception&) {

@@ -34,7 +34,7 @@ struct Instance {
     bool by_chance;
   };
   std::map<std::string, Begun> begun;
-  std::set<std::string> taken;  // variables that begin with what the host found outside
+  std::set<std::string> held;  // names of values outside that it holds
   std::map<std::string, c10::IValue> open;  // Signature::open
   std::pair<std::string, torch::jit::SourceRange> unknown;  // the last name that was asked for and has no meaning
   torch::jit::Function* compiled = nullptr;
@@ -64,8 +64,8 @@ class Compiler : public Numbers {
   // Compiles a method of the first module.
   void define(const std::string& method, std::vector<TypePtr> types);
 
-  // The variables that begin with what the host found outside of their functions.
-  const std::set<std::string>& begun() const { return begun_; }
+  // The names of the values outside that the program holds.
+  const std::set<std::string>& held() const { return held_; }
 
   // The value of a name that lower.h has made ("R:..."). NULL if the name is none of these.
   SugaredValuePtr meaning(const std::string& name, Instance& instance, GraphFunction& function,
@@ -120,7 +120,7 @@ class Compiler : public Numbers {
   std::vector<c10::IValue> constants_;
   std::map<std::string, std::unique_ptr<Instance>> instances_;
   std::vector<TypePtr> types_;
-  std::set<std::string> names_, begun_;
+  std::set<std::string> names_, held_;
   std::map<std::string, c10::TupleTypePtr> tuples_;
   std::map<std::string, c10::TupleTypePtr> function_types_;
   std::map<std::string, Callee> callees_;                      // by the names of the types of function_value()
@@ -139,6 +139,9 @@ Value* get_part(Call& call, bool keep_dims);
 Value* get_element(Call& call);
 Value* put_part(Call& call);
 Value* put_element(Call& call);
+// The value as one that the dictionary holds. The first value that is put into a dictionary that was made empty tells
+// what it holds: the variable is declared.
+Value* fitting_in(Call& call, const Value* dict, Value* value, const std::string& variable);
 // Compiles a call of an operator. NULL if no form takes the arguments; `why` then tells the reason.
 SugaredValuePtr call_operator(Call& call, const ts_operator& op, std::string* why);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "script/builtins.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 
@@ -180,6 +181,12 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   return nullptr;
 }
 
+// Whether it is a list or dictionary that was made empty, or a variable that was given it just before.
+static bool holds_nothing(const Value* value) {
+  const auto* stored = value->node()->kind() == c10::prim::Load ? stored_value(value->node()) : nullptr;
+  return is_made_empty(stored ? stored : value);
+}
+
 int cost(Value* value, const TypePtr& type) {
   const auto& have = value->type();
   if (*have == *type) return 0;
@@ -208,9 +215,12 @@ int cost(Value* value, const TypePtr& type) {
       const int inner = cost(value, type->expectRef<OptionalType>().getElementType());
       return inner < 0 ? -1 : inner + 1;
     }
+    case TypeKind::DictType:
+      return holds_nothing(value) ? 3 : -1;
     case TypeKind::ListType: {
       const auto element = type->expectRef<ListType>().getElementType();
       if (have->kind() == TypeKind::ListType) {
+        if (holds_nothing(value)) return 3;
         const auto& mine = have->expectRef<ListType>().getElementType();
         // Elements that may be NULL are checked while the program runs.
         const auto place = mine->cast<OptionalType>(), wanted = element->cast<OptionalType>();
@@ -236,6 +246,7 @@ int cost(Value* value, const TypePtr& type) {
 }
 
 std::string Call::misfit(const std::string& name) const {
+  if (inputs.empty() && named.empty()) return "`" + name + "()` needs arguments";
   std::string text = "`" + name + "()` takes no such arguments:";
   const char* between = " ";
   for (auto* value : inputs) {
@@ -295,7 +306,11 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       return constant(c10::Device(known_value(value)->toStringRef()));
     case TypeKind::OptionalType:
       return as(value, type->expectRef<OptionalType>().getElementType());
+    case TypeKind::DictType:
+      if (holds_nothing(value)) return empty_of(*this, type);
+      fail("this is " + words_of(value) + ", where " + words(type) + " is wanted");
     case TypeKind::ListType: {
+      if (holds_nothing(value)) return empty_of(*this, type);
       const auto element = type->expectRef<ListType>().getElementType();
       if (have->kind() == TypeKind::ListType &&
           have->expectRef<ListType>().getElementType()->kind() == TypeKind::OptionalType)
@@ -326,17 +341,20 @@ Value* Call::as_beside(Value* value, const TypePtr& type, Value* other) const {
 }
 
 Value* Call::whole(Value* value, const char* what) const {
-  if (cost(value, IntType::get()) < 0) fail(std::string(what) + " must be a whole number, not " + words_of(value));
+  if (cost(value, IntType::get()) < 0) {
+    const auto known = known_number(value);
+    const auto number = known ? c10::str(*known) : words_of(value);
+    fail(std::string(what) + " must be a whole number, not " + (known && std::isnan(*known) ? "NA" : number));
+  }
   return as(value, IntType::get());
 }
 
 Value* Call::position(Value* value, bool known) const {
-  if (cost(value, IntType::get()) < 0) fail("a position must be a whole number, not " + words_of(value));
+  auto* number = whole(value, "a position");
   if (const auto it = known_whole(value)) {
     if (*it == 0) fail("Indexing in R is 1-based and found a 0");
     return constant(*it > 0 ? *it - 1 : *it);
   }
-  auto* number = as(value, IntType::get());
   if (known) return op("aten::sub", {number, constant(int64_t{1})});
   return builtin("inner:position", {number});
 }

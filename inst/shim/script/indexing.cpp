@@ -1,6 +1,8 @@
 // `x[...]` and `x[[...]]` of tensors, lists and dictionaries, and assignments to them. The payload of a call is the
 // pattern that lower-indices.cpp describes. That of an assignment also has the name of the variable, "" if a part of
 // one is assigned to.
+#include <algorithm>
+
 #include "script/builtins.h"
 #include "script/meaning.h"
 
@@ -163,6 +165,8 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   if (known != declared.end()) {
     const auto list = known->second.type->cast<c10::ListType>();
     wider = list ? joined(list->getElementType(), given) : nullptr;
+    // It holds tensors indeed.
+    if (wider && *wider == *element && cost(value, wanted) >= 0) return call.as(value, wanted);
     if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(given));
   }
   call.compiler.declare(call, variable, c10::ListType::create(wider));
@@ -318,6 +322,25 @@ Value* get_element(Call& call) {
   return call.builtin("inner:get2", {list, call.whole(at, "a position")});
 }
 
+Value* fitting_in(Call& call, const Value* dict, Value* value, const std::string& variable) {
+  const auto& type = dict->type()->expectRef<c10::DictType>();
+  const auto& holds = type.getValueType();
+  // An argument may have been made empty as well.
+  const auto& formals = call.instance.written->formals;
+  const bool is_argument = std::find(formals.begin(), formals.end(), variable) != formals.end();
+  const bool may_be_empty = is_argument && !call.instance.declared.count(variable) &&
+                            holds->isSubtypeOf(*c10::TensorType::get()) &&
+                            !value->type()->isSubtypeOf(*c10::TensorType::get());
+  const bool is_unknown = may_be_empty || !unknown_variable(call, dict).empty();
+  const auto wider = is_unknown ? value->type() : joined(holds, value->type());
+  if (wider && *wider == *holds) return call.as(value, holds);
+  if (!wider || variable.empty())
+    call.fail((variable.empty() ? "this" : "`" + variable + "`") + " is " + words(dict->type()) + ": it can't hold " +
+              call.words_of(value));
+  call.compiler.declare(call, variable, c10::DictType::create(type.getKeyType(), wider));
+  return call.as(value, holds);
+}
+
 Value* put_part(Call& call) {
   const std::string variable = variable_of(call.payload);
   auto* whole = call.inputs.at(0);
@@ -380,11 +403,7 @@ Value* put_element(Call& call) {
   if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
     call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
-    if (cost(value, dict->getValueType()) < 0 && !variable.empty()) {
-      const auto wider = joined(dict->getValueType(), value->type());
-      if (wider) call.compiler.declare(call, variable, c10::DictType::create(dict->getKeyType(), wider));
-    }
-    auto* made = call.builtin("inner:put2", {whole, at, call.as(detached(call, value), dict->getValueType())});
+    auto* made = call.builtin("inner:put2", {whole, at, fitting_in(call, whole, detached(call, value), variable)});
     return is_owned ? whole : made;
   }
   if (!is_list(whole)) call.fail("the elements of " + call.words_of(whole) + " can't be given values");

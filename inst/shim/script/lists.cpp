@@ -1,6 +1,7 @@
 // How lists and vectors are made and combined, and what loops go through.
 #include <algorithm>
 
+#include "script/builtins.h"
 #include "script/meaning.h"
 
 namespace shim::script {
@@ -15,7 +16,7 @@ Value* list_of(const Call& call, const TypePtr& element, const std::vector<Value
 }
 
 Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::TupleTypePtr& type) {
-  auto* node = call.graph().insertNode(call.graph().createTuple(values, type));
+  auto* node = call.graph().insertNode(call.graph().createTuple(values, type && type->schema() ? type : nullptr));
   node->setSourceRange(call.place);
   return node->output();
 }
@@ -67,6 +68,20 @@ SugaredValuePtr make_list(Call& call) {
   return call.give(list_of(call, types.front(), values));
 }
 
+// `jit_dict(keys, values)`.
+SugaredValuePtr make_dict(Call& call) {
+  Value *keys = nullptr, *values = nullptr;
+  for (const auto& it : call.named) (it.first == "keys" ? keys : values) = it.second;
+  for (auto* value : call.inputs) (keys ? values : keys) = value;
+  if (!keys || !values || call.inputs.size() + call.named.size() != 2 || !is_list(keys) || !is_made_empty(values)) {
+    std::string why;
+    if (auto* made = call_builtin(call, &why)) return call.give(made);
+    call.fail(why);
+  }
+  call.builtin("inner:no_keys", {keys});
+  return call.give(empty_of(call, c10::DictType::create(element_type(keys), c10::TensorType::get())));
+}
+
 // `c()` of lists whose elements are known: the result's elements are known as well.
 static SugaredValuePtr combine_lists(Call& call) {
   std::vector<std::pair<std::string, Value*>> all;
@@ -95,12 +110,8 @@ namespace {
 
 // A list that was made empty, and of which nothing is known yet, learns from what is combined with it.
 void learn(Call& call, const Value* list) {
-  if (!is_list(list) || !element_type(list)->isSubtypeOf(*c10::TensorType::get()) ||
-      list->node()->kind() != c10::prim::Load)
-    return;
-  const std::string variable = r_variable(list->node()->s(c10::attr::name));
-  const auto seen = call.instance.seen.find(variable);
-  if (call.instance.declared.count(variable) || (seen != call.instance.seen.end() && !seen->second.empty())) return;
+  const auto variable = is_list(list) ? unknown_variable(call, list) : "";
+  if (variable.empty()) return;
   for (const auto* other : call.inputs) {
     const auto type = is_list(other) ? element_type(other) : other->type();
     const bool says_nothing = type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == TypeKind::NoneType;
@@ -344,12 +355,48 @@ SugaredValuePtr positions_along(Call& call) {
   return call.give(call.builtin("seq_len", {length_of(length)->asValue(call.place, call.function)}));
 }
 
+namespace {
+
+TypePtr type_like(const Value* like) { return is_list(like) ? element_type(like) : like->type(); }
+
+}  // namespace
+
+// `vapply(NULL, f, like)`.
+SugaredValuePtr none_like(Call& call) { return call.give(list_of(call, type_like(call.inputs.at(0)), {})); }
+
+// What `vapply()` gives: the inputs are all values, and what each is to be like.
+SugaredValuePtr each_like(Call& call) {
+  auto *all = call.inputs.at(0), *like = call.inputs.at(1);
+  const auto wanted = type_like(like), given = element_type(all);
+  const bool are_vectors = given->kind() == TypeKind::ListType;
+  const auto one = are_vectors ? given->expectRef<c10::ListType>().getElementType() : given;
+  const auto both = is_single(wanted) && is_single(one) ? joined(wanted, one) : nullptr;
+  if (!both || !(*both == *wanted))
+    call.fail("`FUN.VALUE` wants " + words(wanted) + ", and the function gives " + words(given) +
+              (given->isSubtypeOf(*c10::TensorType::get()) ? ": take its number, by `as.numeric()`" : ""));
+  if (is_list(like) || are_vectors) {
+    auto* n = is_list(like) ? call.builtin("length", {like}) : call.constant(int64_t{1});
+    call.builtin("inner:all_of_length", {all, n});
+  }
+  return call.give(are_vectors ? all : call.as(all, c10::ListType::create(wanted)));
+}
+
 SugaredValuePtr names_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
   if (call.inputs.size() == 1 && call.inputs[0]->type()->is_module())
     return call.give(call.constant(c10::List<std::string>(children_of(*call.inputs[0]->type()))));
-  if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple))
-    return call.give(call.builtin("names", call.inputs));
+  if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple)) {
+    const auto* value = call.inputs.size() == 1 ? call.inputs[0] : nullptr;
+    const bool has_none = value && (is_single(value->type()) || value->type()->kind() == TypeKind::NoneType || tuple ||
+                                    elements_known(value) == value);
+    if (has_none) return call.give(call.constant(c10::IValue()));
+    if (value && is_list(value))
+      call.fail("a vector, or a list that is made while the program runs, has no names in a program: name its elements "
+                "where it is made, by `list(a = )`, or use a `jit_dict()`");
+    std::string why;
+    if (auto* names = call_builtin(call, &why)) return call.give(names);
+    call.fail(why);
+  }
   c10::List<std::string> names;
   for (const auto& field : tuple->schema()->arguments()) names.push_back(field.name());
   return call.give(call.constant(names));

@@ -169,6 +169,10 @@ Expr Lower::fork(const ts_code& code) {
   Given given;
   for (size_t i = 2; i < code.n; ++i) take(code, i, given);
   const std::string target = target_of(argument(code, 1), range, given);
+  // What is changed afterwards must not change for the task.
+  for (auto& input : given.inputs) input = apply("inner:forked", range, {input});
+  for (auto& it : given.named)
+    it = Attribute::create(range, it.name(), apply("inner:forked", range, {it.value()}));
   given.inputs.insert(given.inputs.begin(), name("R:" + target, range));
   return Apply::create(range, name("R:fork", range), List<Expr>::create(range, given.inputs),
                        List<Attribute>::create(range, given.named));
@@ -228,21 +232,53 @@ const ts_code& Lower::needed(const ts_code* code, const ts_code& where, const ch
   return *code;
 }
 
+// Whether there is nothing to go through: `NULL`, `list()`, `c()`. What the elements are is then not known, and the function
+// is not compiled.
+bool Lower::is_nothing(const ts_code& code) {
+  const std::string head = callee(code);
+  if ((head == "list" || head == "c") && code.n == 1 && !is_own(head)) return true;
+  const auto known = known_constant(code);
+  return code.kind == TS_CODE_NULL || (known && known->isNone());
+}
+
+// What `vapply()` wants each value to be like. Only types and lengths count.
+Expr Lower::like_value(const ts_code& code) {
+  static const std::unordered_map<std::string, int32_t> makers = {{"numeric", TS_CODE_DOUBLE},
+                                                                  {"double", TS_CODE_DOUBLE},
+                                                                  {"integer", TS_CODE_INTEGER},
+                                                                  {"logical", TS_CODE_LOGICAL},
+                                                                  {"character", TS_CODE_STRING}};
+  const auto maker = makers.find(callee(code));
+  const bool makes_one = maker != makers.end() && code.n == 2 && !code.names[1] && code.items[1].number == 1 &&
+                         (code.items[1].kind == TS_CODE_DOUBLE || code.items[1].kind == TS_CODE_INTEGER);
+  const int32_t kind = makes_one && !is_own(maker->first) ? maker->second : code.kind;
+  // This is how the host describes `NA_character_`.
+  const bool is_na_string = kind == TS_CODE_OTHER && code.text == std::string("a string that is NA");
+  if (kind == TS_CODE_STRING || is_na_string) return string("", function_.range(code));
+  if (kind == TS_CODE_DOUBLE || kind == TS_CODE_INTEGER || kind == TS_CODE_LOGICAL) return expression(written(code, kind));
+  return expression(code);
+}
+
 Expr Lower::each(const ts_code& code) {
   const auto range = function_.range(code);
   std::vector<size_t> rest;
   std::vector<std::string> formals = {"X", "FUN"};
-  if (callee(code) == "vapply") formals.push_back("FUN.VALUE");
+  const bool is_typed = callee(code) == "vapply";
+  if (is_typed) formals.push_back("FUN.VALUE");
   auto bound = bind(code, formals, &rest);
   std::vector<size_t> given;
   for (const size_t i : rest)
     if (!code.names[i] || (std::string(code.names[i]) != "USE.NAMES" && std::string(code.names[i]) != "simplify"))
       given.push_back(i);
+  const auto& like = is_typed ? needed(bound[2], code, "FUN.VALUE") : code;
+  if (is_nothing(needed(bound[0], code, "X")))
+    return is_typed ? apply("inner:none_like", range, {like_value(like)}) : apply("call:base::list", range, {});
   const std::string item = new_name();
-  const Expr over = iterated(needed(bound[0], code, "X"), "inner:elements");
+  const Expr over = iterated(*bound[0], "inner:elements");
   const Expr given_back = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
   const Expr element = apply("inner:detached", range, {given_back});
-  return apply("inner:whole", range, {ListComp::create(range, element, name(item, range), over)});
+  const Expr all = ListComp::create(range, element, name(item, range), over);
+  return is_typed ? apply("inner:each_like", range, {all, like_value(like)}) : apply("inner:whole", range, {all});
 }
 
 Expr Lower::each_of(const ts_code& code) {
@@ -261,6 +297,7 @@ Expr Lower::each_of(const ts_code& code) {
       for (size_t k = 1; k < value.n; ++k) take(value, k, given);
       continue;
     }
+    if (is_nothing(value)) return apply("call:base::list", range, {});
     lists.push_back(name(new_name(), range));
     assign(Var(lists.back()).name().name(), expression(value), range);
     items.push_back(name(new_name(), range));
@@ -289,8 +326,9 @@ Expr Lower::each_of(const ts_code& code) {
 Expr Lower::filter(const ts_code& code) {
   const auto range = function_.range(code);
   const auto bound = bind(code, {"f", "x"}, nullptr);
+  if (is_nothing(needed(bound[1], code, "x"))) return expression(*bound[1]);
   const std::string to = new_name(), item = new_name(), over = new_name();
-  assign(over, expression(needed(bound[1], code, "x")), range);
+  assign(over, expression(*bound[1]), range);
   add(ExprStmt::create(range, apply("inner:elements", range, {name(over, range)})));
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
   const auto body = repeated(
@@ -322,7 +360,10 @@ Expr Lower::fold(const ts_code& code) {
   const auto& what = needed(bound[0], code, "f");
   const bool from_right = flag(bound[3], "right"), all = flag(bound[4], "accumulate");
   const std::string to = new_name(), item = new_name(), over = new_name(), kept = new_name();
-  const Expr given = expression(needed(bound[1], code, "x"));
+  const bool has_none = is_nothing(needed(bound[1], code, "x"));
+  if (has_none && !bound[2]) return none(range);
+  if (has_none && !all) return expression(*bound[2]);
+  const Expr given = has_none ? apply("call:base::list", range, {}) : expression(*bound[1]);
   assign(over, from_right ? apply("call:rev", range, {given}) : given, range);
   Expr rest = name(over, range);
   if (bound[2]) {
@@ -350,7 +391,7 @@ Expr Lower::do_call(const ts_code& code) {
   const auto range = function_.range(code);
   const auto bound = bind(code, {"what", "args"}, nullptr);
   const auto& arguments = needed(bound[1], code, "args");
-  const bool is_written = is_call(arguments, "list");
+  const bool is_written = is_call(arguments, "list") && !is_own("list");
   Given given;
   for (size_t i = 1; is_written && i < arguments.n; ++i) take(arguments, i, given);
   const auto& asked = needed(bound[0], code, "what");

@@ -117,7 +117,7 @@ Expr Lower::called(const ts_code& code) {
     for (size_t i = 1; i + 1 < code.n; ++i) statement(code.items[i]);
     return expression(code.items[code.n - 1]);
   }
-  if (head == "invisible" && code.n == 2) return expression(code.items[1]);
+  if (head == "invisible" && code.n < 3) return code.n == 2 ? expression(code.items[1]) : none(range);
   if (is_assignment(code)) {
     statement(code);
     return expression(code.items[1]);

@@ -33,7 +33,7 @@ void Lower::read_entry(const ts_code& entry, std::string& pattern, Exprs& values
     pattern += 'e';
   } else if (entry.kind == TS_CODE_NULL || (is_name(entry, "newaxis") && !knows("newaxis"))) {
     pattern += 'a';
-  } else if (is_call(entry, ":") && entry.n == 3) {
+  } else if (is_call(entry, ":") && entry.n == 3 && !is_own(":")) {
     const bool steps = is_call(entry.items[1], ":") && entry.items[1].n == 3;
     const auto& ends = steps ? entry.items[1] : entry;
     pattern += 's';

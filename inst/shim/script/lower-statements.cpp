@@ -102,10 +102,9 @@ void Lower::statement(const ts_code& code) {
     while_loop(code.items[1], code.items[2], range);
   } else if (head == "repeat") {
     add_loop(While::create(range, logical(true, range), repeated([&] { statement(code.items[1]); }, range)));
-  } else if (head == "break") {
-    add(Break::create(range));
-  } else if (head == "next") {
-    add(Continue::create(range));
+  } else if (head == "break" || head == "next") {
+    if (!loops_) refuse(code, "`" + head + "` stands in no loop");
+    add(head == "break" ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
   } else if (head == "return") {
     if (code.n > 2) refuse(code, "`return()` takes one value");
     if (code.n == 2) return tail(code.items[1]);
@@ -255,9 +254,7 @@ void Lower::add_loop(const Stmt& loop) {
 void Lower::for_loop(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string variable_of = code.items[1].text;
-  // R goes through NULL without a turn.
-  const auto known = known_constant(code.items[2]);
-  if (code.items[2].kind == TS_CODE_NULL || (known && known->isNone())) return;
+  if (is_nothing(code.items[2])) return;
   const Expr over = iterated(code.items[2]);
   // LibTorch's loop gets a variable of its own: R's may hold a value of another type before the loop.
   const std::string item = new_name();

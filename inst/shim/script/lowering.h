@@ -70,7 +70,7 @@ class Lower {
   static std::string mark_of(const std::string& variable) { return "R.has." + variable; }
   void assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned = false);
   std::string field_of(const ts_code& code);
-  bool is_own(const std::string& head) { return function_.function_named(head) != nullptr; }
+  bool is_own(const std::string& head) { return function_.function_named(head) || is_users(function_.home, head); }
   void statement(const ts_code& code);
   bool is_late(size_t formal);
   void compute_default(size_t formal);
@@ -176,6 +176,8 @@ class Lower {
   Expr apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest);
   const ts_code& needed(const ts_code* code, const ts_code& where, const char* formal);
   bool flag(const ts_code* code, const char* formal);
+  bool is_nothing(const ts_code& code);
+  Expr like_value(const ts_code& code);
   Expr each(const ts_code& code);
   Expr each_of(const ts_code& code);
   Expr filter(const ts_code& code);

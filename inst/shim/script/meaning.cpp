@@ -21,6 +21,7 @@ SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.
 
 const std::unordered_map<std::string, Handler>& handlers() {
   static const std::unordered_map<std::string, Handler> all = {{"list", make_list},
+                                                               {"jit_dict", make_dict},
                                                                {"c", combine},
                                                                {"append", append},
                                                                {"vector", make_vector},
@@ -67,7 +68,8 @@ Handler inner_handler_of(const std::string& name) {
   static const std::unordered_map<std::string, Handler> handlers = {
       {"range", range},       {"seq_len", seq_len},         {"seq_along", seq_along}, {"items", items},
       {"elements", elements}, {"same_length", same_length}, {"error", error},         {"push", push},
-      {"barrier", barrier},   {"written", written},         {"detached", detach}};
+      {"barrier", barrier},   {"written", written},         {"detached", detach},
+      {"forked", forked},     {"each_like", each_like},     {"none_like", none_like}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }
@@ -92,6 +94,7 @@ SugaredValuePtr inner(Call& call) {
     if (auto* made = call_builtin(call)) return call.give(made);
     call.fail("a condition must be TRUE or FALSE, not " + call.words_of(value));
   }
+  for (auto*& value : call.inputs) value = call.or_empty(value);
   call.payload = "inner:" + call.payload;
   std::string why;
   auto* made = call_builtin(call, &why);

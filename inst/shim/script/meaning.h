@@ -17,14 +17,22 @@ SugaredValuePtr defined(Call& call);
 SugaredValuePtr give_back(Call& call);
 SugaredValuePtr written(Call& call);
 Value* copy_of(const Call& call, Value* value);
+// Whether the value is `list()` or `jit_dict(character(0), list())`, which do not say what they hold.
+bool is_made_empty(const Value* value);
+// A list or dictionary of this type that holds nothing. NULL for all other types.
+Value* empty_of(const Call& call, const TypePtr& type);
+// The variable that is read, if all that is known of it is that it holds nothing. "" for all other values.
+std::string unknown_variable(const Call& call, const Value* value);
 // Whether a value may be, or be a part of, what is changed in place.
 bool is_part_of_changed(const Instance& instance, const Value* value, int depth = 0);
 // Whether a value is, or is a part of, a variable that owns its parts: they may be changed in place.
 bool owner_holds(const Instance& instance, const Value* value);
 SugaredValuePtr detach(Call& call);
+SugaredValuePtr forked(Call& call);
 
 // lists.cpp
 SugaredValuePtr make_list(Call& call);
+SugaredValuePtr make_dict(Call& call);
 SugaredValuePtr combine(Call& call);
 SugaredValuePtr append(Call& call);
 SugaredValuePtr make_vector(Call& call);
@@ -39,6 +47,8 @@ SugaredValuePtr as_list(Call& call);
 SugaredValuePtr length_of(Call& call);
 SugaredValuePtr positions_along(Call& call);
 SugaredValuePtr names_of(Call& call);
+SugaredValuePtr each_like(Call& call);
+SugaredValuePtr none_like(Call& call);
 // The value that a list is made as, if its elements are known: nothing is put into it afterwards. NULL if they are not.
 const Value* elements_known(const Value* list);
 // The elements of a list with their names, or "". Fails if how many there are is not known.

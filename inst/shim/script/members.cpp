@@ -160,9 +160,7 @@ SugaredValuePtr put_field(Call& call) {
   if (!is_part_named(*value, *whole, name)) value = owns ? own_new_parts(call, value, *whole, name) : detached(call, value);
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (variable.empty() && !owns) whole = own(call, whole);
-    if (cost(value, dict->getValueType()) < 0 && !variable.empty())
-      call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
-    return call.give(call.builtin("inner:put2", {whole, call.constant(name), call.as(value, dict->getValueType())}));
+    return call.give(call.builtin("inner:put2", {whole, call.constant(name), fitting_in(call, whole, value, variable)}));
   }
   if (whole->type()->kind() == TypeKind::ClassType) {
     const auto type = whole->type()->expect<c10::ClassType>();

@@ -69,7 +69,9 @@ SugaredValuePtr paste(Call& call) {
 
 SugaredValuePtr error(Call& call) {
   take_named(call, "call.");
-  return std::make_shared<ExceptionMessageValue>(pasted(call, call.inputs, ""));
+  // By its class the host tells an error of the program's from one of LibTorch's.
+  auto* of_class = call.constant(std::string("builtins.Exception"));
+  return std::make_shared<ExceptionMessageValue>(pasted(call, call.inputs, ""), of_class);
 }
 
 SugaredValuePtr warn(Call& call) {

@@ -1,6 +1,9 @@
 // The functions of the contract: they compile a function, or a method of a module.
+#include <torch/csrc/jit/api/function_impl.h>
+
 #include "core/callable.h"
 #include "core/stack.h"
+#include "jit/inline.h"
 #include "jit/names.h"
 #include "jit/parse.h"
 #include "script/builtins.h"
@@ -13,7 +16,7 @@ namespace {
 
 // R code may be nested to any depth, and every level takes stack here and in LibTorch's compiler. So there is a limit,
 // as there is for TorchScript text.
-constexpr size_t kDepth = 1000, kStackOfLevel = size_t{32} << 10;
+constexpr size_t kDepth = 5000, kStackOfLevel = size_t{32} << 10;
 
 size_t depth_of(const ts_code& code, size_t level = 1) {
   size_t deepest = level;
@@ -24,7 +27,8 @@ size_t depth_of(const ts_code& code, size_t level = 1) {
 
 size_t levels_of(const ts_closure& closure) {
   const size_t depth = depth_of(*closure.code);
-  TORCH_CHECK(depth <= kDepth, "the code of `", closure.name, "` is nested more than ", kDepth, " levels deep");
+  TORCH_CHECK(depth <= kDepth, "the code of `", closure.name, "` is nested more than ", kDepth,
+              " levels deep: give parts of it names, or make them functions of their own");
   return depth;
 }
 
@@ -58,25 +62,33 @@ std::vector<c10::TypePtr> asked_types(const char* const* types, const ts_value* 
   return asked;
 }
 
+// Builtins become part of the functions that call them, so that their errors tell the line of R code. A function that was
+// removed from the unit is NULL.
+void take_in_builtins(const torch::jit::CompilationUnit& unit) {
+  for (auto* function : unit.get_functions())
+    if (auto* with_graph = function ? torch::jit::tryToGraphFunction(*function) : nullptr) shim::inline_builtins(*with_graph->graph());
+}
+
 }  // namespace
 
 int ts_script_define(const ts_program* program, const char* method, const char* const* types, const ts_value* examples,
-                     size_t n, ts_value* begun, ts_arena** arena) {
-  return guarded_result(begun, arena, [&](ts_value& names, shim::Arena& own) {
+                     size_t n, ts_value* held, ts_arena** arena) {
+  return guarded_result(held, arena, [&](ts_value& names, shim::Arena& own) {
     const auto unit = program->modules[0].module->module._ivalue()->compilation_unit();
     auto asked = asked_types(types, examples, n);
     shim::with_stack(stack_of(*program), [&] {
       shim::script::Compiler compiler(*program, unit);
       compiler.define(method, std::move(asked));
-      names = list_of(compiler.begun(), own);
+      names = list_of(compiler.held(), own);
+      take_in_builtins(*unit);
       shim::check_text(*unit);
     });
   });
 }
 
 int ts_script_compile(const ts_program* program, const char* const* types, const ts_value* examples, size_t n,
-                      ts_callable** out, ts_value* begun, ts_arena** arena) {
-  return guarded_result(begun, arena, [&](ts_value& names, shim::Arena& own) {
+                      ts_callable** out, ts_value* held, ts_arena** arena) {
+  return guarded_result(held, arena, [&](ts_value& names, shim::Arena& own) {
     auto unit = std::make_shared<shim::Unit>();
     for (size_t i = 0; i < program->n_closures; ++i)
       for (size_t k = 0; k < program->closures[i].n_known; ++k)
@@ -87,7 +99,8 @@ int ts_script_compile(const ts_program* program, const char* const* types, const
     shim::with_stack(stack_of(*program), [&] {
       shim::script::Compiler compiler(*program, unit);
       function = compiler.compile(std::move(asked));
-      names = list_of(compiler.begun(), own);
+      names = list_of(compiler.held(), own);
+      take_in_builtins(*unit);
       shim::check_text(*unit);
     });
     *out = new ts_callable(function, unit);

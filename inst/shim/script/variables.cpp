@@ -60,22 +60,33 @@ bool owner_holds(const Instance& instance, const Value* value) {
   return declared == instance.declared.end() || declared->second.type->kind() == TypeKind::TupleType;
 }
 
-Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own", {value}); }
-
-namespace {
-
-// Whether the value is `list()`, which does not say what it holds.
-bool is_empty_list(const Value* value) {
+bool is_made_empty(const Value* value) {
+  const bool is_dict = value->node()->kind() == c10::prim::DictConstruct && value->node()->inputs().empty();
   const auto* made = elements_known(value);
-  return made == value && made->node()->inputs().empty();
+  return is_dict || (made == value && made->node()->inputs().empty());
 }
 
-Value* empty_of(Call& call, const TypePtr& type) {
+Value* empty_of(const Call& call, const TypePtr& type) {
   if (const auto list = type->cast<c10::ListType>()) return list_of(call, list->getElementType(), {});
   const auto dict = type->cast<c10::DictType>();
   if (!dict) return nullptr;
   return call.graph().insertNode(call.graph().createDict(dict->getKeyType(), dict->getValueType(), {}, {}))->output();
 }
+
+std::string unknown_variable(const Call& call, const Value* value) {
+  const auto dict = value->type()->cast<c10::DictType>();
+  if ((!is_list(value) && !dict) || value->node()->kind() != c10::prim::Load) return "";
+  // What was made empty counts as holding tensors.
+  if (!(dict ? dict->getValueType() : element_type(value))->isSubtypeOf(*c10::TensorType::get())) return "";
+  const std::string variable = r_variable(value->node()->s(c10::attr::name));
+  const auto seen = call.instance.seen.find(variable);
+  const bool is_known = call.instance.declared.count(variable) || (seen != call.instance.seen.end() && !seen->second.empty());
+  return is_known ? "" : variable;
+}
+
+Value* copy_of(const Call& call, Value* value) { return call.builtin("inner:own", {value}); }
+
+namespace {
 
 Value* note_list(Call& call, const std::string& variable, Value* list) {
   const auto& declared = call.instance.declared.at(variable).type;
@@ -88,7 +99,7 @@ Value* note_list(Call& call, const std::string& variable, Value* list) {
 Value* note(Call& call, const std::string& variable, Value* value) {
   auto& instance = call.instance;
   const auto declared = instance.declared.find(variable);
-  if (is_empty_list(value)) {
+  if (is_made_empty(value)) {
     auto* empty = declared == instance.declared.end() ? nullptr : empty_of(call, declared->second.type);
     return empty ? empty : value;
   }
@@ -132,7 +143,7 @@ SugaredValuePtr assign(Call& call) {
 SugaredValuePtr assign_inside(Call& call) {
   auto& instance = call.instance;
   const auto& seen = instance.seen[call.payload];
-  if (!seen.empty() && !instance.declared.count(call.payload) && !is_empty_list(call.inputs.at(0))) {
+  if (!seen.empty() && !instance.declared.count(call.payload) && !is_made_empty(call.inputs.at(0))) {
     const Typed here = {call.inputs.at(0)->type(), call.place};
     const auto type = joined(seen.back().type, here.type);
     if (type && !(*type == *seen.back().type)) call.compiler.declare(call, call.payload, type);
@@ -144,9 +155,7 @@ SugaredValuePtr assign_inside(Call& call) {
 SugaredValuePtr begin(Call& call) {
   if (!call.inputs.empty()) return call.give(call.inputs[0]);
   try {
-    const auto value = call.compiler.meaning("R:var:" + call.payload, call.instance, call.function, call.place);
-    call.instance.taken.insert(call.payload);
-    return value;
+    return call.compiler.meaning("R:var:" + call.payload, call.instance, call.function, call.place);
   } catch (const ErrorReport&) {
     // The first read tells of it, if it is compiled.
     call.instance.signature.without.insert(call.payload);
@@ -176,7 +185,7 @@ SugaredValuePtr defined(Call& call) {
 SugaredValuePtr give_back(Call& call) {
   const auto& given = call.instance.seen["return"];
   const auto& type = call.inputs.at(0)->type();
-  if (!given.empty() && !is_empty_list(call.inputs[0]) && !joined(given.front().type, type))
+  if (!given.empty() && !is_made_empty(call.inputs[0]) && !joined(given.front().type, type))
     fail_of_types("return", {type, call.place}, given.front());
   if (call.instance.is_root && is_function(call.inputs.at(0)->type())) call.fail("a program can't give a function");
   return call.give(note(call, "return", call.inputs.at(0)));
@@ -206,6 +215,12 @@ Value* detached(const Call& call, Value* value) {
 }
 
 SugaredValuePtr detach(Call& call) { return call.give(detached(call, call.inputs.at(0))); }
+
+// An argument of a task, which runs beside what comes next.
+SugaredValuePtr forked(Call& call) {
+  auto* value = call.inputs.at(0);
+  return call.give(call.instance.written->written.empty() ? detached(call, value) : own_parts(call, value));
+}
 
 // Adds an operator that changes a value by nothing. LibTorch's analysis of aliases forgets that the next turn of a loop
 // goes on with what this one leaves. A value that a variable gets in one turn and that is changed in the next one it
