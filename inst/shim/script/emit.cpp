@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/nodes.h"
 #include "script/builtins.h"
 #include "script/meaning.h"
 
@@ -16,8 +17,12 @@ const Value* stored_value(const torch::jit::Node* load) {
   const std::string name = load->s(c10::attr::name);
   for (const auto* node = load->prev(); node->kind() != c10::prim::Param && node != load->owningBlock()->return_node();
        node = node->prev()) {
-    if (!node->blocks().empty()) return nullptr;
-    if (node->kind() == c10::prim::Store && node->s(c10::attr::name) == name) return node->input();
+    const auto stores = [&](const torch::jit::Node& it) {
+      return it.kind() == c10::prim::Store && it.s(c10::attr::name) == name;
+    };
+    for (const auto* block : node->blocks())
+      if (any_node(*block, stores)) return nullptr;
+    if (stores(*node)) return node->input();
   }
   return nullptr;
 }
