@@ -59,7 +59,7 @@ test_that("targets that are no classes are LibTorch's errors, and ignored ones c
   expect_true("" %in% fused_groups(traced))
   expect_false("a target is no class" %in% fused_groups(traced))
   expect_equal(
-    as_array(autograd_grad(traced(x, ignored), x)[[1]]), as_array(autograd_grad(f(x, ignored), x)[[1]]), tolerance = 1e-6
+    as_array(autograd_grad(traced(x, ignored), x)[[1]]), as_array(autograd_grad(f(x, ignored), x)[[1]]), tolerance = 1e-5
   )
   expect_true(is.nan(traced(x, torch_full(6, -100L, dtype = torch_long()))$item()))
   for (i in 1:2) expect_equal(traced(x, t)$item(), f(x, t)$item(), tolerance = 1e-6)
