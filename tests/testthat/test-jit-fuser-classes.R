@@ -8,6 +8,14 @@ class_losses <- list(
   both = function(x, t, how) nnf_cross_entropy(x, t, reduction = how) * 0.5 + nnf_mse_loss(torch_sigmoid(x), torch_zeros_like(x))
 )
 
+# Small gradients are differences of numbers near 1: their error is that of these.
+expect_near <- function(got, expected, tolerance, where = NULL) {
+  got <- as_array(got$detach())
+  expected <- as_array(expected$detach())
+  expect_identical(dim(got), dim(expected), info = where)
+  expect_lt(max(abs(got - expected)) / max(1, abs(expected)), tolerance)
+}
+
 test_that("losses of classes and their gradients are those of the operators", {
   for (dtype in list(torch_float(), torch_double())) for (name in names(class_losses)) for (how in c("mean", "sum", "none")) {
     f <- function(x, t) class_losses[[name]](x, t, how)
@@ -24,9 +32,8 @@ test_that("losses of classes and their gradients are those of the operators", {
         got <- traced(x, t)
         where <- paste(name, how, size[1], size[2])
         tolerance <- if (identical(dtype, torch_double())) 1e-10 else 1e-5
-        expect_equal(as_array(got$detach()), as_array(expected$detach()), tolerance = tolerance, info = where)
-        expect_identical(dim(got), dim(expected))
-        expect_equal(as_array(autograd_grad(got, x, above)[[1]]), as_array(slope), tolerance = tolerance, info = where)
+        expect_near(got, expected, tolerance, where)
+        expect_near(autograd_grad(got, x, above)[[1]], slope, tolerance, where)
       }
     }
   }
@@ -58,9 +65,7 @@ test_that("targets that are no classes are LibTorch's errors, and ignored ones c
   expect_equal(traced(x, ignored)$item(), f(x, ignored)$item(), tolerance = 1e-6)
   expect_true("" %in% fused_groups(traced))
   expect_false("a target is no class" %in% fused_groups(traced))
-  expect_equal(
-    as_array(autograd_grad(traced(x, ignored), x)[[1]]), as_array(autograd_grad(f(x, ignored), x)[[1]]), tolerance = 1e-5
-  )
+  expect_near(autograd_grad(traced(x, ignored), x)[[1]], autograd_grad(f(x, ignored), x)[[1]], 1e-6)
   expect_true(is.nan(traced(x, torch_full(6, -100L, dtype = torch_long()))$item()))
   for (i in 1:2) expect_equal(traced(x, t)$item(), f(x, t)$item(), tolerance = 1e-6)
   # Targets that lie apart.
