@@ -1,4 +1,4 @@
-# Work on a GPU, R beside the PyTorch of the same LibTorch: `Rscript bench/cuda.R`. Where PyTorch is not beside LibTorch, the
+# Work on a GPU, R beside the PyTorch of the same LibTorch: `Rscript bench/gpu.R`. Where PyTorch is not beside LibTorch, the
 # environment variable PYTHON names a Python that has it. Medians of rounds, each of `n` calls up to cuda_synchronize(), in µs.
 
 suppressMessages(library(torch))
@@ -72,7 +72,7 @@ labels <- torch_randint(1, 11, 64, dtype = torch_long(), device = device)
 vector <- torch_randn(1000, device = device)
 small <- torch_randn(2, 2, device = device)
 
-# name: calls a round, R eager, and what compiles it; PyTorch's by the same name in cuda.py.
+# name: calls a round, R eager, and what compiles it; PyTorch's by the same name in gpu.py.
 rows <- list(
   add = list(2000, function() small + small, NULL),
   chain = list(50, function() chain(large), traced(chain, large)),
@@ -110,7 +110,8 @@ took <- function(f, n) {
 }
 
 python <- Sys.getenv("PYTHON", "python3")
-theirs <- jsonlite::fromJSON(system2(python, "bench/cuda.py", stdout = TRUE))
+# Not with the library path that R sets: there may be another LibTorch.
+theirs <- jsonlite::fromJSON(system2(python, "bench/gpu.py", stdout = TRUE, env = "LD_LIBRARY_PATH="))
 cat(sprintf("%s, LibTorch %s\n\n", R.version.string, torch:::libtorch_find()$version))
 cat("| work | R | R compiled | without fusion | PyTorch | PyTorch traced |\n|---|---|---|---|---|---|\n")
 for (name in names(rows)) {

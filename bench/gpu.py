@@ -1,4 +1,4 @@
-"""PyTorch's side of cuda.R: JSON of [eager, traced] in µs by name."""
+"""PyTorch's side of gpu.R: JSON of [eager, traced] in µs by name."""
 import json
 import statistics
 import time
