@@ -25,8 +25,8 @@ thread_local const char* last_resort = nullptr;
 // for them.
 std::mutex warnings_lock;
 std::deque<std::string> warnings;
-std::string taken;
-std::atomic<int> waiting{0};
+std::string handed_on;
+std::atomic<int> warnings_waiting{0};
 static_assert(sizeof(std::atomic<int>) == sizeof(int), "the host reads the number as a plain int");
 thread_local bool keeps = false;
 
@@ -34,7 +34,7 @@ bool keep(const std::string& message) {
   if (!keeps) return false;
   const std::lock_guard<std::mutex> hold(warnings_lock);
   warnings.push_back(valid_utf8(message));
-  ++waiting;
+  ++warnings_waiting;
   return true;
 }
 
@@ -114,15 +114,15 @@ void keep_warnings() {
 
 }  // namespace shim
 
-const int* ts_warnings(void) { return reinterpret_cast<const int*>(&shim::waiting); }
+const int* ts_warnings(void) { return reinterpret_cast<const int*>(&shim::warnings_waiting); }
 
 const char* ts_take_warning(void) {
   const std::lock_guard<std::mutex> hold(shim::warnings_lock);
   if (shim::warnings.empty()) return nullptr;
-  shim::taken = std::move(shim::warnings.front());
+  shim::handed_on = std::move(shim::warnings.front());
   shim::warnings.pop_front();
-  --shim::waiting;
-  return shim::taken.c_str();
+  --shim::warnings_waiting;
+  return shim::handed_on.c_str();
 }
 
 const char* ts_contract(void) { return TS_CONTRACT; }

@@ -64,7 +64,7 @@ int find(const char* name, bool all, const ts_callable* const** overloads, size_
   });
 }
 
-std::string text_of(const c10::FunctionSchema& schema) {
+std::string schema_text(const c10::FunctionSchema& schema) {
   std::ostringstream text;
   text << schema;
   return text.str();
@@ -111,11 +111,11 @@ int ts_operator_schemas(int registry, ts_value* out, ts_arena** arena) {
     if (registry == TS_REGISTRY_DISPATCHER) {
       for (const auto& name : dispatcher.getAllOpNames())
         if (const auto op = dispatcher.findSchema(name))
-          texts.push_back(shim::text_of(op->schema()));
+          texts.push_back(shim::schema_text(op->schema()));
     } else {
       for (const auto& op : torch::jit::getAllOperators())
         if (!dispatcher.findSchema({op->schema().name(), op->schema().overload_name()}))
-          texts.push_back(shim::text_of(op->schema()));
+          texts.push_back(shim::schema_text(op->schema()));
     }
     std::sort(texts.begin(), texts.end());
     value = shim::string_list(texts, own);

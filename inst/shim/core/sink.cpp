@@ -43,7 +43,7 @@ bool flush(const fs::path& path) {
 #endif
 }
 
-std::string host() {
+std::string host_name() {
 #if defined(_WIN32)
   return "";
 #else
@@ -129,7 +129,7 @@ fs::path FileSink::folder() const { return target_.has_parent_path() ? target_.p
 // several machines may share a folder.
 std::string FileSink::prefix() const {
   const auto name = target_.filename().u8string();
-  return "." + std::string(name.begin(), name.end()) + ".saving-" + host() + "-";
+  return "." + std::string(name.begin(), name.end()) + ".saving-" + host_name() + "-";
 }
 
 void FileSink::remove_leftovers() const {

@@ -18,7 +18,7 @@ using torch::jit::Node;
 using torch::jit::Value;
 
 // The time that a compiler takes grows with the square of a kernel's length, so that longer groups are divided.
-constexpr size_t kMostOperators = 150;
+constexpr size_t kMostInGroup = 150;
 
 // Forms the groups of a block, from its end. Control flow separates them.
 class Finder {
@@ -37,7 +37,7 @@ class Finder {
       Node* group = torch::jit::SubgraphUtils::createSingletonSubgraphAndUpdateAliasing(node, fused(), aliases_);
       take_lists(group);
       size_t operators = 1;
-      while (operators < kMostOperators && grow(group, block)) ++operators;
+      while (operators < kMostInGroup && grow(group, block)) ++operators;
       groups_.push_back(group);
       it = group->reverseIterator();
       ++it;

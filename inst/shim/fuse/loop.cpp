@@ -20,17 +20,17 @@ using torch::jit::Node;
 using torch::jit::Stack;
 using torch::jit::Value;
 
-namespace {
-
 // The C in loop-formulas.cpp declares the same.
-struct List {
+struct LoopList {
   char* data;
   int64_t n;
 };
-struct Tensor {
+struct LoopTensor {
   char* data;
   int64_t sizes[8], strides[8];  // strides in bytes
 };
+
+namespace {
 
 // Machine code reads and writes the elements of a list where LibTorch has them: a number, then what tells its type.
 bool is_known_layout() {
@@ -117,7 +117,7 @@ struct Loop::Host {
   const std::string& kinds;
   Entry& entry;
   const c10::IValue* arguments;
-  c10::SmallVector<List, 8> lists = {};
+  c10::SmallVector<LoopList, 8> lists = {};
   Stack stack = {};
   std::exception_ptr error = nullptr;
 
@@ -238,7 +238,7 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
   const size_t n = kinds_.size();
   const c10::IValue* arguments = stack.data() + (stack.size() - n);
   std::vector<TensorKind> kinds;
-  c10::SmallVector<Tensor, 4> tensors;
+  c10::SmallVector<LoopTensor, 4> tensors;
   c10::SmallVector<const void*, 4> storages;
   const char* why = mode() == Mode::off ? "the fuser is off" : is_known_layout() ? nullptr : "lists are not as machine code knows them";
   const bool has_tensors = kinds_.find('T') != std::string::npos;
@@ -252,7 +252,7 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
     kinds.push_back({tensor.scalar_type(), tensor.dim()});
     storages.push_back(tensor.storage().unsafeGetStorageImpl());
     tensors.emplace_back();
-    Tensor& it = tensors.back();
+    LoopTensor& it = tensors.back();
     it.data = static_cast<char*>(tensor.data_ptr());
     for (int64_t d = 0; d < tensor.dim(); ++d) {
       it.sizes[d] = tensor.size(d);
@@ -326,7 +326,7 @@ void Loop::run(Stack& stack, const std::vector<at::Tensor>*) {
     const auto& written = entry->source.written;
     if (std::count(written.begin(), written.end(), k++) && !tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
   }
-  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const List*, const Tensor*, const KernelNumber*, Host*);
+  using LoopFunction = int (*)(const KernelNumber*, KernelNumber*, const LoopList*, const LoopTensor*, const KernelNumber*, Host*);
   if (reinterpret_cast<LoopFunction>(function)(in.data(), out.data(), host.lists.data(), tensors.data(),
                                                progress.turns > 0 ? from.data() : nullptr, &host) != 0) {
     TORCH_CHECK(host.error, "an error in a loop was none");

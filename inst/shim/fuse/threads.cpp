@@ -19,17 +19,17 @@ namespace {
 [[maybe_unused]] constexpr double kShare = 60000;
 
 #ifdef __linux__
-struct Work {
+struct Region {
   c10::function_ref<void(int, int64_t, int64_t)> does;
   int64_t n;
   int shares;
 };
 
 void run_share(void* data) {
-  const auto& work = *static_cast<Work*>(data);
+  const auto& region = *static_cast<Region*>(data);
   const int share = omp_get_thread_num();
-  const int64_t each = (work.n + work.shares - 1) / work.shares, begin = share * each, end = std::min(work.n, begin + each);
-  if (begin < end) work.does(share, begin, end);
+  const int64_t each = (region.n + region.shares - 1) / region.shares, begin = share * each, end = std::min(region.n, begin + each);
+  if (begin < end) region.does(share, begin, end);
 }
 #endif
 
@@ -47,8 +47,8 @@ int shares_of([[maybe_unused]] int64_t n, [[maybe_unused]] double cost) {
 void in_parallel(int shares, int64_t n, c10::function_ref<void(int, int64_t, int64_t)> does) {
 #ifdef __linux__
   if (shares > 1) {
-    Work work{does, n, shares};
-    return GOMP_parallel(run_share, &work, static_cast<unsigned>(shares), 0);
+    Region region{does, n, shares};
+    return GOMP_parallel(run_share, &region, static_cast<unsigned>(shares), 0);
   }
 #endif
   does(0, 0, n);

@@ -13,7 +13,7 @@ using torch::jit::Node;
 using torch::jit::Value;
 
 // How many turns become one at most, and how many operators such a turn has at most.
-constexpr size_t kMostTurns = 8, kMostOperators = 32;
+constexpr size_t kMostTurns = 8, kMostUnrolled = 32;
 
 bool is_true(const Value* value) {
   const auto known = torch::jit::toIValue(value);
@@ -34,7 +34,7 @@ size_t turns_of(const Node& loop, bool exact) {
       return 1;
     ++operators;
   }
-  return operators == 0 ? 1 : std::min(kMostTurns, kMostOperators / operators);
+  return operators == 0 ? 1 : std::min(kMostTurns, kMostUnrolled / operators);
 }
 
 Value* whole(Graph& graph, const char* op, Value* a, Value* b) {

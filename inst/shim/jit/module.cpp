@@ -13,8 +13,6 @@ using shim::guarded_result;
 
 namespace {
 
-using Object = c10::ivalue::Object;
-
 // Makes one module have all attributes of its type; see complete_tree().
 const torch::jit::Module& complete(const torch::jit::Module& module) {
   const auto object = module._ivalue();
@@ -57,7 +55,7 @@ bool refer(torch::jit::Module module, const std::string& path, const at::Tensor&
 
 bool is_tensor(const Slot& slot) { return slot.value.isTensor() && slot.value.toTensor().defined(); }
 
-struct Named {
+struct NamedItem {
   std::string name;
   c10::IValue value;
 };
@@ -68,7 +66,7 @@ enum class Order { children_first, own_first };
 // modules above this one: a module that holds itself is not entered again.
 template <class Wanted>
 void add_tensors(const torch::jit::Module& module, const std::string& prefix, Order order, Wanted&& wanted,
-                 std::vector<const Object*>& way, std::vector<Named>& out) {
+                 std::vector<const c10::ivalue::Object*>& way, std::vector<NamedItem>& out) {
   const auto* self = module._ivalue().get();
   if (std::find(way.begin(), way.end(), self) != way.end()) return;
   way.push_back(self);
@@ -85,16 +83,16 @@ void add_tensors(const torch::jit::Module& module, const std::string& prefix, Or
 }
 
 // Keeps the first of the names of each tensor.
-void drop_repeats(std::vector<Named>& tensors) {
+void drop_repeats(std::vector<NamedItem>& tensors) {
   std::unordered_set<const at::TensorImpl*> seen;
   tensors.erase(
       std::remove_if(tensors.begin(), tensors.end(),
-                     [&](const Named& it) { return !seen.insert(it.value.toTensor().unsafeGetTensorImpl()).second; }),
+                     [&](const NamedItem& it) { return !seen.insert(it.value.toTensor().unsafeGetTensorImpl()).second; }),
       tensors.end());
 }
 
 // Collects the module and its descendants, each once, parents first.
-void add_modules(const torch::jit::Module& module, std::unordered_set<const Object*>& seen,
+void add_modules(const torch::jit::Module& module, std::unordered_set<const c10::ivalue::Object*>& seen,
                  std::vector<torch::jit::Module>& out) {
   if (!seen.insert(module._ivalue().get()).second) return;
   out.push_back(module);
@@ -103,18 +101,18 @@ void add_modules(const torch::jit::Module& module, std::unordered_set<const Obje
 }
 
 std::vector<torch::jit::Module> all_modules(const torch::jit::Module& module) {
-  std::unordered_set<const Object*> seen;
+  std::unordered_set<const c10::ivalue::Object*> seen;
   std::vector<torch::jit::Module> out;
   add_modules(module, seen, out);
   return out;
 }
 
-void give_named(const std::vector<Named>& items, ts_value& out, Arena& own) {
+void give_named(const std::vector<NamedItem>& items, ts_value& out, Arena& own) {
   out.tag = TS_DICT;
   out.len = static_cast<int64_t>(items.size());
   out.as.items = own.get().new_items(2 * items.size());
   size_t i = 0;
-  for (const Named& item : items) {
+  for (const NamedItem& item : items) {
     out.as.items[i++] = shim::string_value(item.name, own);
     shim::from_ivalue(item.value, out.as.items[i++], own);
   }
@@ -147,8 +145,8 @@ torch::jit::Module shim::copy_module(const torch::jit::Module& module) {
   auto copy = module.deepcopy();
   // deepcopy() copies values and not whether they require gradients.
   const auto flags = [](const torch::jit::Module& tree) {
-    std::vector<Named> all;
-    std::vector<const Object*> way;
+    std::vector<NamedItem> all;
+    std::vector<const c10::ivalue::Object*> way;
     add_tensors(
         tree, "", Order::own_first, [](const Slot& slot) { return slot.is_parameter || slot.is_buffer; }, way, all);
     return all;
@@ -226,8 +224,8 @@ int ts_module_refer(ts_module* module, const char* path, ts_tensor* tensor) {
 int ts_module_list(ts_module* module, int part, int recursive, ts_value* out, ts_arena** arena) {
   return guarded_result(out, arena, [&](ts_value& value, Arena& own) {
     const torch::jit::Module& self = module->module;
-    std::vector<Named> items;
-    std::vector<const Object*> way;
+    std::vector<NamedItem> items;
+    std::vector<const c10::ivalue::Object*> way;
     switch (part) {
       case TS_MODULE_PARAMETERS:
       case TS_MODULE_BUFFERS: {

@@ -42,7 +42,7 @@ int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-struct Started : at::ObserverContext {
+struct Begun : at::ObserverContext {
   Event event;
   std::vector<const void*> memory;  // of the arguments, which are gone from the stack when the results come; never read
 };
@@ -74,7 +74,7 @@ bool shows_an_input(const at::RecordFunction& function, const std::vector<const 
 }
 
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
-  auto context = std::make_unique<Started>();
+  auto context = std::make_unique<Begun>();
   Event& event = context->event;
   event.name = function.name();
   event.depth = depth++;
@@ -92,7 +92,7 @@ std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
 }
 
 void end(const at::RecordFunction& function, at::ObserverContext* context) {
-  auto& started = *static_cast<Started*>(context);
+  auto& started = *static_cast<Begun*>(context);
   Event& event = started.event;
   event.end = now();
   --depth;

@@ -66,8 +66,8 @@ GraphFunction* helper(const std::string& name, size_t letter);
 
 // The names that a form may use. `each`: the form for single values, which a form for vectors calls. `letter`: a helper
 // with N or S is called for the type that the form itself is for.
-struct Names : Resolver {
-  Names(const Stands& stands, GraphFunction* each, size_t letter) : stands(stands), each(each), letter(letter) {}
+struct FormNames : Resolver {
+  FormNames(const Stands& stands, GraphFunction* each, size_t letter) : stands(stands), each(each), letter(letter) {}
   TypePtr resolveType(const std::string& name, const SourceRange&) override {
     for (const auto& it : stands)
       if (auto found = part_named(it.second, name)) return found;
@@ -324,7 +324,7 @@ GraphFunction* made(const std::string& builtin, std::vector<Form>& forms, Form& 
         std::regex_replace(with_types(form.text, stands), std::regex("^def [A-Za-z_0-9]+"), "def " + name);
     Parser parser(std::make_shared<Source>(text, std::string("R"), 1));
     const auto all = unit().define(c10::QualifiedName("__torch__.R"), {}, {}, {Def(parser.parseFunction(false))},
-                                   {std::make_shared<Names>(stands, each, form.letter)}, nullptr);
+                                   {std::make_shared<FormNames>(stands, each, form.letter)}, nullptr);
     function = static_cast<GraphFunction*>(all.front());
   }
   return function;

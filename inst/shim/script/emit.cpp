@@ -10,8 +10,7 @@
 
 namespace shim::script {
 
-using namespace c10;
-using torch::jit::NamedValue;
+using namespace torch::jit;
 
 const Value* stored_value(const torch::jit::Node* load) {
   const std::string name = load->s(c10::attr::name);

@@ -5,27 +5,23 @@
 #include <mutex>
 #include <optional>
 
-namespace {
-
-// A tensor and a copy of its value. The value is copied back only if it has changed: copying would break graphs that
-// hold the tensor for backward(). The tensor's version does not tell, as batch norm writes its statistics without
-// counting.
-struct Kept {
-  explicit Kept(const at::Tensor& it) : tensor(it), copy(it.detach().clone()) {}
-  void put_back() {
-    if (!tensor.equal(copy)) tensor.copy_(copy);
-  }
-  at::Tensor tensor, copy;
-};
-
-struct Generator {
-  at::Generator generator;
-  at::Tensor state;
-};
-
-}  // namespace
-
 struct ts_state {
+  // A tensor and a copy of its value. The value is copied back only if it has changed: copying would break graphs that
+  // hold the tensor for backward(). The tensor's version does not tell, as batch norm writes its statistics without
+  // counting.
+  struct Kept {
+    explicit Kept(const at::Tensor& it) : tensor(it), copy(it.detach().clone()) {}
+    void put_back() {
+      if (!tensor.equal(copy)) tensor.copy_(copy);
+    }
+    at::Tensor tensor, copy;
+  };
+
+  struct Generator {
+    at::Generator generator;
+    at::Tensor state;
+  };
+
   std::vector<Kept> tensors;
   std::vector<std::pair<at::Tensor, std::optional<Kept>>> gradients;
   std::vector<Generator> generators;
@@ -39,7 +35,7 @@ int ts_state_save(ts_tensor* const* tensors, size_t n, ts_state** out) {
     for (auto& tensor : shim::borrow_all(tensors, n)) {
       if (!tensor.defined()) continue;
       const at::Tensor grad = tensor.grad();
-      state->gradients.emplace_back(tensor, grad.defined() ? std::make_optional<Kept>(grad) : std::nullopt);
+      state->gradients.emplace_back(tensor, grad.defined() ? std::make_optional<ts_state::Kept>(grad) : std::nullopt);
       state->tensors.emplace_back(tensor);
     }
     auto keep = [&](at::Generator generator) {

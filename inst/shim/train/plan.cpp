@@ -10,7 +10,7 @@ namespace {
 // The most bytes that all registers of a plan may hold.
 constexpr size_t kMostBytes = size_t{256} << 20;
 
-const void* memory_of(const at::Tensor& tensor) {
+const void* data_of(const at::Tensor& tensor) {
   return tensor.defined() && tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl() : nullptr;
 }
 
@@ -109,10 +109,10 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     for (size_t i = 0; i < it.arguments.size(); ++i) {
       const auto* alias = schema.arguments()[i].alias_info();
       if (!alias || !alias->isWrite()) continue;
-      each_tensor(it.arguments[i].value, [&](const at::Tensor& tensor) { written.insert(memory_of(tensor)); });
+      each_tensor(it.arguments[i].value, [&](const at::Tensor& tensor) { written.insert(data_of(tensor)); });
       if (it.arguments[i].kind == Argument::tensor || it.arguments[i].kind == Argument::tensors)
         for (const int from : it.arguments[i].from)
-          if (from >= 0) written.insert(memory_of(recorded[static_cast<size_t>(from)]));
+          if (from >= 0) written.insert(data_of(recorded[static_cast<size_t>(from)]));
     }
   }
   const auto keep = [&](int to) {
@@ -154,7 +154,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     const bool all_stay = std::all_of(it.arguments.begin(), it.arguments.end(), stays);
     const bool any_result = std::any_of(it.results.begin(), it.results.end(), [](int to) { return to >= 0; });
     const bool fresh = std::none_of(it.results.begin(), it.results.end(), [&](int to) {
-      return to >= 0 && written.count(memory_of(recorded[static_cast<size_t>(to)]));
+      return to >= 0 && written.count(data_of(recorded[static_cast<size_t>(to)]));
     });
     const bool is_free = !any_result && !changes_something(schema) && is_view(schema);
     if (is_free) continue;
@@ -163,7 +163,7 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
       // Views of a tensor from outside are right as long as that tensor keeps its memory: holds() checks this.
       for (const auto& argument : it.arguments)
         each_tensor(argument.value, [&](const at::Tensor& tensor) {
-          plan->outside_.emplace_back(tensor, memory_of(tensor));
+          plan->outside_.emplace_back(tensor, data_of(tensor));
         });
       continue;
     }
@@ -171,13 +171,13 @@ std::unique_ptr<Plan> Plan::of(const ts_tape& tape, const std::vector<at::Tensor
     take_arguments(it.arguments, step);
     std::unordered_set<const void*> read;
     for (const auto& argument : it.arguments) {
-      each_tensor(argument.value, [&](const at::Tensor& tensor) { read.insert(memory_of(tensor)); });
+      each_tensor(argument.value, [&](const at::Tensor& tensor) { read.insert(data_of(tensor)); });
       if (argument.kind == Argument::tensor || argument.kind == Argument::tensors)
         for (const int from : argument.from)
-          if (from >= 0) read.insert(memory_of(recorded[static_cast<size_t>(from)]));
+          if (from >= 0) read.insert(data_of(recorded[static_cast<size_t>(from)]));
     }
     const bool all_new = std::all_of(it.results.begin(), it.results.end(), [&](int to) {
-      return to >= 0 && !read.count(memory_of(recorded[static_cast<size_t>(to)]));
+      return to >= 0 && !read.count(data_of(recorded[static_cast<size_t>(to)]));
     });
     if (!changes_something(schema) && !is_view(schema) && all_new && it.results.size() == schema.returns().size() &&
         !it.results.empty()) {
@@ -213,7 +213,7 @@ void Plan::let_go_early(const ts_tape& tape) {
 }
 
 bool Plan::holds() const {
-  return std::all_of(outside_.begin(), outside_.end(), [](const auto& it) { return memory_of(it.first) == it.second; });
+  return std::all_of(outside_.begin(), outside_.end(), [](const auto& it) { return data_of(it.first) == it.second; });
 }
 
 void Plan::run(const std::vector<at::Tensor>& inputs, const std::vector<double>& numbers) {
