@@ -71,7 +71,7 @@ class Places {
 const char* what_is(SEXP x) {
   switch (TYPEOF(x)) {
     case CPLXSXP: return "a complex number";
-    case STRSXP: return Rf_xlength(x) == 1 ? "a string that is NA" : "a vector that was put into the code";
+    case STRSXP: return "a vector that was put into the code";
     case CLOSXP:
     case SPECIALSXP:
     case BUILTINSXP: return "a function that was put into the code";
@@ -163,9 +163,14 @@ void read_code(SEXP x, int row, const Places& places, ts_code* code) {
       if (plain) return constant(TS_CODE_DOUBLE, REAL(x)[0]);
       break;
     case STRSXP:
-      if (!plain || STRING_ELT(x, 0) == NA_STRING) break;
-      code->kind = TS_CODE_STRING;
-      code->text = Rf_translateCharUTF8(STRING_ELT(x, 0));
+      if (!plain) break;
+      if (STRING_ELT(x, 0) == NA_STRING) {
+        code->kind = TS_CODE_NA_STRING;
+        code->text = "a string that is NA";
+      } else {
+        code->kind = TS_CODE_STRING;
+        code->text = Rf_translateCharUTF8(STRING_ELT(x, 0));
+      }
       return;
     default: break;
   }

@@ -70,7 +70,7 @@ test_that("objects with our classes on anything else end no process", {
       f <- get0(name, home, mode = "function")
       if (is.null(f)) next
       cat(name, file = last)
-      for (k in 1:6) {
+      for (k in 1:2) {
         arguments <- lapply(seq_len(sample(3, 1)), function(i) {
           pool <- if (stats::runif(1) < 0.6) forged else good
           pool[[sample(length(pool), 1)]]

@@ -378,7 +378,8 @@ typedef enum ts_code_kind {
   TS_CODE_NAME,    /* text */
   TS_CODE_CALL,    /* items: what is called, then the arguments; names: those of the arguments, NULL where there is none */
   TS_CODE_FUNCTION, /* items: defaults of the formals (MISSING: none), then the body; names: the formals */
-  TS_CODE_OTHER     /* text: describes a value that no program can hold */
+  TS_CODE_NA_STRING, /* text: describes it, as the next */
+  TS_CODE_OTHER      /* text: describes a value that no program can hold */
 } ts_code_kind;
 
 typedef struct ts_code {

@@ -252,9 +252,7 @@ Expr Lower::like_value(const ts_code& code) {
   const bool makes_one = maker != makers.end() && code.n == 2 && !code.names[1] && code.items[1].number == 1 &&
                          (code.items[1].kind == TS_CODE_DOUBLE || code.items[1].kind == TS_CODE_INTEGER);
   const int32_t kind = makes_one && !is_own(maker->first) ? maker->second : code.kind;
-  // This is how the host describes `NA_character_`.
-  const bool is_na_string = kind == TS_CODE_OTHER && code.text == std::string("a string that is NA");
-  if (kind == TS_CODE_STRING || is_na_string) return string("", function_.range(code));
+  if (kind == TS_CODE_STRING || kind == TS_CODE_NA_STRING) return string("", function_.range(code));
   if (kind == TS_CODE_DOUBLE || kind == TS_CODE_INTEGER || kind == TS_CODE_LOGICAL) return expression(written(code, kind));
   return expression(code);
 }
