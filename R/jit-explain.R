@@ -5,11 +5,14 @@
 #' `jit_explain()` runs a traced, compiled or loaded function until its plan is final, and tells for each operator of the plan
 #' in which kernel it is computed, or why it is in none, from which line or module it comes, and what it costs.
 #'
+#' `f` is called some ten times; tensors that it changes in place and the states of random numbers are put back.
+#'
 #' Operators outside of kernels run one by one, as they do when they are called from R. The reasons:
 #'
 #' * "kernels do not compute it": convolutions, indexing and the like, which LibTorch computes;
 #' * "it writes into its argument": `add_()` and its kin;
 #' * "it has no neighbour to run with": one operator alone is no gain;
+#' * "there is no compiler of C that could make kernels", "kernels can't be kept in their folder": see [install_torch_sitrep()];
 #' * "it only shows memory in another way": views whose results leave the kernels;
 #' * what stands behind a kernel's name is why LibTorch computed all of it at the last call: arguments that are no plain tensors
 #'   on the CPU, too many sizes, a kernel that is being compiled or that the compiler refused, the fuser switched off.
@@ -39,6 +42,10 @@ jit_explain <- function(f, ..., times = 5) {
   if (!(is_scalar_integerish(times) && !is.na(times) && times >= 1)) {
     value_error(sprintf("`times` must be a positive whole number, not %s.", friendly_type(times)))
   }
+  tensors <- Filter(function(x) is_torch_tensor(x) && x$layout == torch_strided(), as.list(unlist(list(...))))
+  if (inherits(f, "script_module")) tensors <- c(tensors, f$parameters, f$buffers)
+  restore <- keep_state(tensors)
+  on.exit(restore())
   method <- if (inherits(f, "script_module")) script_trace(f) else f
   if (is.null(method)) value_error("`f` has no method `forward`.")
   handle <- attr(method, "handle", exact = TRUE)
@@ -66,7 +73,7 @@ explained_nodes <- function(nodes, groups) {
   keep <- which(startsWith(nodes$kind, "aten::"))
   kernel <- ifelse(is.na(group[keep]), NA_character_, name_of(group[keep]))
   reasons <- vapply(nodes$kind[keep], cpp_fuser_reason, "")
-  why <- ifelse(nzchar(reasons), reasons, "it has no neighbour to run with")
+  why <- ifelse(nzchar(reasons), reasons, the$no_kernels %||% "it has no neighbour to run with")
   why[!is.na(kernel)] <- vapply(kernel[!is.na(kernel)], function(name) groups[[name]][[3]] %||% "", "")
   why[why == ""] <- NA_character_
   data.frame(
@@ -79,7 +86,7 @@ explained_nodes <- function(nodes, groups) {
 # operator of that name, provided that there are equally many.
 with_costs <- function(rows, events, times, groups) {
   costs <- c("seconds", "bytes", "operations")
-  rows[costs] <- NA_real_
+  for (cost in costs) rows[[cost]] <- rep(NA_real_, nrow(rows))
   named <- vapply(groups, function(one) one[[6]], "")
   single <- is.na(rows$kernel) | !is.na(rows$why)
   first <- !is.na(rows$kernel) & is.na(rows$why) & !duplicated(rows$kernel)
@@ -167,7 +174,7 @@ plot.jit_explanation <- function(x, ...) {
 #'   operator in the order of their ends: `name`, `place` (the R call, `""` for what ran on another thread), `start` and `seconds`,
 #'   `self` (without the operators that it calls), `bytes`, `operations` of floating point (of sums, products and convolutions, and of
 #'   what calls them), `depth` (0: called from R or from a program), `thread`.
-#'   `print()` shows operators and places by time, `plot()` draws the events as flames, time from left to right.
+#'   `as.data.frame()` gives the events, `print()` shows operators and places by time, `plot()` draws the events as flames, time from left to right.
 #'   `jit_profile_save()` writes what browsers show at `chrome://tracing`, and gives `file`, invisibly.
 #' @section Source: LibTorch's `RecordFunction` observers.
 #' @seealso [jit_explain()]
@@ -240,6 +247,9 @@ print.jit_profile <- function(x, ...) {
   print(stats::setNames(places, c("from", "calls", "ms", "share")), row.names = FALSE, right = FALSE)
   invisible(x)
 }
+
+#' @export
+as.data.frame.jit_profile <- function(x, ...) x$events
 
 #' @export
 plot.jit_profile <- function(x, ...) {

@@ -41,13 +41,17 @@ limit_kernels <- function(folder, most = 4000) {
   unlink(files[is.na(changed) | changed <= stats::median(changed, na.rm = TRUE)])
 }
 
-# When LibTorch is loaded. Without a compiler nothing changes but speed.
+# When LibTorch is loaded. Without a compiler nothing changes but speed; `the$no_kernels` then says why.
 set_kernel_compiler <- function() {
   compiler <- kernel_compiler()
+  the$no_kernels <- if (is.null(compiler)) "there is no compiler of C that could make kernels"
   if (is.null(compiler)) return(invisible())
   folder <- kernel_folder()
   dir.create(folder, showWarnings = FALSE, recursive = TRUE, mode = "0700")
-  if (file.access(folder, 2) != 0) return(invisible())
+  if (!dir.exists(folder) || file.access(folder, 2) != 0) {
+    the$no_kernels <- "kernels can't be kept in their folder"
+    return(invisible())
+  }
   limit_kernels(folder)
   commands <- kernel_commands(compiler)
   program <- file.info(compiler[[1]])

@@ -282,7 +282,7 @@ scripted_module <- function(mod, handle, program) {
   refuse_hooks(mod, self, program$call)
   methods <- methods_of_module(mod, self)
   if (program$has_computed) methods <- c(asking_computed(methods, self, program$call), computed_methods(self))
-  fields <- fields_of_module(c(methods, methods_above(mod)), self)
+  fields <- fields_of_module(methods, methods_above(mod), self)
   for (name in names(fields)) cpp_module_set_attribute(handle, name, fields[[name]])
   # A method may be an operator itself: they count from -1 downwards.
   at <- vapply(names(methods), function(name) {
@@ -342,10 +342,13 @@ unclass_function <- function(f) {
 }
 
 # What stands behind `self$` and `private$` and is neither a tensor nor a module nor a method, by its names.
-fields_of_module <- function(methods, self) {
-  names <- unlist(lapply(methods, function(f) self_names(body(f))))
+fields_of_module <- function(methods, above, self) {
+  names_in <- function(methods) unlist(lapply(methods, function(f) self_names(body(f))))
+  names <- names_in(above)
   # A function that gets the module itself may read any field.
-  if (any(vapply(methods, function(f) passes_self(body(f)), NA))) names <- c(names, ls(self))
+  if (any(vapply(c(methods, above), function(f) passes_self(body(f)), NA))) names <- c(names, ls(self))
+  # A list of the buffers, say, which no method of its own reads, would hide those of the program.
+  names <- c(names_in(methods), setdiff(names, names(nn_Module$active)))
   names <- setdiff(unique(names), "training")
   private <- self$.__enclos_env__$private
   fields <- list()

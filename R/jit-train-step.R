@@ -10,7 +10,8 @@
 # user's call that runs.
 new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = caller_env()) {
   if (!is_nn_module(model) || inherits(model, "nn_module_generator")) {
-    type_error(sprintf("`model` must be an initialized nn_module, not %s.", friendly_type(model)), call)
+    is <- if (inherits(model, "nn_module_generator")) "a class of modules: call it, as in `nn_relu()`" else friendly_type(model)
+    type_error(sprintf("`model` must be an initialized nn_module, not %s.", is), call)
   }
   if (!is.null(loss) && !is.function(loss)) {
     type_error(sprintf("`loss` must be a function of output and target, or NULL, not %s.", friendly_type(loss)), call)
@@ -26,10 +27,12 @@ new_trainer <- function(model, loss, optimizer, clip_norm, clip_value, call = ca
   }
   load_torch()
   list2env(list(
-    model = model, loss = loss, optimizer = optimizer, clip_norm = clip_norm, clip_value = clip_value, program = NULL,
+    model = model, selves = selves_of(model), loss = loss, optimizer = optimizer, clip_norm = clip_norm, clip_value = clip_value, program = NULL,
     tapes = new_environment(), sizes = new_environment(), update = NULL, closure = needs_closure(optimizer), call = call
   ), parent = emptyenv())
 }
+
+selves_of <- function(model) compact(lapply(unname(model$modules), attr, "module", exact = TRUE))
 
 # Such an optimizer calls for the loss itself, as often as it likes.
 needs_closure <- function(optimizer) {
@@ -43,6 +46,7 @@ params_of <- function(optimizer) unlist(lapply(optimizer$param_groups, `[[`, "pa
 
 batch_loss <- function(trainer, batch) {
   model <- trainer$program %||% trainer$model
+  if (!is.null(trainer$program)) on.exit(take_buffers(trainer$model, trainer$program))
   loss <- trainer$loss
   value <- if (is.null(loss)) {
     output_of(model, batch)
@@ -59,6 +63,19 @@ batch_loss <- function(trainer, batch) {
   value
 }
 
+# A program that puts a tensor in the place of a buffer does so in its own module only.
+take_buffers <- function(model, program) {
+  own <- model$buffers
+  made <- if (length(own)) program$buffers
+  for (name in intersect(names(own), names(made))) {
+    if (tensor_address(own[[name]]) == tensor_address(made[[name]])) next
+    with_no_grad(own[[name]]$copy_(made[[name]]))
+    way <- strsplit(name, ".", fixed = TRUE)[[1L]]
+    holder <- Reduce(function(module, child) module[[child]], way[-length(way)], program)
+    holder[[way[length(way)]]] <- own[[name]]
+  }
+}
+
 # Errors show the arguments as `batch[[1]]`, not their values.
 output_of <- function(model, batch) {
   if (length(batch) == 1L) return(model(batch[[1L]]))
@@ -72,6 +89,13 @@ check_batch <- function(trainer, batch) {
     }
   }
   n_targets <- if (is.null(trainer$loss)) 0L else 1L
+  takes <- formals(trainer$model)
+  if (length(batch) - n_targets > length(takes) && !"..." %in% names(takes)) {
+    value_error(sprintf(
+      "The model takes %s, and the batch has %d%s.", count_of(length(takes), "input", "inputs"), length(batch) - n_targets,
+      if (n_targets) " before its target" else ""
+    ), trainer$call)
+  }
   if (length(batch) > n_targets) return(batch)
   value_error(sprintf(
     "A batch must hold the inputs of the model%s, not %s.", if (is.null(trainer$loss)) "" else " and the target of `loss`",
@@ -84,7 +108,10 @@ gradients_in_R <- function(trainer, batch) {
   params <- params_of(trainer$optimizer)
   value <- with_enable_grad(batch_loss(trainer, batch))
   if (!value$requires_grad) value_error("The loss depends on no tensor that requires a gradient.", trainer$call)
-  wanted <- params[vapply(params, function(param) param$requires_grad, NA)]
+  is_wanted <- vapply(params, function(param) param$requires_grad, NA)
+  wanted <- params[is_wanted]
+  # As in a loop: what was frozen keeps a gradient, of zeros.
+  tensors_zero_grad(params[!is_wanted])
   cpp_gradients_anew(value, wanted)
   if (!is.null(trainer$clip_norm)) nn_utils_clip_grad_norm_(wanted, trainer$clip_norm)
   if (!is.null(trainer$clip_value)) nn_utils_clip_grad_value_(wanted, trainer$clip_value)
@@ -105,7 +132,9 @@ gradient_tape <- function(trainer, batch) {
   before <- tensors_in(trainer$model)
   value <- NULL
   has_grad <- NULL
+  seed <- globalenv()$.Random.seed
   tape <- record_tape(batch, new_numbers(), value <- gradients_in_R(trainer, batch), function() {
+    if (!identical(globalenv()$.Random.seed, seed)) return("it draws random numbers of R, which would be the same in each step")
     grads <- grads_of(params)
     has_grad <<- !vapply(grads, is.null, NA)
     # Tensors that the model put in the place of others.
@@ -139,12 +168,13 @@ keep_training <- function(trainer, batch) {
 
 # All tensors in the fields of a model and of the modules in it.
 tensors_in <- function(model) {
-  selves <- compact(lapply(unname(model$modules), attr, "module", exact = TRUE))
-  unname(unlist(lapply(selves, own_members, "torch_tensor"), recursive = FALSE))
+  unname(unlist(lapply(selves_of(model), own_members, "torch_tensor"), recursive = FALSE))
 }
 
 # What a batch leaves behind: loss, gradients, parameters, buffers and random numbers.
 outcome <- function(trainer, value) {
+  # The batch is computed here, and may put other tensors into the model.
+  force(value)
   tensors <- tensors_of_trainer(trainer)
   list(
     loss = value$detach()$clone(), gradients = lapply(grads_of(params_of(trainer$optimizer)), copy_value),
@@ -382,7 +412,7 @@ batch_gradients <- function(trainer, batch, entry = entry_of(trainer, batch)) {
   train_tape(list(entry$tape, NULL), batch, entry$params, numeric())
 }
 
-batch_key <- function(trainer, batch) paste(trainer$model$training, .Call(C_batch_key, batch))
+batch_key <- function(trainer, batch) .Call(C_batch_key, batch, trainer$selves, trainer$optimizer$param_groups)
 
 # The tape of such batches. It is NULL where the model runs as a program, because its course depends on values.
 entry_of <- function(trainer, batch) {
@@ -490,8 +520,10 @@ closure_step <- function(trainer, batch) {
 #' followed. That holds for the package's optimizers and for those made by [optimizer()]. If a step can't be recorded,
 #' R makes the steps, and a message says why. R also makes those of [optim_lbfgs()], whose closure is compiled.
 #'
-#' Changes of the mode, the learning rates, other hyperparameters and the optimizer's state between steps are noticed.
-#' Other changes of the model, such as new layers, need a new `jit_train_step()`.
+#' Between steps these changes are noticed: the modes of the model and of the modules in it, whether parameters require
+#' gradients, learning rates, other hyperparameters, new groups and the state of the optimizer. Other changes of the model, such
+#' as new layers, or another `p` of a dropout layer, need a new `jit_train_step()`. A model or a loss that draws random numbers of
+#' R (`runif()`, ...) is not recorded; those of torch (`torch_rand()`, ...) are new in each step.
 #'
 #' @param model An initialised module; the optimizer has its parameters.
 #' @param loss A function of the model's output and the last element of the batch that gives a tensor with one

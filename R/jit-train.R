@@ -197,7 +197,7 @@ train_rows <- function(trainer, loader, tensors, every, after_steps, scheduler) 
 
 # Makes up to `wanted` steps on batches of `rows` rows, of which the first begins behind `from`; gives their losses.
 rows_steps <- function(trainer, tensors, order, from, rows, wanted) {
-  key <- paste(rows, trainer$model$training)
+  key <- paste(rows, batch_key(trainer, list()))
   entry <- if (is.null(trainer$program)) trainer$sizes[[key]]
   numbers <- if (!is.null(entry) && entry$is_checked) numbers_of(trainer, entry)
   if (is.null(numbers)) {
@@ -216,11 +216,12 @@ rows_steps <- function(trainer, tensors, order, from, rows, wanted) {
   losses
 }
 
-# The loss and the metrics of a model in evaluation mode. The model gets its mode back afterwards.
+# The loss and the metrics of a model in evaluation mode. Each module gets its mode back afterwards.
 evaluate_model <- function(trainer, loader, metrics) {
   model <- trainer$model
-  was <- model$training
-  on.exit(model$train(was))
+  modules <- unname(model$modules)
+  modes <- lapply(modules, function(module) module$training)
+  on.exit(Map(function(module, was) module$training <- was, modules, modes))
   model$eval()
   sums <- numeric(1L + length(metrics))
   rows <- 0

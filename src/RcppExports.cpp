@@ -1694,7 +1694,7 @@ END_RCPP
 RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
-RcppExport SEXP C_batch_key(SEXP);
+RcppExport SEXP C_batch_key(SEXP, SEXP, SEXP);
 RcppExport SEXP C_columns(SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
@@ -1872,7 +1872,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"C_are_rows",         (DL_FUNC) &C_are_rows,          1},
     {"C_autograd_record",  (DL_FUNC) &C_autograd_record,   7},
     {"C_backward",         (DL_FUNC) &C_backward,          6},
-    {"C_batch_key",        (DL_FUNC) &C_batch_key,         1},
+    {"C_batch_key",        (DL_FUNC) &C_batch_key,         3},
     {"C_columns",          (DL_FUNC) &C_columns,           1},
     {"C_dollar",           (DL_FUNC) &C_dollar,            2},
     {"C_field",            (DL_FUNC) &C_field,             2},

@@ -16,13 +16,6 @@ T* allocate(size_t n) {
   return reinterpret_cast<T*>(R_alloc(n + 1, sizeof(T)));
 }
 
-SEXP element_of(SEXP list, const char* name) {
-  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
-  for (R_xlen_t i = 0; i < Rf_xlength(list); ++i)
-    if (std::strcmp(CHAR(STRING_ELT(names, i)), name) == 0) return VECTOR_ELT(list, i);
-  return R_NilValue;
-}
-
 const char* text_in(SEXP list, const char* name) {
   SEXP x = element_of(list, name);
   return x == R_NilValue ? nullptr : Rf_translateCharUTF8(STRING_ELT(x, 0));

@@ -80,12 +80,21 @@ SEXP cpp_gradients_anew(SEXP loss, SEXP params) {
   return R_NilValue;
 }
 
-// Text that is equal for batches that the same tape can run.
-RcppExport SEXP C_batch_key(SEXP batch) {
+// Text that is equal for batches that the same tape can run: of the batch, of the modes of all modules, whose `selves` are given,
+// and of which parameters in the groups of the optimizer require gradients.
+RcppExport SEXP C_batch_key(SEXP batch, SEXP selves, SEXP groups) {
+  static SEXP training = Rf_install("training");
   const void* memory = vmaxget();
   size_t n;
   ts_tensor** all = tensors_of(batch, "batch", &n);
-  size_t room = 16;
+  size_t room = 16 + static_cast<size_t>(XLENGTH(selves));
+  const R_xlen_t n_groups = XLENGTH(groups);
+  auto** params = reinterpret_cast<ts_tensor***>(R_alloc(static_cast<size_t>(n_groups) + 1, sizeof(ts_tensor**)));
+  auto* n_params = reinterpret_cast<size_t*>(R_alloc(static_cast<size_t>(n_groups) + 1, sizeof(size_t)));
+  for (R_xlen_t i = 0; i < n_groups; ++i) {
+    params[i] = tensors_of(element_of(VECTOR_ELT(groups, i), "params"), "params", &n_params[i]);
+    room += 20 * n_params[i];
+  }
   for (size_t i = 0; i < n; ++i) {
     ts_tensor_info info;
     check(shim().ts_tensor_describe(all[i], &info));
@@ -102,6 +111,15 @@ RcppExport SEXP C_batch_key(SEXP batch) {
       put(std::snprintf(text + end, room - end, "%lld/%lld ", static_cast<long long>(info.sizes[k]),
                         static_cast<long long>(info.strides ? info.strides[k] : 0)));
   }
+  for (R_xlen_t i = 0; i < XLENGTH(selves); ++i)
+    text[end++] = Rf_asLogical(argument_of(VECTOR_ELT(selves, i), training)) == TRUE ? 'T' : 'F';
+  for (R_xlen_t i = 0; i < n_groups; ++i)
+    for (size_t k = 0; k < n_params[i]; ++k) {
+      ts_tensor_info info;
+      check(shim().ts_tensor_describe(params[i][k], &info));
+      end += static_cast<size_t>(std::snprintf(text + end, room - end, "%c%llx", info.requires_grad ? 'g' : 'n',
+                                               static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(params[i][k]))));
+    }
   SEXP out = Rf_ScalarString(Rf_mkCharLen(text, static_cast<int>(end)));
   vmaxset(memory);
   return out;

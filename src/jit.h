@@ -1,5 +1,7 @@
 // Shared by the files jit-*.cpp.
 #pragma once
+#include <cstring>
+
 #include "convert.h"
 #include "operate.h"
 
@@ -8,6 +10,14 @@ inline ts_callable* callable_of(SEXP x, const char* what = "f") {
 }
 inline ts_module* module_of(SEXP x, const char* what = "module") {
   return static_cast<ts_module*>(handle_of(x, Kind::module, what));
+}
+
+// The element of a list with a name; NULL if there is none.
+inline SEXP element_of(SEXP list, const char* name) {
+  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < Rf_xlength(names); ++i)
+    if (std::strcmp(CHAR(STRING_ELT(names, i)), name) == 0) return VECTOR_ELT(list, i);
+  return R_NilValue;
 }
 
 // The entries of `watched` that may be another value now; NULL if there is none.

@@ -56,8 +56,39 @@ test_that("the reason is that of the call", {
   expect_identical(why(torch_ones(2)), NA_character_)
 })
 
+test_that("a program is explained whatever it does, and leaves nothing behind", {
+  skip_if_no_torch()
+  nothing <- jit_compile("def f(x):\n  return x")$f
+  told <- jit_explain(nothing, torch_ones(2))
+  expect_identical(dim(told), c(0L, 11L))
+  expect_output(print(told), "0 operators")
+  x <- torch_ones(3)
+  torch_manual_seed(1)
+  state <- torch_get_rng_state()
+  jit_explain(jit_compile("def f(x):\n  return x.add_(1.) * torch.rand_like(x)")$f, x)
+  expect_equal(as.numeric(x), c(1, 1, 1))
+  expect_true(torch_equal(torch_get_rng_state(), state))
+  net <- nn_batch_norm1d(3)
+  traced <- jit_trace(net, torch_randn(5, 3))
+  before <- lapply(traced$state_dict(), as_array)
+  jit_explain(traced, torch_randn(5, 3))
+  expect_identical(lapply(traced$state_dict(), as_array), before)
+})
+
+test_that("without a compiler that is the reason", {
+  skip_if_no_torch()
+  why <- callr::r(function() {
+    library(torch)
+    f <- jit_trace(function(x) torch_tanh(x) * 2, torch_randn(2))
+    jit_explain(f, torch_ones(2))$why
+  }, env = c(callr::rcmd_safe_env(), TORCH_KERNEL_CC = "/none"))
+  expect_identical(why, rep("there is no compiler of C that could make kernels", 2))
+})
+
 test_that("a profile has each operator with its time and where it comes from", {
   skip_if_no_torch()
+  profile <- jit_profile(torch_ones(2) + 1)
+  expect_identical(as.data.frame(profile), profile$events)
   x <- torch_randn(20, 20, requires_grad = TRUE)
   found <- jit_profile({
     y <- torch_tanh(torch_matmul(x, x))

@@ -72,6 +72,80 @@ test_that("elementary functions are as exact as a few units in the last place", 
   expect_equal(lapply(jit_trace(zeros, x)(x), as.numeric), lapply(zeros(x), as.numeric))
 })
 
+test_that("casts inside of a kernel are those of LibTorch", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  values <- function(f, x) {
+    fused <- jit_trace(f, x)
+    got <- as.numeric(fused(x)$to(dtype = "double"))
+    expect_true(all(fused_groups(fused) == ""))
+    expect_equal(got, as.numeric(f(x)$to(dtype = "double")))
+  }
+  numbers <- c(0.3, -0.3, 0.9, 7.7, -7.7, 300, -300, 70000, -70000, 0, 2e9)
+  for (dtype in c("bool", "uint8", "int8", "int16", "int32", "int64", "half", "bfloat16", "float", "double")) {
+    # The sign of zero too.
+    through <- function(x) 1 / ((x * 1.5)$to(dtype = dtype)$to(dtype = "float") * 2)
+    into <- function(x) (x * 1.5)$to(dtype = dtype)
+    for (from in c("float", "double")) values(through, torch_tensor(numbers, dtype = from))
+    values(into, torch_tensor(numbers))
+    whole <- torch_tensor(c(3L, 0L, 300L, -1L, 70000L, 2L^30L))
+    for (from in c("int32", "int64")) values(function(x) (x * 2L)$to(dtype = dtype)$to(dtype = "float") + 1, whole$to(dtype = from))
+  }
+  # What is no number is one, or the least one.
+  special <- torch_tensor(c(NaN, Inf, -Inf, 1))
+  for (dtype in c("bool", "int32", "int64")) values(function(x) (x * 2)$to(dtype = dtype)$to(dtype = "float") + 1, special)
+  values(function(x) torch_where((x * 2)$to(dtype = "bool"), x, x + 5) * 1, special)
+  values(function(x) (x * 2L)$to(dtype = "bool")$sum() + 1L, torch_tensor(c(3L, 0L, 300L, -1L, 70000L)))
+  # Gradients go around what is no number with a fraction.
+  found <- fused_distances(function(x, y) torch_where((x * 1.5)$to(dtype = "bool"), x * y, y)$tanh() * 2, torch_tensor(c(0.3, -0.2, 0)), torch_ones(3))
+  expect_lt(max(found$value, found$gradients), 1e-6)
+})
+
+test_that("each operator of half precision is rounded", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  functions <- list(
+    function(x) x * 1000 * 1000 / 1000, function(x) (x + 256) - 256, function(x) torch_exp(x) * 3 - x,
+    function(x) nnf_softmax(x * 3, 2) * 1000 - 300, function(x) x$sum(2, keepdim = TRUE) * 1000 + x, function(x) torch_tanh(x)$mean(2) + 1
+  )
+  torch_manual_seed(1)
+  for (dtype in c("half", "bfloat16")) {
+    x <- torch_randn(4, 50)$to(dtype = dtype)
+    for (f in functions) {
+      fused <- jit_trace(f, x)
+      # A rounding more or less where a sum lies between two numbers.
+      expect_lt(distance_of(fused(x), f(x)), if (dtype == "half") 2e-3 else 2e-2)
+    }
+    expect_identical(as.numeric(jit_trace(functions[[2]], x)(x)), as.numeric(functions[[2]](x)))
+  }
+  one <- torch_ones(1, dtype = "half")
+  expect_identical(as.numeric(jit_trace(functions[[1]], one)(one)), Inf)
+})
+
+test_that("numbers far from one have variances, and powers their slopes at infinity", {
+  skip_if_no_torch()
+  skip_if_no_fuser()
+  local_at_once()
+  for (scale in c(1e20, 1e-25)) {
+    x <- torch_tensor(matrix(c(1, 2, 4, -3, 5, 9), 2), dtype = "float") * scale
+    for (f in list(function(x) torch_std(x) * 2, function(x) torch_std(x, 2) * 2, function(x) torch_std(x, 2, keepdim = TRUE) + x)) {
+      fused <- jit_trace(f, x)
+      expect_equal(as.numeric(fused(x)) / scale, as.numeric(f(x)) / scale, tolerance = 1e-5)
+      expect_true(all(fused_groups(fused) == ""))
+    }
+  }
+  for (power in c(1, 0, 2.5, 0.5, -1.5, 3)) {
+    slope <- function(f) {
+      x <- torch_tensor(c(Inf, NaN, 2, 0.5), requires_grad = TRUE)
+      as.numeric(autograd_grad(f(x)$sum(), x)[[1]])
+    }
+    f <- function(x) x^power * 2
+    expect_equal(slope(jit_trace(f, torch_ones(4))), slope(f), label = paste("the slope of power", power))
+  }
+})
+
 test_that("random functions give what their operators give", {
   skip_if_no_torch()
   skip_if_no_fuser()

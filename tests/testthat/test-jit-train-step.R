@@ -201,6 +201,88 @@ test_that("what a recording can't see is found by the second batch", {
   expect_s3_class(environment(step)$trainer$program, "script_module")
 })
 
+test_that("modules within that change their mode, frozen parameters and new groups are seen", {
+  batches <- rep(slices(train_data(32), 16), 8)
+  change <- function(i, model, optimizer, extra) {
+    if (i == 4) model[[2]]$eval()
+    if (i == 6) model[[1]]$weight$requires_grad_(FALSE)
+    if (i == 9) optimizer$add_param_group(list(params = list(extra)))
+    if (i == 10) model[[2]]$train()
+    if (i == 12) model[[1]]$weight$requires_grad_(TRUE)
+  }
+  for (make in list(function(p) optim_sgd(p, lr = 0.1), function(p) optim_adam(p, lr = 0.01, weight_decay = 0.1))) {
+    run <- function(train) {
+      model <- train_model()
+      optimizer <- make(model$parameters)
+      extra <- nn_parameter(torch_ones(1))
+      torch_manual_seed(3)
+      i <- 0
+      train(model, function(output, target) nnf_mse_loss(output * extra, target), optimizer, function() {
+        i <<- i + 1
+        change(i, model, optimizer, extra)
+      })
+      list(train_outcome(model, optimizer), as.numeric(extra))
+    }
+    expected <- run(function(model, loss, optimizer, after) loop_in_r(model, batches, loss, optimizer, after = after))
+    expect_false(expected[[2]] == 1)
+    got <- run(function(model, loss, optimizer, after) {
+      step <- jit_train_step(model, loss, optimizer)
+      for (batch in batches) {
+        step(batch[[1]], batch[[2]])
+        after()
+      }
+    })
+    expect_equal(got, expected, tolerance = 1e-5)
+  }
+})
+
+test_that("buffers that the model replaces are followed, in recordings and in programs", {
+  nn_moving <- nn_module(
+    initialize = function(choose) {
+      self$linear <- nn_linear(4, 2)
+      self$mean <- nn_buffer(torch_zeros(4))
+      self$choose <- choose
+    },
+    forward = function(x) {
+      self$mean <- self$mean * 0.9 + x$mean(1)$detach() * 0.1
+      if (self$choose) if (as.logical(x$sum() > 1e5)) x <- x + 1
+      self$linear(x - self$mean)
+    }
+  )
+  batches <- rep(slices(train_data(32), 16), 4)
+  for (choose in c(FALSE, TRUE)) {
+    run <- function(train) {
+      torch_manual_seed(11)
+      model <- nn_sequential(nn_moving(choose))
+      optimizer <- optim_sgd(model$parameters, lr = 0.1)
+      i <- 0
+      train(model, optimizer, function() if ((i <<- i + 1) == 5) with_no_grad(model[[1]]$mean$zero_()))
+      lapply(model$state_dict(), as_array)
+    }
+    expected <- run(function(model, optimizer, after) loop_in_r(model, batches, nnf_mse_loss, optimizer, after = after))
+    got <- run(function(model, optimizer, after) {
+      step <- jit_train_step(model, nnf_mse_loss, optimizer)
+      for (batch in batches) {
+        step(batch[[1]], batch[[2]])
+        after()
+      }
+      expect_identical(is.null(environment(step)$trainer$program), !choose)
+    })
+    expect_equal(got, expected, tolerance = 1e-6)
+  }
+})
+
+test_that("R's random numbers are drawn anew in each step", {
+  data <- train_data(16)
+  withr::local_seed(1)
+  draws <- stats::runif(5)
+  model <- train_matrices()
+  model$eval()
+  step <- jit_train_step(model, function(output, target) (output * 0)$sum() + stats::runif(1), optim_sgd(model$parameters, lr = 0))
+  set.seed(1)
+  expect_equal(vapply(1:5, function(i) as.numeric(step(data[[1]], data[[2]])), 0), draws, tolerance = 1e-6)
+})
+
 test_that("a step keeps no batch alive", {
   skip_if_no_torch()
   model <- train_matrices()

@@ -114,6 +114,14 @@ test_that("validation, metrics, patience and checkpoints", {
   expect_equal(nrow(stuck), 3)
 })
 
+test_that("validation leaves each module its mode", {
+  model <- train_model()
+  model[[2]]$eval()
+  data <- train_data(32)
+  jit_train(model, data, nnf_mse_loss, optim_sgd(model$parameters, lr = 0.1), valid_data = data)
+  expect_identical(unname(vapply(model$modules, function(module) module$training, NA)), c(TRUE, TRUE, FALSE, TRUE, TRUE, TRUE))
+})
+
 test_that("an interrupt leaves whole steps", {
   skip_if_no_interrupts()
   skip_if_not_installed("callr")

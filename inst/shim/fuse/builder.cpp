@@ -168,6 +168,12 @@ Id Builder::formula(const Formula& f, std::vector<Id> args, at::ScalarType compu
   return id;
 }
 
+Id Builder::rounded(Id id) {
+  Expr& e = program.exprs[static_cast<size_t>(id)];
+  e.rounded = e.dtype == at::kHalf || e.dtype == at::kBFloat16;
+  return id;
+}
+
 Id Builder::reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype) {
   if (at(a).extent != Extent::full || at(a).closed) a = materialised(a);
   if (at(a).kind == Expr::number) throw Unfusable{"a number is reduced"};

@@ -38,6 +38,9 @@ class Builder {
   Id formula(const Formula& f, std::vector<Id> args, at::ScalarType compute, at::ScalarType dtype,
              const std::string& letters = "abcdefh");
 
+  // The value that an operator gives: in half precision LibTorch rounds it.
+  Id rounded(Id id);
+
   Id reduce(Reduction reduction, Id a, bool whole, at::ScalarType dtype);
 
   // The product of two matrices, or of as many as the leading dimensions of both count if it is `batched`. Otherwise the leading

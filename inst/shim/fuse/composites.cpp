@@ -226,13 +226,16 @@ Id Translator::variance(Node* node, const at::Tensor& out) {
   const bool closes = which.kind == Over::last && !keep;
   const Id mean = reduced(Reduction::sum, x, dims, true, dtype, true);
   const Id centred = formula("a - b", {"g", "-g"}, {x, mean}, dtype);
-  const Id squares = formula("a * a", {"g * (a + a)"}, {centred}, dtype);
-  const Id each = reduced(Reduction::sum, squares, dims, keep || closes, dtype, true);
+  // Squares of numbers that are far from 1 are no numbers of single precision.
+  const at::ScalarType wide = which.kind == Over::inner ? dtype : at::kDouble;
+  const Id squares = formula("a * a", {"g * (a + a)"}, {centred}, wide);
+  const Id each = reduced(Reduction::sum, squares, dims, keep || closes, wide, true);
   const Sizes counted = which.kind == Over::inner  ? Sizes(shape.begin() + which.begin, shape.begin() + which.end)
                         : which.kind == Over::last ? Sizes{shape.back()}
                                                    : shape;
-  Id result = formula("a * b", {"g * b"}, {each, b_.corrected_count(counted, correction, dtype)}, dtype);
-  if (node->kind() == c10::aten::std) result = formula("sqrt$(a)", {"r == 0 ? 0 : g / (r + r)"}, {result}, dtype);
+  Id result = formula("a * b", {"g * b"}, {each, b_.corrected_count(counted, correction, wide)}, wide);
+  if (node->kind() == c10::aten::std) result = formula("sqrt$(a)", {"r == 0 ? 0 : g / (r + r)"}, {result}, wide);
+  result = cast(result, dtype);
   return closes ? without_last(result) : result;
 }
 

@@ -33,6 +33,17 @@ bool is_heavy(const Expr& e) {
   return false;
 }
 
+// A value as one of a dtype. What becomes a whole number goes through macros of kernel-math.h.
+std::string converted(const std::string& it, at::ScalarType to) {
+  if (c10::isFloatingType(to)) return std::string("((") + computed(to) + ")" + it + ")";
+  return std::string("TO_") + (to == at::kBool ? "bool" : stored(to)) + "(" + it + ")";
+}
+
+// A value rounded as it is when it is stored.
+std::string rounded(const std::string& it, at::ScalarType type) {
+  return type == at::kBFloat16 ? "from_bf16(to_bf16(" + it + "))" : type == at::kHalf ? "(float)(_Float16)(" + it + ")" : it;
+}
+
 // Puts names in place of the letters of a formula.
 std::string replaced(const std::string& text, const Expr& e, const std::vector<std::string>& args) {
   const std::string type = computed(e.compute), suffix = e.compute == at::kDouble ? "_d" : "_f";
@@ -59,7 +70,7 @@ std::string replaced(const std::string& text, const Expr& e, const std::vector<s
       out += word + suffix;
       ++i;
     } else if (word.size() == 1 && e.names.find(word[0]) != std::string::npos) {
-      out += "((" + type + ")" + args[e.names.find(word[0])] + ")";
+      out += converted(args[e.names.find(word[0])], e.compute);
     } else {
       out += word;
     }
@@ -88,7 +99,7 @@ class Writer {
         << "#define LANES " << lanes_ << "\n#define BLOCK 1024\n"
         << "#define EACH(k) for (int l = 0; l < (k); ++l)\n"
         << "EXPORT void kernel(char** p, const int64_t* outer, const int64_t* inner, const number* c, int64_t rows, int64_t n,\n"
-        << "            char* scratch) {\n"
+        << "            char* scratch) {\n  HIDE_ZERO\n"
         << numbers_.str() << "  for (int64_t i = 0; i < rows; ++i) {\n"
         << rows_.str() << body.str() << "  }\n}\n";
     scratch = scratch_;
@@ -249,12 +260,13 @@ class Writer {
   // tells whether a NaN was met.
   struct Fold {
     std::string id, accumulator, partial, result, start, compare;
+    at::ScalarType rounded;
     bool sums() const { return compare.empty(); }
   };
   Fold fold_of(Id id) const {
     const Expr& e = at(id);
     const at::ScalarType type = fuse::accumulator(e), from = at(e.args[0]).dtype;
-    Fold fold{std::to_string(id), stored(type), computed(from), computed(e.dtype), "0", ""};
+    Fold fold{std::to_string(id), stored(type), computed(from), computed(e.dtype), "0", "", e.rounded ? e.dtype : at::kFloat};
     if (e.reduction == Reduction::sum) {
       fold.partial = type == at::kDouble && from != at::kDouble ? "float" : fold.accumulator;
     } else {
@@ -297,7 +309,7 @@ class Writer {
         sums = true;
         end << in_one(q, [](const std::string& a, const std::string& b) { return a + " + " + b; }) << "      " << w << " += " << q
             << "[0];\n";
-        after << "    const " << fold.result << " v" << id << " = " << type << w << ";\n";
+        after << "    const " << fold.result << " v" << id << " = " << rounded(type + w, fold.rounded) << ";\n";
       } else {
         const auto better = [&](const std::string& a, const std::string& b) { return b + fold.compare + a + " ? " + b + " : " + a; };
         before << "    int " << u << "[LANES];\n    EACH(LANES) " << u << "[l] = 0;\n";
@@ -424,7 +436,11 @@ std::string assignment(const Expr& e, const std::string& name, const std::vector
     before = "const " + type + " x = " + replaced(text.substr(equals + 1, semicolon - equals - 1), e, args) + "; ";
     text = text.substr(semicolon + 1);
   }
-  return before + name + " = (" + computed(e.dtype) + ")(" + replaced(text, e, args) + ");";
+  const std::string it = "(" + replaced(text, e, args) + ")";
+  // Arguments of whole numbers are whole already: hiding zero twice would show it.
+  const bool converts = c10::isFloatingType(e.compute) || e.dtype == at::kBool;
+  const std::string cast = converts ? converted(it, e.dtype) : std::string("(") + computed(e.dtype) + ")" + it;
+  return before + name + " = " + (e.rounded ? rounded(it, e.dtype) : cast) + ";";
 }
 
 at::ScalarType accumulator(const Expr& expr) {

@@ -152,7 +152,9 @@ const Formula* of_power(const c10::IValue& exponent) {
   static const Formula inverse_square{"1 / (a * a)", {"K(-2) * g * (r / a)"}, F};
   static const Formula power{
       "pow",
-      {"a == 0 ? (b == 1 ? g : b > 1 || b == 0 ? 0 : g * b * r / a) : g * b * r / a", "a == 0 && b >= 0 ? 0 : g * r * log$(a)"},
+      {"a == 0 || a - a != 0 ? (b == 0 ? 0 : b == 1 ? g : a == 0 ? (b > 1 ? 0 : g * b * r / a) : b > 1 ? g * b * r : g * b / a)"
+       " : g * b * r / a",
+       "a == 0 && b >= 0 ? 0 : g * r * log$(a)"},
       F,
       true};
   if (!exponent.isDouble() && !exponent.isInt()) return &power;

@@ -14,6 +14,17 @@ static inline uint32_t to_bits_f(float x) { bits_f b; b.x = x; return b.i; }
 static inline double from_bits_d(uint64_t i) { bits_d b; b.i = i; return b.x; }
 static inline uint64_t to_bits_d(double x) { bits_d b; b.x = x; return b.i; }
 
+// Numbers become whole ones as the processor makes them: `(float)(int32_t)x` would be trunc(x) to a compiler, which is another
+// number for what is too large, for NaN and for -0.5. `zero` is 0, which compilers can't know. Small types are cut from larger ones.
+static volatile int64_t hidden_zero;
+#define HIDE_ZERO const int64_t zero = hidden_zero; const int32_t zero32 = (int32_t)zero;
+#define TO_int64_t(x) ((int64_t)(x) ^ zero)
+#define TO_int32_t(x) ((int32_t)(x) ^ zero32)
+#define TO_int16_t(x) ((int16_t)((int32_t)(x) ^ zero32))
+#define TO_int8_t(x) ((int8_t)((int32_t)(x) ^ zero32))
+#define TO_uint8_t(x) (sizeof(x) == 8 ? (uint8_t)((int64_t)(x) ^ zero) : (uint8_t)((int32_t)(x) ^ zero32))
+#define TO_bool(x) ((uint8_t)((x) != 0))
+
 static inline float fabs_f(float x) { return __builtin_fabsf(x); }
 static inline double fabs_d(double x) { return __builtin_fabs(x); }
 static inline float sqrt_f(float x) { return __builtin_sqrtf(x); }

@@ -121,7 +121,7 @@ LoopSource LoopEmitter::write() {
   source_.text = "#define ITEM " + std::to_string(sizeof(c10::IValue)) + "\n" + kNumberHelpers +
                  "EXPORT int kernel(const number* in, number* out, const list* lists, const tensor* tensors,\n"
                  "           const number* from, host* h) {\n"
-                 "int64_t turns = 65536;\n" +
+                 "HIDE_ZERO\nint64_t turns = 65536;\n" +
                  out_.str() + "return 0;\n}\n";
   return std::move(source_);
 }

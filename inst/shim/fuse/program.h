@@ -42,6 +42,7 @@ struct Expr {
   std::string names;   // the letters of the arguments in `text`
   std::vector<Id> args;
   at::ScalarType compute = at::kFloat, dtype = at::kFloat;
+  bool rounded = false;  // half precision: the value is that of an operator, which LibTorch rounds
   Reduction reduction = Reduction::none;
   Extent extent = Extent::full;
   Sizes shape;         // the sizes of the value in the probe

@@ -100,7 +100,7 @@ void Translator::translate(Node* node) {
   run(*node, stack);
   for (size_t i = 0; i < node->outputs().size(); ++i) probe_[node->outputs()[i]] = stack[stack.size() - node->outputs().size() + i];
   if (gives_parts(*node)) return;
-  if (const Id id = compute(node); id >= 0) id_[node->output()] = id;
+  if (const Id id = compute(node); id >= 0) id_[node->output()] = b_.rounded(id);
 }
 
 c10::IValue Translator::constant(const Node* node, size_t i) const {
