@@ -357,8 +357,8 @@ cpp_script_builtins <- function() {
     .Call(`_torch_cpp_script_builtins`)
 }
 
-cpp_same_code <- function(one, other) {
-    .Call(`_torch_cpp_same_code`, one, other)
+cpp_same_code <- function(one, other, as_text) {
+    .Call(`_torch_cpp_same_code`, one, other, as_text)
 }
 
 cpp_trace <- function(func, inputs, names, module, method) {

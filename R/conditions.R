@@ -22,7 +22,7 @@ abort_from_glue <- function(message, class, cpp_trace) {
   message <- gsub(" \\(of Python compilation unit at: [^)]*\\)", "", sub("\\s+$", "", message))
   # A program that stops with a text of its own counts as it likes.
   is_own_text <- grepl("\nbuiltins.Exception: ", message, fixed = TRUE)
-  if (!whole) message <- plain_message(problem_first(message))
+  if (!whole) message <- marks_in_place(plain_message(problem_first(message)))
   call <- entry_call(sys.nframe() - 1L)
   # The functions of `jit_ops` count positions from 0, as LibTorch does.
   if (class == "torch_runtime_error" && !is_own_text && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
@@ -82,6 +82,25 @@ problem_first <- function(message) {
   # The error of a task comes inside the message of what waits for the task.
   if (grepl(head, parts[3])) return(problem_first(parts[3]))
   paste(c(parts[3], innermost_place(strsplit(parts[2], "\n", fixed = TRUE)[[1]])), collapse = "\n")
+}
+
+# LibTorch counts bytes where it marks code below its line. What is seen has letters, some of them wide, and tabs.
+marks_in_place <- function(message) {
+  if (!grepl("[^ -~\n]", message) || !grepl("~", message, fixed = TRUE)) return(message)
+  lines <- strsplit(message, "\n", fixed = TRUE)[[1]]
+  marks <- grep("^ *~+( <--- HERE)?$", lines)
+  for (at in marks[marks > 1]) {
+    mark <- regexpr("~+", lines[at])
+    code <- charToRaw(lines[at - 1])
+    end <- min(mark + attr(mark, "match.length") - 1, length(code))
+    parts <- c(rawToChar(code[seq_len(min(mark - 1, length(code)))]), if (end >= mark) rawToChar(code[mark:end]) else "")
+    if (!grepl("[^ -~]", lines[at - 1]) || !all(validUTF8(parts))) next
+    Encoding(parts) <- "UTF-8"
+    before <- strsplit(parts[1], "")[[1]]
+    blank <- ifelse(before == "\t", "\t", strrep(" ", nchar(before, "width")))
+    lines[at] <- paste0(paste(blank, collapse = ""), strrep("~", nchar(parts[2], "width")), substring(lines[at], mark + attr(mark, "match.length")))
+  }
+  paste(lines, collapse = "\n")
 }
 
 # The last of the calls that led to an error: where it stands, and its line of code with the mark below it.

@@ -4,6 +4,16 @@ new_script_function <- function(handle, class = "script_function") {
   structure(function(...) (.External2(C_call, handle, ...)), class = class, handle = handle)
 }
 
+# How messages about calls speak of the function.
+signature_in_message <- function(handle) {
+  left_out <- attr(handle, "left_out", exact = TRUE)
+  note <- if (length(left_out)) sprintf(
+    "; `%s` is NULL in it, as `jit_script()` was told neither an example nor a type for it, such as \"Optional[Tensor]\"",
+    paste(left_out, collapse = "`, `")
+  )
+  paste0(script_signature(handle), note)
+}
+
 # "fn(x: Tensor, times: int = 2)": a function, a method or an operator's overload as R users read it.
 script_signature <- function(handle) signature_in_r(cpp_callable_signature(handle))
 

@@ -10,7 +10,7 @@ script_syntax <- c(
 
 # What else the compiler reads by itself.
 script_words <- c(
-  "switch", "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "do.call", "is.null", "stopifnot", "invisible", "%>%",
+  "switch", "lapply", "sapply", "vapply", "Map", "mapply", "Filter", "Reduce", "Find", "Position", "do.call", "is.null", "stopifnot", "invisible", "%>%",
   "%||%", "jit_fork", "missing", ".subset2", "is_packed_sequence", "cpp_is_tracing", "entry_call", "with_no_grad", "with_enable_grad", script_raises
 )
 
@@ -210,7 +210,6 @@ script_instead <- list(
     "what has dimensions is a tensor: `torch_tensor(x)$view(c(2, 3))`, and functions of tensors",
     "matrix", "array", "outer", "apply", "cbind", "rbind", "solve", "det", "chol", "svd", "aperm", "sweep", "scale"
   ),
-  c("write a loop that ends at the first that is right", "Find", "Position"),
   c("`sprintf()` writes numbers as text", "format", "formatC", "prettyNum", "format.default"),
   c("compare the difference with what is small enough: `abs(x - y) < 1e-8`", "all.equal"),
   c("`tabulate()` counts whole numbers, and `jit_dict()` holds counts by names", "table"),
@@ -244,7 +243,9 @@ script_function_known <- function(f, name, program) {
   operator <- if (is_operator) name else if (ours) operator_key(f)
   instead <- instead_of(name, ours)
   closure <- refused <- NULL
-  if (ours && !is.null(instead)) {
+  if (home == "magrittr") {
+    refused <- "is not compiled: assign what `%>%` gives, as in `x <- x %>% f()`"
+  } else if (ours && !is.null(instead)) {
     refused <- paste("is not compiled:", instead)
   } else if (is.primitive(f) || home %in% foreign_packages) {
     if (is.null(builtin) && is.null(operator)) {

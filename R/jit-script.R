@@ -51,7 +51,7 @@
 #' is refused.
 #'
 #' Not compiled: recursion, `<<-`, environments and R6 objects, `eval()`, `tryCatch()`, `on.exit()`, formulas, complex
-#' numbers, patterns (`grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is). The message says what to write
+#' numbers, `. %>% f`, `%<>%`, taking an element of a list with names away by NULL, patterns (`grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is). The message says what to write
 #' instead.
 #'
 #' # What is not quite as in R
@@ -67,7 +67,12 @@
 #' * **Tensors** have no elements that a loop goes through as numbers: `lapply(x, f)` and its like are refused, `as.vector(x)`
 #'   gives the numbers in R's order, `torch_unbind(x)` the parts along the first dimension, which `for` takes as well. A variable
 #'   that is a number in one branch and a tensor in the other is a float32 tensor.
-#' * **`%%`** is exact where R's loses digits, from quotients of about 1e12 on.
+#' * **Sums and remainders.** `sum()`, `mean()`, `cumsum()` and their like add doubles in doubles, R in longer numbers where the
+#'   machine has them: `sum(c(1e16, 1, -1e16))` is 0 here. `x %% y` is exact; R's own has lost digits of `x / y`, so that the last
+#'   digits of `123456789.5 %% 0.1` differ.
+#' * **The variable of a loop** without turns stays what it was before. In R it is NULL then.
+#' * **An argument that is NULL by default**, `function(x, mask = NULL)`, is always NULL, and no argument, where neither an
+#'   example nor a type such as `"Optional[Tensor]"` is given for it.
 #' * **-0** that LibTorch computes of constants may become 0: it takes both for one constant.
 #' * **First values** stand above what reads them: a variable that only the turn before has given a value is refused.
 #' * **Arguments** of functions inside and outside are computed when the function is called, in their order, whether it asks for
@@ -87,7 +92,10 @@
 #'
 #' `jit_script(module)` compiles `forward` and what it calls: other methods, children, inherited ones too, `super$forward(x)`.
 #' `self$weight`, `self$layer(x)`, `self$activation(x)` of a function in a field, `self$training`, and plain fields such as `self$eps` mean what they mean in R; a loop over the children of
-#' a module list is unrolled, and `self$layers[[i]](x)` calls the child at a position that is computed. Buffers and fields may be given new values of their type. The program's tensors are those of
+#' a module list is unrolled, and `self$layers[[i]](x)` calls the child at a position that is computed, as `layer <- self$layers[[i]]`
+#' with calls of `layer(x)` does. Methods may give buffers and fields new values of their type; a field to which no method gives one is a
+#' constant. A tensor in a plain field is known as well; matrices, factors, dates, data frames, environments and [jit_dict()]
+#' are refused where a method reads them. The program's tensors are those of
 #' the module. `$train()` and `$eval()` work on what was compiled, and in Python on what was saved.
 #'
 #' @param f An R function, or an initialised module.
@@ -121,12 +129,23 @@ jit_script <- function(f, ..., methods = "forward") {
   if (is.primitive(f)) type_error("`f` must be written in R, and this is a primitive function of R's: write `function(x)` around its call.")
   if (!is.function(f)) type_error(sprintf("`f` must be an R function, not %s.", friendly_type(f)))
   if (inherits(f, "script_function")) return(f)
+  if (!is.null(operator_key(f)) || environmentName(topenv(environment(f))) %in% foreign_packages) {
+    type_error("`f` must be a function of R code, and this is one that programs call: write `function(x)` around its call.")
+  }
   given <- script_arguments(f, list(...))
   if (isTRUE(getOption("torch.jit_disable"))) return(f)
   load_torch()
   program <- script_program(f, if (grepl("^[A-Za-z.][A-Za-z0-9._]*$", label)) label else "f")
   made <- cpp_script_compile(program, given$types, given$examples)
-  new_scripted_function(name_in_r(made[[1]], given$names), watched_of(program, made[[2]]))
+  handle <- name_in_r(made[[1]], given$names)
+  attr(handle, "left_out") <- left_out(f, given)
+  new_scripted_function(handle, watched_of(program, made[[2]]))
+}
+
+# Formals that are NULL by default and of which nothing is said: in the program they are NULL, and no arguments.
+left_out <- function(f, given) {
+  is_null <- vapply(formals(f), is.null, NA)
+  Filter(function(name) is.null(given$types[[name]]) && is.null(given$examples[[name]]), names(is_null)[is_null])
 }
 
 # Types and examples by the formals of the function; what goes into `...` stands last.
@@ -267,13 +286,28 @@ script_module <- function(mod, given, methods, call = caller_env()) {
   if (length(unknown)) value_error(sprintf("`f` has no method `%s`.", unknown[1]), call)
   made <- as_program(program)
   held <- list()
-  for (method in methods) {
+  for (method in callees_first(unique(methods), own, program)) {
     f <- program$functions[[own$closures[match(method, own$methods)]]]
     asked <- script_arguments(f, if (method == "forward") given else list(), call)
     held <- c(held, cpp_script_define(made, method, asked$types, asked$examples))
     add_r_names(handle, method, asked$names)
   }
   watching(new_script_module(handle), watched_of(program, held))
+}
+
+# The methods in an order in which each comes before those that call it: these then call it by a name that is free.
+callees_first <- function(methods, own, program) {
+  names <- lapply(program$functions, function(f) self_names(body(f)))
+  calls <- lapply(set_names(own$methods), function(it) if (own$closures[match(it, own$methods)] > 0L) names[[own$closures[match(it, own$methods)]]])
+  ordered <- seen <- character()
+  visit <- function(method) {
+    if (method %in% seen) return()
+    seen <<- c(seen, method)
+    for (other in intersect(calls[[method]], own$methods)) visit(other)
+    if (method %in% methods) ordered <<- c(ordered, method)
+  }
+  for (method in methods) visit(method)
+  ordered
 }
 
 # The methods of a module that are its classes' own, and the fields that they read.
@@ -283,13 +317,31 @@ scripted_module <- function(mod, handle, program) {
   methods <- methods_of_module(mod, self)
   if (program$has_computed) methods <- c(asking_computed(methods, self, program$call), computed_methods(self))
   fields <- fields_of_module(methods, methods_above(mod), self)
-  for (name in names(fields)) cpp_module_set_attribute(handle, name, fields[[name]])
+  is_held <- vapply(fields, is_constant_value, NA)
+  for (name in names(fields)[is_held]) cpp_module_set_attribute(handle, name, script_value(fields[[name]]))
+  for (name in names(fields)[!is_held]) {
+    key <- sprintf("%d$%s", length(program$modules) + 1L, name)
+    program$members[[key]] <- list(name = key, is_function = TRUE, refused = refused_value(fields[[name]]))
+  }
   # A method may be an operator itself: they count from -1 downwards.
   at <- vapply(names(methods), function(name) {
     operator <- operator_key(methods[[name]])
     if (is.null(operator)) script_closure_at(methods[[name]], name, program) else -script_operator_at(operator, program)
   }, 1L)
+  # What no method gives another value is a constant of the program.
+  attr(handle, "constants") <- setdiff(names(fields)[is_held & !vapply(fields, is_torch_tensor, NA)], assigned_names(c(methods, methods_above(mod))))
   list(handle = handle, methods = names(methods), closures = as.integer(unname(at)))
+}
+
+# Fields of which methods assign parts, or which they assign as a whole.
+assigned_names <- function(methods) {
+  names_of <- function(code) {
+    if (!is.call(code)) return(character())
+    is_assignment <- length(code) == 3 && (identical(code[[1]], quote(`<-`)) || identical(code[[1]], quote(`=`)))
+    inner <- unlist(lapply(seq_along(code), function(i) if (!is_missing(code[[i]])) names_of(code[[i]])))
+    c(if (is_assignment) self_names(code[[2]]), inner)
+  }
+  unique(unlist(lapply(methods, function(f) names_of(body(f)))))
 }
 
 refuse_hooks <- function(mod, self, call) {
@@ -356,8 +408,9 @@ fields_of_module <- function(methods, above, self) {
     home <- Find(function(env) is.environment(env) && exists(name, env, inherits = FALSE), list(self, private))
     if (!is.null(home) && is_users_active(name, home, self)) next
     value <- if (!is.null(home)) home[[name]]
-    if (is.null(home) || is_torch_tensor(value) || !is_constant_value(value)) next
-    fields[name] <- list(script_value(value))
+    # Parameters, buffers and children are there already, and functions are methods.
+    is_member <- is_nn_module(value) || inherits(value, tensor_classes) || is.function(value)
+    if (!is.null(home) && !is_member) fields[name] <- list(value)
   }
   fields
 }
@@ -420,7 +473,7 @@ function_source <- function(f) {
   attributes(plain) <- NULL
   # What a compiler or a debugger has changed is not what the text says any more. The places that functions and `{` keep are
   # not compared.
-  as_written <- !is.null(source) && cpp_same_code(source$code[[2]], formals(f)) && cpp_same_code(source$code[[3]], body(f))
+  as_written <- !is.null(source) && is_code_of(source$code, f)
   if (!as_written) {
     reference <- NULL
     source <- deparsed_source(plain)
@@ -430,22 +483,38 @@ function_source <- function(f) {
   source
 }
 
-# R's parser takes no more than 50 brackets inside of each other. Deeper code has no places, and works.
+is_code_of <- function(code, f, as_text = FALSE) {
+  cpp_same_code(code[[2]], formals(f), as_text) && cpp_same_code(code[[3]], body(f), as_text)
+}
+
+# Text is shown, and says where things stand; numbers have all their digits. Code that was put together may mean something else
+# than its text, as `-2` with `^ 2` behind it. Such code has no places, and so has code that R's parser does not take, as it takes
+# no more than 50 brackets inside of each other.
 deparsed_source <- function(f) {
   lines <- deparse(f)
-  tryCatch(parsed_source(lines), error = function(e) {
-    code <- as.call(list(quote(`function`), formals(f), body(f)))
-    list(code = code, text = enc2utf8(paste(lines, collapse = "\n")), places = parsed_places(NULL))
-  })
+  source <- tryCatch(parsed_source(lines), error = function(e) NULL)
+  if (!is.null(source) && is_code_of(source$code, f)) return(source)
+  exact <- tryCatch(parsed_code(deparse(f, control = c("keepNA", "keepInteger", "niceNames", "showAttributes", "digits17"))), error = function(e) NULL)
+  if (!is.null(source) && !is.null(exact) && is_code_of(source$code, f, as_text = TRUE) && is_code_of(exact, f, as_text = TRUE)) {
+    return(replace(source, "code", list(exact)))
+  }
+  code <- as.call(list(quote(`function`), formals(f), body(f)))
+  list(code = code, text = enc2utf8(paste(lines, collapse = "\n")), places = parsed_places(NULL))
 }
 
 parsed_source <- function(lines) {
   text <- paste(lines, collapse = "\n")
   parsed <- parse(text = text, keep.source = TRUE)
+  list(code = function_in(parsed), text = enc2utf8(text), places = parsed_places(utils::getParseData(parsed), lines))
+}
+
+parsed_code <- function(lines) function_in(parse(text = lines, keep.source = FALSE))
+
+function_in <- function(parsed) {
   code <- parsed[[1]]
   while (is.call(code) && identical(code[[1]], quote(`(`))) code <- code[[2]]
   if (!is.call(code) || !identical(code[[1]], quote(`function`))) abort("no function")
-  list(code = code, text = enc2utf8(text), places = parsed_places(utils::getParseData(parsed), lines))
+  code
 }
 
 # Rows of expressions in their order, each with the row that holds it; the last number is of what holds the whole.
@@ -461,7 +530,9 @@ parsed_places <- function(rows, lines) {
   kept <- which(is_expression & parent >= 0)
   kept <- kept[order(rows$line1[kept], rows$col1[kept], -rows$line2[kept], -rows$col2[kept])]
   starts <- c(0, cumsum(nchar(lines, "bytes") + 1))
+  has_tabs <- grepl("\t", lines, fixed = TRUE)
   bytes <- function(line, column) {
+    for (i in which(has_tabs[line])) column[i] <- letters_before(lines[line[i]], column[i])
     before <- substr(lines[line], 1, column)
     starts[line] + nchar(before, "bytes")
   }
@@ -471,6 +542,17 @@ parsed_places <- function(rows, lines) {
     begin = as.integer(bytes(rows$line1[kept], rows$col1[kept] - 1L)),
     end = as.integer(bytes(rows$line2[kept], rows$col2[kept])), parent = at - 1L
   )
+}
+
+# How many letters of a line stand up to a column as R's parser counts them: a tab goes on to the next multiple of 8.
+letters_before <- function(line, column) {
+  at <- n <- 0
+  for (letter in strsplit(line, "")[[1]]) {
+    at <- if (letter == "\t") 8 * ceiling((at + 1) / 8) else at + 1
+    if (at > column) break
+    n <- n + 1
+  }
+  n
 }
 
 # Names that the code reads, of members behind `$` too, and the variables that it has itself.

@@ -974,13 +974,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_same_code
-SEXP cpp_same_code(SEXP one, SEXP other);
-RcppExport SEXP _torch_cpp_same_code(SEXP oneSEXP, SEXP otherSEXP) {
+SEXP cpp_same_code(SEXP one, SEXP other, bool as_text);
+RcppExport SEXP _torch_cpp_same_code(SEXP oneSEXP, SEXP otherSEXP, SEXP as_textSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type one(oneSEXP);
     Rcpp::traits::input_parameter< SEXP >::type other(otherSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_same_code(one, other));
+    Rcpp::traits::input_parameter< bool >::type as_text(as_textSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_same_code(one, other, as_text));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1802,7 +1803,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_script_define", (DL_FUNC) &_torch_cpp_script_define, 4},
     {"_torch_cpp_script_outside", (DL_FUNC) &_torch_cpp_script_outside, 1},
     {"_torch_cpp_script_builtins", (DL_FUNC) &_torch_cpp_script_builtins, 0},
-    {"_torch_cpp_same_code", (DL_FUNC) &_torch_cpp_same_code, 2},
+    {"_torch_cpp_same_code", (DL_FUNC) &_torch_cpp_same_code, 3},
     {"_torch_cpp_trace", (DL_FUNC) &_torch_cpp_trace, 5},
     {"_torch_cpp_trace_difference", (DL_FUNC) &_torch_cpp_trace_difference, 7},
     {"_torch_cpp_trace_warnings", (DL_FUNC) &_torch_cpp_trace_warnings, 0},

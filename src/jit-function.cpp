@@ -19,7 +19,7 @@ SEXP names_in_r(SEXP callable, size_t n) {
 
 // Fails with a message that ends with the function as R writes it.
 [[noreturn]] void fail_call(SEXP callable, const char* problem) {
-  SEXP signature = PROTECT(call_package("script_signature", callable));
+  SEXP signature = PROTECT(call_package("signature_in_message", callable));
   fail("type_error", "%s\nThe function is %s.", problem, CHAR(STRING_ELT(signature, 0)));
 }
 

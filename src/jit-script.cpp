@@ -147,10 +147,10 @@ void read_code(SEXP x, int row, const Places& places, ts_code* code) {
       return;
     case LANGSXP: read_call(x, row, places, code); return;
     case LGLSXP:
-      if (plain) return constant(TS_CODE_LOGICAL, LOGICAL(x)[0] == NA_LOGICAL ? NAN : LOGICAL(x)[0]);
+      if (plain) return constant(TS_CODE_LOGICAL, Rf_asReal(x));
       break;
     case INTSXP:
-      if (plain) return constant(TS_CODE_INTEGER, INTEGER(x)[0] == NA_INTEGER ? NAN : INTEGER(x)[0]);
+      if (plain) return constant(TS_CODE_INTEGER, Rf_asReal(x));
       break;
     case REALSXP:
       if (plain) return constant(TS_CODE_DOUBLE, REAL(x)[0]);
@@ -353,13 +353,22 @@ SEXP cpp_script_builtins() {
 
 // Whether two trees of code are the same but for what the parser notes of places: attributes of calls, and the fourth part
 // of `function`. Code may be nested deeper than C++ functions may call themselves, so that what is open is kept in a list.
+// `as_text`: the first is read from the text of the other, which may have fewer digits, and calls where there is a vector or a
+// negative number.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_same_code(SEXP one, SEXP other) {
+SEXP cpp_same_code(SEXP one, SEXP other, bool as_text) {
+  const auto is_text_of = [&](SEXP x, SEXP y) {
+    if (!as_text || Rf_isObject(y) || !Rf_isVectorAtomic(y)) return false;
+    if (TYPEOF(x) == LANGSXP) return true;
+    return TYPEOF(x) == REALSXP && TYPEOF(y) == REALSXP && XLENGTH(x) == 1 && XLENGTH(y) == 1 &&
+           std::fabs(REAL(x)[0] - REAL(y)[0]) <= 1e-14 * std::fabs(REAL(y)[0]);
+  };
   std::vector<std::pair<SEXP, SEXP>> open = {{one, other}};
   while (!open.empty()) {
     auto [x, y] = open.back();
     open.pop_back();
     if (x == y) continue;
+    if (is_text_of(x, y)) continue;
     if (TYPEOF(x) != TYPEOF(y)) return Rf_ScalarLogical(FALSE);
     if (TYPEOF(x) != LANGSXP && TYPEOF(x) != LISTSXP) {
       if (!R_compute_identical(x, y, 16)) return Rf_ScalarLogical(FALSE);

@@ -207,3 +207,83 @@ test_that("errors show a module's own code, and members that run code are not ru
   layer <- nn_linear(1, 1)
   expect_error(jit_script(function(x) layer(x)), "`layer()` is a module, which a function's program can't hold", fixed = TRUE, class = "torch_error")
 })
+
+test_that("plain fields are what they are, or are refused by their names where they are read", {
+  skip_if_no_torch()
+  net <- nn_module(
+    "net",
+    initialize = function() {
+      self$scale <- torch_ones(3) * 2
+      self$low <- -Inf
+      self$cfg <- list(a = 1, b = 2, more = list(u = 3L, v = "x"))
+      self$table <- matrix(1:4, 2)
+      self$unknown <- NA
+    },
+    forward = function(x) if (is.null(self$scale)) x else x * self$scale + self$cfg$a * self$cfg$more$u,
+    lowest = function(x) torch_clamp(x, min = self$low), tabled = function(x) if (is.null(self$table)) x else x + 1,
+    known = function(x) if (is.null(self$unknown)) x else x + 1
+  )
+  module <- net()
+  module$later <- torch_ones(3)
+  x <- torch_tensor(c(1, -2, 3))
+  program <- jit_script(module, x, methods = c("forward", "lowest"))
+  expect_equal(as_array(program(x)), as_array(module(x)))
+  expect_equal(as_array(program$lowest(x)), as_array(module$lowest(x)))
+  expect_error(jit_script(module, methods = "tabled"), "`table` is an integer matrix, which a program can't hold", class = "torch_error")
+  expect_error(jit_script(module, methods = "known"), "`unknown` .*which a program can't", class = "torch_error")
+  file <- withr::local_tempfile()
+  jit_save(program, file)
+  expect_equal(as_array(jit_load(file)(x)), as_array(module(x)))
+  python <- python_eval("result = torch.jit.load(path)(torch.tensor(x)).tolist()", path = file, x = c(1, -2, 3))
+  expect_equal(as.numeric(python), as.numeric(module(x)))
+})
+
+test_that("methods that call each other are compiled in any order, and constants are not changed without a word", {
+  skip_if_no_torch()
+  net <- nn_module(
+    initialize = function() {
+      self$eps <- 2
+      self$count <- 0L
+    },
+    forward = function(x) {
+      self$count <- self$count + 1L
+      self$enc(x) * self$eps
+    },
+    enc = function(x) self$dec(x) + 1, dec = function(x) x * 3
+  )
+  x <- torch_ones(2)
+  for (methods in list(c("forward", "enc"), c("enc", "forward", "dec"), c("dec", "forward", "enc"))) {
+    program <- jit_script(net(), x, methods = methods)
+    expect_equal(as_array(program(x)), as_array(net()(x)))
+    expect_equal(as_array(program$enc(x)), as_array(net()$enc(x)))
+  }
+  expect_error(program$eps <- 5, "`eps` is a constant of the program", class = "value_error")
+  program$count <- 7L
+  program(x)
+  expect_equal(program$count, 8)
+})
+
+test_that("a variable may hold the module or function at a position that is computed", {
+  skip_if_no_torch()
+  net <- nn_module(
+    initialize = function() self$layers <- nn_module_list(lapply(1:3, function(i) nn_linear(1, 1))),
+    forward = function(x) {
+      for (k in rev(seq_along(self$layers))) {
+        layer <- self$layers[[k]]
+        k <- 1L
+        x <- layer(x) + k
+      }
+      x
+    }
+  )
+  model <- net()
+  expect_equal(as.numeric(jit_script(model, torch_ones(1))(torch_ones(1))), as.numeric(model(torch_ones(1))), tolerance = 1e-6)
+  expect_same(function(x) {
+    steps <- list(function(z) z + 1, function(z) z * 2)
+    for (k in 1:2) {
+      step <- steps[[k]]
+      x <- step(x)
+    }
+    x
+  }, 3)
+})

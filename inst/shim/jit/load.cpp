@@ -33,6 +33,26 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+// In files tuples have no names. This gives each the type that the code has for it, and to those inside of it as well.
+c10::IValue with_names(const c10::IValue& value, const c10::TypePtr& type) {
+  if (const auto optional = type->cast<c10::OptionalType>()) return value.isNone() ? value : with_names(value, optional->getElementType());
+  const auto tuple = type->cast<c10::TupleType>();
+  if (tuple && value.isTuple()) {
+    std::vector<c10::IValue> items = value.toTupleRef().elements().vec();
+    const auto& types = tuple->elements();
+    if (items.size() != types.size()) return value;
+    for (size_t i = 0; i < items.size(); ++i) items[i] = with_names(items[i], types[i]);
+    return tuple->schema() ? c10::IValue(c10::ivalue::Tuple::createNamed(std::move(items), tuple))
+                           : c10::IValue(c10::ivalue::Tuple::create(std::move(items)));
+  }
+  const auto list = type->cast<c10::ListType>();
+  if (list && value.isList() && list->getElementType()->kind() == c10::TypeKind::TupleType) {
+    auto items = value.toList();
+    for (size_t i = 0; i < items.size(); ++i) items.set(i, with_names(items.get(i), list->getElementType()));
+  }
+  return value;
+}
+
 class ProgramReader {
  public:
   ProgramReader(std::shared_ptr<shim::Archive> archive, std::optional<c10::Device> device, bool allow_files)
@@ -133,7 +153,7 @@ class ProgramReader {
                     cls->getAttributeName(i), "`");
         const bool is_missing_tensor =
             field->value().isNone() && cls->getAttribute(i)->kind() == c10::TypeKind::TensorType;
-        object->setSlot(i, is_missing_tensor ? c10::IValue(at::Tensor()) : field->value());
+        object->setSlot(i, is_missing_tensor ? c10::IValue(at::Tensor()) : with_names(field->value(), cls->getAttribute(i)));
       }
     }
     return object;

@@ -196,7 +196,8 @@ int ts_module_set_attribute(ts_module* module, const char* name, const ts_value*
     if (module->module.hasattr(member))
       module->module.setattr(member, attribute);
     else
-      module->module.register_attribute(member, attribute.type(), attribute);
+      module->module.register_attribute(
+          member, attribute.isTensor() ? c10::TypePtr(c10::TensorType::get()) : attribute.type(), attribute);
   });
 }
 

@@ -142,13 +142,24 @@ def f(x: bool) -> bool:
   if not x:
     raise Exception("a comparison with NaN is NA in R, and a program's logicals are TRUE or FALSE: ask `is.nan()` before")
   return False
+## inner:without_nan
+def f(x: List[float]) -> List[float]:
+  out: List[float] = []
+  for one in x:
+    if not math.isnan(one):
+      out.append(one)
+  return out
+## inner:ordered
+def f(x: float, y: float) -> bool:
+  # LibTorch takes `x == x` for true, and `x < x` for false, so that these can't tell.
+  return compared(not math.isnan(x) and not math.isnan(y))
 ## == [each]
 def f(e1: bool, e2: bool) -> bool:
   return e1 == e2
 def f(e1: int, e2: int) -> bool:
   return e1 == e2
 def f(e1: float, e2: float) -> bool:
-  return e1 == e2 or compared(e1 < e2 or e1 > e2)
+  return ordered(e1, e2) or e1 == e2
 def f(e1: str, e2: str) -> bool:
   return e1 == e2
 ## != [each]
@@ -157,42 +168,42 @@ def f(e1: bool, e2: bool) -> bool:
 def f(e1: int, e2: int) -> bool:
   return e1 != e2
 def f(e1: float, e2: float) -> bool:
-  return e1 < e2 or e1 > e2 or compared(e1 == e2)
+  return ordered(e1, e2) or e1 != e2
 def f(e1: str, e2: str) -> bool:
   return e1 != e2
 ## < [each]
 def f(e1: int, e2: int) -> bool:
   return e1 < e2
 def f(e1: float, e2: float) -> bool:
-  return e1 < e2 or compared(e1 >= e2)
+  return ordered(e1, e2) or e1 < e2
 def f(e1: str, e2: str) -> bool:
   return e1 < e2
 ## > [each]
 def f(e1: int, e2: int) -> bool:
   return e1 > e2
 def f(e1: float, e2: float) -> bool:
-  return e1 > e2 or compared(e1 <= e2)
+  return ordered(e1, e2) or e1 > e2
 def f(e1: str, e2: str) -> bool:
   return e1 > e2
 ## <= [each]
 def f(e1: int, e2: int) -> bool:
   return e1 <= e2
 def f(e1: float, e2: float) -> bool:
-  return e1 <= e2 or compared(e1 > e2)
+  return ordered(e1, e2) or e1 <= e2
 def f(e1: str, e2: str) -> bool:
   return e1 <= e2
 ## >= [each]
 def f(e1: int, e2: int) -> bool:
   return e1 >= e2
 def f(e1: float, e2: float) -> bool:
-  return e1 >= e2 or compared(e1 < e2)
+  return ordered(e1, e2) or e1 >= e2
 def f(e1: str, e2: str) -> bool:
   return e1 >= e2
 ## ! [each]
 def f(x: bool) -> bool:
   return not x
 def f(x: float) -> bool:
-  return x == 0.0 or compared(x < 0.0 or x > 0.0)
+  return ordered(x, x) or x == 0.0
 def f(x: Tensor) -> Tensor:
   return torch.logical_not(x)
 ## & [each]
@@ -270,7 +281,7 @@ def f(x: Tensor) -> float:
 def f(x: bool) -> bool:
   return x
 def f(x: float) -> bool:
-  return x < 0.0 or x > 0.0 or compared(x == 0.0)
+  return ordered(x, x) or x != 0.0
 def f(x: Tensor) -> bool:
   return bool(x)
 ## identical
@@ -295,6 +306,9 @@ def f(a: int, b: int) -> int:
 ## bitwOr [each]
 def f(a: int, b: int) -> int:
   return a | b
+## bitwNot [each]
+def f(a: int) -> int:
+  return -a - 1
 ## bitwXor [each]
 def f(a: int, b: int) -> int:
   return a ^ b

@@ -87,7 +87,7 @@ def f(x: List[S], y: List[S]) -> List[S]:
 ## setdiff
 def f(x: List[S], y: List[S]) -> List[S]:
   return distinct(x, y)
-## %in%
+## %in% is.element
 def f(x: S, table: List[S]) -> bool:
   if is_nan(x):
     for one in table:
@@ -105,6 +105,11 @@ def f(x: List[S], table: List[S]) -> List[bool]:
     else:
       seen[one] = True
   return [one in seen or (nan_in and is_nan(one)) for one in x]
+## inner:found_at
+def f(at: int) -> int:
+  if at == 0:
+    raise Exception("`Position()` finds nothing, which is NA in R: ask `any(sapply(x, f))` before")
+  return at
 ## match
 def f(x: S, table: List[S], nomatch: Optional[int] = None) -> int:
   for i in range(len(table)):

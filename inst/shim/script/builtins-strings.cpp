@@ -7,6 +7,9 @@ const char* const kBuiltinsOfStrings = R"(
 ## inner:joined [each]
 def f(x: str, between: str, y: str) -> str:
   return x + between + y
+## inner:or_blank
+def f(x: List[str], n: int) -> List[str]:
+  return [""] if n > 0 and len(x) == 0 else x
 ## inner:lost
 def f(a: float, b: float, product: float) -> float:
   c = 134217729.0 * a
@@ -129,7 +132,12 @@ def f(x: str) -> str:
       if ord(x[i]) > 127:
         raise Exception("`tolower()` knows the letters from A to Z alone in a program")
   return x.lower()
-## substr substring inner:letters_of [each]
+## substring [each]
+def f(text: str, first: int) -> str:
+  return letters_of(text, first, 1000000)
+def f(text: str, first: int, last: int) -> str:
+  return letters_of(text, first, last)
+## substr inner:letters_of [each]
 def f(x: str, start: int, stop: int) -> str:
   if is_plain(x):
     first = max(start, 1) - 1

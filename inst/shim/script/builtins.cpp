@@ -141,7 +141,8 @@ std::string each_text(const Form& form) {
 
 // The texts of all forms that one definition with N or S stands for.
 std::vector<std::string> spelled_out(const std::string& def) {
-  static const std::regex letter("\\b[NS]\\b");
+  // What a message has between backticks is no type.
+  static const std::regex letter("\\b[NS]\\b(?!`)");
   if (def.empty()) return {};
   std::smatch found;
   if (!std::regex_search(def, found, letter)) return {def};
@@ -282,6 +283,12 @@ bool bind_values(const Form& form, const Call& call, std::vector<Value*>& values
   for (const auto& given : call.named) {
     size_t at = 0;
     while (at < form.formals.size() && r_name(form.formals[at].name) != plain(given.first)) ++at;
+    // The beginning of one formal's name is enough, as in `rep(x, t = 3)`.
+    if (at == form.formals.size()) {
+      const auto begins = [&](const Formal& it) { return r_name(it.name).rfind(plain(given.first), 0) == 0; };
+      const auto found = std::find_if(form.formals.begin(), form.formals.end(), begins);
+      if (std::count_if(found, form.formals.end(), begins) == 1) at = found - form.formals.begin();
+    }
     if (at == form.formals.size() || values[at]) return false;
     values[at] = given.second;
   }

@@ -1,7 +1,9 @@
 // Finds out which function a call calls, and compiles the call: R's own functions, operators, functions that are
 // compiled, functions in variables and lists.
+#include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "core/callable.h"
 #include "jit/builtins.h"
@@ -136,6 +138,24 @@ Value* call_of_all(const Call& call) {
   return out;
 }
 
+// Of `sum(x, na.rm = TRUE)` and its like takes NaN out of vectors, and the flag of the call.
+void leave_out_nan(Call& call) {
+  static const std::set<std::string> summaries = {"sum", "prod", "min",    "max", "mean", "range",
+                                                  "any", "all",  "median", "var", "sd",   "quantile"};
+  const auto flag = std::find_if(call.named.begin(), call.named.end(), [](const auto& it) { return it.first == "na.rm"; });
+  if (flag == call.named.end() || !summaries.count(call.payload) || first_tensor(call.inputs)) return;
+  const auto known = known_value(flag->second);
+  if (!known || !known->isBool()) call.fail("`na.rm` must be TRUE or FALSE in a program");
+  call.named.erase(flag);
+  if (!known->toBool()) return;
+  for (auto*& value : call.inputs) {
+    value = call.or_empty(value);
+    if (value->type()->kind() == TypeKind::FloatType) value = list_of(call, c10::FloatType::get(), {value});
+    if (is_list(value) && element_type(value)->kind() == TypeKind::FloatType)
+      value = call.builtin("inner:without_nan", {value});
+  }
+}
+
 // Compiles a call by a name. `known`: what the host says of the name, NULL if it knows nothing.
 SugaredValuePtr call_known(Call& call, const ts_known* known) {
   const std::string name = call.payload;
@@ -155,6 +175,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
     if (known && known->builtin) call.payload = known->builtin;
     const auto colons = call.payload.rfind("::");
     if (colons != std::string::npos && colons + 2 < call.payload.size()) call.payload = call.payload.substr(colons + 2);
+    leave_out_nan(call);
     if (const auto handler = handler_of(call.payload)) return handler(call);
   }
   std::string why;
@@ -293,7 +314,10 @@ SugaredValuePtr invoke_element(Call& call) {
   auto* at = call.inputs.at(1);
   call.inputs.erase(call.inputs.begin(), call.inputs.begin() + 2);
   const auto known = known_value(at);
-  if (const auto all = known ? std::nullopt : callables_of(call, whole)) {
+  const auto all = known ? std::nullopt : callables_of(call, whole);
+  // A variable that holds no function: R looks for one elsewhere.
+  if (!known && !all && !call.payload.empty()) return call_function(call);
+  if (all) {
     if (all->n == 0) call.fail("there is nothing to call here");
     auto* position =
         call.builtin("inner:within", {call.whole(at, "a position"), call.constant(static_cast<int64_t>(all->n))});

@@ -241,7 +241,10 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
 static void name_arguments(torch::jit::Function& function, bool is_method) {
   const auto& schema = function.getSchema();
   std::vector<std::string> names;
-  for (const auto& argument : schema.arguments()) names.push_back(r_variable(argument.name()));
+  for (const auto& argument : schema.arguments()) {
+    const std::string& name = argument.name();
+    names.push_back(r_variable(name.rfind(kGiven, 0) == 0 ? name.substr(kGiven.size()) : name));
+  }
   if (is_method) names.erase(names.begin());
   auto words = identifiers(names);
   if (is_method) words.insert(words.begin(), "self");
@@ -270,7 +273,12 @@ void Compiler::compile(Instance& instance) {
     for (auto& parameter : instance.signature.parameters) {
       if (instance.written->early.count(parameter.name)) continue;
       const auto wider = instance.declared.find(parameter.name);
-      if (wider != instance.declared.end()) {
+      const auto given = type_of(parameter.type);
+      // The host gives a number where it said so, whatever the function makes of it.
+      const bool becomes_tensor = parameter.is_asked && wider != instance.declared.end() && instance.is_root && is_single(given) &&
+                                  wider->second.type->kind() == c10::TypeKind::TensorType;
+      parameter.is_given = becomes_tensor;
+      if (wider != instance.declared.end() && !becomes_tensor) {
         parameter.type = key_of(wider->second.type);
         parameter.default_value = default_as(parameter.default_value, wider->second.type);
       }

@@ -94,6 +94,8 @@ class Compiler : public Numbers {
   const Callee* callee_of(const TypePtr& type) const;
   // The value of a field that no method assigns: it is a constant of the program, and decides about branches.
   std::optional<c10::IValue> setting(const c10::ClassTypePtr& type, const std::string& name);
+  // What the host says of a field that the program can't hold. NULL for all others.
+  const ts_known* refused_field(const c10::ClassTypePtr& type, const std::string& name) const;
   Function& local(size_t number) { return *locals_.at(number); }
   Function& closure(int64_t at, bool is_method = false);
   // The type of a list with names. It has a name of its own, by which saved files know it.

@@ -271,7 +271,11 @@ Value* Call::op(const char* name, at::ArrayRef<NamedValue> values, at::ArrayRef<
 Value* Call::builtin(const std::string& name, std::vector<Value*> values) const {
   Call inner = with(name, std::move(values));
   auto* made = call_builtin(inner);
-  if (!made) fail("`" + name + "` has no form for these values");
+  if (!made) {
+    // Helpers of the compiler have names that users do not know.
+    const std::string text = inner.misfit(name);
+    fail(name.rfind("inner:", 0) == 0 ? "this takes no such values:" + text.substr(text.find(':', name.size() + 3) + 1) : text);
+  }
   return made;
 }
 

@@ -197,7 +197,12 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   if (!places && several) places = list_of(call, c10::IntType::get(), {call.whole(entry.values[0], "a position")});
   const bool many = places && is_list(value);
   auto* fit = fitting(call, whole, detached(call, value), variable, many);
-  if (!places) return call.builtin("inner:put2", {whole, call.whole(entry.values[0], "a position"), fit});
+  if (!places) {
+    auto* position = call.whole(entry.values[0], "a position");
+    // There is nothing at 0.
+    if (const auto known = known_value(position); known && known->isInt() && known->toInt() == 0) return whole;
+    return call.builtin("inner:put2", {whole, position, fit});
+  }
   return call.builtin("inner:put_many", {whole, places, many ? fit : list_of(call, element_type(whole), {fit})});
 }
 
@@ -400,8 +405,11 @@ Value* put_element(Call& call) {
     call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
   const bool is_owned = owner_holds(call.instance, whole);
   if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
-  if (value->type()->kind() == TypeKind::NoneType && (is_list(whole) || whole->type()->kind() == TypeKind::DictType))
-    call.fail("`x[[i]] <- NULL` takes an element away, which is not compiled: write `x <- x[-i]`");
+  if (value->type()->kind() == TypeKind::NoneType) {
+    if (is_list(whole) && !variable.empty()) return call.builtin("inner:without", {whole, call.whole(at, "a position")});
+    if (is_list(whole) || whole->type()->kind() == TypeKind::DictType)
+      call.fail("`x[[i]] <- NULL` takes an element away, which is compiled of a variable that is a list alone: `x <- x[-i]`");
+  }
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     auto* made = call.builtin("inner:put2", {whole, at, fitting_in(call, whole, detached(call, value), variable)});
     return is_owned ? whole : made;

@@ -212,8 +212,12 @@ SugaredValuePtr append(Call& call) {
     values[next] = value;
   }
   if (!values[0] || !values[1]) call.fail("`append()` needs what is appended, and to what");
-  if (values[2])
+  if (values[2]) {
+    Call both = call.with("append", {values[0], values[1]});
+    for (const auto* value : both.inputs) learn(both, value);
+    if (is_empty(values[0])) return combine(both);
     return call.give(call.builtin("inner:inserted", {values[0], values[1], call.whole(values[2], "`after`")}));
+  }
   Call all = call.with("append", {values[0], values[1]});
   return combine(all);
 }

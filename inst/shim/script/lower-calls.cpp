@@ -81,6 +81,10 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
     take_captured(*inner, range, given);
     return "local:" + std::to_string(numbers_.number_of(*inner));
   }
+  if (const auto it = elements_.find(text); it != elements_.end()) {
+    given.inputs.insert(given.inputs.begin(), {expression(*it->second.first), name(it->second.second, range)});
+    return "invoke_element:" + text;
+  }
   if (!text.empty() && !knows(text)) return "call:" + text;
   // Whether the variable holds a module, a function or neither shows when the call is compiled.
   given.inputs.insert(given.inputs.begin(), expression(code));
@@ -182,7 +186,8 @@ const Lower::ApplyForm* Lower::apply_form(const std::string& head) {
   static const std::unordered_map<std::string, ApplyForm> forms = {
       {"lapply", {&Lower::each}}, {"sapply", {&Lower::each}},     {"vapply", {&Lower::each}},
       {"Map", {&Lower::each_of}}, {"mapply", {&Lower::each_of}},  {"Filter", {&Lower::filter}},
-      {"Reduce", {&Lower::fold}}, {"do.call", {&Lower::do_call}},
+      {"Reduce", {&Lower::fold}}, {"do.call", {&Lower::do_call}}, {"Find", {&Lower::first_of}},
+      {"Position", {&Lower::first_of}},
   };
   const auto found = forms.find(head);
   return found == forms.end() ? nullptr : &found->second;
@@ -342,6 +347,32 @@ Expr Lower::filter(const ts_code& code) {
   add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
                        List<Expr>::create(range, {apply("inner:elements", range, {name(over, range)})}), body));
   return name(to, range);
+}
+
+// `Find()` and `Position()`: the first element for which the function gives TRUE.
+Expr Lower::first_of(const ts_code& code) {
+  const auto range = function_.range(code);
+  const bool wants_place = callee(code) == "Position";
+  const auto bound = bind(code, {"f", "x"}, nullptr);
+  const std::string to = new_name(), item = new_name(), over = new_name(), at = new_name();
+  assign(over, expression(needed(bound[1], code, "x")), range);
+  assign(to, wants_place ? number(0, true, range) : none(range), range);
+  assign(at, number(0, true, range), range);
+  const auto body = repeated(
+      [&] {
+        assign(at, BinOp::create(range, '+', name(at, range), number(1, true, range)), range);
+        const Expr test =
+            apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
+        const auto then = block([&] {
+          assign(to, name(wants_place ? at : item, range), range);
+          add(Break::create(range));
+        });
+        add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+      },
+      range);
+  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
+                       List<Expr>::create(range, {apply("inner:elements", range, {name(over, range)})}), body));
+  return wants_place ? apply("inner:found_at", range, {name(to, range)}) : name(to, range);
 }
 
 // A flag that must be written as TRUE or FALSE. FALSE if it is not given.

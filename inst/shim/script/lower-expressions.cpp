@@ -118,10 +118,7 @@ Expr Lower::called(const ts_code& code) {
     return expression(code.items[code.n - 1]);
   }
   if (head == "invisible" && code.n < 3) return code.n == 2 ? expression(code.items[1]) : none(range);
-  if (is_assignment(code)) {
-    statement(code);
-    return expression(code.items[1]);
-  }
+  if (is_assignment(code)) return assigned_value(code);
   if (head == "<<-") refuse(code, "`<<-` is not compiled: give the value back, and assign it where it is wanted");
   if (head == "if") return computed(code);
   if (head == "switch") return expression(choice(code));
@@ -129,8 +126,7 @@ Expr Lower::called(const ts_code& code) {
     return condition(code);
   if (head == "with_no_grad" || head == "with_enable_grad") {
     const std::string to = new_name();
-    add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
-                     list_of(block([&] { keep_value(code.items[1], to); }), range)));
+    with_grad_mode(code, [&] { keep_value(code.items[1], to); });
     return name(to, range);
   }
   static const std::set<std::string> statements = {"return", "break", "next", "repeat",
@@ -258,14 +254,63 @@ Expr Lower::or_else(const ts_code& code) {
   return expression(written_call(code, "if", {written_call(code, "is.null", {*asked}), code.items[2], *asked}));
 }
 
+// What stands for the dot of `%>%` in the code. A function has a dot of its own, as has what stands behind another `%>%`.
+static bool has_dot(const ts_code& code) {
+  if (is_name(code, ".")) return true;
+  if (code.kind != TS_CODE_CALL) return false;
+  if (is_call(code, "%>%")) return !is_name(code.items[1], ".") && has_dot(code.items[1]);
+  for (size_t i = 0; i < code.n; ++i)
+    if (has_dot(code.items[i])) return true;
+  return false;
+}
+
+// The code with another expression for the dot.
+ts_code Lower::without_dot(const ts_code& code, const ts_code& dot) {
+  if (is_name(code, ".")) return dot;
+  if (!has_dot(code)) return code;
+  std::vector<ts_code> items(code.items, code.items + code.n);
+  const size_t n = is_call(code, "%>%") ? 2 : code.n;
+  for (size_t i = 0; i < n; ++i) items[i] = without_dot(items[i], dot);
+  items_.push_back(std::move(items));
+  ts_code made = code;
+  made.items = items_.back().data();
+  return made;
+}
+
+// `x %>% f(y)` is `f(x, y)`. Where a dot stands among the arguments, it is x, and else comes first; inside of the arguments it
+// is x as well. What stands in brackets is a function.
 const ts_code& Lower::piped(const ts_code& code) {
-  const auto& right = code.items[2];
-  if (right.kind == TS_CODE_NAME) return written_call(code, right.text, {code.items[1]});
-  if (right.kind != TS_CODE_CALL || callee(right).empty()) refuse(code, "behind `%>%` stands a call");
-  std::vector<ts_code> items(right.items, right.items + right.n);
-  items.insert(items.begin() + 1, code.items[1]);
-  std::vector<const char*> names(right.names, right.names + right.n);
-  names.insert(names.begin() + 1, nullptr);
+  const auto& left = code.items[1];
+  const ts_code* right = &code.items[2];
+  if (is_name(left, ".") && !knows("."))
+    refuse(code, "`. %>% f` makes a function, which is not compiled: write `function(x) x %>% f`");
+  if (right->kind == TS_CODE_FUNCTION) refuse(*right, "a function behind `%>%` stands in brackets, as in `x %>% (\\(z) z)`");
+  if (right->kind == TS_CODE_NAME) return written_call(code, right->text, {left});
+  if (right->kind != TS_CODE_CALL) refuse(*right, "behind `%>%` stands the name or a call of a function");
+  const bool in_brackets = is_call(*right, "(");
+  while (is_call(*right, "(") && right->n == 2) right = &right->items[1];
+  std::vector<ts_code> items;
+  std::vector<const char*> names;
+  if (in_brackets) {
+    items = {*right, left};
+    names = {nullptr, nullptr};
+  } else {
+    items.assign(right->items, right->items + right->n);
+    names.assign(right->names, right->names + right->n);
+    const bool is_used = has_dot(*right);
+    const bool is_given = std::any_of(items.begin() + 1, items.end(), [](const ts_code& it) { return is_name(it, "."); });
+    const ts_code* dot = &left;
+    if (is_used) {
+      const std::string to = new_name();
+      assign(to, expression(left), function_.range(left));
+      dot = &written(left, TS_CODE_NAME, keep(to));
+      for (auto& item : items) item = without_dot(item, *dot);
+    }
+    if (!is_given && !is_call(*right, "{")) {
+      items.insert(items.begin() + 1, *dot);
+      names.insert(names.begin() + 1, nullptr);
+    }
+  }
   items_.push_back(std::move(items));
   names_.push_back(std::move(names));
   codes_.push_back({TS_CODE_CALL, code.begin, code.end, 0, nullptr, items_.back().size(), items_.back().data(),

@@ -6,6 +6,14 @@
 
 namespace shim::script {
 
+// Whether the name stands somewhere in the code.
+static bool names_anywhere(const ts_code& code, const std::string& name) {
+  if (is_name(code)) return code.text == name;
+  for (size_t i = 0; i < code.n; ++i)
+    if (names_anywhere(code.items[i], name)) return true;
+  return false;
+}
+
 List<Stmt> Lower::list_of(const std::vector<Stmt>& statements, const SourceRange& place) {
   return List<Stmt>::create(place, statements);
 }
@@ -65,10 +73,59 @@ void Lower::assign_to(const ts_code& place, const Expr& value, const SourceRange
   assign_to(of, apply(what, range, inputs), range, /*owned=*/true);
 }
 
+// The value of an assignment is what is assigned: that of `x[2] <- 5` is 5.
+Expr Lower::assigned_value(const ts_code& code) {
+  const auto range = function_.range(code);
+  const auto& place = code.items[1];
+  if (is_name(place) || place.kind == TS_CODE_STRING) {
+    statement(code);
+    return expression(written(place, TS_CODE_NAME, place.text));
+  }
+  const std::string to = new_name();
+  assign(to, expression(code.items[2]), range);
+  assign_to(place, name(to, range), range);
+  return name(to, range);
+}
+
 std::string Lower::field_of(const ts_code& code) {
   const auto& field = code.items[2];
   if (!is_name(field) && field.kind != TS_CODE_STRING) refuse(code, "what stands behind `$` must be a name");
   return field.text;
+}
+
+// Whether the code gives the variable a value once, and does nothing with it but call it.
+static bool is_only_called(const ts_code& code, const std::string& variable, int& times) {
+  if (is_name(code)) return code.text != variable;
+  size_t from = code.kind == TS_CODE_CALL && is_name(code.items[0]) ? 1 : 0;
+  if (is_assignment(code) && is_name(code.items[1], variable.c_str())) {
+    if (++times > 1) return false;
+    from = 2;
+  }
+  if (code.kind == TS_CODE_FUNCTION)
+    for (size_t i = 0; i < code.n; ++i)
+      if (names_anywhere(code.items[i], variable)) return false;
+  for (size_t i = from; i < code.n; ++i)
+    if (!is_only_called(code.items[i], variable, times)) return false;
+  return true;
+}
+
+// `layer <- self$layers[[i]]` of a variable that is called further down: no variable can hold one of several modules or
+// functions, but each call can choose one of them. What it needs for that is noted; false if the variable is another one.
+bool Lower::keeps_element(const std::string& variable, const ts_code& value) {
+  if (!is_call(value, "[[") || is_own("[[") || value.n != 3 || value.names[2]) return false;
+  const auto& index = value.items[2];
+  if (index.kind != TS_CODE_NAME && index.kind != TS_CODE_CALL) return false;
+  const auto& whole = value.items[1];
+  const bool is_constant = is_name(whole) ? function_.locals.count(whole.text) && function_.given[whole.text] == 1
+                                          : is_call(whole, "$") && is_name(whole.items[1], "self");
+  int times = 0;
+  if (!is_constant || function_.early.count(variable) || !function_.called.count(variable) ||
+      !is_only_called(function_.body(), variable, times))
+    return false;
+  const std::string at = new_name();
+  assign(at, expression(index), function_.range(index));
+  elements_[variable] = {&whole, at};
+  return true;
 }
 
 void Lower::statement(const ts_code& code) {
@@ -89,6 +146,7 @@ void Lower::statement(const ts_code& code) {
     const bool is_variable = is_name(code.items[1]) || code.items[1].kind == TS_CODE_STRING;
     // Calls of a variable that is one function know it already.
     if (is_variable && value.kind == TS_CODE_FUNCTION && function_.functions.count(code.items[1].text)) return;
+    if (is_variable && keeps_element(code.items[1].text, value)) return;
     assign_to(code.items[1], expression(value), range);
     if (is_variable) note_known(code.items[1].text, value);
   } else if (head == "if") {
@@ -104,6 +162,10 @@ void Lower::statement(const ts_code& code) {
     add_loop(While::create(range, logical(true, range), repeated([&] { statement(code.items[1]); }, range)));
   } else if (head == "break" || head == "next") {
     if (!loops_) refuse(code, "`" + head + "` stands in no loop");
+    if (!left_by_.empty()) {
+      assign(left_by_, number(head == "break" ? 1 : 2, true, range), range);
+      return add(Break::create(range));
+    }
     add(head == "break" ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
   } else if (head == "return") {
     if (code.n > 2) refuse(code, "`return()` takes one value");
@@ -118,8 +180,7 @@ void Lower::statement(const ts_code& code) {
   } else if (head == "stopifnot") {
     for (size_t i = 1; i < code.n; ++i) check(code.items[i], code.names[i]);
   } else if (head == "with_no_grad" || head == "with_enable_grad") {
-    add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
-                     list_of(block([&] { statement(code.items[1]); }), range)));
+    with_grad_mode(code, [&] { statement(code.items[1]); });
   } else if (head == "library" || head == "require") {
     refuse(code, "`" + head + "()` can't be in a program; it belongs before");
   } else {
@@ -132,7 +193,55 @@ bool Lower::raises(const std::string& head) {
   return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
 }
 
+// Whether the code ends a loop around it, or a turn of one.
+static bool leaves_loop(const ts_code& code) {
+  if (code.kind != TS_CODE_CALL) return false;
+  const std::string head = callee(code);
+  if (head == "break" || head == "next") return true;
+  if (head == "for" || head == "while" || head == "repeat") return false;
+  for (size_t i = 0; i < code.n; ++i)
+    if (leaves_loop(code.items[i])) return true;
+  return false;
+}
+
+// LibTorch's compiler can't leave a loop from inside of a `with`. So the body is a loop of one turn, which `break` and `next`
+// leave, and what they mean comes behind the `with`.
+void Lower::with_grad_mode(const ts_code& code, const std::function<void()>& body) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  const bool leaves = leaves_loop(code.items[1]);
+  const std::string how = leaves ? new_name() : "";
+  if (leaves) assign(how, number(0, true, range), range);
+  const auto one_turn = [&] {
+    const auto turn = repeated(
+        [&] {
+          left_by_ = how;
+          body();
+          add(Break::create(range));
+        },
+        range);
+    add_loop(While::create(range, logical(true, range), turn));
+  };
+  add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
+                   list_of(block([&] { leaves ? one_turn() : body(); }), range)));
+  if (!leaves) return;
+  for (const int what : {1, 2}) {
+    const auto leave = block([&] {
+      if (!left_by_.empty()) {
+        assign(left_by_, number(what, true, range), range);
+        add(Break::create(range));
+      } else {
+        add(what == 1 ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
+      }
+    });
+    const Expr asked = BinOp::create(range, TK_EQ, name(how, range), number(what, true, range));
+    add(If::create(range, asked, list_of(leave, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+  }
+}
+
 WithItem Lower::grad_mode(const std::string& head, const SourceRange& range) {
+  if (head == "with_enable_grad")
+    throw ErrorReport(range) << "`with_enable_grad()` is not compiled: end the `with_no_grad()` around it before";
   return WithItem::create(range, apply("inner:" + head, range, {}), Maybe<Var>::create(range));
 }
 
@@ -308,11 +417,7 @@ void Lower::tail(const ts_code& code) {
   }
   if (head == "switch") return tail(choice(code));
   if (head == "stop" || raises(head)) return statement(code);
-  if (is_assignment(code)) {
-    statement(code);
-    const auto* base = base_of(code.items[1]);
-    return give(expression(base ? *base : code.items[1]), range);
-  }
+  if (is_assignment(code)) return give(assigned_value(code), range);
   static const std::set<std::string> without = {"for", "while", "repeat", "break", "next", "return", "stopifnot"};
   if (without.count(head)) {
     statement(code);

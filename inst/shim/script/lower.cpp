@@ -45,6 +45,13 @@ Def Lower::run() {
       parameters.push_back(Param::create(place, ident, type, value, false));
       continue;
     }
+    if (parameter.is_given) {
+      const std::string given = kGiven + parameter.name;
+      parameters.push_back(Param::create(place, Ident::create(place, given), type, value, false));
+      met_.insert(parameter.name);
+      assign(parameter.name, name(given, place), place);
+      continue;
+    }
     parameters.push_back(Param::create(place, Ident::create(place, variable_name(parameter.name)), type, value, false));
     defined_.insert(parameter.name);
     defined_here_.insert(parameter.name);
@@ -182,7 +189,10 @@ Expr Lower::logical(bool value, const SourceRange& place) {
 Expr Lower::number(double value, bool whole, const SourceRange& place) {
   if (std::isnan(value)) return apply("inner:nan", place, {});
   if (value == 0 && std::signbit(value)) return apply("inner:negative_zero", place, {});
-  if (std::isinf(value)) return apply("inner:inf", place, {});
+  if (std::isinf(value)) {
+    const Expr inf = apply("inner:inf", place, {});
+    return value < 0 ? Expr(UnaryOp::create(place, TK_UNARY_MINUS, inf)) : inf;
+  }
   char text[40];
   std::snprintf(text, sizeof text, whole ? "%.0f" : "%.17g", std::fabs(value));
   std::string digits = text;
@@ -193,7 +203,8 @@ Expr Lower::number(double value, bool whole, const SourceRange& place) {
 
 Expr Lower::constant(const c10::IValue& value, const SourceRange& place) {
   if (value.isBool()) return logical(value.toBool(), place);
-  if (value.isInt()) return number(static_cast<double>(value.toInt()), true, place);
+  const bool is_exact = value.isInt() && std::abs(static_cast<double>(value.toInt())) <= 9007199254740992.0;
+  if (is_exact) return number(static_cast<double>(value.toInt()), true, place);
   if (value.isDouble()) return number(value.toDouble(), false, place);
   if (value.isString()) return string(value.toStringRef(), place);
   if (value.isNone()) return none(place);

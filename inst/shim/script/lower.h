@@ -16,6 +16,8 @@ struct Parameter {
   std::string name;
   std::string type;  // as Compiler::key_of() names it
   std::optional<c10::IValue> default_value;
+  bool is_asked = false;  // the host has said the type
+  bool is_given = false;  // the variable is of another type than what the host gives
 };
 
 // How a function is compiled this time: its parameters, and what is known about its variables.
@@ -51,6 +53,9 @@ std::string variable_name(const std::string& name);
 std::string r_variable(const std::string& name);
 // The parameter in which a function gets the value that one of its variables begins with.
 inline std::string begin_of(const std::string& variable) { return "R.begin." + variable; }
+
+// The parameter of a value that becomes a variable of another type.
+inline const std::string kGiven = "R.given.";
 
 // An expression that stands for a type by its key.
 torch::jit::Expr type_expression(const std::string& key);

@@ -69,6 +69,8 @@ class Lower {
   void mark(const std::string& variable, bool has_value, const SourceRange& place);
   static std::string mark_of(const std::string& variable) { return "R.has." + variable; }
   void assign_to(const ts_code& place, const Expr& value, const SourceRange& range, bool owned = false);
+  Expr assigned_value(const ts_code& code);
+  bool keeps_element(const std::string& variable, const ts_code& value);
   std::string field_of(const ts_code& code);
   bool is_own(const std::string& head) { return function_.function_named(head) || is_users(function_.home, head); }
   void statement(const ts_code& code);
@@ -76,6 +78,7 @@ class Lower {
   void compute_default(size_t formal);
   void ask_for_defaults(const ts_code& code);
   static bool raises(const std::string& head);
+  void with_grad_mode(const ts_code& code, const std::function<void()>& body);
   WithItem grad_mode(const std::string& head, const SourceRange& range);
   void check(const ts_code& condition_code, const char* message);
   std::optional<c10::IValue> known_constant(const ts_code& code);
@@ -111,10 +114,13 @@ class Lower {
   template <class Body>
   List<Stmt> repeated(Body&& body, const SourceRange& place) {
     ++loops_;
+    std::string outer;
+    outer.swap(left_by_);
     const auto made = block([&] {
       within_ = "in the loop " + cited(place);
       body();
     });
+    left_by_.swap(outer);
     --loops_;
     return list_of(made, place);
   }
@@ -147,6 +153,7 @@ class Lower {
   Expr condition(const ts_code& code);
   Expr or_else(const ts_code& code);
   Expr asked_for_null(const ts_code& code);
+  ts_code without_dot(const ts_code& code, const ts_code& dot);
   const ts_code& piped(const ts_code& code);
 
   // Calls.
@@ -181,6 +188,7 @@ class Lower {
   Expr each(const ts_code& code);
   Expr each_of(const ts_code& code);
   Expr filter(const ts_code& code);
+  Expr first_of(const ts_code& code);
   Expr fold(const ts_code& code);
   Expr do_call(const ts_code& code);
 
@@ -202,9 +210,12 @@ class Lower {
   std::set<size_t> waiting_;                      // formals whose defaults are not computed yet
   std::vector<std::string> computing_;            // formals whose defaults are being computed
   bool in_index_ = false;
+  std::string left_by_;                       // inside of `with_no_grad()`: the variable that tells how a loop around is left
   int loops_ = 0;                             // how many loops are around the statement
   int blocks_ = 0;                            // how many loops and branches are around the statement
   std::map<std::string, c10::IValue> known_;  // values of variables that have one value only
+  // Of variables that hold one of several modules or functions: these, and the variable that holds the position.
+  std::map<std::string, std::pair<const ts_code*, std::string>> elements_;
   size_t n_names_ = 0;
   std::deque<ts_code> codes_;
   std::deque<std::vector<ts_code>> items_;

@@ -17,6 +17,37 @@ SugaredValuePtr unchecked(Call& call) {
   return call.give(call.inputs.empty() ? call.constant(c10::IValue()) : call.inputs[0]);
 }
 
+// Values of different kinds are never identical: `identical(2L, 2)` is FALSE.
+SugaredValuePtr identical(Call& call) {
+  const auto kind_in = [](const Value* value) { return is_list(value) ? element_type(value)->kind() : value->type()->kind(); };
+  const auto is_known = [](const Value* value) {
+    if (value->type()->kind() == TypeKind::NoneType) return true;
+    return is_single(value->type()) || (is_list(value) && is_single(element_type(value)) && !is_made_empty(value));
+  };
+  if (call.inputs.size() == 2 && call.named.empty() && is_known(call.inputs[0]) && is_known(call.inputs[1])) {
+    const auto one = kind_in(call.inputs[0]), other = kind_in(call.inputs[1]);
+    if (one != other || one == TypeKind::NoneType) return call.give(call.constant(one == other));
+  }
+  std::string why;
+  auto* made = call_builtin(call, &why);
+  if (!made) call.fail(why);
+  return call.give(made);
+}
+
+// `unlist()` of a list of several kinds is `c()` of its elements.
+SugaredValuePtr unlist(Call& call) {
+  const auto* value = call.inputs.size() == 1 ? call.inputs[0] : nullptr;
+  if (value && value->type()->kind() == TypeKind::TupleType && !is_function(value->type())) {
+    Call all = call.with("c", {});
+    for (const auto& part : parts_with_names(call, call.inputs[0])) all.inputs.push_back(part.second);
+    return combine(all);
+  }
+  std::string why;
+  auto* made = call_builtin(call, &why);
+  if (!made) call.fail(why);
+  return call.give(made);
+}
+
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
 const std::unordered_map<std::string, Handler>& handlers() {
@@ -35,6 +66,8 @@ const std::unordered_map<std::string, Handler>& handlers() {
                                                                {"message", show},
                                                                {"sprintf", format_text},
                                                                {"jit_wait", wait},
+                                                               {"identical", identical},
+                                                               {"unlist", unlist},
                                                                {"torch_zeros", of_size},
                                                                {"torch_ones", of_size},
                                                                {"torch_rand", of_size},

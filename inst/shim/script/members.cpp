@@ -32,6 +32,8 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
     if (!type->hasAttribute(name))
       if (auto* held = call.compiler.method_value(call, type, name)) return call.give(held);
+    if (!type->hasAttribute(name))
+      if (const auto* it = call.compiler.refused_field(type, name)) call.fail("`" + name + "` " + it->refused);
     // A field that is not there is NULL, as in R.
     if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
       return call.give(call.constant(c10::IValue()));
@@ -181,6 +183,8 @@ SugaredValuePtr put_field(Call& call) {
   const auto& fields = tuple->schema()->arguments();
   for (size_t i = 0; i < fields.size(); ++i) {
     if (fields[i].name() != name) continue;
+    if (value->type()->kind() == TypeKind::NoneType && fields[i].type()->kind() != TypeKind::OptionalType)
+      call.fail("`x$" + name + " <- NULL` takes an element away, which is not compiled: make a list without it");
     if (cost(value, fields[i].type()) < 0)
       call.fail("`" + name + "` is " + words(fields[i].type()) + ", not " + call.words_of(value));
     values[i] = call.as(value, fields[i].type());

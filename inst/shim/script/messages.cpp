@@ -9,12 +9,21 @@ using c10::TypeKind;
 
 namespace {
 
+// A value as text, or as a vector of texts.
+Value* texts_of(Call& call, Value* value) {
+  if (value->type()->kind() == TypeKind::OptionalType)
+    call.fail("what is written here may be NULL: it is " + call.words_of(value) + ". Ask `is.null()` before");
+  Call inner = call.with("as.character", {value});
+  if (auto* texts = call_builtin(inner)) return texts;
+  if (is_list(value)) return call.builtin("inner:shown", {value});
+  call.fail("`" + call.payload + "()` can't write " + call.words_of(value) + " in a program: write its parts");
+}
+
 Value* text_of(Call& call, Value* value) {
   if (value->type()->kind() == TypeKind::StringType) return value;
-  if (!is_list(value)) return call.builtin("as.character", {value});
-  Call inner = call.with("as.character", {value});
-  if (auto* texts = call_builtin(inner)) return call.op("aten::join", {call.constant(std::string(" ")), texts});
-  return call.builtin("inner:shown", {value});
+  if (value->type()->kind() == TypeKind::NoneType) return call.constant(std::string(call.payload == "print" ? "NULL" : ""));
+  auto* texts = texts_of(call, value);
+  return is_list(texts) ? call.op("aten::join", {call.constant(std::string(" ")), texts}) : texts;
 }
 
 Value* pasted(Call& call, const std::vector<Value*>& values, const std::string& between) {
@@ -28,14 +37,32 @@ Value* pasted(Call& call, const std::vector<Value*>& values, const std::string& 
   return text;
 }
 
-// Pastes vectors element by element.
+// Pastes vectors element by element. Beside others one without elements counts as "".
 Value* pasted_vectors(Call& call, const std::vector<Value*>& values, const std::string& between) {
-  Value* text = nullptr;
+  std::vector<Value*> texts;
+  Value* most = call.constant(int64_t{0});
   for (auto* value : values) {
-    auto* next = call.builtin("as.character", {value});
+    const bool is_null = value->type()->kind() == TypeKind::NoneType;
+    texts.push_back(is_null ? list_of(call, c10::StringType::get(), {}) : texts_of(call, value));
+    auto* n = is_list(texts.back()) ? call.builtin("length", {texts.back()}) : call.constant(int64_t{1});
+    most = call.op("aten::add", {most, n});
+  }
+  Value* text = nullptr;
+  for (auto* next : texts) {
+    if (is_list(next)) next = call.builtin("inner:or_blank", {next, most});
     text = text ? call.builtin("inner:joined", {text, call.constant(between), next}) : next;
   }
   return text;
+}
+
+// What `cat()` writes: the elements of all values, with `between` in between.
+Value* written_out(Call& call, const std::vector<Value*>& values, const std::string& between) {
+  auto* all = list_of(call, c10::StringType::get(), {});
+  for (auto* value : values) {
+    auto* texts = texts_of(call, value);
+    all = call.op("aten::add", {all, is_list(texts) ? texts : list_of(call, c10::StringType::get(), {texts})});
+  }
+  return call.op("aten::join", {call.constant(between), all});
 }
 
 Value* take_named(Call& call, const std::string& name) {
@@ -61,7 +88,10 @@ SugaredValuePtr paste(Call& call) {
   if (auto* given = take_named(call, "sep")) between = word(call, given, "sep");
   auto* collapse = take_named(call, "collapse");
   bool vectors = false;
-  for (const auto* value : call.inputs) vectors = vectors || is_list(value);
+  for (auto*& value : call.inputs) {
+    value = call.or_empty(value);
+    vectors = vectors || is_list(value) || value->type()->kind() == TypeKind::NoneType;
+  }
   auto* text = vectors ? pasted_vectors(call, call.inputs, between) : pasted(call, call.inputs, between);
   if (collapse && vectors) text = call.op("aten::join", {call.constant(word(call, collapse, "collapse")), text});
   return call.give(text);
@@ -82,15 +112,21 @@ SugaredValuePtr warn(Call& call) {
 
 SugaredValuePtr show(Call& call) {
   std::vector<Value*> values;
-  std::string between = call.payload == "cat" ? " " : "";
+  const bool is_cat = call.payload == "cat";
+  std::string between = is_cat ? " " : "";
   if (auto* given = take_named(call, "sep")) between = word(call, given, "sep");
+  bool vectors = false;
   for (auto* value : call.inputs) {
+    // NULL writes nothing.
+    if (is_cat && value->type()->kind() == TypeKind::NoneType) continue;
+    vectors = vectors || (is_cat && is_list(value));
     const auto text = known_value(value);
     // TorchScript's print ends the line anyway.
     if (call.payload == "cat" && text && text->isString() && text->toStringRef() == "\n") continue;
     values.push_back(value);
   }
-  auto* node = call.graph().insertNode(call.graph().create(c10::prim::Print, {pasted(call, values, between)}, 0));
+  auto* node = call.graph().insertNode(
+      call.graph().create(c10::prim::Print, {vectors ? written_out(call, values, between) : pasted(call, values, between)}, 0));
   node->setSourceRange(call.place);
   return call.give(call.constant(c10::IValue()));
 }

@@ -26,6 +26,11 @@ const ts_scripted* Compiler::module_of(const c10::ClassTypePtr& type) const {
   return nullptr;
 }
 
+const ts_known* Compiler::refused_field(const c10::ClassTypePtr& type, const std::string& name) const {
+  const auto* scripted = module_of(type);
+  return scripted ? member(std::to_string(scripted - program_.modules + 1) + "$" + name) : nullptr;
+}
+
 std::optional<c10::IValue> Compiler::setting(const c10::ClassTypePtr& type, const std::string& name) {
   const auto* scripted = module_of(type);
   const auto slot = type->findAttributeSlot(name);

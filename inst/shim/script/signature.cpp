@@ -52,9 +52,9 @@ std::optional<c10::IValue> default_value(const ts_code& code, const ts_closure& 
     case TS_CODE_DOUBLE:
       return c10::IValue(code.number);
     case TS_CODE_INTEGER:
-      return c10::IValue(static_cast<int64_t>(code.number));
+      return code.number == code.number ? std::optional<c10::IValue>(static_cast<int64_t>(code.number)) : std::nullopt;
     case TS_CODE_LOGICAL:
-      return c10::IValue(code.number != 0);
+      return code.number == code.number ? std::optional<c10::IValue>(code.number != 0) : std::nullopt;
     case TS_CODE_STRING:
       return c10::IValue(std::string(code.text));
     case TS_CODE_NULL:
@@ -128,7 +128,7 @@ Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types)
     }
     if (!type) type = given && !given->isNone() ? given->type() : TypePtr(c10::TensorType::get());
     if (given && given->isNone() && type->kind() != c10::TypeKind::OptionalType) type = c10::OptionalType::create(type);
-    signature.parameters.push_back({function.formals[i], key_of(type), default_as(given, type)});
+    signature.parameters.push_back({function.formals[i], key_of(type), default_as(given, type), types[at] != nullptr});
   }
   return signature;
 }
@@ -140,7 +140,13 @@ Signature Compiler::bind(const Call& call, Function& function, std::vector<Value
   std::vector<std::pair<std::string, Value*>> captured, dots;
   const size_t dots_at = std::find(function.formals.begin(), function.formals.end(), "...") - function.formals.begin();
   for (const auto& given : call.named) {
-    const auto found = std::find(function.formals.begin(), function.formals.end(), given.first);
+    const auto& all = function.formals;
+    const auto before_dots = all.begin() + static_cast<ptrdiff_t>(std::min(dots_at, n));
+    const auto is_captured = std::count(function.captured.begin(), function.captured.end(), given.first) > 0;
+    const auto begins = [&](const std::string& formal) { return !is_captured && formal.rfind(given.first, 0) == 0; };
+    auto found = std::find(all.begin(), all.end(), given.first);
+    if (found == all.end() && std::count_if(all.begin(), before_dots, begins) == 1)
+      found = std::find_if(all.begin(), before_dots, begins);
     if (found != function.formals.end() && !values[found - function.formals.begin()]) {
       values[found - function.formals.begin()] = given.second;
     } else if (std::find(function.captured.begin(), function.captured.end(), given.first) != function.captured.end()) {

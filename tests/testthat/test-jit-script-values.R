@@ -1,0 +1,211 @@
+# Values of code that looks plain: literals, what assignments give, comparisons, text, pipes. R's closure tells what is right.
+
+test_that("numbers that are written have all their digits", {
+  skip_if_no_torch()
+  for (f in list(
+    function(n) n + 16777217L, function(n) n + 999999999L, function(n) n - 2147483647L, function(n) as.integer(n == 16777217L),
+    function(n) n + 0.30000000000000004, function(n) 3.141592653589793 - n, function(n) 1e-300 * n, function(n, hi = -Inf) max(n, hi)
+  )) {
+    for (keeps in c(TRUE, FALSE)) {
+      g <- if (keeps) f else utils::removeSource(f)
+      expect_identical(as.numeric(jit_script(g, 16777216L)(16777216L)), as.numeric(f(16777216L)))
+    }
+  }
+  expect_equal(jit_script(function(x) x + 16777217L, torch_tensor(1L, dtype = "int64"))(torch_tensor(1L, dtype = "int64"))$item(), 16777218)
+  expect_equal(jit_script(function(x) torch_arange(16777217L, 16777219L), 1)(1)$numel(), 3)
+  park_miller <- function(seed) {
+    m <- 2147483647L
+    for (i in 1:100) seed <- (16807L * seed) %% m
+    seed
+  }
+  expect_equal(jit_script(park_miller, 11L)(11L), 1222649996)
+})
+
+test_that("code that was put together means what its tree says", {
+  skip_if_no_torch()
+  f <- g <- h <- function(x) NULL
+  body(f) <- bquote(.(-2)^x)
+  body(g) <- bquote(sum(x * .(c(0.1 + 0.2, 1 / 3))))
+  body(h) <- bquote(min(x, .(-Inf)))
+  for (it in list(f, g, h)) expect_identical(jit_script(it, 2)(2), it(2))
+})
+
+test_that("the value of an assignment is what is assigned", {
+  skip_if_no_torch()
+  expect_same(function(x) x[2] <- 5, c(1, 2))
+  expect_same(function(x) {
+    l <- list(a = 1, b = 2)
+    l$a <- x
+  }, 5)
+  expect_same(function(x) {
+    set <- function(v) v[[1]] <- 7
+    y <- x[2] <- 3
+    set(x) + y + sum(x)
+  }, c(1, 2))
+  expect_same(function(x) invisible(x[1] <- 4), c(1, 2))
+})
+
+test_that("a comparison of a variable with itself finds NaN", {
+  skip_if_no_torch()
+  compared <- list(
+    function(x) x == x, function(x) x != x, function(x) x < x, function(x) x >= x, function(x) x <= x, function(x) x > x, function(x) !x,
+    function(x) as.logical(x)
+  )
+  for (f in compared) {
+    program <- expect_same(f, 2)
+    expect_error(program(NaN), "a comparison with NaN", class = "torch_runtime_error")
+  }
+})
+
+test_that("values of different kinds are not identical", {
+  skip_if_no_torch()
+  for (f in list(
+    function(a) identical(a, 5), function(a) identical(a, 5L), function(a) identical(2L, 2), function(a) identical(c(1, 2), 1:2),
+    function(a) identical(c(1, 2), c(1, 2)), function(a) identical(a, TRUE), function(a) identical(a, "5"), function(a) identical(NULL, a),
+    function(a) identical(a, c(5L, 6L))
+  )) expect_same(f, 5L)
+})
+
+test_that("texts of vectors without elements, and NULL", {
+  skip_if_no_torch()
+  for (f in list(
+    function(v) paste0("n=", v), function(v) paste("a", v, "b"), function(v) length(paste0(v, v)), function(v) paste("a", NULL, "b"),
+    function(v) paste(v, v, "a", sep = "-"), function(v) paste0(v, collapse = "+")
+  )) for (n in 0:2) expect_equal(as.character(unlist(jit_script(f, v = "List[float]")(as.numeric(seq_len(n))))), as.character(f(as.numeric(seq_len(n)))), info = deparse(f))
+  written <- function(f, ...) capture.output(invisible(jit_script(f, ...)(...)))
+  expect_equal(written(function(v) cat(v, sep = "\n"), c(1, 2)), c("1", "2"))
+  expect_equal(written(function(v) cat("a", v, NULL, numeric(0), "b"), c(1, 2)), "a 1 2 b")
+  expect_equal(written(function(v) print(NULL), 1), "NULL")
+  expect_error(jit_script(function(v) print(list(1, "a")), 1), "can't write a list of a number, a string", class = "torch_error")
+})
+
+test_that("loops are left from inside of with_no_grad()", {
+  skip_if_no_torch()
+  for (f in list(
+    function(x) {
+      for (i in 1:4) with_no_grad({
+        if (i == 3L) break
+        x <- x + i
+      })
+      x
+    },
+    function(x) {
+      for (i in 1:4) with_no_grad({
+        if (i == 2L) next
+        for (k in 1:3) {
+          if (k == 2L) next
+          with_no_grad(if (i == 4L) break)
+          x <- x + k
+        }
+        x <- x * 2
+      })
+      x
+    },
+    function(x) {
+      i <- 0L
+      while (TRUE) {
+        i <- i + 1L
+        y <- with_no_grad({
+          if (i > 4L) break
+          x * i
+        })
+        x <- x + y
+      }
+      x
+    }
+  )) {
+    expect_same(f, 2)
+    expect_same(f, torch_ones(2))
+  }
+})
+
+test_that("pipes of magrittr mean what they mean in R", {
+  skip_if_no_torch()
+  skip_if_not_installed("magrittr")
+  `%>%` <- magrittr::`%>%`
+  `%<>%` <- magrittr::`%<>%`
+  twice <- function(x, by = 2) x * by
+  for (f in list(
+    function(x) x %>% (function(z) z + 1), function(x) x %>% (\(z) z + 1)(), function(x) x %>% {. + 1}, function(x) x %>% c(1, .),
+    function(x) x %>% .[1], function(x) x %>% twice, function(x) x %>% twice(3), function(x) x %>% twice(2, .), function(x) x %>% twice(. + 1),
+    function(x) x %>% (twice), function(x) x %>% c(., . + 1) %>% sum, function(x) x %>% twice(by = . %>% abs(.)), function(x) x %>% max(1 %>% twice(., .))
+  )) {
+    it <- try(f(-9.12), silent = TRUE)
+    if (!inherits(it, "try-error") && is.numeric(it)) expect_same(f, -9.12)
+  }
+  expect_error(jit_script(function(x) {
+    f <- . %>% sum
+    f(x)
+  }, 1), "makes a function, which is not compiled", class = "torch_error")
+  expect_error(jit_script(function(x) {
+    x %<>% abs
+    x
+  }, 1), "assign what `%>%` gives", class = "torch_error")
+})
+
+test_that("small functions of R", {
+  skip_if_no_torch()
+  for (f in list(
+    function(v) sum(v, na.rm = TRUE), function(v) mean(v, na.rm = TRUE), function(v) max(v, 2, na.rm = TRUE), function(v) median(v, na.rm = TRUE),
+    function(v) min(v[-2], na.rm = FALSE)
+  )) expect_same(f, c(1, NaN, 5))
+  for (f in list(
+    function(s) substring(s, 2), function(s) substring(s, 2, 3), function(s) substring(s, first = 3L), function(s) is.element(s, c("a", s)),
+    function(s) append(list(), s, after = 0)[[1]]
+  )) expect_same(f, "word")
+  for (f in list(
+    function(n) bitwNot(n), function(n) Position(function(x) x > 2, c(1, 3, n)), function(n) Find(function(x) x > 2, c(1, 3, n)),
+    function(n) is.null(Find(function(x) x > 20, c(1, 3, n))), function(n) rep(1, t = n), function(n) length(seq(1, 10, length = n)),
+    function(n) unlist(list(c(1, 2), n)), function(n) {
+      g <- function(value, times) value * times
+      g(val = n, tim = 3L)
+    }, function(n) {
+      x <- c(1, 2)
+      x[0] <- 5
+      x
+    }, function(n) {
+      l <- list("a", "b", "c")
+      l[[2]] <- NULL
+      l[[n]] <- NULL
+      l[[1]]
+    }
+  )) expect_same(f, 2L)
+  expect_error(jit_script(function(n) Position(function(x) x > n, c(1, 3)), 5)(5), "`Position()` finds nothing", fixed = TRUE)
+})
+
+test_that("a number that becomes a tensor is given as a number", {
+  skip_if_no_torch()
+  f <- function(x, n) {
+    for (i in 1:n) x <- x * torch_ones(1)
+    x
+  }
+  program <- jit_script(f, 1.5, 2L)
+  expect_equal(program(1.5, 2L)$item(), 1.5)
+  expect_equal(program(x = 2.5, n = 1L)$item(), 2.5)
+})
+
+test_that("an argument that the program does not have is told", {
+  skip_if_no_torch()
+  f <- jit_script(function(x, mask = NULL) if (is.null(mask)) x else x * mask, torch_ones(2))
+  expect_error(f(torch_ones(2), torch_ones(2)), "`mask` is NULL in it", class = "type_error")
+})
+
+test_that("functions that are none of R code are refused by name", {
+  skip_if_no_torch()
+  for (f in list(torch_relu, mean, sapply)) expect_error(jit_script(f, torch_ones(2)), "write `function(x)` around its call", fixed = TRUE, class = "type_error")
+})
+
+test_that("marks stand below what they mark", {
+  skip_if_no_torch()
+  marked <- function(text) {
+    f <- eval(parse(text = text, keep.source = TRUE))
+    shown <- strsplit(conditionMessage(tryCatch(jit_script(f, n = 1L), error = identity)), "\n")[[1]]
+    at <- grep("<--- HERE", shown)[1]
+    mark <- regexpr("~+", shown[at])
+    expect_equal(gsub("[^\t]", "", substr(shown[at], 1, mark)), gsub("[^\t]", "", substr(shown[at - 1], 1, mark)))
+    substr(shown[at - 1], mark, mark + attr(mark, "match.length") - 1)
+  }
+  for (before in c("", "s <- \"\u00fc\u00fc\u00fc\"; ", "\t\t", "  \t s <- \"\u00fc\";\t")) {
+    expect_equal(marked(paste0("function(n) {\n", before, "n <<- 1\n}")), "n <<- 1")
+  }
+})
