@@ -94,10 +94,16 @@ test_that("loops are left from inside of with_no_grad()", {
         if (i == 2L) next
         for (k in 1:3) {
           if (k == 2L) next
-          with_no_grad(if (i == 4L) break)
           x <- x + k
         }
         x <- x * 2
+      })
+      x
+    },
+    function(x) {
+      for (i in 1:4) with_no_grad(for (k in 1:3) {
+        with_no_grad(if (i == 3L) break)
+        x <- x + k
       })
       x
     },
@@ -164,10 +170,10 @@ test_that("small functions of R", {
       x[0] <- 5
       x
     }, function(n) {
-      l <- list("a", "b", "c")
-      l[[2]] <- NULL
-      l[[n]] <- NULL
-      l[[1]]
+      l <- list(c(1, 2), 3:4 / 2, c(5, 6, 7))
+      l[[1]] <- NULL
+      l[[n - 1L]] <- NULL
+      length(l) + l[[1]]
     }
   )) expect_same(f, 2L)
   expect_error(jit_script(function(n) Position(function(x) x > n, c(1, 3)), 5)(5), "`Position()` finds nothing", fixed = TRUE)

@@ -406,9 +406,13 @@ Value* put_element(Call& call) {
   const bool is_owned = owner_holds(call.instance, whole);
   if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
   if (value->type()->kind() == TypeKind::NoneType) {
-    if (is_list(whole) && !variable.empty()) return call.builtin("inner:without", {whole, call.whole(at, "a position")});
+    // Elements of vectors can't be taken away so.
+    if (is_list(whole) && !variable.empty() && !is_single(element_type(whole)))
+      return call.builtin("inner:without", {whole, call.whole(at, "a position")});
     if (is_list(whole) || whole->type()->kind() == TypeKind::DictType)
-      call.fail("`x[[i]] <- NULL` takes an element away, which is compiled of a variable that is a list alone: `x <- x[-i]`");
+      call.fail(
+          "`x[[i]] <- NULL` takes an element away, which is compiled of variables alone that are lists of other things "
+          "than numbers, logicals or strings: write `x <- x[-i]`");
   }
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     auto* made = call.builtin("inner:put2", {whole, at, fitting_in(call, whole, detached(call, value), variable)});
