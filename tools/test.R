@@ -73,10 +73,13 @@ folder <- tempfile("queue-")
 queue <- file.path(folder, "taken")
 dir.create(queue, recursive = TRUE)
 result <- file.path(folder, seq_len(min(processes, length(names))))
+# Threads that wait for each other take turns on a core that is busy with something else, hundreds of times slower than one thread.
+threads <- max(1, parallel::detectCores() %/% length(result), na.rm = TRUE)
 running <- lapply(result, function(result) {
   processx::process$new(
     file.path(R.home("bin"), "Rscript"), c("tools/test.R", "--queue", queue, result, names),
-    stdout = paste0(result, ".log"), stderr = "2>&1", cleanup_tree = TRUE
+    stdout = paste0(result, ".log"), stderr = "2>&1", cleanup_tree = TRUE,
+    env = c("current", OMP_NUM_THREADS = threads)
   )
 })
 for (i in seq_along(running)) {
