@@ -25,6 +25,11 @@ device_of <- function(text, arg, call) {
   if (!grepl("^[a-z]+(:[0-9]+)?$", text)) {
     value_error(sprintf("`%s` must be a device such as \"cpu\" or \"cuda:0\", not \"%s\".", arg, text), call)
   }
+  # LibTorch counts devices in a byte.
+  number <- sub("^[a-z]+:?0*", "", text)
+  if (nchar(number) > 3L || (nzchar(number) && as.integer(number) > 127L)) {
+    value_error(sprintf("`%s` must have a number of a device from 0 to 127, not \"%s\".", arg, text), call)
+  }
   new_device(text)
 }
 

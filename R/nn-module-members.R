@@ -156,12 +156,15 @@ bound_member <- function(self, name) {
   member
 }
 
+self_of <- function(module, call = caller_env()) {
+  self <- attr(module, "module", exact = TRUE)
+  if (is.environment(self)) return(self)
+  type_error("This object has the class of a module, but is none: `nn_module()` and its like make modules.", call)
+}
+
 # The children that were assigned in a method. This needs no search through all bindings, so that access in a loop is fast.
 registered_children <- function(module) {
-  self <- attr(module, "module", exact = TRUE)
-  if (!is.environment(self)) {
-    type_error("This object has the class of a module, but is none: `nn_module()` and its like make modules.", caller_env(2))
-  }
+  self <- self_of(module, caller_env(2))
   members <- mget(self$.__enclos_env__$private$.registered, envir = self)
   members[vapply(members, is.function, NA)]
 }

@@ -69,6 +69,7 @@ setting_text <- function(value) {
 #' @export
 print.nn_module <- function(x, ...) {
   if (inherits(x, "nn_module_generator")) return(print_generator(x))
+  self_of(x)
   cat(sprintf("%s: an `nn_module` containing %s parameters.\n", module_label(x), count_parameters(x)))
   print_members(x)
   invisible(x)

@@ -29,6 +29,7 @@ summary.nn_module <- function(object, ...) {
   if (inherits(object, "nn_module_generator")) {
     value_error("`object` must be a module: call the generator first, as in `summary(nn_linear(3, 8))`.")
   }
+  if (!inherits(object, "script_module")) self_of(object)
   layers <- module_tree(object)
   run <- if (...length() > 0L) watched_run(object, list(...))
   own <- lapply(layers, function(layer) layer$named_parameters(recursive = FALSE))

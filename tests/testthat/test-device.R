@@ -1,6 +1,10 @@
 test_that("devices have a type and an index", {
   expect_identical(torch_device("cuda", 1)$index, 1L)
   expect_identical(torch_device("cuda:1")$type, "cuda")
+  expect_identical(torch_device("cuda:127")$index, 127L)
+  for (text in c("cuda:128", "cpu:99999999999999999999")) {
+    expect_error(torch_device(text), sprintf("`type` must have a number of a device from 0 to 127, not \"%s\".", text), class = "value_error")
+  }
   expect_null(torch_device("cpu")$index)
   expect_true(torch_device("cuda:0") == torch_device("cuda", 0))
   expect_true(torch_device("cuda:0") != torch_device("cuda:1"))

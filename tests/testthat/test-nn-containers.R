@@ -162,4 +162,7 @@ test_that("what only has the class of a container is refused", {
       expect_error(use(forged), "has the class of a module, but is none", class = "type_error", info = toString(class))
     }
   }
+  for (forged in list(structure(list(1), class = c("nn_module", "R7")), structure(function(x) x, class = "nn_module"))) {
+    for (use in list(print, summary)) expect_error(use(forged), "has the class of a module, but is none", class = "type_error")
+  }
 })
