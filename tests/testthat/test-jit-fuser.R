@@ -110,18 +110,24 @@ test_that("each operator of half precision is rounded", {
     function(x) x * 1000 * 1000 / 1000, function(x) (x + 256) - 256, function(x) torch_exp(x) * 3 - x,
     function(x) nnf_softmax(x * 3, 2) * 1000 - 300, function(x) x$sum(2, keepdim = TRUE) * 1000 + x, function(x) torch_tanh(x)$mean(2) + 1
   )
+  # Old versions of LibTorch lack operators of half precision on the CPU.
+  computes <- function(f, x) tryCatch(is_torch_tensor(f(x)), torch_error = function(e) FALSE)
   torch_manual_seed(1)
+  tried <- 0
   for (dtype in c("half", "bfloat16")) {
     x <- torch_randn(4, 50)$to(dtype = dtype)
     for (f in functions) {
-      fused <- jit_trace(f, x)
+      if (!computes(f, x)) next
+      tried <- tried + 1
       # A rounding more or less where a sum lies between two numbers.
-      expect_lt(distance_of(fused(x), f(x)), if (dtype == "half") 2e-3 else 2e-2)
+      expect_lt(distance_of(jit_trace(f, x)(x), f(x)), if (dtype == "half") 2e-3 else 2e-2)
     }
-    expect_identical(as.numeric(jit_trace(functions[[2]], x)(x)), as.numeric(functions[[2]](x)))
+    f <- functions[[2]]
+    if (computes(f, x)) expect_identical(as.numeric(jit_trace(f, x)(x)), as.numeric(f(x)))
   }
+  expect_gt(tried, 5)
   one <- torch_ones(1, dtype = "half")
-  expect_identical(as.numeric(jit_trace(functions[[1]], one)(one)), Inf)
+  if (computes(functions[[1]], one)) expect_identical(as.numeric(jit_trace(functions[[1]], one)(one)), Inf)
 })
 
 test_that("numbers far from one have variances, and powers their slopes at infinity", {
