@@ -364,7 +364,9 @@ Id Translator::class_loss(Node* node, const at::Tensor& out) {
   b_.program.choices.push_back({slot, shape.back(), constant(node, 4).toInt()});
   if (node->kind() == c10::aten::cross_entropy_loss) x = softmax_of(x, true, dtype);
   const Id row = b_.view(target, {}, {shape[0], 1}), at = b_.position();
-  const Id each = formula("a == b ? -c : 0", {nullptr, nullptr, "a == b ? -g : 0"}, {at, row, x}, dtype);
+  // In 32 bits: of numbers of 64 bits compilers make no vector code, neither compared nor as a float.
+  const Id chosen = formula("a == b", {}, {at, row}, at::kInt);
+  const Id each = formula("a ? -b : 0", {nullptr, "a ? -g : 0"}, {chosen, x}, dtype);
   const int64_t reduction = constant(node, 3).toInt();
   if (reduction == 0) return without_last(b_.reduce(Reduction::sum, each, false, dtype));
   const Id sum = b_.reduce(Reduction::sum, each, true, dtype);
