@@ -70,9 +70,7 @@ take_buffers <- function(model, program) {
   for (name in intersect(names(own), names(made))) {
     if (tensor_address(own[[name]]) == tensor_address(made[[name]])) next
     with_no_grad(own[[name]]$copy_(made[[name]]))
-    way <- strsplit(name, ".", fixed = TRUE)[[1L]]
-    holder <- Reduce(function(module, child) module[[child]], way[-length(way)], program)
-    holder[[way[length(way)]]] <- own[[name]]
+    cpp_module_refer(script_handle(program), name, own[[name]])
   }
 }
 

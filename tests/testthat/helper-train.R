@@ -43,6 +43,16 @@ train_cases <- list(
   lbfgs = list(make = function(p) optim_lbfgs(p, max_iter = 3), by_r = TRUE)
 )
 
+# The same by compiled steps; gives the step.
+loop_compiled <- function(model, batches, loss, optimizer, after) {
+  step <- jit_train_step(model, loss, optimizer)
+  for (batch in batches) {
+    step(batch[[1]], batch[[2]])
+    after()
+  }
+  step
+}
+
 # The loop that users write.
 loop_in_r <- function(model, batches, loss, optimizer, clip_norm = NULL, after = NULL) {
   losses <- c()

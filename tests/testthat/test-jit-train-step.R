@@ -63,13 +63,7 @@ test_that("schedulers, hyperparameters and modes that change between steps are s
     train_outcome(model, optimizer)
   }
   expected <- run(function(model, optimizer, after) loop_in_r(model, batches, nnf_mse_loss, optimizer, after = after))
-  got <- run(function(model, optimizer, after) {
-    step <- jit_train_step(model, nnf_mse_loss, optimizer)
-    for (batch in batches) {
-      step(batch[[1]], batch[[2]])
-      after()
-    }
-  })
+  got <- run(function(model, optimizer, after) loop_compiled(model, batches, nnf_mse_loss, optimizer, after))
   expect_equal(got, expected, tolerance = 1e-6)
 })
 
@@ -225,13 +219,7 @@ test_that("modules within that change their mode, frozen parameters and new grou
     }
     expected <- run(function(model, loss, optimizer, after) loop_in_r(model, batches, loss, optimizer, after = after))
     expect_false(expected[[2]] == 1)
-    got <- run(function(model, loss, optimizer, after) {
-      step <- jit_train_step(model, loss, optimizer)
-      for (batch in batches) {
-        step(batch[[1]], batch[[2]])
-        after()
-      }
-    })
+    got <- run(function(model, loss, optimizer, after) loop_compiled(model, batches, loss, optimizer, after))
     expect_equal(got, expected, tolerance = 1e-5)
   }
 })
@@ -261,11 +249,7 @@ test_that("buffers that the model replaces are followed, in recordings and in pr
     }
     expected <- run(function(model, optimizer, after) loop_in_r(model, batches, nnf_mse_loss, optimizer, after = after))
     got <- run(function(model, optimizer, after) {
-      step <- jit_train_step(model, nnf_mse_loss, optimizer)
-      for (batch in batches) {
-        step(batch[[1]], batch[[2]])
-        after()
-      }
+      step <- loop_compiled(model, batches, nnf_mse_loss, optimizer, after)
       expect_identical(is.null(environment(step)$trainer$program), !choose)
     })
     expect_equal(got, expected, tolerance = 1e-6)
