@@ -209,6 +209,10 @@ cpp_module_set_arguments <- function(module, method, names) {
     .Call(`_torch_cpp_module_set_arguments`, module, method, names)
 }
 
+cpp_module_set_constants <- function(module, names) {
+    .Call(`_torch_cpp_module_set_constants`, module, names)
+}
+
 cpp_module_arguments <- function(module, method) {
     .Call(`_torch_cpp_module_arguments`, module, method)
 }

@@ -224,9 +224,6 @@ load_script_state <- function(handle, state, refer, call = caller_env()) {
   } else if (is_torch_tensor(value)) {
     x$register_buffer(name, value)
   } else {
-    if (name %in% attr(script_handle(x), "constants", exact = TRUE)) {
-      value_error(sprintf("`%s` is a constant of the program: give the module of R code another value, and compile it again.", name))
-    }
     x$add_constant(name, script_value(value))
   }
   x

@@ -17,10 +17,10 @@ script_module <- function(mod, given, methods, call = caller_env()) {
   handle <- script_module_handle(mod, NULL, function(mod, handle) {
     if (!inherits(mod, "script_module")) program$modules <- c(program$modules, list(scripted_module(mod, handle, program)))
   })
-  own <- program$modules[[1]]
-  unknown <- setdiff(methods, own$methods)
+  unknown <- setdiff(methods, names(program$modules[[1]]$functions))
   if (length(unknown)) value_error(sprintf("`f` has no method `%s`.", unknown[1]), call)
-  made <- as_program(program)
+  made <- as_program(program, methods)
+  own <- made$modules[[1]]
   held <- list()
   for (method in callees_first(unique(methods), own, program)) {
     f <- program$functions[[own$closures[match(method, own$methods)]]]
@@ -52,30 +52,44 @@ scripted_module <- function(mod, handle, program) {
   refuse_hooks(mod, self, program$call)
   methods <- methods_of_module(mod, self)
   if (program$has_computed) methods <- c(asking_computed(methods, self, program$call), computed_methods(self))
-  fields <- fields_of_module(methods, methods_above(mod), self)
+  above <- methods_above(mod)
+  fields <- fields_of_module(methods, above, self)
   is_held <- vapply(fields, is_constant_value, NA)
   for (name in names(fields)[is_held]) cpp_module_set_attribute(handle, name, script_value(fields[[name]]))
   for (name in names(fields)[!is_held]) {
     key <- sprintf("%d$%s", length(program$modules) + 1L, name)
     program$members[[key]] <- list(name = key, is_function = TRUE, refused = refused_value(fields[[name]]))
   }
-  # A method may be an operator itself: they count from -1 downwards.
-  at <- vapply(names(methods), function(name) {
-    operator <- operator_key(methods[[name]])
-    if (is.null(operator)) script_closure_at(methods[[name]], name, program) else -script_operator_at(operator, program)
-  }, 1L)
   # What no method gives another value is a constant of the program.
-  attr(handle, "constants") <- setdiff(names(fields)[is_held & !vapply(fields, is_torch_tensor, NA)], assigned_names(c(methods, methods_above(mod))))
-  list(handle = handle, methods = names(methods), closures = as.integer(unname(at)))
+  constants <- setdiff(names(fields)[is_held & !vapply(fields, is_torch_tensor, NA)], assigned_names(c(methods, above)))
+  if (length(constants)) cpp_module_set_constants(handle, enc2utf8(constants))
+  list(handle = handle, functions = methods, methods = character(), closures = integer(), constants = constants)
 }
 
-# Fields of which methods assign parts, or which they assign as a whole.
+# The methods whose names are read somewhere, as parts of the program. One may be an operator itself: they count from -1 downwards.
+take_methods <- function(module, program) {
+  taken <- setdiff(intersect(names(module$functions), program$asked), module$methods)
+  at <- vapply(taken, function(name) {
+    operator <- operator_key(module$functions[[name]])
+    if (is.null(operator)) script_closure_at(module$functions[[name]], name, program) else -script_operator_at(operator, program)
+  }, 1L)
+  module$methods <- c(module$methods, taken)
+  module$closures <- c(module$closures, as.integer(unname(at)))
+  module
+}
+
+# Names of members, of whatever, of which methods assign parts, or which they assign as a whole.
 assigned_names <- function(methods) {
+  # The member of which all others in `x$a[[1]]$b` are parts.
+  whole <- function(code) {
+    while (is.call(code) && length(code) > 1 && is.call(code[[2]])) code <- code[[2]]
+    if (is.call(code) && identical(code[[1]], quote(`$`))) as.character(code[[3]])
+  }
   names_of <- function(code) {
     if (!is.call(code)) return(character())
     is_assignment <- length(code) == 3 && (identical(code[[1]], quote(`<-`)) || identical(code[[1]], quote(`=`)))
     inner <- unlist(lapply(seq_along(code), function(i) if (!is_missing(code[[i]])) names_of(code[[i]])))
-    c(if (is_assignment) self_names(code[[2]]), inner)
+    c(if (is_assignment) whole(code[[2]]), inner)
   }
   unique(unlist(lapply(methods, function(f) names_of(body(f)))))
 }
@@ -90,9 +104,8 @@ refuse_hooks <- function(mod, self, call) {
 }
 
 methods_of_module <- function(mod, self) {
-  base <- c(names(nn_Module$public_methods), names(nn_Module$active), "initialize", "clone")
   functions_of <- function(env) {
-    names <- setdiff(ls(env, all.names = TRUE), base)
+    names <- setdiff(ls(env, all.names = TRUE), base_members())
     is_active <- vapply(names, bindingIsActive, NA, env)
     found <- Filter(function(value) is.function(value) && !is_nn_module(value), mget(names[!is_active], env))
     # What the user's own give is not known before they are run. In a program they are functions, and so no values.
@@ -112,12 +125,15 @@ methods_of_module <- function(mod, self) {
   c(list(forward = forward), methods)
 }
 
-# What `super` reaches.
+# What all modules have.
+base_members <- function() c(names(nn_Module$public_methods), names(nn_Module$active), "initialize", "clone", ".callable")
+
+# What `super` reaches, but for what all modules have.
 methods_above <- function(mod) {
   found <- list()
   env <- environment(mod)
   while (is.environment(above <- get0("super", env, inherits = FALSE))) {
-    found <- c(found, Filter(is.function, mget(ls(above, all.names = TRUE), above)))
+    found <- c(found, Filter(is.function, mget(setdiff(ls(above, all.names = TRUE), base_members()), above)))
     env <- above$.__enclos_env__
   }
   found

@@ -246,18 +246,23 @@ new_program <- function() {
   list2env(
     list(
       functions = list(), names = character(), closures = list(), operators = character(), members = list(), modules = list(),
-      watched = list(), own = character()
+      watched = list(), own = character(), asked = character()
     ),
     parent = emptyenv()
   )
 }
 
-# Reads the functions, and those that they call.
-as_program <- function(program) {
+# Reads the functions, those that they call, and the methods whose names they read: those that are left are no part of the program.
+as_program <- function(program, methods = character()) {
+  program$asked <- c("forward", methods)
   i <- 0L
-  while (i < length(program$functions)) {
-    i <- i + 1L
-    program$closures[[i]] <- script_closure(program$functions[[i]], program$names[[i]], program)
+  repeat {
+    program$modules <- lapply(program$modules, take_methods, program)
+    if (i == length(program$functions)) break
+    while (i < length(program$functions)) {
+      i <- i + 1L
+      program$closures[[i]] <- script_closure(program$functions[[i]], program$names[[i]], program)
+    }
   }
   as.list(program)[c("closures", "operators", "members", "modules", "watched", "own")]
 }
@@ -278,6 +283,7 @@ script_closure <- function(f, name, program) {
   outside <- if (any(vapply(own, exists, NA, environment(f)))) intersect(own, as.character(cpp_script_outside(closure)))
   known <- lapply(names$names, script_known, environment(f), program, setdiff(own, outside))
   program$own <- c(program$own, outside)
+  program$asked <- union(program$asked, substring(names$members, 2))
   for (member in setdiff(names$members, names(program$members))) {
     program$members[[member]] <- script_member(member, program)
   }
@@ -409,8 +415,9 @@ code_names <- function(code, raises = character()) {
         if (is_super) note("names", paste0("super$", member)) else note("members", paste0("$", member))
         if (!is_super && !is.null(path <- part_path(part))) note("names", path)
         inner <- if (!is_super) inner[2]
-      } else if (identical(head, quote(`[[`)) && !is.null(path <- part_path(part))) {
-        note("names", path)
+      } else if (identical(head, quote(`[[`)) && length(part) == 3 && is_string(part[[3]])) {
+        note("members", paste0("$", part[[3]]))
+        if (!is.null(path <- part_path(part))) note("names", path)
       } else if (identical(head, quote(`::`)) && length(part) == 3) {
         note("names", paste(as.character(part)[2:3], collapse = "::"))
         inner <- list()

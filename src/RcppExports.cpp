@@ -559,6 +559,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_module_set_constants
+SEXP cpp_module_set_constants(SEXP module, SEXP names);
+RcppExport SEXP _torch_cpp_module_set_constants(SEXP moduleSEXP, SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type module(moduleSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_module_set_constants(module, names));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_module_arguments
 SEXP cpp_module_arguments(SEXP module, SEXP method);
 RcppExport SEXP _torch_cpp_module_arguments(SEXP moduleSEXP, SEXP methodSEXP) {
@@ -1766,6 +1777,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_torch_cpp_callable_code", (DL_FUNC) &_torch_cpp_callable_code, 1},
     {"_torch_cpp_identifiers", (DL_FUNC) &_torch_cpp_identifiers, 1},
     {"_torch_cpp_module_set_arguments", (DL_FUNC) &_torch_cpp_module_set_arguments, 3},
+    {"_torch_cpp_module_set_constants", (DL_FUNC) &_torch_cpp_module_set_constants, 2},
     {"_torch_cpp_module_arguments", (DL_FUNC) &_torch_cpp_module_arguments, 2},
     {"_torch_cpp_module_refer", (DL_FUNC) &_torch_cpp_module_refer, 3},
     {"_torch_cpp_module_new", (DL_FUNC) &_torch_cpp_module_new, 2},

@@ -44,6 +44,18 @@ SEXP cpp_module_set_arguments(SEXP module, SEXP method, SEXP names) {
   return R_NilValue;
 }
 
+// `names` must be in UTF-8.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_module_set_constants(SEXP module, SEXP names) {
+  const void* memory = vmaxget();
+  const char** given = texts(names);
+  operate([&] {
+    return shim().ts_module_set_constants(module_of(module), given, static_cast<size_t>(Rf_xlength(names)));
+  });
+  vmaxset(memory);
+  return R_NilValue;
+}
+
 // The names of the arguments of a method in R; NULL if they are those of its schema.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_module_arguments(SEXP module, SEXP method) {

@@ -270,7 +270,11 @@ ts_program read_program(SEXP program, Keeper& keeper) {
       names[k] = Rf_translateCharUTF8(STRING_ELT(methods, k));
       numbers[k] = INTEGER(at)[k] - 1;  // operators come as negative numbers: -2 is the first one
     }
-    scripted[i] = {module_of(element_of(module, "handle")), n, names, numbers};
+    SEXP held = element_of(module, "constants");
+    const size_t n_constants = static_cast<size_t>(Rf_xlength(held));
+    auto** constants = allocate<const char*>(n_constants);
+    for (size_t k = 0; k < n_constants; ++k) constants[k] = Rf_translateCharUTF8(STRING_ELT(held, k));
+    scripted[i] = {module_of(element_of(module, "handle")), n, names, numbers, n_constants, constants};
   }
   it.modules = scripted;
   return it;

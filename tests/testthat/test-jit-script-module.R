@@ -257,7 +257,14 @@ test_that("methods that call each other are compiled in any order, and constants
     expect_equal(as_array(program(x)), as_array(net()(x)))
     expect_equal(as_array(program$enc(x)), as_array(net()$enc(x)))
   }
-  expect_error(program$eps <- 5, "`eps` is a constant of the program", class = "value_error")
+  expect_error(program$eps <- 5, "`eps` is a constant of the program", class = "torch_runtime_error")
+  # The file tells it, of modules within as well.
+  loaded <- jit_load(jit_serialize(jit_script(nn_sequential(net()), x)))
+  child <- loaded$children[[1]]
+  expect_error(child$eps <- 5, "`eps` is a constant of the program", class = "torch_runtime_error")
+  child$count <- 9L
+  loaded(x)
+  expect_equal(child$count, 10)
   program$count <- 7L
   program(x)
   expect_equal(program$count, 8)
@@ -286,4 +293,34 @@ test_that("a variable may hold the module or function at a position that is comp
     }
     x
   }, 3)
+})
+
+test_that("members may have names that are words of Python", {
+  skip_if_no_torch()
+  net <- nn_module(
+    initialize = function() {
+      self$lambda <- nn_parameter(torch_full(1, 3))
+      self$class <- nn_buffer(torch_full(1, 5))
+      self$`from` <- nn_module_dict(list(`in` = nn_linear(1, 1), `if` = nn_relu()))
+      self$layers <- nn_module_list(list(nn_relu()))
+      self$or <- 2
+      self$is <- 1
+      self$`hidden units` <- 4L
+    },
+    count = function(by = 1) self$is <- self$is + by,
+    forward = function(x) {
+      self$count()
+      for (name in names(self$`from`)) x <- self$`from`[[name]](x)
+      x <- self$`from`[["in"]](x) + self$`from`$`in`(x)
+      if (is.null(names(self$layers))) x <- x + 10
+      if (self$or > 1) x * self$lambda + self$class + self$is else x$sum(self$`hidden units`)
+    }
+  )
+  x <- torch_randn(2, 1)
+  model <- net()
+  program <- jit_script(model, x)
+  got <- program(x)
+  expect_equal(program$is, 2)
+  expect_error(program$or <- 3, "`or` is a constant of the program", class = "torch_runtime_error")
+  expect_equal(held(got), held(model(x)))
 })

@@ -447,6 +447,8 @@ typedef struct ts_scripted {
   size_t n_methods;
   const char *const *methods;
   const int64_t *closures; /* the closure of each method, or an operator: -2 is the first one, -3 the second */
+  size_t n_constants;
+  const char *const *constants; /* fields to which no method gives a value */
 } ts_scripted;
 
 /* An R function, or modules, with everything that they may call. It is read during the call only. */

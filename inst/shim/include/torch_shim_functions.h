@@ -312,8 +312,10 @@ TS_FUNCTION(int, ts_module_new, (const char *name, ts_module *unit_of, ts_module
 TS_FUNCTION(void, ts_module_release, (ts_module *)) /* no status */
 TS_FUNCTION(int, ts_module_register, (ts_module *, const char *name, ts_tensor *tensor, int is_buffer)) /* a parameter or a buffer; NULL: without a tensor */
 TS_FUNCTION(int, ts_module_add_child, (ts_module *, const char *name, ts_module *child))
-/* Sets an attribute that is not a tensor. Its type is the one that the value has by itself. */
+/* Sets an attribute that is not a tensor. Its type is the one that the value has by itself. An error if it is one of those
+ * that ts_module_set_constants() named: compiled methods hold their values. It is so after the module is loaded, too. */
 TS_FUNCTION(int, ts_module_set_attribute, (ts_module *, const char *name, const ts_value *value))
+TS_FUNCTION(int, ts_module_set_constants, (ts_module *, const char *const *names, size_t n))
 /* The attribute or constant of that name, or none. */
 TS_FUNCTION(int, ts_module_get, (ts_module *, const char *name, ts_value *out, ts_arena **arena))
 /* A ts_module_part: a dict by name, or a list of strings for those that are names. */

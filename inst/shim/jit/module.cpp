@@ -193,6 +193,8 @@ int ts_module_set_attribute(ts_module* module, const char* name, const ts_value*
   return guarded([&] {
     const c10::IValue attribute = shim::to_natural_ivalue(*value);
     const std::string member = shim::member_to_set(module->module, name);
+    TORCH_CHECK(!shim::Names(module->module).is_constant(member), "`", name,
+                "` is a constant of the program: give the module of R code another value, and compile it again");
     if (module->module.hasattr(member))
       module->module.setattr(member, attribute);
     else

@@ -27,19 +27,20 @@ bool is_special(const std::string& word) {
 // Whether a word can't be a name: words of Python, and names with a meaning to LibTorch's reader or writer of files.
 bool is_reserved(const std::string& word) {
   static const std::unordered_set<std::string> words = {
-      "False",  "None",   "True",  "and",      "as",     "assert", "async", "await",  "break",     "class",
-      "continue", "def",  "del",   "elif",     "else",   "except", "finally", "for",  "from",      "global",
-      "if",     "import", "in",    "is",       "lambda", "nonlocal", "not", "or",     "pass",      "raise",
-      "return", "try",    "while", "with",     "yield",  "self",   "_",     "aten",   "attribute", "CONSTANTS",
-      "fork",   "getattr", "inf",  "nan",      "infj",   "nanj",   "ops",   "torch",  "uninitialized",
-      "unchecked_cast"};
+      "False",         "None",          "True",     "and",    "as",   "assert", "async",     "await",
+      "break",         "class",         "continue", "def",    "del",  "elif",   "else",      "except",
+      "finally",       "for",           "from",     "global", "if",   "import", "in",        "is",
+      "lambda",        "nonlocal",      "not",      "or",     "pass", "raise",  "return",    "try",
+      "while",         "with",          "yield",    "self",   "_",    "aten",   "attribute", "CONSTANTS",
+      "fork",          "getattr",       "inf",      "nan",    "infj", "nanj",   "ops",       "torch",
+      "uninitialized", "unchecked_cast"};
   return is_special(word) || words.count(word);
 }
 
 // Whether a word is a function that code in files calls by its bare name: an argument of that name would hide it.
 bool is_function(const std::string& word) {
-  static const std::unordered_set<std::string> words = {"annotate", "awaitable", "bool",  "complex",   "float", "hasattr",
-                                                        "int",      "isinstance", "print", "rangelist", "str"};
+  static const std::unordered_set<std::string> words = {
+      "annotate", "awaitable", "bool", "complex", "float", "hasattr", "int", "isinstance", "print", "rangelist", "str"};
   return words.count(word);
 }
 
@@ -73,10 +74,14 @@ std::string identifier(const std::string& name, const Taken& taken) {
 std::string escaped(const std::string& field) {
   std::string out;
   for (const char c : field) {
-    if (c == '\\') out += "\\\\";
-    else if (c == '\t') out += "\\t";
-    else if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out;
 }
@@ -120,6 +125,8 @@ Names::Names(const torch::jit::Module& module) {
       methods_.emplace_back(fields[0], std::vector<std::string>(fields.begin() + 1, fields.end()));
     else if (fields.size() == 3)
       members_.emplace_back(fields[1], fields[2]);
+    else if (fields.size() == 2)
+      constants_.push_back(fields[1]);
   }
 }
 
@@ -159,14 +166,23 @@ void Names::set_arguments(torch::jit::Module& module, const std::string& method,
   write(module);
 }
 
+bool Names::is_constant(const std::string& identifier) const {
+  return std::find(constants_.begin(), constants_.end(), identifier) != constants_.end();
+}
+
+void Names::set_constants(torch::jit::Module& module, std::vector<std::string> identifiers) {
+  constants_ = std::move(identifiers);
+  write(module);
+}
+
 void Names::write(torch::jit::Module& module) const {
   std::string text;
   const auto add = [&](const std::string& field, const char* before) { text += before + escaped(field); };
   for (const auto& member : members_) {
-    if (!text.empty()) text += '\n';
-    add(member.first, "\t");
+    add(member.first, text.empty() ? "\t" : "\n\t");
     add(member.second, "\t");
   }
+  for (const auto& constant : constants_) add(constant, text.empty() ? "\t" : "\n\t");
   for (const auto& method : methods_) {
     add(method.first, text.empty() ? "" : "\n");
     for (const auto& name : method.second) add(name, "\t");
@@ -221,6 +237,15 @@ int ts_module_set_arguments(ts_module* module, const char* method, const char* c
     const auto member = shim::find_method(module->module, method);
     TORCH_CHECK(member, "the module has no method `", method, "`");
     shim::Names(module->module).set_arguments(module->module, *member, {names, names + n});
+  });
+}
+
+int ts_module_set_constants(ts_module* module, const char* const* names, size_t n) {
+  return guarded([&] {
+    std::vector<std::string> identifiers;
+    for (size_t i = 0; i < n; ++i)
+      if (const auto member = shim::find_member(module->module, names[i])) identifiers.push_back(*member);
+    shim::Names(module->module).set_constants(module->module, std::move(identifiers));
   });
 }
 

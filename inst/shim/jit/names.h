@@ -33,12 +33,16 @@ class Names {
   // Gives a new member or method an identifier and stores what it stands for.
   std::string add(torch::jit::Module& module, const std::string& name);
   void set_arguments(torch::jit::Module& module, const std::string& method, std::vector<std::string> names);
+  // Attributes, by their identifiers, whose values the code of the methods holds.
+  bool is_constant(const std::string& identifier) const;
+  void set_constants(torch::jit::Module& module, std::vector<std::string> identifiers);
 
  private:
   void write(torch::jit::Module& module) const;
 
   std::vector<std::pair<std::string, std::string>> members_;  // identifiers and names
   std::vector<std::pair<std::string, std::vector<std::string>>> methods_;
+  std::vector<std::string> constants_;
 };
 
 // The identifier of the member or method of this name; nothing if there is none.

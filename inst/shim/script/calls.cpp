@@ -108,8 +108,12 @@ Value* compare_members(Call& call) {
 Value* call_of_all(const Call& call) {
   // What joins two numbers, and two tensors.
   static const std::map<std::string, std::pair<const char*, const char*>> summaries = {
-      {"sum", {"+", "aten::add"}},       {"prod", {"", "aten::mul"}},       {"min", {"pmin", "aten::minimum"}},
-      {"max", {"pmax", "aten::maximum"}}, {"any", {"", "aten::logical_or"}}, {"all", {"", "aten::logical_and"}},
+      {"sum", {"+", "aten::add"}},
+      {"prod", {"", "aten::mul"}},
+      {"min", {"pmin", "aten::minimum"}},
+      {"max", {"pmax", "aten::maximum"}},
+      {"any", {"", "aten::logical_or"}},
+      {"all", {"", "aten::logical_and"}},
       {"range", {"", ""}}};
   const auto found = summaries.find(call.payload);
   if (found == summaries.end() || call.inputs.size() < 2 || !call.named.empty()) return nullptr;
@@ -142,7 +146,8 @@ Value* call_of_all(const Call& call) {
 void leave_out_nan(Call& call) {
   static const std::set<std::string> summaries = {"sum", "prod", "min",    "max", "mean", "range",
                                                   "any", "all",  "median", "var", "sd",   "quantile"};
-  const auto flag = std::find_if(call.named.begin(), call.named.end(), [](const auto& it) { return it.first == "na.rm"; });
+  const auto flag =
+      std::find_if(call.named.begin(), call.named.end(), [](const auto& it) { return it.first == "na.rm"; });
   if (flag == call.named.end() || !summaries.count(call.payload) || first_tensor(call.inputs)) return;
   const auto known = known_value(flag->second);
   if (!known || !known->isBool()) call.fail("`na.rm` must be TRUE or FALSE in a program");
@@ -272,9 +277,7 @@ std::optional<Callables> callables_of(const Call& call, Value* whole) {
   }
   const auto type = whole->type()->cast<c10::ClassType>();
   if (!type || !type->is_module()) return std::nullopt;
-  std::vector<std::string> children;
-  for (size_t i = 0; i < type->numAttributes(); ++i)
-    if (type->getAttribute(i)->is_module()) children.push_back(type->getAttributeName(i));
+  const auto children = children_of(*type);
   return Callables{
       children.size(), [&call, whole, children](size_t i) {
         return SimpleValue(whole).attr(call.place, call.function, children[i])->asValue(call.place, call.function);

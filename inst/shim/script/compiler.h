@@ -94,6 +94,9 @@ class Compiler : public Numbers {
   const Callee* callee_of(const TypePtr& type) const;
   // The value of a field that no method assigns: it is a constant of the program, and decides about branches.
   std::optional<c10::IValue> setting(const c10::ClassTypePtr& type, const std::string& name);
+  // The identifier of a member of a module for its name in R, and the other way round.
+  std::string identifier_of(const c10::ClassTypePtr& type, const std::string& name) const;
+  std::string name_of(const c10::ClassTypePtr& type, const std::string& identifier) const;
   // What the host says of a field that the program can't hold. NULL for all others.
   const ts_known* refused_field(const c10::ClassTypePtr& type, const std::string& name) const;
   Function& local(size_t number) { return *locals_.at(number); }
@@ -127,7 +130,6 @@ class Compiler : public Numbers {
   std::map<std::string, c10::TupleTypePtr> function_types_;
   std::map<std::string, Callee> callees_;                      // by the names of the types of function_value()
   std::map<int64_t, ts_known> fields_;                         // functions in fields of modules, by their closures
-  std::map<const ts_scripted*, std::set<std::string>> given_;  // fields that methods of a module assign
 };
 
 // Compiles a call of a name of lower.h. `kind` is what stands first in it: "call", "method", "get", ...

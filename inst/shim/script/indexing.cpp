@@ -302,13 +302,13 @@ Value* get_element(Call& call) {
     }
     if (!known || !(known->isInt() || known->isDouble()))
       call.fail("the position of a module must be written as a number");
-    int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
-    for (size_t i = 0; i < type->numAttributes(); ++i)
-      if (type->getAttribute(i)->is_module() && --position == 0)
-        return SimpleValue(value)
-            .attr(call.place, call.function, type->getAttributeName(i))
-            ->asValue(call.place, call.function);
-    call.fail("there is no module at this position");
+    const int64_t position = known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble());
+    const auto children = children_of(*type);
+    if (position < 1 || position > static_cast<int64_t>(children.size()))
+      call.fail("there is no module at this position");
+    return SimpleValue(value)
+        .attr(call.place, call.function, children[static_cast<size_t>(position - 1)])
+        ->asValue(call.place, call.function);
   }
   if (value->type()->kind() == TypeKind::DictType) return call.builtin("inner:get2", {value, at});
   if (is_list(value)) {

@@ -276,8 +276,7 @@ SugaredValuePtr items(Call& call) {
     for (const auto& part : known->toListRef()) parts.push_back(std::make_shared<SimpleValue>(call.constant(part)));
     return std::make_shared<SugaredTupleValue>(std::move(parts));
   }
-  if (kind == TypeKind::ListType || is_tensor(value))
-    return call.give(detached(call, value));
+  if (kind == TypeKind::ListType || is_tensor(value)) return call.give(detached(call, value));
   if (kind == TypeKind::TupleType) {
     std::vector<SugaredValuePtr> parts;
     for (auto* part : createTupleUnpack(detached(call, value))) parts.push_back(std::make_shared<SimpleValue>(part));
@@ -285,9 +284,8 @@ SugaredValuePtr items(Call& call) {
   }
   if (const auto type = value->type()->cast<c10::ClassType>(); type && type->is_module()) {
     std::vector<SugaredValuePtr> children;
-    for (size_t i = 0; i < type->numAttributes(); ++i)
-      if (type->getAttribute(i)->is_module())
-        children.push_back(SimpleValue(value).attr(call.place, call.function, type->getAttributeName(i)));
+    for (const auto& child : children_of(*type))
+      children.push_back(SimpleValue(value).attr(call.place, call.function, child));
     return std::make_shared<SugaredTupleValue>(std::move(children));
   }
   if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType)
@@ -332,15 +330,6 @@ SugaredValuePtr same_length(Call& call) {
 }
 
 // `length()` is a constant if the elements are known.
-// The names of a module's children.
-static std::vector<std::string> children_of(const c10::Type& module) {
-  std::vector<std::string> names;
-  const auto& type = module.expectRef<c10::ClassType>();
-  for (size_t i = 0; i < type.numAttributes(); ++i)
-    if (type.getAttribute(i)->is_module()) names.push_back(type.getAttributeName(i));
-  return names;
-}
-
 SugaredValuePtr length_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
   if (tuple && !call.compiler.callee_of(tuple))
@@ -387,16 +376,23 @@ SugaredValuePtr each_like(Call& call) {
 
 SugaredValuePtr names_of(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
-  if (call.inputs.size() == 1 && call.inputs[0]->type()->is_module())
-    return call.give(call.constant(c10::List<std::string>(children_of(*call.inputs[0]->type()))));
+  if (call.inputs.size() == 1 && call.inputs[0]->type()->is_module()) {
+    const auto type = call.inputs[0]->type()->expect<c10::ClassType>();
+    c10::List<std::string> names;
+    for (const auto& child : children_of(*type)) names.push_back(call.compiler.name_of(type, child));
+    // Children of a module list go by their positions.
+    const bool has_none = !names.empty() && names[0] == std::string("0");
+    return call.give(has_none ? call.constant(c10::IValue()) : call.constant(names));
+  }
   if (!tuple || !tuple->schema() || call.compiler.callee_of(tuple)) {
     const auto* value = call.inputs.size() == 1 ? call.inputs[0] : nullptr;
     const bool has_none = value && (is_single(value->type()) || value->type()->kind() == TypeKind::NoneType || tuple ||
                                     elements_known(value) == value);
     if (has_none) return call.give(call.constant(c10::IValue()));
     if (value && is_list(value))
-      call.fail("a vector, or a list that is made while the program runs, has no names in a program: name its elements "
-                "where it is made, by `list(a = )`, or use a `jit_dict()`");
+      call.fail(
+          "a vector, or a list that is made while the program runs, has no names in a program: name its elements "
+          "where it is made, by `list(a = )`, or use a `jit_dict()`");
     std::string why;
     if (auto* names = call_builtin(call, &why)) return call.give(names);
     call.fail(why);

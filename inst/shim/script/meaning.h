@@ -88,6 +88,9 @@ SugaredValuePtr field_or_null(Call& call);
 SugaredValuePtr method(Call& call);
 SugaredValuePtr put_field(Call& call);
 
+// modules.cpp: the identifiers of a module's children, in their order.
+std::vector<std::string> children_of(const c10::Type& module);
+
 // meaning.cpp: the handler of one of R's functions, NULL if it has none.
 Handler handler_of(const std::string& name);
 

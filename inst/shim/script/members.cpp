@@ -30,14 +30,15 @@ SugaredValuePtr field_of(Call& call, Value* value, const std::string& name) {
     // A loop over a module goes through its children anyway.
     if (type->is_module() && name == "children" && !type->hasAttribute(name)) return call.give(value);
     if (const auto setting = call.compiler.setting(type, name)) return call.give(call.constant(*setting));
-    if (!type->hasAttribute(name))
+    const std::string identifier = call.compiler.identifier_of(type, name);
+    if (!type->hasAttribute(identifier)) {
       if (auto* held = call.compiler.method_value(call, type, name)) return call.give(held);
-    if (!type->hasAttribute(name))
       if (const auto* it = call.compiler.refused_field(type, name)) call.fail("`" + name + "` " + it->refused);
-    // A field that is not there is NULL, as in R.
-    if (type->is_module() && !type->hasAttribute(name) && !type->findMethod(name) && !type->findConstant(name))
-      return call.give(call.constant(c10::IValue()));
-    return SimpleValue(value).attr(call.place, call.function, name);
+      // A field that is not there is NULL, as in R.
+      if (type->is_module() && !type->findMethod(identifier) && !type->findConstant(identifier))
+        return call.give(call.constant(c10::IValue()));
+    }
+    return SimpleValue(value).attr(call.place, call.function, identifier);
   }
   return nullptr;
 }
@@ -83,9 +84,11 @@ SugaredValuePtr method(Call& call) {
   const std::string name = call.payload;
   if (const auto type = self->type()->cast<c10::ClassType>()) {
     // `self$layer(x)` calls the layer.
-    const auto slot = type->findAttributeSlot(name);
+    const std::string identifier = call.compiler.identifier_of(type, name);
+    const auto slot = type->findAttributeSlot(identifier);
     if (slot && type->getAttribute(*slot)->is_module()) {
-      call.inputs[0] = SimpleValue(self).attr(call.place, call.function, name)->asValue(call.place, call.function);
+      call.inputs[0] =
+          SimpleValue(self).attr(call.place, call.function, identifier)->asValue(call.place, call.function);
       if (auto* value = call.compiler.call_method(call, "forward")) return call.give(value);
       call.fail("`" + name + "` has no `forward`");
     }
@@ -133,12 +136,11 @@ static bool is_part_named(const Value& value, const Value& whole, const std::str
   const auto index = known_value(value.node()->input(1));
   const auto& fields = type->schema()->arguments();
   const auto at = index ? static_cast<size_t>(index->toInt()) : fields.size();
-  return at < fields.size() && fields[at].name() == name &&
-         is_same_place(*value.node()->input(0), whole);
+  return at < fields.size() && fields[at].name() == name && is_same_place(*value.node()->input(0), whole);
 }
 
-// Of a list with names that stands in the whole by this name, and of which a part has been given a value: the parts that
-// were there before are owned already.
+// Of a list with names that stands in the whole by this name, and of which a part has been given a value: the parts
+// that were there before are owned already.
 static Value* own_new_parts(const Call& call, Value* value, const Value& whole, const std::string& name) {
   if (value->node()->kind() != c10::prim::TupleConstruct) return own_parts(call, value);
   std::vector<Value*> parts = value->node()->inputs().vec();
@@ -159,18 +161,21 @@ SugaredValuePtr put_field(Call& call) {
   // A variable of which parts of parts are assigned owns what it holds.
   const bool owns = owner_holds(call.instance, whole);
   auto* value = call.inputs.at(1);
-  if (!is_part_named(*value, *whole, name)) value = owns ? own_new_parts(call, value, *whole, name) : detached(call, value);
+  if (!is_part_named(*value, *whole, name))
+    value = owns ? own_new_parts(call, value, *whole, name) : detached(call, value);
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     if (variable.empty() && !owns) whole = own(call, whole);
-    return call.give(call.builtin("inner:put2", {whole, call.constant(name), fitting_in(call, whole, value, variable)}));
+    return call.give(
+        call.builtin("inner:put2", {whole, call.constant(name), fitting_in(call, whole, value, variable)}));
   }
   if (whole->type()->kind() == TypeKind::ClassType) {
     const auto type = whole->type()->expect<c10::ClassType>();
-    const auto slot = type->findAttributeSlot(name);
+    const std::string identifier = call.compiler.identifier_of(type, name);
+    const auto slot = type->findAttributeSlot(identifier);
     if (!slot) call.fail("`" + name + "` is no attribute: give it a value in `initialize`");
     if (cost(value, type->getAttribute(*slot)) < 0)
       call.fail("`" + name + "` is " + words(type->getAttribute(*slot)) + ", not " + call.words_of(value));
-    SimpleValue(whole).setAttr(call.place, call.function, name, call.as(value, type->getAttribute(*slot)));
+    SimpleValue(whole).setAttr(call.place, call.function, identifier, call.as(value, type->getAttribute(*slot)));
     return call.give(whole);
   }
   // An empty list that gets elements by their names is a dictionary.
