@@ -18,8 +18,52 @@ python_eval <- function(code, ...) {
     code,
     "json.dump(result, open(sys.argv[2], 'w'))"
   ), path("oracle.py"))
-  status <- without_library_path(system2(python, shQuote(path(c("oracle.py", "in.json", "out.json")))))
+  status <- python_run(python, path(c("oracle.py", "in.json", "out.json")))
   skip_if(status != 0 && numeric_version(libtorch_find()$version) < "2.0", "PyTorch before 2.0 has not all that this asks for")
   if (status != 0) stop("Python failed:\n", code)
   jsonlite::read_json(path("out.json"), simplifyVector = TRUE)
 }
+
+# Each program runs in a process of its own, a copy of one that has PyTorch loaded already: that takes seconds.
+python_run <- function(python, arguments) {
+  if (.Platform$OS.type == "windows") return(without_library_path(system2(python, shQuote(arguments))))
+  server <- python_servers[[python]]
+  if (is.null(server) || !server$is_alive()) {
+    server <- without_library_path(processx::process$new(
+      python, c("-c", python_server), stdin = "|", stdout = "|", stderr = "", cleanup_tree = TRUE
+    ))
+    python_servers[[python]] <- server
+  }
+  server$write_input(paste0(jsonlite::toJSON(c(getwd(), arguments)), "\n"))
+  answer <- character()
+  while (!length(answer)) {
+    server$poll_io(-1)
+    answer <- server$read_output_lines()
+    if (!length(answer) && !server$is_incomplete_output()) stop("Python has ended")
+  }
+  as.integer(answer)
+}
+
+python_servers <- new.env()
+
+python_server <- "
+import atexit, json, os, runpy, sys, traceback
+import torch
+for line in sys.stdin:
+  child = os.fork()
+  if child == 0:
+    status = 0
+    os.dup2(2, 1)
+    folder, *sys.argv = json.loads(line)
+    try:
+      os.chdir(folder)
+      runpy.run_path(sys.argv[0], run_name='__main__')
+    except BaseException:
+      traceback.print_exc()
+      status = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+  print(os.waitpid(child, 0)[1], flush=True)
+"
