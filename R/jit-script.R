@@ -26,14 +26,16 @@
 #' | `for` over `a:b`, `seq_len()`, `seq_along()`, vectors, lists, tensors (along the first dimension), dictionaries | as in R |
 #' | `+ - * / ^ %% %/%`, comparisons, `& | && || !`, `xor()`, `abs()`, `sqrt()`, `round()`, `ifelse()`, ... | R's meaning for numbers and, element by element, for vectors, of which only single values are recycled; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
-#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()` | elements of a list are of one type, or each has its own and is asked for by a constant |
+#' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()`, `names()`, `setNames()` | elements of a list are of one type, or each has its own and is asked for by a constant |
+#' | `x$a <- NULL`, `x[[i]] <- NULL`, `x <- NULL; x[i] <- 1`, `is.null(x[["key"]])` | lists lose elements, and grow from nothing; of a list whose elements are of several types outside of loops and branches alone |
 #' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `mapply()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R, of vectors and lists; `Map()` recycles single values only |
 #' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs, but where it is called: `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`, `functions[[i]](x)` |
-#' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()` | messages and strings |
+#' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()`, `strsplit()`, `chartr()`, `utf8ToInt()`, ... | messages and strings |
 #' | `sort()`, `order()`, `cumsum()`, `which()`, `match()`, `union()`, `median()`, `quantile()`, `var()`, `cor()`, ... | as in R, of vectors |
 #' | `dnorm()`, `pnorm()`, `qnorm()`, `plogis()`, `dexp()`, `dgamma()`, `dbinom()`, `lgamma()`, `choose()`, ... | as in R, of numbers and vectors; random numbers are tensors' (`torch_randn()`) |
 #' | fields and methods of tensors, `torch_*()`, `linalg_*()`, `nnf_*()`, R's functions of tensors | as when R calls them, positions from 1 |
-#' | [with_no_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as in TorchScript |
+#' | `class()`, `inherits()`, `typeof()`, `is.numeric()`, ... | known before the program runs: the other branch is not compiled |
+#' | [with_no_grad()], [with_enable_grad()], [autograd_grad()], `jit_fork()`, `jit_wait()` | as when R calls them |
 #'
 #' Other R functions that are called are compiled too, wherever they are written, and script functions are called. What the
 #' function finds outside of itself, numbers, strings, tensors, is a constant of the program; when a variable or a function
@@ -51,7 +53,7 @@
 #' is refused.
 #'
 #' Not compiled: recursion, `<<-`, environments and R6 objects, `eval()`, `tryCatch()`, `on.exit()`, formulas, complex
-#' numbers, `. %>% f`, `%<>%`, taking an element of a list with names away by NULL, patterns (`grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is). The message says what to write
+#' numbers, `. %>% f`, `%<>%`, patterns (`grepl()`, `sub()`, `gsub()` and `strsplit()` look for text as it is). The message says what to write
 #' instead.
 #'
 #' # What is not quite as in R
@@ -61,7 +63,8 @@
 #' * **Whole numbers** have 64 bits. What R turns into NA, with a warning, from 2^31 on, is exact in a program up to 2^63; what
 #'   is larger goes on at the other end.
 #' * **Strings** are ordered by their bytes, as R orders them in the C locale: `"B" < "a"`.
-#' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and a matrix is a tensor. Positions behind the end are
+#' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and so is what `lapply()` and `sapply()` make of a list
+#'   with names or, as `sapply()` and `Map()` name it, of strings that are written; a matrix is a tensor. Positions behind the end are
 #'   an error. `x[i] <- 1` there leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
 #' * `x$item()` is a number, as a program knows no dtypes; of a comparison, `any()` or `all()` it is a logical.
 #' * **Tensors** have no elements that a loop goes through as numbers: `lapply(x, f)` and its like are refused, `as.vector(x)`

@@ -117,9 +117,9 @@ warn_int64 <- function(values) {
 #' it is a `torch_dict`: `jit_dict()` makes one, functions return them. Where a function asks for `int`, `float` or `bool`
 #' keys, a named list whose names read as such (`"1"`, `"0.5"`, `"TRUE"`) does as well.
 #'
-#' `d[[key]]` finds the value of a key, and `d[[key]] <- value` sets or adds it; tensors as keys are found by identity,
-#' not by value, as in TorchScript. `d$keys` is a vector (or a list of tensors), `d$values` a list, `names(d)` the keys as
-#' text; `as.list()` makes a named list of it. The order of the entries is kept.
+#' `d[[key]]` finds the value of a key, NULL if there is none, `d[[key]] <- value` sets or adds it, and `d[[key]] <- NULL` takes
+#' it away; tensors as keys are found by identity, not by value, as in TorchScript. `d$keys` is a vector (or a list of tensors),
+#' `d$values` a list, `names(d)` the keys as text; `as.list()` makes a named list of it. The order of the entries is kept.
 #'
 #' @param keys A numeric, logical, `integer64` or character vector without NA, or a list of tensors; no key twice.
 #' @param values A list or vector of as many values.
@@ -137,7 +137,7 @@ warn_int64 <- function(values) {
 #' unit$swap(d)
 #' unit$swap(list(`1` = "one"))
 #' @export
-jit_dict <- function(keys, values) {
+jit_dict <- function(keys = character(), values = list()) {
   if (is_torch_tensor(keys)) keys <- list(keys)
   if (is.list(keys)) {
     if (!all(vapply(keys, is_torch_tensor, NA))) type_error("`keys` must be a vector, or a list of tensors.")
@@ -205,6 +205,7 @@ key_text <- function(keys) {
 `[[<-.torch_dict` <- function(x, key, value) {
   parts <- dict_parts(x)
   at <- dict_position(x, key)
+  if (is.null(value)) return(if (length(at)) new_torch_dict(parts$keys[-at], parts$values[-at]) else x)
   if (!length(at)) {
     at <- length(parts$keys) + 1L
     if (is.list(parts$keys) != is_torch_tensor(key)) type_error("A key must be of the same kind as the others of the dict.")

@@ -193,10 +193,31 @@ test_that("vapply() gives what `FUN.VALUE` is, or fails where R does", {
   expect_error(jit_script(function(x) vapply(1:2, function(i) x$sum(), 1)), "gives a tensor: take its number, by `as.numeric()`", fixed = TRUE, class = "torch_error")
 })
 
-test_that("names() is NULL where there can be none, and refused where R may have some", {
+test_that("names() is NULL where there can be none, and what `lapply()` and its like go through hands its names on", {
   skip_if_no_torch()
   for (f in list(function() names(list(1, 2)), function() names(c(1, 2)), function() names(list()), function() names(1), function() names(list(1, "a")))) expect_same(f)
   for (f in list(
-    function() names(Map(function(a) a, c("u", "v"))), function() names(lapply(list(a = 1, b = 2), function(i) i)), function() names(sapply(c("u", "v"), nchar))
-  )) expect_error(jit_script(f), "has no names in a program", class = "torch_error")
+    function() names(Map(function(a) a, c("u", "v"))), function() names(lapply(list(a = 1, b = 2), function(i) i)), function() names(sapply(c("u", "v"), nchar)),
+    function() Map(function(a, b) a + b, list(x = 1, y = 2), list(3, 4))$y, function() lapply(list(a = 1, b = 2), function(i) i * 2)$b,
+    function() sapply(c("x", "yy"), nchar)[["yy"]],
+    function() mapply(function(k, n) n, c(u = "a", v = "b"), 1:2)[["v"]], function() unlist(lapply(list(a = 1, b = 2), function(i) i + 1))[[2]],
+    function() lapply(list(a = 1, b = "s"), function(e) length(e))
+  )) expect_equal(unlist(plain(jit_script(f)())), unlist(f()))
+  expect_error(jit_script(function(n) names(sapply(seq_len(n), function(i) i)), 3L), "has no names in a program", class = "torch_error")
+})
+
+test_that("names are given to lists and vectors whose elements are written", {
+  skip_if_no_torch()
+  for (f in list(
+    function(n) { v <- c(1, n); names(v) <- c("a", "b"); v[["b"]] }, function(n) setNames(c(1, n), c("a", "b"))[["a"]], function(n) names(setNames(list(n, "s"), c("u", "v"))),
+    function(n) setNames(nm = c("a", "b"), object = list(n, 3))$b, function(n) { l <- list(a = n, b = 2); names(l) <- c("x", "y"); l$y },
+    function(n) { l <- list(a = n, b = "s"); names(l) <- NULL; l[[2]] }, function(n) rev(list(a = n, b = "s"))$a, function(n) rev(list(n, "s", TRUE))[[1]]
+  )) expect_equal(unlist(plain(jit_script(f, 3)(3))), unlist(f(3)))
+  for (f in list(
+    function(n) { v <- c(a = 1, b = n); v[2] <- 5; v }, function(n) { v <- c(a = 1L, b = 2L); for (i in 1:2) v[i] <- v[i] * n; v[["b"]] }, function(n) { v <- c(a = 1, b = n); v[-1] <- 7; v[["b"]] },
+    function(n) { v <- c(a = 1, b = n); names(which.max(v)) }, function(n) { v <- c(a = 1, b = n); v * 2 + sum(v) }
+  )) expect_equal(unname(unlist(jit_script(f, 3)(3))), unname(f(3)))
+  expect_error(jit_script(function(n) { v <- c(a = 1, b = n); v[3] <- 5; v }, 3)(3), "gets no elements by positions", class = "torch_runtime_error")
+  expect_error(jit_script(function(n) setNames(numeric(n), c("a", "b")), 2L), "has names of lists and vectors whose elements", class = "torch_error")
+  expect_error(jit_script(function(n) setNames(c(1, 2), "a"), 2L), "1 names for 2 elements", class = "torch_error")
 })

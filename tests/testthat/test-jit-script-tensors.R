@@ -94,3 +94,20 @@ test_that("as.vector() gives the numbers of a tensor as R orders them", {
     function(x) Reduce(`+`, x), function(x) Filter(function(one) TRUE, x), function(x) as.list(x)
   )) expect_error(jit_script(f), "`as.vector(x)` gives them", fixed = TRUE, class = "torch_error", info = deparse1(body(f)))
 })
+
+test_that("masks and positions stand beside other indices in assignments", {
+  skip_if_no_torch()
+  x <- torch_tensor(matrix(1:12 * 1, 3, 4))
+  rows <- torch_tensor(c(TRUE, FALSE, TRUE))
+  columns <- torch_tensor(c(TRUE, FALSE, TRUE, TRUE))
+  for (f in list(
+    function(x, m) { x[m, 2] <- 0; x }, function(x, m) { x[m, ] <- c(1, 2, 3, 4); x }, function(x, m) { x[m, 2] <- c(7, 8); x }, function(x, m) { x[m, 2] <- torch_tensor(c(7, 8)); x },
+    function(x, m) { x[m, 1:2] <- 0; x }, function(x, m) { x[1:2, c(1, 3)] <- 0; x }, function(x, m) { x[-1, c(1, 3)] <- 0; x }, function(x, m) { x[c(1, 3), 2] <- 5L; x },
+    function(x, m) { x[c(1, 3), c(2, -1)] <- 0; x }, function(x, m) { x[m, c(1, 2)] <- torch_tensor(c(5, 6, 7, 8))$view(c(2, 2)); x }, function(x, m) { x[m, 3] <- x[m, 3] * 10; x },
+    function(x, m) { x[x[, 1] > 1, 2] <- -1; x }, function(x, m) { y <- torch_zeros(2, 3, 4); y[2, m, 3] <- 1; y[1, m, ] <- 2; y[.., c(1, 2)] <- 3; y },
+    function(x, m) { y <- torch_zeros(2, 3, 4); y[c(1, 2), , c(1, 4)] <- torch_arange(1, 12)$view(c(2, 3, 2)); y }, function(x, m) { y <- torch_zeros(2, 3, 4); y[c(1, 2), 2, c(1, 4)] <- 1; y }
+  )) expect_same(f, x, rows)
+  for (f in list(
+    function(x, m) { x[2, m] <- -1; x }, function(x, m) { x[.., m] <- 0; x }, function(x, m) { for (i in 1:3) x[i, m] <- x[i, m] * i; x }, function(x, m) { x[c(1, 3), m] <- 0; x }
+  )) expect_same(f, x, columns)
+})

@@ -125,6 +125,81 @@ test_that("loops are left from inside of with_no_grad()", {
   }
 })
 
+test_that("what leaves a loop or function stands before, in and behind with_no_grad() and with_enable_grad()", {
+  skip_if_no_torch()
+  for (f in list(
+    function(x) { for (i in 1:4) { if (i == 2L) next; with_no_grad({ x <- x * i }) }; x }, function(x) { for (i in 1:4) { if (i == 3L) break; y <- with_no_grad(x * i); x <- x + y }; x },
+    function(x) { for (i in 1:4) { with_no_grad({ x <- x * i }); if (i == 2L) next; x <- x + 1 }; x }, function(x) { i <- 0L; repeat { i <- i + 1L; if (i > 4L) break; with_no_grad(x <- x + i) }; x },
+    function(x) { i <- 0L; while (i < 5L) { i <- i + 1L; if (i == 2L) next; with_no_grad(x <- x + i) }; x }, function(x) { for (i in 1:3) { if (i == 3L) return(x); with_no_grad(x <- x + 1) }; x * 100 },
+    function(x) { if (length(x) > 1) return(x); with_no_grad(x * 2) }, function(x) { with_no_grad({ if (length(x) > 1) return(x); y <- x * 2 }); y },
+    function(x) { with_no_grad({ for (i in 1:3) { for (k in 1:3) if (k == 2L && i == 2L) return(x * 10); x <- x + 1 } }); x },
+    function(x) { with_no_grad({ x <- x + 1; with_enable_grad({ if (length(x) > 1) return(x * 3); x <- x * 7 }) }); x },
+    function(x) { for (i in 1:4) { if (i == 1L) next; with_no_grad({ if (i == 3L) next; for (k in 1:3) { if (k == 2L) next; with_enable_grad(x <- x + k) } }); x <- x * 2 }; x },
+    function(x) { for (i in 1:3) { if (i > 5L) stop("no"); stopifnot(i < 9L); with_no_grad(x <- x + i) }; x },
+    function(x) { for (i in 1:4) { if (i == 2L) next; if (i > 2L) with_no_grad(x <- x * 2) else x <- x + 1 }; x }, function(x) { for (i in 1:3) x <- with_enable_grad(x * 2); x }
+  )) {
+    expect_same(f, 2)
+    expect_same(f, torch_ones(2))
+  }
+  # The mode is that of R, and the one before afterwards.
+  modes <- function(x) {
+    w <- torch_ones(2)$requires_grad_()
+    out <- c((w * x)$requires_grad)
+    with_no_grad({
+      out <- c(out, (w * x)$requires_grad)
+      for (i in 1:2) with_enable_grad({
+        if (i == 2L) next
+        out <- c(out, (w * x)$requires_grad)
+      })
+      out <- c(out, (w * x)$requires_grad)
+    })
+    c(out, (w * x)$requires_grad)
+  }
+  program <- expect_same(modes, torch_ones(2))
+  expect_identical(with_no_grad(unlist(program(torch_ones(2)))), with_no_grad(modes(torch_ones(2))))
+  expect_error(jit_script(function(x) with_no_grad(x, 2), torch_ones(2)), "takes the code to run, and nothing else", class = "torch_error")
+  path <- withr::local_tempfile(fileext = ".pt")
+  jit_save(program, path)
+  expect_identical(unlist(jit_load(path)(torch_ones(2))), modes(torch_ones(2)))
+  expect_identical(unlist(python_eval("result = torch.jit.load(path)(torch.ones(2))", path = path)), modes(torch_ones(2)))
+})
+
+test_that("kinds of values are known while a program is compiled", {
+  skip_if_no_torch()
+  for (x in list(2, 2L, "a", TRUE)) for (f in list(
+    function(x) class(x), function(x) typeof(x), function(x) mode(x), function(x) storage.mode(x), function(x) if (inherits(x, "numeric")) "number" else "other",
+    function(x) inherits(x, c("a", "integer")), function(x) class(list(x, NULL)), function(x) class(NULL), function(x) class(function(z) z), function(x) inherits(x, what = "character")
+  )) expect_same(f, x)
+  expect_same(function(x) if (inherits(x, "torch_tensor")) x * 2 else nchar(x), torch_ones(2))
+  expect_same(function(x) class(x)[1], torch_ones(2))
+  expect_same(function(x) if (x$device$type == "cuda") 1 else if (is.null(x$device$index)) 2 else 3, torch_ones(2))
+  for (f in list(
+    function(x) x$device == torch_device("cpu"), function(x) x$device != torch_device("cuda", 1L), function(x) identical(x$device, torch_device("cuda:0")),
+    function(x) x$dtype == torch_float(), function(x) x$layout == torch_strided(), function(x) x$is_leaf, function(x) x$ndim, function(x) x$is_sparse(), function(x) x$element_size(),
+    function(x) x$is_cuda
+  )) expect_same(f, torch_ones(2, 3))
+})
+
+test_that("functions of strings", {
+  skip_if_no_torch()
+  for (s in c("abc", "a\u00e9\u4e2d\U1F600", "")) for (f in list(
+    function(s) utf8ToInt(s), function(s) intToUtf8(utf8ToInt(s)), function(s) intToUtf8(utf8ToInt(s), multiple = TRUE), function(s) nchar(s, type = "bytes"), function(s) nchar(s, "chars"),
+    function(s) chartr("ab\u4e2d", "xyz", s), function(s) paste(rev(strsplit(s, "")[[1]]), collapse = ""), function(s) max(c("b", s))
+  )) expect_equal(as.character(unlist(jit_script(f, s = "str")(s))), as.character(f(s)))
+  expect_same(function(s) { k <- utf8ToInt(s); intToUtf8((k - 97L + 3L) %% 26L + 97L) }, "xyz")
+  for (s in c("  a ", "\t a\u00a0 \n")) for (f in list(function(s) trimws(s), function(s) trimws(s, "left"), function(s) trimws(s, which = "right"), function(s) nchar(trimws(c(s, " b"))))) expect_same(f, s)
+  for (f in list(
+    function(n) strtoi("101", base = 2), function(n) strtoi("-fF", 16L), function(n) strtoi("077", 8), function(n) strtoi("0x1A", 16L), function(n) strtoi(c("10", "77"), 8L), function(n) strtoi("zz", 36L),
+    function(n) nchar(n), function(n) nchar(c(1.5, 20)), function(n) IQR(c(1, 2, 3, 4, n)), function(n) mad(c(1, NaN, 4, n), na.rm = TRUE), function(n) (1:n)[3], function(n) seq_len(n)[[2]],
+    function(n) (n:1)[2], function(n) length((1:n)[0]), function(n) seq_len(n)[-1], function(n) c(1, 2, n)[TRUE], function(n) length(c(1, 2, n)[FALSE])
+  )) expect_same(f, 10L)
+  for (text in c("12", "", "2 ")) expect_error(jit_script(function(s) strtoi(s, 2L), s = "str")(text), "is NA in R", class = "torch_runtime_error")
+  expect_error(jit_script(function(s) trimws(s, whitespace = "x"), s = "str")("a"), "patterns are not compiled", class = "torch_runtime_error")
+  for (f in list(function(n) (1:n)[4], function(n) seq_len(n)[[4]])) expect_error(jit_script(f, 1L)(3L), "subscript out of bounds: position 4 of 3", class = "torch_runtime_error")
+  # No vector is made.
+  expect_equal(jit_script(function(n) seq_len(n)[7] + (1:n)[5] + (n:1)[n], 1L)(2000000000L), 13)
+})
+
 test_that("pipes of magrittr mean what they mean in R", {
   skip_if_no_torch()
   skip_if_not_installed("magrittr")

@@ -106,31 +106,38 @@ SugaredValuePtr jit_name(const SourceRange&, GraphFunction&, const std::string& 
   return form == forms.end() ? operation("aten::" + field) : SpecialFormValue::create(form->second);
 }
 
-// The class behind `with torch.no_grad():`, which Python defines in Python. Graphs point to it, so it stays for the
-// whole session.
+// A class such as the one behind `with torch.no_grad():`, which Python defines in Python.
+c10::ClassTypePtr grad_mode(const std::string& name, const std::string& enabled) {
+  auto& unit = *new std::shared_ptr<torch::jit::CompilationUnit>(new torch::jit::CompilationUnit());
+  const auto source = std::make_shared<torch::jit::Source>(
+      "class " + name + ":\n"
+      "  def __init__(self):\n"
+      "    self.before = True\n"
+      "  def __enter__(self) -> None:\n"
+      "    self.before = torch.is_grad_enabled()\n"
+      "    torch.set_grad_enabled(" + enabled + ")\n"
+      "  def __exit__(self, kind: Any, value: Any, trace: Any) -> None:\n"
+      "    torch.set_grad_enabled(self.before)\n",
+      std::string("torch"), 1);
+  const torch::jit::ClassDef def(torch::jit::Parser(source).parseClass());
+  const auto made = c10::ClassType::create(c10::QualifiedName("__torch__." + name), unit, /*is_module=*/false);
+  unit->register_type(made);
+  std::vector<torch::jit::Def> methods;
+  for (const auto& statement : def.body()) methods.emplace_back(statement);
+  const torch::jit::SimpleSelf self(made);
+  unit->define(*made->name(), {}, {}, methods,
+               std::vector<torch::jit::ResolverPtr>(methods.size(), torch::jit::nativeResolver()), &self);
+  return made;
+}
+
+// Graphs point to these classes, so they stay for the whole session.
 const c10::ClassTypePtr& no_grad() {
-  static const auto& type = *new c10::ClassTypePtr([] {
-    auto& unit = *new std::shared_ptr<torch::jit::CompilationUnit>(new torch::jit::CompilationUnit());
-    const auto source = std::make_shared<torch::jit::Source>(
-        std::string("class no_grad:\n"
-                    "  def __init__(self):\n"
-                    "    self.before = True\n"
-                    "  def __enter__(self) -> None:\n"
-                    "    self.before = torch.is_grad_enabled()\n"
-                    "    torch.set_grad_enabled(False)\n"
-                    "  def __exit__(self, kind: Any, value: Any, trace: Any) -> None:\n"
-                    "    torch.set_grad_enabled(self.before)\n"),
-        std::string("torch"), 1);
-    const torch::jit::ClassDef def(torch::jit::Parser(source).parseClass());
-    const auto made = c10::ClassType::create(c10::QualifiedName("__torch__.no_grad"), unit, /*is_module=*/false);
-    unit->register_type(made);
-    std::vector<torch::jit::Def> methods;
-    for (const auto& statement : def.body()) methods.emplace_back(statement);
-    const torch::jit::SimpleSelf self(made);
-    unit->define(*made->name(), {}, {}, methods,
-                 std::vector<torch::jit::ResolverPtr>(methods.size(), torch::jit::nativeResolver()), &self);
-    return made;
-  }());
+  static const auto& type = *new c10::ClassTypePtr(grad_mode("no_grad", "False"));
+  return type;
+}
+
+const c10::ClassTypePtr& enable_grad() {
+  static const auto& type = *new c10::ClassTypePtr(grad_mode("enable_grad", "True"));
   return type;
 }
 
@@ -145,6 +152,7 @@ SugaredValuePtr torch_name(const SourceRange& place, GraphFunction& function, co
   if (const auto* value = number(field)) return constant(*value, function, place);
   if (field == "jit") return make_namespace(jit_name);
   if (field == "no_grad") return std::make_shared<torch::jit::ClassValue>(no_grad());
+  if (field == "enable_grad") return std::make_shared<torch::jit::ClassValue>(enable_grad());
   if (field == "ops")
     return make_namespace([](const SourceRange&, GraphFunction&, const std::string& space) -> SugaredValuePtr {
       if (space == "prim") return make_namespace(prim_name);

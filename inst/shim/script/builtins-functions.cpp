@@ -208,6 +208,10 @@ def f(x: List[N]) -> N:
       if is_nan(one):
         return one
   return min(x)
+def f(x: List[str]) -> str:
+  if len(x) == 0:
+    raise Exception("`min()` of no strings")
+  return sorted(x)[0]
 def f(x: Tensor) -> Tensor:
   return torch.min(x)
 ## pmin [each]
@@ -235,6 +239,10 @@ def f(x: List[N]) -> N:
       if is_nan(one):
         return one
   return max(x)
+def f(x: List[str]) -> str:
+  if len(x) == 0:
+    raise Exception("`max()` of no strings")
+  return sorted(x)[-1]
 def f(x: Tensor) -> Tensor:
   return torch.max(x)
 ## pmax [each]

@@ -12,6 +12,8 @@ def f(x: List[bool]) -> List[float]:
 def f(x: List[float]) -> List[int]:
   out: List[int] = []
   for one in x:
+    if math.isnan(one):
+      raise Exception("NA or NaN, where a whole number is needed")
     n = int(one)
     if float(n) != one:
       raise Exception(str(one) + " is no whole number")
@@ -287,7 +289,18 @@ def f(x: List[T], times: int, *, each: int) -> List[T]:
   return out * size(times)
 def f(x: List[T], *, length_out: int) -> List[T]:
   return [x[i % some(len(x))] for i in range(size(length_out))]
+## inner:one_or_none
+def f(x: Optional[T]) -> List[T]:
+  out: List[T] = []
+  if x is not None:
+    out.append(x)
+  return out
 ## inner:or_empty
+def f(x: Optional[Dict[K, T]]) -> Dict[K, T]:
+  if x is None:
+    out: Dict[K, T] = {}
+    return out
+  return x
 def f(x: Optional[List[T]]) -> List[T]:
   if x is None:
     out: List[T] = []
@@ -311,6 +324,9 @@ def f(x: List[T]) -> bool:
 ## inner:grad_mode
 def f() -> bool:
   return torch.is_grad_enabled()
+## inner:surely
+def f() -> bool:
+  return torch.is_grad_enabled() | True
 ## unname identity
 def f(x: T) -> T:
   return x
@@ -324,6 +340,64 @@ def f(x: List[List[T]]) -> List[T]:
   for one in x:
     out.extend(one)
   return out
+## inner:written
+def f(x: Optional[List[T]]) -> bool:
+  if x is not None:
+    x.extend(x[:0])
+  return True
+def f(x: Optional[Dict[K, T]]) -> bool:
+  if x is not None:
+    none: Dict[K, T] = {}
+    x.update(none)
+  return True
+def f(x: Optional[Tensor]) -> bool:
+  if x is not None:
+    x.requires_grad_(x.requires_grad)
+  return True
+## inner:get_or_null
+def f(x: Dict[K, T], i: K) -> Optional[T]:
+  return x[i] if i in x else None
+## inner:as_many
+def f(x: List[T], n: int) -> bool:
+  if len(x) != n:
+    raise Exception("a vector with names gets no elements by positions: it has " + str(n))
+  return True
+## inner:take_away
+def f(x: List[T], i: int) -> List[T]:
+  if i < 1:
+    raise Exception("`x[[i]] <- NULL` takes an element away at a position from 1 on, not " + str(i))
+  if i <= len(x):
+    x.pop(i - 1)
+  return x
+def f(x: Dict[K, T], i: K) -> Dict[K, T]:
+  if i in x:
+    x.pop(i)
+  return x
+## inner:all_or_none
+def f(x: List[T], i: bool) -> List[T]:
+  return x if i else x[:0]
+## inner:without_many
+def f(x: List[T], i: List[int]) -> List[T]:
+  out: List[T] = []
+  keep = is_leaving_out(i)
+  for at in range(len(x)):
+    if (-at - 1 in i) if keep else (at + 1 not in i):
+      out.append(x[at])
+  return out
+def f(x: List[T], i: List[bool]) -> List[T]:
+  if len(i) != len(x):
+    raise Exception("a mask of " + str(len(i)) + " for " + str(len(x)) + " elements")
+  out: List[T] = []
+  for at in range(len(x)):
+    if not i[at]:
+      out.append(x[at])
+  return out
+## inner:range_at
+def f(from_: int, to: int, i: int) -> int:
+  n = abs(to - from_) + 1
+  if i < 1 or i > n:
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(n))
+  return from_ + i - 1 if to >= from_ else from_ - i + 1
 ## inner:get2
 def f(x: List[T], i: int) -> T:
   if i < 1 or i > len(x):
@@ -331,7 +405,7 @@ def f(x: List[T], i: int) -> T:
   return x[i - 1]
 def f(x: Dict[K, T], i: K) -> T:
   if i not in x:
-    raise Exception("there is no such name in the dictionary")
+    raise Exception("there is no such name in the dictionary, so that this is NULL in R: ask `is.null()` before")
   return x[i]
 ## inner:within
 def f(i: int, n: int) -> int:

@@ -5,6 +5,8 @@ namespace shim::script {
 const char* const kBuiltinsOfNumbers = R"(
 ## inner:whole_number
 def f(x: float) -> int:
+  if math.isnan(x):
+    raise Exception("NA or NaN, where a whole number is needed")
   n = int(x)
   if float(n) != x:
     raise Exception(str(x) + " is no whole number")
@@ -162,6 +164,8 @@ def f(e1: float, e2: float) -> bool:
   return ordered(e1, e2) or e1 == e2
 def f(e1: str, e2: str) -> bool:
   return e1 == e2
+def f(e1: Device, e2: Device) -> bool:
+  return e1 == e2
 ## != [each]
 def f(e1: bool, e2: bool) -> bool:
   return e1 != e2
@@ -171,6 +175,8 @@ def f(e1: float, e2: float) -> bool:
   return ordered(e1, e2) or e1 != e2
 def f(e1: str, e2: str) -> bool:
   return e1 != e2
+def f(e1: Device, e2: Device) -> bool:
+  return not e1 == e2
 ## < [each]
 def f(e1: int, e2: int) -> bool:
   return e1 < e2
@@ -290,6 +296,8 @@ def f(x: Tensor, y: Tensor) -> bool:
 def f(x: S, y: S) -> bool:
   return x == y or (is_nan(x) and is_nan(y))
 def f(x: bool, y: bool) -> bool:
+  return x == y
+def f(x: Device, y: Device) -> bool:
   return x == y
 def f(x: List[S], y: List[S]) -> bool:
   if len(x) != len(y):

@@ -148,32 +148,30 @@ def f(x: Tensor) -> Tensor:
   if x.dtype != torch.bool or x.dim() != 1:
     raise Exception("`which()` takes a bool tensor of one dimension. Use `torch_nonzero(x)`.")
   return torch.nonzero(x).squeeze(1) + 1
+## inner:place_of
+def f(x: List[float], largest: bool, name: str) -> int:
+  at = -1
+  for i in range(len(x)):
+    if not math.isnan(x[i]) and (at < 0 or (x[i] > x[at] if largest else x[i] < x[at])):
+      at = i
+  if at < 0:
+    raise Exception("`" + name + "()` of no numbers")
+  return at + 1
+## inner:row
+def f(x: Tensor, name: str, other: str) -> Tensor:
+  if x.dim() != 1:
+    raise Exception("`" + name + "()` takes a tensor of one dimension. Use `" + other + "(x, dim = )`.")
+  return x
 ## which.max
 def f(x: List[float]) -> int:
-  at = -1
-  for i in range(len(x)):
-    if not math.isnan(x[i]) and (at < 0 or x[i] > x[at]):
-      at = i
-  if at < 0:
-    raise Exception("`which.max()` of no numbers")
-  return at + 1
+  return place_of(x, True, "which.max")
 def f(x: Tensor) -> Tensor:
-  if x.dim() != 1:
-    raise Exception("`which.max()` takes a tensor of one dimension. Use `torch_argmax(x, dim = )`.")
-  return torch.argmax(x) + 1
+  return torch.argmax(row(x, "which.max", "torch_argmax")) + 1
 ## which.min
 def f(x: List[float]) -> int:
-  at = -1
-  for i in range(len(x)):
-    if not math.isnan(x[i]) and (at < 0 or x[i] < x[at]):
-      at = i
-  if at < 0:
-    raise Exception("`which.min()` of no numbers")
-  return at + 1
+  return place_of(x, False, "which.min")
 def f(x: Tensor) -> Tensor:
-  if x.dim() != 1:
-    raise Exception("`which.min()` takes a tensor of one dimension. Use `torch_argmin(x, dim = )`.")
-  return torch.argmin(x) + 1
+  return torch.argmin(row(x, "which.min", "torch_argmin")) + 1
 )";
 
 }  // namespace shim::script

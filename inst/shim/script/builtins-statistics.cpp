@@ -217,6 +217,9 @@ def f(x: List[float]) -> float:
 ## median
 def f(x: List[float]) -> float:
   return middle(x)
+## IQR
+def f(x: List[float]) -> float:
+  return quantile_of(x, 0.75) - quantile_of(x, 0.25)
 ## mad
 def f(x: List[float], *, constant: float = 1.4826) -> float:
   center = middle(x)
@@ -304,24 +307,23 @@ def f(x: List[float]) -> List[float]:
     n *= one
     out.append(n)
   return out
+## inner:extremes
+def f(x: List[N], largest: bool) -> List[N]:
+  out: List[N] = []
+  for one in x:
+    last = out[-1] if len(out) > 0 else one
+    out.append(one if is_nan(one) or (one >= last if largest else one <= last) else last)
+  return out
 ## cummax
 def f(x: Tensor) -> Tensor:
   return torch.cummax(x, 0)[0]
 def f(x: List[N]) -> List[N]:
-  out: List[N] = []
-  for one in x:
-    last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one >= last else last)
-  return out
+  return extremes(x, True)
 ## cummin
 def f(x: Tensor) -> Tensor:
   return torch.cummin(x, 0)[0]
 def f(x: List[N]) -> List[N]:
-  out: List[N] = []
-  for one in x:
-    last = out[-1] if len(out) > 0 else one
-    out.append(one if is_nan(one) or one <= last else last)
-  return out
+  return extremes(x, False)
 ## cumsum
 def f(x: List[N]) -> List[N]:
   out: List[N] = []

@@ -63,15 +63,7 @@ def f(x: float) -> str:
 ## inner:power
 def f(e: int) -> str:
   return ("e-" if e < 0 else "e+") + str(abs(e)).zfill(2)
-## as.character inner:text [each]
-def f(x: str) -> str:
-  return x
-def f(x: int) -> str:
-  return str(x)
-def f(x: bool) -> str:
-  if x:
-    return "TRUE"
-  return "FALSE"
+## inner:number_text
 def f(x: float) -> str:
   if math.isnan(x):
     return "NaN"
@@ -95,6 +87,17 @@ def f(x: float) -> str:
   if n <= e + 1:
     return sign + fixed(abs(x), 0, "")
   return sign + text[:e + 1] + "." + text[e + 1:]
+## as.character inner:text [each]
+def f(x: str) -> str:
+  return x
+def f(x: int) -> str:
+  return str(x)
+def f(x: bool) -> str:
+  if x:
+    return "TRUE"
+  return "FALSE"
+def f(x: float) -> str:
+  return number_text(x)
 def f(x: Tensor) -> str:
   return str(x)
 def f(x: Dict[K, T]) -> str:
@@ -106,7 +109,7 @@ def f(x: List[T]) -> str:
 def f(x: str) -> bool:
   # One operator that looks for letters of one byte. A loop over bytes takes 100 ns for each.
   return len(x.lstrip("\t\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~")) == 0
-## nchar inner:letters [each]
+## inner:letters
 def f(x: str) -> int:
   if is_plain(x):
     return len(x)
@@ -115,6 +118,17 @@ def f(x: str) -> int:
     if ord(x[i]) & 192 != 128:
       n += 1
   return n
+## nchar [each]
+def f(x: str, type: str = "chars") -> int:
+  if type == "bytes":
+    return len(x)
+  if type != "chars" and not (type == "width" and is_plain(x)):
+    raise Exception("the `type` of `nchar()` must be \"chars\" or \"bytes\" in a program")
+  return letters(x)
+def f(x: int, type: str = "chars") -> int:
+  return len(str(x))
+def f(x: float, type: str = "chars") -> int:
+  return len(number_text(x))
 ## nzchar [each]
 def f(x: str) -> bool:
   return len(x) > 0
@@ -172,11 +186,83 @@ def f(x: str, prefix: str) -> bool:
 def f(x: str, suffix: str) -> bool:
   return x.endswith(suffix)
 ## trimws [each]
-def f(x: str) -> str:
-  return x.strip()
-## strtoi [each]
+def f(x: str, which: str = "both", whitespace: str = "[ \t\015\n]") -> str:
+  if whitespace != "[ \t\015\n]":
+    raise Exception("patterns are not compiled: `trimws()` takes blanks away, and has no `whitespace` in a program")
+  if which == "left":
+    return x.lstrip(" \t\015\n")
+  if which == "right":
+    return x.rstrip(" \t\015\n")
+  if which != "both":
+    raise Exception("the `which` of `trimws()` must be \"both\", \"left\" or \"right\"")
+  return x.strip(" \t\015\n")
+## strtoi inner:from_digits [each]
+def f(x: str, base: int) -> int:
+  text = x.lstrip().lower()
+  minus = text.startswith("-")
+  if minus or text.startswith("+"):
+    text = text[1:]
+  if (base == 0 or base == 16) and text.startswith("0x"):
+    base = 16
+    text = text[2:]
+  elif base == 0:
+    base = 8 if text.startswith("0") else 10
+  n = 0 if len(text) > 0 else -1
+  for i in range(len(text)):
+    digit = "0123456789abcdefghijklmnopqrstuvwxyz".find(text[i])
+    if digit < 0 or digit >= base or n < 0 or n > 2147483647:
+      n = -1
+    else:
+      n = n * base + digit
+  if n < 0 or n > 2147483647:
+    raise Exception("`strtoi()` of \"" + x + "\" is NA in R, which is no whole number of a program's")
+  return -n if minus else n
 def f(x: str) -> int:
-  return int(x)
+  return from_digits(x, 0)
+## utf8ToInt
+def f(x: str) -> List[int]:
+  out: List[int] = []
+  for i in range(len(x)):
+    byte = ord(x[i])
+    if byte & 192 == 128:
+      out[-1] = out[-1] * 64 + (byte & 63)
+    elif byte < 128:
+      out.append(byte)
+    else:
+      out.append(byte & (7 if byte >= 240 else (15 if byte >= 224 else 31)))
+  return out
+## inner:letter
+def f(code: int) -> str:
+  if code < 0 or code > 1114111:
+    raise Exception("`intToUtf8()` of " + str(code) + ", which is no letter")
+  if code == 0:
+    return ""
+  if code < 128:
+    return chr(code)
+  if code < 2048:
+    return chr(192 + code // 64) + chr(128 + code % 64)
+  if code < 65536:
+    return chr(224 + code // 4096) + chr(128 + code // 64 % 64) + chr(128 + code % 64)
+  return chr(240 + code // 262144) + chr(128 + code // 4096 % 64) + chr(128 + code // 64 % 64) + chr(128 + code % 64)
+## intToUtf8
+def f(x: List[int]) -> str:
+  return "".join([letter(one) for one in x])
+## inner:letters_of_codes
+def f(x: List[int]) -> List[str]:
+  return [letter(one) for one in x]
+## chartr [each]
+def f(old: str, new: str, x: str) -> str:
+  n = letters(old)
+  if n > letters(new):
+    raise Exception("`old` of `chartr()` is longer than `new`")
+  out: List[str] = []
+  for i in range(letters(x)):
+    one = letters_of(x, i + 1, i + 1)
+    for k in range(n, 0, -1):
+      if letters_of(old, k, k) == letters_of(x, i + 1, i + 1):
+        one = letters_of(new, k, k)
+    out.append(one)
+  return "".join(out)
 ## inner:plain_pattern
 def f(pattern: str, fixed: bool) -> bool:
   if not fixed:
@@ -205,8 +291,8 @@ def f(pattern: str, replacement: str, x: str, *, fixed: bool = False) -> str:
   if at < 0:
     return x
   return x[:at] + replacement + x[at + len(pattern):]
-## strsplit
-def f(x: str, split: str, fixed: bool = False) -> List[List[str]]:
+## inner:split_up
+def f(x: str, split: str, fixed: bool) -> List[str]:
   plain_pattern(split, fixed)
   parts: List[str] = []
   if len(split) > 0:
@@ -218,7 +304,12 @@ def f(x: str, split: str, fixed: bool = False) -> List[List[str]]:
       parts[-1] += x[i]
   if len(parts) > 0 and len(parts[-1]) == 0:
     parts.pop()
-  return [parts]
+  return parts
+## strsplit
+def f(x: str, split: str, fixed: bool = False) -> List[List[str]]:
+  return [split_up(x, split, fixed)]
+def f(x: List[str], split: str, fixed: bool = False) -> List[List[str]]:
+  return [split_up(one, split, fixed) for one in x]
 ## inner:padded
 def f(sign: str, text: str, flags: str, width: int) -> str:
   n = width - len(sign) - letters(text)

@@ -101,6 +101,34 @@ def f(x: Tensor, at: List[Optional[Tensor]], value: float) -> Tensor:
   return x.index_put_(at, torch.scalar_tensor(value, dtype=torch.float64).to(x.dtype))
 def f(x: Tensor, at: List[Optional[Tensor]], value: List[float]) -> Tensor:
   return x.index_put_(at, numbers(value, x.dtype))
+## inner:block_of
+def f(x: Tensor, dims: List[int], places: List[Tensor]) -> List[Optional[Tensor]]:
+  at: List[Optional[Tensor]] = []
+  n = x.dim()
+  if len(dims) == 1:
+    for i in range(dims[0] if dims[0] >= 0 else dims[0] + n):
+      at.append(None)
+    at.append(places[0])
+    return at
+  # Positions of several dimensions stand for all of their combinations.
+  for i in range(n):
+    place = torch.arange(x.size(i), device=x.device)
+    for k in range(len(dims)):
+      if dims[k] == i or dims[k] == i - n:
+        place = places[k]
+        if place.dtype == torch.bool:
+          place = torch.nonzero(place).squeeze(1)
+    shape = [1] * n
+    shape[i] = -1
+    at.append(place.reshape(shape))
+  return at
+## inner:put_at
+def f(x: Tensor, dims: List[int], places: List[Tensor], value: Tensor) -> Tensor:
+  return x.index_put_(block_of(x, dims, places), value.to(x.dtype))
+def f(x: Tensor, dims: List[int], places: List[Tensor], value: float) -> Tensor:
+  return x.index_put_(block_of(x, dims, places), torch.scalar_tensor(value, dtype=torch.float64).to(x.dtype))
+def f(x: Tensor, dims: List[int], places: List[Tensor], value: List[float]) -> Tensor:
+  return x.index_put_(block_of(x, dims, places), numbers(value, x.dtype))
 ## torch_tensor
 def f(data: Tensor, dtype: Optional[int] = None, device: Optional[Device] = None, requires_grad: bool = False) -> Tensor:
   return data.detach().clone().to(data.dtype if dtype is None else dtype)
@@ -142,18 +170,28 @@ def f(value: bool, dtype: Optional[int] = None) -> Tensor:
 ## torch_zeros
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.zeros(size, dtype=dtype, device=device)
+def f(size: List[int], requires_grad: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
+  return torch.zeros(size, dtype=dtype, device=device).requires_grad_(requires_grad)
 ## torch_ones
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.ones(size, dtype=dtype, device=device)
+def f(size: List[int], requires_grad: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
+  return torch.ones(size, dtype=dtype, device=device).requires_grad_(requires_grad)
 ## torch_rand
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.rand(size, dtype=dtype, device=device)
+def f(size: List[int], requires_grad: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
+  return torch.rand(size, dtype=dtype, device=device).requires_grad_(requires_grad)
 ## torch_randn
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.randn(size, dtype=dtype, device=device)
+def f(size: List[int], requires_grad: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
+  return torch.randn(size, dtype=dtype, device=device).requires_grad_(requires_grad)
 ## torch_empty
 def f(size: List[int], dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.empty(size, dtype=dtype, device=device)
+def f(size: List[int], requires_grad: bool, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
+  return torch.empty(size, dtype=dtype, device=device).requires_grad_(requires_grad)
 ## torch_full
 def f(size: List[int], fill_value: int, dtype: Optional[int] = None, device: Optional[Device] = None) -> Tensor:
   return torch.full(size, fill_value, dtype=dtype, device=device)
@@ -261,6 +299,27 @@ def f(x: Tensor) -> Device:
 ## $ndim $dim
 def f(x: Tensor) -> int:
   return x.dim()
+## $type
+def f(x: Device) -> str:
+  return x.type
+## $index
+def f(x: Device) -> Optional[int]:
+  return x.index
+## $layout
+def f(x: Tensor) -> int:
+  return x.layout
+## $is_leaf
+def f(x: Tensor) -> bool:
+  return x.is_leaf
+## $is_sparse
+def f(x: Tensor) -> bool:
+  return x.is_sparse
+## $is_quantized
+def f(x: Tensor) -> bool:
+  return x.is_quantized
+## $element_size
+def f(x: Tensor) -> int:
+  return x.element_size()
 ## $requires_grad
 def f(x: Tensor) -> bool:
   return x.requires_grad

@@ -62,6 +62,64 @@ SugaredValuePtr is_kind(Call& call) {
 
 namespace {
 
+// What `class()`, `typeof()` and `mode()` say of a value, by its type.
+std::vector<std::string> classes_of(const Call& call, const Value* value, const std::string& name) {
+  const auto& type = value->type();
+  const bool is_class = name == "class";
+  if (type->kind() == TypeKind::OptionalType)
+    call.fail("what this is depends on whether it is NULL: ask `is.null()` before");
+  if (is_class && is_tensor(value)) return {"torch_tensor", "R7"};
+  switch (is_list(value) ? element_type(value)->kind() : type->kind()) {
+    case TypeKind::IntType:
+      return {name == "mode" ? "numeric" : "integer"};
+    case TypeKind::FloatType:
+      return {is_class || name == "mode" ? "numeric" : "double"};
+    case TypeKind::BoolType:
+      return {"logical"};
+    case TypeKind::StringType:
+      return {"character"};
+    case TypeKind::NoneType:
+      return {"NULL"};
+    default:
+      break;
+  }
+  if (is_function(type)) return {is_class || name == "mode" ? "function" : "closure"};
+  if (is_list(value) || type->kind() == TypeKind::TupleType || type->kind() == TypeKind::DictType) return {"list"};
+  call.fail("the " + name + " of " + call.words_of(value) + " is not known in a program");
+}
+
+}  // namespace
+
+SugaredValuePtr class_of(Call& call) {
+  if (call.inputs.size() + call.named.size() != 1) call.fail("`" + call.payload + "()` takes one value");
+  const auto words = classes_of(call, call.inputs.empty() ? call.named[0].second : call.inputs[0], call.payload);
+  if (words.size() == 1) return call.give(call.constant(words[0]));
+  return call.give(call.constant(c10::List<std::string>(words)));
+}
+
+// `inherits(x, what)`.
+SugaredValuePtr inherits(Call& call) {
+  std::vector<Value*> values(2, nullptr);
+  for (const auto& it : call.named) {
+    if (it.first != "x" && it.first != "what") call.fail("`inherits()` has no argument `" + it.first + "` in a program");
+    values[it.first == "what"] = it.second;
+  }
+  for (auto* value : call.inputs) {
+    if (values[0] && values[1]) call.fail("`inherits()` takes a value and names of classes");
+    values[values[0] != nullptr] = value;
+  }
+  if (!values[0] || !values[1]) call.fail("`inherits()` takes a value and names of classes");
+  const auto asked = known_strings(values[1]);
+  if (!asked) call.fail("the classes that `inherits()` asks for must be written as strings in a program");
+  const auto words = classes_of(call, values[0], "class");
+  const bool is_one = std::any_of(asked->begin(), asked->end(), [&](const std::string& one) {
+    return std::find(words.begin(), words.end(), one) != words.end();
+  });
+  return call.give(call.constant(is_one));
+}
+
+namespace {
+
 bool has_tensor(const Call& call) {
   const auto optional = c10::OptionalType::create(c10::TensorType::get());
   for (auto* value : call.inputs)
@@ -142,10 +200,20 @@ Value* call_of_all(const Call& call) {
   return out;
 }
 
+// To summaries NULL is a vector without elements, in R too. A variable that is NULL first may become something else.
+void take_null_as_empty(Call& call) {
+  static const std::set<std::string> summaries = {"sum", "prod", "min", "max", "mean", "range", "any", "all"};
+  if (!summaries.count(call.payload)) return;
+  const bool is_logical = call.payload == "any" || call.payload == "all";
+  const TypePtr element = is_logical ? TypePtr(c10::BoolType::get()) : TypePtr(c10::FloatType::get());
+  for (auto*& value : call.inputs)
+    if (value->type()->kind() == TypeKind::NoneType) value = list_of(call, element, {});
+}
+
 // Of `sum(x, na.rm = TRUE)` and its like takes NaN out of vectors, and the flag of the call.
 void leave_out_nan(Call& call) {
   static const std::set<std::string> summaries = {"sum", "prod", "min",    "max", "mean", "range",
-                                                  "any", "all",  "median", "var", "sd",   "quantile"};
+                                                  "any", "all",  "median", "var", "sd",   "quantile", "IQR", "mad"};
   const auto flag =
       std::find_if(call.named.begin(), call.named.end(), [](const auto& it) { return it.first == "na.rm"; });
   if (flag == call.named.end() || !summaries.count(call.payload) || first_tensor(call.inputs)) return;
@@ -180,6 +248,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
     if (known && known->builtin) call.payload = known->builtin;
     const auto colons = call.payload.rfind("::");
     if (colons != std::string::npos && colons + 2 < call.payload.size()) call.payload = call.payload.substr(colons + 2);
+    take_null_as_empty(call);
     leave_out_nan(call);
     if (const auto handler = handler_of(call.payload)) return handler(call);
   }

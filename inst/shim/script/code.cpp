@@ -31,13 +31,6 @@ std::string cited(const torch::jit::SourceRange& place) {
   return "`" + first + "` (line " + std::to_string(std::get<1>(*at)) + ")";
 }
 
-bool is_users(const ts_closure& home, const std::string& name) {
-  return std::any_of(home.known, home.known + home.n_known, [&](const ts_known& it) {
-    const bool has_code = it.is_function && !it.builtin && !it.refused && it.operator_at < 0;
-    return has_code && (it.closure_at >= 0 || it.callable) && name == it.name;
-  });
-}
-
 bool is_assignment(const ts_code& code) {
   const std::string name = callee(code);
   return code.n == 3 && (name == "<-" || name == "=");
@@ -103,6 +96,11 @@ const ts_known* Function::known(const std::string& outside) const {
   return found == end ? nullptr : found;
 }
 
+bool Function::is_users(const std::string& outside) const {
+  const auto* it = known(outside);
+  return it && it->is_function && !it->builtin && !it->refused && it->operator_at < 0 && (it->closure_at >= 0 || it->callable);
+}
+
 Function* Function::function_named(const std::string& variable) const {
   for (auto* around = this; around; around = around->parent) {
     const auto found = around->functions.find(variable);
@@ -120,7 +118,7 @@ void Function::count(const ts_code& loop) {
   met_.insert(variable.text);
   assigned.insert(variable.text);
   const std::string head = callee(over);
-  const bool is_own = function_named(head) || is_users(home, head);
+  const bool is_own = function_named(head) || is_users(head);
   const bool upwards = !is_own && (head == "seq_len" || head == "seq_along");
   const bool from_one = !is_own && head == ":" && over.n == 3 && over.items[1].number >= 1 &&
                         (over.items[1].kind == TS_CODE_DOUBLE || over.items[1].kind == TS_CODE_INTEGER);

@@ -20,8 +20,6 @@ inline bool is_name(const ts_code& code, const char* name) { return is_name(code
 // called.
 std::string callee(const ts_code& code);
 inline bool is_call(const ts_code& code, const char* name) { return code.kind == TS_CODE_CALL && callee(code) == name; }
-// Whether the name is that of a function of the user's, where R has one too: what the host knows of it is its code.
-bool is_users(const ts_closure& home, const std::string& name);
 // Whether the call is an assignment, as `<-` and `=` are.
 bool is_assignment(const ts_code& code);
 // The variable that a place such as `x$a[i]` is a part of; NULL if it is part of none.
@@ -66,6 +64,8 @@ struct Function {
   std::map<std::string, Function*> functions;
   // What a name means outside of the function that the host gave. NULL if it means nothing there.
   const ts_known* known(const std::string& outside) const;
+  // Whether the name is that of a function of the user's, where R has one too: what the host knows of it is its code.
+  bool is_users(const std::string& outside) const;
   // How many assignments a variable has. One inside of a loop counts twice.
   std::map<std::string, int> given;
   // Variables of the functions around this one that it reads, and other names that it reads and does not have.

@@ -112,6 +112,41 @@ c10::TupleTypePtr Compiler::named_tuple(const std::vector<std::string>& names, c
   return made;
 }
 
+TypePtr Compiler::joined_types(const TypePtr& one, const TypePtr& other) {
+  if (const auto both = joined(one, other)) return both;
+  const auto inside = [](const TypePtr& type) {
+    const auto optional = type->cast<c10::OptionalType>();
+    return optional ? optional->getElementType() : type;
+  };
+  if (one->kind() == c10::TypeKind::OptionalType || other->kind() == c10::TypeKind::OptionalType) {
+    const auto both = joined_types(inside(one), inside(other));
+    return both ? c10::OptionalType::create(both) : nullptr;
+  }
+  if (one->kind() == c10::TypeKind::ListType && other->kind() == c10::TypeKind::ListType) {
+    const auto both = joined_types(one->containedType(0), other->containedType(0));
+    return both ? c10::ListType::create(both) : nullptr;
+  }
+  // A list with names can be a dictionary.
+  if (other->kind() == c10::TypeKind::DictType) return joined_types(other, one);
+  if (const auto dict = one->cast<c10::DictType>()) {
+    const auto list = other->cast<c10::TupleType>();
+    if (!list || !list->schema() || is_function(other) || dict->getKeyType()->kind() != c10::TypeKind::StringType) return nullptr;
+    TypePtr type = dict->getValueType();
+    for (const auto& element : list->elements()) type = type ? joined_types(type, element) : nullptr;
+    return type ? c10::DictType::create(dict->getKeyType(), type) : nullptr;
+  }
+  const auto first = one->cast<c10::TupleType>(), second = other->cast<c10::TupleType>();
+  const bool are_lists = first && second && !is_function(one) && !is_function(other);
+  const auto names = are_lists ? names_in(*first) : std::vector<std::string>();
+  if (!are_lists || first->elements().size() != second->elements().size() || names != names_in(*second)) return nullptr;
+  std::vector<TypePtr> types;
+  for (size_t i = 0; i < first->elements().size(); ++i) {
+    types.push_back(joined_types(first->elements()[i], second->elements()[i]));
+    if (!types.back()) return nullptr;
+  }
+  return names.empty() ? c10::TupleType::create(types) : named_tuple(names, types);
+}
+
 void Compiler::declare(const Call& call, const std::string& variable, const TypePtr& type) {
   auto& declared = call.instance.declared;
   const auto found = declared.find(variable);
@@ -143,6 +178,12 @@ void fail_of_types(const std::string& variable, const Typed& here, const Typed& 
   // What an `if` gives is kept in a variable that the user has not named.
   if (variable.rfind("R.", 0) == 0)
     throw ErrorReport(here.place) << "the value is " << types << ": in a program a value is of one type";
+  // Lists whose elements are known.
+  const auto is_known_list = [](const TypePtr& type) { return type->kind() == c10::TypeKind::TupleType && !is_function(type); };
+  if (is_known_list(here.type) && is_known_list(elsewhere.type))
+    throw ErrorReport(here.place) << "`" << variable << "` is " << types
+                                  << ": in loops and branches a list keeps its elements. Make it with all of them, NULL "
+                                     "where there is no value yet";
   throw ErrorReport(here.place) << "`" << variable << "` is " << types
                                 << ": in a program a variable is of one type. Give one of them another name";
 }
@@ -150,14 +191,14 @@ void fail_of_types(const std::string& variable, const Typed& here, const Typed& 
 namespace {
 
 // The type of all values that a variable was given. Fails if there is none: it is the last value that does not fit.
-TypePtr joined_of(const std::string& variable, const std::vector<Typed>& seen) {
+TypePtr joined_of(Compiler& compiler, const std::string& variable, const std::vector<Typed>& seen) {
   TypePtr type = seen.front().type;
   for (const auto& one : seen)
-    if (type) type = joined(type, one.type);
+    if (type) type = compiler.joined_types(type, one.type);
   if (type) return type;
   const auto& last = seen.back();
   for (auto other = seen.rbegin(); other != seen.rend(); ++other)
-    if (!joined(other->type, last.type)) fail_of_types(variable, last, *other);
+    if (!compiler.joined_types(other->type, last.type)) fail_of_types(variable, last, *other);
   fail_of_types(variable, last, seen.front());
 }
 
@@ -212,8 +253,10 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
     const auto seen = instance.seen.find(missing);
     if (seen == instance.seen.end() && instance.written->locals.count(missing) && instance.unknown.first == missing)
       throw ErrorReport(instance.unknown.second) << no_value(missing);
+    // The only code that gives it one is never run.
+    if (seen == instance.seen.end() && missing.rfind("R.v", 0) == 0) return instance.signature.never.insert(missing).second;
     if (seen == instance.seen.end() || instance.open.count(missing)) return false;
-    TypePtr type = joined_of(missing, seen->second);
+    TypePtr type = joined_of(*this, missing, seen->second);
     const auto nothing = nothing_of(type);
     if (nothing.isNone()) type = joined(nothing.type(), type);
     if (!type) return false;
@@ -227,7 +270,7 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
   const auto seen = instance.seen.find(r_variable(variable));
   if (seen == instance.seen.end()) return false;
   if (seen->second.empty()) return false;
-  const TypePtr type = joined_of(seen->first, seen->second);
+  const TypePtr type = joined_of(*this, seen->first, seen->second);
   const auto known = instance.declared.find(seen->first);
   if (known != instance.declared.end() && *known->second.type == *type) return false;
   // The value that asks for the wider type.
@@ -235,6 +278,25 @@ bool Compiler::refine(Instance& instance, const std::string& message) {
                                  [&](const Typed& one) { return !(*one.type == *seen->second.front().type); });
   instance.declared[seen->first] = {type, (asks == seen->second.rend() ? seen->second.back() : *asks).place};
   return true;
+}
+
+// An attempt may end before the code is reached that tells what a variable holds that is NULL first. Whether the next attempt
+// can declare one as what the code says of it.
+bool Compiler::take_hints(Instance& instance) {
+  bool any = false;
+  for (const auto& [variable, seen] : instance.seen) {
+    const bool is_null = !seen.empty() && std::all_of(seen.begin(), seen.end(), [](const Typed& one) {
+      return one.type->kind() == c10::TypeKind::NoneType;
+    });
+    if (!is_null || variable == "return" || instance.declared.count(variable)) continue;
+    const auto hint = hint_of(*instance.written, variable);
+    if (!hint.element) continue;
+    const TypePtr whole = hint.by_name ? TypePtr(c10::DictType::create(c10::StringType::get(), hint.element))
+                                       : TypePtr(c10::ListType::create(hint.element));
+    instance.declared[variable] = {c10::OptionalType::create(whole), seen.front().place};
+    any = true;
+  }
+  return any;
 }
 
 // In files arguments have names that Python takes. The host knows R's.
@@ -302,7 +364,7 @@ void Compiler::compile(Instance& instance) {
       TORCH_CHECK(attempt < kAttempts, "the types of the variables of `", instance.written->name, "` do not settle");
     } catch (const ErrorReport& error) {
       forget();
-      if (attempt >= kAttempts || !refine(instance, error.what())) throw;
+      if (attempt >= kAttempts || !(refine(instance, error.what()) || take_hints(instance))) throw;
     }
   }
 }
@@ -350,8 +412,8 @@ SugaredValuePtr Compiler::meaning(const std::string& name, Instance& instance, G
   if (kind == "fork") return SpecialFormValue::create(c10::prim::fork);
   if (kind == "constant")
     return std::make_shared<SimpleValue>(function.graph()->insertConstant(constants_.at(std::stoul(payload)), place));
-  if (kind == "inner" && payload == "with_no_grad")
-    return builtin_name("torch", function, place)->attr(place, function, "no_grad");
+  if (kind == "inner" && (payload == "no_grad" || payload == "enable_grad"))
+    return builtin_name("torch", function, place)->attr(place, function, payload);
   if (kind == "var") {
     const auto* it = known(instance, payload);
     if (!it)

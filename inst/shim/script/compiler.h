@@ -35,6 +35,7 @@ struct Instance {
   };
   std::map<std::string, Begun> begun;
   std::set<std::string> held;  // names of values outside that it holds
+  std::set<std::string> guessed;  // variables that are declared as dictionaries of tensors until something else is put there
   std::map<std::string, c10::IValue> open;  // Signature::open
   std::pair<std::string, torch::jit::SourceRange> unknown;  // the last name that was asked for and has no meaning
   torch::jit::Function* compiled = nullptr;
@@ -101,6 +102,8 @@ class Compiler : public Numbers {
   const ts_known* refused_field(const c10::ClassTypePtr& type, const std::string& name) const;
   Function& local(size_t number) { return *locals_.at(number); }
   Function& closure(int64_t at, bool is_method = false);
+  // joined(), of lists with names as well.
+  TypePtr joined_types(const TypePtr& one, const TypePtr& other);
   // The type of a list with names. It has a name of its own, by which saved files know it.
   c10::TupleTypePtr named_tuple(const std::vector<std::string>& names, const std::vector<TypePtr>& types);
 
@@ -116,6 +119,7 @@ class Compiler : public Numbers {
   Value* call_on(Call& call, int64_t closure, const std::string& method);
   const ts_scripted* module_of(const c10::ClassTypePtr& type) const;
   bool refine(Instance& instance, const std::string& message);
+  bool take_hints(Instance& instance);
   std::string free_name(const std::string& wanted);
 
   const ts_program& program_;
@@ -132,6 +136,13 @@ class Compiler : public Numbers {
   std::map<int64_t, ts_known> fields_;                         // functions in fields of modules, by their closures
 };
 
+// What the code says of the elements of a variable that begins as NULL or as an empty list. `element` is NULL if it says nothing.
+struct Hint {
+  TypePtr element;
+  bool by_name = false;
+};
+Hint hint_of(const Function& function, const std::string& variable);
+
 // Compiles a call of a name of lower.h. `kind` is what stands first in it: "call", "method", "get", ...
 SugaredValuePtr emit(const std::string& kind, Call& call);
 
@@ -141,8 +152,22 @@ std::vector<std::string> special_names();
 // `x[...]` and `x[[...]]`, and assignments to them.
 Value* get_part(Call& call, bool keep_dims);
 Value* get_element(Call& call);
+// The same in `is.null(x[[i]])`, where what is not there is NULL.
+Value* get_element_or_null(Call& call);
 Value* put_part(Call& call);
 Value* put_element(Call& call);
+// Where a part of NULL is given a value: a list or dictionary without elements, which that value tells what it holds. A value
+// that may be NULL as one without elements; all other values stay.
+Value* begun_of(const Call& call, Value* whole, const TypePtr& empty);
+// A type that a variable is to have; it may be NULL if the variable has been declared so.
+TypePtr kept_optional(const Call& call, const std::string& variable, const TypePtr& type);
+// Declares the variable of a list as a dictionary, if all that is known of it is that it is asked for an element by a name.
+// What it holds tells the first value that is put there.
+void guess_dict(const Call& call, const Value* list);
+// Takes an element of a list or dictionary away: `x[[i]] <- NULL`.
+Value* take_away(Call& call, Value* whole, Value* at, const std::string& variable);
+// `x$name <- value` of a list whose elements are known.
+Value* put_named(Call& call, Value* whole, const std::string& name, Value* value, const std::string& variable);
 // The value as one that the dictionary holds. The first value that is put into a dictionary that was made empty tells
 // what it holds: the variable is declared.
 Value* fitting_in(Call& call, const Value* dict, Value* value, const std::string& variable);

@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/nodes.h"
@@ -78,6 +79,8 @@ int rank(const TypePtr& type) {
 }
 
 }  // namespace
+
+bool is_known_number(const Value* value) { return known_number(value).has_value(); }
 
 bool is_function(const TypePtr& type) {
   const auto named = type->cast<TupleType>();
@@ -185,6 +188,43 @@ TypePtr joined(const TypePtr& one, const TypePtr& other) {
   return nullptr;
 }
 
+std::vector<std::string> names_in(const c10::TupleType& list) {
+  std::vector<std::string> names;
+  if (list.schema())
+    for (const auto& field : list.schema()->arguments()) names.push_back(field.name());
+  return names;
+}
+
+// The elements of a list whose elements are known.
+static std::vector<Value*> elements_in(Value* list) {
+  if (list->node()->kind() == c10::prim::TupleConstruct) return list->node()->inputs().vec();
+  return torch::jit::createTupleUnpack(list).vec();
+}
+
+// What it costs to take a list whose elements are known as one of the same names whose elements are of wider types.
+static int cost_of_list(const Value* value, const TupleType& wanted) {
+  const auto mine = value->type()->cast<TupleType>();
+  const bool fits = mine && !is_function(mine) && mine->elements().size() == wanted.elements().size() &&
+                    names_in(*mine) == names_in(wanted);
+  if (!fits) return -1;
+  const bool is_made_here = value->node()->kind() == c10::prim::TupleConstruct;
+  for (size_t i = 0; i < wanted.elements().size(); ++i) {
+    const auto &have = mine->elements()[i], &want = wanted.elements()[i];
+    if (is_made_here ? cost(value->node()->input(i), want) < 0 : !joined(want, have) || !(*joined(want, have) == *want)) return -1;
+  }
+  return 3;
+}
+
+// Whether it is a list with names that can be a dictionary of this type.
+static bool names_fit(const Value* value, const DictType& dict) {
+  const auto list = value->type()->cast<TupleType>();
+  if (!list || !list->schema() || is_function(list) || dict.getKeyType()->kind() != TypeKind::StringType) return false;
+  return std::all_of(list->elements().begin(), list->elements().end(), [&](const TypePtr& element) {
+    const auto both = joined(dict.getValueType(), element);
+    return both && *both == *dict.getValueType();
+  });
+}
+
 // Whether it is a list or dictionary that was made empty, or a variable that was given it just before.
 static bool holds_nothing(const Value* value) {
   const auto* stored = value->node()->kind() == c10::prim::Load ? stored_value(value->node()) : nullptr;
@@ -220,7 +260,9 @@ int cost(Value* value, const TypePtr& type) {
       return inner < 0 ? -1 : inner + 1;
     }
     case TypeKind::DictType:
-      return holds_nothing(value) ? 3 : -1;
+      return holds_nothing(value) || names_fit(value, type->expectRef<DictType>()) ? 3 : -1;
+    case TypeKind::TupleType:
+      return is_function(type) ? -1 : cost_of_list(value, type->expectRef<TupleType>());
     case TypeKind::ListType: {
       const auto element = type->expectRef<ListType>().getElementType();
       if (have->kind() == TypeKind::ListType) {
@@ -237,7 +279,7 @@ int cost(Value* value, const TypePtr& type) {
       if (have->kind() == TypeKind::TupleType) {
         if (is_function(have)) return -1;
         for (const auto& it : have->expectRef<TupleType>().elements())
-          if (!(*it == *element)) return -1;
+          if (!(*it == *element) && !(is_single(it) && joined(element, it) && *joined(element, it) == *element)) return -1;
         return 3;
       }
       // R's numbers are vectors of one.
@@ -281,7 +323,8 @@ Value* Call::builtin(const std::string& name, std::vector<Value*> values) const 
 
 Value* Call::or_empty(Value* value) const {
   const auto optional = value->type()->cast<OptionalType>();
-  return optional && optional->getElementType()->kind() == TypeKind::ListType ? builtin("inner:or_empty", {value}) : value;
+  const auto kind = optional ? optional->getElementType()->kind() : TypeKind::NoneType;
+  return kind == TypeKind::ListType || kind == TypeKind::DictType ? builtin("inner:or_empty", {value}) : value;
 }
 
 Value* Call::constant(const IValue& value) const {
@@ -314,8 +357,20 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       return constant(c10::Device(known_value(value)->toStringRef()));
     case TypeKind::OptionalType:
       return as(value, type->expectRef<OptionalType>().getElementType());
+    case TypeKind::TupleType: {
+      auto parts = elements_in(value);
+      for (size_t i = 0; i < parts.size(); ++i) parts[i] = as(parts[i], type->expectRef<TupleType>().elements()[i]);
+      return tuple_of(*this, parts, type->expect<TupleType>());
+    }
     case TypeKind::DictType:
       if (holds_nothing(value)) return empty_of(*this, type);
+      if (names_fit(value, type->expectRef<DictType>())) {
+        std::vector<Value*> names, values = elements_in(value);
+        for (const auto& name : names_in(have->expectRef<TupleType>())) names.push_back(constant(name));
+        const auto& dict = type->expectRef<DictType>();
+        for (auto& it : values) it = as(it, dict.getValueType());
+        return graph().insertNode(graph().createDict(dict.getKeyType(), dict.getValueType(), names, values))->output();
+      }
       fail("this is " + words_of(value) + ", where " + words(type) + " is wanted");
     case TypeKind::ListType: {
       if (holds_nothing(value)) return empty_of(*this, type);
@@ -330,7 +385,7 @@ Value* Call::as(Value* value, const TypePtr& type) const {
       std::vector<Value*> items;
       if (have->kind() == TypeKind::TupleType) {
         const auto unpacked = torch::jit::createTupleUnpack(value);
-        items.assign(unpacked.begin(), unpacked.end());
+        for (auto* item : unpacked) items.push_back(as(item, element));
       } else {
         items = {as(value, element)};
       }

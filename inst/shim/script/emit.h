@@ -32,6 +32,9 @@ std::string words(const TypePtr& type);
 // The narrowest type that holds the values of both. NULL if there is none.
 TypePtr joined(const TypePtr& one, const TypePtr& other);
 
+// The names of a list whose elements are known. None if it has no names.
+std::vector<std::string> names_in(const c10::TupleType& list);
+
 // What it costs to take a value as a type: 0 if it is of that type, more the further the conversion goes, -1 if there
 // is none. The cheapest form of a function is called.
 int cost(Value* value, const TypePtr& type);
@@ -72,7 +75,7 @@ struct Call {
   // checked.
   Value* position(Value* value, bool known = false) const;
   SugaredValuePtr give(Value* value) const { return std::make_shared<torch::jit::SimpleValue>(value); }
-  // A vector that may be NULL as one without elements, which NULL is to R's functions. All other values stay.
+  // A vector or dictionary that may be NULL as one without elements, which NULL is to R's functions. All other values stay.
   Value* or_empty(Value* value) const;
   // A call at the same place, with another payload and other values.
   Call with(std::string payload, std::vector<Value*> inputs) const {
@@ -97,6 +100,8 @@ inline bool is_list(const Value* value) { return value->type()->kind() == c10::T
 inline TypePtr element_type(const Value* value) { return value->type()->expectRef<c10::ListType>().getElementType(); }
 // The value that a read of a variable gives, if it was stored in the same block just before. NULL if that is not known.
 const Value* stored_value(const torch::jit::Node* load);
+// Whether the value is a number that is known.
+bool is_known_number(const Value* value);
 // The value of a constant, nothing for all other values.
 std::optional<c10::IValue> known_value(const Value* value);
 

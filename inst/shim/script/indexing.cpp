@@ -66,13 +66,19 @@ Value* apply(const Call& call, Value* value, int64_t dim, const Entry& entry, bo
   return call.builtin("inner:along", {value, call.constant(dim), positions(call, at)});
 }
 
-Value* part_of_tensor(Call& call, Value* value, const std::vector<Entry>& entries, bool keep_dims) {
+// The entry that is `..`; behind the last one if there is none.
+size_t open_entry(const Call& call, const std::vector<Entry>& entries) {
   size_t open = entries.size();
   for (size_t i = 0; i < entries.size(); ++i) {
     if (entries[i].kind != 'e') continue;
     if (open != entries.size()) call.fail("Only one `..` is allowed in an index");
     open = i;
   }
+  return open;
+}
+
+Value* part_of_tensor(Call& call, Value* value, const std::vector<Entry>& entries, bool keep_dims) {
+  const size_t open = open_entry(call, entries);
   int64_t dim = 0;
   for (size_t i = 0; i < open; ++i) {
     bool kept;
@@ -117,6 +123,8 @@ Value* part_of_list(Call& call, Value* value, const std::vector<Entry>& entries)
                          call.whole(entry.values[2], "a step")});
   auto* at = entry.values[0];
   if (is_list(at)) return call.builtin("inner:get_many", {value, at});
+  // A mask of one is recycled.
+  if (at->type()->kind() == TypeKind::BoolType) return call.builtin("inner:all_or_none", {value, at});
   const bool minus = is_left_out(at);
   auto* position = call.whole(at, "a position");
   // `x[0]` is empty.
@@ -147,7 +155,10 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   const auto given = many ? element_type(value) : value->type();
   const auto wanted = many ? TypePtr(c10::ListType::create(element)) : element;
   const auto both = joined(element, given);
-  if (many ? both && *both == *element : cost(value, wanted) >= 0) {
+  // R makes numbers of whole numbers where a number is put among them.
+  const bool is_number = !many && !variable.empty() && element->kind() == TypeKind::IntType &&
+                         given->kind() == TypeKind::FloatType && !is_known_number(value);
+  if (many ? both && *both == *element : cost(value, wanted) >= 0 && !is_number) {
     // A list that was made empty counts as one of tensors until something is put into it.
     const bool guessed = element->isSubtypeOf(*c10::OptionalType::create(c10::TensorType::get())) &&
                          !given->isSubtypeOf(*c10::TensorType::get());
@@ -163,13 +174,14 @@ Value* fitting(Call& call, Value* whole, Value* value, const std::string& variab
   const auto& declared = call.instance.declared;
   const auto known = declared.find(variable);
   if (known != declared.end()) {
-    const auto list = known->second.type->cast<c10::ListType>();
+    const auto optional = known->second.type->cast<c10::OptionalType>();
+    const auto list = (optional ? optional->getElementType() : known->second.type)->cast<c10::ListType>();
     wider = list ? joined(list->getElementType(), given) : nullptr;
     // It holds tensors indeed.
     if (wider && *wider == *element && cost(value, wanted) >= 0) return call.as(value, wanted);
     if (!wider) call.fail("`" + variable + "` holds " + words(element) + ", not " + words(given));
   }
-  call.compiler.declare(call, variable, c10::ListType::create(wider));
+  call.compiler.declare(call, variable, kept_optional(call, variable, c10::ListType::create(wider)));
   return nullptr;
 }
 
@@ -193,8 +205,11 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   const auto entry = entry_of_list(call, entries);
   auto* places = many_positions(call, whole, entry);
   // `x[i] <- list(y)` puts y there.
+  const bool is_null = value->type()->kind() == TypeKind::NoneType;
   const bool several = is_list(value) && cost(value, element_type(whole)) < 0;
   if (!places && several) places = list_of(call, c10::IntType::get(), {call.whole(entry.values[0], "a position")});
+  if (is_null)
+    return places ? call.builtin("inner:without_many", {whole, places}) : take_away(call, whole, entry.values[0], variable);
   const bool many = places && is_list(value);
   auto* fit = fitting(call, whole, detached(call, value), variable, many);
   if (!places) {
@@ -206,6 +221,37 @@ Value* put_into_list(Call& call, Value* whole, const std::vector<Entry>& entries
   return call.builtin("inner:put_many", {whole, places, many ? fit : list_of(call, element_type(whole), {fit})});
 }
 
+// `x[i] <- value` of a vector with names, which a list is of which all elements are single values. NULL for all others.
+Value* put_into_names(Call& call, Value* list, const std::vector<Entry>& entries, Value* value) {
+  const auto tuple = list->type()->cast<c10::TupleType>();
+  if (!tuple || !tuple->schema() || is_function(tuple)) return nullptr;
+  TypePtr type = is_list(value) ? element_type(value) : value->type();
+  for (const auto& other : tuple->elements()) type = type && is_single(other) ? joined(type, other) : nullptr;
+  if (!type || !is_single(type)) return nullptr;
+  auto* made = put_into_list(call, call.as(list, c10::ListType::create(type)), entries, value, "");
+  call.builtin("inner:as_many", {made, call.constant(static_cast<int64_t>(tuple->elements().size()))});
+  Parts parts;
+  for (const auto& name : names_in(*tuple))
+    parts.emplace_back(name, call.op("aten::__getitem__", {made, call.constant(static_cast<int64_t>(parts.size()))}));
+  return list_of_parts(call, parts);
+}
+
+// `x[[2]] <- value` of a list whose elements are known.
+Value* put_at_position(Call& call, Value* list, Value* at, Value* value) {
+  const auto known = known_value(at);
+  if (!known || !(known->isInt() || known->isDouble()))
+    call.fail("the elements of this list are of several types: the position must be written as a number");
+  const auto position = static_cast<size_t>(known->isInt() ? known->toInt() : static_cast<int64_t>(known->toDouble()));
+  auto parts = parts_with_names(call, list);
+  const bool has_names = !parts.front().first.empty(), is_null = value->type()->kind() == TypeKind::NoneType;
+  if (position < 1 || position > parts.size() + !has_names)
+    call.fail("subscript out of bounds: position " + std::to_string(position) + " of " + std::to_string(parts.size()));
+  if (position > parts.size()) parts.emplace_back("", nullptr);
+  parts[position - 1].second = detached(call, value);
+  if (is_null) parts.erase(parts.begin() + static_cast<int64_t>(position) - 1);
+  return list_of_parts(call, parts);
+}
+
 // `x[-1]` of a list whose elements are known. NULL if the position is not negative.
 Value* without_element(Call& call, Value* value, const Value* at) {
   const auto known = known_value(at);
@@ -213,22 +259,25 @@ Value* without_element(Call& call, Value* value, const Value* at) {
                           : known && known->isDouble() ? known->toDouble()
                                                        : 0;
   if (position >= 0) return nullptr;
-  Call rest = call.with("", {});
+  Parts rest;
   int64_t i = 0;
-  for (const auto& part : parts_with_names(call, value)) {
-    if (--i == static_cast<int64_t>(position)) continue;
-    if (part.first.empty())
-      rest.inputs.push_back(part.second);
-    else
-      rest.named.push_back(part);
-  }
-  return make_list(rest)->asValue(call.place, call.function);
+  for (const auto& part : parts_with_names(call, value))
+    if (--i != static_cast<int64_t>(position)) rest.emplace_back(part.first, detached(call, part.second));
+  return list_of_parts(call, rest);
 }
 
 // A value that may be NULL is checked where a part of it is asked for.
 Value* present(const Call& call, Value* value) {
   const auto optional = value->type()->cast<c10::OptionalType>();
   return optional ? call.as(value, optional->getElementType()) : value;
+}
+
+// The list, of which each element has a name and all are of one type, as a dictionary. NULL if it is none.
+Value* as_dict(const Call& call, Value* list, const Value* at) {
+  const auto& types = list->type()->expectRef<c10::TupleType>().elements();
+  if (at->type()->kind() != TypeKind::StringType || types.empty()) return nullptr;
+  const auto type = c10::DictType::create(c10::StringType::get(), types[0]);
+  return cost(list, type) < 0 ? nullptr : call.as(list, type);
 }
 
 // An element at a computed position of a list whose elements are known. NULL if these are of several types.
@@ -242,11 +291,8 @@ Value* computed_element(const Call& call, Value* list, Value* at) {
   const std::vector<Value*> values(parts.begin(), parts.end());
   if (at->type()->kind() != TypeKind::StringType)
     return call.builtin("inner:get2", {list_of(call, types[0], values), call.whole(at, "a position")});
-  if (!type.schema()) return nullptr;
-  std::vector<Value*> names;
-  for (const auto& field : type.schema()->arguments()) names.push_back(call.constant(field.name()));
-  auto* node = call.graph().createDict(c10::StringType::get(), types[0], names, values);
-  return call.builtin("inner:get2", {call.graph().insertNode(node)->output(), at});
+  auto* dict = as_dict(call, list, at);
+  return dict ? call.builtin("inner:get2", {dict, at}) : nullptr;
 }
 
 }  // namespace
@@ -268,6 +314,81 @@ Value* get_part(Call& call, bool keep_dims) {
   call.fail(call.words_of(value) + " has no parts");
 }
 
+void guess_dict(const Call& call, const Value* list) {
+  const std::string variable = unknown_variable(call, list);
+  if (variable.empty()) return;
+  const auto hint = hint_of(*call.instance.written, variable);
+  if (!hint.element) call.instance.guessed.insert(variable);
+  const auto element = hint.element ? hint.element : TypePtr(c10::TensorType::get());
+  call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), element));
+}
+
+// A part of `a:b` or `seq_len(n)`. One number of it is computed without the others. The payload is the function, and the pattern.
+SugaredValuePtr part_of_range(Call& call) {
+  const auto colon = call.payload.rfind(':');
+  const std::string of = call.payload.substr(0, colon);
+  const bool is_element = of.rfind("[[", 0) == 0;
+  const std::string maker = of.substr(is_element ? 2 : 1);
+  call.payload = call.payload.substr(colon + 1);
+  std::vector<Value*> ends;
+  for (size_t n = maker == ":" ? 2 : 1; n > 0; --n) {
+    ends.push_back(call.whole(call.inputs.at(0), "an end of a range"));
+    call.inputs.erase(call.inputs.begin());
+  }
+  const bool one = call.payload == "v" || call.payload == "p";
+  const auto kind = one ? call.inputs[0]->type()->kind() : TypeKind::AnyType;
+  const auto known = one ? known_value(call.inputs[0]) : std::nullopt;
+  const bool is_number = kind == TypeKind::IntType || kind == TypeKind::FloatType;
+  // `x[0]` is empty.
+  const bool is_nothing = known && (known->isInt() ? known->toInt() == 0 : known->isDouble() && known->toDouble() == 0);
+  if (is_number && !is_nothing && !is_left_out(call.inputs[0])) {
+    auto* position = call.whole(call.inputs[0], "a position");
+    if (maker == ":") return call.give(call.builtin("inner:range_at", {ends[0], ends[1], position}));
+    return call.give(call.builtin("inner:within", {position, call.builtin("inner:count", ends)}));
+  }
+  call.inputs.insert(call.inputs.begin(), call.builtin(maker, ends));
+  return call.give(is_element ? get_element(call) : get_part(call, false));
+}
+
+Value* begun_of(const Call& call, Value* whole, const TypePtr& empty) {
+  return whole->type()->kind() == TypeKind::NoneType ? empty_of(call, empty) : call.or_empty(whole);
+}
+
+TypePtr kept_optional(const Call& call, const std::string& variable, const TypePtr& type) {
+  const auto declared = call.instance.declared.find(variable);
+  const bool may_be_null =
+      declared != call.instance.declared.end() && declared->second.type->kind() == TypeKind::OptionalType;
+  return may_be_null ? TypePtr(c10::OptionalType::create(type)) : type;
+}
+
+Value* take_away(Call& call, Value* whole, Value* at, const std::string& variable) {
+  const bool is_dict = whole->type()->kind() == TypeKind::DictType;
+  if (!is_dict && at->type()->kind() == TypeKind::StringType) {
+    guess_dict(call, whole);
+    call.fail("this list has no names");
+  }
+  if (!is_dict) at = call.whole(at, "a position");
+  if (variable.empty() && !owner_holds(call.instance, whole)) whole = own(call, whole);
+  return call.builtin("inner:take_away", {whole, at});
+}
+
+Value* get_element_or_null(Call& call) {
+  auto* value = call.inputs.at(0);
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  const auto& type = optional ? optional->getElementType() : value->type();
+  const auto at = known_value(call.inputs.at(1));
+  if (type->kind() == TypeKind::NoneType) return call.constant(c10::IValue());
+  if (type->kind() == TypeKind::TupleType && at && at->isString()) {
+    Call inner = call.with(at->toStringRef(), {value});
+    return emit("field_or_null", inner)->asValue(call.place, call.function);
+  }
+  if (type->kind() == TypeKind::ListType && call.inputs[1]->type()->kind() == TypeKind::StringType) guess_dict(call, value);
+  if (type->kind() == TypeKind::DictType) return call.builtin("inner:get_or_null", {call.or_empty(value), call.inputs[1]});
+  if (type->kind() == TypeKind::TupleType)
+    if (auto* dict = as_dict(call, present(call, value), call.inputs[1])) return call.builtin("inner:get_or_null", {dict, call.inputs[1]});
+  return get_element(call);
+}
+
 Value* get_element(Call& call) {
   auto* value = call.inputs[0] = present(call, call.inputs.at(0));
   auto* at = call.inputs.at(1);
@@ -275,6 +396,7 @@ Value* get_element(Call& call) {
     Call inner = call.with("v", {value, at});
     return get_part(inner, false);
   }
+  if (is_list(value) && at->type()->kind() == TypeKind::StringType) guess_dict(call, value);
   if (const auto tuple = value->type()->cast<c10::TupleType>()) {
     const auto known = known_value(at);
     if (known && known->isString()) {
@@ -336,13 +458,16 @@ Value* fitting_in(Call& call, const Value* dict, Value* value, const std::string
   const bool may_be_empty = is_argument && !call.instance.declared.count(variable) &&
                             holds->isSubtypeOf(*c10::TensorType::get()) &&
                             !value->type()->isSubtypeOf(*c10::TensorType::get());
-  const bool is_unknown = may_be_empty || !unknown_variable(call, dict).empty();
+  const bool is_guessed = call.instance.guessed.count(variable) > 0;
+  if (is_guessed && value->type()->isSubtypeOf(*c10::TensorType::get())) return value;
+  if (is_guessed) call.instance.guessed.erase(variable);
+  const bool is_unknown = is_guessed || may_be_empty || !unknown_variable(call, dict).empty();
   const auto wider = is_unknown ? value->type() : joined(holds, value->type());
   if (wider && *wider == *holds) return call.as(value, holds);
   if (!wider || variable.empty())
     call.fail((variable.empty() ? "this" : "`" + variable + "`") + " is " + words(dict->type()) + ": it can't hold " +
               call.words_of(value));
-  call.compiler.declare(call, variable, c10::DictType::create(type.getKeyType(), wider));
+  call.compiler.declare(call, variable, kept_optional(call, variable, c10::DictType::create(type.getKeyType(), wider)));
   return call.as(value, holds);
 }
 
@@ -351,12 +476,21 @@ Value* put_part(Call& call) {
   auto* whole = call.inputs.at(0);
   auto* value = call.inputs.back();
   const auto entries = entries_of(call, call.payload, 1);
+  const bool one_entry = entries.size() == 1 && (entries[0].kind == 'v' || entries[0].kind == 'p');
+  if (one_entry && entries[0].values[0]->type()->kind() == TypeKind::StringType && !is_list(value)) {
+    Call inner = call.with("v:" + variable, call.inputs);
+    return put_element(inner);
+  }
+  if (one_entry && value->type()->kind() != TypeKind::NoneType)
+    whole = begun_of(call, whole, is_list(value) ? value->type() : TypePtr(c10::ListType::create(value->type())));
+  whole = present(call, call.or_empty(whole));
   const bool is_owned = owner_holds(call.instance, whole);
-  if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
+  if (variable.empty() && !is_owned) whole = own(call, whole);
   if (is_list(whole)) {
     auto* made = put_into_list(call, whole, entries, value, variable);
-    return is_owned && made ? whole : made;
+    return is_owned && made && value->type()->kind() != TypeKind::NoneType ? whole : made;
   }
+  if (auto* made = put_into_names(call, whole, entries, value)) return made;
   if (!is_tensor(whole)) call.fail("parts of " + call.words_of(whole) + " can't be given values by `[`");
   bool vectors = false;
   for (const auto& entry : entries)
@@ -366,23 +500,32 @@ Value* put_part(Call& call) {
     call.builtin("inner:put_number", {part, value});
     return whole;
   }
-  // Where one entry holds several positions or a mask, all others must be missing.
-  std::vector<Value*> at;
-  const auto optional = c10::OptionalType::create(c10::TensorType::get());
-  int n = 0;
-  for (const auto& entry : entries) {
-    if (entry.kind == 'm') {
-      at.push_back(call.constant(c10::IValue()));
-    } else if ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0])) {
-      at.push_back(positions(call, entry.values[0]));
-      ++n;
-    } else {
-      call.fail("beside positions or a mask the other dimensions must be whole in an assignment");
+  // Single positions and slices give a part that shares the tensor's memory. What is left are dimensions of that.
+  Value* part = whole;
+  std::vector<Value*> dims, places;
+  const auto take = [&](const Entry& entry, int64_t dim) {
+    if ((entry.kind == 'v' || entry.kind == 'p') && is_vector(entry.values[0])) {
+      dims.push_back(call.constant(dim));
+      places.push_back(positions(call, entry.values[0]));
+      return true;
     }
+    bool kept;
+    part = apply(call, part, dim, entry, false, &kept);
+    return kept;
+  };
+  const size_t open = open_entry(call, entries);
+  int64_t dim = 0;
+  for (size_t i = 0; i < open; ++i) dim += take(entries[i], dim);
+  dim = -1;
+  for (size_t i = entries.size(); i > open + 1; --i) dim -= take(entries[i - 1], dim);
+  if (dims.size() == 1 && open == entries.size()) {
+    std::vector<Value*> at(static_cast<size_t>(known_value(dims[0])->toInt()), call.constant(c10::IValue()));
+    at.push_back(places[0]);
+    auto* list = list_of(call, c10::OptionalType::create(c10::TensorType::get()), at);
+    call.builtin("inner:put_tensor", {part, list, value});
+    return whole;
   }
-  if (n > 1) call.fail("one dimension by positions or a mask is given values at a time in a program");
-  auto* list = call.graph().insertNode(call.graph().createList(optional, at))->output();
-  call.builtin("inner:put_tensor", {whole, list, value});
+  call.builtin("inner:put_at", {part, list_of(call, c10::IntType::get(), dims), list_of(call, c10::TensorType::get(), places), value});
   return whole;
 }
 
@@ -400,20 +543,28 @@ Value* put_element(Call& call) {
     call.payload = "v:" + variable;
     return put_part(call);
   }
+  const bool is_name = at->type()->kind() == TypeKind::StringType, is_null = value->type()->kind() == TypeKind::NoneType;
+  if (is_null && whole->type()->kind() == TypeKind::NoneType) return whole;
+  if (is_name)
+    whole = begun_of(call, whole, c10::DictType::create(c10::StringType::get(), value->type()));
+  else
+    whole = begun_of(call, whole, c10::ListType::create(value->type()));
+  if (const auto tuple = whole->type()->cast<c10::TupleType>(); tuple && !is_function(tuple)) {
+    // A list that gets elements by names that are computed is a dictionary.
+    if (is_name && tuple->schema() && !variable.empty()) {
+      auto type = value->type();
+      for (const auto& other : tuple->elements()) type = type ? joined(type, other) : nullptr;
+      if (!type) call.fail("the elements of this list are of several types: its names must be written as strings");
+      call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), type));
+    }
+    return put_at_position(call, whole, at, value);
+  }
   // A list that gets elements by their names is a dictionary.
-  if (is_list(whole) && at->type()->kind() == TypeKind::StringType && !variable.empty())
+  if (is_list(whole) && is_name && !variable.empty() && !is_null)
     call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+  if (is_null && (is_list(whole) || whole->type()->kind() == TypeKind::DictType)) return take_away(call, whole, at, variable);
   const bool is_owned = owner_holds(call.instance, whole);
   if (variable.empty() && !is_owned) whole = own(call, present(call, whole));
-  if (value->type()->kind() == TypeKind::NoneType) {
-    // Elements of vectors can't be taken away so.
-    if (is_list(whole) && !variable.empty() && !is_single(element_type(whole)))
-      return call.builtin("inner:without", {whole, call.whole(at, "a position")});
-    if (is_list(whole) || whole->type()->kind() == TypeKind::DictType)
-      call.fail(
-          "`x[[i]] <- NULL` takes an element away, which is compiled of variables alone that are lists of other things "
-          "than numbers, logicals or strings: write `x <- x[-i]`");
-  }
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
     auto* made = call.builtin("inner:put2", {whole, at, fitting_in(call, whole, detached(call, value), variable)});
     return is_owned ? whole : made;

@@ -1,5 +1,6 @@
 // How lists and vectors are made and combined, and what loops go through.
 #include <algorithm>
+#include <set>
 
 #include "script/builtins.h"
 #include "script/meaning.h"
@@ -30,8 +31,8 @@ const Value* elements_known(const Value* list) {
   return made;
 }
 
-std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list) {
-  std::vector<std::pair<std::string, Value*>> parts;
+Parts parts_with_names(const Call& call, Value* list) {
+  Parts parts;
   const auto tuple = list->type()->cast<c10::TupleType>();
   if (tuple && !call.compiler.callee_of(tuple)) {
     const auto values = createTupleUnpack(list);
@@ -45,27 +46,33 @@ std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, V
   return parts;
 }
 
-SugaredValuePtr make_list(Call& call) {
+Value* list_of_parts(const Call& call, const Parts& parts) {
   std::vector<Value*> values;
   std::vector<std::string> names;
-  for (auto* value : call.inputs) values.push_back(detached(call, value));
-  for (const auto& it : call.named) {
-    names.push_back(it.first);
-    values.push_back(detached(call, it.second));
-  }
   std::vector<TypePtr> types;
-  for (auto* value : values) types.push_back(value->type());
-  if (!names.empty()) {
-    if (!call.inputs.empty()) call.fail("all elements of this list need a name, or none");
-    return call.give(tuple_of(call, values, call.compiler.named_tuple(names, types)));
+  for (const auto& part : parts) {
+    values.push_back(part.second);
+    types.push_back(part.second->type());
+    if (!part.first.empty()) names.push_back(part.first);
   }
   // What is put into an empty list later tells what it holds.
-  if (values.empty()) return call.give(list_of(call, c10::TensorType::get(), {}));
+  if (values.empty()) return list_of(call, c10::TensorType::get(), {});
+  if (!names.empty()) {
+    if (names.size() < values.size()) call.fail("all elements of this list need a name, or none");
+    return tuple_of(call, values, call.compiler.named_tuple(names, types));
+  }
   for (const auto& type : types)
-    if (!(*type == *types.front())) return call.give(tuple_of(call, values));
+    if (!(*type == *types.front())) return tuple_of(call, values);
   // NULLs alone stand where tensors will be.
   if (types.front()->kind() == TypeKind::NoneType) types.front() = c10::OptionalType::create(c10::TensorType::get());
-  return call.give(list_of(call, types.front(), values));
+  return list_of(call, types.front(), values);
+}
+
+SugaredValuePtr make_list(Call& call) {
+  Parts parts;
+  for (auto* value : call.inputs) parts.emplace_back("", detached(call, value));
+  for (const auto& it : call.named) parts.emplace_back(it.first, detached(call, it.second));
+  return call.give(list_of_parts(call, parts));
 }
 
 // `jit_dict(keys, values)`.
@@ -73,6 +80,7 @@ SugaredValuePtr make_dict(Call& call) {
   Value *keys = nullptr, *values = nullptr;
   for (const auto& it : call.named) (it.first == "keys" ? keys : values) = it.second;
   for (auto* value : call.inputs) (keys ? values : keys) = value;
+  if (!keys && !values) return call.give(empty_of(call, c10::DictType::create(c10::StringType::get(), c10::TensorType::get())));
   if (!keys || !values || call.inputs.size() + call.named.size() != 2 || !is_list(keys) || !is_made_empty(values)) {
     std::string why;
     if (auto* made = call_builtin(call, &why)) return call.give(made);
@@ -83,8 +91,8 @@ SugaredValuePtr make_dict(Call& call) {
 }
 
 // `c()` of lists whose elements are known: the result's elements are known as well.
-static SugaredValuePtr combine_lists(Call& call) {
-  std::vector<std::pair<std::string, Value*>> all;
+static SugaredValuePtr combine_lists(const Call& call) {
+  Parts all;
   for (auto* value : call.inputs) {
     const bool is_list_value =
         is_list(value) || (value->type()->kind() == TypeKind::TupleType && !call.compiler.callee_of(value->type()));
@@ -95,15 +103,8 @@ static SugaredValuePtr combine_lists(Call& call) {
     for (auto& part : parts_with_names(call, value)) all.push_back(std::move(part));
   }
   for (const auto& it : call.named) all.push_back(it);
-  call.inputs.clear();
-  call.named.clear();
-  for (auto& part : all) {
-    if (part.first.empty())
-      call.inputs.push_back(part.second);
-    else
-      call.named.push_back(part);
-  }
-  return make_list(call);
+  for (auto& part : all) part.second = detached(call, part.second);
+  return call.give(list_of_parts(call, all));
 }
 
 namespace {
@@ -141,6 +142,11 @@ SugaredValuePtr combine(Call& call) {
   if (call.inputs.empty()) return call.give(call.constant(c10::IValue()));
   const auto type_in = [](const Value* value) { return is_list(value) ? element_type(value) : value->type(); };
   TypePtr element;
+  // A single value that may be NULL adds one element or none. In a list, NULL is an element like others.
+  for (auto*& value : call.inputs) {
+    const auto optional = value->type()->cast<c10::OptionalType>();
+    if (optional && is_single(optional->getElementType())) value = call.builtin("inner:one_or_none", {value});
+  }
   // NULL adds nothing.
   std::vector<Value*> given;
   for (auto* value : call.inputs) {
@@ -215,7 +221,8 @@ SugaredValuePtr append(Call& call) {
   if (values[2]) {
     Call both = call.with("append", {values[0], values[1]});
     for (const auto* value : both.inputs) learn(both, value);
-    if (is_empty(values[0])) return combine(both);
+    if (is_empty(values[0]) || values[0]->type()->kind() == TypeKind::NoneType) return combine(both);
+    values[0] = call.or_empty(values[0]);
     return call.give(call.builtin("inner:inserted", {values[0], values[1], call.whole(values[2], "`after`")}));
   }
   Call all = call.with("append", {values[0], values[1]});
@@ -247,6 +254,13 @@ SugaredValuePtr range(Call& call) {
 
 namespace {
 
+// How long what `seq_along()` is called for is.
+Value* length_along(Call& call) {
+  const bool by_name = call.inputs.empty() && call.named.size() == 1;
+  Call length = call.with("length", by_name ? std::vector<Value*>{call.named[0].second} : call.inputs);
+  return length_of(length)->asValue(call.place, call.function);
+}
+
 SugaredValuePtr count(Call& call, Value* n) {
   auto* one = call.constant(int64_t{1});
   return std::make_shared<RangeValue>(call.place, call.function,
@@ -259,10 +273,7 @@ SugaredValuePtr seq_len(Call& call) {
   return count(call, call.builtin("inner:count", {call.whole(call.inputs.at(0), "`seq_len()`")}));
 }
 
-SugaredValuePtr seq_along(Call& call) {
-  Call length = call.with("length", {call.inputs.at(0)});
-  return count(call, length_of(length)->asValue(call.place, call.function));
-}
+SugaredValuePtr seq_along(Call& call) { return count(call, length_along(call)); }
 
 // What `for` goes through. The loop may change the variable, but R goes through the value that it had before.
 SugaredValuePtr items(Call& call) {
@@ -302,6 +313,11 @@ SugaredValuePtr push(Call& call) {
 // one is recycled beside lists.
 SugaredValuePtr elements(Call& call) {
   auto* value = call.inputs.at(0);
+  // Beside lists whose lengths show when the program runs, one with known elements is such a list too.
+  if (const auto tuple = value->type()->cast<c10::TupleType>(); tuple && std::any_of(call.inputs.begin(), call.inputs.end(), is_list)) {
+    const auto type = tuple->elements().empty() ? nullptr : c10::ListType::create(tuple->elements()[0]);
+    if (type && cost(value, type) >= 0) value = call.inputs[0] = call.as(value, type);
+  }
   if (is_tensor(value))
     call.fail(
         "R goes through all numbers of a tensor here, one by one: `as.vector(x)` gives them, `torch_unbind(x)` "
@@ -317,6 +333,86 @@ SugaredValuePtr elements(Call& call) {
 // `as.list()` of a module gives its children.
 SugaredValuePtr as_list(Call& call) {
   return is_tensor(call.inputs.at(0)) ? elements(call) : call.give(call.inputs[0]);
+}
+
+std::optional<std::vector<std::string>> known_strings(const Value* value) {
+  std::vector<std::string> strings;
+  const auto known = known_value(value);
+  const auto* made = is_list(value) ? elements_known(value) : nullptr;
+  if (known && known->isString()) return std::vector<std::string>{known->toStringRef()};
+  if (!made && !(known && known->isList())) return std::nullopt;
+  if (!made)
+    for (const auto& one : known->toListRef()) {
+      if (!one.isString()) return std::nullopt;
+      strings.push_back(one.toStringRef());
+    }
+  for (size_t i = 0; made && i < made->node()->inputs().size(); ++i) {
+    const auto one = known_value(made->node()->input(i));
+    if (!one || !one->isString()) return std::nullopt;
+    strings.push_back(one->toStringRef());
+  }
+  return strings;
+}
+
+// What `lapply()` and its like give: the inputs are all values, and what they were made of, of which they have the names.
+// The payload "named_by" says that strings are names as well.
+SugaredValuePtr named_like(Call& call) {
+  auto *all = call.inputs.at(0), *from = call.inputs.at(1);
+  std::vector<std::string> names;
+  if (const auto tuple = from->type()->cast<c10::TupleType>(); tuple && !is_function(tuple)) names = names_in(*tuple);
+  const bool are_strings = is_list(from) && element_type(from)->kind() == TypeKind::StringType;
+  if (call.payload == "named_by" && are_strings)
+    if (const auto known = known_strings(from)) names = *known;
+  if (names.empty() || std::set<std::string>(names.begin(), names.end()).size() < names.size()) return call.give(all);
+  Parts parts;
+  for (size_t i = 0; i < names.size(); ++i)
+    parts.emplace_back(names[i], call.op("aten::__getitem__", {all, call.constant(static_cast<int64_t>(i))}));
+  return call.give(list_of_parts(call, parts));
+}
+
+// `names(x) <- names`, `setNames(x, names)`.
+SugaredValuePtr set_names(Call& call) {
+  for (const char* formal : {"object", "nm"})
+    for (const auto& it : call.named)
+      if (it.first == formal) call.inputs.insert(formal[0] == 'o' ? call.inputs.begin() : call.inputs.end(), it.second);
+  if (call.inputs.size() != 2) call.fail("`setNames()` takes a list or vector, and its names");
+  auto *value = call.inputs[0], *given = call.inputs[1];
+  const bool are_none = given->type()->kind() == TypeKind::NoneType;
+  const auto names = are_none ? std::nullopt : known_strings(given);
+  if (are_none && (is_list(value) || is_single(value->type()))) return call.give(value);
+  const auto known = known_value(value);
+  const bool is_constant = known && known->isList();
+  const bool has_elements = is_constant || is_single(value->type()) || (is_list(value) && elements_known(value)) ||
+                            (value->type()->kind() == TypeKind::TupleType && !is_function(value->type()));
+  if (!has_elements || !(names || are_none))
+    call.fail("a program has names of lists and vectors whose elements and names are written: say `list(a = )` or `c(a = )`, or use a "
+              "`jit_dict()`");
+  std::vector<Value*> values;
+  if (is_constant)
+    for (const auto& one : known->toListRef()) values.push_back(call.constant(one));
+  else if (is_single(value->type()))
+    values.push_back(value);
+  else
+    for (const auto& part : parts_with_names(call, value)) values.push_back(part.second);
+  if (names && names->size() != values.size())
+    call.fail(std::to_string(names->size()) + " names for " + std::to_string(values.size()) + " elements");
+  Parts parts;
+  for (size_t i = 0; i < values.size(); ++i) parts.emplace_back(names ? (*names)[i] : "", detached(call, values[i]));
+  return call.give(list_of_parts(call, parts));
+}
+
+// `rev()` of a list whose elements are known.
+SugaredValuePtr reversed(Call& call) {
+  const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;
+  if (!tuple || is_function(tuple)) {
+    std::string why;
+    if (auto* made = call_builtin(call, &why)) return call.give(made);
+    call.fail(why);
+  }
+  auto parts = parts_with_names(call, call.inputs[0]);
+  std::reverse(parts.begin(), parts.end());
+  for (auto& part : parts) part.second = detached(call, part.second);
+  return call.give(list_of_parts(call, parts));
 }
 
 SugaredValuePtr same_length(Call& call) {
@@ -342,11 +438,7 @@ SugaredValuePtr length_of(Call& call) {
   return call.give(call.builtin("length", call.inputs));
 }
 
-SugaredValuePtr positions_along(Call& call) {
-  const bool by_name = call.inputs.empty() && call.named.size() == 1;
-  Call length = call.with("length", by_name ? std::vector<Value*>{call.named[0].second} : call.inputs);
-  return call.give(call.builtin("seq_len", {length_of(length)->asValue(call.place, call.function)}));
-}
+SugaredValuePtr positions_along(Call& call) { return call.give(call.builtin("seq_len", {length_along(call)})); }
 
 namespace {
 
@@ -389,6 +481,7 @@ SugaredValuePtr names_of(Call& call) {
     const bool has_none = value && (is_single(value->type()) || value->type()->kind() == TypeKind::NoneType || tuple ||
                                     elements_known(value) == value);
     if (has_none) return call.give(call.constant(c10::IValue()));
+    if (value && is_list(value)) guess_dict(call, value);
     if (value && is_list(value))
       call.fail(
           "a vector, or a list that is made while the program runs, has no names in a program: name its elements "

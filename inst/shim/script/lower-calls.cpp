@@ -277,11 +277,29 @@ Expr Lower::each(const ts_code& code) {
   if (is_nothing(needed(bound[0], code, "X")))
     return is_typed ? apply("inner:none_like", range, {like_value(like)}) : apply("call:base::list", range, {});
   const std::string item = new_name();
-  const Expr over = iterated(*bound[0], "inner:elements");
+  // What is written as a call is computed once.
+  static const std::set<std::string> plain = {":", "seq_len", "seq_along", "as.list", "$", "[["};
+  const ts_code* from = bound[0];
+  if (!is_typed && from->kind == TS_CODE_CALL && !plain.count(callee(*from))) {
+    const std::string list = new_name();
+    assign(list, expression(*from), range);
+    from = &written(*from, TS_CODE_NAME, keep(list));
+  }
+  const Expr over = iterated(*from, "inner:elements");
   const Expr given_back = apply_to(needed(bound[1], code, "FUN"), {name(item, range)}, code, given);
   const Expr element = apply("inner:detached", range, {given_back});
   const Expr all = ListComp::create(range, element, name(item, range), over);
-  return is_typed ? apply("inner:each_like", range, {all, like_value(like)}) : apply("inner:whole", range, {all});
+  if (is_typed) return apply("inner:each_like", range, {all, like_value(like)});
+  const bool is_range = from->kind == TS_CODE_CALL && callee(*from) != "$" && callee(*from) != "[[";
+  return is_range ? apply("inner:whole", range, {all}) : with_names(all, expression(*from), code);
+}
+
+// What a function such as `lapply()` gives has the names of what it goes through.
+Expr Lower::with_names(const Expr& all, const Expr& from, const ts_code& code) {
+  bool by_strings = callee(code) != "lapply";
+  for (size_t i = 1; i < code.n; ++i)
+    if (code.names[i] && std::string(code.names[i]) == "USE.NAMES" && code.items[i].number == 0) by_strings = false;
+  return apply(by_strings ? "inner:named_by" : "inner:named_like", function_.range(code), {all, from});
 }
 
 Expr Lower::each_of(const ts_code& code) {
@@ -320,10 +338,11 @@ Expr Lower::each_of(const ts_code& code) {
   }
   const std::string target = target_of(needed(bound[0], code, is_map ? "f" : "FUN"), range, given);
   const Expr element = apply("inner:detached", range, {apply(target, range, given.inputs, given.named)});
-  if (over.size() == 1) return ListComp::create(range, element, items[0], over[0]);
+  if (over.size() == 1) return with_names(ListComp::create(range, element, items[0], over[0]), lists[0], code);
   const Expr zipped =
       Apply::create(range, name("zip", range), List<Expr>::create(range, over), List<Attribute>::create(range, {}));
-  return ListComp::create(range, element, TupleLiteral::create(range, List<Expr>::create(range, items)), zipped);
+  const Expr each = TupleLiteral::create(range, List<Expr>::create(range, items));
+  return with_names(ListComp::create(range, element, each, zipped), lists[0], code);
 }
 
 Expr Lower::filter(const ts_code& code) {
@@ -334,18 +353,10 @@ Expr Lower::filter(const ts_code& code) {
   assign(over, expression(*bound[1]), range);
   add(ExprStmt::create(range, apply("inner:elements", range, {name(over, range)})));
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
-  const auto body = repeated(
-      [&] {
-        const Expr test =
-            apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
-        const auto then = block([&] {
-          add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)})));
-        });
-        add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
-      },
-      range);
-  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                       List<Expr>::create(range, {apply("inner:elements", range, {name(over, range)})}), body));
+  go_through(apply("inner:elements", range, {name(over, range)}), item, range, [&] {
+    when(apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})}), range,
+         [&] { add(ExprStmt::create(range, apply("inner:push", range, {name(to, range), name(item, range)}))); });
+  });
   return name(to, range);
 }
 
@@ -358,20 +369,13 @@ Expr Lower::first_of(const ts_code& code) {
   assign(over, expression(needed(bound[1], code, "x")), range);
   assign(to, wants_place ? number(0, true, range) : none(range), range);
   assign(at, number(0, true, range), range);
-  const auto body = repeated(
-      [&] {
-        assign(at, BinOp::create(range, '+', name(at, range), number(1, true, range)), range);
-        const Expr test =
-            apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})});
-        const auto then = block([&] {
-          assign(to, name(wants_place ? at : item, range), range);
-          add(Break::create(range));
-        });
-        add(If::create(range, test, list_of(then, range), list_of(block([&] { add(Pass::create(range)); }), range)));
-      },
-      range);
-  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                       List<Expr>::create(range, {apply("inner:elements", range, {name(over, range)})}), body));
+  go_through(apply("inner:elements", range, {name(over, range)}), item, range, [&] {
+    assign(at, BinOp::create(range, '+', name(at, range), number(1, true, range)), range);
+    when(apply("inner:condition", range, {apply_to(needed(bound[0], code, "f"), {name(item, range)}, code, {})}), range, [&] {
+      assign(to, name(wants_place ? at : item, range), range);
+      add(Break::create(range));
+    });
+  });
   return wants_place ? apply("inner:found_at", range, {name(to, range)}) : name(to, range);
 }
 
@@ -402,16 +406,12 @@ Expr Lower::fold(const ts_code& code) {
     rest = apply("inner:rest", range, {name(over, range)});
   }
   if (all) assign(kept, apply("call:list", range, {name(to, range)}), range);
-  const auto body = repeated(
-      [&] {
-        Exprs both = {name(to, range), name(item, range)};
-        if (from_right) std::swap(both[0], both[1]);
-        assign(to, apply_to(what, both, code, {}), range);
-        if (all) add(ExprStmt::create(range, apply("inner:push", range, {name(kept, range), name(to, range)})));
-      },
-      range);
-  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}),
-                       List<Expr>::create(range, {apply("inner:elements", range, {rest})}), body));
+  go_through(apply("inner:elements", range, {rest}), item, range, [&] {
+    Exprs both = {name(to, range), name(item, range)};
+    if (from_right) std::swap(both[0], both[1]);
+    assign(to, apply_to(what, both, code, {}), range);
+    if (all) add(ExprStmt::create(range, apply("inner:push", range, {name(kept, range), name(to, range)})));
+  });
   if (!all) return name(to, range);
   return from_right ? apply("call:rev", range, {name(kept, range)}) : Expr(name(kept, range));
 }

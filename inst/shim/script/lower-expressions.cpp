@@ -155,6 +155,11 @@ Expr Lower::called(const ts_code& code) {
     if (const auto known = is_missing(code.items[1])) return logical(*known, range);
     refuse(code, "a program can't tell a default from the same value given: make it NULL, and ask `is.null()`");
   }
+  // Positions have the names of what they are positions of.
+  static const std::set<std::string> places = {"which.max", "which.min", "which"};
+  const auto* of = head == "names" && code.n == 2 && code.items[1].kind == TS_CODE_CALL ? &code.items[1] : nullptr;
+  if (of && of->n == 2 && places.count(callee(*of)) && !is_own(callee(*of)) && is_name(of->items[1]))
+    return expression(written_call(code, "[", {written_call(code, "names", {of->items[1]}), *of}));
   if (const auto* form = apply_form(head)) return (this->*form->lower)(code);
   return call(code);
 }
@@ -239,6 +244,10 @@ Expr Lower::condition(const ts_code& code) {
 }
 
 Expr Lower::asked_for_null(const ts_code& code) {
+  const bool is_element = is_call(code, "[[") && !is_own("[[") && code.n == 3 && !code.names[2] &&
+                          code.items[2].kind != TS_CODE_MISSING && known_part(code).empty();
+  if (is_element)
+    return apply("get2_or_null:v", function_.range(code), {expression(code.items[1]), expression(code.items[2])});
   if (!is_call(code, "$") || is_own("$") || code.n != 3 || !known_part(code).empty()) return expression(code);
   return apply("field_or_null:" + field_of(code), function_.range(code), {expression(code.items[1])});
 }

@@ -50,6 +50,16 @@ Expr Lower::indexed(const ts_code& code, bool one) {
   const auto range = function_.range(code);
   std::string pattern;
   bool keep_dims = false;
+  const ts_code* whole = &argument(code, 1);
+  while (is_call(*whole, "(") && whole->n == 2) whole = &whole->items[1];
+  const std::string maker = callee(*whole);
+  // Of a range no vector is made if one number of it is asked for.
+  if (!is_own(maker) && ((maker == ":" && whole->n == 3) || (maker == "seq_len" && whole->n == 2 && !whole->names[1]))) {
+    Exprs values;
+    for (size_t i = 1; i < whole->n; ++i) values.push_back(expression(whole->items[i]));
+    entries(code, one, pattern, values, keep_dims);
+    return apply("of_range:" + std::string(one ? "[[" : "[") + maker + ":" + pattern, range, values);
+  }
   Exprs values = {expression(argument(code, 1))};
   entries(code, one, pattern, values, keep_dims);
   return apply((one ? "get2:" : keep_dims ? "keep:" : "get:") + pattern, range, values);

@@ -64,6 +64,8 @@ void Lower::assign_to(const ts_code& place, const Expr& value, const SourceRange
     bool keep_dims = false;
     entries(place, head == "[[", pattern, inputs, keep_dims);
     what = (head == "[" ? "put:" : "put2:") + pattern + ":" + target;
+  } else if (head == "names" && place.n == 2 && !is_own("names")) {
+    what = "inner:set_names";
   } else if (head == "$") {
     what = "putfield:" + field_of(place) + ":" + target;
   } else {
@@ -154,23 +156,14 @@ void Lower::statement(const ts_code& code) {
         code, [this](const ts_code& part) { statement(part); }, [] {});
   } else if (head == "switch") {
     statement(choice(code));
-  } else if (head == "for") {
-    for_loop(code);
-  } else if (head == "while") {
-    while_loop(code.items[1], code.items[2], range);
-  } else if (head == "repeat") {
-    add_loop(While::create(range, logical(true, range), repeated([&] { statement(code.items[1]); }, range)));
+  } else if (head == "for" || head == "while" || head == "repeat") {
+    loop(code);
   } else if (head == "break" || head == "next") {
     if (!loops_) refuse(code, "`" + head + "` stands in no loop");
-    if (!left_by_.empty()) {
-      assign(left_by_, number(head == "break" ? 1 : 2, true, range), range);
-      return add(Break::create(range));
-    }
-    add(head == "break" ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
+    leave_loop(head == "break", range);
   } else if (head == "return") {
     if (code.n > 2) refuse(code, "`return()` takes one value");
-    if (code.n == 2) return tail(code.items[1]);
-    give(none(range), range);
+    leave_function(code);
   } else if (head == "stop") {
     add(Raise::create(range, call(code)));
   } else if (raises(head)) {
@@ -193,64 +186,108 @@ bool Lower::raises(const std::string& head) {
   return head == "value_error" || head == "type_error" || head == "runtime_error" || head == "not_implemented_error";
 }
 
-// Whether the code ends a loop around it, or a turn of one.
+// Whether the code leaves a loop around it.
 static bool leaves_loop(const ts_code& code) {
   if (code.kind != TS_CODE_CALL) return false;
   const std::string head = callee(code);
   if (head == "break" || head == "next") return true;
   if (head == "for" || head == "while" || head == "repeat") return false;
-  for (size_t i = 0; i < code.n; ++i)
-    if (leaves_loop(code.items[i])) return true;
-  return false;
+  return std::any_of(code.items, code.items + code.n, leaves_loop);
 }
 
-// LibTorch's compiler can't leave a loop from inside of a `with`. So the body is a loop of one turn, which `break` and `next`
-// leave, and what they mean comes behind the `with`.
-void Lower::with_grad_mode(const ts_code& code, const std::function<void()>& body) {
+static bool leaves_function(const ts_code& code) {
+  if (code.kind != TS_CODE_CALL) return false;
+  return is_call(code, "return") || std::any_of(code.items, code.items + code.n, leaves_function);
+}
+
+// Adds a statement that leaves what is around it. Where that stands in a branch, LibTorch's compiler puts what comes behind
+// into the other one, and loses values if it copies a `with` on the way. It copies nothing where it can't know that the
+// branch leaves for sure.
+void Lower::leave_by(const Stmt& statement) {
+  if (!has_grad_mode_) return add(statement);
+  const auto range = statement.range();
+  when(apply("inner:surely", range, {}), range, [&] { add(statement); });
+}
+
+void Lower::leave_loop(bool ends, const SourceRange& range) {
+  if (!left_by_.empty()) {
+    assign(left_by_, number(ends ? 1 : 2, true, range), range);
+    ends = true;
+  }
+  leave_by(ends ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
+}
+
+void Lower::leave_function(const ts_code& code) {
   const auto range = function_.range(code);
-  const std::string head = callee(code);
-  const bool leaves = leaves_loop(code.items[1]);
-  const std::string how = leaves ? new_name() : "";
-  if (leaves) assign(how, number(0, true, range), range);
-  const auto one_turn = [&] {
-    const auto turn = repeated(
-        [&] {
-          left_by_ = how;
-          body();
-          add(Break::create(range));
-        },
-        range);
-    add_loop(While::create(range, logical(true, range), turn));
-  };
-  add(With::create(range, List<WithItem>::create(range, {grad_mode(head, range)}),
-                   list_of(block([&] { leaves ? one_turn() : body(); }), range)));
-  if (!leaves) return;
-  for (const int what : {1, 2}) {
-    const auto leave = block([&] {
-      if (!left_by_.empty()) {
-        assign(left_by_, number(what, true, range), range);
-        add(Break::create(range));
-      } else {
-        add(what == 1 ? Stmt(Break::create(range)) : Stmt(Continue::create(range)));
-      }
-    });
-    const Expr asked = BinOp::create(range, TK_EQ, name(how, range), number(what, true, range));
-    add(If::create(range, asked, list_of(leave, range), list_of(block([&] { add(Pass::create(range)); }), range)));
+  if (!returns_by_.empty()) {
+    assign(returned_, code.n > 1 ? expression(code.items[1]) : none(range), range);
+    assign(returns_by_, logical(true, range), range);
+    leave_by(Break::create(range));
+  } else if (has_grad_mode_) {
+    leave_by(Return::create(range, apply("return", range, {code.n > 1 ? expression(code.items[1]) : none(range)})));
+  } else if (code.n > 1) {
+    tail(code.items[1]);
+  } else {
+    give(none(range), range);
   }
 }
 
-WithItem Lower::grad_mode(const std::string& head, const SourceRange& range) {
-  if (head == "with_enable_grad")
-    throw ErrorReport(range) << "`with_enable_grad()` is not compiled: end the `with_no_grad()` around it before";
-  return WithItem::create(range, apply("inner:" + head, range, {}), Maybe<Var>::create(range));
+void Lower::when(const Expr& asked, const SourceRange& range, const std::function<void()>& body) {
+  const auto then = block(body);
+  const auto otherwise = block([&] { add(Pass::create(range)); });
+  add(If::create(range, asked, list_of(then, range), list_of(otherwise, range)));
+}
+
+// Adds a loop of one turn, which the body may end before.
+void Lower::one_turn(const SourceRange& range, const std::function<void()>& body) {
+  const auto turn = repeated(
+      [&] {
+        body();
+        add(Break::create(range));
+      },
+      range);
+  add_loop(While::create(range, logical(true, range), turn));
+}
+
+// LibTorch's compiler can't leave a loop or a function from inside of a `with`. So the body is a loop of one turn, which
+// `break`, `next` and `return()` leave, and what they mean comes behind the `with`.
+void Lower::with_grad_mode(const ts_code& code, const std::function<void()>& body) {
+  const auto range = function_.range(code);
+  if (code.n != 2 || code.names[1]) refuse(code, "`" + callee(code) + "()` takes the code to run, and nothing else");
+  const std::string mode = callee(code) == "with_no_grad" ? "no_grad" : "enable_grad";
+  const bool leaves = leaves_loop(code.items[1]), returns = leaves_function(code.items[1]);
+  const bool is_outer = returns_by_.empty();
+  const std::string how = leaves ? new_name() : "";
+  if (leaves) assign(how, number(0, true, range), range);
+  if (returns && is_outer) {
+    returns_by_ = new_name();
+    returned_ = new_name();
+    assign(returns_by_, logical(false, range), range);
+  }
+  const auto inside = [&] {
+    left_by_ = how;
+    body();
+  };
+  const auto item = WithItem::create(range, apply("inner:" + mode, range, {}), Maybe<Var>::create(range));
+  const auto made = block([&] { leaves || returns ? one_turn(range, inside) : body(); });
+  add(With::create(range, List<WithItem>::create(range, {item}), list_of(made, range)));
+  if (leaves)
+    for (const int what : {1, 2})
+      when(BinOp::create(range, TK_EQ, name(how, range), number(what, true, range)), range,
+           [&] { leave_loop(what == 1, range); });
+  if (!returns) return;
+  const Expr gone = name(returns_by_, range);
+  if (!is_outer) return when(gone, range, [&] { leave_by(Break::create(range)); });
+  returns_by_.clear();
+  if (signature_.never.count(returned_)) return;
+  when(gone, range, [&] { leave_by(Return::create(range, apply("return", range, {value_of(returned_, range)}))); });
 }
 
 void Lower::check(const ts_code& condition_code, const char* message) {
   const auto range = function_.range(condition_code);
   const std::string text = message ? message : range.text().str() + " is not TRUE";
-  const auto raise = block([&] { add(Raise::create(range, apply("inner:error", range, {string(text, range)}))); });
-  const auto fine = block([&] { add(Pass::create(range)); });
-  add(If::create(range, condition(condition_code), list_of(fine, range), list_of(raise, range)));
+  when(UnaryOp::create(range, TK_NOT, condition(condition_code)), range,
+       [&] { add(Raise::create(range, apply("inner:error", range, {string(text, range)}))); });
 }
 
 std::optional<c10::IValue> Lower::known_constant(const ts_code& code) {
@@ -360,6 +397,26 @@ void Lower::add_loop(const Stmt& loop) {
   barrier();
 }
 
+void Lower::go_through(const Expr& over, const std::string& item, const SourceRange& range, const std::function<void()>& body) {
+  const auto turn = repeated(body, range);
+  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}), List<Expr>::create(range, {over}), turn));
+}
+
+void Lower::loop(const ts_code& code) {
+  const auto range = function_.range(code);
+  const std::string head = callee(code);
+  if (head == "for") {
+    for_loop(code);
+  } else if (head == "while") {
+    while_loop(code.items[1], code.items[2], range);
+  } else {
+    add_loop(While::create(range, logical(true, range), repeated([&] { statement(code.items[1]); }, range)));
+  }
+  // Inside of `with_no_grad()` a `return()` leaves one loop after the other.
+  if (!returns_by_.empty() && leaves_function(code))
+    when(name(returns_by_, range), range, [&] { leave_by(Break::create(range)); });
+}
+
 void Lower::for_loop(const ts_code& code) {
   const auto range = function_.range(code);
   const std::string variable_of = code.items[1].text;
@@ -367,13 +424,10 @@ void Lower::for_loop(const ts_code& code) {
   const Expr over = iterated(code.items[2]);
   // LibTorch's loop gets a variable of its own: R's may hold a value of another type before the loop.
   const std::string item = new_name();
-  const auto body = repeated(
-      [&] {
-        assign(variable_of, name(item, range), function_.range(code.items[1]));
-        statement(code.items[3]);
-      },
-      range);
-  add_loop(For::create(range, List<Expr>::create(range, {name(item, range)}), List<Expr>::create(range, {over}), body));
+  go_through(over, item, range, [&] {
+    assign(variable_of, name(item, range), function_.range(code.items[1]));
+    statement(code.items[3]);
+  });
 }
 
 void Lower::while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range) {
@@ -386,9 +440,7 @@ void Lower::while_loop(const ts_code& asked, const ts_code& body_code, const Sou
   const auto body = repeated(
       [&] {
         for (const auto& it : before) add(it);
-        const auto stop = block([&] { add(Break::create(range)); });
-        const auto go_on = block([&] { add(Pass::create(range)); });
-        add(If::create(range, test, list_of(go_on, range), list_of(stop, range)));
+        when(UnaryOp::create(range, TK_NOT, test), range, [&] { add(Break::create(range)); });
         statement(body_code);
       },
       range);

@@ -25,6 +25,13 @@ std::string r_variable(const std::string& name) {
   return is_taken(own) ? own : name;
 }
 
+static bool calls(const ts_code& code, const char* name) {
+  if (is_call(code, name)) return true;
+  for (size_t i = 0; i < code.n; ++i)
+    if (calls(code.items[i], name)) return true;
+  return false;
+}
+
 Def Lower::run() {
   const auto place = function_.range(function_.code);
   std::vector<Param> parameters;
@@ -59,6 +66,7 @@ Def Lower::run() {
     // The caller's value never changes: the function changes a variable that owns a copy.
     if (function_.changed.count(parameter.name)) assign(parameter.name, variable(parameter.name, place), place);
   }
+  has_grad_mode_ = calls(function_.body(), "with_no_grad") || calls(function_.body(), "with_enable_grad");
   begin_variables();
   // LibTorch's compiler wants a value for a variable that a loop or a branch may leave without one.
   for (const auto& [open, nothing] : signature_.open) {
@@ -112,13 +120,6 @@ static bool assigns(const ts_code& code, const std::string& variable) {
   }
   for (size_t i = 0; i < code.n; ++i)
     if (assigns(code.items[i], variable)) return true;
-  return false;
-}
-
-static bool calls(const ts_code& code, const char* name) {
-  if (is_call(code, name)) return true;
-  for (size_t i = 0; i < code.n; ++i)
-    if (calls(code.items[i], name)) return true;
   return false;
 }
 

@@ -35,6 +35,7 @@ struct Signature {
   // Declared variables that may be read before they have a value, and what they hold then: NULL, or a number. Beside a
   // number a logical tells whether it is the variable's value.
   std::map<std::string, c10::IValue> open;
+  std::set<std::string> never;    // variables of lower.h's own that no code gives a value
   std::set<std::string> without;  // variables that don't begin with what R finds around the function: its type is another
 };
 

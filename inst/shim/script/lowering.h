@@ -72,14 +72,18 @@ class Lower {
   Expr assigned_value(const ts_code& code);
   bool keeps_element(const std::string& variable, const ts_code& value);
   std::string field_of(const ts_code& code);
-  bool is_own(const std::string& head) { return function_.function_named(head) || is_users(function_.home, head); }
+  bool is_own(const std::string& head) { return function_.function_named(head) || function_.is_users(head); }
   void statement(const ts_code& code);
   bool is_late(size_t formal);
   void compute_default(size_t formal);
   void ask_for_defaults(const ts_code& code);
   static bool raises(const std::string& head);
+  void leave_loop(bool ends, const SourceRange& range);
+  void leave_function(const ts_code& code);
+  void leave_by(const Stmt& statement);
+  void when(const Expr& asked, const SourceRange& range, const std::function<void()>& body);
+  void one_turn(const SourceRange& range, const std::function<void()>& body);
   void with_grad_mode(const ts_code& code, const std::function<void()>& body);
-  WithItem grad_mode(const std::string& head, const SourceRange& range);
   void check(const ts_code& condition_code, const char* message);
   std::optional<c10::IValue> known_constant(const ts_code& code);
   std::optional<c10::IValue> known_variable(const std::string& text);
@@ -125,7 +129,9 @@ class Lower {
     return list_of(made, place);
   }
   void add_loop(const Stmt& loop);
+  void loop(const ts_code& code);
   void for_loop(const ts_code& code);
+  void go_through(const Expr& over, const std::string& item, const SourceRange& range, const std::function<void()>& body);
   void while_loop(const ts_code& asked, const ts_code& body_code, const SourceRange& range);
   void give(const Expr& value, const SourceRange& range);
   void tail(const ts_code& code);
@@ -185,6 +191,7 @@ class Lower {
   bool flag(const ts_code* code, const char* formal);
   bool is_nothing(const ts_code& code);
   Expr like_value(const ts_code& code);
+  Expr with_names(const Expr& all, const Expr& from, const ts_code& code);
   Expr each(const ts_code& code);
   Expr each_of(const ts_code& code);
   Expr filter(const ts_code& code);
@@ -210,7 +217,10 @@ class Lower {
   std::set<size_t> waiting_;                      // formals whose defaults are not computed yet
   std::vector<std::string> computing_;            // formals whose defaults are being computed
   bool in_index_ = false;
-  std::string left_by_;                       // inside of `with_no_grad()`: the variable that tells how a loop around is left
+  bool has_grad_mode_ = false;                // whether `with_no_grad()` or its like is called anywhere
+  // Inside of `with_no_grad()`: the variables that tell how a loop around it is left, whether the function is left, and
+  // what it then gives. "" where LibTorch's own statements can leave.
+  std::string left_by_, returns_by_, returned_;
   int loops_ = 0;                             // how many loops are around the statement
   int blocks_ = 0;                            // how many loops and branches are around the statement
   std::map<std::string, c10::IValue> known_;  // values of variables that have one value only

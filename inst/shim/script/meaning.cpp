@@ -48,6 +48,19 @@ SugaredValuePtr unlist(Call& call) {
   return call.give(made);
 }
 
+// `torch_device(type, index)`.
+SugaredValuePtr make_device(Call& call) {
+  std::vector<Value*> values = call.inputs;
+  for (const auto& it : call.named) values.push_back(it.second);
+  if (values.empty() || values.size() > 2) call.fail("`torch_device()` takes a type, and an index");
+  std::string type = word(call, values[0], "type");
+  const auto index = values.size() == 2 ? known_value(values[1]) : std::nullopt;
+  if (values.size() == 2 && !(index && (index->isInt() || index->isDouble())))
+    call.fail("the index of a device must be written as a number in a program");
+  if (index) type += ":" + std::to_string(index->isInt() ? index->toInt() : static_cast<int64_t>(index->toDouble()));
+  return call.give(call.constant(c10::Device(type)));
+}
+
 SugaredValuePtr wait(Call& call) { return call.give(call.op("aten::wait", {call.inputs.at(0)})); }
 
 const std::unordered_map<std::string, Handler>& handlers() {
@@ -88,7 +101,16 @@ const std::unordered_map<std::string, Handler>& handlers() {
                                                                {"as.list", as_list},
                                                                {"length", length_of},
                                                                {"seq_along", positions_along},
-                                                               {"names", names_of}};
+                                                               {"names", names_of},
+                                                               {"setNames", set_names},
+                                                               {"rev", reversed},
+                                                               {"intToUtf8", letters},
+                                                               {"class", class_of},
+                                                               {"typeof", class_of},
+                                                               {"mode", class_of},
+                                                               {"storage.mode", class_of},
+                                                               {"inherits", inherits},
+                                                               {"torch_device", make_device}};
   return all;
 }
 
@@ -102,7 +124,8 @@ Handler inner_handler_of(const std::string& name) {
       {"range", range},       {"seq_len", seq_len},         {"seq_along", seq_along}, {"items", items},
       {"elements", elements}, {"same_length", same_length}, {"error", error},         {"push", push},
       {"barrier", barrier},   {"written", written},         {"detached", detach},
-      {"forked", forked},     {"each_like", each_like},     {"none_like", none_like}};
+      {"forked", forked},     {"each_like", each_like},     {"none_like", none_like},
+      {"named_like", named_like}, {"named_by", named_like}, {"set_names", set_names}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }
@@ -112,6 +135,8 @@ SugaredValuePtr get(Call& call) { return call.give(get_part(call, false)); }
 SugaredValuePtr keep(Call& call) { return call.give(get_part(call, true)); }
 
 SugaredValuePtr get2(Call& call) { return call.give(get_element(call)); }
+
+SugaredValuePtr get2_or_null(Call& call) { return call.give(get_element_or_null(call)); }
 
 SugaredValuePtr put(Call& call) { return call.give(put_part(call)); }
 
@@ -169,6 +194,8 @@ SugaredValuePtr emit(const std::string& kind, Call& call) {
                                                                  {"get", get},
                                                                  {"keep", keep},
                                                                  {"get2", get2},
+                                                                 {"get2_or_null", get2_or_null},
+                                                                 {"of_range", part_of_range},
                                                                  {"put", put},
                                                                  {"put2", put2},
                                                                  {"putfield", put_field},

@@ -30,6 +30,9 @@ bool owner_holds(const Instance& instance, const Value* value);
 SugaredValuePtr detach(Call& call);
 SugaredValuePtr forked(Call& call);
 
+// Elements of a list and their names, or "".
+using Parts = std::vector<std::pair<std::string, Value*>>;
+
 // lists.cpp
 SugaredValuePtr make_list(Call& call);
 SugaredValuePtr make_dict(Call& call);
@@ -47,12 +50,20 @@ SugaredValuePtr as_list(Call& call);
 SugaredValuePtr length_of(Call& call);
 SugaredValuePtr positions_along(Call& call);
 SugaredValuePtr names_of(Call& call);
+SugaredValuePtr set_names(Call& call);
+SugaredValuePtr named_like(Call& call);
+SugaredValuePtr reversed(Call& call);
+SugaredValuePtr part_of_range(Call& call);
 SugaredValuePtr each_like(Call& call);
 SugaredValuePtr none_like(Call& call);
 // The value that a list is made as, if its elements are known: nothing is put into it afterwards. NULL if they are not.
 const Value* elements_known(const Value* list);
 // The elements of a list with their names, or "". Fails if how many there are is not known.
-std::vector<std::pair<std::string, Value*>> parts_with_names(const Call& call, Value* list);
+Parts parts_with_names(const Call& call, Value* list);
+// The strings of a vector that are known now. Nothing if one is not.
+std::optional<std::vector<std::string>> known_strings(const Value* value);
+// A list of these elements: all have names, or none.
+Value* list_of_parts(const Call& call, const Parts& parts);
 // `places_of()` makes a list of `n` NULLs, which may hold elements of the type. `count_of_places()` gives the n of such
 // a list, and NULL for all other values.
 Value* places_of(const Call& call, const TypePtr& element, Value* n);
@@ -62,6 +73,7 @@ Value* tuple_of(const Call& call, const std::vector<Value*>& values, const c10::
 
 // messages.cpp
 SugaredValuePtr paste(Call& call);
+SugaredValuePtr letters(Call& call);
 SugaredValuePtr error(Call& call);
 SugaredValuePtr warn(Call& call);
 SugaredValuePtr show(Call& call);
@@ -74,6 +86,8 @@ SugaredValuePtr format_text(Call& call);
 // calls.cpp
 SugaredValuePtr of_size(Call& call);
 SugaredValuePtr is_kind(Call& call);
+SugaredValuePtr class_of(Call& call);
+SugaredValuePtr inherits(Call& call);
 SugaredValuePtr call_function(Call& call);
 SugaredValuePtr call_local(Call& call);
 SugaredValuePtr call_super(Call& call);

@@ -1,4 +1,5 @@
 // `x$name`, `x$name(...)` and `x$name <- value`: fields and methods of tensors, lists, dictionaries and modules.
+#include <algorithm>
 #include <set>
 
 #include "script/builtins.h"
@@ -57,8 +58,12 @@ bool holds_logicals(const Value* tensor) {
 
 // In `is.null(x$name)` an element that a list does not have is NULL.
 SugaredValuePtr field_or_null(Call& call) {
-  const auto* value = call.inputs.at(0);
+  const auto* value = call.inputs[0] = call.or_empty(call.inputs.at(0));
   const auto tuple = value->type()->cast<c10::TupleType>();
+  if (value->type()->kind() == TypeKind::DictType || is_list(value)) {
+    Call inner = call.with("v", {call.inputs[0], call.constant(call.payload)});
+    return call.give(get_element_or_null(inner));
+  }
   if (!tuple || !tuple->schema()) return field(call);
   for (const auto& part : tuple->schema()->arguments())
     if (part.name() == call.payload) return field(call);
@@ -73,8 +78,10 @@ SugaredValuePtr field(Call& call) {
     value = call.as(value, optional->getElementType());
   if (auto found = field_of(call, value, call.payload)) return found;
   if (cost(value, c10::TensorType::get()) == 9) value = call.as(value, c10::TensorType::get());
-  if (!is_tensor(value)) call.fail(call.words_of(value) + " has no `$" + call.payload + "`");
   Call inner = call.with("$" + call.payload, {value});
+  if (value->type()->kind() == TypeKind::DeviceObjType)
+    if (auto* made = call_builtin(inner)) return call.give(made);
+  if (!is_tensor(value)) call.fail(call.words_of(value) + " has no `$" + call.payload + "`");
   if (auto* made = call_builtin(inner)) return call.give(made);
   call.fail("`" + call.payload + "` is no field of a tensor that a program knows");
 }
@@ -153,17 +160,65 @@ static Value* own_new_parts(const Call& call, Value* value, const Value& whole, 
   return tuple_of(call, parts, value->type()->expect<c10::TupleType>());
 }
 
+// The list that was made empty just before, or NULL: its first element makes it a list with names.
+static bool is_blank(const Value* value) {
+  const auto* made = elements_known(value);
+  return value->type()->kind() == TypeKind::NoneType || (made && made->node()->inputs().empty());
+}
+
+Value* put_named(Call& call, Value* whole, const std::string& name, Value* value, const std::string& variable) {
+  const bool is_null = value->type()->kind() == TypeKind::NoneType;
+  const auto tuple = whole->type()->cast<c10::TupleType>();
+  Parts parts;
+  if (tuple && tuple->schema() && !is_function(tuple)) {
+    parts = parts_with_names(call, whole);
+  } else if (is_list(whole) && !is_blank(whole) && !variable.empty()) {
+    // An empty list that gets elements by their names somewhere else is a dictionary.
+    if (!is_null) call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
+    guess_dict(call, whole);
+  }
+  if (parts.empty() && !is_blank(whole)) call.fail(call.words_of(whole) + " has no parts with names");
+  // In a loop or branch the next turn finds other elements.
+  const bool is_here = whole->node()->kind() != c10::prim::Load || stored_value(whole->node());
+  if (is_blank(whole) && !is_here && !variable.empty() && !is_null)
+    call.compiler.declare(call, variable, c10::OptionalType::create(c10::DictType::create(c10::StringType::get(), value->type())));
+  const auto found = std::find_if(parts.begin(), parts.end(), [&](const auto& part) { return part.first == name; });
+  const bool may_be_null = found != parts.end() && found->second->type()->kind() == TypeKind::OptionalType;
+  if (found != parts.end() && (!is_null || (may_be_null && !is_here))) {
+    // An element keeps its type where that holds the value as it is.
+    const auto type = found->second->type();
+    const auto both = joined(type, value->type());
+    const bool is_known = cost(value, type) >= 0 && is_known_number(value);
+    found->second = is_known || (both && *both == *type) ? call.as(value, type) : value;
+  } else if (!is_here && !variable.empty() && !(is_null && found == parts.end())) {
+    // In a loop or branch the list can't become another one, but a dictionary can hold more or fewer elements.
+    auto type = is_null ? parts.front().second->type() : value->type();
+    for (const auto& part : parts) type = type ? joined(type, part.second->type()) : nullptr;
+    if (!type)
+      call.fail("in a loop or branch a list keeps its elements: make it with all of them, NULL where there is no value yet");
+    call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), type));
+  } else if (is_null) {
+    if (found != parts.end()) parts.erase(found);
+  } else {
+    parts.emplace_back(name, value);
+  }
+  return list_of_parts(call, parts);
+}
+
 // `x$name <- value`. The payload is the name and, behind a colon, the variable that x is, if it is one.
 SugaredValuePtr put_field(Call& call) {
   const auto colon = call.payload.rfind(':');
   const std::string name = call.payload.substr(0, colon), variable = call.payload.substr(colon + 1);
   auto* whole = call.inputs.at(0);
+  whole = call.or_empty(whole);
+  if (whole->type()->kind() == TypeKind::OptionalType) whole = call.as(whole, whole->type()->containedType(0));
   // A variable of which parts of parts are assigned owns what it holds.
   const bool owns = owner_holds(call.instance, whole);
   auto* value = call.inputs.at(1);
   if (!is_part_named(*value, *whole, name))
     value = owns ? own_new_parts(call, value, *whole, name) : detached(call, value);
   if (const auto dict = whole->type()->cast<c10::DictType>()) {
+    if (value->type()->kind() == TypeKind::NoneType) return call.give(take_away(call, whole, call.constant(name), variable));
     if (variable.empty() && !owns) whole = own(call, whole);
     return call.give(
         call.builtin("inner:put2", {whole, call.constant(name), fitting_in(call, whole, value, variable)}));
@@ -178,24 +233,7 @@ SugaredValuePtr put_field(Call& call) {
     SimpleValue(whole).setAttr(call.place, call.function, identifier, call.as(value, type->getAttribute(*slot)));
     return call.give(whole);
   }
-  // An empty list that gets elements by their names is a dictionary.
-  if (is_list(whole) && !variable.empty())
-    call.compiler.declare(call, variable, c10::DictType::create(c10::StringType::get(), value->type()));
-  const auto tuple = whole->type()->cast<c10::TupleType>();
-  if (!tuple || !tuple->schema()) call.fail(call.words_of(whole) + " has no parts with names");
-  const auto parts = createTupleUnpack(whole);
-  std::vector<Value*> values(parts.begin(), parts.end());
-  const auto& fields = tuple->schema()->arguments();
-  for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].name() != name) continue;
-    if (value->type()->kind() == TypeKind::NoneType && fields[i].type()->kind() != TypeKind::OptionalType)
-      call.fail("`x$" + name + " <- NULL` takes an element away, which is not compiled: make a list without it");
-    if (cost(value, fields[i].type()) < 0)
-      call.fail("`" + name + "` is " + words(fields[i].type()) + ", not " + call.words_of(value));
-    values[i] = call.as(value, fields[i].type());
-    return call.give(tuple_of(call, values, tuple));
-  }
-  call.fail("this list has no element `" + name + "`: name all elements where the list is made");
+  return call.give(put_named(call, whole, name, value, variable));
 }
 
 }  // namespace shim::script

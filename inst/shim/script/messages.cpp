@@ -97,6 +97,21 @@ SugaredValuePtr paste(Call& call) {
   return call.give(text);
 }
 
+// `intToUtf8(codes, multiple)`.
+SugaredValuePtr letters(Call& call) {
+  auto* multiple = take_named(call, "multiple");
+  if (!multiple && call.inputs.size() == 2) {
+    multiple = call.inputs.back();
+    call.inputs.pop_back();
+  }
+  const auto known = multiple ? known_value(multiple) : std::optional<c10::IValue>(false);
+  if (!known || !known->isBool()) call.fail("`multiple` must be TRUE or FALSE in a program");
+  call.payload = known->toBool() ? "inner:letters_of_codes" : "intToUtf8";
+  std::string why;
+  if (auto* made = call_builtin(call, &why)) return call.give(made);
+  call.fail(why);
+}
+
 SugaredValuePtr error(Call& call) {
   take_named(call, "call.");
   // By its class the host tells an error of the program's from one of LibTorch's.

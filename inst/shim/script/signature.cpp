@@ -47,7 +47,7 @@ std::optional<std::string> text_of_known(const c10::IValue& value) {
 }
 
 // The value of a default that is written as one. Nothing if it is computed.
-std::optional<c10::IValue> default_value(const ts_code& code, const ts_closure& home) {
+std::optional<c10::IValue> default_value(const ts_code& code, const Function& function) {
   switch (code.kind) {
     case TS_CODE_DOUBLE:
       return c10::IValue(code.number);
@@ -64,8 +64,8 @@ std::optional<c10::IValue> default_value(const ts_code& code, const ts_closure& 
     default:
       break;
   }
-  if (!is_call(code, "-") || code.n != 2 || is_users(home, "-")) return std::nullopt;
-  const auto positive = default_value(code.items[1], home);
+  if (!is_call(code, "-") || code.n != 2 || function.is_users("-")) return std::nullopt;
+  const auto positive = default_value(code.items[1], function);
   if (positive && positive->isInt()) return c10::IValue(-positive->toInt());
   if (positive && positive->isDouble()) return c10::IValue(-positive->toDouble());
   return std::nullopt;
@@ -112,7 +112,7 @@ Signature Compiler::signature_of(Function& function, std::vector<TypePtr> types)
     }
     const size_t i = !has_dots || at < first ? at : at - n_dots + 1;
     const auto& value = function.default_of(i);
-    auto given = default_value(value, function.home);
+    auto given = default_value(value, function);
     TypePtr type = types[at];
     // A formal whose default is computed is no argument of the program, unless its type is asked for.
     if (!type && !given && value.kind != TS_CODE_MISSING) {

@@ -1,5 +1,7 @@
 // Assignments: which type a variable has, and when a value is copied so that a change of a part is seen by one variable
 // alone.
+#include <algorithm>
+
 #include "script/meaning.h"
 
 namespace shim::script {
@@ -61,7 +63,10 @@ bool owner_holds(const Instance& instance, const Value* value) {
 }
 
 bool is_made_empty(const Value* value) {
-  const bool is_dict = value->node()->kind() == c10::prim::DictConstruct && value->node()->inputs().empty();
+  const bool is_put_into = std::any_of(value->uses().begin(), value->uses().end(),
+                                       [](const auto& use) { return use.user->kind() == c10::aten::_set_item; });
+  const bool is_dict =
+      value->node()->kind() == c10::prim::DictConstruct && value->node()->inputs().empty() && !is_put_into;
   const auto* made = elements_known(value);
   return is_dict || (made == value && made->node()->inputs().empty());
 }
@@ -112,7 +117,7 @@ Value* note(Call& call, const std::string& variable, Value* value) {
   if (begun != instance.begun.end()) {
     const auto& first = begun->second.type;
     const bool is_null = first->kind() == TypeKind::NoneType && value->type()->kind() != TypeKind::NoneType;
-    if (!joined(first, value->type()) || (is_null && begun->second.by_chance)) {
+    if (!call.compiler.joined_types(first, value->type()) || (is_null && begun->second.by_chance)) {
       instance.signature.without.insert(variable);
       throw Again{};
     }
@@ -121,7 +126,7 @@ Value* note(Call& call, const std::string& variable, Value* value) {
   instance.seen[variable].push_back(here);
   if (declared == instance.declared.end()) return value;
   if (cost(value, declared->second.type) < 0) {
-    const auto wider = joined(declared->second.type, value->type());
+    const auto wider = call.compiler.joined_types(declared->second.type, value->type());
     if (wider) call.compiler.declare(call, variable, wider);
     fail_of_types(variable, here, declared->second);
   }
@@ -145,7 +150,7 @@ SugaredValuePtr assign_inside(Call& call) {
   const auto& seen = instance.seen[call.payload];
   if (!seen.empty() && !instance.declared.count(call.payload) && !is_made_empty(call.inputs.at(0))) {
     const Typed here = {call.inputs.at(0)->type(), call.place};
-    const auto type = joined(seen.back().type, here.type);
+    const auto type = call.compiler.joined_types(seen.back().type, here.type);
     if (type && !(*type == *seen.back().type)) call.compiler.declare(call, call.payload, type);
   }
   return assign(call);
@@ -185,7 +190,7 @@ SugaredValuePtr defined(Call& call) {
 SugaredValuePtr give_back(Call& call) {
   const auto& given = call.instance.seen["return"];
   const auto& type = call.inputs.at(0)->type();
-  if (!given.empty() && !is_made_empty(call.inputs[0]) && !joined(given.front().type, type))
+  if (!given.empty() && !is_made_empty(call.inputs[0]) && !call.compiler.joined_types(given.front().type, type))
     fail_of_types("return", {type, call.place}, given.front());
   if (call.instance.is_root && is_function(call.inputs.at(0)->type())) call.fail("a program can't give a function");
   return call.give(note(call, "return", call.inputs.at(0)));
@@ -248,6 +253,9 @@ SugaredValuePtr written(Call& call) {
         Call inner = call.with(call.payload, {part});
         written(inner);
       }
+      break;
+    case TypeKind::OptionalType:
+      if (is_mutable(value->type()->expectRef<c10::OptionalType>().getElementType())) call.builtin("inner:written", {value});
       break;
     default:
       break;
