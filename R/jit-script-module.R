@@ -133,7 +133,7 @@ methods_above <- function(mod) {
   found <- list()
   env <- environment(mod)
   while (is.environment(above <- get0("super", env, inherits = FALSE))) {
-    found <- c(found, Filter(is.function, mget(setdiff(ls(above, all.names = TRUE), base_members()), above)))
+    found <- c(found, Filter(is.function, mget(setdiff(ls(above, all.names = TRUE), setdiff(base_members(), "forward")), above)))
     env <- above$.__enclos_env__
   }
   found
