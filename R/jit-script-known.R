@@ -213,6 +213,7 @@ script_instead <- list(
   c("write a loop over the groups: `for (g in unique(groups)) v[groups == g]`", "tapply", "split", "ave", "by", "aggregate", "rowsum"),
   c("a program has no lists of any depth. Write a loop over each level", "rapply", "relist"),
   c("give each element its value: `x$a <- 1`", "modifyList"),
+  c("leave it out: a program frees what nothing reads any more", "rm", "gc"),
   c("`sprintf()` writes numbers as text", "format", "formatC", "prettyNum", "format.default"),
   c("compare the difference with what is small enough: `abs(x - y) < 1e-8`", "all.equal"),
   c("`tabulate()` counts whole numbers, and `jit_dict()` holds counts by names", "table"),

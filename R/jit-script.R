@@ -64,8 +64,9 @@
 #'   is larger goes on at the other end.
 #' * **Strings** are ordered by their bytes, as R orders them in the C locale: `"B" < "a"`.
 #' * **Vectors** have neither names nor dimensions: `c(a = 1)` is a list, and so is what `lapply()` and `sapply()` make of a list
-#'   with names or, as `sapply()` and `Map()` name it, of strings that are written; a matrix is a tensor. Positions behind the end are
-#'   an error. `x[i] <- 1` there leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
+#'   with names or, as `sapply()` and `Map()` name it, of strings that are written; a matrix is a tensor. `sapply()` and
+#'   `vapply()` make a list of vectors, where R may make a matrix. Positions behind the end are an error. `x[i] <- 1` there
+#'   leaves `NaN` between, or makes a vector one element longer where there is no `NaN`.
 #' * `x$item()` is a number, as a program knows no dtypes; of a comparison, `any()` or `all()` it is a logical.
 #' * **Tensors** have no elements that a loop goes through as numbers: `lapply(x, f)` and its like are refused, `as.vector(x)`
 #'   gives the numbers in R's order, `torch_unbind(x)` the parts along the first dimension, which `for` takes as well. A variable
@@ -426,6 +427,8 @@ code_names <- function(code, raises = character()) {
         inner <- list()
       } else if (is.symbol(head) && as.character(head) %in% c("<-", "=", "for") && is.symbol(part[[2]])) {
         note("locals", as.character(part[[2]]))
+      } else if (is.symbol(head) && is_string(text <- function_argument(part))) {
+        note("names", text)
       }
     }
     missing <- vapply(inner, function(one) identical(one, quote(expr = )), NA)
@@ -433,6 +436,15 @@ code_names <- function(code, raises = character()) {
   }
   # In the order in which they were found.
   lapply(found, function(names) names(sort(unlist(as.list(names, all.names = TRUE)))) %||% character())
+}
+
+# What functions such as `sapply()` call: its name may be a string there.
+function_argument <- function(code) {
+  named <- c("FUN", "f", "what")
+  at <- switch(as.character(code[[1]]), lapply = , sapply = , vapply = 3L, Map = , mapply = , Filter = , Reduce = , Find = , Position = , do.call = 2L, 0L)
+  if (!at) return(NULL)
+  by_name <- intersect(named, names(code))
+  if (length(by_name)) code[[by_name[1]]] else if (at <= length(code)) code[[at]]
 }
 
 # The path "unit$Color$RED" of a part by names of a variable; NULL of all else.

@@ -75,6 +75,20 @@ test_that("lapply() and its kin, and do.call(), take variables that are function
   }, xs[[1]])
 })
 
+test_that("functions are called by strings, and syntax as functions", {
+  skip_if_no_torch()
+  twice <- function(v) v * 2
+  for (f in list(
+    function(n) sum(sapply(list(NULL, c(1, 2), NULL), is.null)), function(n) sapply(list(c(1, 2), c(n, 4)), "[[", 1), function(n) sapply(list(list(a = 1, b = "x"), list(a = n, b = "y")), `[[`, "a"),
+    function(n) lapply(list(c(1, 2, 3), c(n, 4, 5)), "[", 2:3), function(n) sapply(c(1, n), "twice"), function(n) Reduce("+", c(1, n, 5)), function(n) do.call("sum", list(1, n)),
+    function(n) do.call("twice", list(n)), function(n) mapply(FUN = "+", c(1, 2), c(n, 4)), function(n) length(Filter(function(z) !is.null(z), list(1, NULL, n))),
+    function(n) findInterval(c(1, n, 12), c(0, 2, 10)), function(n) findInterval(n, c(0, 2, 10))
+  )) expect_same(f, 3)
+  expect_error(jit_script(function(n) Filter(function(z) TRUE, list(1, "a")), 1), "elements of this list are of several types", class = "torch_error")
+  expect_error(jit_script(function(n) rapply(list(1, 2), function(z) z), 1), "Write a loop over each level", class = "torch_error")
+  expect_error(jit_script(function(n) tapply(n, n, sum), 1), "write a loop over the groups", class = "torch_error")
+})
+
 test_that("functions in fields of modules, and methods of classes above, are called", {
   skip_if_no_torch()
   x <- torch_tensor(c(1, -2))

@@ -137,6 +137,22 @@ def f(x: List[S], table: List[S], nomatch: Optional[int] = None) -> List[int]:
       at = nomatch
     out.append(at)
   return out
+## findInterval
+def f(x: float, vec: List[float]) -> int:
+  n = 0
+  for one in vec:
+    if x >= one:
+      n += 1
+  return n
+def f(x: List[float], vec: List[float]) -> List[int]:
+  out: List[int] = []
+  for at in x:
+    n = 0
+    for one in vec:
+      if at >= one:
+        n += 1
+    out.append(n)
+  return out
 ## which
 def f(x: List[bool]) -> List[int]:
   out: List[int] = []

@@ -382,7 +382,10 @@ Value* get_element_or_null(Call& call) {
     Call inner = call.with(at->toStringRef(), {value});
     return emit("field_or_null", inner)->asValue(call.place, call.function);
   }
-  if (type->kind() == TypeKind::ListType && call.inputs[1]->type()->kind() == TypeKind::StringType) guess_dict(call, value);
+  if (type->kind() == TypeKind::ListType && call.inputs[1]->type()->kind() == TypeKind::StringType) {
+    guess_dict(call, value);
+    return call.constant(c10::IValue());
+  }
   if (type->kind() == TypeKind::DictType) return call.builtin("inner:get_or_null", {call.or_empty(value), call.inputs[1]});
   if (type->kind() == TypeKind::TupleType)
     if (auto* dict = as_dict(call, present(call, value), call.inputs[1])) return call.builtin("inner:get_or_null", {dict, call.inputs[1]});

@@ -401,6 +401,19 @@ SugaredValuePtr set_names(Call& call) {
   return call.give(list_of_parts(call, parts));
 }
 
+// A list whose elements are known, as one of which all are of the type that holds them. All other values stay.
+SugaredValuePtr one_kind(Call& call) {
+  auto* value = call.inputs.at(0);
+  const auto tuple = value->type()->cast<c10::TupleType>();
+  if (!tuple || is_function(tuple) || tuple->elements().empty()) return call.give(value);
+  TypePtr type = tuple->elements()[0];
+  for (const auto& other : tuple->elements()) type = type ? call.compiler.joined_types(type, other) : nullptr;
+  if (!type) call.fail("the elements of this list are of several types: " + call.words_of(value));
+  std::vector<Value*> values;
+  for (const auto& part : parts_with_names(call, detached(call, value))) values.push_back(call.as(part.second, type));
+  return call.give(list_of(call, type, values));
+}
+
 // `rev()` of a list whose elements are known.
 SugaredValuePtr reversed(Call& call) {
   const auto tuple = call.inputs.size() == 1 ? call.inputs[0]->type()->cast<c10::TupleType>() : nullptr;

@@ -72,7 +72,7 @@ std::string Lower::target_of(const ts_code& code, const SourceRange& range, Give
     return "local:" + std::to_string(numbers_.number_of(inner));
   }
   const bool in_package = is_call(code, "::") && code.n == 3 && is_name(code.items[1]) && is_name(code.items[2]);
-  const std::string text = is_name(code) ? code.text
+  const std::string text = is_name(code) || code.kind == TS_CODE_STRING ? code.text
                            : in_package  ? std::string(code.items[1].text) + "::" + code.items[2].text
                                          : "";
   if (auto* inner = function_.function_named(text)) {
@@ -226,6 +226,14 @@ std::vector<const ts_code*> Lower::bind(const ts_code& code, const std::vector<s
 
 Expr Lower::apply_to(const ts_code& what, const Exprs& items, const ts_code& code, const std::vector<size_t>& rest) {
   const auto range = function_.range(code);
+  // `sapply(x, "[[", 1)`: what is no call in a program is written as it stands elsewhere.
+  static const std::set<std::string> syntax = {"is.null", "[[", "["};
+  const bool is_text = (is_name(what) || what.kind == TS_CODE_STRING) && syntax.count(what.text) && !is_own(what.text);
+  if (is_text && items.size() == 1) {
+    std::vector<ts_code> arguments = {written(what, TS_CODE_NAME, keep(Var(items[0]).name().name()))};
+    for (const size_t i : rest) arguments.push_back(code.items[i]);
+    return expression(written_call(code, what.text, arguments));
+  }
   Given given;
   given.inputs = items;
   for (const size_t i : rest) take(code, i, given);
@@ -350,7 +358,7 @@ Expr Lower::filter(const ts_code& code) {
   const auto bound = bind(code, {"f", "x"}, nullptr);
   if (is_nothing(needed(bound[1], code, "x"))) return expression(*bound[1]);
   const std::string to = new_name(), item = new_name(), over = new_name();
-  assign(over, expression(*bound[1]), range);
+  assign(over, apply("inner:one_kind", range, {expression(*bound[1])}), range);
   add(ExprStmt::create(range, apply("inner:elements", range, {name(over, range)})));
   assign(to, apply("inner:empty_like", range, {name(over, range)}), range);
   go_through(apply("inner:elements", range, {name(over, range)}), item, range, [&] {
@@ -423,8 +431,7 @@ Expr Lower::do_call(const ts_code& code) {
   const bool is_written = is_call(arguments, "list") && !is_own("list");
   Given given;
   for (size_t i = 1; is_written && i < arguments.n; ++i) take(arguments, i, given);
-  const auto& asked = needed(bound[0], code, "what");
-  const auto& what = asked.kind == TS_CODE_STRING ? written(asked, TS_CODE_NAME, asked.text) : asked;
+  const auto& what = needed(bound[0], code, "what");
   const std::string target = target_of(what, range, given);
   if (is_written) return apply(target, range, given.inputs, given.named);
   given.inputs.push_back(expression(arguments));

@@ -125,7 +125,7 @@ Handler inner_handler_of(const std::string& name) {
       {"elements", elements}, {"same_length", same_length}, {"error", error},         {"push", push},
       {"barrier", barrier},   {"written", written},         {"detached", detach},
       {"forked", forked},     {"each_like", each_like},     {"none_like", none_like},
-      {"named_like", named_like}, {"named_by", named_like}, {"set_names", set_names}};
+      {"named_like", named_like}, {"named_by", named_like}, {"set_names", set_names},   {"one_kind", one_kind}};
   const auto found = handlers.find(name);
   return found == handlers.end() ? nullptr : found->second;
 }
@@ -153,11 +153,8 @@ SugaredValuePtr inner(Call& call) {
     call.fail("a condition must be TRUE or FALSE, not " + call.words_of(value));
   }
   for (auto*& value : call.inputs) value = call.or_empty(value);
-  call.payload = "inner:" + call.payload;
-  std::string why;
-  auto* made = call_builtin(call, &why);
-  if (!made) call.fail(why);
-  return call.give(made);
+  const auto inputs = call.inputs;
+  return call.give(call.builtin("inner:" + call.payload, inputs));
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ SugaredValuePtr names_of(Call& call);
 SugaredValuePtr set_names(Call& call);
 SugaredValuePtr named_like(Call& call);
 SugaredValuePtr reversed(Call& call);
+SugaredValuePtr one_kind(Call& call);
 SugaredValuePtr part_of_range(Call& call);
 SugaredValuePtr each_like(Call& call);
 SugaredValuePtr none_like(Call& call);
