@@ -27,7 +27,7 @@
 #' | `+ - * / ^ %% %/%`, comparisons, `& | && || !`, `xor()`, `abs()`, `sqrt()`, `round()`, `ifelse()`, ... | R's meaning for numbers and, element by element, for vectors, of which only single values are recycled; of tensors that of their operators |
 #' | `x[i, ]`, `x[[i]]`, `x$a`, and their assignments | as in R: who holds the whole elsewhere does not see the change |
 #' | `list()`, `list(a = )`, [jit_dict()], `c()`, `c(a = )`, `vector("list", n)`, `numeric(n)`, `seq()`, `append()`, `length()`, `rev()`, `names()`, `setNames()` | elements of a list are of one type, or each has its own and is asked for by a constant |
-#' | `x$a <- NULL`, `x[[i]] <- NULL`, `x <- NULL; x[i] <- 1`, `is.null(x[["key"]])` | lists lose elements, and grow from nothing; of a list whose elements are of several types outside of loops and branches alone |
+#' | `x$a <- NULL`, `x[[i]] <- NULL`, `x <- NULL; x[i] <- 1`, `is.null(x[["key"]])` | lists lose elements, and grow from nothing; of a list whose elements are of several types outside of loops and branches alone, where an element that may be NULL stays in the list as NULL |
 #' | `lapply()`, `sapply()`, `vapply()`, `Map()`, `mapply()`, `Filter()`, `Reduce()`, `do.call()`, `function(x)` inside | as in R, of vectors and lists; `Map()` recycles single values only |
 #' | functions as arguments, results and parts of lists, `missing()` | which function it is must be known before the program runs, but where it is called: `(if (slow) f else g)(x)`, `switch(n, f, g)(x)`, `functions[[i]](x)` |
 #' | `stop()`, `warning()`, `stopifnot()`, `cat()`, `print()`, `paste()`, `paste0()`, `sprintf()`, `nchar()`, `substr()`, `strsplit()`, `chartr()`, `utf8ToInt()`, ... | messages and strings |

@@ -217,6 +217,15 @@ test_that("names are given to lists and vectors whose elements are written", {
     function(n) { v <- c(a = 1, b = n); v[2] <- 5; v }, function(n) { v <- c(a = 1L, b = 2L); for (i in 1:2) v[i] <- v[i] * n; v[["b"]] }, function(n) { v <- c(a = 1, b = n); v[-1] <- 7; v[["b"]] },
     function(n) { v <- c(a = 1, b = n); names(which.max(v)) }, function(n) { v <- c(a = 1, b = n); v * 2 + sum(v) }
   )) expect_equal(unname(unlist(jit_script(f, 3)(3))), unname(f(3)))
+  # Vectors with names are vectors where names do not matter.
+  for (f in list(
+    function(n) { r <- sapply(c("x", "y"), function(v) paste0(v, "!")); paste(r, collapse = "-") }, function(n) { r <- sapply(list(a = n, b = 2), function(v) v + 1); r[r > 3] },
+    function(n) sum(c(sapply(list(a = n, b = 2), function(v) v + 1), 5)), function(n) { r <- c(a = n, b = 2); sum(head(r, 1)) + sum(tail(r, 1)) + length(r[-1]) },
+    function(n) Reduce(`+`, Map(function(s) nchar(s), c("x", "yy"))), function(n) do.call(sum, Map(function(s) nchar(s), c("x", "yy"))), function(n) sum(a = n, b = 2),
+    function(n) { d <- list(); for (k in c("a", "b")) d[[k]] <- n; d[[2]] + sum(unlist(d)) }, function(n) { r <- c(u = n, v = 2); "v" %in% names(r) && 2 %in% r },
+    function(n) { x <- if (n > 1) torch_ones(2, 2) * n; as.numeric(sum(x, dim = 1)[2]) }
+  )) expect_equal(unname(unlist(jit_script(f, 3)(3))), unname(f(3)), info = deparse(body(f)))
+  expect_output(jit_script(function(n) cat(c(a = 1, b = n), "\n"), 3)(3), "1 3")
   expect_error(jit_script(function(n) { v <- c(a = 1, b = n); v[3] <- 5; v }, 3)(3), "gets no elements by positions", class = "torch_runtime_error")
   expect_error(jit_script(function(n) setNames(numeric(n), c("a", "b")), 2L), "has names of lists and vectors whose elements", class = "torch_error")
   expect_error(jit_script(function(n) setNames(c(1, 2), "a"), 2L), "1 names for 2 elements", class = "torch_error")

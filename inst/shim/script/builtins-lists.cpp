@@ -331,6 +331,8 @@ def f() -> bool:
 def f(x: T) -> T:
   return x
 ## unlist
+def f(x: Dict[K, S]) -> List[S]:
+  return list(x.values())
 def f(x: List[S]) -> List[S]:
   return x
 def f(x: List[bool]) -> List[bool]:
@@ -403,6 +405,10 @@ def f(x: List[T], i: int) -> T:
   if i < 1 or i > len(x):
     raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
   return x[i - 1]
+def f(x: Dict[str, T], i: int) -> T:
+  if i < 1 or i > len(x):
+    raise Exception("subscript out of bounds: position " + str(i) + " of " + str(len(x)))
+  return list(x.values())[i - 1]
 def f(x: Dict[K, T], i: K) -> T:
   if i not in x:
     raise Exception("there is no such name in the dictionary, so that this is NULL in R: ask `is.null()` before")

@@ -17,6 +17,7 @@
 #include "core/nodes.h"
 #include "jit/builtins.h"
 #include "jit/inline.h"
+#include "script/meaning.h"
 
 namespace shim::script {
 namespace {
@@ -481,6 +482,15 @@ Value* call_builtin(Call& call, std::string* why) {
     best_stands = std::move(stands);
   }
   if (!best) {
+    // A list whose elements are known may be taken for one of which all are of one type.
+    Call other = call;
+    bool any = false;
+    for (auto*& value : other.inputs)
+      if (auto* list = as_one_kind(call, value)) {
+        value = list;
+        any = true;
+      }
+    if (any) return call_builtin(other, why);
     if (why) *why = call.misfit(call.payload);
     return nullptr;
   }

@@ -201,9 +201,15 @@ Value* call_of_all(const Call& call) {
 }
 
 // To summaries NULL is a vector without elements, in R too. A variable that is NULL first may become something else.
-void take_null_as_empty(Call& call) {
+void read_summary(Call& call) {
   static const std::set<std::string> summaries = {"sum", "prod", "min", "max", "mean", "range", "any", "all"};
   if (!summaries.count(call.payload)) return;
+  // Names of values mean nothing here, as `do.call(sum, list(a = 1))` gives them.
+  static const std::set<std::string> options = {"na.rm", "dim", "keepdim", "dtype", "trim"};
+  const auto is_value = [](const auto& it) { return !options.count(it.first); };
+  for (const auto& it : call.named)
+    if (is_value(it)) call.inputs.push_back(it.second);
+  std::erase_if(call.named, is_value);
   const bool is_logical = call.payload == "any" || call.payload == "all";
   const TypePtr element = is_logical ? TypePtr(c10::BoolType::get()) : TypePtr(c10::FloatType::get());
   for (auto*& value : call.inputs)
@@ -248,7 +254,7 @@ SugaredValuePtr call_known(Call& call, const ts_known* known) {
     if (known && known->builtin) call.payload = known->builtin;
     const auto colons = call.payload.rfind("::");
     if (colons != std::string::npos && colons + 2 < call.payload.size()) call.payload = call.payload.substr(colons + 2);
-    take_null_as_empty(call);
+    read_summary(call);
     leave_out_nan(call);
     if (const auto handler = handler_of(call.payload)) return handler(call);
   }

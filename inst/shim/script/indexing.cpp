@@ -303,8 +303,11 @@ Value* get_part(Call& call, bool keep_dims) {
   if (is_tensor(value)) return part_of_tensor(call, value, entries, keep_dims);
   if (is_list(value)) return part_of_list(call, value, entries);
   if (entries.size() == 1 && (entries[0].kind == 'v' || entries[0].kind == 'p')) {
-    if (value->type()->kind() == TypeKind::TupleType)
+    if (value->type()->kind() == TypeKind::TupleType) {
       if (auto* rest = without_element(call, value, entries[0].values[0])) return rest;
+      if (is_list(entries[0].values[0]))
+        if (auto* vector = as_vector(call, value)) return part_of_list(call, vector, entries);
+    }
     if (value->type()->kind() == TypeKind::DictType || value->type()->kind() == TypeKind::TupleType)
       return get_element(call);
     // R's numbers are vectors of one.

@@ -133,6 +133,14 @@ SugaredValuePtr combine(Call& call) {
     for (const auto* value : call.inputs) learn(call, value);
     if (!std::all_of(call.inputs.begin(), call.inputs.end(), is_empty)) std::erase_if(call.inputs, is_empty);
   }
+  // Beside elements without names a vector loses its own.
+  const auto has_names = [](const Value* value) {
+    const auto tuple = value->type()->cast<c10::TupleType>();
+    return tuple && tuple->schema();
+  };
+  if (!std::all_of(call.inputs.begin(), call.inputs.end(), has_names) && call.named.empty())
+    for (auto*& value : call.inputs)
+      if (auto* vector = as_vector(call, value)) value = vector;
   bool mixed = false;
   for (auto* value : call.inputs) mixed = mixed || value->type()->kind() == TypeKind::TupleType;
   for (const auto& it : call.named) mixed = mixed || it.second->type()->kind() == TypeKind::TupleType;
@@ -401,17 +409,32 @@ SugaredValuePtr set_names(Call& call) {
   return call.give(list_of_parts(call, parts));
 }
 
-// A list whose elements are known, as one of which all are of the type that holds them. All other values stay.
-SugaredValuePtr one_kind(Call& call) {
-  auto* value = call.inputs.at(0);
+Value* as_one_kind(const Call& call, Value* value) {
   const auto tuple = value->type()->cast<c10::TupleType>();
-  if (!tuple || is_function(tuple) || tuple->elements().empty()) return call.give(value);
+  if (!tuple || is_function(tuple) || tuple->elements().empty()) return nullptr;
   TypePtr type = tuple->elements()[0];
   for (const auto& other : tuple->elements()) type = type ? call.compiler.joined_types(type, other) : nullptr;
-  if (!type) call.fail("the elements of this list are of several types: " + call.words_of(value));
+  if (!type || is_function(type)) return nullptr;
   std::vector<Value*> values;
   for (const auto& part : parts_with_names(call, detached(call, value))) values.push_back(call.as(part.second, type));
-  return call.give(list_of(call, type, values));
+  return list_of(call, type, values);
+}
+
+Value* as_vector(const Call& call, Value* value) {
+  const auto tuple = value->type()->cast<c10::TupleType>();
+  if (!tuple || !tuple->schema() || is_function(tuple)) return nullptr;
+  for (const auto& type : tuple->elements())
+    if (!is_single(type)) return nullptr;
+  return as_one_kind(call, value);
+}
+
+// A list whose elements are known, as one of which all are of one type. All other values stay.
+SugaredValuePtr one_kind(Call& call) {
+  auto* value = call.inputs.at(0);
+  if (auto* list = as_one_kind(call, value)) return call.give(list);
+  if (value->type()->kind() == TypeKind::TupleType && !is_function(value->type()))
+    call.fail("the elements of this list are of several types: " + call.words_of(value));
+  return call.give(value);
 }
 
 // `rev()` of a list whose elements are known.

@@ -54,6 +54,11 @@ SugaredValuePtr set_names(Call& call);
 SugaredValuePtr named_like(Call& call);
 SugaredValuePtr reversed(Call& call);
 SugaredValuePtr one_kind(Call& call);
+// A list whose elements are known, as a list or vector of the type that holds all of them. NULL for all other values, and if
+// there is no such type.
+Value* as_one_kind(const Call& call, Value* value);
+// The same if all elements are single values: it is a vector with names.
+Value* as_vector(const Call& call, Value* value);
 SugaredValuePtr part_of_range(Call& call);
 SugaredValuePtr each_like(Call& call);
 SugaredValuePtr none_like(Call& call);

@@ -90,6 +90,7 @@ SugaredValuePtr paste(Call& call) {
   bool vectors = false;
   for (auto*& value : call.inputs) {
     value = call.or_empty(value);
+    if (auto* vector = as_vector(call, value)) value = vector;
     vectors = vectors || is_list(value) || value->type()->kind() == TypeKind::NoneType;
   }
   auto* text = vectors ? pasted_vectors(call, call.inputs, between) : pasted(call, call.inputs, between);
@@ -132,6 +133,7 @@ SugaredValuePtr show(Call& call) {
   if (auto* given = take_named(call, "sep")) between = word(call, given, "sep");
   bool vectors = false;
   for (auto* value : call.inputs) {
+    if (auto* vector = is_cat ? as_vector(call, value) : nullptr) value = vector;
     // NULL writes nothing.
     if (is_cat && value->type()->kind() == TypeKind::NoneType) continue;
     vectors = vectors || (is_cat && is_list(value));
