@@ -133,7 +133,7 @@ entry_call <- function(n) {
   call <- as_user_wrote(if (n > 0L) sys.call(n))
   # R calls a method by its own name, or by that of a group; the user wrote the generic's.
   generic <- if (n > 0L) get0(".Generic", sys.frame(n), inherits = FALSE)
-  if (is.call(call) && is_string(generic)) call[[1]] <- as.symbol(generic)
+  if (is.call(call) && is_string(generic) && !identical(call[[1]], quote(`<-`))) call[[1]] <- as.symbol(generic)
   call
 }
 
@@ -142,6 +142,12 @@ call_as_written <- function(call) if (is.function(call[[1]])) attr(call[[1]], "w
 
 as_user_wrote <- function(call) {
   if (is.call(call)) call[[1]] <- call_as_written(call) %||% call[[1]]
+  # `x$grad <- value` is evaluated as `*tmp*` with what `value` is.
+  if (is.call(call) && length(call) > 2L && identical(call[[2]], quote(`*tmp*`)) && grepl("<-", as.character(call[[1]])[1], fixed = TRUE)) {
+    inner <- as.list(call)[-c(1L, length(call))]
+    name <- sub("<-.*", "", as.character(call[[1]])[1])
+    return(call("<-", as.call(c(as.symbol(name), quote(x), inner[-1L])), quote(value)))
+  }
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {
     ours <- "(?<=.)\\.(torch_tensor|torch_size|nn_module|script_module|script_function|script_method|torch_script_object|torch_dict)$"

@@ -78,11 +78,15 @@ DataLoader <- R6::R6Class(
     # The state of the run that began last: how many of its batches were given, and the random states with which it
     # began.
     state_dict = function() {
-      if (is.null(self$.run)) list(batches = 0) else mget(c("batches", "random"), self$.run)
+      if (is.null(self$.run)) list(batches = 0) else c(mget(c("batches", "random"), self$.run), list(of = sizes_of_loader(self)))
     },
     load_state_dict = function(state_dict) {
       if (!is.list(state_dict) || !is_whole_number(state_dict$batches) || state_dict$batches < 0) {
         value_error("`state_dict` must be what `$state_dict()` of a data loader gave.")
+      }
+      if (!is.null(state_dict$of) && !identical(state_dict$of, sizes_of_loader(self))) {
+        words <- function(of) sprintf("%s by %s", if (is.null(of$items)) "any number of items" else count_of(of$items, "item"), of$batch_size %||% "batches of a sampler's own")
+        value_error(sprintf("`state_dict` must be of a loader of %s, not of %s.", words(sizes_of_loader(self)), words(state_dict$of)))
       }
       if (self$num_workers > 0 && inherits(self$dataset, "iterable_dataset") && state_dict$batches > 0) {
         not_implemented_error("A run of an iterable dataset with workers can't be taken up in the middle.")
@@ -103,6 +107,12 @@ DataLoader <- R6::R6Class(
     .index_sampler = function() self$batch_sampler %||% self$sampler
   )
 )
+
+# What must be the same for a state to be taken up.
+sizes_of_loader <- function(loader) {
+  is_map <- !inherits(loader$dataset, "iterable_dataset")
+  compact(list(items = if (is_map) as.double(length(loader$dataset)), batch_size = if (!is.null(loader$batch_size)) as.double(loader$batch_size)))
+}
 
 # The random states on which the order of a run depends.
 random_states <- function(loader) {

@@ -6,8 +6,8 @@
 # become tensors, parameters are broadcast and checked, values are checked, shapes are put together, gradients switched off.
 #
 # An object is made of the plan of its class by src/instance.cpp, as modules are: a public face (`self`), the formulas
-# (`private`), and between them the scope in which formulas are evaluated and parameters live. What is derived is a promise
-# in that scope.
+# (`private`), and between them the scope in which formulas are evaluated and parameters live. What is derived is an
+# active binding in that scope.
 
 #' @include distributions-constraints.R given.R
 NULL
@@ -377,16 +377,30 @@ instance_of <- function(class, values, validate = TRUE, unexpanded = list()) {
   self <- cpp_new_instance(class$levels, no_members, private, NULL)
   scope <- scope_of(self)
   list2env(values, scope)
-  for (name in names(class$derived)) if (!name %in% given) derive(name, class$derived[[name]], scope)
+  has_graph <- any(vapply(values, may_have_graph, NA))
+  for (name in names(class$derived)) if (!name %in% given) derive(name, class$derived[[name]], scope, has_graph)
   class(self) <- class$names
   self
 }
 
 # Computed when it is first asked for, and with gradients wherever that is.
-derive <- function(name, f, scope) {
+# A backward pass frees the graph behind a value; after it the value is computed anew.
+derive <- function(name, f, scope, has_graph) {
   environment(f) <- scope
-  delayedAssign(name, if (cpp_is_tracing()) f() else with_enable_grad(f()), assign.env = scope)
+  kept <- NULL
+  passes <- -1
+  makeActiveBinding(name, function() {
+    now <- if (cpp_is_tracing()) NA else if (has_graph) .Call(C_backward_passes) else 0
+    if (!identical(now, passes) || is.na(now)) {
+      kept <<- if (is.na(now)) f() else with_enable_grad(f())
+      passes <<- now
+    }
+    kept
+  }, scope)
 }
+
+# Whether what is computed of a parameter may have a graph: distributions and transforms may hold tensors.
+may_have_graph <- function(parameter) if (is_torch_tensor(parameter)) parameter$requires_grad else is.environment(parameter) || is.list(parameter)
 
 #' Make a class of distributions
 #'

@@ -208,7 +208,9 @@ lr_cyclic <- lr_scheduler(
       set_momentum(self$optimizer, self$max_momentums - (self$max_momentums - self$base_momentums) * height)
     }
     self$base_lrs + (self$max_lrs - self$base_lrs) * height
-  }
+  },
+  # PyTorch wants a place for the function, and keeps nothing of a plain one.
+  state_dict = function() c(super$state_dict(), list(`_scale_fn_custom` = NULL))
 )
 
 #' Learning rates for averaged models

@@ -118,7 +118,19 @@ lr_step <- lr_rule(
 lr_multi_step <- lr_rule(
   "lr_multi_step", alist(milestones = , gamma = 0.1),
   list(milestones = must_be("whole numbers", function(x) is_integerish(x)), gamma = numeric_one),
-  factor = function(self, epoch) self$gamma^sum(self$milestones <= epoch), moves_first = TRUE
+  factor = function(self, epoch) self$gamma^sum(self$milestones <= epoch), moves_first = TRUE,
+  # PyTorch counts how often a milestone is given.
+  state_dict = function() {
+    state <- super$state_dict()
+    counts <- table(state$milestones)
+    state$milestones <- structure(as.list(set_names(as.integer(counts), names(counts))), int_keys = TRUE)
+    state
+  },
+  load_state_dict = function(state_dict) {
+    counts <- state_dict$milestones
+    if (is.list(counts)) state_dict$milestones <- rep(as.numeric(names(counts)), unlist(counts))
+    super$load_state_dict(state_dict)
+  }
 )
 
 #' @rdname lr_step
@@ -240,7 +252,8 @@ lr_lambda <- lr_scheduler(
     private$.lambdas <- lambdas_for(lr_lambda, optimizer)
     super$initialize(optimizer, last_epoch, verbose)
   },
-  get_lr = function() self$base_lrs * call_lambdas(private$.lambdas, self$last_epoch)
+  get_lr = function() self$base_lrs * call_lambdas(private$.lambdas, self$last_epoch),
+  state_dict = function() c(super$state_dict(), list(lr_lambdas = no_state_of(private$.lambdas)))
 )
 
 #' @rdname lr_lambda
@@ -254,8 +267,12 @@ lr_multiplicative <- lr_scheduler(
   get_lr = function() {
     lrs <- group_values(self$optimizer, "lr")
     if (private$.is_first) lrs else lrs * call_lambdas(private$.lambdas, self$last_epoch)
-  }
+  },
+  state_dict = function() c(super$state_dict(), list(lr_lambdas = no_state_of(private$.lambdas)))
 )
+
+# PyTorch wants a place for each function, and keeps nothing of plain ones.
+no_state_of <- function(lambdas) vector("list", length(lambdas))
 
 lambdas_for <- function(lr_lambda, optimizer, call = caller_env(2)) {
   check_optimizer(optimizer, call)

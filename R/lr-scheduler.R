@@ -48,8 +48,13 @@ LRScheduler <- R6::R6Class(
     state_dict = function() {
       fields <- public_fields(self)
       fields <- fields[setdiff(names(fields), c("optimizer", "verbose"))]
+      # Counts are whole numbers in PyTorch too, and functions of the user's get them.
+      fields$last_epoch <- as.integer(fields$last_epoch)
       # One that has no count of its own steps, as of several schedulers, keeps none.
-      c(fields, if (self$.step_count > 0) list(`_step_count` = self$.step_count), list(`_last_lr` = self$.last_lr))
+      fields <- c(fields, if (self$.step_count > 0) list(`_step_count` = as.integer(self$.step_count)), list(`_last_lr` = self$.last_lr))
+      of_groups <- intersect(names(fields), c("base_lrs", "max_lrs", "min_lrs", "base_momentums", "max_momentums", "_last_lr"))
+      # PyTorch goes through them, also where there is one group.
+      replace(fields, of_groups, lapply(fields[of_groups], as.list))
     },
     load_state_dict = function(state_dict) {
       load_scheduler(self, state_dict)
@@ -114,7 +119,7 @@ load_scheduler <- function(self, state_dict, call = caller_env()) {
   if (!is.list(state_dict) || is.null(state_dict$last_epoch)) {
     value_error("`state_dict` must be a list that a scheduler's `$state_dict()` gave.", call = call)
   }
-  for (name in setdiff(names(state_dict), c("_get_lr_called_within_step", "_is_initial", "lr_lambdas"))) {
+  for (name in setdiff(names(state_dict), c("_get_lr_called_within_step", "_is_initial", "lr_lambdas", "_scale_fn_custom"))) {
     value <- state_dict[[name]]
     numbers <- is.list(value) && length(value) > 0L && all(vapply(value, is.numeric, NA))
     assign(sub("^_", ".", name), if (numbers) unlist(value) else value, envir = self)

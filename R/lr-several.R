@@ -55,7 +55,7 @@ lr_sequential <- lr_scheduler(
   },
   .take_back = function() for (scheduler in private$.schedulers) take_back(scheduler),
   state_dict = function() {
-    state_of_schedulers(super$state_dict(), private$.schedulers, `_milestones` = self$.milestones)
+    state_of_schedulers(super$state_dict(), private$.schedulers, `_milestones` = as.list(self$.milestones))
   },
   load_state_dict = function(state_dict) {
     load_schedulers(private$.schedulers, state_dict)
@@ -85,6 +85,8 @@ lr_chained <- lr_scheduler(
   state_dict = function() state_of_schedulers(super$state_dict(), private$.schedulers),
   load_state_dict = function(state_dict) {
     load_schedulers(private$.schedulers, state_dict)
+    # PyTorch's has no count of its own.
+    if (is.null(state_dict$last_epoch)) state_dict <- c(state_dict, list(last_epoch = private$.schedulers[[1L]]$last_epoch))
     super$load_state_dict(state_dict[names(state_dict) != "_schedulers"])
   }
 )

@@ -67,6 +67,9 @@ load_own_state <- function(self, state_dict, prefix, members = own_tensors(self)
 loading <- new_environment(list(run = NULL))
 new_loading <- function(refer, call) new_environment(list(keys = character(), missing_keys = character(), refer = refer, call = call))
 
+# A class's own `.load_from_state_dict()` found no such entry.
+note_missing <- function(key) loading$run$missing_keys <- c(loading$run$missing_keys, key)
+
 check_all_there <- function(run) {
   missing <- run$missing_keys
   if (!length(missing)) return(invisible())

@@ -30,8 +30,30 @@ tree_members <- function(self, field, class) {
   once <- children_first[!duplicated(same[children_first])]
   there <- match(unique(same[parents_first]), same[once])
   members <- members[once]
-  if (is.unsorted(there)) attr(members, "python_order") <- there
+  if (!is.unsorted(there)) return(members)
+  attr(members, "python_order") <- there
+  if (class == "nn_parameter") with_places(members, there, obj_address(self)) else members
+}
+
+# Parts of the list, `Filter(f, model$parameters)`, or several lists put together, have no attribute for the whole: each parameter
+# knows by which name it stood in which tree, and at which place in PyTorch's order.
+with_places <- function(members, order, tree) {
+  places <- order(order)
+  for (i in seq_along(members)) attr(members[[i]], "place") <- list(tree = tree, path = names(members)[i], at = places[i])
   members
+}
+
+# The order in which PyTorch has these parameters. The ones of a tree that stand one behind the other, by their names there, are
+# put into that of the tree.
+python_order <- function(params) {
+  whole <- attr(params, "python_order")
+  if (length(whole) == length(params)) return(whole)
+  places <- lapply(unname(params), attr, "place", exact = TRUE)
+  known <- unlist(Map(function(place, name) identical(place$path, name), places, names2(params)))
+  if (!any(known)) return(seq_along(params))
+  tree <- ifelse(known, vapply(places, function(place) place$tree %||% "", ""), as.character(seq_along(params)))
+  run <- cumsum(c(TRUE, tree[-1L] != tree[-length(tree)]))
+  order(run, vapply(places, function(place) place$at %||% 0L, 1L))
 }
 
 # `x` has an element for each of `members`, a module's parameters.

@@ -35,6 +35,7 @@
 #' @export
 nn_utils_rnn_pack_padded_sequence <- function(input, lengths, batch_first = FALSE, enforce_sorted = TRUE) {
   check_tensor(input, "input")
+  check_lengths(lengths, input, batch_first)
   lengths <- as_lengths(lengths)
   order <- NULL
   if (!enforce_sorted) {
@@ -45,6 +46,21 @@ nn_utils_rnn_pack_padded_sequence <- function(input, lengths, batch_first = FALS
   }
   out <- torch__pack_padded_sequence(input, lengths, batch_first)
   new_packed_sequence(out[[1]], out[[2]], order, if (!is.null(order)) torch_argsort(order))
+}
+
+# LibTorch trusts them, and reads past the end of the input.
+check_lengths <- function(lengths, input, batch_first, call = caller_env()) {
+  if (cpp_is_tracing()) return()
+  shape <- .Call(C_shape, input)
+  if (length(shape) < 2L) value_error(sprintf("`input` must have 2 dimensions at least, not %d.", length(shape)), call)
+  longest <- shape[if (batch_first) 2L else 1L]
+  n <- shape[if (batch_first) 1L else 2L]
+  given <- if (is_torch_tensor(lengths)) as.numeric(lengths$cpu()) else lengths
+  if (is.numeric(given) && length(given) == n && is_integerish(as.numeric(given), finite = TRUE) && all(given >= 1 & given <= longest)) return()
+  value_error(sprintf(
+    "`lengths` must be %s, whole numbers from 1 to %d, not %s.", count_of(n, "length"), longest,
+    if (is.numeric(given)) toString(given, width = 60) else friendly_type(given)
+  ), call)
 }
 
 as_lengths <- function(lengths) {

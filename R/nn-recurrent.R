@@ -94,8 +94,9 @@ nn_rnn_base <- nn_module(
     dropout <- if (self$num_layers == 1) 0 else self$dropout
     operator <- switch(self$mode, LSTM = torch_lstm, GRU = torch_gru, RNN_TANH = torch_rnn_tanh, torch_rnn_relu)
     if (is_packed_sequence(input)) {
-      batch <- input$batch_sizes[1]$item()
-      state <- private$hidden(hx, input$data, batch, batch, input$sorted_indices)
+      first <- input$batch_sizes[1]
+      n <- .Call(C_count, first)
+      state <- private$hidden(hx, input$data, as_size(n, list(first)), n, input$sorted_indices)
       out <- operator(
         data = input$data, batch_sizes = input$batch_sizes, hx = state, params = weights, has_biases = self$bias,
         num_layers = self$num_layers, dropout = dropout, train = self$training, bidirectional = self$bidirectional

@@ -45,7 +45,8 @@ optim_adagrad <- rule_optimizer(
       squares$add_(with_values(grad, grad$values()$pow(2)))
       size <- values_at(squares, grad)$sqrt_()$add_(group$eps)
       param$add_(with_values(grad, grad$values() / size), alpha = -adagrad_lr(state, group))
-    }
+    },
+    initial = function(param, group) list(step = 0, sum = torch_full_like(param, group$initial_accumulator_value))
   )
 )
 

@@ -19,10 +19,11 @@ NULL
 #   kind      function(param): only parameters for which it gives the same numbers are updated together
 #   decay     of the weights: "gradient", "parameter" (decoupled) or "own" (the rule's functions see to it)
 #   checks    of its own hyperparameters, as in `hyperparameter_checks`; `check`: a function of a group
+#   initial   function(param, group): what state dicts hold of a parameter that no step has seen yet
 #   renamed   PyTorch's names of hyperparameters that have another one here
 new_rule <- function(name, update, fused = NULL, sparse = NULL, numbers = "step", number_in_dict = number_as_tensor,
                      kind = function(param) NULL, decay = "gradient", checks = list(), check = function(group) NULL,
-                     renamed = NULL) {
+                     initial = function(param, group) NULL, renamed = NULL) {
   as.list(environment())
 }
 
@@ -37,7 +38,7 @@ rule_optimizer <- function(formals, rule, inherit = Optimizer) {
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
-step_groups <- function(state, groups, rule) {
+step_groups <- function(state, groups, rule, settings, call = caller_env()) {
   for (i in seq_along(groups)) {
     group <- groups[[i]]
     grads <- grads_of(group$params)
@@ -46,7 +47,11 @@ step_groups <- function(state, groups, rule) {
     if (!identical(plan$has_grad, has_grad) || !identical(plan$params, group$params)) {
       plan <- state$plans[[i]] <- plan_step(state$settled(), group, grads, has_grad, rule)
     }
-    for (part in plan$parts) step_part(part, grads[part$of], group, rule)
+    # Settings may have been changed since, in `$param_groups`.
+    if (!identical(plan$given, group)) {
+      plan <- state$plans[[i]] <- replace(plan, c("given", "group"), list(group, checked_group(group, rule, settings, call)))
+    }
+    for (part in plan$parts) step_part(part, grads[part$of], plan$group, rule)
   }
 }
 
@@ -288,12 +293,12 @@ hyperparameter_checks <- list(
   maximize = true_or_false, decoupled_weight_decay = true_or_false
 )
 
-# A number may be a tensor of one element.
-checked_group <- function(group, rule, call = caller_env(2)) {
+# A number may be a tensor of one element. `settings` are names that must be there.
+checked_group <- function(group, rule, settings = NULL, call = caller_env(2)) {
   hyper <- setdiff(names(group), "params")
   group[hyper] <- lapply(group[hyper], plain_number)
   checks <- c(rule$checks, hyperparameter_checks)
-  for (name in intersect(names(group), names(checks))) {
+  for (name in intersect(union(names(group), settings), names(checks))) {
     check <- checks[[name]]
     if (!check$ok(group[[name]])) {
       is <- if (is.numeric(group[[name]])) toString(group[[name]]) else describe_value(group[[name]])

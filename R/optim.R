@@ -102,7 +102,8 @@ Optimizer <- R6::R6Class(
     step = function(closure = NULL) {
       if (is.null(private$.rule)) not_implemented_error("This optimizer has no `step` method.")
       loss <- loss_of_closure(closure)
-      with_no_grad(step_groups(self$state, self$param_groups, private$.rule))
+      call <- current_env()
+      with_no_grad(step_groups(self$state, self$param_groups, private$.rule, names(self$defaults), call))
       invisible(loss)
     },
     state_dict = function() {
@@ -112,6 +113,10 @@ Optimizer <- R6::R6Class(
         rename_members(group, names(private$.rule$renamed), private$.rule$renamed)
       })
       states <- mget(keys, envir = self$state$settled(), ifnotfound = list(NULL))
+      if (!is.null(private$.rule)) {
+        initial <- unlist(lapply(self$param_groups, function(group) lapply(group$params, private$.rule$initial, group)), recursive = FALSE)
+        states <- Map(`%||%`, states, initial)
+      }
       state <- set_names(lapply(states, dict_of_state, private$.rule), seq_along(keys))
       list(param_groups = groups, state = state[lengths(state) > 0L])
     },
@@ -173,7 +178,8 @@ complete_group <- function(group, defaults, call = caller_env(2)) {
   if (is_torch_tensor(group$params)) {
     group$params <- list(group$params)
   }
-  group$params <- unname(group$params)
+  order <- if (is.list(group$params)) python_order(group$params)
+  group$params <- structure(unname(group$params), python_order = if (is.unsorted(order)) order)
   if (length(group$params) == 0L || !all(vapply(group$params, is_torch_tensor, NA))) {
     value_error("A parameter group must have an element `params`, a list of tensors.", call = call)
   }
@@ -240,7 +246,7 @@ load_optimizer <- function(self, rule, state_dict, refer, call = caller_env()) {
     new <- rename_members(new, rule$renamed, names(rule$renamed))
     new$params <- old$params
     new <- c(new, old[setdiff(names(old), names(new))])
-    if (is.null(rule)) new else checked_group(new, rule, call)
+    if (is.null(rule)) new else checked_group(new, rule, call = call)
   }, unname(groups), self$param_groups)
   group_of <- rep(seq_along(groups), lengths(lapply(groups, `[[`, "params")))
   if (!is.null(rule$update)) check_loaded_states(state, params[own], groups[group_of[own]], rule, call)

@@ -1706,8 +1706,10 @@ END_RCPP
 RcppExport SEXP C_are_rows(SEXP);
 RcppExport SEXP C_autograd_record(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
 RcppExport SEXP C_backward(SEXP, SEXP, SEXP, SEXP, SEXP, SEXP);
+RcppExport SEXP C_backward_passes();
 RcppExport SEXP C_batch_key(SEXP, SEXP, SEXP);
 RcppExport SEXP C_columns(SEXP);
+RcppExport SEXP C_count(SEXP);
 RcppExport SEXP C_dollar(SEXP, SEXP);
 RcppExport SEXP C_field(SEXP, SEXP);
 RcppExport SEXP C_grad_mode(SEXP);
@@ -1885,8 +1887,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"C_are_rows",         (DL_FUNC) &C_are_rows,          1},
     {"C_autograd_record",  (DL_FUNC) &C_autograd_record,   7},
     {"C_backward",         (DL_FUNC) &C_backward,          6},
+    {"C_backward_passes",  (DL_FUNC) &C_backward_passes,   0},
     {"C_batch_key",        (DL_FUNC) &C_batch_key,         3},
     {"C_columns",          (DL_FUNC) &C_columns,           1},
+    {"C_count",            (DL_FUNC) &C_count,             1},
     {"C_dollar",           (DL_FUNC) &C_dollar,            2},
     {"C_field",            (DL_FUNC) &C_field,             2},
     {"C_grad_mode",        (DL_FUNC) &C_grad_mode,         1},

@@ -59,6 +59,16 @@ RcppExport SEXP C_grads(SEXP tensors) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tensor_set_grad(SEXP x, SEXP grad) {
+  if (grad != R_NilValue) {
+    ts_tensor_info own, given;
+    check(shim().ts_tensor_describe(tensor_of(x), &own));
+    check(shim().ts_tensor_describe(tensor_of(grad, "value"), &given));
+    if (given.defined && given.dtype != own.dtype)
+      fail("value_error", "A gradient must have the dtype of its tensor, %s, not %s.", shim().ts_dtype_name(own.dtype),
+           shim().ts_dtype_name(given.dtype));
+    if (given.defined && !std::equal(own.sizes, own.sizes + own.ndim, given.sizes, given.sizes + given.ndim))
+      fail("value_error", "A gradient must have the shape of its tensor, %s, not %s.", shape_words(own), shape_words(given));
+  }
   operate([&] { return shim().ts_tensor_set_grad(tensor_of(x), grad == R_NilValue ? nullptr : tensor_of(grad, "value")); });
   return x;
 }
@@ -142,7 +152,15 @@ Roots roots_of(SEXP tensors, SEXP grads, SEXP words) {
 bool kept(SEXP retain_graph, bool create) { return retain_graph == R_NilValue ? create : flag_of(retain_graph, "retain_graph"); }
 }  // namespace
 
+namespace {
+double backward_passes = 0;
+}
+
+// How many there were in this session: what has a graph may have lost it since.
+RcppExport SEXP C_backward_passes() { return Rf_ScalarReal(backward_passes); }
+
 RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_graph, SEXP create_graph, SEXP words) {
+  ++backward_passes;
   const void* memory = vmaxget();
   const Roots roots = roots_of(tensors, grads, words);
   size_t n_inputs;
@@ -159,6 +177,7 @@ RcppExport SEXP C_backward(SEXP tensors, SEXP grads, SEXP inputs, SEXP retain_gr
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_gradients(SEXP outputs, SEXP inputs, SEXP grads, SEXP retain_graph, SEXP create_graph, SEXP allow_unused,
                    SEXP words) {
+  ++backward_passes;
   const void* memory = vmaxget();
   const Roots roots = roots_of(outputs, grads, words);
   size_t n_inputs;

@@ -241,6 +241,12 @@ int read_indices(SEXP frame, const ts_tensor_info& info, ts_index* entries, Keep
   }
   // `x[]` has one index, which is missing.
   if (n == 1 && entries[0].kind == TS_INDEX_WHOLE && ndim == 0) return 0;
+  // A single number takes a single logical, as it takes none.
+  if (n == 1 && entries[0].kind == TS_INDEX_MASK && ndim == 0 && entries[0].tensor) {
+    ts_tensor_info mask;
+    check(shim().ts_tensor_describe(entries[0].tensor, &mask));
+    if (mask.ndim == 0) taken = entries[0].ndim = 0;
+  }
   if (taken > ndim)
     fail("value_error", "Too many indices: %lld for a tensor of %lld dimensions.", static_cast<long long>(taken),
          static_cast<long long>(ndim));

@@ -166,14 +166,19 @@ SEXP cpp_tensor_to_integer64(SEXP x) {
   return out;
 }
 
-// The single element as an R scalar.
-RcppExport SEXP C_item(SEXP x) {
-  leaves_trace(x);
+// The single element as an R scalar, for the package's own use: the trace follows it in another way.
+RcppExport SEXP C_count(SEXP x) {
   ts_value value;
   operate([&] { return shim().ts_tensor_item(tensor_of(x), &value); });
   if (value.tag == TS_INT && value.as.i > INT_MIN && value.as.i <= INT_MAX)
     return Rf_ScalarInteger(static_cast<int>(value.as.i));
   return to_sexp(value);
+}
+
+// The single element as an R scalar.
+RcppExport SEXP C_item(SEXP x) {
+  leaves_trace(x);
+  return C_count(x);
 }
 
 // The sizes as plain numbers, for the package's own use. R's vectors and arrays have sizes too.

@@ -76,12 +76,12 @@ lr_cases <- list(
   }
 )
 
-lr_optimizer <- function(by_betas = FALSE) {
+lr_optimizer <- function(by_betas = FALSE, groups = 2) {
   groups <- list(
     list(params = torch_ones(1, requires_grad = TRUE)), list(params = torch_ones(1, requires_grad = TRUE), lr = 0.05)
-  )
+  )[seq_len(groups)]
   opt <- if (by_betas) optim_adam(groups, lr = 0.5) else optim_sgd(groups, lr = 0.5, momentum = 0.7)
-  for (i in 1:2) opt$param_groups[[i]]$initial_lr <- opt$param_groups[[i]]$lr
+  for (i in seq_along(groups)) opt$param_groups[[i]]$initial_lr <- opt$param_groups[[i]]$lr
   opt
 }
 
@@ -96,34 +96,44 @@ lr_step_on <- function(scheduler, epochs) {
     row
   })
   rows <- do.call(rbind, rows)
-  expect_identical(rows[, 1:2], rows[, 5:6])
-  rows[, 1:4]
+  n <- length(opt$param_groups)
+  expect_identical(rows[, seq_len(n)], rows[, 2 * n + seq_len(n)])
+  rows[, seq_len(2 * n)]
 }
 
-python_lr_curves <- function(cases, by_betas = FALSE, epochs = 60) {
-  answers <- python_eval("
+# lr_optimizer() and lr_step_on() in Python.
+lr_program <- "
 import math, warnings
 from torch.optim.lr_scheduler import *
 from torch.optim.swa_utils import SWALR
 warnings.simplefilter('ignore')
-def run(case):
+def make(case, by_betas=False, groups=2):
   one = lambda: [torch.ones(1, requires_grad=True)]
-  groups = [{'params': one()}, {'params': one(), 'lr': 0.05}]
+  groups = [{'params': one()}, {'params': one(), 'lr': 0.05}][:groups]
   opt = torch.optim.Adam(groups, lr=0.5) if by_betas else torch.optim.SGD(groups, lr=0.5, momentum=0.7)
   for g in opt.param_groups: g['initial_lr'] = g['lr']
-  scheduler = eval(case, dict(globals(), opt=opt))
-  curve = []
-  momentum = lambda g: g['betas'][0] if by_betas else g['momentum']
-  for epoch in range(epochs):
-    curve.append([g['lr'] for g in opt.param_groups] + [momentum(g) for g in opt.param_groups])
+  return opt, eval(case, dict(globals(), opt=opt))
+def curve(opt, scheduler, case, epochs):
+  momentum = lambda g: g['betas'][0] if 'betas' in g else g['momentum']
+  steps = []
+  for epoch in epochs:
+    steps.append([g['lr'] for g in opt.param_groups] + [momentum(g) for g in opt.param_groups])
     if 'Plateau' in case: scheduler.step((epoch % 7) * math.sin(epoch))
     else: scheduler.step()
+  return steps
+"
+
+python_lr_curves <- function(cases, by_betas = FALSE, epochs = 60) {
+  answers <- python_eval(paste0(lr_program, "
+def run(case):
+  opt, scheduler = make(case, by_betas)
+  steps = curve(opt, scheduler, case, range(epochs))
   def plain(x):
     if isinstance(x, dict): return {str(k): plain(v) for k, v in x.items() if not callable(v)}
     if isinstance(x, (list, tuple)): return [plain(v) for v in x]
     return str(x) if isinstance(x, float) and math.isinf(x) else x
-  return json.dumps({'curve': curve, 'state': plain(scheduler.state_dict())})
+  return json.dumps({'curve': steps, 'state': plain(scheduler.state_dict())})
 result = [run(case) for case in cases]
-", cases = as.list(cases), by_betas = by_betas, epochs = epochs)
+"), cases = as.list(cases), by_betas = by_betas, epochs = epochs)
   lapply(answers, jsonlite::fromJSON, simplifyDataFrame = FALSE)
 }

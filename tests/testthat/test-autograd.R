@@ -239,3 +239,15 @@ test_that("NULL is no tensor to differentiate", {
   # Of the gradients NULL stands for that of a single number.
   expect_equal(as.numeric(autograd_grad(list(x$sum()), list(x), list(NULL))[[1]]), c(1, 1))
 })
+
+test_that("a gradient that is set has shape and dtype of its tensor", {
+  skip_if_no_torch()
+  x <- torch_ones(2, requires_grad = TRUE)
+  expect_error(x$grad <- torch_ones(2, dtype = "double"), "the dtype of its tensor, Float, not Double", class = "value_error")
+  expect_error(x$grad <- torch_ones(3), "the shape of its tensor, (2), not (3)", class = "value_error", fixed = TRUE)
+  error <- tryCatch(x$grad <- torch_ones(3), error = identity)
+  expect_identical(conditionCall(error), quote(x$grad <- value))
+  x$grad <- torch_ones(2)
+  x$grad <- NULL
+  expect_true(is.null(x$grad) || is_undefined_tensor(x$grad))
+})

@@ -200,6 +200,20 @@ test_that("a run goes on behind the batches that were given, with the same rando
   expect_error(dataloader(stream(), num_workers = 2)$load_state_dict(list(batches = 1)), class = "not_implemented_error")
 })
 
+test_that("a state is taken up by a loader with the same batches only", {
+  skip_if_no_torch()
+  loader <- function(n, size) dataloader(tensor_dataset(torch_arange(1, n)), batch_size = size)
+  first <- loader(6, 1)
+  it <- dataloader_make_iter(first)
+  for (i in 1:2) dataloader_next(it)
+  for (other in list(loader(6, 3), loader(7, 1))) {
+    expect_error(other$load_state_dict(first$state_dict()), "`state_dict` must be of a loader of ", class = "value_error")
+  }
+  same <- loader(6, 1L)
+  same$load_state_dict(first$state_dict())
+  expect_length(batches_of(same), 4)
+})
+
 test_that("datasets and iterators that are none, and empty ones", {
   skip_if_no_torch()
   of_length <- function(n) dataset("d", .getitem = function(i) i, .length = function() n)()

@@ -175,6 +175,33 @@ test_that("gradients flow through draws, log probabilities and derived parameter
   expect_equal(as_array(logits$grad), plogis(c(0.5, -1)) * (1 - plogis(c(0.5, -1))), tolerance = 1e-6)
 })
 
+test_that("what is derived of parameters has a graph after a backward pass too", {
+  skip_if_no_torch()
+  p <- torch_tensor(c(0.3, 0.6), requires_grad = TRUE)
+  s <- torch_tensor(matrix(c(2, 0.5, 0.5, 1), 2), requires_grad = TRUE)
+  families <- list(
+    distr_geometric(p), distr_geometric(logits = p), distr_bernoulli(p), distr_binomial(3, p), distr_relaxed_bernoulli(torch_tensor(0.7), probs = p),
+    distr_continuous_bernoulli(p), distr_weibull(p, p), distr_pareto(p, p), distr_kumaraswamy(p, p), distr_log_normal(p, p), distr_half_normal(p),
+    distr_inverse_gamma(p, p), distr_chi2(p), distr_multivariate_normal(torch_zeros(2), covariance_matrix = s),
+    distr_negative_binomial(3, p)
+  )
+  for (d in families) {
+    value <- if (inherits(d, "RelaxedBernoulli")) torch_tensor(c(0.4, 0.6)) else torch_tensor(c(1, 1))
+    gradient <- function() {
+      p$grad <- NULL
+      s$grad <- NULL
+      d$log_prob(value)$sum()$backward()
+      if (d$has_rsample) d$rsample()$sum()$backward()
+      for (member in c("mean", "variance")) {
+        x <- tryCatch(d[[member]], not_implemented_error = function(e) NULL)
+        if (!is.null(x) && x$requires_grad) x$sum()$backward()
+      }
+      TRUE
+    }
+    for (i in 1:2) expect_true(gradient(), info = format(d))
+  }
+})
+
 test_that("a distribution whose parameters were given as they are used may be differentiated again and again", {
   skip_if_no_torch()
   a <- torch_tensor(c(0.5, 2), requires_grad = TRUE)

@@ -530,3 +530,14 @@ test_that("a method of R's that is called without its tensor says so", {
     expect_error(getS3method(name, "torch_tensor")(), "^`x` is missing: it must be a tensor", class = "type_error")
   }
 })
+
+test_that("a single number is taken, or not, by a single logical", {
+  skip_if_no_torch()
+  x <- torch_scalar_tensor(2)
+  expect_identical(as.numeric(x[x > 1]), 2)
+  expect_identical(x[x > 3]$shape, 0L)
+  x[x > 3] <- 7
+  expect_identical(as.numeric(x), 2)
+  x[x > 1] <- torch_tensor(5)
+  expect_identical(as.numeric(x), 5)
+})

@@ -13,6 +13,7 @@ expect_state_of_pytorch <- function(state, theirs, case) {
   expect_setequal(setdiff(names(state), not_compared), names)
   for (name in setdiff(names, "_schedulers")) {
     ours <- state[[name]]
+    if (is.list(ours)) ours <- unlist(ours)
     if (is.numeric(ours) && any(is.infinite(ours))) ours <- tolower(as.character(ours))
     expect_equal(ours, theirs[[name]], tolerance = 1e-8, info = paste(case, name))
   }
@@ -190,4 +191,42 @@ test_that("what is missing, and numbers that are none, are told before anything 
     optim_sgd()
   })
   expect_identical(opt$param_groups[[1]]$lr, 1)
+})
+
+test_that("states of schedulers go to PyTorch and back by files, and both go on as the other would", {
+  skip_if_older("2.13")
+  ours <- withr::local_tempdir()
+  theirs <- withr::local_tempdir()
+  # With two groups, and all that can be with one.
+  of_two <- grepl("(opt,|min_lr=|SWALR\\(opt,) ?\\[[0-9l]", names(lr_cases))
+  cases <- c(names(lr_cases), names(lr_cases)[!of_two])
+  groups <- rep(2:1, c(length(lr_cases), sum(!of_two)))
+  expected <- lapply(seq_along(cases), function(i) {
+    scheduler <- lr_cases[[cases[i]]](lr_optimizer(groups = groups[i]))
+    lr_step_on(scheduler, 0:19)
+    save_state_dict(list(optimizer = scheduler$optimizer, scheduler = scheduler), file.path(ours, i))
+    lr_step_on(scheduler, 20:39)
+  })
+  curves <- python_eval(paste0(lr_program, "
+curves = []
+for i, case in enumerate(cases):
+  opt, scheduler = make(case, groups=groups[i])
+  x = torch.load(f'{ours}/{i + 1}', weights_only=True)
+  opt.load_state_dict(x['optimizer'])
+  scheduler.load_state_dict(x['scheduler'])
+  curves.append(curve(opt, scheduler, case, range(20, 40)))
+  opt, scheduler = make(case, groups=groups[i])
+  curve(opt, scheduler, case, range(20))
+  torch.save({'optimizer': opt.state_dict(), 'scheduler': scheduler.state_dict()}, f'{theirs}/{i + 1}')
+result = json.dumps(curves)"), cases = as.list(cases), groups = groups, ours = ours, theirs = theirs)
+  curves <- jsonlite::fromJSON(curves, simplifyVector = FALSE)
+  for (i in seq_along(cases)) {
+    expect_equal(matrix(unlist(curves[[i]]), 20, byrow = TRUE), expected[[i]], tolerance = 1e-9, info = cases[i])
+    opt <- lr_optimizer(groups = groups[i])
+    scheduler <- lr_cases[[cases[i]]](opt)
+    read <- load_state_dict(file.path(theirs, i))
+    opt$load_state_dict(read$optimizer)
+    scheduler$load_state_dict(read$scheduler)
+    expect_equal(lr_step_on(scheduler, 20:39), expected[[i]], tolerance = 1e-9, info = cases[i])
+  }
 })

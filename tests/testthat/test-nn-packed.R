@@ -50,3 +50,36 @@ test_that("a recurrent net over packed sequences sees each to its end, and no fu
     expect_equal(as_array(given[[1]]$detach()), as_array(alone[[1]]$squeeze(2)$detach()), tolerance = 1e-5)
   }
 })
+
+test_that("lengths are whole numbers that the input has", {
+  skip_if_no_torch()
+  x <- torch_randn(5, 2, 3)
+  for (lengths in list(c(6, 2), c(4.9, 2), c(5, 0), 5, c(5, NA), "a", torch_tensor(c(6L, 1L)), NULL, c(5, 2, 1))) {
+    expect_error(nn_utils_rnn_pack_padded_sequence(x, lengths), "`lengths` must be 2 lengths, whole numbers from 1 to 5", class = "value_error")
+  }
+  expect_error(nn_utils_rnn_pack_padded_sequence(x, c(3, 1), batch_first = TRUE), "5 lengths, whole numbers from 1 to 2", class = "value_error")
+  for (lengths in list(c(5L, 2L), torch_tensor(c(5L, 2L)), bit64::as.integer64(c(5, 2)))) {
+    expect_identical(nn_utils_rnn_pack_padded_sequence(x, lengths)$data$shape, c(7L, 3L))
+  }
+})
+
+test_that("a traced net over packed sequences takes batches of any size, in Python too", {
+  skip_if_no_torch()
+  for (sorted in c(FALSE, TRUE)) for (make in list(nn_lstm, nn_gru)) {
+    net <- nn_module(
+      initialize = function() self$rnn <- make(3, 4, batch_first = TRUE, bidirectional = TRUE),
+      forward = function(x, n) {
+        packed <- nn_utils_rnn_pack_padded_sequence(x, n, batch_first = TRUE, enforce_sorted = sorted)
+        nn_utils_rnn_pad_packed_sequence(self$rnn(packed)[[1]], batch_first = TRUE)[[1]]
+      }
+    )()
+    lengths <- function(n) torch_tensor(if (sorted) sort(n, decreasing = TRUE) else n)
+    expect_no_warning(traced <- jit_trace(net, torch_randn(2, 5, 3), lengths(c(3L, 5L))))
+    x <- torch_randn(3, 6, 3)
+    expect_identical(held(traced(x, lengths(c(1L, 6L, 4L)))), held(net(x, lengths(c(1L, 6L, 4L)))))
+    file <- withr::local_tempfile()
+    jit_save(traced, file)
+    shape <- python_eval("result = list(torch.jit.load(file)(torch.randn(4, 7, 3), torch.tensor([7, 5, 5, 2])).shape)", file = file)
+    expect_identical(shape, c(4L, 7L, 8L))
+  }
+})

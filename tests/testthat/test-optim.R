@@ -194,6 +194,32 @@ test_that("wrong arguments are told", {
   expect_snapshot(print(optim_adam))
 })
 
+test_that("settings that are changed to none are told at the step, by all optimisers", {
+  skip_if_no_torch()
+  x <- torch_tensor(1, requires_grad = TRUE)
+  for (name in c("adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "asgd", "rprop", "adamax", "nadam", "radam", "ignite_adam")) {
+    make <- get(paste0("optim_", name))
+    opt <- if (name == "sgd") make(x, lr = 0.1) else make(x)
+    x$grad <- torch_tensor(1)
+    opt$step()
+    for (lr in list("a", NULL, NA_real_, -1, c(1, 2))) {
+      opt$param_groups[[1]]["lr"] <- list(lr)
+      expect_error(opt$step(), "`lr` must be a number that is not negative", class = "value_error", info = name)
+    }
+    opt$param_groups[[1]]$lr <- NULL
+    expect_error(opt$step(), "`lr` must be a number that is not negative", class = "value_error", info = name)
+    opt$param_groups[[1]]$lr <- torch_tensor(0.1)
+    before <- as.numeric(x)
+    opt$step()
+    expect_true(is.finite(as.numeric(x)) && as.numeric(x) != before, info = name)
+  }
+  opt <- optim_adam(x)
+  opt$param_groups[[1]]$betas <- 0.9
+  error <- tryCatch(opt$step(), error = identity)
+  expect_match(conditionMessage(error), "`betas` must be two numbers from 0 to below 1, not 0.9", fixed = TRUE)
+  expect_identical(conditionCall(error), quote(opt$step()))
+})
+
 test_that("a state dict with half of a state or with wrong hyperparameters is refused", {
   skip_if_no_torch()
   params <- list(torch_ones(2, requires_grad = TRUE), torch_ones(3, requires_grad = TRUE))

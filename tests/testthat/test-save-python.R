@@ -306,6 +306,58 @@ test_that("what Python has no form for is told, with its place", {
   }, error = TRUE)
 })
 
+test_that("states go with their parameters, whichever of a module's the optimiser has", {
+  skip_if_no_torch()
+  net <- nn_module(
+    initialize = function() {
+      self$l <- nn_linear(2, 2, bias = FALSE)
+      self$k <- nn_linear(2, 2, bias = FALSE)
+      self$w <- nn_parameter(torch_ones(2, 2))
+    }
+  )
+  a <- net()
+  b <- net()
+  # Each parameter is known by its gradient. In PyTorch the module's own come first.
+  number <- function(p) match(tensor_address(p), vapply(list(a$w, a$l$weight, a$k$weight, b$w, b$l$weight, b$k$weight), tensor_address, ""))
+  cases <- list(
+    list(a$parameters, 1:3), list(Filter(function(p) TRUE, a$parameters), 1:3), list(a$parameters[-2], 1:2),
+    list(c(a$parameters, b$parameters), 1:6), list(unname(a$parameters), 1:3), list(list(a$l$weight, a$w), 2:1),
+    list(c(b$parameters, a$parameters[1]), c(4:6, 2)), list(list(list(params = a$parameters[-1]), list(params = b$parameters)), c(1, 3, 4:6))
+  )
+  for (case in cases) {
+    opt <- optim_adam(case[[1]], betas = c(0.5, 0.5))
+    for (p in unlist(lapply(opt$param_groups, `[[`, "params"))) p$grad <- torch_full_like(p, number(p))
+    opt$step()
+    kept <- python_reads(list(opt = opt), "result = [x['opt']['state'][i]['exp_avg'][0, 0].item() for g in x['opt']['param_groups'] for i in g['params']]")
+    expect_equal(kept * 2, as.numeric(case[[2]]))
+    # And back, from positions from 0.
+    file <- withr::local_tempfile(fileext = ".pth")
+    save_state_dict(opt, file)
+    again <- optim_adam(case[[1]])
+    again$load_state_dict(load_state_dict(file))
+    for (group in again$param_groups) for (p in group$params) {
+      expect_equal(as.numeric(again$state$get(p)$exp_avg[1, 1]) * 2, number(p))
+    }
+  }
+})
+
+test_that("Adagrad's sums are there before the first step", {
+  skip_if_no_torch()
+  a <- torch_ones(2, requires_grad = TRUE)
+  b <- torch_ones(3, requires_grad = TRUE)
+  opt <- optim_adagrad(list(a, b), lr = 0.1, initial_accumulator_value = 0.5)
+  a$grad <- torch_ones(2)
+  opt$step()
+  sums <- python_reads(list(opt = opt), "
+p = [torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)]
+o = torch.optim.Adagrad(p, lr=0.1, initial_accumulator_value=0.5)
+o.load_state_dict(x['opt'])
+p[1].grad = torch.ones(3)
+o.step()
+result = [o.state[p[0]]['sum'].tolist(), o.state[p[1]]['sum'].tolist()]")
+  expect_equal(sums, list(c(1.5, 1.5), c(1.5, 1.5, 1.5)))
+})
+
 test_that("the states of all layers have PyTorch's names in files, and are read by these names", {
   skip_if_no_torch()
   cases <- Filter(function(case) length(eval(parse(text = case$r)[[1]])$state_dict()) > 0, layer_cases)

@@ -22,6 +22,12 @@ void step(at::Tensor& it, at::Tensor next) {
   shim::note_result(it);
 }
 
+// The tensor of an entry. A single logical is a mask of one element.
+at::Tensor tensor_of(const ts_index& entry) {
+  at::Tensor tensor = borrow(entry.tensor);
+  return entry.kind == TS_INDEX_MASK && tensor.dim() == 0 ? tensor.unsqueeze(0) : tensor;
+}
+
 // A slice. Sparse tensors have no views, so their slices are copied by positions.
 at::Tensor slice(const at::Tensor& it, int64_t dim, const ts_index& entry) {
   if (it.layout() == at::kStrided) return at::slice(it, dim, entry.start, entry.end, entry.step);
@@ -68,12 +74,13 @@ void apply(at::Tensor& it, const ts_index* entries, size_t n, bool drop, std::ve
         step(it, slice(it, dim++, entry));
         break;
       default: {
+        if (it.dim() == 0) step(it, at::unsqueeze(it, 0));
         if (puts) {
           puts->push_back({&entry, dim});
           dim += entry.ndim;
           break;
         }
-        const at::Tensor tensor = borrow(entry.tensor);
+        const at::Tensor tensor = tensor_of(entry);
         if (entry.kind == TS_INDEX_POSITIONS) check_positions(it, dim, tensor);
         step(it, at::index(it, at_dimension(dim, tensor)));
         // A mask takes several dimensions and leaves one. A tensor of positions leaves as many as it has itself.
@@ -99,7 +106,7 @@ Gaps crossed(const at::Tensor& it, const std::vector<Put>& puts) {
   for (const Put& put : puts) {
     for (; dim < put.dim; ++dim, ++total)
       add(at::arange(it.size(dim), at::TensorOptions().dtype(at::kLong).device(it.device())), 1);
-    const at::Tensor tensor = borrow(put.entry->tensor);
+    const at::Tensor tensor = tensor_of(*put.entry);
     dim += put.entry->ndim;
     if (put.entry->kind != TS_INDEX_MASK) {
       add(tensor, tensor.dim());
@@ -156,10 +163,10 @@ int ts_tensor_index_put(ts_tensor* tensor, const ts_index* entries, size_t n, co
       return;
     }
     for (const Put& put : puts)
-      if (put.entry->kind == TS_INDEX_POSITIONS) check_positions(it, put.dim, borrow(put.entry->tensor));
+      if (put.entry->kind == TS_INDEX_POSITIONS) check_positions(it, put.dim, tensor_of(*put.entry));
     // index_put_() does not convert dtypes, unlike copy_().
     step(source, source.to(it));
     const bool one = puts.size() == 1;
-    step(it, it.index_put_(one ? at_dimension(puts[0].dim, borrow(puts[0].entry->tensor)) : crossed(it, puts), source));
+    step(it, it.index_put_(one ? at_dimension(puts[0].dim, tensor_of(*puts[0].entry)) : crossed(it, puts), source));
   });
 }
