@@ -5,7 +5,7 @@
 # function.
 torch_abort <- function(message, class, call = caller_env(), ...) {
   if (is.environment(call)) call <- call_into(call)
-  abort(message, class = c(class, "torch_error"), call = call, ...)
+  abort(paste0(message, way_through_modules()), class = c(class, "torch_error"), call = call, ...)
 }
 
 value_error <- function(message, call = caller_env()) torch_abort(message, "value_error", call)
@@ -28,7 +28,26 @@ abort_from_glue <- function(message, class, cpp_trace) {
   if (class == "torch_runtime_error" && !is_own_text && !startsWith(paste(deparse(call[[1]]), collapse = ""), "jit_ops$")) {
     message <- count_from_one(message)
   }
-  abort(message, class = c(class, "torch_error"), call = call, cpp_trace = cpp_trace)
+  abort(paste0(message, way_through_modules()), class = c(class, "torch_error"), call = call, cpp_trace = cpp_trace)
+}
+
+# Which module within a module was called, as a line of a message.
+way_through_modules <- function() {
+  selves <- lapply(seq_len(sys.nframe()), function(i) {
+    env <- environment(sys.function(i))
+    self <- if (is.environment(env)) get0("self", env, inherits = FALSE)
+    private <- if (is.environment(self)) self$.__enclos_env__$private
+    if (is.environment(private) && exists(".hook_lists", private, inherits = FALSE)) self
+  })
+  path <- inner <- NULL
+  for (self in compact(selves)) {
+    if (identical(self, inner)) next
+    children <- if (!is.null(inner)) inner$children
+    at <- Position(function(child) identical(attr(child, "module", exact = TRUE), self), children)
+    path <- if (is.na(at)) class(module_callable(self))[[1L]] else c(path, names(children)[at])
+    inner <- self
+  }
+  if (length(path) > 1L) sprintf("\nIn `%s`, %s.", paste(path, collapse = "$"), module_label(module_callable(inner)))
 }
 
 # Positions in LibTorch's messages count from 0. What a pattern finds ends with such a position. A negative position

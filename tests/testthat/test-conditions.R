@@ -203,3 +203,19 @@ test_that("LibTorch's warnings are R warnings", {
   expect_identical(warned[1:2], c("torch_warning", "torch_chain_matmul(list(torch_eye(2), torch_eye(2)))"))
   expect_match(warned[3], "torch_chain_matmul is deprecated.* Use linalg_multi_dot instead")
 })
+
+test_that("an error in a layer says which one it was", {
+  skip_if_no_torch()
+  net <- nn_module(
+    "net", initialize = function() self$body <- nn_sequential(nn_linear(2, 3), nn_relu(), nn_linear(4, 1)), forward = function(x) self$body(x)
+  )()
+  expect_snapshot(error = TRUE, {
+    net(torch_ones(1, 2))
+    nn_sequential(nn_lstm(2, 3))(torch_ones(1, 2, 5))
+    nn_linear(4, 1)(torch_ones(1, 2))
+    jit_trace(net, torch_ones(1, 2))
+  })
+  # A layer that is made within another is none that was called.
+  outer <- nn_module("outer", initialize = function() self$inner <- nn_linear("a", 1))
+  expect_no_match(conditionMessage(tryCatch(outer(), error = identity)), "In `", fixed = TRUE)
+})
