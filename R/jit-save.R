@@ -126,12 +126,18 @@ about_script <- function(expr, problem, call) {
   })
 }
 
-with_connection <- function(connection, mode, expr) {
-  if (!isOpen(connection)) {
-    open(connection, mode)
-    on.exit(close(connection))
-  }
-  expr
+with_connection <- function(connection, mode, expr, call = caller_env()) {
+  force(call)
+  # What R itself says of a connection that is closed, or open for something else.
+  tryCatch({
+    if (!isOpen(connection)) {
+      open(connection, mode)
+      on.exit(close(connection))
+    }
+    expr
+  }, simpleError = function(e) {
+    runtime_error(sprintf("The connection can't be %s: %s.", if (mode == "rb") "read" else "written", conditionMessage(e)), call)
+  })
 }
 
 # The extra files as a named list of raw vectors.

@@ -31,6 +31,11 @@ module_assign <- function(self, name, value) {
   if (name == "training" && !is_bool(value)) {
     value_error(sprintf("`training` must be TRUE or FALSE, not %s.", friendly_type(value)), call = NULL)
   }
+  if (is.function(value) && !is.object(value) && nzchar(name) && exists(name, self, inherits = FALSE) && bindingIsLocked(name, self)) {
+    value_error(sprintf(
+      "`%s` is a method, and a module has that of its class: write a class with another one, by `nn_module(inherit = )`, or register a hook.", name
+    ), call = NULL)
+  }
   assign(name, if (is.object(value)) noted_member(self, name, value) else value, envir = self)
 }
 

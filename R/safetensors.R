@@ -136,13 +136,16 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 #' Tensors in safetensors files
 #'
 #' Models are passed on between programs in this format: named tensors and named strings, and nothing that runs.
-#' `save_safetensors()` writes it. `load_safetensors()` reads it, also a model that is split over several files with
+#' `save_safetensors()` writes it, and `load_safetensors()` reads it, both also a model that is split over several files with
 #' an index, `model.safetensors.index.json`. `safetensors_metadata()` reads the strings, and which tensors there are,
 #' without reading the tensors.
 #'
 #' @param tensors A named list of tensors: parameters or buffers of a module, the `$state_dict()` of one.
 #' @param path A file; to load also a raw vector or an index in JSON.
 #' @param metadata A named list of strings.
+#' @param max_shard_size Bytes of tensors that a file may hold, one tensor at least. More tensors go into files
+#'   `model-00001-of-00003.safetensors`, ... beside `path`, `model.safetensors`, and `model.safetensors.index.json` tells which
+#'   tensor is in which: that is the file to load.
 #' @param device Where the tensors go: a device or its name.
 #' @param names Names of those to load; `NULL`: all.
 #' @return `save_safetensors()` its `tensors`, invisibly; `load_safetensors()` a named list of tensors;
@@ -158,7 +161,7 @@ read_safetensors_tensors <- function(source, header, device = NULL, which = seq_
 #' save_safetensors(nn_linear(2, 1)$state_dict(), file, metadata = list(author = "me"))
 #' load_safetensors(file)
 #' @export
-save_safetensors <- function(tensors, path, metadata = NULL) {
+save_safetensors <- function(tensors, path, metadata = NULL, max_shard_size = Inf) {
   if (!is.list(tensors) || !all(vapply(tensors, is_torch_tensor, NA)) || (length(tensors) && !is_named(tensors))) {
     type_error(sprintf("`tensors` must be a list of tensors with names, not %s.", friendly_type(tensors)))
   }
@@ -173,9 +176,44 @@ save_safetensors <- function(tensors, path, metadata = NULL) {
   if (any(unknown)) {
     value_error(sprintf("The format has no form for `%s`, %s.", names(tensors)[unknown][1], type_line(tensors[unknown][[1]])))
   }
+  if (!is_number(max_shard_size) || max_shard_size <= 0) {
+    value_error(sprintf("`max_shard_size` must be a number of bytes, not %s.", describe_value(max_shard_size)))
+  }
   path <- path_to_write(path)
-  about_writing(write_safetensors(tensors, as.list(metadata), path), path)
+  sizes <- vapply(facts$shape, prod, 0) * safetensors_sizes[match(facts$dtype, safetensors_dtypes)]
+  shard <- shards(sizes, max_shard_size)
+  n <- max(shard, 1L)
+  if (n == 1L) {
+    about_writing(write_safetensors(tensors, as.list(metadata), path), path)
+    return(invisible(tensors))
+  }
+  files <- sprintf("%s-%05d-of-%05d.safetensors", sub("[.]safetensors$", "", path), seq_len(n), n)
+  for (i in seq_len(n)) {
+    about_writing(write_safetensors(tensors[shard == i], as.list(metadata), files[i]), files[i])
+  }
+  # It is there once all that it names is.
+  index <- paste0(path, ".index.json")
+  text <- jsonlite::toJSON(list(
+    metadata = list(total_size = sum(sizes)), weight_map = as.list(set_names(basename(files)[shard], names(tensors)))
+  ), auto_unbox = TRUE, digits = NA)
+  about_writing(cpp_parts_write(index, list(charToRaw(enc2utf8(text)))), index)
   invisible(tensors)
+}
+
+# The file of each tensor, in their order: the next one begins where it would become too large.
+shards <- function(sizes, most) {
+  shard <- integer(length(sizes))
+  n <- 1L
+  held <- 0
+  for (i in seq_along(sizes)) {
+    if (held > 0 && held + sizes[i] > most) {
+      n <- n + 1L
+      held <- 0
+    }
+    held <- held + sizes[i]
+    shard[i] <- n
+  }
+  shard
 }
 
 is_special_layout <- function(x) layout_names[unclass(x$layout) + 1L] != "strided" || x$is_quantized()

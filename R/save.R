@@ -54,7 +54,7 @@ torch_save <- function(obj, path, ..., compress = TRUE) {
 }
 
 write_to_connection <- function(bytes, connection, call = caller_env()) {
-  tryCatch(with_connection(connection, "wb", writeBin(bytes, connection)), warning = function(w) {
+  tryCatch(with_connection(connection, "wb", writeBin(bytes, connection), call), warning = function(w) {
     runtime_error(sprintf("The connection can't be written: %s.", conditionMessage(w)), call)
   })
 }

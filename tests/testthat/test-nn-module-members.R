@@ -274,3 +274,10 @@ test_that("flags of modules are TRUE or FALSE", {
     expect_error(module$state_dict(prefix = bad), "`prefix` must be a string", class = "value_error")
   }
 })
+
+test_that("a method is not replaced in one module", {
+  skip_if_no_torch()
+  m <- nn_linear(2, 1)
+  expect_error(m$forward <- function(x) x, "`forward` is a method", class = "value_error")
+  expect_identical(m(torch_ones(1, 2))$shape, c(1L, 1L))
+})

@@ -126,3 +126,24 @@ test_that("the text of a header is no format, no path and no address", {
   expect_error(load_safetensors(file_of(strrep("[", 1e5))), "no JSON", class = "torch_runtime_error")
   expect_identical(json_of("\"\\u0025\"", ""), "%")
 })
+
+test_that("large models are split over files with an index", {
+  skip_if_no_torch()
+  folder <- withr::local_tempdir()
+  path <- file.path(folder, "model.safetensors")
+  state <- nn_sequential(nn_linear(10, 10), nn_linear(10, 1))$state_dict()
+  save_safetensors(state, path, metadata = list(format = "pt"), max_shard_size = 400)
+  expect_setequal(list.files(folder), c(
+    sprintf("model-%05d-of-00002.safetensors", 1:2), "model.safetensors.index.json"
+  ))
+  index <- jsonlite::read_json(file.path(folder, "model.safetensors.index.json"))
+  expect_identical(index$metadata$total_size, 4L * (100L + 10L + 10L + 1L))
+  expect_identical(unlist(index$weight_map), set_names(sprintf("model-%05d-of-00002.safetensors", c(1, 2, 2, 2)), names(state)))
+  read <- load_safetensors(file.path(folder, "model.safetensors.index.json"))
+  expect_identical(lapply(read, as_array), lapply(state, as_array))
+  # What fits is one file; a tensor that fits nowhere is alone.
+  save_safetensors(state, path, max_shard_size = 1000)
+  expect_identical(names(load_safetensors(path)), names(state))
+  expect_identical(shards(c(5, 3, 3, 9, 1), 6), c(1L, 2L, 2L, 3L, 4L))
+  expect_error(save_safetensors(state, path, max_shard_size = "1GB"), "`max_shard_size` must be a number of bytes", class = "value_error")
+})
