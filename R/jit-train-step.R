@@ -101,6 +101,20 @@ check_batch <- function(trainer, batch) {
   ), trainer$call)
 }
 
+# The tensors of a step go by their positions. A name must not say another one.
+check_batch_names <- function(trainer, names) {
+  inputs <- setdiff(names(formals(trainer$model)), "...")
+  there <- match(names, inputs)
+  # The last one is the target, which may have the name of an argument that the model is not given.
+  if (!is.null(trainer$loss)) there[length(there)] <- if (!is.na(there[length(there)]) && there[length(there)] < length(there)) there[length(there)] else NA
+  wrong <- which(!is.na(there) & there != seq_along(there))
+  if (!length(wrong)) return(invisible())
+  value_error(sprintf(
+    "The inputs of the model and then the target go by their positions: `%s` is input %d of the model, and stands at position %d.",
+    names[wrong[1]], there[wrong[1]], wrong[1]
+  ), trainer$call)
+}
+
 # Computes the gradients in R. Those of the batch replace the gradients that the parameters had.
 gradients_in_R <- function(trainer, batch) {
   params <- params_of(trainer$optimizer)
@@ -549,7 +563,9 @@ jit_train_step <- function(model, loss, optimizer, clip_norm = NULL, clip_value 
     trainer$call <- environment()
     # The frame holds the batch.
     on.exit(trainer$call <- NULL)
-    train_step(trainer, check_batch(trainer, unname(list(...))))
+    batch <- list(...)
+    if (!is.null(names(batch))) check_batch_names(trainer, names(batch))
+    train_step(trainer, check_batch(trainer, unname(batch)))
   }, class = "torch_train_step")
 }
 

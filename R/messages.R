@@ -19,6 +19,10 @@ message_rules <- list(
     "Expected one of [^\n]* device type at start of device string: ([^\n]*)",
     function(name) sprintf("There is no device \"%s\". Devices are \"cpu\", \"cuda\", \"cuda:0\", \"mps\", \"meta\" and their like.", name)
   ),
+  list(
+    "We don't have an op for aten::(\\w+) but it isn't a special case",
+    function(name) sprintf("Programs have no operator for this form of `%s()`: compute it outside of the trace.", name)
+  ),
   list("PyTorch is not linked with support for (\\w+) devices", function(device) no_device(device)),
   list("Cannot [^.\n]* without ATen_(\\w+) library", function(device) no_device(device)),
   list(

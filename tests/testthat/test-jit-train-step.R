@@ -422,3 +422,17 @@ test_that("derivatives that a recording holds are those of LibTorch", {
     expect_gt(sum(cpp_fuser_counts()[1:2]), before, label = name)
   }
 })
+
+test_that("a name of a step's tensor that says another position is an error", {
+  skip_if_no_torch()
+  model <- nn_module(initialize = function() self$l <- nn_linear(2, 1), forward = function(x, mask = NULL) if (is.null(mask)) self$l(x) else self$l(x) * mask)()
+  step <- jit_train_step(model, nnf_mse_loss, optim_sgd(model$parameters, lr = 0))
+  x <- torch_randn(3, 2)
+  y <- torch_randn(3, 1)
+  mask <- torch_ones(3, 1)
+  expect_equal(as.numeric(step(x = x, y = y)), as.numeric(step(x, y)))
+  expect_equal(as.numeric(step(x = x, mask = mask, y)), as.numeric(step(x, mask, y)))
+  expect_no_error(step(x, mask = y))
+  expect_error(step(y = y, x = x), "`x` is input 1 of the model, and stands at position 2", class = "value_error")
+  expect_error(step(mask = mask, x = x, y = y), "`mask` is input 2 of the model, and stands at position 1", class = "value_error")
+})

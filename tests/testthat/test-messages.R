@@ -132,3 +132,11 @@ test_that("long text of the user in a message is read once", {
   }
   expect_error(torch_ones(2)[strrep("a", 5000)], "not the character \"a{57}\\.\\.\\.\"")
 })
+
+test_that("an operator that programs can't hold is told by its name", {
+  skip_if_no_torch()
+  expect_error(
+    jit_trace(function(x) x$view(dtype = torch_int()), torch_ones(2)),
+    "Programs have no operator for this form of `view()`: compute it outside of the trace", class = "torch_runtime_error", fixed = TRUE
+  )
+})
