@@ -165,7 +165,7 @@ as_user_wrote <- function(call) {
   if (is.call(call) && length(call) > 2L && identical(call[[2]], quote(`*tmp*`)) && grepl("<-", as.character(call[[1]])[1], fixed = TRUE)) {
     inner <- as.list(call)[-c(1L, length(call))]
     name <- sub("<-.*", "", as.character(call[[1]])[1])
-    return(call("<-", as.call(c(as.symbol(name), quote(x), inner[-1L])), quote(value)))
+    return(as.call(list(as.symbol("<-"), as.call(c(as.symbol(name), quote(x), inner[-1L])), quote(value))))
   }
   # R calls a method by its own name; the user wrote the generic's.
   if (is.call(call) && is.symbol(call[[1]])) {

@@ -302,9 +302,14 @@ keep_settings <- function(except = character(), checks = list()) {
   for (name in names(formals)) {
     if (name == "...") next
     value <- get(name, frame)
-    plain <- if (name %in% tensor_settings) value else plain_setting(value)
-    if (!identical(plain, value)) assign(name, value <- plain, frame)
-    check_setting(name, value, checks[[name]] %||% setting_checks[[name]], frame)
+    # Numbers are no objects: nothing of what follows for tensors concerns them.
+    if (is.object(value)) {
+      plain <- if (name %in% tensor_settings) value else plain_setting(value)
+      if (!identical(plain, value)) assign(name, value <- plain, frame)
+    }
+    check <- checks[[name]]
+    if (is.null(check)) check <- setting_checks[[name]]
+    if (!is.null(check) && !check$ok(value)) check_setting(name, value, check, frame)
     if (name %in% except) next
     if (is_torch_tensor(value)) module_assign(self, name, nn_buffer(value)) else assign(name, value, envir = self)
   }

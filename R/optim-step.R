@@ -47,11 +47,14 @@ step_groups <- function(state, groups, rule, settings, call = caller_env()) {
     if (!identical(plan$has_grad, has_grad) || !identical(plan$params, group$params)) {
       plan <- state$plans[[i]] <- plan_step(state$settled(), group, grads, has_grad, rule)
     }
-    # Settings may have been changed since, in `$param_groups`.
-    if (!identical(plan$given, group)) {
-      plan <- state$plans[[i]] <- replace(plan, c("given", "group"), list(group, checked_group(group, rule, settings, call)))
+    # Settings may have been changed since, in `$param_groups`. In a recording they are numbers that note what is computed of them.
+    if (is.null(the$numbers)) {
+      if (!identical(plan$given, group)) {
+        plan <- state$plans[[i]] <- replace(plan, c("given", "group"), list(group, checked_group(group, rule, settings, call)))
+      }
+      group <- plan$group
     }
-    for (part in plan$parts) step_part(part, grads[part$of], plan$group, rule)
+    for (part in plan$parts) step_part(part, grads[part$of], group, rule)
   }
 }
 

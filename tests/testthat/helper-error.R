@@ -8,6 +8,6 @@ show_error <- function(expr) {
     return(cat("no error\n"))
   }
   call <- conditionCall(error)
-  cat(class(error)[[1]], if (!is.null(call)) c(" in ", as.character(call[[1]]), "()"), "\n", sep = "")
+  cat(class(error)[[1]], if (!is.null(call)) c(" in ", if (identical(call[[1]], quote(`<-`))) deparse(call) else c(as.character(call[[1]]), "()")), "\n", sep = "")
   cat(conditionMessage(error), "\n", sep = "")
 }

@@ -228,7 +228,7 @@ test_that("large trees of modules are made and copied in a time that grows with 
   skip_if_no_torch()
   # The ratio of two times, since a slow machine is slow at both. A square would make it 16.
   ratio <- function(code, n) {
-    time <- function(n) min(vapply(1:3, function(i) system.time(code(n))[["elapsed"]], 0))
+    time <- function(n) min(vapply(1:3, function(i) system.time(code(n))[["user.self"]], 0))
     code(n)
     time(4 * n) / max(time(n), 0.01)
   }
