@@ -51,10 +51,7 @@ LRScheduler <- R6::R6Class(
       # Counts are whole numbers in PyTorch too, and functions of the user's get them.
       fields$last_epoch <- as.integer(fields$last_epoch)
       # One that has no count of its own steps, as of several schedulers, keeps none.
-      fields <- c(fields, if (self$.step_count > 0) list(`_step_count` = as.integer(self$.step_count)), list(`_last_lr` = self$.last_lr))
-      of_groups <- intersect(names(fields), c("base_lrs", "max_lrs", "min_lrs", "base_momentums", "max_momentums", "_last_lr"))
-      # PyTorch goes through them, also where there is one group.
-      replace(fields, of_groups, lapply(fields[of_groups], as.list))
+      c(fields, if (self$.step_count > 0) list(`_step_count` = as.integer(self$.step_count)), list(`_last_lr` = self$.last_lr))
     },
     load_state_dict = function(state_dict) {
       load_scheduler(self, state_dict)

@@ -55,7 +55,7 @@ lr_sequential <- lr_scheduler(
   },
   .take_back = function() for (scheduler in private$.schedulers) take_back(scheduler),
   state_dict = function() {
-    state_of_schedulers(super$state_dict(), private$.schedulers, `_milestones` = as.list(self$.milestones))
+    state_of_schedulers(super$state_dict(), private$.schedulers, `_milestones` = self$.milestones)
   },
   load_state_dict = function(state_dict) {
     load_schedulers(private$.schedulers, state_dict)

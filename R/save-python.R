@@ -180,6 +180,7 @@ values_table <- function(obj, call) {
   }
   add_all <- function(x, where, depth) {
     if (is_optimizer_dict(x)) x <- positions_from_zero(x)
+    if (is.list(x) && !is.null(x$last_epoch)) x <- numbers_of_groups(x)
     names <- names(x)
     if (!is.null(names) && (anyNA(names) || any(names == ""))) refuse(where, "only some of its elements have names")
     if (anyDuplicated(names)) refuse(where, "two of its elements have one name")
@@ -266,6 +267,12 @@ is_optimizer_dict <- function(x) {
     all(vapply(x$param_groups, function(group) is.list(group) && is_whole_numbers(group$params), NA))
 }
 is_whole_numbers <- function(x) length(x) > 0L && is.numeric(x <- unlist(x)) && !is.object(x) && isTRUE(all(x == trunc(x)))
+
+# In the state of a scheduler PyTorch goes through these, also where there is one group.
+numbers_of_groups <- function(dict) {
+  at <- intersect(names(dict), c("base_lrs", "max_lrs", "min_lrs", "base_momentums", "max_momentums", "_last_lr", "_milestones"))
+  replace(dict, at, lapply(dict[at], as.list))
+}
 
 positions_from_zero <- function(dict) {
   there <- unlist(lapply(dict$param_groups, function(group) in_python_order(unlist(group$params), group$params)))
