@@ -23,7 +23,7 @@ NULL
 #   renamed   PyTorch's names of hyperparameters that have another one here
 new_rule <- function(name, update, fused = NULL, sparse = NULL, numbers = "step", number_in_dict = number_as_tensor,
                      kind = function(param) NULL, decay = "gradient", checks = list(), check = function(group) NULL,
-                     initial = function(param, group) NULL, renamed = NULL) {
+                     initial = NULL, renamed = NULL) {
   as.list(environment())
 }
 

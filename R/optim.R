@@ -113,10 +113,7 @@ Optimizer <- R6::R6Class(
         rename_members(group, names(private$.rule$renamed), private$.rule$renamed)
       })
       states <- mget(keys, envir = self$state$settled(), ifnotfound = list(NULL))
-      if (!is.null(private$.rule)) {
-        initial <- unlist(lapply(self$param_groups, function(group) lapply(group$params, private$.rule$initial, group)), recursive = FALSE)
-        states <- Map(`%||%`, states, initial)
-      }
+      if (!is.null(private$.rule$initial)) states <- Map(`%||%`, states, initial_states(self$param_groups, private$.rule))
       state <- set_names(lapply(states, dict_of_state, private$.rule), seq_along(keys))
       list(param_groups = groups, state = state[lengths(state) > 0L])
     },
@@ -202,6 +199,10 @@ rename_members <- function(x, from, to) {
   hit <- match(names(x), from)
   names(x)[!is.na(hit)] <- to[hit[!is.na(hit)]]
   x
+}
+
+initial_states <- function(groups, rule) {
+  unlist(lapply(groups, function(group) lapply(group$params, rule$initial, group)), recursive = FALSE)
 }
 
 # In a state dict the numbers that a rule keeps for a parameter are tensors of no dimension, as PyTorch has them.

@@ -92,7 +92,7 @@ test_that("LibTorch 1.13.1 in C++ reads what we save, and writes what we read", 
       truth <- as.numeric(program(rows())$t())
       # Small results are sums of large ones: their rounding is that of the largest.
       expect_length(head(there, -2), length(truth))
-      expect_lt(max(abs(as.numeric(head(there, -2)) - truth)), 1e-6 * max(abs(truth)))
+      expect_lt(max(abs(as.numeric(head(there, -2)) - truth)), 4e-6 * max(abs(truth)))
       expect_equal(tail(there, 2), c("{\"mean\": 2}", "7"))
     }
   }
