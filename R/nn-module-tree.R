@@ -32,14 +32,16 @@ tree_members <- function(self, field, class) {
   members <- members[once]
   if (!is.unsorted(there)) return(members)
   attr(members, "python_order") <- there
-  if (class == "nn_parameter") with_places(members, there, obj_address(self)) else members
+  if (class == "nn_parameter") with_places(members, there) else members
 }
 
 # Parts of the list, `Filter(f, model$parameters)`, or several lists put together, have no attribute for the whole: each parameter
 # knows by which name it stood in which tree, and at which place in PyTorch's order.
-with_places <- function(members, order, tree) {
+with_places <- function(members, order) {
+  # A number for each list: an address may be that of another module before.
+  the$n_trees <- (the$n_trees %||% 0) + 1
   places <- order(order)
-  for (i in seq_along(members)) attr(members[[i]], "place") <- list(tree = tree, path = names(members)[i], at = places[i])
+  for (i in seq_along(members)) attr(members[[i]], "place") <- list(tree = the$n_trees, path = names(members)[i], at = places[i])
   members
 }
 
@@ -51,7 +53,8 @@ python_order <- function(params) {
   places <- lapply(unname(params), attr, "place", exact = TRUE)
   known <- unlist(Map(function(place, name) identical(place$path, name), places, names2(params)))
   if (!any(known)) return(seq_along(params))
-  tree <- ifelse(known, vapply(places, function(place) place$tree %||% "", ""), as.character(seq_along(params)))
+  # Each of the others stands for itself.
+  tree <- ifelse(known, vapply(places, function(place) place$tree %||% 0, 0), -seq_along(params))
   run <- cumsum(c(TRUE, tree[-1L] != tree[-length(tree)]))
   order(run, vapply(places, function(place) place$at %||% 0L, 1L))
 }
