@@ -20,7 +20,7 @@ message_rules <- list(
     function(name) sprintf("There is no device \"%s\". Devices are \"cpu\", \"cuda\", \"cuda:0\", \"mps\", \"meta\" and their like.", name)
   ),
   list(
-    "We don't have an op for aten::(\\w+) but it isn't a special case",
+    "(?:^[^\n]*please report a bug to PyTorch\\. )?We don't have an op for aten::(\\w+) but it isn't a special case",
     function(name) sprintf("Programs have no operator for this form of `%s()`: compute it outside of the trace.", name)
   ),
   list("PyTorch is not linked with support for (\\w+) devices", function(device) no_device(device)),
