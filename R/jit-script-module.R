@@ -83,7 +83,8 @@ assigned_names <- function(methods) {
   # The member of which all others in `x$a[[1]]$b` are parts.
   whole <- function(code) {
     while (is.call(code) && length(code) > 1 && is.call(code[[2]])) code <- code[[2]]
-    if (is.call(code) && identical(code[[1]], quote(`$`))) as.character(code[[3]])
+    is_member <- is.call(code) && (identical(code[[1]], quote(`$`)) || (identical(code[[1]], quote(`[[`)) && is.character(code[[3]])))
+    if (is_member) as.character(code[[3]])
   }
   names_of <- function(code) {
     if (!is.call(code)) return(character())

@@ -106,7 +106,8 @@ check_batch_names <- function(trainer, names) {
   inputs <- setdiff(names(formals(trainer$model)), "...")
   there <- match(names, inputs)
   # The last one is the target, which may have the name of an argument that the model is not given.
-  if (!is.null(trainer$loss)) there[length(there)] <- if (!is.na(there[length(there)]) && there[length(there)] < length(there)) there[length(there)] else NA
+  last <- length(there)
+  if (!is.null(trainer$loss) && !isTRUE(there[last] < last)) there[last] <- NA
   wrong <- which(!is.na(there) & there != seq_along(there))
   if (!length(wrong)) return(invisible())
   value_error(sprintf(
